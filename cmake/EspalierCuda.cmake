@@ -1,0 +1,43 @@
+# Decides ESPALIER_WITH_CUDA and the architectures, and works around CMake 3.25 with CUDA 13.
+#
+# ESPALIER_CUDA=AUTO builds for the card of this machine and for nothing else; ON builds ESPALIER_CUDA_ARCHITECTURES.
+set(ESPALIER_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90-real;100-real;120" CACHE STRING
+    "Machine code for these, PTX for those without -real")
+
+set(ESPALIER_WITH_CUDA OFF)
+if(NOT ESPALIER_CUDA STREQUAL "OFF")
+  find_program(ESPALIER_NVCC nvcc HINTS /usr/local/cuda/bin ENV CUDA_PATH PATH_SUFFIXES bin)
+  file(GLOB cards /dev/nvidia[0-9]*)
+  if(ESPALIER_CUDA STREQUAL "ON" OR (ESPALIER_NVCC AND cards))
+    set(ESPALIER_WITH_CUDA ON)
+  endif()
+endif()
+
+if(ESPALIER_WITH_CUDA)
+  if(NOT ESPALIER_NVCC)
+    message(FATAL_ERROR "ESPALIER_CUDA=ON, but nvcc was not found: install the CUDA toolkit (13.0 or newer) or set ESPALIER_CUDA=OFF")
+  endif()
+  set(CMAKE_CUDA_COMPILER ${ESPALIER_NVCC})
+  if(ESPALIER_CUDA STREQUAL "AUTO")
+    set(CMAKE_CUDA_ARCHITECTURES native)
+  else()
+    set(CMAKE_CUDA_ARCHITECTURES ${ESPALIER_CUDA_ARCHITECTURES})
+  endif()
+  enable_language(CUDA)
+  # CMake 3.25 knows no C++20 flag for nvcc 13 and would fall back to C++17 without a word.
+  if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  endif()
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+
+  get_filename_component(cuda_root ${ESPALIER_NVCC} REALPATH)
+  get_filename_component(cuda_root ${cuda_root} DIRECTORY)
+  get_filename_component(cuda_root ${cuda_root} DIRECTORY)
+  find_library(ESPALIER_CUBLASLT cublasLt HINTS ${cuda_root}/lib64 ${cuda_root}/targets/x86_64-linux/lib REQUIRED)
+  add_library(espalier_cuda INTERFACE)
+  target_include_directories(espalier_cuda SYSTEM INTERFACE ${cuda_root}/include ${cuda_root}/include/cccl)
+  target_link_libraries(espalier_cuda INTERFACE ${ESPALIER_CUBLASLT})
+endif()

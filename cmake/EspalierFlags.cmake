@@ -1,0 +1,21 @@
+# espalier_flags: what every target of ours compiles with. espalier_warnings: warnings, as errors.
+add_library(espalier_flags INTERFACE)
+target_include_directories(espalier_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+target_compile_definitions(espalier_flags INTERFACE EIGEN_MPL2_ONLY)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND ESPALIER_MARCH)
+  target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${ESPALIER_MARCH}>)
+endif()
+# Fused multiply-adds only where the code says fma(): results do not depend on the optimiser's mood.
+target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+if(ESPALIER_SANITIZE)
+  target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${ESPALIER_SANITIZE} -fno-omit-frame-pointer>)
+  target_link_options(espalier_flags INTERFACE -fsanitize=${ESPALIER_SANITIZE})
+  if(ESPALIER_SANITIZE MATCHES "undefined")
+    target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=undefined>)
+  endif()
+endif()
+
+add_library(espalier_warnings INTERFACE)
+target_compile_options(espalier_warnings INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Werror --Werror=all-warnings --expt-relaxed-constexpr -lineinfo>)

@@ -1,0 +1,43 @@
+// Dual surface extraction from sparse cubes: FlexiCubes (Shen et al. 2023) as TRELLIS uses it.
+#pragma once
+
+#include <functional>
+
+#include "runtime/queue.h"
+
+namespace espalier {
+
+// A triangle mesh in device memory. Not owned.
+template <class Dev>
+struct SurfaceMesh {
+  View<Dev, float, 2> vertices;        // [V, 3] in [-0.5, 0.5]
+  View<Dev, std::int32_t, 2> faces;    // [F, 3]
+  View<Dev, float, 2> attributes;      // [V, 6]: colour in [0, 1], normal; empty without colour channels
+};
+
+// What the extraction went through, for tests. Views live in the queue's scratch arena until the caller's frame ends.
+template <class Dev>
+struct SurfaceTrace {
+  View<Dev, std::int32_t, 2> lattice_coords;  // [L, 3] lattice vertices of the active cubes, lexicographic
+  View<Dev, float, 2> lattice_sdf_deform;     // [L, 4] after averaging over cubes
+  View<Dev, std::int32_t, 1> case_ids;        // [S] resolved case of each cube that holds surface, in cube order
+};
+
+// Feature channels of a cube: sdf 8, deformation 8 x 3, weights 21, and with colour 8 x 6.
+[[nodiscard]] constexpr int cube_channels(bool colour) { return colour ? 101 : 53; }
+
+// Extracts the zero surface. cubes [n, 4] (batch ignored, x, y, z in [0, resolution)), each once, any order;
+// features [n, channels] with channels 53 or 101. `allocate` is called once with the counts (V, F, colour) and returns
+// the memory to write to (pipeline code allocates exactly). Temporaries come from the queue's scratch arena, at most
+// surface_scratch_bytes(n, ...). Nothing of the size of the dense grid is used. An empty surface gives V = F = 0.
+// The result is the reference's, vertex for vertex and face for face, on every device.
+template <class Dev>
+SurfaceMesh<Dev> extract_surface(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
+                                 const std::function<SurfaceMesh<Dev>(std::int64_t vertices, std::int64_t faces, bool colour)>& allocate,
+                                 SurfaceTrace<Dev>* trace = nullptr);
+
+// Upper bound of the scratch that extract_surface takes for n cubes.
+template <class Dev>
+[[nodiscard]] std::size_t surface_scratch_bytes(std::int64_t cubes, bool colour);
+
+}  // namespace espalier

@@ -1,0 +1,71 @@
+#include "runtime/queue.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <new>
+
+#include "runtime/cpu/native.h"
+
+namespace espalier {
+
+template <>
+Buffer<Cpu>::Buffer(std::size_t bytes, int ordinal, const std::string& what) : bytes_(bytes), ordinal_(ordinal) {
+  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
+  if (data_ == nullptr) {
+    fail(ErrorCode::out_of_memory, what, ": cannot allocate ", bytes, " bytes of host memory; close other programs or use a smaller checkpoint");
+  }
+}
+
+template <>
+Buffer<Cpu>::~Buffer() {
+  std::free(data_);
+}
+
+template <>
+Queue<Cpu>::Queue(int ordinal, MathMode math) : ordinal_(ordinal), math_(math), native_(std::make_unique<Native>()) {}
+
+template <>
+Queue<Cpu>::~Queue() = default;
+
+template <>
+void Queue<Cpu>::synchronize() {
+  native_->stream.wait();
+}
+
+template <>
+void upload_bytes(Queue<Cpu>& queue, const void* host, void* device, std::size_t bytes) {
+  if (queue.metering() || bytes == 0) return;
+  std::memmove(device, host, bytes);
+}
+template <>
+void download_bytes(Queue<Cpu>& queue, const void* device, void* host, std::size_t bytes) {
+  if (queue.metering() || bytes == 0) return;
+  std::memmove(host, device, bytes);
+}
+template <>
+void copy_bytes(Queue<Cpu>& queue, const void* from, void* to, std::size_t bytes) {
+  if (queue.metering() || bytes == 0) return;
+  std::memmove(to, from, bytes);
+}
+template <>
+void zero_bytes(Queue<Cpu>& queue, void* to, std::size_t bytes) {
+  if (queue.metering() || bytes == 0) return;
+  std::memset(to, 0, bytes);
+}
+
+template <>
+std::size_t free_memory<Cpu>(int /*ordinal*/) {
+  std::ifstream in("/proc/meminfo");
+  std::string key;
+  std::size_t kib = 0;
+  while (in >> key >> kib) {
+    if (key == "MemAvailable:") return kib * 1024;
+    in.ignore(64, '\n');
+  }
+  return 0;
+}
+
+}  // namespace espalier
