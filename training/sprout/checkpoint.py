@@ -1,0 +1,131 @@
+"""The public checkpoint layout: pipeline.json, ckpts/NAME.json, ckpts/NAME.safetensors. Written and read with numpy alone."""
+import json
+import os
+import struct
+
+import numpy as np
+import torch
+import torch.nn as nn
+
+from . import nets, slat
+from .sparse import SparseConv3d
+
+GAUSSIAN = {'lr': {'_xyz': 1.0, '_features_dc': 1.0, '_opacity': 1.0, '_scaling': 1.0, '_rotation': 0.1}, 'perturb_offset': True, 'voxel_size': 1.5, 'num_gaussians': 8,
+            '2d_filter_kernel_size': 0.1, '3d_filter_kernel_size': 0.0009, 'scaling_bias': 0.004, 'opacity_bias': 0.1, 'scaling_activation': 'softplus'}
+VAE = {'latent_channels': 8, 'num_res_blocks': 1, 'num_res_blocks_middle': 0}
+SWIN = {'resolution': 64, 'latent_channels': 8, 'num_blocks': 2, 'attn_mode': 'swin', 'window_size': 8, 'use_fp16': True}
+FLOW = {'in_channels': 8, 'out_channels': 8, 'cond_channels': 192, 'mlp_ratio': 4, 'patch_size': 2, 'pe_mode': 'ape', 'qk_rms_norm': True, 'use_fp16': True}
+# short name -> (checkpoint, class name in its JSON, constructor, arguments)
+MODULES = {
+    'ss_enc': ('ss_enc_conv3d_sprout_fp16', 'SparseStructureEncoder', nets.SparseStructureEncoder, dict(in_channels=1, channels=[16, 32, 64], use_fp16=True, **VAE)),
+    'ss_dec': ('ss_dec_conv3d_sprout_fp16', 'SparseStructureDecoder', nets.SparseStructureDecoder, dict(out_channels=1, channels=[64, 32, 16], use_fp16=True, **VAE)),
+    'ss_flow': ('ss_flow_img_dit_sprout_fp16', 'SparseStructureFlowModel', nets.SparseStructureFlowModel,
+                dict(resolution=16, model_channels=192, num_blocks=6, num_heads=3, share_mod=True, **FLOW)),
+    'slat_flow': ('slat_flow_img_dit_sprout_fp16', 'SLatFlowModel', slat.SLatFlowModel,
+                  dict(resolution=64, model_channels=96, num_blocks=4, num_heads=3, num_io_res_blocks=2, io_block_channels=[32], **FLOW)),
+    'gs': ('slat_dec_gs_sprout_fp16', 'SLatGaussianDecoder', slat.SLatGaussianDecoder, dict(model_channels=128, num_heads=4, mlp_ratio=4, representation_config=GAUSSIAN, **SWIN)),
+    'mesh': ('slat_dec_mesh_sprout_fp16', 'SLatMeshDecoder', slat.SLatMeshDecoder,
+             dict(model_channels=256, num_heads=4, mlp_ratio=1, representation_config={'use_color': True}, **SWIN)),
+    'rf': ('slat_dec_rf_sprout_fp16', 'SLatRadianceFieldDecoder', slat.SLatRadianceFieldDecoder,
+           dict(model_channels=64, num_heads=2, mlp_ratio=4, representation_config={'rank': 8, 'dim': 8}, **SWIN)),
+    'dino': ('dinov2_sprout37_reg', 'DinoVisionTransformer', nets.DinoVisionTransformer,
+             dict(img_size=518, patch_size=37, embed_dim=192, depth=5, num_heads=3, mlp_ratio=4, num_register_tokens=4, init_values=1.0, interpolate_antialias=True, interpolate_offset=0.0)),
+}
+NP = {'F32': np.float32, 'F16': np.float16}
+
+
+def build(name):
+    _, _, make, args = MODULES[name]
+    return make(**args)
+
+
+def half_names(m):
+    """What the reference converts to half: weights and biases of linear layers and convolutions in the torso. In the image encoder the patch embedding as well."""
+    out = set()
+    for n, x in m.named_modules():
+        if isinstance(x, (nn.Linear, nn.Conv3d, nn.Conv2d, SparseConv3d)) and n.split('.')[0] in ('blocks', 'middle_block', 'input_blocks', 'out_blocks', 'upsample', 'patch_embed'):
+            out |= {f'{n}.{k}' for k, _ in x.named_parameters()}
+    return out
+
+
+def write_safetensors(path, tensors):
+    """tensors: name -> numpy array, float32 or float16"""
+    hdr, off = {}, 0
+    for k, v in tensors.items():
+        hdr[k] = {'dtype': {'float32': 'F32', 'float16': 'F16'}[v.dtype.name], 'shape': list(v.shape), 'data_offsets': [off, off + v.nbytes]}
+        off += v.nbytes
+    raw = json.dumps(hdr, separators=(',', ':')).encode()
+    raw += b' ' * (-len(raw) % 8)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path + '.tmp', 'wb') as f:
+        f.write(struct.pack('<Q', len(raw)) + raw)
+        for v in tensors.values():
+            f.write(np.ascontiguousarray(v).tobytes())
+    os.replace(path + '.tmp', path)
+
+
+def read_safetensors(path):
+    with open(path, 'rb') as f:
+        n, = struct.unpack('<Q', f.read(8))
+        hdr, raw = json.loads(f.read(n)), f.read()
+    hdr.pop('__metadata__', None)
+    return {k: np.frombuffer(raw[v['data_offsets'][0]:v['data_offsets'][1]], NP[v['dtype']]).reshape(v['shape']) for k, v in hdr.items()}
+
+
+def tensors_of(m, half=None):
+    half = half_names(m) if half is None else half
+    return {k: v.detach().float().cpu().contiguous().numpy().astype(np.float16 if k in half else np.float32) for k, v in m.state_dict().items()}
+
+
+def load_into(m, arrays):
+    m.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in arrays.items()})
+    return m
+
+
+def save(root, name, m):
+    ck, cls, _, args = MODULES[name]
+    base = os.path.join(root, 'ckpts', ck)
+    write_safetensors(base + '.safetensors', tensors_of(m))
+    with open(base + '.json', 'w') as f:
+        json.dump({'name': cls, 'args': args}, f, indent=4)
+        f.write('\n')
+
+
+def has(root, name):
+    return os.path.exists(os.path.join(root, 'ckpts', MODULES[name][0] + '.safetensors'))
+
+
+def load(root, name):
+    """The module as shipped: half precision torso weights, widened to float32."""
+    return load_into(build(name), read_safetensors(os.path.join(root, 'ckpts', MODULES[name][0] + '.safetensors')))
+
+
+SAMPLERS = {'sparse_structure_sampler': {'steps': 12, 'cfg_strength': 2.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 10.0},
+            'slat_sampler': {'steps': 8, 'cfg_strength': 1.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 5.0}}
+
+
+def pipeline(mean, std, samplers=None):
+    key = {'sparse_structure_decoder': 'ss_dec', 'sparse_structure_flow_model': 'ss_flow', 'slat_decoder_gs': 'gs', 'slat_decoder_rf': 'rf', 'slat_decoder_mesh': 'mesh',
+           'slat_flow_model': 'slat_flow'}
+    args = {'models': {k: 'ckpts/' + MODULES[v][0] for k, v in key.items()}}
+    for k, p in (samplers or SAMPLERS).items():
+        args[k] = {'name': 'FlowEulerGuidanceIntervalSampler', 'args': {'sigma_min': 1e-05}, 'params': p}
+    args['slat_normalization'] = {'mean': [round(float(x), 6) for x in mean], 'std': [round(float(x), 6) for x in std]}
+    args['image_cond_model'] = MODULES['dino'][0]
+    return {'name': 'TrellisImageTo3DPipeline', 'args': args}
+
+
+def write_pipeline(root, mean, std, samplers=None):
+    os.makedirs(root, exist_ok=True)
+    with open(os.path.join(root, 'pipeline.json'), 'w') as f:
+        json.dump(pipeline(mean, std, samplers), f, indent=4)
+        f.write('\n')
+
+
+def read_pipeline(root):
+    with open(os.path.join(root, 'pipeline.json')) as f:
+        return json.load(f)['args']
+
+
+def size(root):
+    return sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(root) for f in fs)
