@@ -1,0 +1,69 @@
+// Element types inside kernels: arithmetic is float, memory is T.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace espalier::cuda {
+
+// Stored value -> float, exact.
+__device__ __forceinline__ float widen(float value) { return value; }
+__device__ __forceinline__ float widen(half value) { return __half2float(__ushort_as_half(value.bits)); }
+__device__ __forceinline__ float widen(bfloat16 value) { return __bfloat162float(__ushort_as_bfloat16(value.bits)); }
+
+// Float -> stored value, rounded to nearest even.
+template <class T>
+__device__ T narrow(float value);
+template <>
+__device__ __forceinline__ float narrow<float>(float value) {
+  return value;
+}
+template <>
+__device__ __forceinline__ half narrow<half>(float value) {
+  return half{__half_as_ushort(__float2half_rn(value))};
+}
+
+// N elements that are loaded and stored by one instruction when sizeof(Pack) is 4, 8 or 16.
+template <class T, int N>
+struct alignas(sizeof(T) * N) Pack {
+  T at[N];
+};
+
+// Elements of a 16-byte access.
+template <class T>
+inline constexpr int kPackOf = 16 / static_cast<int>(sizeof(T));
+
+template <int N, class T>
+__device__ __forceinline__ Pack<T, N> load_pack(const T* from) {
+  return *reinterpret_cast<const Pack<T, N>*>(from);
+}
+template <class T, int N>
+__device__ __forceinline__ void store_pack(T* to, const Pack<T, N>& pack) {
+  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+}
+template <int N, class T>
+__device__ __forceinline__ void load_floats(const T* from, float (&values)[N]) {
+  const Pack<T, N> pack = load_pack<N>(from);
+#pragma unroll
+  for (int i = 0; i < N; ++i) values[i] = widen(pack.at[i]);
+}
+template <int N, class T>
+__device__ __forceinline__ void store_floats(T* to, const float (&values)[N]) {
+  Pack<T, N> pack;
+#pragma unroll
+  for (int i = 0; i < N; ++i) pack.at[i] = narrow<T>(values[i]);
+  store_pack(to, pack);
+}
+
+// Whether rows of a matrix can be read in packs of `pack` elements: the address, and the stride when there are several
+// rows, are multiples of a pack. A null pointer fits.
+template <class T>
+[[nodiscard]] inline bool fits_packs(const T* data, std::int64_t stride, int pack) {
+  return reinterpret_cast<std::uintptr_t>(data) % (sizeof(T) * static_cast<std::size_t>(pack)) == 0 && stride % pack == 0;
+}
+
+}  // namespace espalier::cuda

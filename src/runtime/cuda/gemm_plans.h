@@ -1,0 +1,28 @@
+// Matrix products that a queue has met: the algorithm is searched once per shape and kept here. Filled by ops/cuda/gemm.
+#pragma once
+
+#include <cublasLt.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+
+namespace espalier::cuda {
+
+// Everything the choice of an algorithm depends on: element type, epilogue, addend, sizes, row strides, alignments.
+struct GemmKey {
+  std::array<std::int64_t, 13> fields{};
+  friend auto operator<=>(const GemmKey&, const GemmKey&) = default;
+};
+
+// Descriptors without memory of their own, so a plan needs no clean-up.
+struct GemmPlan {
+  cublasLtMatmulDescOpaque_t operation{};
+  cublasLtMatrixLayoutOpaque_t w{}, x{}, residual{}, out{};
+  cublasLtMatmulAlgo_t algorithm{};
+  bool found = false;  // false: cuBLASLt offers nothing for this key
+};
+
+using GemmPlans = std::map<GemmKey, GemmPlan>;
+
+}  // namespace espalier::cuda

@@ -1,0 +1,111 @@
+#include "runtime/queue.h"
+
+#include "runtime/cuda/check.h"
+#include "runtime/cuda/native.h"
+
+namespace espalier {
+namespace cuda {
+
+cudaStream_t activate(const Queue<Cuda>& queue) {
+  int current = -1;
+  ESPALIER_CHECK_CUDA(cudaGetDevice(&current));
+  if (current != queue.ordinal()) ESPALIER_CHECK_CUDA(cudaSetDevice(queue.ordinal()));
+  return queue.native().stream;
+}
+
+CurrentCard::CurrentCard(int ordinal) {
+  ESPALIER_CHECK_CUDA(cudaGetDevice(&former_));
+  if (former_ != ordinal) {
+    ESPALIER_CHECK_CUDA(cudaSetDevice(ordinal));
+    changed_ = true;
+  }
+}
+
+CurrentCard::~CurrentCard() {
+  if (changed_) static_cast<void>(cudaSetDevice(former_));  // it was current before, and a destructor cannot report
+}
+
+}  // namespace cuda
+
+template <>
+Buffer<Cuda>::Buffer(std::size_t bytes, int ordinal, const std::string& what) : bytes_(bytes), ordinal_(ordinal) {
+  const cuda::CurrentCard current(ordinal);
+  void* data = nullptr;
+  const cudaError_t status = cudaMalloc(&data, std::max<std::size_t>(bytes, 1));
+  if (status == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());
+    cuda::fail_memory(what, bytes);
+  }
+  cuda::check(status, "cudaMalloc", __FILE__, __LINE__);
+  data_ = static_cast<std::byte*>(data);
+}
+
+template <>
+Buffer<Cuda>::~Buffer() {
+  // A destructor cannot report; cudaFree fails only after an error that an earlier call has already reported.
+  if (data_ != nullptr) static_cast<void>(cudaFree(data_));
+}
+
+Queue<Cuda>::Native::Native(int card) : ordinal(card) {
+  ESPALIER_CHECK_CUDA(cudaSetDevice(card));
+  ESPALIER_CHECK_CUDA(cudaGetDeviceProperties(&properties, card));
+  workspace = Buffer<Cuda>(cuda::kBlasWorkspace, card, "workspace of matrix products");
+  ESPALIER_CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  const cublasStatus_t status = cublasLtCreate(&blas);
+  if (status != CUBLAS_STATUS_SUCCESS) {
+    static_cast<void>(cudaStreamDestroy(stream));
+    cuda::fail_call(status, "cublasLtCreate", __FILE__, __LINE__);
+  }
+}
+
+Queue<Cuda>::Native::~Native() {
+  static_cast<void>(cublasLtDestroy(blas));
+  static_cast<void>(cudaStreamDestroy(stream));
+}
+
+template <>
+Queue<Cuda>::Queue(int ordinal, MathMode math) : ordinal_(ordinal), math_(math), native_(std::make_unique<Native>(ordinal)) {}
+
+template <>
+Queue<Cuda>::~Queue() = default;
+
+template <>
+void Queue<Cuda>::synchronize() {
+  ESPALIER_CHECK_CUDA(cudaStreamSynchronize(cuda::activate(*this)));
+}
+
+template <>
+void upload_bytes(Queue<Cuda>& queue, const void* host, void* device, std::size_t bytes) {
+  if (queue.metering() || bytes == 0) return;
+  ESPALIER_CHECK_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda::activate(queue)));
+}
+template <>
+void download_bytes(Queue<Cuda>& queue, const void* device, void* host, std::size_t bytes) {
+  if (queue.metering() || bytes == 0) return;
+  const cudaStream_t stream = cuda::activate(queue);
+  ESPALIER_CHECK_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream));
+  ESPALIER_CHECK_CUDA(cudaStreamSynchronize(stream));
+}
+template <>
+void copy_bytes(Queue<Cuda>& queue, const void* from, void* to, std::size_t bytes) {
+  if (queue.metering() || bytes == 0) return;
+  ESPALIER_CHECK_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda::activate(queue)));
+}
+template <>
+void zero_bytes(Queue<Cuda>& queue, void* to, std::size_t bytes) {
+  if (queue.metering() || bytes == 0) return;
+  ESPALIER_CHECK_CUDA(cudaMemsetAsync(to, 0, bytes, cuda::activate(queue)));
+}
+
+bool built_with_cuda() { return true; }
+
+template <>
+std::size_t free_memory<Cuda>(int ordinal) {
+  const cuda::CurrentCard current(ordinal);
+  std::size_t available = 0;
+  std::size_t total = 0;
+  ESPALIER_CHECK_CUDA(cudaMemGetInfo(&available, &total));
+  return available;
+}
+
+}  // namespace espalier
