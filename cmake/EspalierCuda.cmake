@@ -39,5 +39,7 @@ if(ESPALIER_WITH_CUDA)
   find_library(ESPALIER_CUBLASLT cublasLt HINTS ${cuda_root}/lib64 ${cuda_root}/targets/x86_64-linux/lib REQUIRED)
   add_library(espalier_cuda INTERFACE)
   target_include_directories(espalier_cuda SYSTEM INTERFACE ${cuda_root}/include ${cuda_root}/include/cccl)
+  # CUDA's own global name `half` would make espalier::half ambiguous.
+  target_compile_definitions(espalier_cuda INTERFACE CUDA_NO_HALF)
   target_link_libraries(espalier_cuda INTERFACE ${ESPALIER_CUBLASLT})
 endif()
