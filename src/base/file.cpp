@@ -1,0 +1,190 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace espalier {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string advice_for(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT: return "; free some space or choose another folder";
+    case EACCES:
+    case EPERM: return "; change the permissions or choose another place";
+    case EROFS: return "; choose a folder that can be written to";
+    case ENAMETOOLONG: return "; choose a shorter name";
+    case EMFILE:
+    case ENFILE: return "; raise the limit of open files (ulimit -n)";
+    default: return "";
+  }
+}
+
+[[noreturn]] void fail_system(const char* action, const fs::path& path, int error) {
+  const bool missing = error == ENOENT || error == ENOTDIR;
+  fail(missing ? ErrorCode::not_found : ErrorCode::io, "cannot ", action, " ", path.string(), ": ",
+       std::generic_category().message(error), missing ? "; check the path" : advice_for(error));
+}
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  // Closes now, because a full disk may be reported only here. Returns errno, or 0.
+  [[nodiscard]] int close() {
+    const int fd = std::exchange(fd_, -1);
+    return ::close(fd) == 0 ? 0 : errno;
+  }
+
+ private:
+  int fd_;
+};
+
+struct OpenedFile {
+  Descriptor descriptor;
+  std::uint64_t size;
+};
+
+OpenedFile open_regular(const fs::path& path) {
+  // Without O_NONBLOCK opening a named pipe would wait for its writer before the type can be seen.
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (descriptor.get() < 0) fail_system("open", path, errno);
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) != 0) fail_system("examine", path, errno);
+  if (!S_ISREG(status.st_mode)) {
+    fail(ErrorCode::not_found, "cannot read ", path.string(), ": it is ",
+         S_ISDIR(status.st_mode) ? "a folder" : "no regular file", "; name a file");
+  }
+  return {std::move(descriptor), static_cast<std::uint64_t>(status.st_size)};
+}
+
+}  // namespace
+
+MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
+  const OpenedFile file = open_regular(path_);
+  if (file.size == 0) return;  // mmap refuses empty mappings
+  void* data = ::mmap(nullptr, file.size, PROT_READ, MAP_PRIVATE, file.descriptor.get(), 0);
+  if (data == MAP_FAILED) fail_system("map", path_, errno);
+  data_ = static_cast<const std::byte*>(data);
+  size_ = file.size;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::vector<std::byte> read_file(const fs::path& path, std::uint64_t limit) {
+  const OpenedFile file = open_regular(path);
+  if (file.size > limit) {
+    fail(ErrorCode::format, path.string(), " has ", file.size, " bytes, but at most ", limit,
+         " are accepted here; use a smaller file");
+  }
+  std::vector<std::byte> bytes(file.size);
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::read(file.descriptor.get(), bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_system("read", path, errno);
+    if (n == 0) fail(ErrorCode::io, "cannot read ", path.string(), ": it became shorter while it was read; try again");
+    done += static_cast<std::size_t>(n);
+  }
+  return bytes;
+}
+
+namespace {
+
+// Where the bytes go in the end: `path` itself, or what it links to.
+fs::path resolve_target(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    fail(ErrorCode::invalid_argument, "cannot write ", path.string(), ": it exists and is ",
+         fs::is_directory(status) ? "a folder" : "no regular file", "; name a file");
+  }
+  if (fs::is_symlink(fs::symlink_status(path, error))) {
+    const fs::path target = fs::weakly_canonical(path, error);
+    return error ? path : target;
+  }
+  return path;
+}
+
+// The temporary file, removed again unless it was renamed.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const fs::path& target) : target_(target), descriptor_(create()) {}
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (!renamed_) ::unlink(path_.c_str());
+  }
+
+  void write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::write(descriptor_.get(), bytes.data(), bytes.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail_system("write", target_, errno);
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+  }
+
+  void commit() {
+    if (::fsync(descriptor_.get()) != 0) fail_system("write", target_, errno);
+    if (const int error = descriptor_.close(); error != 0) fail_system("write", target_, error);
+    if (::rename(path_.c_str(), target_.c_str()) != 0) fail_system("rename a temporary file to", target_, errno);
+    renamed_ = true;
+  }
+
+ private:
+  // O_EXCL with names of our own instead of mkstemp, so that the file gets the permissions the user's umask asks for.
+  int create() {
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      path_ = target_.parent_path() / str(".espalier-", ::getpid(), "-", attempt, ".part");
+      const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (fd >= 0) return fd;
+      if (errno == ENOENT || errno == ENOTDIR) {
+        fail(ErrorCode::not_found, "cannot write ", target_.string(), ": the folder ",
+             fs::absolute(target_).parent_path().string(), " does not exist; create it first");
+      }
+      if (errno != EEXIST) fail_system("write", target_, errno);
+    }
+    fail(ErrorCode::io, "cannot write ", target_.string(),
+         ": too many files named .espalier-*.part in its folder; remove them");
+  }
+
+  fs::path target_;
+  fs::path path_;
+  Descriptor descriptor_;
+  bool renamed_ = false;
+};
+
+}  // namespace
+
+void write_file(const fs::path& path, std::span<const std::byte> bytes) {
+  if (!path.has_filename()) {
+    fail(ErrorCode::invalid_argument, "cannot write to \"", path.string(), "\": it names no file; add a file name");
+  }
+  const fs::path target = resolve_target(path);
+  TemporaryFile file(target);
+  file.write(bytes);
+  file.commit();
+}
+
+}  // namespace espalier

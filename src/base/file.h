@@ -1,0 +1,55 @@
+// Files: read-only mappings, bounded reads and writes that leave either the whole file or the old one.
+// Every error names the path, the reason the system gave, and what to do.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+namespace espalier {
+
+// A whole file mapped read-only. Move-only; the bytes stay valid until destruction. The size is the one found when the
+// file was opened: a file that another program shortens while it is mapped ends the process with SIGBUS, so map only
+// files that nobody rewrites in place (checkpoints); read everything else with read_file.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  // Throws not_found when there is no such regular file, io when it cannot be opened or mapped.
+  explicit MappedFile(std::filesystem::path path);
+  MappedFile(MappedFile&& other) noexcept { swap(other); }
+  MappedFile& operator=(MappedFile&& other) noexcept {
+    MappedFile(std::move(other)).swap(*this);
+    return *this;
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  void swap(MappedFile& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+ private:
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// The whole file. Throws not_found, io, or format when it is larger than `limit` bytes (before anything is allocated).
+[[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit);
+
+// Writes `bytes` to a temporary file beside `path`, waits until the disk has them and renames it over `path`, so that
+// no reader ever sees half a file; on failure the temporary file is removed and an existing `path` is untouched. A
+// symbolic link is followed. Throws not_found when the folder does not exist, invalid_argument when `path` exists and
+// is no regular file (a folder, a device), io when the system refuses (no permission, read-only, disk full).
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+
+}  // namespace espalier

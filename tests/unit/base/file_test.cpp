@@ -1,0 +1,132 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <string>
+
+#include "base/hash.h"
+#include "support/errors.h"
+#include "support/temporary_folder.h"
+
+namespace espalier {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_error;
+using test::TemporaryFolder;
+
+std::vector<std::byte> bytes_of(const std::string& text) {
+  const auto* data = reinterpret_cast<const std::byte*>(text.data());
+  return {data, data + text.size()};
+}
+
+std::size_t entries(const fs::path& folder) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+TEST(File, WhatIsWrittenIsReadAndMapped) {
+  const TemporaryFolder folder;
+  const auto content = bytes_of(std::string("one\0two", 7));
+  write_file(folder / "a.bin", content);
+  EXPECT_EQ(read_file(folder / "a.bin", 7), content);
+  const MappedFile mapped(folder / "a.bin");
+  ASSERT_EQ(mapped.size(), 7U);
+  EXPECT_EQ(std::memcmp(mapped.bytes().data(), content.data(), 7), 0);
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(File, AMappingMoves) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("abc"));
+  MappedFile first(folder / "a.bin");
+  MappedFile second;
+  second = std::move(first);
+  EXPECT_EQ(second.size(), 3U);
+  EXPECT_EQ(first.size(), 0U);  // NOLINT(bugprone-use-after-move): the moved-from state is part of the contract
+}
+
+TEST(File, AnEmptyFileIsNoError) {
+  const TemporaryFolder folder;
+  write_file(folder / "empty", {});
+  EXPECT_TRUE(read_file(folder / "empty", 0).empty());
+  EXPECT_EQ(MappedFile(folder / "empty").size(), 0U);
+}
+
+TEST(File, MissingFilesAndFoldersAreNamed) {
+  const TemporaryFolder folder;
+  expect_error(ErrorCode::not_found, {"missing.bin", "No such file"}, [&] { (void)read_file(folder / "missing.bin", 10); });
+  expect_error(ErrorCode::not_found, {"missing.bin"}, [&] { MappedFile mapped(folder / "missing.bin"); });
+  expect_error(ErrorCode::not_found, {"is a folder"}, [&] { MappedFile mapped(folder.path()); });
+  expect_error(ErrorCode::not_found, {"nowhere", "does not exist", "create it"},
+               [&] { write_file(folder / "nowhere/a.bin", {}); });
+  expect_error(ErrorCode::invalid_argument, {"names no file"}, [&] { write_file(folder / "b/", {}); });
+}
+
+TEST(File, APipeIsRefusedWithoutWaiting) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  expect_error(ErrorCode::not_found, {"no regular file"}, [&] { (void)read_file(folder / "pipe", 10); });
+}
+
+TEST(File, TooLargeAFileIsRefused) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("12345"));
+  expect_error(ErrorCode::format, {"5 bytes", "at most 4"}, [&] { (void)read_file(folder / "a.bin", 4); });
+}
+
+TEST(File, WritingReplacesAndFollowsLinks) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("old"));
+  fs::create_symlink("a.bin", folder / "link.bin");
+  write_file(folder / "link.bin", bytes_of("new"));
+  EXPECT_TRUE(fs::is_symlink(folder / "link.bin"));
+  EXPECT_EQ(read_file(folder / "a.bin", 100), bytes_of("new"));
+  EXPECT_EQ(entries(folder.path()), 2U);
+}
+
+TEST(File, DevicesAndFoldersAreNeverReplaced) {
+  const TemporaryFolder folder;
+  expect_error(ErrorCode::invalid_argument, {"/dev/null", "no regular file"}, [] { write_file("/dev/null", {}); });
+  expect_error(ErrorCode::invalid_argument, {"a folder"}, [&] { write_file(folder.path(), {}); });
+}
+
+TEST(File, AReadOnlyFolderIsRefused) {
+  if (::geteuid() == 0) GTEST_SKIP() << "the superuser may write everywhere";
+  const TemporaryFolder folder;
+  fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  expect_error(ErrorCode::io, {"Permission denied", "another place"}, [&] { write_file(folder / "a.bin", {}); });
+  fs::permissions(folder.path(), fs::perms::owner_all);
+}
+
+// A limit on the size of files stands in for a full disk: both make write() fail in the middle.
+TEST(File, AFailedWriteLeavesTheOldFileAndNoRubbish) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("old"));
+  rlimit old_limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{1 << 16, old_limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::vector<std::byte> large(1 << 20);
+  expect_error(ErrorCode::io, {"a.bin", "File too large"}, [&] { write_file(folder / "a.bin", large); });
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(read_file(folder / "a.bin", 100), bytes_of("old"));
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(Hash, KnownDigests) {
+  EXPECT_EQ(sha256({}), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256(bytes_of("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  const TemporaryFolder folder;
+  write_file(folder / "abc", bytes_of("abc"));
+  EXPECT_EQ(sha256_of_file(folder / "abc"), sha256(bytes_of("abc")));
+}
+
+}  // namespace
+}  // namespace espalier
