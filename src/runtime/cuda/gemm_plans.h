@@ -11,7 +11,7 @@ namespace espalier::cuda {
 
 // Everything the choice of an algorithm depends on: element type, epilogue, addend, sizes, row strides, alignments.
 struct GemmKey {
-  std::array<std::int64_t, 13> fields{};
+  std::array<std::int64_t, 11> fields{};
   friend auto operator<=>(const GemmKey&, const GemmKey&) = default;
 };
 

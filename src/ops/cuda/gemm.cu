@@ -1,0 +1,227 @@
+// Matrix products through cuBLASLt. Row-major out = x w^T is, column-major, out^T = (w^T)^T x^T: "A" is w transposed,
+// "B" is x, and the bias runs along the columns of out, which is where the library's epilogue adds it.
+#include <algorithm>
+#include <cstring>
+
+#include "ops/cuda/activation.cuh"
+#include "ops/gemm.h"
+#include "parallel/cuda/for_each.cuh"
+#include "runtime/cuda/element.cuh"
+
+namespace espalier {
+namespace {
+
+using cuda::GemmKey;
+using cuda::GemmPlan;
+
+template <class T>
+inline constexpr cudaDataType_t kDataType = CUDA_R_32F;
+template <>
+inline constexpr cudaDataType_t kDataType<half> = CUDA_R_16F;
+
+// One product as the library sees it. residual and bias may be null.
+struct Product {
+  cudaDataType_t type;
+  std::int64_t rows, in, width;
+  const void *x, *w, *residual, *bias;
+  void* out;
+  std::int64_t x_stride, w_stride, residual_stride, out_stride;
+};
+
+// Bytes that divide an address, as far as kernels can profit from it.
+std::uint32_t alignment_of(const void* address) {
+  const auto bits = reinterpret_cast<std::uintptr_t>(address) | std::uintptr_t{256};
+  return static_cast<std::uint32_t>(bits & (~bits + 1));
+}
+
+GemmKey key_of(const Product& p, cublasLtEpilogue_t epilogue) {
+  std::int64_t alignments = 0;
+  for (const void* address : {p.x, p.w, p.residual, static_cast<const void*>(p.out), p.bias}) {
+    alignments = alignments * 512 + alignment_of(address);
+  }
+  return {{p.type, epilogue, p.residual != nullptr, p.rows, p.in, p.width, p.x_stride, p.w_stride, p.residual_stride,
+           p.out_stride, alignments}};
+}
+
+template <class Value>
+void set(GemmPlan& plan, cublasLtMatmulDescAttributes_t attribute, const Value& value) {
+  ESPALIER_CHECK_CUDA(cublasLtMatmulDescSetAttribute(&plan.operation, attribute, &value, sizeof(value)));
+}
+
+// The search mask leaves out schemes that add partial sums in the output type: half sums would lose what float
+// accumulation is for.
+struct Preference {
+  cublasLtMatmulPreferenceOpaque_t state{};
+
+  explicit Preference(const Product& p) {
+    ESPALIER_CHECK_CUDA(cublasLtMatmulPreferenceInit(&state));
+    set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{cuda::kBlasWorkspace});
+    set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.w));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(p.x));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(p.residual == nullptr ? p.out : p.residual));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(p.out));
+  }
+  template <class Value>
+  void set(cublasLtMatmulPreferenceAttributes_t attribute, const Value& value) {
+    ESPALIER_CHECK_CUDA(cublasLtMatmulPreferenceSetAttribute(&state, attribute, &value, sizeof(value)));
+  }
+};
+
+void describe(GemmPlan& plan, const Product& p, cublasLtEpilogue_t epilogue) {
+  ESPALIER_CHECK_CUDA(cublasLtMatmulDescInit(&plan.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+  set(plan, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+  set(plan, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+  const auto in = static_cast<std::uint64_t>(p.in);
+  const auto rows = static_cast<std::uint64_t>(p.rows);
+  const auto width = static_cast<std::uint64_t>(p.width);
+  ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.w, p.type, in, width, p.w_stride));
+  ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.x, p.type, in, rows, p.x_stride));
+  ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.residual, p.type, width, rows, p.residual_stride));
+  ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.out, p.type, width, rows, p.out_stride));
+}
+
+// The plan for a product, searched on first use. plan.found is false when the library has no kernel for it.
+GemmPlan& plan_for(Queue<Cuda>& queue, const Product& p, cublasLtEpilogue_t epilogue, bool has_bias) {
+  auto& native = queue.native();
+  const auto [entry, fresh] = native.gemm_plans.try_emplace(key_of(p, epilogue));
+  GemmPlan& plan = entry->second;
+  if (!fresh) return plan;
+  describe(plan, p, epilogue);
+  if (has_bias) set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  Preference preference(p);
+  cublasLtMatmulHeuristicResult_t best{};
+  int count = 0;
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(native.blas, &plan.operation, &plan.w, &plan.x, &plan.residual,
+                                                               &plan.out, &preference.state, 1, &best, &count);
+  if (status != CUBLAS_STATUS_NOT_SUPPORTED) ESPALIER_CHECK_CUDA(status);
+  plan.found = status == CUBLAS_STATUS_SUCCESS && count > 0 && best.state == CUBLAS_STATUS_SUCCESS;
+  plan.algorithm = best.algo;
+  return plan;
+}
+
+// False when the library has no kernel for the product with this epilogue; nothing was queued then.
+bool run(Queue<Cuda>& queue, const Product& p, cublasLtEpilogue_t epilogue) {
+  const cudaStream_t stream = cuda::activate(queue);
+  const bool has_bias = epilogue == CUBLASLT_EPILOGUE_BIAS || epilogue == CUBLASLT_EPILOGUE_GELU_BIAS;
+  GemmPlan& plan = plan_for(queue, p, epilogue, has_bias);
+  if (!plan.found) return false;
+  if (has_bias) set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  auto& native = queue.native();
+  const float one = 1.0F;
+  const float beta = p.residual == nullptr ? 0.0F : 1.0F;
+  const void* addend = p.residual == nullptr ? p.out : p.residual;
+  ESPALIER_CHECK_CUDA(cublasLtMatmul(native.blas, &plan.operation, &one, p.w, &plan.w, p.x, &plan.x, &beta, addend,
+                                     &plan.residual, p.out, &plan.out, &plan.algorithm, native.workspace.data(),
+                                     native.workspace.bytes(), stream));
+  return true;
+}
+
+// out[r, c] = activation(out[r, c] + bias[c]) for packs of N columns.
+template <class T, int N>
+struct FinishBody {
+  T* out;
+  const T* bias;
+  std::int64_t stride, packs;
+  Activation activation;
+
+  __device__ void operator()(std::int64_t i) const {
+    const std::int64_t row = i / packs;
+    const std::int64_t column = (i - row * packs) * N;
+    T* at = out + row * stride + column;
+    float v[N];
+    cuda::load_floats<N>(at, v);
+    if (bias != nullptr) {
+      float b[N];
+      cuda::load_floats<N>(bias + column, b);
+#pragma unroll
+      for (int k = 0; k < N; ++k) v[k] += b[k];
+    }
+#pragma unroll
+    for (int k = 0; k < N; ++k) v[k] = cuda::activate_value(v[k], activation);
+    cuda::store_floats<N>(at, v);
+  }
+};
+
+template <class T>
+void finish(Queue<Cuda>& queue, View<Cuda, T, 2> out, const T* bias, Activation activation) {
+  constexpr int kPack = cuda::kPackOf<T>;
+  const std::int64_t rows = out.extent(0);
+  const std::int64_t width = out.extent(1);
+  if (width % kPack == 0 && cuda::fits_packs(out.data(), out.outer_stride(), kPack) && cuda::fits_packs(bias, 0, kPack)) {
+    cuda::for_each(queue, "linear", rows * (width / kPack),
+                   FinishBody<T, kPack>{out.data(), bias, out.outer_stride(), width / kPack, activation});
+  } else {
+    cuda::for_each(queue, "linear", rows * width, FinishBody<T, 1>{out.data(), bias, out.outer_stride(), width, activation});
+  }
+}
+
+// The library's GELU is the tanh form; the other functions and products that it offers no fused kernel for end with a
+// pass of our own over the result.
+template <class T>
+void product(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T, 2> w, In<Cuda, T, 1> bias,
+             Activation activation, In<Cuda, T, 2> residual, View<Cuda, T, 2> out) {
+  const std::int64_t rows = out.extent(0);
+  const std::int64_t width = out.extent(1);
+  require(x.extent(0) == rows && x.extent(1) == w.extent(1) && w.extent(0) == width && (bias.empty() || bias.size() == width),
+          where, "x [", x.extent(0), ", ", x.extent(1), "], w [", w.extent(0), ", ", w.extent(1), "], bias [", bias.size(),
+          "], out [", rows, ", ", width, "]");
+  if (queue.metering() || rows == 0 || width == 0) return;
+  const std::int64_t in = x.extent(1);
+  require(in > 0, where, "products over no channels");
+  // The stride of a single row is arbitrary, but the library wants one that a matrix could have.
+  const auto stride = [](const auto& view) { return std::max(view.outer_stride(), view.extent(1)); };
+  Product p{kDataType<T>,
+            rows,
+            in,
+            width,
+            x.data(),
+            w.data(),
+            residual.data(),
+            bias.empty() ? nullptr : bias.data(),
+            out.data(),
+            stride(x),
+            stride(w),
+            residual.data() == nullptr ? stride(out) : stride(residual),
+            stride(out)};
+  const bool gelu = activation == Activation::gelu_tanh;
+  const cublasLtEpilogue_t fused = p.bias != nullptr ? (gelu ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
+                                                     : (gelu ? CUBLASLT_EPILOGUE_GELU : CUBLASLT_EPILOGUE_DEFAULT);
+  if (run(queue, p, fused)) {
+    if (!gelu && activation != Activation::none) finish<T>(queue, out, nullptr, activation);
+    return;
+  }
+  const T* const added = bias.empty() ? nullptr : bias.data();
+  p.bias = nullptr;
+  if (fused == CUBLASLT_EPILOGUE_DEFAULT || !run(queue, p, CUBLASLT_EPILOGUE_DEFAULT)) {
+    fail(ErrorCode::device, where, ": cuBLASLt has no kernel for ", rows, " x ", in, " times ", in, " x ", width,
+         " with row strides ", p.x_stride, ", ", p.w_stride, ", ", p.out_stride, "; update the CUDA libraries");
+  }
+  finish<T>(queue, out, added, activation);
+}
+
+}  // namespace
+
+template <>
+void linear(Queue<Cuda>& queue, In<Cuda, float, 2> x, In<Cuda, float, 2> w, In<Cuda, float, 1> bias, Activation activation,
+            View<Cuda, float, 2> out) {
+  product<float>(queue, "linear", x, w, bias, activation, {}, out);
+}
+template <>
+void linear(Queue<Cuda>& queue, In<Cuda, half, 2> x, In<Cuda, half, 2> w, In<Cuda, half, 1> bias, Activation activation,
+            View<Cuda, half, 2> out) {
+  product<half>(queue, "linear", x, w, bias, activation, {}, out);
+}
+
+template <>
+void linear_add(Queue<Cuda>& queue, In<Cuda, float, 2> x, In<Cuda, float, 2> w, In<Cuda, float, 1> bias,
+                In<Cuda, float, 2> residual, View<Cuda, float, 2> out) {
+  product<float>(queue, "linear_add", x, w, bias, Activation::none, residual, out);
+}
+template <>
+void linear_add(Queue<Cuda>& queue, In<Cuda, half, 2> x, In<Cuda, half, 2> w, In<Cuda, half, 1> bias,
+                In<Cuda, half, 2> residual, View<Cuda, half, 2> out) {
+  product<half>(queue, "linear_add", x, w, bias, Activation::none, residual, out);
+}
+
+}  // namespace espalier
