@@ -41,4 +41,8 @@ template <class Dev, class T>
 void mean_children(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, std::int32_t, 1> begin, In<Dev, std::int32_t, 1> child,
                    View<Dev, T, 2> out);
 
+// out[r, c] = silu(x[r, c]) * x[r, hidden + c].  x [rows, 2 hidden], out [rows, hidden]: the gate of SwiGLU (Shazeer 2020).
+template <class Dev, class T>
+void gated_silu(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> out);
+
 }  // namespace espalier

@@ -18,6 +18,10 @@ void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<De
 // parents [n, 27] -> out [8 n, 27]. Every child of an existing parent exists.
 template <class Dev>
 void subdivide_neighbours(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out);
+// The same map, but naming the parent of each neighbouring child (its row divided by 8): the map of a convolution whose
+// input rows are still those of the parents. `parents` of both functions may be a range of the rows of a map.
+template <class Dev>
+void subdivide_neighbours_to_parents(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out);
 
 // Coordinates of the children: parents [n, 4] (batch, x, y, z) -> out [8 n, 4], z fastest.
 template <class Dev>

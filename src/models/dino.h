@@ -1,0 +1,71 @@
+// DINOv2 vision transformer with registers (Oquab et al. 2023, Darcet et al. 2023): the image encoder.
+#pragma once
+
+#include "models/config.h"
+#include "nn/layers.h"
+#include "nn/probe.h"
+
+namespace espalier {
+
+struct DinoConfig {
+  int image_size = 518;     // that the stored position embedding belongs to
+  int patch_size = 14;
+  std::int64_t channels = 0, blocks = 0, heads = 0, hidden = 0;
+  int registers = 0;
+  bool layer_scale = true;
+  bool swiglu = false;      // the giant model's feed-forward layer
+  bool antialias = true;    // when the position embedding is resampled
+  static DinoConfig from(Arguments args);
+  // The public models by name (dinov2_vits14 ... dinov2_vitg14, with or without _reg). Throws unsupported otherwise.
+  static DinoConfig named(const std::string& name);
+};
+
+template <class Dev, class T>
+class Dino {
+ public:
+  // Pictures of height x width, both multiples of the patch size.
+  struct Shape {
+    DinoConfig config;
+    int height = 518, width = 518;
+  };
+  Dino(const Shape& shape, WeightLoader<Dev>& load);
+
+  [[nodiscard]] std::int64_t tokens() const { return 1 + shape_.config.registers + patches(); }
+
+  // Normalised pictures [batch, 3, height, width] -> all tokens (class, registers, patches row by row) before the final
+  // norm [batch * tokens, channels] and, in `condition`, after a parameter-free layer norm; either may be empty.
+  void forward(Queue<Dev>& queue, View<Dev, const float, 4> pictures, View<Dev, float, 2> prenorm, View<Dev, float, 2> condition,
+               Probe<Dev>* probe = nullptr) const;
+  [[nodiscard]] const Shape& shape() const { return shape_; }
+  // The position embedding for this picture size, [1 + patches, channels]; on the host, for tests.
+  [[nodiscard]] const std::vector<float>& positions() const { return host_positions_; }
+
+ private:
+  struct Block {
+    Affine<Dev> norm1, norm2;
+    SelfAttention<Dev, T> attention;
+    FeedForward<Dev, T> feed_forward;     // unless swiglu
+    Linear<Dev, T> gated_in, gated_out;   // with swiglu: [2 hidden, channels], [channels, hidden]
+    View<Dev, const T, 2> scale1, scale2; // [1, channels] or empty
+  };
+  [[nodiscard]] std::int64_t patches() const {
+    const std::int64_t p = shape_.config.patch_size;
+    return (shape_.height / p) * (shape_.width / p);
+  }
+  void embed(Queue<Dev>& queue, View<Dev, const float, 4> pictures, View<Dev, T, 2> x, Probe<Dev>* probe) const;
+  void feed_forward(Queue<Dev>& queue, const Block& block, View<Dev, const T, 2> y, View<Dev, T, 2> h) const;
+
+  Shape shape_;
+  std::vector<float> host_positions_;
+  Linear<Dev, T> patch_;
+  View<Dev, const T, 2> prefix_;     // class token and registers with their positions [1 + registers, channels]
+  View<Dev, const T, 2> positions_;  // of the patches [patches, channels]
+  std::vector<Block> blocks_;
+};
+
+// Bicubic (a = -0.5), antialiased when shrinking, as torch's interpolate(mode="bicubic", antialias=True) to an output size:
+// grid [from_h * from_w * channels] -> [to_h * to_w * channels].
+[[nodiscard]] std::vector<float> resample_grid(const std::vector<float>& grid, int from_h, int from_w, int to_h, int to_w,
+                                               std::int64_t channels);
+
+}  // namespace espalier

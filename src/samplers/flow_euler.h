@@ -1,0 +1,62 @@
+// Rectified-flow Euler samplers with classifier-free guidance (Ho and Salimans 2022), guidance intervals (Kynkaanniemi
+// et al. 2024) and several conditions. They know no network: velocities come from a callable.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/queue.h"
+
+namespace espalier {
+
+enum class MultiImage : std::uint8_t {
+  stochastic,      // step i uses condition i mod n
+  multidiffusion,  // every step averages over all conditions
+};
+
+struct SamplerSettings {
+  int steps = 25;
+  double rescale_t = 1.0;
+  double sigma_min = 1e-5;
+  bool guided = false;            // false: FlowEulerSampler, the negative condition is never evaluated
+  double strength = 0.0;          // v = (1 + strength) v_cond - strength v_neg
+  double interval_lo = 0.0;       // guidance applies where lo <= t <= hi, both ends included
+  double interval_hi = 1.0;
+  MultiImage multi_image = MultiImage::stochastic;
+};
+
+// Throws invalid_argument naming the setting that is out of range.
+void check_settings(const SamplerSettings& settings, const std::string& stage);
+
+// t_i = r s / (1 + (r - 1) s) with s = linspace(1, 0, steps + 1); steps + 1 values, in float64.
+[[nodiscard]] std::vector<double> flow_times(int steps, double rescale_t);
+
+// Branches of one evaluation: indices of conditions, kNegative for the negative condition.
+inline constexpr int kNegative = -1;
+// The branches that step i at time t needs, positives first.
+[[nodiscard]] std::vector<int> branches_of_step(const SamplerSettings& settings, int step, double t, int conditions);
+// The largest number of branches any step of this run needs.
+[[nodiscard]] int most_branches(const SamplerSettings& settings, int conditions);
+
+// Writes the velocities at (x, t) for each branch, one after another, into `out` [branches, n]. x [n].
+template <class Dev>
+using Velocity = std::function<void(View<Dev, const float, 1> x, double t, std::span<const int> branches, View<Dev, float, 2> out)>;
+
+// What a step did, for progress and tests. Views are valid during the call.
+template <class Dev>
+struct StepReport {
+  int step = 0, steps = 0;
+  double t = 0.0;
+  View<Dev, const float, 1> x;         // after the step
+  View<Dev, const float, 1> velocity;  // the guided velocity of the step
+};
+
+// Integrates x [n] in place from noise at t = 1 to the sample at t = 0. Velocities live in the queue's scratch arena:
+// most_branches * n floats. Checks for cancellation before every step.
+template <class Dev>
+void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
+                 const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step = {});
+
+}  // namespace espalier

@@ -1,0 +1,107 @@
+#include "weights/loader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "parallel/parallel_for.h"
+
+namespace espalier {
+namespace {
+
+constexpr std::size_t kMaxListed = 8;  // mismatches an error spells out
+
+}  // namespace
+
+void check_declarations(const TensorSource& source, const std::vector<Declaration>& declared, const std::vector<std::string>& ignored) {
+  std::vector<std::string> wrong;
+  std::set<std::string> known(ignored.begin(), ignored.end());
+  for (const Declaration& d : declared) {
+    if (!known.insert(d.name).second) wrong.push_back(d.name + " is taken twice by the network");
+    const auto it = source.entries().find(d.name);
+    if (it == source.entries().end()) {
+      wrong.push_back(d.name + ": expected " + to_string(d.extents) + ", found nothing");
+    } else if (it->second.extents != d.extents) {
+      wrong.push_back(d.name + ": expected " + to_string(d.extents) + ", found " + to_string(it->second.extents));
+    } else if (!is_floating(it->second.dtype)) {
+      wrong.push_back(d.name + ": expected a floating-point type, found " + name_of(it->second.dtype));
+    }
+  }
+  for (const auto& [name, entry] : source.entries()) {
+    if (known.count(name) == 0) wrong.push_back(name + ": expected nothing, found " + name_of(entry.dtype) + " " + to_string(entry.extents));
+  }
+  if (wrong.empty()) return;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(wrong.size(), kMaxListed); ++i) text += (i == 0 ? "" : "; ") + wrong[i];
+  if (wrong.size() > kMaxListed) text += "; and " + std::to_string(wrong.size() - kMaxListed) + " more";
+  fail(ErrorCode::format, source.label(), ": ", wrong.size(), wrong.size() == 1 ? " tensor does" : " tensors do",
+       " not match the configuration beside it: ", text);
+}
+
+namespace {
+
+template <class From>
+double widen(From v) {
+  if constexpr (std::is_same_v<From, half> || std::is_same_v<From, bfloat16>) {
+    return static_cast<double>(to_float(v));
+  } else {
+    return static_cast<double>(v);
+  }
+}
+
+template <class To>
+To narrow(double v) {
+  if constexpr (std::is_same_v<To, half>) {
+    return to_half(static_cast<float>(v));
+  } else {
+    return static_cast<To>(v);
+  }
+}
+
+// dst[o, tap, i] = src[o, i, tap]
+template <class From, class To>
+void convert(const std::byte* from, To* to, std::int64_t outer, std::int64_t inner, std::int64_t taps) {
+  parallel_for(outer, std::max<std::int64_t>(1, 65536 / std::max<std::int64_t>(1, inner * taps)), [&](std::int64_t o) {
+    const std::byte* block = from + o * inner * taps * static_cast<std::int64_t>(sizeof(From));
+    To* target = to + o * inner * taps;
+    for (std::int64_t i = 0; i < inner; ++i) {
+      for (std::int64_t t = 0; t < taps; ++t) {
+        From value;
+        std::memcpy(&value, block + (i * taps + t) * static_cast<std::int64_t>(sizeof(From)), sizeof(From));
+        target[t * inner + i] = narrow<To>(widen(value));
+      }
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+const T* convert_tensor(const std::string& label, const std::string& name, const TensorEntry& entry, Order order,
+                        std::vector<std::byte>& staging) {
+  const std::int64_t n = checked_size(entry.extents);
+  const bool aligned = reinterpret_cast<std::uintptr_t>(entry.data) % alignof(T) == 0;
+  if (entry.dtype == dtype_of<T>::value && order == Order::as_stored && aligned) return reinterpret_cast<const T*>(entry.data);
+  std::int64_t outer = n > 0 ? std::max<std::int64_t>(1, entry.extents.empty() ? 1 : entry.extents[0]) : 0;
+  std::int64_t inner = outer > 0 ? n / outer : 0;
+  std::int64_t taps = 1;
+  if (order == Order::channels_last && n > 0) {
+    inner = entry.extents[1];
+    taps = n / outer / inner;
+  }
+  staging.resize(static_cast<std::size_t>(n) * sizeof(T));
+  T* to = reinterpret_cast<T*>(staging.data());
+  switch (entry.dtype) {
+    case DType::f64: convert<double, T>(entry.data, to, outer, inner, taps); break;
+    case DType::f32: convert<float, T>(entry.data, to, outer, inner, taps); break;
+    case DType::f16: convert<half, T>(entry.data, to, outer, inner, taps); break;
+    case DType::bf16: convert<bfloat16, T>(entry.data, to, outer, inner, taps); break;
+    default: fail(ErrorCode::format, label, ": tensor ", name, ": expected a floating-point type, found ", name_of(entry.dtype));
+  }
+  return to;
+}
+
+template const float* convert_tensor<float>(const std::string&, const std::string&, const TensorEntry&, Order, std::vector<std::byte>&);
+template const half* convert_tensor<half>(const std::string&, const std::string&, const TensorEntry&, Order, std::vector<std::byte>&);
+
+}  // namespace espalier

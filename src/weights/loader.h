@@ -1,0 +1,129 @@
+// Binding of checkpoint tensors to networks.
+//
+// A network's constructor takes its tensors from a WeightLoader by name and extents. The constructor runs twice: first
+// against a metering arena, which collects every declaration and compares all of them with the source at once (missing,
+// surplus and misshapen tensors are one error that lists them), then against real memory of exactly the measured size.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/queue.h"
+#include "weights/safetensors.h"
+
+namespace espalier {
+
+// How the file's elements are ordered in memory.
+enum class Order : std::uint8_t {
+  as_stored,
+  channels_last,  // [out, in, k, k, k] -> [out, k, k, k, in]
+};
+
+struct Declaration {
+  std::string name;
+  std::vector<std::int64_t> extents;  // as in the file
+};
+
+// Throws format listing every declaration that `source` does not satisfy and every tensor nobody declared, but for
+// those in `ignored`.
+void check_declarations(const TensorSource& source, const std::vector<Declaration>& declared, const std::vector<std::string>& ignored);
+
+// Elements of `entry` as T, converted on the host and reordered; returns entry.data itself when nothing has to change.
+// `staging` is the memory for the result otherwise.
+template <class T>
+const T* convert_tensor(const std::string& label, const std::string& name, const TensorEntry& entry, Order order,
+                        std::vector<std::byte>& staging);
+
+template <class Dev>
+class WeightLoader {
+ public:
+  WeightLoader(Queue<Dev>& queue, Arena<Dev>& arena, const TensorSource& source) : queue_(queue), arena_(arena), source_(source) {}
+
+  // The tensor `name`, which must have exactly these extents, as T on the device. Floating-point tensors of any width
+  // convert; others are refused.
+  template <class T, int Rank>
+  [[nodiscard]] View<Dev, const T, Rank> take(const std::string& name, const Extents<Rank>& extents, Order order = Order::as_stored) {
+    Extents<Rank> held = extents;
+    if (order == Order::channels_last) {
+      for (std::size_t i = 1; i + 1 < Rank; ++i) held[i] = extents[i + 1];
+      held[Rank - 1] = extents[1];
+    }
+    View<Dev, T, Rank> view = arena_.template take<T, Rank>(held);
+    if (arena_.metering()) {
+      declared_.push_back({name, {extents.begin(), extents.end()}});
+      return view;
+    }
+    std::vector<std::byte> staging;
+    const T* host = convert_tensor<T>(source_.label(), name, source_.read(name), order, staging);
+    upload_bytes(queue_, host, view.data(), static_cast<std::size_t>(view.size()) * sizeof(T));
+    return view;
+  }
+
+  // A tensor that stays on the host as float32, for values that are resampled or read by host code.
+  [[nodiscard]] std::vector<float> take_host(const std::string& name, std::vector<std::int64_t> extents) {
+    if (arena_.metering()) {
+      const auto n = static_cast<std::size_t>(checked_size(extents));
+      declared_.push_back({name, std::move(extents)});
+      return std::vector<float>(n);
+    }
+    std::vector<std::byte> staging;
+    const TensorEntry entry = source_.read(name);
+    const float* values = convert_tensor<float>(source_.label(), name, entry, Order::as_stored, staging);
+    return {values, values + checked_size(entry.extents)};
+  }
+
+  // Values made by host code, placed like a weight.
+  template <class T, int Rank>
+  [[nodiscard]] View<Dev, const T, Rank> place_values(const std::vector<T>& values, const Extents<Rank>& extents) {
+    View<Dev, T, Rank> view = arena_.template take<T, Rank>(extents);
+    require(static_cast<std::int64_t>(values.size()) == view.size(), "WeightLoader::place_values", values.size(), " values");
+    if (!arena_.metering()) upload_bytes(queue_, values.data(), view.data(), values.size() * sizeof(T));
+    return view;
+  }
+
+  // A tensor that is stored but that this network never reads (training leftovers of the published file).
+  void declare_unused(const std::string& name, std::vector<std::int64_t> extents) {
+    if (arena_.metering()) declared_.push_back({name, std::move(extents)});
+  }
+  [[nodiscard]] bool source_has(const std::string& name) const { return source_.entries().count(name) != 0; }
+  [[nodiscard]] const std::vector<Declaration>& declared() const { return declared_; }
+  [[nodiscard]] Queue<Dev>& queue() const { return queue_; }
+
+ private:
+  Queue<Dev>& queue_;
+  Arena<Dev>& arena_;
+  const TensorSource& source_;
+  std::vector<Declaration> declared_;
+};
+
+// A network with the memory of its weights.
+template <class Model, class Dev>
+struct Loaded {
+  Arena<Dev> weights;
+  std::unique_ptr<Model> model;
+};
+
+// Bytes that the weights of Model(config) take on the device; checks every declaration against the source.
+template <class Model, class Dev, class Config>
+[[nodiscard]] std::size_t measure_weights(Queue<Dev>& queue, const TensorSource& source, const Config& config) {
+  Arena<Dev> meter;
+  WeightLoader<Dev> loader(queue, meter, source);
+  const Model probe(config, loader);
+  check_declarations(source, loader.declared(), {});
+  return meter.peak();
+}
+
+template <class Model, class Dev, class Config>
+[[nodiscard]] std::unique_ptr<Loaded<Model, Dev>> load_model(Queue<Dev>& queue, const TensorSource& source, const Config& config) {
+  const std::size_t bytes = measure_weights<Model>(queue, source, config);
+  auto loaded = std::make_unique<Loaded<Model, Dev>>();
+  loaded->weights = Arena<Dev>(std::max<std::size_t>(bytes, 1), queue.ordinal(), "weights of " + source.label());
+  WeightLoader<Dev> loader(queue, loaded->weights, source);
+  loaded->model = std::make_unique<Model>(config, loader);
+  queue.synchronize();
+  return loaded;
+}
+
+}  // namespace espalier

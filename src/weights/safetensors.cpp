@@ -1,0 +1,201 @@
+#include "weights/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+
+namespace espalier {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxHeader = std::size_t{100} << 20U;
+constexpr std::size_t kMaxTensors = 1U << 20U;
+constexpr std::size_t kMaxRank = 16;
+
+// Depth is bounded before the parser recurses or allocates: a header has three levels.
+void check_depth(const std::string& label, const char* text, std::size_t n) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < n; ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        quoted = false;
+      }
+      continue;
+    }
+    if (c == '"') quoted = true;
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    if (depth > 4) fail(ErrorCode::format, label, ": header is nested deeper than a safetensors header can be; the file is not one");
+  }
+}
+
+std::uint64_t unsigned_number(const std::string& label, const std::string& name, const json& value, const char* what) {
+  if (!value.is_number_unsigned()) {
+    fail(ErrorCode::format, label, ": tensor ", name, ": ", what, " is not a non-negative whole number");
+  }
+  return value.get<std::uint64_t>();
+}
+
+TensorEntry parse_entry(const std::string& label, const std::string& name, const json& value, const std::byte* body,
+                        std::size_t body_bytes) {
+  if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets")) {
+    fail(ErrorCode::format, label, ": tensor ", name, ": dtype, shape or data_offsets is missing");
+  }
+  TensorEntry entry;
+  const json& dtype = value["dtype"];
+  if (!dtype.is_string() || !parse_dtype(dtype.get<std::string>(), entry.dtype)) {
+    fail(ErrorCode::format, label, ": tensor ", name, ": unknown dtype ", dtype.dump());
+  }
+  const json& shape = value["shape"];
+  if (!shape.is_array() || shape.size() > kMaxRank) fail(ErrorCode::format, label, ": tensor ", name, ": shape is not a short list");
+  for (const json& e : shape) {
+    const std::uint64_t extent = unsigned_number(label, name, e, "an extent");
+    if (extent > (std::uint64_t{1} << 48U)) fail(ErrorCode::format, label, ": tensor ", name, ": extent ", extent, " is too large");
+    entry.extents.push_back(static_cast<std::int64_t>(extent));
+  }
+  std::int64_t expected = 0;
+  try {
+    std::vector<std::int64_t> all = entry.extents;
+    all.push_back(static_cast<std::int64_t>(size_of(entry.dtype)));
+    expected = checked_size(all);
+  } catch (const Error&) {
+    fail(ErrorCode::format, label, ": tensor ", name, ": shape ", to_string(entry.extents), " is too large");
+  }
+  const json& offsets = value["data_offsets"];
+  if (!offsets.is_array() || offsets.size() != 2) fail(ErrorCode::format, label, ": tensor ", name, ": data_offsets is not a pair");
+  const std::uint64_t begin = unsigned_number(label, name, offsets[0], "an offset");
+  const std::uint64_t end = unsigned_number(label, name, offsets[1], "an offset");
+  if (begin > end || end > body_bytes) {
+    fail(ErrorCode::format, label, ": tensor ", name, ": bytes ", begin, " to ", end, " lie outside the file's ", body_bytes,
+         " data bytes; the file is truncated or damaged, fetch it again");
+  }
+  if (end - begin != static_cast<std::uint64_t>(expected)) {
+    fail(ErrorCode::format, label, ": tensor ", name, ": ", end - begin, " bytes, but ", name_of(entry.dtype), " ",
+         to_string(entry.extents), " needs ", expected);
+  }
+  entry.data = body + begin;
+  entry.bytes = static_cast<std::size_t>(end - begin);
+  return entry;
+}
+
+// Tensors must tile the body: no overlap, no gap, nothing left over.
+void check_tiling(const std::string& label, const std::map<std::string, TensorEntry>& entries, const std::byte* body,
+                  std::size_t body_bytes) {
+  std::vector<std::pair<std::size_t, const std::string*>> order;
+  for (const auto& [name, e] : entries) {
+    if (e.bytes != 0) order.emplace_back(static_cast<std::size_t>(e.data - body), &name);
+  }
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::size_t at = 0;
+  for (const auto& [offset, name] : order) {
+    if (offset != at) {
+      fail(ErrorCode::format, label, ": tensor ", *name, " starts at byte ", offset, ", but the one before it ends at ", at,
+           offset < at ? ": tensors overlap" : ": bytes belong to no tensor");
+    }
+    at += entries.at(*name).bytes;
+  }
+  if (at != body_bytes) {
+    fail(ErrorCode::format, label, ": ", body_bytes - at, " bytes after the last tensor; the header does not belong to this file");
+  }
+}
+
+}  // namespace
+
+std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& label, const char* text, std::size_t text_bytes,
+                                                            const std::byte* body, std::size_t body_bytes,
+                                                            std::map<std::string, std::string>& metadata) {
+  check_depth(label, text, text_bytes);
+  // nlohmann keeps the last of two equal keys; a name that occurs twice must be an error here.
+  std::map<std::string, int> seen;
+  std::string duplicate;
+  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (depth == 1 && event == json::parse_event_t::key && ++seen[parsed.get<std::string>()] > 1) duplicate = parsed.get<std::string>();
+    return true;
+  };
+  const json header = json::parse(text, text + text_bytes, watch, /*allow_exceptions=*/false);
+  if (header.is_discarded() || !header.is_object()) {
+    fail(ErrorCode::format, label, ": header is not a JSON object; the file is no safetensors file or is damaged");
+  }
+  if (!duplicate.empty()) fail(ErrorCode::format, label, ": tensor ", duplicate, " is listed twice");
+  if (header.size() > kMaxTensors) fail(ErrorCode::format, label, ": more than ", kMaxTensors, " tensors");
+
+  std::map<std::string, TensorEntry> entries;
+  for (const auto& [name, value] : header.items()) {
+    if (name == "__metadata__") {
+      if (!value.is_object()) fail(ErrorCode::format, label, ": __metadata__ is not an object");
+      for (const auto& [key, text_value] : value.items()) {
+        if (text_value.is_string()) metadata[key] = text_value.get<std::string>();
+      }
+      continue;
+    }
+    entries.emplace(name, parse_entry(label, name, value, body, body_bytes));
+  }
+  check_tiling(label, entries, body, body_bytes);
+  return entries;
+}
+
+struct SafetensorsFile::Mapping {
+  explicit Mapping(const std::filesystem::path& path) : file(path) {}
+  MappedFile file;
+};
+
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : label_(path.string()), mapping_(std::make_unique<Mapping>(path)) {
+  const std::size_t size = mapping_->file.size();
+  const std::byte* bytes = mapping_->file.bytes().data();
+  std::uint64_t header = 0;
+  if (size < sizeof(header)) fail(ErrorCode::format, label_, ": ", size, " bytes are too few for a safetensors file");
+  for (int i = 7; i >= 0; --i) header = header << 8U | std::to_integer<std::uint64_t>(bytes[i]);
+  if (header > kMaxHeader || header > size - sizeof(std::uint64_t)) {
+    fail(ErrorCode::format, label_, ": header of ", header, " bytes in a file of ", size,
+         "; the file is no safetensors file or is truncated");
+  }
+  const std::byte* body = bytes + sizeof(std::uint64_t) + header;
+  entries_ = parse_safetensors_header(label_, reinterpret_cast<const char*>(bytes) + sizeof(std::uint64_t), header, body,
+                                      size - sizeof(std::uint64_t) - header, metadata_);
+}
+
+SafetensorsFile::~SafetensorsFile() = default;
+
+std::size_t SafetensorsFile::file_bytes() const { return mapping_->file.size(); }
+
+TensorEntry SafetensorsFile::read(const std::string& name) const {
+  const auto it = entries_.find(name);
+  if (it == entries_.end()) fail(ErrorCode::not_found, label_, ": no tensor ", name);
+  return it->second;
+}
+
+HostTensor SafetensorsFile::load(const std::string& name) const {
+  const TensorEntry entry = read(name);
+  HostTensor tensor(entry.dtype, entry.extents);
+  if (entry.bytes != 0) std::memcpy(tensor.data(), entry.data, entry.bytes);
+  return tensor;
+}
+
+void save_safetensors(const std::filesystem::path& path, const std::map<std::string, HostTensor>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  json header = json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::size_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    header[name] = {{"dtype", name_of(tensor.dtype())}, {"shape", tensor.extents()}, {"data_offsets", {offset, offset + tensor.bytes()}}};
+    offset += tensor.bytes();
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');
+  std::string bytes;
+  bytes.reserve(8 + text.size() + offset);
+  for (unsigned i = 0; i < 8; ++i) bytes.push_back(static_cast<char>(static_cast<std::uint64_t>(text.size()) >> (8U * i) & 0xFFU));
+  bytes += text;
+  for (const auto& [name, tensor] : tensors) bytes.append(reinterpret_cast<const char*>(tensor.data()), tensor.bytes());
+  write_file(path, std::as_bytes(std::span(bytes)));
+}
+
+}  // namespace espalier
