@@ -1,0 +1,147 @@
+#include "image/codec.h"
+
+#include <array>
+#include <cstring>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "image/codec_parts.h"
+
+namespace espalier {
+
+namespace codec {
+
+void check_size(std::uint64_t width, std::uint64_t height, const std::string& name) {
+  if (width == 0 || height == 0) fail(ErrorCode::format, name, ": the picture is empty (", width, " x ", height, " pixels)");
+  constexpr auto kSide = static_cast<std::uint64_t>(kMaxPictureSide);
+  if (width > kSide || height > kSide || width * height > static_cast<std::uint64_t>(kMaxPicturePixels)) {
+    fail(ErrorCode::format, name, ": ", width, " x ", height, " pixels are too many (at most ", kMaxPictureSide,
+         " on a side and ", kMaxPicturePixels / 1'000'000, " million in all); scale the picture down");
+  }
+}
+
+void fail_damaged(const std::string& name, const char* kind, const std::string& reason) {
+  fail(ErrorCode::format, name, ": damaged ", kind, ": ", reason, "; save the picture again with another program");
+}
+
+namespace {
+
+// EXIF is a TIFF file of its own: byte order, 42, offset of the first directory; a directory is a count and entries of
+// twelve bytes (tag, type, count, value).
+class TiffReader {
+ public:
+  explicit TiffReader(Bytes bytes) : bytes_(bytes) {
+    if (bytes.size() < 8) return;
+    const auto first = std::to_integer<char>(bytes[0]);
+    big_endian_ = first == 'M';
+    valid_ = (first == 'M' || first == 'I') && bytes[1] == bytes[0] && u16(2) == 42;
+  }
+  [[nodiscard]] bool valid() const { return valid_; }
+  [[nodiscard]] bool holds(std::uint64_t offset, std::uint64_t size) const {
+    return offset <= bytes_.size() && size <= bytes_.size() - offset;
+  }
+  [[nodiscard]] std::uint32_t u16(std::uint64_t at) const {
+    return big_endian_ ? u8(at) << 8U | u8(at + 1) : u8(at + 1) << 8U | u8(at);
+  }
+  [[nodiscard]] std::uint32_t u32(std::uint64_t at) const {
+    return big_endian_ ? u16(at) << 16U | u16(at + 2) : u16(at + 2) << 16U | u16(at);
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t u8(std::uint64_t at) const { return std::to_integer<std::uint32_t>(bytes_[at]); }
+  Bytes bytes_;
+  bool big_endian_ = false;
+  bool valid_ = false;
+};
+
+}  // namespace
+
+int exif_orientation(Bytes tiff) {
+  constexpr std::uint32_t kOrientation = 0x0112;
+  constexpr std::uint32_t kShort = 3;
+  const TiffReader reader(tiff);
+  if (!reader.valid()) return 1;
+  const std::uint64_t directory = reader.u32(4);
+  if (!reader.holds(directory, 2)) return 1;
+  const std::uint64_t count = reader.u16(directory);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t entry = directory + 2 + i * 12;
+    if (!reader.holds(entry, 12)) return 1;
+    if (reader.u16(entry) != kOrientation) continue;
+    const std::uint32_t value = reader.u16(entry + 2) == kShort ? reader.u16(entry + 8) : 1;
+    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+  }
+  return 1;
+}
+
+Picture apply_orientation(Picture stored, int orientation) {
+  if (orientation <= 1 || orientation > 8) return stored;
+  const bool transposed = orientation >= 5;
+  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  Picture seen(transposed ? stored.height : stored.width, transposed ? stored.width : stored.height, stored.channels);
+  for (int y = 0; y < seen.height; ++y) {
+    for (int x = 0; x < seen.width; ++x) {
+      const int along_width = transposed ? y : x;
+      const int along_height = transposed ? x : y;
+      const std::uint8_t* from = stored.at(from_right ? stored.width - 1 - along_width : along_width,
+                                           from_bottom ? stored.height - 1 - along_height : along_height);
+      std::memcpy(seen.at(x, y), from, static_cast<std::size_t>(stored.channels));
+    }
+  }
+  return seen;
+}
+
+}  // namespace codec
+
+namespace {
+
+struct Signature {
+  std::string_view bytes;
+  std::size_t offset;
+  const char* name;
+};
+
+bool begins(codec::Bytes bytes, std::string_view signature, std::size_t offset = 0) {
+  return bytes.size() >= offset + signature.size() &&
+         std::memcmp(bytes.data() + offset, signature.data(), signature.size()) == 0;
+}
+
+// Formats that people try, named so that they know what to convert.
+const char* foreign_format(codec::Bytes bytes) {
+  using std::string_view_literals::operator""sv;
+  constexpr std::array kForeign = {
+      Signature{"GIF8"sv, 0, "GIF"},      Signature{"BM"sv, 0, "BMP"},           Signature{"II*\0"sv, 0, "TIFF"},
+      Signature{"MM\0*"sv, 0, "TIFF"},    Signature{"ftypavif"sv, 4, "AVIF"},    Signature{"ftypheic"sv, 4, "HEIC"},
+      Signature{"ftypmif1"sv, 4, "HEIF"}, Signature{"8BPS"sv, 0, "Photoshop"},   Signature{"%PDF"sv, 0, "PDF"},
+      Signature{"<svg"sv, 0, "SVG"},      Signature{"\xFF\x0A"sv, 0, "JPEG XL"}, Signature{"glTF"sv, 0, "GLB (a 3D asset)"},
+  };
+  for (const Signature& s : kForeign) {
+    if (begins(bytes, s.bytes, s.offset)) return s.name;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Picture decode_picture(std::span<const std::byte> bytes, const std::string& name) {
+  if (bytes.size() > kMaxPictureBytes) {
+    fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for a picture (at most ", kMaxPictureBytes >> 20U,
+         " MiB); scale the picture down");
+  }
+  if (begins(bytes, "\x89PNG\r\n\x1A\n")) return codec::decode_png(bytes, name);
+  if (begins(bytes, "\xFF\xD8\xFF")) return codec::decode_jpeg(bytes, name);
+  if (begins(bytes, "RIFF") && begins(bytes, "WEBP", 8)) return codec::decode_webp(bytes, name);
+  if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty; name a PNG, JPEG or WebP picture");
+  if (const char* format = foreign_format(bytes)) {
+    fail(ErrorCode::unsupported, name, ": ", format, " is not supported; convert it to PNG, JPEG or WebP");
+  }
+  fail(ErrorCode::format, name, ": this is no PNG, JPEG or WebP picture");
+}
+
+Picture load_picture(const std::filesystem::path& path) {
+  return decode_picture(read_file(path, kMaxPictureBytes), path.string());
+}
+
+}  // namespace espalier

@@ -1,0 +1,29 @@
+// The decoders behind decode_picture, one file each.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "image/picture.h"
+
+namespace espalier::codec {
+
+using Bytes = std::span<const std::byte>;
+
+[[nodiscard]] Picture decode_png(Bytes bytes, const std::string& name);
+[[nodiscard]] Picture decode_jpeg(Bytes bytes, const std::string& name);
+[[nodiscard]] Picture decode_webp(Bytes bytes, const std::string& name);
+
+// Throws format when a picture of this size is refused.
+void check_size(std::uint64_t width, std::uint64_t height, const std::string& name);
+[[noreturn]] void fail_damaged(const std::string& name, const char* kind, const std::string& reason);
+
+// Orientation (1 to 8) in a block of EXIF data that begins with its TIFF header; 1 when there is none or the block is
+// damaged, because a picture is worth more than its metadata.
+[[nodiscard]] int exif_orientation(Bytes tiff);
+// The picture as it should be seen: 1 is as stored, 3 upside down, 6 and 8 turned by a quarter, the others mirrored.
+[[nodiscard]] Picture apply_orientation(Picture stored, int orientation);
+
+}  // namespace espalier::codec

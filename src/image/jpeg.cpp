@@ -1,0 +1,126 @@
+// jpeglib.h needs FILE and size_t, and jerror.h needs jpeglib.h.
+// clang-format off
+#include <cstdio>
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
+
+#include <array>
+#include <csetjmp>
+#include <cstring>
+
+#include "base/error.h"
+#include "image/codec_parts.h"
+
+namespace espalier::codec {
+
+namespace {
+
+// libjpeg reports errors by a callback that must not return. It runs inside C frames, so it jumps back to the call below
+// instead of throwing; nothing between has a destructor.
+struct ErrorState {
+  jpeg_error_mgr manager;  // first, so that libjpeg's pointer is also ours
+  std::jmp_buf back;
+  std::array<char, JMSG_LENGTH_MAX> message;
+};
+
+void leave(j_common_ptr info) {
+  auto* state = reinterpret_cast<ErrorState*>(info->err);
+  state->manager.format_message(info, state->message.data());
+  std::longjmp(state->back, 1);
+}
+
+// Warnings of libjpeg are about damage that it papers over with gray. Extra bytes between segments and odd version numbers
+// are harmless; everything else means that pixels are missing.
+void judge_warning(j_common_ptr info, int level) {
+  if (level >= 0) return;  // progress chatter
+  const int code = info->err->msg_code;
+  if (code == JWRN_EXTRANEOUS_DATA || code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM || code == JWRN_BOGUS_PROGRESSION)
+    return;
+  leave(info);
+}
+
+// A progressive file can make the decoder sweep over the whole picture once per scan, and a scan may be a few bytes
+// long. Real files have about ten.
+void limit_scans(j_common_ptr info) {
+  constexpr int kMaxScans = 100;
+  const auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
+  if (decoder->input_scan_number <= kMaxScans) return;
+  auto* state = reinterpret_cast<ErrorState*>(info->err);
+  std::snprintf(state->message.data(), state->message.size(), "more than %d scans", kMaxScans);
+  std::longjmp(state->back, 1);
+}
+
+// Owns the decoder; lives outside of the code that may be jumped over.
+struct Decoder {
+  jpeg_decompress_struct info{};
+  ErrorState errors{};
+  jpeg_progress_mgr progress{};
+  Decoder() {
+    info.err = jpeg_std_error(&errors.manager);
+    errors.manager.error_exit = leave;
+    errors.manager.emit_message = judge_warning;
+    progress.progress_monitor = limit_scans;
+  }
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+  ~Decoder() { jpeg_destroy_decompress(&info); }
+};
+
+// False on an error, whose message is then in decoder.errors.
+bool read_header(Decoder& decoder, Bytes bytes) {
+  if (setjmp(decoder.errors.back) != 0) return false;
+  jpeg_create_decompress(&decoder.info);
+  decoder.info.progress = &decoder.progress;
+  jpeg_mem_src(&decoder.info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+  jpeg_save_markers(&decoder.info, JPEG_APP0 + 1, 0xFFFF);
+  jpeg_read_header(&decoder.info, TRUE);
+  return true;
+}
+
+bool read_pixels(Decoder& decoder, Picture& picture) {
+  if (setjmp(decoder.errors.back) != 0) return false;
+  decoder.info.out_color_space = JCS_RGB;
+  jpeg_start_decompress(&decoder.info);
+  while (decoder.info.output_scanline < decoder.info.output_height) {
+    JSAMPROW row = picture.at(0, static_cast<int>(decoder.info.output_scanline));
+    jpeg_read_scanlines(&decoder.info, &row, 1);
+  }
+  jpeg_finish_decompress(&decoder.info);
+  return true;
+}
+
+int orientation_of(const jpeg_decompress_struct& info) {
+  constexpr std::array<unsigned char, 6> kExif = {'E', 'x', 'i', 'f', 0, 0};
+  for (auto* marker = info.marker_list; marker != nullptr; marker = marker->next) {
+    if (marker->data_length < kExif.size() || std::memcmp(marker->data, kExif.data(), kExif.size()) != 0) continue;
+    return exif_orientation(std::as_bytes(std::span(marker->data, marker->data_length)).subspan(kExif.size()));
+  }
+  return 1;
+}
+
+void check_colours(J_COLOR_SPACE space, const std::string& name) {
+  if (space == JCS_GRAYSCALE || space == JCS_YCbCr || space == JCS_RGB) return;
+  const char* found = space == JCS_CMYK || space == JCS_YCCK ? "CMYK colours" : "an unknown colour space";
+  fail(ErrorCode::unsupported, name, ": a JPEG with ", found, " is not supported; convert it to RGB");
+}
+
+}  // namespace
+
+Picture decode_jpeg(Bytes bytes, const std::string& name) {
+  Decoder decoder;
+  const auto failed = [&] {
+    if (decoder.errors.manager.msg_code == JERR_OUT_OF_MEMORY)
+      fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this JPEG");
+    fail_damaged(name, "JPEG", decoder.errors.message.data());
+  };
+  if (!read_header(decoder, bytes)) failed();
+  check_size(decoder.info.image_width, decoder.info.image_height, name);
+  check_colours(decoder.info.jpeg_color_space, name);
+  Picture picture(static_cast<int>(decoder.info.image_width), static_cast<int>(decoder.info.image_height), 3);
+  const int orientation = orientation_of(decoder.info);  // now: libjpeg drops the markers when it has finished
+  if (!read_pixels(decoder, picture)) failed();
+  return apply_orientation(std::move(picture), orientation);
+}
+
+}  // namespace espalier::codec

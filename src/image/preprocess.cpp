@@ -1,0 +1,157 @@
+#include "image/preprocess.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "image/background.h"
+#include "image/resize.h"
+
+namespace espalier {
+
+namespace {
+
+constexpr int kSolid = 204;         // alpha above this (0.8 * 255) is object
+constexpr int kRemovalSide = 1024;  // opaque pictures are scaled down to this before removal
+constexpr double kFullCoverage = 0.9;
+constexpr const char* kRemedy = "give a cut-out instead: a PNG with a transparent background";
+
+bool has_alpha(const Picture& picture) {
+  if (picture.channels != 4) return false;
+  for (std::size_t i = 3; i < picture.pixels.size(); i += 4) {
+    if (picture.pixels[i] != 255) return true;
+  }
+  return false;
+}
+
+Picture without_alpha(const Picture& picture) {
+  if (picture.channels == 3) return picture;
+  Picture rgb(picture.width, picture.height, 3);
+  for (std::size_t i = 0; i < picture.pixel_count(); ++i) std::copy_n(&picture.pixels[i * 4], 3, &rgb.pixels[i * 3]);
+  return rgb;
+}
+
+Picture limited_to(Picture rgb, int side) {
+  const int largest = std::max(rgb.width, rgb.height);
+  if (largest <= side) return rgb;
+  const double scale = static_cast<double>(side) / largest;
+  // The reference truncates; a very long picture keeps at least one row.
+  const int width = std::max(static_cast<int>(rgb.width * scale), 1);
+  const int height = std::max(static_cast<int>(rgb.height * scale), 1);
+  return resize_lanczos(rgb, width, height);
+}
+
+// Extremes of the solid pixels, all inclusive, and how many there are.
+struct Extent {
+  int x0 = std::numeric_limits<int>::max(), y0 = std::numeric_limits<int>::max(), x1 = -1, y1 = -1;
+  std::size_t solid = 0;
+};
+
+Extent extent_of(const Picture& rgba) {
+  Extent e;
+  for (int y = 0; y < rgba.height; ++y) {
+    for (int x = 0; x < rgba.width; ++x) {
+      if (rgba.at(x, y)[3] <= kSolid) continue;
+      e.x0 = std::min(e.x0, x);
+      e.y0 = std::min(e.y0, y);
+      e.x1 = std::max(e.x1, x);
+      e.y1 = std::max(e.y1, y);
+      ++e.solid;
+    }
+  }
+  return e;
+}
+
+// Python's round(): to the nearest integer, halves to the even one. `doubled` is twice the value.
+int round_half_even(int doubled) {
+  const int below = doubled >= 0 ? doubled / 2 : (doubled - 1) / 2;
+  return doubled % 2 == 0 ? below : below + (below & 1);
+}
+
+Box object_box(const Extent& e) {
+  const int size = static_cast<int>(1.2 * std::max(e.x1 - e.x0, e.y1 - e.y0));
+  const int half = size / 2;
+  if (half == 0) {
+    fail(ErrorCode::invalid_argument, "the object in the picture is smaller than three pixels; give a larger picture of it");
+  }
+  const int x = e.x0 + e.x1;  // twice the centre
+  const int y = e.y0 + e.y1;
+  return {round_half_even(x - 2 * half), round_half_even(y - 2 * half), round_half_even(x + 2 * half),
+          round_half_even(y + 2 * half)};
+}
+
+void judge(const Picture& rgba, const Extent& e, CutoutReport& report) {
+  if (e.solid == 0) {
+    fail(ErrorCode::invalid_argument,
+         report.method == CutoutReport::Method::alpha
+             ? "the picture is transparent everywhere (no alpha above 204), so there is no object; "
+             : "no object stands out from the background of the picture; ",
+         kRemedy);
+  }
+  report.coverage = static_cast<double>(e.solid) / static_cast<double>(rgba.pixel_count());
+  report.borders_touched =
+      (e.x0 == 0 ? 1 : 0) + (e.y0 == 0 ? 1 : 0) + (e.x1 == rgba.width - 1 ? 1 : 0) + (e.y1 == rgba.height - 1 ? 1 : 0);
+  if (report.coverage > kFullCoverage) {
+    report.warnings.push_back(str("the object fills ", std::lround(report.coverage * 100),
+                                  " % of the picture, so its outline is probably wrong; ", kRemedy));
+  }
+  if (report.borders_touched >= 3) {
+    report.warnings.push_back(str("the object touches ", report.borders_touched,
+                                  " borders of the picture and may be cut off; leave a margin around it, or ", kRemedy));
+  }
+}
+
+// c/255 * a/255 in float32, times 255 in float32, truncated: the order of operations decides the bytes.
+Picture before_black(const Picture& rgba) {
+  Picture rgb(rgba.width, rgba.height, 3);
+  for (std::size_t i = 0; i < rgba.pixel_count(); ++i) {
+    const float alpha = static_cast<float>(rgba.pixels[i * 4 + 3]) / 255.0F;
+    for (std::size_t c = 0; c < 3; ++c) {
+      const float value = static_cast<float>(rgba.pixels[i * 4 + c]) / 255.0F * alpha;
+      rgb.pixels[i * 3 + c] = static_cast<std::uint8_t>(value * 255.0F);
+    }
+  }
+  return rgb;
+}
+
+}  // namespace
+
+const char* name_of(CutoutReport::Method method) {
+  return method == CutoutReport::Method::alpha ? "alpha channel" : "plain background removed";
+}
+
+PreparedPicture prepare_picture(const Picture& picture, int size) {
+  PreparedPicture out;
+  Picture removed;
+  const Picture* rgba = &picture;
+  if (!has_alpha(picture)) {
+    Cutout cutout = remove_background(limited_to(without_alpha(picture), kRemovalSide));
+    out.report.method = CutoutReport::Method::plain_background;
+    out.report.warnings = std::move(cutout.warnings);
+    removed = std::move(cutout.picture);
+    rgba = &removed;
+  }
+  const Extent extent = extent_of(*rgba);
+  judge(*rgba, extent, out.report);
+  out.box = object_box(extent);
+  out.picture = before_black(resize_lanczos(*rgba, out.box, size, size));
+  return out;
+}
+
+std::vector<float> encoder_input(const Picture& picture, int size) {
+  constexpr std::array<float, 3> kMean = {0.485F, 0.456F, 0.406F};
+  constexpr std::array<float, 3> kDeviation = {0.229F, 0.224F, 0.225F};
+  const Picture rgb = without_alpha(resize_lanczos(picture, size, size));
+  const std::size_t plane = rgb.pixel_count();
+  std::vector<float> out(plane * 3);
+  for (std::size_t i = 0; i < plane; ++i) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      out[c * plane + i] = (static_cast<float>(rgb.pixels[i * 3 + c]) / 255.0F - kMean[c]) / kDeviation[c];
+    }
+  }
+  return out;
+}
+
+}  // namespace espalier

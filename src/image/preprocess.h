@@ -1,0 +1,42 @@
+// From any picture to what the image encoder sees.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "image/picture.h"
+
+namespace espalier {
+
+// How the object was told from its background, and how far to trust that.
+struct CutoutReport {
+  enum class Method {
+    alpha,             // the picture brought its own alpha channel
+    plain_background,  // an opaque picture: image/background.h removed the background
+  };
+  Method method = Method::alpha;
+  double coverage = 0.0;              // part of the picture that is object (alpha > 204), 0 to 1
+  int borders_touched = 0;            // of the four
+  std::vector<std::string> warnings;  // one line each, with advice
+};
+
+// "alpha channel" or "plain background removed".
+[[nodiscard]] const char* name_of(CutoutReport::Method method);
+
+struct PreparedPicture {
+  Picture picture;  // RGB, size x size, the object in front of black
+  Box box;          // the square that was cut out of `cutout`, in its pixels; may reach beyond it
+  CutoutReport report;
+};
+
+// The reference's preprocess_image: alpha or background removal, a square 1.2 times the object's larger side around the
+// centre of its box, Lanczos to size x size, premultiplied. A picture counts as having alpha if some alpha is not 255;
+// else its background is removed (in a copy scaled to at most 1024 pixels). Byte for byte as the reference for pictures
+// with alpha. Throws invalid_argument when there is no object or it is smaller than three pixels.
+[[nodiscard]] PreparedPicture prepare_picture(const Picture& picture, int size);
+
+// The reference's encode_image up to the network: resized to size x size unless it has that size, alpha dropped, scaled
+// to [0, 1], less the mean and divided by the deviation of ImageNet. [3, size, size], channel-major.
+[[nodiscard]] std::vector<float> encoder_input(const Picture& picture, int size);
+
+}  // namespace espalier

@@ -1,0 +1,141 @@
+// Encoders of the picture files that the tests need, by the codecs' own writers.
+#pragma once
+
+// jpeglib.h needs FILE and size_t.
+// clang-format off
+#include <cstdio>
+#include <jpeglib.h>
+// clang-format on
+
+#include <spng.h>
+#include <webp/encode.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <stdexcept>
+#include <vector>
+
+#include "image/picture.h"
+
+namespace espalier::test {
+
+using Bytes = std::vector<std::byte>;
+
+// A smooth picture with every channel different and nowhere fully transparent (WebP forgets colours there).
+inline Picture gradient(int width, int height, int channels) {
+  Picture picture(width, height, channels);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < channels; ++c) picture.at(x, y)[c] = static_cast<std::uint8_t>((x * 5 + y * 3 + c * 60) % 255 + 1);
+    }
+  }
+  return picture;
+}
+
+struct PngForm {
+  std::uint8_t colour_type = SPNG_COLOR_TYPE_TRUECOLOR;
+  std::uint8_t bit_depth = 8;
+  bool interlaced = false;
+  const spng_plte* palette = nullptr;
+  const spng_trns* transparency = nullptr;
+  const std::vector<std::uint8_t>* exif = nullptr;
+};
+
+// `samples` are in the byte order of the file.
+inline Bytes make_png(int width, int height, const PngForm& form, const std::vector<std::uint8_t>& samples) {
+  spng_ctx* context = spng_ctx_new(SPNG_CTX_ENCODER);
+  spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1);
+  spng_ihdr header{};
+  header.width = static_cast<std::uint32_t>(width);
+  header.height = static_cast<std::uint32_t>(height);
+  header.bit_depth = form.bit_depth;
+  header.color_type = form.colour_type;
+  header.interlace_method = form.interlaced ? 1 : 0;
+  spng_set_ihdr(context, &header);
+  if (form.palette != nullptr) {
+    spng_plte palette = *form.palette;
+    spng_set_plte(context, &palette);
+  }
+  if (form.transparency != nullptr) {
+    spng_trns transparency = *form.transparency;
+    spng_set_trns(context, &transparency);
+  }
+  std::vector<char> exif_bytes;
+  if (form.exif != nullptr) {
+    exif_bytes.assign(form.exif->begin(), form.exif->end());
+    spng_exif exif{exif_bytes.size(), exif_bytes.data()};
+    spng_set_exif(context, &exif);
+  }
+  const int error = spng_encode_image(context, samples.data(), samples.size(), SPNG_FMT_RAW, SPNG_ENCODE_FINALIZE);
+  if (error != 0) throw std::runtime_error(spng_strerror(error));
+  std::size_t size = 0;
+  int buffer_error = 0;
+  void* buffer = spng_get_png_buffer(context, &size, &buffer_error);
+  const auto* data = static_cast<const std::byte*>(buffer);
+  Bytes bytes(data, data + size);
+  std::free(buffer);
+  spng_ctx_free(context);
+  return bytes;
+}
+
+struct JpegForm {
+  J_COLOR_SPACE space = JCS_RGB;
+  int quality = 95;
+  bool progressive = false;
+  const std::vector<std::uint8_t>* exif = nullptr;  // a TIFF block
+};
+
+inline Bytes make_jpeg(const Picture& picture, const JpegForm& form) {
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors{};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* buffer = nullptr;
+  unsigned long size = 0;  // NOLINT(google-runtime-int): libjpeg's type
+  jpeg_mem_dest(&info, &buffer, &size);
+  info.image_width = static_cast<JDIMENSION>(picture.width);
+  info.image_height = static_cast<JDIMENSION>(picture.height);
+  info.input_components = picture.channels;
+  info.in_color_space = form.space;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, form.quality, TRUE);
+  if (form.progressive) jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  if (form.exif != nullptr) {
+    std::vector<std::uint8_t> block = {'E', 'x', 'i', 'f', 0, 0};
+    block.insert(block.end(), form.exif->begin(), form.exif->end());
+    jpeg_write_marker(&info, JPEG_APP0 + 1, block.data(), static_cast<unsigned>(block.size()));
+  }
+  while (info.next_scanline < info.image_height) {
+    auto* row = const_cast<JSAMPROW>(picture.at(0, static_cast<int>(info.next_scanline)));
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  const auto* data = reinterpret_cast<const std::byte*>(buffer);
+  Bytes bytes(data, data + size);
+  std::free(buffer);
+  return bytes;
+}
+
+inline Bytes make_webp(const Picture& picture) {
+  std::uint8_t* buffer = nullptr;
+  const int stride = picture.width * picture.channels;
+  const std::size_t size = picture.channels == 4
+                               ? WebPEncodeLosslessRGBA(picture.pixels.data(), picture.width, picture.height, stride, &buffer)
+                               : WebPEncodeLosslessRGB(picture.pixels.data(), picture.width, picture.height, stride, &buffer);
+  const auto* data = reinterpret_cast<const std::byte*>(buffer);
+  Bytes bytes(data, data + size);
+  WebPFree(buffer);
+  return bytes;
+}
+
+// A TIFF block with one entry, the orientation.
+inline std::vector<std::uint8_t> exif_block(int orientation, bool big_endian) {
+  const auto low = static_cast<std::uint8_t>(orientation);
+  if (big_endian) return {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, low, 0, 0, 0, 0, 0, 0};
+  return {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, low, 0, 0, 0, 0, 0, 0, 0};
+}
+
+}  // namespace espalier::test

@@ -1,0 +1,183 @@
+#include "image/codec.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "codec_samples.h"
+#include "support/errors.h"
+#include "support/temporary_folder.h"
+
+namespace espalier {
+namespace {
+
+using test::expect_error;
+
+int largest_difference(const Picture& a, const Picture& b) {
+  if (a.width != b.width || a.height != b.height || a.channels != b.channels) return 256;
+  int largest = 0;
+  for (std::size_t i = 0; i < a.pixels.size(); ++i) largest = std::max(largest, std::abs(a.pixels[i] - b.pixels[i]));
+  return largest;
+}
+
+test::Bytes bytes_of(std::string_view text) {
+  const auto* data = reinterpret_cast<const std::byte*>(text.data());
+  return {data, data + text.size()};
+}
+
+TEST(Png, WhatIsEncodedIsDecoded) {
+  for (const int channels : {3, 4}) {
+    const Picture picture = test::gradient(37, 21, channels);
+    EXPECT_EQ(largest_difference(decode_picture(encode_png(picture), "x"), picture), 0);
+  }
+}
+
+TEST(Png, SixteenBitsKeepTheHighByte) {
+  const test::PngForm form{.colour_type = SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, .bit_depth = 16};
+  const Picture picture = decode_picture(test::make_png(1, 1, form, {0x12, 0xFF, 0x34, 0x80, 0x56, 0x00, 0x78, 0x9A}), "x");
+  EXPECT_EQ(picture.pixels, (std::vector<std::uint8_t>{0x12, 0x34, 0x56, 0x78}));
+}
+
+TEST(Png, GrayBecomesRgb) {
+  const test::PngForm gray{.colour_type = SPNG_COLOR_TYPE_GRAYSCALE};
+  EXPECT_EQ(decode_picture(test::make_png(2, 1, gray, {7, 200}), "x").pixels,
+            (std::vector<std::uint8_t>{7, 7, 7, 200, 200, 200}));
+  const test::PngForm with_alpha{.colour_type = SPNG_COLOR_TYPE_GRAYSCALE_ALPHA};
+  EXPECT_EQ(decode_picture(test::make_png(1, 1, with_alpha, {9, 100}), "x").pixels, (std::vector<std::uint8_t>{9, 9, 9, 100}));
+  const test::PngForm bits{.colour_type = SPNG_COLOR_TYPE_GRAYSCALE, .bit_depth = 1};
+  EXPECT_EQ(decode_picture(test::make_png(2, 1, bits, {0x40}), "x").pixels,
+            (std::vector<std::uint8_t>{0, 0, 0, 255, 255, 255}));
+}
+
+TEST(Png, PalettesAndTransparentColours) {
+  spng_plte palette{};
+  palette.n_entries = 2;
+  palette.entries[0] = {10, 20, 30, 0};
+  palette.entries[1] = {40, 50, 60, 0};
+  test::PngForm form{.colour_type = SPNG_COLOR_TYPE_INDEXED, .palette = &palette};
+  EXPECT_EQ(decode_picture(test::make_png(2, 1, form, {1, 0}), "x").pixels,
+            (std::vector<std::uint8_t>{40, 50, 60, 10, 20, 30}));
+  spng_trns transparency{};
+  transparency.n_type3_entries = 1;
+  transparency.type3_alpha[0] = 77;
+  form.transparency = &transparency;
+  EXPECT_EQ(decode_picture(test::make_png(2, 1, form, {1, 0}), "x").pixels,
+            (std::vector<std::uint8_t>{40, 50, 60, 255, 10, 20, 30, 77}));
+  spng_trns colour{};
+  colour.red = 1;
+  colour.green = 2;
+  colour.blue = 3;
+  const test::PngForm keyed{.transparency = &colour};
+  EXPECT_EQ(decode_picture(test::make_png(2, 1, keyed, {1, 2, 3, 1, 2, 4}), "x").pixels,
+            (std::vector<std::uint8_t>{1, 2, 3, 0, 1, 2, 4, 255}));
+}
+
+TEST(Png, InterlacedIsTheSamePicture) {
+  const Picture picture = test::gradient(13, 9, 3);
+  const test::PngForm form{.interlaced = true};
+  EXPECT_EQ(largest_difference(decode_picture(test::make_png(13, 9, form, picture.pixels), "x"), picture), 0);
+}
+
+TEST(Jpeg, DecodesColourGrayAndProgressive) {
+  Picture smooth(64, 48, 3);
+  for (std::size_t i = 0; i < smooth.pixels.size(); ++i)
+    smooth.pixels[i] = static_cast<std::uint8_t>(60 + 40 * (i % 3) + i / 200);
+  EXPECT_LE(largest_difference(decode_picture(test::make_jpeg(smooth, {}), "x"), smooth), 8);
+  EXPECT_LE(largest_difference(decode_picture(test::make_jpeg(smooth, {.progressive = true}), "x"), smooth), 8);
+  Picture gray(8, 8, 1);
+  std::fill(gray.pixels.begin(), gray.pixels.end(), 90);
+  const Picture decoded = decode_picture(test::make_jpeg(gray, {.space = JCS_GRAYSCALE}), "x");
+  EXPECT_EQ(decoded.channels, 3);
+  EXPECT_TRUE(std::all_of(decoded.pixels.begin(), decoded.pixels.end(), [](int v) { return v == 90; }));
+}
+
+TEST(Jpeg, CmykIsRefusedByName) {
+  expect_error(ErrorCode::unsupported, {"print.jpg", "CMYK", "convert it to RGB"},
+               [] { (void)decode_picture(test::make_jpeg(test::gradient(8, 8, 4), {.space = JCS_CMYK}), "print.jpg"); });
+}
+
+TEST(Jpeg, ACutFileIsAnErrorAndNotGray) {
+  auto bytes = test::make_jpeg(test::gradient(64, 64, 3), {});
+  bytes.resize(bytes.size() / 2);
+  expect_error(ErrorCode::format, {"half.jpg", "damaged JPEG"}, [&] { (void)decode_picture(bytes, "half.jpg"); });
+}
+
+TEST(WebP, DecodesRgbAndRgba) {
+  for (const int channels : {3, 4}) {
+    const Picture picture = test::gradient(20, 12, channels);
+    EXPECT_EQ(largest_difference(decode_picture(test::make_webp(picture), "x"), picture), 0);
+  }
+}
+
+// The marked corner of a picture with each orientation ends where EXIF says.
+TEST(Orientation, EveryValueInPngAndJpeg) {
+  struct Expectation {
+    int orientation, width, height, x, y;
+  };
+  // Stored is 16 x 8 with a white block at the top left.
+  constexpr Expectation kExpected[] = {{1, 16, 8, 0, 0}, {2, 16, 8, 15, 0}, {3, 16, 8, 15, 7}, {4, 16, 8, 0, 7},
+                                       {5, 8, 16, 0, 0}, {6, 8, 16, 7, 0},  {7, 8, 16, 7, 15}, {8, 8, 16, 0, 15}};
+  Picture stored(16, 8, 3);
+  for (int y = 0; y < 4; ++y) {
+    for (int x = 0; x < 8; ++x) std::fill_n(stored.at(x, y), 3, 255);
+  }
+  for (const Expectation& e : kExpected) {
+    for (const bool big_endian : {false, true}) {
+      const auto exif = test::exif_block(e.orientation, big_endian);
+      const test::PngForm form{.exif = &exif};
+      for (const auto& file : {test::make_png(16, 8, form, stored.pixels), test::make_jpeg(stored, {.exif = &exif})}) {
+        const Picture seen = decode_picture(file, "x");
+        ASSERT_EQ(seen.width, e.width) << e.orientation;
+        ASSERT_EQ(seen.height, e.height);
+        EXPECT_GT(seen.at(e.x, e.y)[0], 200) << e.orientation;
+        EXPECT_LT(seen.at(seen.width - 1 - e.x, seen.height - 1 - e.y)[0], 55) << e.orientation;
+      }
+    }
+  }
+}
+
+TEST(Orientation, DamagedExifIsIgnored) {
+  const Picture picture = test::gradient(16, 8, 3);
+  for (std::size_t length = 0; length < 26; ++length) {
+    auto exif = test::exif_block(6, true);
+    exif.resize(length);
+    EXPECT_NO_THROW((void)decode_picture(test::make_jpeg(picture, {.exif = &exif}), "x"));
+  }
+}
+
+TEST(Limits, HugePicturesAreRefusedBeforeAllocation) {
+  // A header may promise anything: the sizes in a small valid file are overwritten.
+  const Picture small = test::gradient(4, 4, 3);
+  auto jpeg = test::make_jpeg(small, {});
+  for (std::size_t i = 0; i + 8 < jpeg.size(); ++i) {
+    if (jpeg[i] == std::byte{0xFF} && jpeg[i + 1] == std::byte{0xC0}) {
+      const std::uint8_t side[] = {20000 >> 8, 20000 & 255, 20000 >> 8, 20000 & 255};
+      for (std::size_t k = 0; k < 4; ++k) jpeg[i + 5 + k] = static_cast<std::byte>(side[k]);
+    }
+  }
+  expect_error(ErrorCode::format, {"big.jpg", "20000 x 20000", "16384", "100 million"},
+               [&] { (void)decode_picture(jpeg, "big.jpg"); });
+  Picture wide(20000, 1, 3);
+  expect_error(ErrorCode::format, {"20000 x 1", "16384"}, [&] { (void)decode_picture(encode_png(wide), "wide.png"); });
+  EXPECT_EQ(decode_picture(encode_png(Picture(1, 1, 3)), "one.png").pixels.size(), 3U);
+}
+
+TEST(Foreign, FormatsAreNamed) {
+  expect_error(ErrorCode::unsupported, {"a.png", "GIF", "convert"},
+               [] { (void)decode_picture(bytes_of("GIF89a..."), "a.png"); });
+  expect_error(ErrorCode::unsupported, {"TIFF"}, [] { (void)decode_picture(bytes_of(std::string_view("MM\0*....", 8)), "a"); });
+  expect_error(ErrorCode::format, {"no PNG, JPEG or WebP"}, [] { (void)decode_picture(bytes_of("hello"), "a"); });
+  expect_error(ErrorCode::format, {"empty"}, [] { (void)decode_picture({}, "a"); });
+}
+
+TEST(Foreign, TheContentDecidesNotTheName) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "photo.jpg", encode_png(test::gradient(5, 4, 3)));
+  EXPECT_EQ(load_picture(folder / "photo.jpg").width, 5);
+}
+
+}  // namespace
+}  // namespace espalier
