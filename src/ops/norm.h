@@ -34,7 +34,7 @@ void rms_norm_heads(Queue<Dev>& queue, View<Dev, T, 3> x, In<Dev, float, 2> gamm
 
 // Group norm over all rows of a batch element and the channels of a group (Wu and He 2018), then gain, bias, activation.
 // x, out [rows, channels] contiguous; begin [batch + 1] on the host: rows of element b are begin[b] ... begin[b + 1] - 1.
-// Needs scratch of batch * groups * 2 doubles or less; deterministic.
+// gain and bias may be empty (1 and 0). Takes scratch from the queue's arena (the sums of chunks of rows); deterministic.
 template <class Dev, class T, class U>
 void group_norm(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups, In<Dev, float, 1> gain,
                 In<Dev, float, 1> bias, float eps, Activation activation, View<Dev, U, 2> out);

@@ -117,17 +117,16 @@ bool run(Queue<Cuda>& queue, const Product& p, cublasLtEpilogue_t epilogue) {
   return true;
 }
 
-// out[r, c] = activation(out[r, c] + bias[c]) for packs of N columns.
-template <class T, int N>
+// out[r, c] = activation(out[r, c] + bias[c]); bias may be null.
+template <class T>
 struct FinishBody {
   T* out;
   const T* bias;
-  std::int64_t stride, packs;
+  std::int64_t stride;
   Activation activation;
 
-  __device__ void operator()(std::int64_t i) const {
-    const std::int64_t row = i / packs;
-    const std::int64_t column = (i - row * packs) * N;
+  template <int N>
+  __device__ void operator()(std::int64_t row, std::int64_t column) const {
     T* at = out + row * stride + column;
     float v[N];
     cuda::load_floats<N>(at, v);
@@ -146,14 +145,9 @@ struct FinishBody {
 template <class T>
 void finish(Queue<Cuda>& queue, View<Cuda, T, 2> out, const T* bias, Activation activation) {
   constexpr int kPack = cuda::kPackOf<T>;
-  const std::int64_t rows = out.extent(0);
-  const std::int64_t width = out.extent(1);
-  if (width % kPack == 0 && cuda::fits_packs(out.data(), out.outer_stride(), kPack) && cuda::fits_packs(bias, 0, kPack)) {
-    cuda::for_each(queue, "linear", rows * (width / kPack),
-                   FinishBody<T, kPack>{out.data(), bias, out.outer_stride(), width / kPack, activation});
-  } else {
-    cuda::for_each(queue, "linear", rows * width, FinishBody<T, 1>{out.data(), bias, out.outer_stride(), width, activation});
-  }
+  const bool packed = cuda::fits_packs(out.data(), out.outer_stride(), kPack) && cuda::fits_packs(bias, 0, kPack);
+  cuda::for_each_pack<kPack>(queue, "linear", out.extent(0), out.extent(1), packed,
+                             FinishBody<T>{out.data(), bias, out.outer_stride(), activation});
 }
 
 // The library's GELU is the tanh form; the other functions and products that it offers no fused kernel for end with a

@@ -4,6 +4,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "tensor/dtype.h"
@@ -27,9 +28,9 @@ __device__ __forceinline__ half narrow<half>(float value) {
   return half{__half_as_ushort(__float2half_rn(value))};
 }
 
-// N elements that are loaded and stored by one instruction when sizeof(Pack) is 4, 8 or 16.
+// N elements (a power of two) that are loaded and stored together, by one instruction up to 16 bytes.
 template <class T, int N>
-struct alignas(sizeof(T) * N) Pack {
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
   T at[N];
 };
 
@@ -59,11 +60,12 @@ __device__ __forceinline__ void store_floats(T* to, const float (&values)[N]) {
   store_pack(to, pack);
 }
 
-// Whether rows of a matrix can be read in packs of `pack` elements: the address, and the stride when there are several
-// rows, are multiples of a pack. A null pointer fits.
+// Whether rows of a matrix can be read in packs of `pack` elements: the address is as aligned as a pack, and the stride is
+// a multiple of it. A null pointer fits.
 template <class T>
 [[nodiscard]] inline bool fits_packs(const T* data, std::int64_t stride, int pack) {
-  return reinterpret_cast<std::uintptr_t>(data) % (sizeof(T) * static_cast<std::size_t>(pack)) == 0 && stride % pack == 0;
+  const std::size_t bytes = std::min<std::size_t>(16, sizeof(T) * static_cast<std::size_t>(pack));
+  return data == nullptr || (reinterpret_cast<std::uintptr_t>(data) % bytes == 0 && stride % pack == 0);
 }
 
 }  // namespace espalier::cuda
