@@ -10,12 +10,13 @@ namespace espalier {
 // A triangle mesh in device memory. Not owned.
 template <class Dev>
 struct SurfaceMesh {
-  View<Dev, float, 2> vertices;        // [V, 3] in [-0.5, 0.5]
-  View<Dev, std::int32_t, 2> faces;    // [F, 3]
-  View<Dev, float, 2> attributes;      // [V, 6]: colour in [0, 1], normal; empty without colour channels
+  View<Dev, float, 2> vertices;      // [V, 3] in [-0.5, 0.5]
+  View<Dev, std::int32_t, 2> faces;  // [F, 3]
+  View<Dev, float, 2> attributes;    // [V, 6]: colour in [0, 1], normal; empty without colour channels
 };
 
-// What the extraction went through, for tests. Views live in the queue's scratch arena until the caller's frame ends.
+// What the extraction went through, for tests. Views live in the queue's scratch arena until the caller's frame ends and
+// take 12 bytes per lattice vertex and 4 per surface cube on top of surface_scratch_bytes.
 template <class Dev>
 struct SurfaceTrace {
   View<Dev, std::int32_t, 2> lattice_coords;  // [L, 3] lattice vertices of the active cubes, lexicographic
@@ -26,18 +27,31 @@ struct SurfaceTrace {
 // Feature channels of a cube: sdf 8, deformation 8 x 3, weights 21, and with colour 8 x 6.
 [[nodiscard]] constexpr int cube_channels(bool colour) { return colour ? 101 : 53; }
 
-// Extracts the zero surface. cubes [n, 4] (batch ignored, x, y, z in [0, resolution)), each once, any order;
-// features [n, channels] with channels 53 or 101. `allocate` is called once with the counts (V, F, colour) and returns
-// the memory to write to (pipeline code allocates exactly). Temporaries come from the queue's scratch arena, at most
-// surface_scratch_bytes(n, ...). Nothing of the size of the dense grid is used. An empty surface gives V = F = 0.
-// The result is the reference's, vertex for vertex and face for face, on every device.
+// Extracts the zero surface. cubes [n, 4] (batch ignored, x, y, z in [0, resolution)), each once, any order, at most
+// 2^24; resolution in [1, 1024]; features [n, channels] with channels 53 or 101. Rows may be strided. `allocate` is called
+// once with the counts (V, F, colour) and returns the memory to write to (pipeline code allocates exactly). Temporaries
+// come from the queue's scratch arena, at most surface_scratch_bytes of the same arguments. Nothing of the size of the
+// dense grid is used. An empty surface gives V = F = 0.
+//
+// The result is the reference's, vertex for vertex and face for face; it does not depend on the order of the cubes, and
+// all devices give the same bits. Features that are not finite spoil vertices near them and nothing else: a distance
+// that is NaN counts as outside.
+//
+// `block`: a promise that the cubes come in whole aligned blocks of block^3 (4 from the mesh decoder), which makes the
+// bound on memory several times smaller.
+//
+// Unlike other ops this one waits for the device, because sizes depend on the data: it reads four small numbers back.
+// While metering it takes surface_scratch_bytes, calls nothing and returns an empty mesh.
+// Throws invalid_argument for a cube outside the grid or listed twice (naming the first such row), for a broken promise
+// of blocks, and for sizes beyond those above.
 template <class Dev>
-SurfaceMesh<Dev> extract_surface(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
-                                 const std::function<SurfaceMesh<Dev>(std::int64_t vertices, std::int64_t faces, bool colour)>& allocate,
-                                 SurfaceTrace<Dev>* trace = nullptr);
+SurfaceMesh<Dev> extract_surface(
+    Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
+    const std::function<SurfaceMesh<Dev>(std::int64_t vertices, std::int64_t faces, bool colour)>& allocate,
+    SurfaceTrace<Dev>* trace = nullptr, int block = 1);
 
-// Upper bound of the scratch that extract_surface takes for n cubes.
+// Upper bound of the scratch that extract_surface takes, whatever the features are.
 template <class Dev>
-[[nodiscard]] std::size_t surface_scratch_bytes(std::int64_t cubes, bool colour);
+[[nodiscard]] std::size_t surface_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block = 1);
 
 }  // namespace espalier
