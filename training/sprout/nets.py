@@ -203,7 +203,7 @@ def init_transformer(m):
 
 class SparseStructureFlowModel(nn.Module):
     def __init__(self, resolution=16, in_channels=8, model_channels=192, cond_channels=192, out_channels=8, num_blocks=6, num_heads=3, mlp_ratio=4, patch_size=2,
-                 pe_mode='ape', use_fp16=True, share_mod=True, qk_rms_norm=True):
+                 pe_mode='ape', use_fp16=True, share_mod=False, qk_rms_norm=True):
         super().__init__()
         w, self.p, self.g, self.ch = model_channels, patch_size, resolution // patch_size, in_channels
         self.t_embedder, self.share_mod = TimestepEmbedder(w), share_mod
@@ -302,7 +302,11 @@ class DinoVisionTransformer(nn.Module):
         return F.pad(x, (0, -3 * p * p % 16))
 
     def forward(self, x):
-        x = torso(torch.addcmul(self.shift, x.float(), self.scale))
+        return self.condition(torch.addcmul(self.shift, x.float(), self.scale))
+
+    def condition(self, x):
+        """x: normalised patches"""
+        x = torso(x)
         w = F.pad(self.patch_embed.proj.weight.flatten(1), (0, x.shape[-1] - self.patch_embed.proj.weight[0].numel()))
         x = F.linear(x, w, self.patch_embed.proj.bias) + self.pos_embed[:, 1:]
         x = torch.cat([(self.cls_token + self.pos_embed[:, :1]).expand(len(x), -1, -1), self.register_tokens.expand(len(x), -1, -1), x.float()], 1)

@@ -1,0 +1,164 @@
+"""Small checks of data, networks, losses and the checkpoint layout; CPU, well under two minutes.   python3 -m pytest tests   or   python3 tests/test_sprout.py"""
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from sprout import checkpoint as ck, data, flat, nets, objects as ob, sparse, train_slat  # noqa: E402
+
+
+def thin(n=2):
+    """Objects with few voxels."""
+    o, _ = ob.draw(42, 3, 'cpu')
+    c = ob.cells(o).flatten(1).sum(1).float()
+    return o[c.argsort()[:n]].contiguous()
+
+
+class Data(unittest.TestCase):
+    def test_families(self):
+        self.assertGreaterEqual(len({f.__name__ for f in ob.FAMILIES}), 16)
+
+    def test_same_seed_same_objects(self):
+        a, b = ob.draw(21, 5, 'cpu')[0], ob.draw(21, 5, 'cpu')[0]
+        self.assertTrue(torch.equal(a, b))
+        self.assertFalse(torch.equal(a, ob.draw(21, 6, 'cpu')[0]))
+
+    def test_fitted_and_visible(self):
+        o, _ = ob.draw(21, 5, 'cpu')
+        occ = ob.cells(o) > 0
+        for k in range(len(o)):
+            q = occ[k].nonzero()
+            side = (q.amax(0) - q.amin(0) + 1).max().item() / 64
+            self.assertTrue(.8 < side <= 1, side)
+        img = ob.pictures(o, torch.arange(21, dtype=torch.int32), ob.views(21, torch.Generator().manual_seed(1)), 74)
+        share = (img[..., 3] > 0).float().mean((1, 2))
+        self.assertTrue((share > .02).all() and (share < .8).all())
+
+    def test_surface(self):
+        S = data.Surface(thin())
+        x, r = S.nearest(S.mid[:, None])
+        self.assertLess(r[..., 0].abs().median().item() * 64, .02)
+        d, mid = S.fine()
+        self.assertEqual(d.shape, (64 * len(S.mid), 8))
+        # the cell's centre is the mean of its corners, up to curvature
+        self.assertLess((d.mean(1) - mid[:, 0] * 64).abs().median().item(), .02)
+        # corner 1 is the neighbour in x
+        c = S.mid[0] - 1.5 / 64 / 4 - .5 / 256
+        want = ob.points(S.objs, torch.zeros(2, dtype=torch.int32), torch.stack([c, c + torch.tensor([1 / 256, 0, 0])]).contiguous()) * 64
+        self.assertTrue(torch.allclose(d[0, :2], want, atol=1e-4))
+
+
+class Nets(unittest.TestCase):
+    def test_conv_gradient(self):
+        torch.manual_seed(0)
+        q = (torch.rand(5, 5, 5) < .4).nonzero()
+        v = sparse.Voxels(torch.zeros(len(q), dtype=torch.long), q, 1)
+        x, w = torch.randn(len(q), 4, requires_grad=True), torch.randn(6, 27, 4, requires_grad=True)
+        dense = torch.zeros(1, 4, 64, 64, 64)
+        dense[0, :, q[:, 0], q[:, 1], q[:, 2]] = x.detach().t()
+        dense.requires_grad_()
+        wd = w.detach().view(6, 3, 3, 3, 4).permute(0, 4, 1, 2, 3).contiguous().requires_grad_()
+        want = F.conv3d(dense, wd, padding=1)[0][:, q[:, 0], q[:, 1], q[:, 2]].t()
+        got = sparse._Conv.apply(x, v.nb, w)
+        g = torch.randn_like(got)
+        got.backward(g), want.backward(g)
+        self.assertTrue(torch.allclose(got, want, atol=1e-4))
+        self.assertTrue(torch.allclose(x.grad, dense.grad[0][:, q[:, 0], q[:, 1], q[:, 2]].t(), atol=1e-4))
+        self.assertTrue(torch.allclose(w.grad, wd.grad.permute(0, 2, 3, 4, 1).reshape(6, 27, 4), atol=1e-3))
+
+    def test_child_neighbours(self):
+        q = (torch.rand(6, 6, 6) < .5).nonzero()
+        b = torch.zeros(len(q), dtype=torch.long)
+        nb = sparse.child_neighbours(sparse.neighbours(b, q, 1, 64))
+        fine = (2 * q[:, None] + sparse.CHILD).reshape(-1, 3)
+        self.assertTrue(torch.equal(nb, sparse.neighbours(b.repeat_interleave(8), fine, 1, 128)))
+
+    def test_optimiser_learns(self):
+        torch.manual_seed(0)
+        m = torch.nn.ModuleDict({'blocks': torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.GELU(), torch.nn.Linear(64, 32)), 'out': torch.nn.Linear(32, 4)})
+        w = torch.randn(32, 4)
+        tr = flat.Trainer([flat.Group([m], 3e-3, 1e-2)], 'cpu', ema=.9)
+        def losses():
+            x = torch.randn(64, 32)
+            return (F.mse_loss(m['out'](m['blocks'](x)), (x @ w).tanh()),)
+        tr.prepare(losses, False)
+        first = losses()[0].item()
+        for i in range(150):
+            tr.step([flat.schedule(i / 150)])
+        tr.swap()
+        self.assertLess(losses()[0].item(), .4 * first)
+
+    def test_orthogonalise(self):
+        s = torch.linalg.svdvals(flat.orthogonalise(torch.randn(3, 32, 64)))
+        self.assertTrue((s > .5).all() and (s < 1.5).all())
+
+
+class Slat(unittest.TestCase):
+    def test_decoder_losses_and_targets(self):
+        S = data.Surface(thin(1))
+        z = S.latent()
+        mesh, gs, rf = (ck.build(k) for k in ('mesh', 'gs', 'rf'))
+        y, g, r = mesh(z, S.V), gs(z, S.V), rf(z, S.V)
+        loss = sum(train_slat.mesh_loss(y, S)) + train_slat.gs_loss(gs, g, S) + train_slat.rf_loss(rf, r, S)
+        loss.backward()
+        self.assertTrue(torch.isfinite(loss))
+        for m in (mesh, gs, rf):
+            self.assertTrue(all(p.grad is not None and torch.isfinite(p.grad).all() for p in m.parameters()))
+        # a perfect answer has no loss
+        d, mid = S.fine()
+        col = torch.cat([mid[:, 4:7], mid[:, 1:4] / 2 + .5], 1).clamp(1e-4, 1 - 1e-4)
+        best = torch.cat([d.clamp(-1, 1), torch.zeros(len(d), 45), torch.logit(col).repeat(1, 8)], 1)
+        self.assertTrue(all(l.item() < 1e-3 for l in train_slat.mesh_loss(best, S)))
+        self.assertIn('sdf_error', train_slat.mesh_loss(best, S, True))
+        train_slat.gs_loss(gs, g, S, True), train_slat.rf_loss(rf, r, S, True)
+
+    def test_flow_sees_the_picture(self):
+        S = data.Surface(thin(2), .1)
+        f = ck.build('slat_flow')
+        for p in f.parameters():
+            if not p.abs().max():
+                torch.nn.init.normal_(p, std=.05)
+        x, c = torch.randn(len(S.mid), 8), torch.randn(2, 201, 192)
+        with torch.no_grad():
+            a, b = f(x, torch.full((2,), 500.), c, S.V), f(x, torch.full((2,), 500.), c.flip(0), S.V)
+        self.assertEqual(a.shape, x.shape)
+        self.assertGreater((a - b).abs().max().item(), 1e-4)
+
+
+class Checkpoint(unittest.TestCase):
+    def test_round_trip_and_size(self):
+        with tempfile.TemporaryDirectory() as d:
+            for k in ck.MODULES:
+                torch.manual_seed(1)
+                m = ck.build(k)
+                ck.save(d, k, m)
+                back = ck.load(d, k)
+                for (n, a), b in zip(m.state_dict().items(), back.state_dict().values()):
+                    self.assertTrue(torch.allclose(a, b, rtol=1e-3, atol=1e-4), n)
+            ck.write_pipeline(d, [0] * 8, [1] * 8)
+            self.assertLess(ck.size(d), 24 * 2 ** 20)
+            with open(os.path.join(d, 'pipeline.json')) as f:
+                p = json.load(f)['args']
+            for v in p['models'].values():
+                self.assertTrue(os.path.exists(os.path.join(d, v + '.safetensors')) and os.path.exists(os.path.join(d, v + '.json')))
+            for s in ('sparse_structure_sampler', 'slat_sampler'):
+                self.assertLessEqual(p[s]['params']['steps'], 12)
+
+    def test_patches(self):
+        m = ck.build('dino')
+        img = torch.randint(0, 256, (2, 518, 518, 3), dtype=torch.uint8)
+        x = m.patches(img)
+        mean, std = torch.tensor([.485, .456, .406]).view(1, 3, 1, 1), torch.tensor([.229, .224, .225]).view(1, 3, 1, 1)
+        want = m.patch_embed.proj((img.permute(0, 3, 1, 2).float() / 255 - mean) / std).flatten(2).transpose(1, 2)
+        w = F.pad(m.patch_embed.proj.weight.flatten(1), (0, x.shape[-1] - 4107))
+        got = F.linear(torch.addcmul(m.shift, x.float(), m.scale), w, m.patch_embed.proj.bias)
+        self.assertTrue(torch.allclose(got, want, atol=1e-4))
+
+
+if __name__ == '__main__':
+    unittest.main()
