@@ -64,9 +64,8 @@ class Extractor {
     Memory memory;
     memory.take_cubes(arena, cubes, resolution);
     { const Sorting sorting(arena, cubes, resolution); }
-    memory.take_lattice(arena, bounds.lattice);
+    memory.take_lattice(arena, bounds.lattice, colour);
     memory.take_surface(arena, bounds.surface);
-    if (colour) static_cast<void>(arena.template take<float, 2>({bounds.lattice, 6}));
   }
 
   SurfaceMesh<Dev> run(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features,
@@ -105,6 +104,7 @@ class Extractor {
     Bytes sum_workspace;
     View<Dev, std::uint32_t, 1> lattice_keys;
     View<Dev, float, 2> sdf_deform;  // [L, 4]
+    View<Dev, float, 2> colour;      // [L, 6]
     View<Dev, std::uint32_t, 1> surface_keys;
     View<Dev, std::uint8_t, 1> cases, resolved;
     Ints first;  // dual vertex of each surface cube
@@ -124,9 +124,10 @@ class Extractor {
       cube_rows = arena.template take<std::int32_t, 1>({n});
       sum_workspace = arena.template take<std::byte, 1>({static_cast<std::int64_t>(Backend::sum_bytes(longest))});
     }
-    void take_lattice(Arena<Dev>& arena, std::int64_t n) {
+    void take_lattice(Arena<Dev>& arena, std::int64_t n, bool with_colour) {
       lattice_keys = arena.template take<std::uint32_t, 1>({n});
       sdf_deform = arena.template take<float, 2>({n, 4});
+      if (with_colour) colour = arena.template take<float, 2>({n, 6});
     }
     void take_surface(Arena<Dev>& arena, std::int64_t n) {
       surface_keys = arena.template take<std::uint32_t, 1>({n});
@@ -191,10 +192,11 @@ class Extractor {
     lattice_count_ = total_of(memory_.lattice_begin);
     if (read(memory_.flag, 0) != 0) explain(input);
     check_blocks(lattice_count_, bound);
-    memory_.take_lattice(arena_, lattice_count_);
+    memory_.take_lattice(arena_, lattice_count_, colour_);
     Backend::each(queue_, lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), memory_.lattice_keys.data()});
-    Backend::each(queue_, lattice_count_,
-                  AverageField{cubes(), features_, memory_.lattice_keys.data(), memory_.sdf_deform.data()});
+    Backend::each(
+        queue_, lattice_count_,
+        AverageCorners{cubes(), features_, memory_.lattice_keys.data(), memory_.sdf_deform.data(), memory_.colour.data()});
   }
 
   void list_surface(std::int64_t bound) {
@@ -226,17 +228,11 @@ class Extractor {
     Backend::each(queue_, cube_columns_,
                   NumberVertices{table_, memory_.surface_begin.data(), memory_.resolved.data(), cube_columns_,
                                  memory_.vertex_starts.data(), memory_.first.data()});
-    const Frame<Dev> frame(arena_);
-    float* colour = nullptr;
-    if (colour_) {
-      colour = arena_.template take<float, 2>({lattice_count_, 6}).data();
-      Backend::each(queue_, lattice_count_, AverageColour{cubes(), features_, memory_.lattice_keys.data(), colour});
-    }
     const auto reach = static_cast<float>((1 - 1e-8) / (2.0 * resolution_));
-    Backend::each(
-        queue_, surface_count_,
-        PlaceVertices{table_, cubes(), features_, field(), reach, colour, memory_.surface_keys.data(), memory_.resolved.data(),
-                      memory_.first.data(), memory_.gamma.data(), mesh.vertices.data(), mesh.attributes.data()});
+    Backend::each(queue_, surface_count_,
+                  PlaceVertices{table_, cubes(), features_, field(), reach, memory_.colour.data(), memory_.surface_keys.data(),
+                                memory_.resolved.data(), memory_.first.data(), memory_.gamma.data(), mesh.vertices.data(),
+                                mesh.attributes.data()});
   }
 
   void write_trace(SurfaceTrace<Dev>& trace) {

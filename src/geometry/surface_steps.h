@@ -257,58 +257,42 @@ struct Features {
   const std::int32_t* rows = nullptr;  // of each cube in key order
 };
 
-// Mean of N consecutive channels over the corners that meet in a lattice vertex, in the order of the cubes' keys.
-// Channels of corner c start at first + c * N.
-template <int N>
-ESPALIER_DEVICE_CODE void average_corners(const Columns& cubes, const Features& features, std::uint32_t key, int first,
-                                          Rounded bias, Rounded (&mean)[N]) {
-  const int width = cubes.width + 1;
-  const int x = column_of(key) / width;
-  const int y = column_of(key) % width;
-  for (Rounded& m : mean) m = Rounded{0};
-  int count = 0;
-  for (int i = 0; i < 4; ++i) {
-    const Pair pair = find_pair(cubes, column_at(cubes, x - 1 + i / 2, y - 1 + i % 2), height_of(key));
-    for (int upper = 0; upper < 2; ++upper) {
-      const int cube = upper == 0 ? pair.lower : pair.upper;
-      if (cube < 0) continue;
-      const int corner = (1 - i / 2) | (1 - i % 2) << 1 | (1 - upper) << 2;
-      const float* from = features.data + features.rows[cube] * features.stride + first + corner * N;
-      for (int c = 0; c < N; ++c) mean[c] = mean[c] + (Rounded{from[c]} + bias);
-      ++count;
+// Per lattice vertex: the mean of what the corners that meet there say, added up in the order of the cubes' keys. The
+// distance is biased by -1 / resolution; colour and normal become values in [0, 1].
+struct AverageCorners {
+  Columns cubes;
+  Features features;
+  const std::uint32_t* keys;
+  float* sdf_deform;  // [L, 4]
+  float* colour;      // [L, 6] or null
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t vertex) const {
+    const std::uint32_t key = keys[vertex];
+    const int x = column_of(key) / (cubes.width + 1);
+    const int y = column_of(key) % (cubes.width + 1);
+    Rounded field[4];
+    Rounded shade[6];
+    int count = 0;
+    for (int i = 0; i < 4; ++i) {
+      const Pair pair = find_pair(cubes, column_at(cubes, x - 1 + i / 2, y - 1 + i % 2), height_of(key));
+      // The vertex is a corner of the side towards it: with the larger x, y and z in the cube before it.
+      const int corner = (1 - i / 2) | (1 - i % 2) << 1;
+      if (pair.lower >= 0) add(pair.lower, corner | 4, field, shade);
+      if (pair.upper >= 0) add(pair.upper, corner, field, shade);
+      count += (pair.lower >= 0 ? 1 : 0) + (pair.upper >= 0 ? 1 : 0);
     }
+    const Rounded n{static_cast<float>(count)};
+    for (int c = 0; c < 4; ++c) sdf_deform[4 * vertex + c] = (field[c] / n).value;
+    for (int c = 0; colour != nullptr && c < 6; ++c) colour[6 * vertex + c] = sigmoid(shade[c] / n).value;
   }
-  for (Rounded& m : mean) m = m / Rounded{static_cast<float>(count)};
-}
 
-// Per lattice vertex: distance (biased by -1 / resolution) and deformation.
-struct AverageField {
-  Columns cubes;
-  Features features;
-  const std::uint32_t* keys;
-  float* out;  // [L, 4]
-
-  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
-    Rounded sdf[1];
-    Rounded deform[3];
-    average_corners(cubes, features, keys[i], 0, Rounded{-1.0F} / Rounded{static_cast<float>(cubes.width)}, sdf);
-    average_corners(cubes, features, keys[i], kDeformChannel, Rounded{0}, deform);
-    out[4 * i] = sdf[0].value;
-    for (int c = 0; c < 3; ++c) out[4 * i + 1 + c] = deform[c].value;
-  }
-};
-
-// Per lattice vertex: colour and normal, as values in [0, 1].
-struct AverageColour {
-  Columns cubes;
-  Features features;
-  const std::uint32_t* keys;
-  float* out;  // [L, 6]
-
-  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
-    Rounded mean[6];
-    average_corners(cubes, features, keys[i], kColourChannel, Rounded{0}, mean);
-    for (int c = 0; c < 6; ++c) out[6 * i + c] = sigmoid(mean[c]).value;
+ private:
+  ESPALIER_DEVICE_CODE void add(int cube, int corner, Rounded (&field)[4], Rounded (&shade)[6]) const {
+    const float* row = features.data + features.rows[cube] * features.stride;
+    const Rounded bias = Rounded{-1.0F} / Rounded{static_cast<float>(cubes.width)};
+    field[0] = field[0] + (Rounded{row[corner]} + bias);
+    for (int c = 0; c < 3; ++c) field[1 + c] = field[1 + c] + Rounded{row[kDeformChannel + 3 * corner + c]};
+    for (int c = 0; colour != nullptr && c < 6; ++c) shade[c] = shade[c] + Rounded{row[kColourChannel + 6 * corner + c]};
   }
 };
 
