@@ -1,33 +1,13 @@
-// Errors of the library. Every message says what went wrong, where, and what to do about it.
+// Throwing the errors of the library (espalier/error.h). Every message says what went wrong, where, and what to do.
 #pragma once
 
 #include <sstream>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "espalier/error.h"
+
 namespace espalier {
-
-enum class ErrorCode {
-  invalid_argument,  // the caller asked for something that cannot be done
-  not_found,         // a file, folder or tensor that must exist does not
-  format,            // bytes of an input do not mean what they should
-  unsupported,       // understood, and deliberately refused by name
-  io,                // the operating system refused to read or write
-  out_of_memory,     // host or device memory is not enough
-  device,            // a CUDA call failed
-  cancelled,         // the caller asked to stop
-  internal,          // a broken invariant: a bug in this program
-};
-
-class Error : public std::runtime_error {
- public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  [[nodiscard]] ErrorCode code() const noexcept { return code_; }
-
- private:
-  ErrorCode code_;
-};
 
 // Joins any streamable values into one string: str("row ", 3, " of ", n).
 template <class... Parts>

@@ -61,7 +61,7 @@ StructuredLatentFlow<Dev, T>::ResidualBlock::ResidualBlock(WeightLoader<Dev>& lo
 template <class Dev, class T>
 void StructuredLatentFlow<Dev, T>::ResidualBlock::operator()(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Dev, const T, 2> emb,
                                                              const LatentStructure<Dev>& structure, std::size_t level,
-                                                             View<Dev, T, 2> result) const {
+                                                             View<Dev, T, 2> result, Probe<Dev>* probe) const {
   Arena<Dev>& arena = queue.scratch();
   const Frame<Dev> frame(arena);
   // `level` is where the convolutions run; a resampled input comes from the level below or above.
@@ -72,6 +72,7 @@ void StructuredLatentFlow<Dev, T>::ResidualBlock::operator()(Queue<Dev>& queue, 
     if (resample == Resample::down) {
       const auto& fine = structure.levels[level - 1];
       mean_children<Dev, T>(queue, x, fine.begin, fine.child, moved);
+      show(probe, "down_feats", queue, moved);
     } else {
       gather_rows<Dev, T>(queue, x, here.parent, moved);
     }
@@ -184,7 +185,7 @@ void StructuredLatentFlow<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const fl
     const ResidualBlock& block = input_blocks_[i];
     if (block.resample == Resample::down) ++level;
     auto next = arena.template take<T, 2>({structure.levels[level].rows, block.out});
-    block(queue, h, emb, structure, level, next);
+    block(queue, h, emb, structure, level, next, probe);
     skips.push_back(next);
     h = next;
     show(probe, "input_blocks" + std::to_string(i), queue, h);
@@ -212,7 +213,7 @@ void StructuredLatentFlow<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const fl
     }
     if (block.resample == Resample::up) --level;
     auto next = arena.template take<T, 2>({structure.levels[level].rows, block.out});
-    block(queue, joined, emb, structure, level, next);
+    block(queue, joined, emb, structure, level, next, probe);
     h = next;
     show(probe, "out_blocks" + std::to_string(i), queue, h);
   }

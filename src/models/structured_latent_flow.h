@@ -52,7 +52,7 @@ class StructuredLatentFlow {
   struct ResidualBlock {
     ResidualBlock(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in, std::int64_t emb, std::int64_t out, Resample r);
     void operator()(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Dev, const T, 2> emb, const LatentStructure<Dev>& structure,
-                    std::size_t level, View<Dev, T, 2> out) const;
+                    std::size_t level, View<Dev, T, 2> out, Probe<Dev>* probe) const;
 
     Resample resample;
     std::int64_t in, out;

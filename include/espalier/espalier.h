@@ -1,0 +1,219 @@
+// Espalier: pictures in, 3D assets out. The whole public C++ interface; nothing here needs CUDA or another library.
+//
+//   espalier::Pipeline pipeline({.checkpoint = "models/sprout"});
+//   espalier::Asset asset = pipeline.generate({.images = {"chair.png"}});
+//   asset.save("chair.glb");
+//
+// Every function may throw espalier::Error. A Pipeline does one job at a time; use one per thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "espalier/error.h"
+
+namespace espalier {
+
+[[nodiscard]] std::string version();  // "0.1.0"
+
+// ---- Options of a pipeline
+
+enum class Precision {
+  automatic,  // half on a card; full on the CPU
+  full,       // float32 everywhere
+  half,       // networks' torsos in float16 on a card; bfloat16 products on processors that have them
+};
+enum class MemoryTier {
+  automatic,  // by the memory that is free now
+  high,       // all weights stay on the device
+  medium,     // the weights of one stage at a time
+  low,        // the weights of one network at a time; the finest decoding steps run in tiles
+};
+
+struct PipelineOptions {
+  std::filesystem::path checkpoint;       // a folder with pipeline.json
+  std::string device = "auto";            // auto, cpu, cuda or cuda:N
+  Precision precision = Precision::automatic;
+  MemoryTier tier = MemoryTier::automatic;
+  std::filesystem::path image_encoder{};  // DINOv2 weights (.safetensors); empty: looked for beside the checkpoint
+};
+
+// ---- What to generate
+
+// Unset values are those of the checkpoint's pipeline.json.
+struct SamplerRequest {
+  std::optional<int> steps{};             // sampling steps
+  std::optional<double> guidance{};       // guidance strength (cfg_strength)
+  std::optional<double> rescale_t{};
+  std::optional<std::array<double, 2>> interval{};  // guidance interval (cfg_interval)
+};
+enum class MultiImageMode { stochastic, multidiffusion };
+enum class Background {
+  automatic,  // use alpha if there is any, else remove a plain background
+  none,       // take the picture as it is
+};
+
+struct Request {
+  std::vector<std::filesystem::path> images{};  // several: views of one object
+  std::uint32_t seed = 42;
+  SamplerRequest structure{};             // first stage: sparse structure
+  SamplerRequest latent{};                // second stage: structured latent
+  MultiImageMode multi_image = MultiImageMode::stochastic;
+  Background background = Background::automatic;
+  bool mesh = true;                       // what to decode
+  bool gaussians = true;
+  bool radiance_field = false;
+};
+
+// The settings of the public web app: 12 steps, guidance 7.5 and 3.0.
+[[nodiscard]] SamplerRequest app_structure_settings();
+[[nodiscard]] SamplerRequest app_latent_settings();
+
+// ---- Progress
+
+struct Progress {
+  std::string stage;                      // "sampling the sparse structure"
+  int step = 0, steps = 0;                // inside the stage
+  double fraction = 0.0;                  // of the whole job, 0 ... 1
+  double seconds_left = -1.0;             // estimate; negative while unknown
+};
+
+// Callbacks run on the thread that called generate(). Default-constructed: silent and never cancelled.
+struct Observer {
+  std::function<void(const Progress&)> progress{};
+  std::function<bool()> cancelled{};      // true: stop soon with ErrorCode::cancelled
+  std::function<void(const std::string&)> message{};  // one-line notices and warnings
+};
+
+// ---- Results
+
+struct StageReport {
+  std::string name;
+  double seconds = 0.0;
+  std::uint64_t weight_bytes = 0;         // on the device during the stage
+  std::uint64_t planned_bytes = 0;        // working memory planned before the stage
+  std::uint64_t peak_bytes = 0;           // working memory really used at the peak
+};
+
+struct SaveOptions {
+  double size_mm = 100.0;                 // largest dimension of an STL
+};
+
+// A finished asset on the host. Copies share the data.
+class Asset {
+ public:
+  Asset();
+  ~Asset();
+  Asset(const Asset&);
+  Asset(Asset&&) noexcept;
+  Asset& operator=(const Asset&);
+  Asset& operator=(Asset&&) noexcept;
+
+  // Triangles in TRELLIS' own system: Z up, unit cube centred at the origin. Empty spans where not decoded.
+  [[nodiscard]] std::span<const float> vertices() const;         // 3 each
+  [[nodiscard]] std::span<const std::int32_t> faces() const;     // 3 each, counter-clockwise from outside
+  [[nodiscard]] std::span<const float> colours() const;          // 3 each, sRGB 0 ... 1
+  [[nodiscard]] std::int64_t gaussian_count() const;
+  [[nodiscard]] std::span<const std::int32_t> voxels() const;    // x, y, z of each active voxel
+  [[nodiscard]] std::span<const float> latent() const;           // channels of each active voxel
+  [[nodiscard]] const std::vector<StageReport>& stages() const;
+  [[nodiscard]] const std::vector<std::string>& notices() const; // what the user should know
+  [[nodiscard]] const std::map<std::string, std::string>& record() const;  // seed, settings, versions, hashes
+
+  // By extension: .glb, .obj, .stl and .ply hold the mesh, .ply the Gaussians when there is no mesh or when the name
+  // ends in .gaussians.ply or .splat.ply. Written atomically.
+  void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
+  // Voxels and latent, for Pipeline::decode.
+  void save_latent(const std::filesystem::path& path) const;
+  // Four views side by side, of the mesh if there is one, else of the Gaussians.
+  void save_preview(const std::filesystem::path& path) const;
+
+  struct Data;
+  explicit Asset(std::shared_ptr<const Data> data);
+  [[nodiscard]] const Data& data() const;
+
+ private:
+  std::shared_ptr<const Data> data_;
+};
+
+// ---- The pipeline
+
+class Pipeline {
+ public:
+  // Checks the checkpoint, chooses device, precision and memory tier; loads weights as the tier says.
+  explicit Pipeline(const PipelineOptions& options);
+  ~Pipeline();
+  Pipeline(Pipeline&&) noexcept;
+  Pipeline& operator=(Pipeline&&) noexcept;
+
+  [[nodiscard]] Asset generate(const Request& request, const Observer& observer = {});
+  // Decodes a latent saved before; nothing is sampled. Only the flags for mesh, gaussians and radiance_field matter.
+  [[nodiscard]] Asset decode(const std::filesystem::path& latent, const Request& request, const Observer& observer = {});
+  // The cut-out that generate() would condition on, as a PNG.
+  static std::vector<std::string> preprocess(const std::filesystem::path& image, Background background, const std::filesystem::path& png_out);
+
+  [[nodiscard]] std::string device() const;      // "cpu" or "cuda:0 (NVIDIA H100 80GB HBM3)"
+  [[nodiscard]] std::string precision() const;   // "float32", "float16"
+  [[nodiscard]] std::string tier() const;        // "high", "medium", "low"
+  // True when the checkpoint says that its weights were never trained.
+  [[nodiscard]] bool untrained() const;
+  // The first-stage and second-stage defaults of the checkpoint, as (steps, guidance).
+  [[nodiscard]] std::pair<int, double> structure_defaults() const;
+  [[nodiscard]] std::pair<int, double> latent_defaults() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// ---- Inspection
+
+struct ModuleInfo {
+  std::string role;                        // sparse_structure_flow_model, ...
+  std::string name;                        // class name in the JSON
+  std::filesystem::path file;
+  std::int64_t tensors = 0, parameters = 0, bytes = 0;
+  std::map<std::string, std::int64_t> tensors_by_dtype;
+};
+struct CheckpointInfo {
+  std::filesystem::path folder;
+  std::string pipeline;                    // TrellisImageTo3DPipeline
+  std::vector<ModuleInfo> modules;
+};
+// Reads configurations and headers; checks every tensor against the network that its configuration describes.
+[[nodiscard]] CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {});
+
+struct Check {
+  std::string name;
+  bool passed = false;
+  bool skipped = false;
+  std::string detail;                      // measured error, version, or what to do
+};
+// Known-answer checks of every kernel family on a device, and facts about it. device as in PipelineOptions.
+[[nodiscard]] std::vector<Check> doctor(const std::string& device = "auto");
+
+struct BenchOptions {
+  std::string device = "auto";
+  Precision precision = Precision::automatic;
+  std::string voxels = "12k";              // 12k or 24k: the coordinate sets of docs/performance.md
+  int repetitions = 5;
+  bool quick = false;                      // one small repetition, for checking that it runs
+};
+struct BenchRow {
+  std::string stage;
+  double wall_ms = 0.0, device_ms = 0.0;   // medians; device_ms is 0 on the CPU
+  double baseline_ms = 0.0;                // device time of the PyTorch system on an H100; 0 when there is none
+  std::uint64_t peak_bytes = 0;            // device memory, weights included
+};
+// Times every stage of the image-large configuration with made-up weights, on the workload of docs/performance.md.
+[[nodiscard]] std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observer = {});
+
+}  // namespace espalier

@@ -1,0 +1,58 @@
+// A checkpoint in the public TRELLIS layout: pipeline.json, ckpts/NAME.json and ckpts/NAME.safetensors, unconverted.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "models/config.h"
+#include "samplers/flow_euler.h"
+#include "weights/safetensors.h"
+
+namespace espalier {
+
+// One network: configuration and tensors.
+struct ModuleSource {
+  std::string role;        // sparse_structure_flow_model, ...
+  std::string class_name;  // without the prefix Elastic
+  std::string where;       // file and class, for errors
+  nlohmann::json args;
+  std::filesystem::path file;  // the .safetensors; empty when the tensors are made up
+  std::shared_ptr<const TensorSource> tensors;
+  [[nodiscard]] Arguments arguments() const { return {where, args}; }
+};
+
+struct Checkpoint {
+  std::filesystem::path folder;
+  std::string pipeline;                         // class name in pipeline.json
+  std::map<std::string, ModuleSource> modules;  // by role; the image encoder is "image_cond_model"
+  std::string image_encoder;                    // its name in pipeline.json
+  SamplerSettings structure_sampler, latent_sampler;
+  std::vector<float> latent_mean, latent_std;   // per latent channel
+  bool untrained = false;                       // some module's metadata says trained = no
+
+  // The module of a role. Throws not_found naming the roles that exist.
+  [[nodiscard]] const ModuleSource& module(const std::string& role) const;
+};
+
+inline constexpr const char* kImageEncoder = "image_cond_model";
+
+// Reads pipeline.json and every module's JSON, and maps the tensor files. Entries of the form OWNER/REPO/ckpts/NAME are
+// looked for in FOLDER/OWNER/REPO, FOLDER/../REPO and FOLDER/../../OWNER/REPO. The image encoder is `image_encoder` when
+// given, else NAME.safetensors in FOLDER/ckpts or FOLDER. Throws not_found, format or unsupported, naming the file.
+[[nodiscard]] Checkpoint open_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {});
+
+// The same from a parsed pipeline.json; `open` returns the module of an entry (its class, arguments and tensors).
+[[nodiscard]] Checkpoint read_pipeline(const std::string& where, const nlohmann::json& pipeline);
+
+// Parses JSON text with a limit on size and depth. Throws format naming `where`.
+[[nodiscard]] nlohmann::json parse_json(const std::string& where, std::string_view text);
+
+// Fills class_name, where and args from a module's JSON ({"name": ..., "args": {...}}).
+void read_module_json(const std::string& where, const nlohmann::json& json, ModuleSource& module);
+
+}  // namespace espalier
