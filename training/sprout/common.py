@@ -90,3 +90,15 @@ def wait_for(path, seconds=600):
 def touch(path):
     with open(path, 'w') as f:
         f.write('')
+
+
+def profile(f, n=3):
+    """Where n calls of f spend the GPU's time."""
+    from torch.profiler import ProfilerActivity, profile as prof
+    with prof(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as p:
+        t = sync()
+        for _ in range(n):
+            f()
+        t = sync() - t
+    print(f'{1e3 * t / n:.1f} ms per call under the profiler')
+    print(p.key_averages().table(sort_by='self_cuda_time_total', row_limit=16, max_name_column_width=60))

@@ -75,7 +75,7 @@ class Trainer:
         if world > 1:
             dist.broadcast(self.p, 0)
         self.e = self.p.clone()
-        self.rate = torch.zeros(len(groups), device=dev)
+        self.rate, self.n = torch.zeros(len(groups) + 1, device=dev), 0         # last: how far the average moves
         self.bias = torch.ones(2, device=dev)                                  # 1 - beta^step
         self.beta_t = torch.ones(2, device=dev)
         self.stat, self.norm = None, torch.zeros((), device=dev)
@@ -116,7 +116,7 @@ class Trainer:
                 m.mul_(g.momentum).add_(q)
                 o = orthogonalise((q + g.momentum * m).view(-1, rows, cols)).reshape(-1)
                 self.p[a:b] -= (o * (.2 * max(rows, cols) ** .5) + self.p[a:b] * g.wd) * (r * g.muon_lr)
-        self.e.lerp_(self.p, 1 - self.decay)
+        self.e += (self.p - self.e) * self.rate[-1]
 
     def prepare(self, losses, graph=True):
         """Capture the step (GPU). After this, step() trains."""
@@ -144,7 +144,8 @@ class Trainer:
         self.m.zero_(), self.v.zero_(), self.beta_t.fill_(1.)
 
     def step(self, rates):
-        self.rate.copy_(torch.tensor(rates), non_blocking=True)
+        self.n += 1
+        self.rate.copy_(torch.tensor([*rates, 1 - min(self.decay, (1 + self.n) / (10 + self.n))]), non_blocking=True)
         self.graph.replay() if self.graph else self.backward(self.losses)
         if self.world > 1:
             dist.all_reduce(self.g, op=dist.ReduceOp.AVG if self.g.is_cuda else dist.ReduceOp.SUM)

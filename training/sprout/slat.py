@@ -6,7 +6,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from .nets import CrossBlock, FeedForward, SelfAttention, TimestepEmbedder, ape, init_transformer, norm, torso
-from .sparse import SparseConv3d, child_neighbours, group_norm
+from .sparse import SparseConv3d, child_neighbours, children, from_groups, group_norm, to_groups
 
 
 # ---- flow
@@ -25,7 +25,7 @@ class SparseResBlock3d(nn.Module):
             x, v = fine.down(x), fine.coarse[0]
         elif self.updown > 0:
             x = fine.up(x)
-        scale, shift = self.emb_layers(m).to(x.dtype)[v.b].chunk(2, 1)
+        scale, shift = v.spread(self.emb_layers(m).to(x.dtype)).chunk(2, 1)
         h = self.conv1(F.silu(self.norm1(x)).to(x.dtype), v.nb)
         h = self.conv2(F.silu(norm(h) * (1 + scale) + shift).to(x.dtype), v.nb)
         return h + self.skip_connection(x), v
@@ -56,11 +56,11 @@ class SLatFlowModel(nn.Module):
             h, v = b(h, m, v)
             skips.append(h)
         h = h + ape(v.xyz, self.w).to(h.dtype)
-        pad, mask, inv, slot = v.whole
-        h = h[pad]
+        win = v.whole
+        h = to_groups(h, win)
         for b in self.blocks:
-            h = b(h, m, c, mask)
-        h = h[inv, slot]
+            h = b(h, m, c, win[1])
+        h = from_groups(h, win)
         for b, s, lev in zip(self.out_blocks, reversed(skips), reversed(levels)):
             h, v = b(torch.cat([h, s], 1), m, lev)
         return self.out_layer(norm(h, 1e-5).to(x.dtype))
@@ -73,8 +73,7 @@ class SwinBlock(nn.Module):
         self.attn, self.mlp = SelfAttention(w, heads, qk_rms_norm), FeedForward(w, ratio)
 
     def forward(self, x, win):
-        pad, mask, inv, slot = win
-        x = x + self.attn(norm(x)[pad], mask)[inv, slot]
+        x = x + from_groups(self.attn(to_groups(norm(x), win), win[1]), win)
         return x + self.mlp(norm(x))
 
 
@@ -103,9 +102,9 @@ class SparseSubdivideBlock3d(nn.Module):
     def forward(self, x, nb, lens):
         """nb: the neighbours among the children"""
         fine = [8 * n for n in lens]
-        h = F.silu(group_norm(self.act_layers[0], x, lens)).repeat_interleave(8, 0)
+        h = children(F.silu(group_norm(self.act_layers[0], x, lens)))
         h = F.silu(group_norm(self.out_layers[1], self.out_layers[0](h, nb), fine))
-        return self.out_layers[3](h, nb) + self.skip_connection(x).repeat_interleave(8, 0)
+        return self.out_layers[3](h, nb) + children(self.skip_connection(x))
 
 
 class SLatMeshDecoder(SparseTransformerBase):

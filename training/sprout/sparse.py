@@ -91,6 +91,89 @@ def pad_groups(key, size=None):
     return pad, mask[:, None, None], inv, slot
 
 
+class _Pad(torch.autograd.Function):
+    """x[pad]; unused places of pad all point at row 0, so the gradient is taken from where each row really went."""
+    @staticmethod
+    def forward(ctx, x, pad, inv, slot):
+        ctx.save_for_backward(inv, slot)
+        return x[pad]
+
+    @staticmethod
+    def backward(ctx, g):
+        inv, slot = ctx.saved_tensors
+        return g[inv, slot], None, None, None
+
+
+class _Unpad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, y, inv, slot):
+        ctx.save_for_backward(inv, slot)
+        ctx.shape = y.shape
+        return y[inv, slot]
+
+    @staticmethod
+    def backward(ctx, g):
+        inv, slot = ctx.saved_tensors
+        out = g.new_zeros(ctx.shape)
+        out[inv, slot] = g
+        return out, None, None
+
+
+def to_groups(x, win):
+    return _Pad.apply(x, win[0], win[2], win[3])
+
+
+def from_groups(y, win):
+    return _Unpad.apply(y, win[2], win[3])
+
+
+class _Spread(torch.autograd.Function):
+    """m[b] for few rows m and many sorted b; the gradient is a matrix product instead of a million atomic additions."""
+    @staticmethod
+    def forward(ctx, m, b):
+        ctx.save_for_backward(b)
+        ctx.n = len(m)
+        return m[b]
+
+    @staticmethod
+    def backward(ctx, g):
+        b, = ctx.saved_tensors
+        one = (b[None] == torch.arange(ctx.n, device=b.device)[:, None]).to(g.dtype)
+        return one @ g, None
+
+
+class _Repeat(torch.autograd.Function):
+    """x[inv] where a row is asked for a few times."""
+    @staticmethod
+    def forward(ctx, x, inv):
+        ctx.save_for_backward(inv)
+        ctx.n = len(x)
+        return x[inv]
+
+    @staticmethod
+    def backward(ctx, g):
+        inv, = ctx.saved_tensors
+        return torch.zeros(ctx.n, g.shape[1], device=g.device).index_add_(0, inv, g.float()).to(g.dtype), None
+
+
+class _Mean(torch.autograd.Function):
+    """Sum of the children over (their number + 1)."""
+    @staticmethod
+    def forward(ctx, x, inv, cnt):
+        ctx.save_for_backward(inv, cnt)
+        return (torch.zeros(len(cnt), x.shape[1], device=x.device).index_add_(0, inv, x.float()) / (cnt + 1)[:, None]).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        inv, cnt = ctx.saved_tensors
+        return (g.float() / (cnt + 1)[:, None]).to(g.dtype)[inv], None, None
+
+
+def children(x):
+    """Every row eight times."""
+    return x[:, None].expand(-1, 8, -1).reshape(-1, x.shape[1])
+
+
 class Voxels:
     """The rows of a batch of objects, sorted by object, with whatever the networks need to know about them (made on demand)."""
     def __init__(self, b, xyz, n, res=64):
@@ -130,8 +213,12 @@ class Voxels:
 
     def down(self, x):
         """Average that counts its zero start value as one more child, as the reference does."""
-        v, inv, cnt = self.coarse
-        return (torch.zeros(len(cnt), x.shape[1], device=x.device).index_add_(0, inv, x.float()) / (cnt + 1)[:, None]).to(x.dtype)
+        _, inv, cnt = self.coarse
+        return _Mean.apply(x, inv, cnt)
 
     def up(self, x):
-        return x[self.coarse[1]]
+        return _Repeat.apply(x, self.coarse[1])
+
+    def spread(self, m):
+        """One row per object -> one per voxel."""
+        return _Spread.apply(m, self.b)

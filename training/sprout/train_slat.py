@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from . import checkpoint as ck, objects as ob
-from .common import CUDA, DEV, Log, amp, module, status, sync, touch, wait_for
+from .common import CUDA, DEV, Log, amp, module, profile, status, sync, touch, wait_for
 from .data import HELD, Pool, Surface, held_pictures, soft
 from .flat import Group, Trainer, schedule
 from .nets import diffuse, euler, logit_normal
@@ -112,7 +112,7 @@ def rf_unit(rf, k):
     return rf
 
 
-def train_decoders(state, out, seconds, seed=0, rows=32768, lr=1e-3, muon=2e-3, noise=.3, jitter=.08, objects=16384, held=16, every=20., publish=60.):
+def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, noise=.3, jitter=.08, objects=16384, held=16, every=20., publish=60., show=0):
     log, dev = Log(out, 'decoders'), DEV
     torch.manual_seed(2000 + seed)
     objs, _ = ob.draw(objects, seed_of(seed) + 40, dev)
@@ -157,7 +157,10 @@ def train_decoders(state, out, seconds, seed=0, rows=32768, lr=1e-3, muon=2e-3, 
 
     tr.prepare(losses, False)
     tr.step([0.]), tr.step([0.])
+    if show:
+        profile(lambda: tr.step([0.]))
     tr.reset()
+    log(event='prepared')
     start, busy, step, mark, pub = sync(), 0., 0, every, publish
     while True:
         now = time.time() - start - busy
@@ -211,7 +214,7 @@ def slat_scores(flow, vit, H, img, mean, std, **kw):
 
 
 def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, muon=2e-3, tmean=2., tstd=1.5, jitter=.08, objects=16384, pool=16384, refill=8, held=32, every=30.,
-                    publish=60., reload=25., wait=''):
+                    publish=60., reload=25., wait='', show=0):
     """The image encoder is frozen here; while another process still trains it, it is read again every `reload` seconds."""
     log, dev = Log(out, 'slat_flow'), DEV
     torch.manual_seed(3000 + seed)
@@ -264,7 +267,10 @@ def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, 
 
     tr.prepare(losses, False)
     tr.step([0.]), tr.step([0.])
+    if show:
+        profile(lambda: tr.step([0.]))
     tr.reset()
+    log(event='prepared')
     path = os.path.join(state, 'ckpts', ck.MODULES['dino'][0] + '.safetensors')
     start, busy, step, mark, pub, rel = sync(), 0., 0, every, publish, reload
     seen = os.path.getmtime(path) if os.path.exists(path) else 0

@@ -69,7 +69,7 @@ def decode(dec, z):
 
 
 # ---- VAE
-def train_vae(state, out, seconds, seed=0, batch=32, lr=1e-3, kl=1e-3, objects=16384, held=128, every=10., compile=True, graph=True):
+def train_vae(state, out, seconds, seed=0, batch=32, lr=1e-3, kl=1e-3, objects=16384, held=128, every=10., compile=False, graph=True):
     log, dev = Log(out, 'vae'), DEV
     objs, _ = ob.draw(objects, 1000 + seed, dev)
     hobj, hfam = ob.draw(held, HELD, dev)
@@ -277,19 +277,21 @@ def flow_scores(vit, flow, dec, h, **kw):
                 share85=(f >= .85).float().mean().item()), f, p
 
 
-def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint=.7, enc_scale=1., aux=.3, tmean=2.5, tstd=1.5, objects=32768, pool=16384, refill=24, held=128,
+def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint=.7, enc_scale=1., aux=.3, tmean=2.5, tstd=1.5, objects=24576, pool=16384, refill=24, held=128,
                every=30., compile=True, graph=True, publish=30.):
     """joint: share of the time in which the encoder learns as well; afterwards it is frozen (and published for the second half of the model)."""
     log, dev = Log(out, 'flow', rank() > 0), DEV
     objs, _ = ob.draw(objects, seed_of(seed), dev)
     torch.manual_seed(seed_of(seed))
-    enc, dec = module(state, 'ss_enc'), module(state, 'ss_dec')
+    enc, dec = (module(state, k).to(memory_format=torch.channels_last_3d) if CUDA else module(state, k) for k in ('ss_enc', 'ss_dec'))
+    begin = sync()
     lat, coarse = torch.empty(len(objs), 8, 16, 16, 16, device=dev, dtype=torch.bfloat16), torch.empty(len(objs), 4096, device=dev, dtype=torch.uint8)
     with torch.no_grad():
         for i in range(0, len(objs), 128):
             o = ob.cells(objs[i:i + 128].contiguous())[:, None].float()
             lat[i:i + 128], coarse[i:i + 128] = mean_logvar(enc, o)[0].bfloat16(), F.max_pool3d(o, 4).flatten(1).byte()
     del enc
+    log(event='latents', seconds=sync() - begin)
     vit, heads, flow = module(state, 'dino', state_has(state, 'dino')), heads_of(state), module(state, 'ss_flow', state_has(state, 'ss_flow'))
     P, H = Pool(vit, objs, pool), Held(vit, held)
     P.refill(pool)
