@@ -119,6 +119,27 @@ void LatentHead<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 2> la
   output_(queue, normed, out);
 }
 
+RadianceField split_radiance_field(const RadianceDecoderConfig& config, const Voxels& voxels, const std::vector<float>& raw) {
+  RadianceField f;
+  f.resolution = config.transformer.resolution;
+  f.rank = config.rank;
+  f.dim = config.dim;
+  const auto channels = static_cast<std::size_t>(config.channels());
+  const auto rank = static_cast<std::size_t>(config.rank);
+  const std::size_t vectors = rank * 3 * static_cast<std::size_t>(config.dim);
+  require(raw.size() == static_cast<std::size_t>(voxels.rows()) * channels, "split_radiance_field", raw.size(), " values");
+  for (std::size_t r = 0; r < static_cast<std::size_t>(voxels.rows()); ++r) {
+    const float* row = raw.data() + r * channels;
+    for (std::size_t i = 0; i < vectors; ++i) f.trivec.push_back(row[i] + 1.0F);
+    f.density.insert(f.density.end(), row + vectors, row + vectors + rank);
+    f.features_dc.insert(f.features_dc.end(), row + vectors + rank, row + channels);
+    for (std::size_t a = 1; a < 4; ++a) {
+      f.position.push_back((static_cast<float>(voxels.coords[4 * r + a]) + 0.5F) / static_cast<float>(f.resolution));
+    }
+  }
+  return f;
+}
+
 template <class Dev, class T>
 MeshDecoder<Dev, T>::Subdivide::Subdivide(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in_channels,
                                           std::int64_t out_channels)

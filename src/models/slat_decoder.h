@@ -1,6 +1,7 @@
 // Decoders of the structured latent: one sparse transformer, three heads.
 #pragma once
 
+#include "geometry/mesh.h"
 #include "models/config.h"
 #include "nn/sparse_transformer.h"
 #include "ops/representation.h"
@@ -81,6 +82,9 @@ class RadianceDecoder {
   RadianceDecoderConfig config_;
   LatentHead<Dev, T> head_;
 };
+
+// raw [rows * channels] on the host -> the field; trivec gains the 1 that the reference adds.
+[[nodiscard]] RadianceField split_radiance_field(const RadianceDecoderConfig& config, const Voxels& voxels, const std::vector<float>& raw);
 
 // The mesh decoder's network: every voxel becomes 4^3 cubes with the features that surface extraction reads.
 template <class Dev, class T>
