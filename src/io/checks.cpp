@@ -1,0 +1,72 @@
+#include "io/checks.h"
+
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+
+namespace espalier {
+
+namespace {
+
+void check_optional(std::size_t size, std::size_t vertices, const char* format, const char* what) {
+  if (size != 0 && size != vertices) {
+    fail(ErrorCode::invalid_argument, format, ": ", size / 3, " ", what, " for ", vertices / 3,
+         " vertices; give one each or none");
+  }
+}
+
+}  // namespace
+
+void check_finite(std::span<const float> values, int width, const char* format, const char* what) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      fail(ErrorCode::invalid_argument, format, ": ", what, " ", i / static_cast<std::size_t>(width), " is not finite (",
+           values[i], "), so the asset cannot be written; the numbers went wrong before, try full precision");
+    }
+  }
+}
+
+void check_mesh(const Mesh& mesh, const char* format) {
+  if (mesh.faces.empty()) {
+    fail(ErrorCode::invalid_argument, format,
+         ": the mesh has no faces, so there is nothing to write; try another seed or picture");
+  }
+  if (mesh.vertices.size() % 3 != 0 || mesh.faces.size() % 3 != 0) {
+    fail(ErrorCode::invalid_argument, format, ": ", mesh.vertices.size(), " coordinates and ", mesh.faces.size(),
+         " indices are no multiples of three");
+  }
+  check_optional(mesh.colours.size(), mesh.vertices.size(), format, "colours");
+  check_optional(mesh.normals.size(), mesh.vertices.size(), format, "normals");
+  if (mesh.vertex_count() > std::numeric_limits<std::int32_t>::max() ||
+      mesh.face_count() > std::numeric_limits<std::int32_t>::max()) {
+    fail(ErrorCode::invalid_argument, format, ": ", mesh.vertex_count(), " vertices and ", mesh.face_count(),
+         " faces are more than the format can number; simplify the mesh");
+  }
+  check_finite(mesh.vertices, 3, format, "vertex");
+  check_finite(mesh.colours, 3, format, "the colour of vertex");
+  check_finite(mesh.normals, 3, format, "the normal of vertex");
+  for (std::size_t i = 0; i < mesh.faces.size(); ++i) {
+    if (mesh.faces[i] < 0 || mesh.faces[i] >= mesh.vertex_count()) {
+      fail(ErrorCode::invalid_argument, format, ": face ", i / 3, " names vertex ", mesh.faces[i], " of ", mesh.vertex_count());
+    }
+  }
+}
+
+void check_glb_size(std::uint64_t bytes) {
+  if (bytes > std::numeric_limits<std::uint32_t>::max()) {
+    fail(ErrorCode::invalid_argument, "GLB: the file would have ", bytes,
+         " bytes, but the format counts to 4 GiB; simplify the mesh");
+  }
+}
+
+void check_comments(std::span<const std::string> comments, const char* format) {
+  for (const std::string& comment : comments) {
+    for (const char c : comment) {
+      if (c < ' ' || c > '~')
+        fail(ErrorCode::invalid_argument, format, ": a comment must be one line of ASCII, not \"", comment, "\"");
+    }
+  }
+}
+
+}  // namespace espalier

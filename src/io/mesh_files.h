@@ -1,0 +1,36 @@
+// Meshes as files. Every function returns the bytes of a whole file (base/file.h writes them); docs/formats.md says
+// which axes, units and colours each format gets and why.
+//
+// All throw invalid_argument for a mesh that no file should hold: no faces, arrays of the wrong length, coordinates,
+// colours or normals that are not finite, faces that name missing vertices, or more than the format can count.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "geometry/mesh.h"
+
+namespace espalier {
+
+struct GlbOptions {
+  std::string generator = "Espalier";  // asset.generator
+  std::string extras_json;             // asset.extras: the text of a JSON object, or empty
+};
+
+// glTF 2.0 binary: Y up, metres, linear vertex colours as COLOR_0, one rough double-sided material.
+[[nodiscard]] std::vector<std::byte> encode_glb(const Mesh& mesh, const GlbOptions& options);
+
+// Wavefront OBJ: Y up, metres, sRGB colours behind the coordinates of a vertex. Comments are single lines of ASCII.
+[[nodiscard]] std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string> comments);
+
+// Binary STL: Z up, millimetres, scaled so that the largest side of the bounding box is `largest_side_mm` (> 0),
+// standing on z = 0 with the centre of its box over the origin.
+[[nodiscard]] std::vector<std::byte> encode_stl(const Mesh& mesh, double largest_side_mm);
+
+// Stanford PLY, binary little endian: Z up, metres, sRGB colours as bytes. Comments are single lines of ASCII.
+[[nodiscard]] std::vector<std::byte> encode_mesh_ply(const Mesh& mesh, std::span<const std::string> comments);
+
+}  // namespace espalier

@@ -1,0 +1,250 @@
+#include "io/mesh_files.h"
+
+#include <gtest/gtest.h>
+#include <tiny_gltf.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <sstream>
+
+#include "io/checks.h"
+#include "ply_reader.h"
+#include "sample_mesh.h"
+#include "support/errors.h"
+
+namespace espalier {
+namespace {
+
+using test::expect_error;
+using test::sample_box;
+
+tinygltf::Model read_glb(const std::vector<std::byte>& bytes) {
+  tinygltf::TinyGLTF reader;
+  tinygltf::Model model;
+  std::string error, warning;
+  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+  EXPECT_TRUE(reader.LoadBinaryFromMemory(&model, &error, &warning, data, static_cast<unsigned>(bytes.size()), "",
+                                          tinygltf::REQUIRE_VERSION));
+  EXPECT_EQ(error + warning, "");
+  return model;
+}
+
+template <class T>
+std::vector<T> read_accessor(const tinygltf::Model& model, int index) {
+  const auto& accessor = model.accessors.at(static_cast<std::size_t>(index));
+  const auto& view = model.bufferViews.at(static_cast<std::size_t>(accessor.bufferView));
+  std::vector<T> values(accessor.count *
+                        static_cast<std::size_t>(tinygltf::GetNumComponentsInType(static_cast<std::uint32_t>(accessor.type))));
+  EXPECT_EQ(view.byteLength, values.size() * sizeof(T));
+  EXPECT_EQ((view.byteOffset + accessor.byteOffset) % 4, 0U);
+  std::memcpy(values.data(), model.buffers.at(0).data.data() + view.byteOffset + accessor.byteOffset,
+              values.size() * sizeof(T));
+  return values;
+}
+
+// Six times the signed volume: positive when faces run counter-clockwise seen from outside.
+double volume(const std::vector<float>& v, const std::vector<std::uint32_t>& faces) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < faces.size(); i += 3) {
+    const float *a = &v[faces[i] * 3], *b = &v[faces[i + 1] * 3], *c = &v[faces[i + 2] * 3];
+    sum += a[0] * (double{b[1]} * c[2] - double{b[2]} * c[1]) + a[1] * (double{b[2]} * c[0] - double{b[0]} * c[2]) +
+           a[2] * (double{b[0]} * c[1] - double{b[1]} * c[0]);
+  }
+  return sum;
+}
+
+TEST(Glb, ReadsBackWithAnotherReader) {
+  const Mesh mesh = sample_box();
+  const auto bytes = encode_glb(mesh, {.generator = "Espalier test", .extras_json = R"({"seed": 7, "note": "caf\u00e9"})"});
+  ASSERT_EQ(bytes.size() % 4, 0U);
+  const tinygltf::Model model = read_glb(bytes);
+  EXPECT_EQ(model.asset.generator, "Espalier test");
+  EXPECT_EQ(model.asset.extras.Get("seed").GetNumberAsInt(), 7);
+  EXPECT_EQ(model.asset.extras.Get("note").Get<std::string>(), "caf\xC3\xA9");
+
+  const auto& primitive = model.meshes.at(0).primitives.at(0);
+  const auto positions = read_accessor<float>(model, primitive.attributes.at("POSITION"));
+  const auto normals = read_accessor<float>(model, primitive.attributes.at("NORMAL"));
+  const auto colours = read_accessor<float>(model, primitive.attributes.at("COLOR_0"));
+  const auto indices = read_accessor<std::uint32_t>(model, primitive.indices);
+  ASSERT_EQ(positions.size(), mesh.vertices.size());
+  for (std::size_t i = 0; i < positions.size(); i += 3) {
+    EXPECT_EQ(positions[i], mesh.vertices[i]);
+    EXPECT_EQ(positions[i + 1], mesh.vertices[i + 2]);
+    EXPECT_EQ(positions[i + 2], -mesh.vertices[i + 1]);
+    EXPECT_NEAR(std::hypot(normals[i], normals[i + 1], normals[i + 2]), 1.0, 1e-6);
+    EXPECT_GT(normals[i + 1] * mesh.normals[i + 2], 0.0F);
+    EXPECT_NEAR(colours[i + 1], mesh.colours[i + 1] == 0.5F ? 0.21404114 : 0.02 / 12.92, 1e-6);
+  }
+  EXPECT_TRUE(std::equal(indices.begin(), indices.end(), mesh.faces.begin(), mesh.faces.end()));
+  EXPECT_NEAR(volume(positions, indices), 6 * 0.4 * 0.2 * 0.2, 1e-6);
+
+  const auto& accessor = model.accessors.at(static_cast<std::size_t>(primitive.attributes.at("POSITION")));
+  EXPECT_FLOAT_EQ(static_cast<float>(accessor.minValues.at(1)), -0.15F);
+  EXPECT_FLOAT_EQ(static_cast<float>(accessor.maxValues.at(2)), -0.25F);
+  const auto& material = model.materials.at(static_cast<std::size_t>(primitive.material));
+  EXPECT_TRUE(material.doubleSided);
+  EXPECT_EQ(material.pbrMetallicRoughness.metallicFactor, 0.0);
+  EXPECT_EQ(material.pbrMetallicRoughness.roughnessFactor, 1.0);
+}
+
+TEST(Glb, WithoutColoursAndNormals) {
+  Mesh mesh = sample_box();
+  mesh.colours.clear();
+  mesh.normals.clear();
+  const tinygltf::Model model = read_glb(encode_glb(mesh, {}));
+  EXPECT_EQ(model.meshes.at(0).primitives.at(0).attributes.size(), 1U);
+  EXPECT_EQ(model.accessors.size(), 2U);
+}
+
+TEST(Glb, AZeroNormalBecomesAUnitVector) {
+  Mesh mesh = sample_box();
+  std::fill_n(mesh.normals.begin(), 3, 0.0F);
+  const tinygltf::Model model = read_glb(encode_glb(mesh, {}));
+  const auto normals = read_accessor<float>(model, model.meshes.at(0).primitives.at(0).attributes.at("NORMAL"));
+  EXPECT_EQ(normals[1], 1.0F);
+}
+
+TEST(Glb, FourGibibytesAreTheLimit) {
+  EXPECT_NO_THROW(check_glb_size(0xFFFFFFFFULL));
+  expect_error(ErrorCode::invalid_argument, {"4294967296", "4 GiB", "simplify"}, [] { check_glb_size(1ULL << 32U); });
+}
+
+TEST(Glb, ExtrasMustBeAnObject) {
+  for (const char* text : {"[1]", "{", "3"}) {
+    expect_error(ErrorCode::internal, {"extras"}, [&] { (void)encode_glb(sample_box(), {.extras_json = text}); });
+  }
+}
+
+TEST(Obj, ReadsBack) {
+  const Mesh mesh = sample_box();
+  const std::vector<std::string> comments = {"seed 7"};
+  const auto bytes = encode_obj(mesh, comments);
+  std::istringstream lines(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  std::vector<float> vertices, colours, normals;
+  std::vector<std::uint32_t> faces;
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(line, "# seed 7");
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string kind;
+    words >> kind;
+    if (kind == "v" || kind == "vn") {
+      std::array<float, 6> v{};
+      for (std::size_t k = 0; k < (kind == "v" ? 6U : 3U); ++k) words >> v[k];
+      ASSERT_TRUE(words) << line;
+      auto& to = kind == "v" ? vertices : normals;
+      to.insert(to.end(), v.begin(), v.begin() + 3);
+      if (kind == "v") colours.insert(colours.end(), v.begin() + 3, v.end());
+    } else if (kind == "f") {
+      for (int k = 0; k < 3; ++k) {
+        std::uint32_t position = 0, normal = 0;
+        char slash = 0;
+        words >> position >> slash >> slash >> normal;
+        ASSERT_TRUE(words) << line;
+        EXPECT_EQ(position, normal);
+        faces.push_back(position - 1);
+      }
+    }
+  }
+  EXPECT_EQ(colours, mesh.colours);
+  EXPECT_EQ(normals.size(), mesh.normals.size());
+  ASSERT_EQ(vertices.size(), mesh.vertices.size());
+  EXPECT_EQ(vertices[1], mesh.vertices[2]);
+  EXPECT_EQ(vertices[2], -mesh.vertices[1]);
+  EXPECT_NEAR(volume(vertices, faces), 6 * 0.4 * 0.2 * 0.2, 1e-6);
+}
+
+TEST(Stl, ReadsBackInMillimetres) {
+  const Mesh mesh = sample_box();
+  const auto bytes = encode_stl(mesh, 80.0);
+  ASSERT_EQ(bytes.size(), 84U + 50 * static_cast<std::size_t>(mesh.face_count()));
+  EXPECT_NE(std::memcmp(bytes.data(), "solid", 5), 0);
+  std::uint32_t count = 0;
+  std::memcpy(&count, bytes.data() + 80, 4);
+  ASSERT_EQ(count, mesh.face_count());
+  std::vector<float> vertices;
+  std::vector<std::uint32_t> faces;
+  for (std::size_t f = 0; f < count; ++f) {
+    std::array<float, 12> facet;
+    std::memcpy(facet.data(), bytes.data() + 84 + f * 50, 48);
+    EXPECT_NEAR(std::hypot(facet[0], facet[1], facet[2]), 1.0, 1e-6);
+    for (int k = 0; k < 3; ++k) faces.push_back(static_cast<std::uint32_t>(faces.size()));
+    vertices.insert(vertices.end(), facet.begin() + 3, facet.end());
+    // The normal points away from the centre of the solid.
+    EXPECT_GT(facet[0] * facet[3] + facet[1] * facet[4] + facet[2] * (facet[5] - 20), 0.0F);
+  }
+  std::array<float, 3> low{}, high{};
+  for (std::size_t i = 0; i < vertices.size(); ++i) {
+    low[i % 3] = i < 3 ? vertices[i] : std::min(low[i % 3], vertices[i]);
+    high[i % 3] = i < 3 ? vertices[i] : std::max(high[i % 3], vertices[i]);
+  }
+  constexpr std::array<float, 3> kLow = {-40, -20, 0}, kHigh = {40, 20, 40};
+  for (std::size_t k = 0; k < 3; ++k) {
+    EXPECT_NEAR(low[k], kLow[k], 1e-4);
+    EXPECT_NEAR(high[k], kHigh[k], 1e-4);
+  }
+  EXPECT_NEAR(volume(vertices, faces), 6 * 80.0 * 40 * 40, 1.0);
+}
+
+TEST(Stl, TheSizeMustMakeSense) {
+  for (const double size : {0.0, -1.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    expect_error(ErrorCode::invalid_argument, {"STL", "millimetres"}, [&] { (void)encode_stl(sample_box(), size); });
+  }
+  Mesh point = sample_box();
+  std::fill(point.vertices.begin(), point.vertices.end(), 0.25F);
+  expect_error(ErrorCode::invalid_argument, {"single point"}, [&] { (void)encode_stl(point, 10.0); });
+}
+
+TEST(MeshPly, ReadsBack) {
+  const Mesh mesh = sample_box();
+  const std::vector<std::string> comments = {"seed 7"};
+  const test::PlyFile file = test::PlyReader::read(encode_mesh_ply(mesh, comments));
+  EXPECT_EQ(file.comments, comments);
+  EXPECT_EQ(file.bytes_left, 0U);
+  ASSERT_EQ(file.elements.size(), 2U);
+  const auto& columns = file.elements[0].columns;
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(columns.at("z")[i], mesh.vertices[i * 3 + 2]);
+    EXPECT_EQ(columns.at("ny")[i], mesh.normals[i * 3 + 1]);
+    EXPECT_EQ(columns.at("green")[i], mesh.colours[i * 3 + 1] == 0.5F ? 128 : 5);
+  }
+  ASSERT_EQ(file.elements[1].lists.size(), 12U);
+  EXPECT_EQ(file.elements[1].lists[3], (std::vector<int>{5, 7, 6}));
+}
+
+TEST(EveryFormat, RefusesWhatIsNoMesh) {
+  const auto refuse = [](std::initializer_list<const char*> words, auto&& damage) {
+    Mesh mesh = sample_box();
+    damage(mesh);
+    expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_glb(mesh, {}); });
+    expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_obj(mesh, {}); });
+    expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_stl(mesh, 100.0); });
+    expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_mesh_ply(mesh, {}); });
+  };
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  refuse({"no faces"}, [](Mesh& m) { m.faces.clear(); });
+  refuse({"no faces"}, [](Mesh& m) { m = {}; });
+  refuse({"vertex 2 is not finite"}, [](Mesh& m) { m.vertices[7] = std::numeric_limits<float>::infinity(); });
+  refuse({"colour of vertex 0"}, [](Mesh& m) { m.colours[1] = kNan; });
+  refuse({"normal of vertex 7"}, [](Mesh& m) { m.normals[23] = kNan; });
+  refuse({"face 1 names vertex 8 of 8"}, [](Mesh& m) { m.faces[4] = 8; });
+  refuse({"names vertex -1"}, [](Mesh& m) { m.faces[0] = -1; });
+  refuse({"multiples of three"}, [](Mesh& m) { m.faces.pop_back(); });
+  refuse({"7 colours for 8"}, [](Mesh& m) { m.colours.resize(21); });
+}
+
+TEST(EveryFormat, ExtremeNumbersSurvive) {
+  Mesh mesh = sample_box();
+  mesh.vertices[0] = std::numeric_limits<float>::denorm_min();
+  mesh.vertices[1] = -1e30F;
+  EXPECT_NO_THROW((void)encode_obj(mesh, {}));
+  EXPECT_NO_THROW((void)encode_stl(mesh, 100.0));
+  EXPECT_NO_THROW((void)read_glb(encode_glb(mesh, {})));
+}
+
+}  // namespace
+}  // namespace espalier
