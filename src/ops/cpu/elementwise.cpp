@@ -1,0 +1,165 @@
+#include "ops/elementwise.h"
+
+#include <cstring>
+
+#include "ops/cpu/activation.h"
+#include "parallel/parallel_for.h"
+#include "tensor/dtype.h"
+
+namespace espalier {
+namespace {
+
+constexpr std::int64_t kGrain = 16384;  // elements that are worth waking a core for
+
+std::int64_t grain_rows(std::int64_t row_size) {
+  return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(row_size, 1));
+}
+
+// Calls body(begin, end) on ranges of n elements and returns; n must be the size of both views.
+template <class From, class To, class Body>
+void over_elements(const char* where, Queue<Cpu>& queue, View<Cpu, From, 1> x, View<Cpu, To, 1> out, Body body) {
+  require(x.size() == out.size(), where, x.size(), " elements into ", out.size());
+  if (queue.metering()) return;
+  parallel_ranges(out.size(), kGrain, body);
+}
+
+}  // namespace
+
+template <>
+void cast(Queue<Cpu>& queue, View<Cpu, const float, 1> x, View<Cpu, float, 1> out) {
+  over_elements("cast", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
+    std::memmove(out.data() + begin, x.data() + begin, static_cast<std::size_t>(end - begin) * sizeof(float));
+  });
+}
+
+template <>
+void cast(Queue<Cpu>& queue, View<Cpu, const half, 1> x, View<Cpu, float, 1> out) {
+  over_elements("cast", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t i = begin;
+#ifdef __F16C__
+    for (; i + 8 <= end; i += 8) {
+      const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x.data() + i));
+      _mm256_storeu_ps(out.data() + i, _mm256_cvtph_ps(bits));
+    }
+#endif
+    for (; i < end; ++i) out.data()[i] = to_float(x.data()[i]);
+  });
+}
+
+template <>
+void cast(Queue<Cpu>& queue, View<Cpu, const float, 1> x, View<Cpu, half, 1> out) {
+  over_elements("cast", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t i = begin;
+#ifdef __F16C__
+    for (; i + 8 <= end; i += 8) {
+      const __m128i bits = _mm256_cvtps_ph(_mm256_loadu_ps(x.data() + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out.data() + i), bits);
+    }
+#endif
+    for (; i < end; ++i) out.data()[i] = to_half(x.data()[i]);
+  });
+}
+
+template <>
+void cast(Queue<Cpu>& queue, View<Cpu, const bfloat16, 1> x, View<Cpu, float, 1> out) {
+  over_elements("cast", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out.data()[i] = to_float(x.data()[i]);
+  });
+}
+
+template <>
+void activate(Queue<Cpu>& queue, In<Cpu, float, 1> x, Activation activation, View<Cpu, float, 1> out) {
+  over_elements("activate", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
+    cpu::activate_row(x.data() + begin, end - begin, activation, out.data() + begin);
+  });
+}
+
+template <>
+void combine(Queue<Cpu>& queue, float a, In<Cpu, float, 1> x, float b, In<Cpu, float, 1> y, View<Cpu, float, 1> out) {
+  require(y.size() == x.size(), "combine", "x has ", x.size(), " elements, y ", y.size());
+  over_elements("combine", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out.data()[i] = a * x.data()[i] + b * y.data()[i];
+  });
+}
+
+template <>
+void add_gated(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> h, In<Cpu, float, 2> gate,
+               In<Cpu, std::int32_t, 1> row_batch) {
+  require(x.extents() == h.extents(), "add_gated", "x and h differ in shape");
+  require(gate.empty() || gate.extent(1) == x.extent(1), "add_gated", "the gate has ", gate.extent(1), " channels");
+  require(row_batch.empty() || row_batch.extent(0) == x.extent(0), "add_gated", "row_batch has ", row_batch.extent(0), " rows");
+  if (queue.metering()) return;
+  const std::int64_t channels = x.extent(1);
+  parallel_for(x.extent(0), grain_rows(channels), [&](std::int64_t r) {
+    float* sum = &x(r, 0);
+    const float* part = &h(r, 0);
+    const float* factor = gate.empty() ? nullptr : &gate(row_batch.empty() ? 0 : row_batch(r), 0);
+    for (std::int64_t c = 0; c < channels; ++c) sum[c] += factor == nullptr ? part[c] : factor[c] * part[c];
+  });
+}
+
+template <>
+void scale_columns(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 1> scale, In<Cpu, float, 1> shift,
+                   View<Cpu, float, 2> out) {
+  const std::int64_t channels = x.extent(1);
+  require(x.extents() == out.extents(), "scale_columns", "x and out differ in shape");
+  require((scale.empty() || scale.extent(0) == channels) && (shift.empty() || shift.extent(0) == channels), "scale_columns",
+          "scale and shift need ", channels, " elements");
+  if (queue.metering()) return;
+  parallel_for(x.extent(0), grain_rows(channels), [&](std::int64_t r) {
+    const float* from = &x(r, 0);
+    float* to = &out(r, 0);
+    if (to != from) std::copy_n(from, channels, to);
+    for (std::int64_t c = 0; c < scale.extent(0); ++c) to[c] *= scale.data()[c];
+    for (std::int64_t c = 0; c < shift.extent(0); ++c) to[c] += shift.data()[c];
+  });
+}
+
+template <>
+void add_rows(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> table) {
+  const std::int64_t channels = x.extent(1);
+  require(table.extent(1) == channels && table.extent(0) > 0, "add_rows", "the table is ", table.extent(0), " x ",
+          table.extent(1), " for ", channels, " channels");
+  if (queue.metering()) return;
+  parallel_for(x.extent(0), grain_rows(channels), [&](std::int64_t r) {
+    float* to = &x(r, 0);
+    const float* from = &table(r % table.extent(0), 0);
+    for (std::int64_t c = 0; c < channels; ++c) to[c] += from[c];
+  });
+}
+
+template <>
+void gather_rows(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t, 1> index, View<Cpu, float, 2> out) {
+  const std::int64_t channels = out.extent(1);
+  require(x.extent(1) == channels && index.extent(0) == out.extent(0), "gather_rows", "x has ", x.extent(1), " channels, out ",
+          channels, "; ", index.extent(0), " indices for ", out.extent(0), " rows");
+  if (queue.metering()) return;
+  parallel_for(out.extent(0), grain_rows(channels), [&](std::int64_t r) {
+    if (index(r) < 0) {
+      std::fill_n(&out(r, 0), channels, 0.0F);
+    } else {
+      std::copy_n(&x(index(r), 0), channels, &out(r, 0));
+    }
+  });
+}
+
+template <>
+void mean_children(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t, 1> begin, In<Cpu, std::int32_t, 1> child,
+                   View<Cpu, float, 2> out) {
+  const std::int64_t channels = out.extent(1);
+  require(x.extent(1) == channels && begin.extent(0) == out.extent(0) + 1, "mean_children", "x has ", x.extent(1),
+          " channels, out ", channels, "; ", begin.extent(0), " begins for ", out.extent(0), " rows");
+  if (queue.metering()) return;
+  parallel_for(out.extent(0), grain_rows(channels), [&](std::int64_t m) {
+    float* to = &out(m, 0);
+    std::fill_n(to, channels, 0.0F);
+    for (std::int32_t i = begin(m); i < begin(m + 1); ++i) {
+      const float* from = &x(child(i), 0);
+      for (std::int64_t c = 0; c < channels; ++c) to[c] += from[c];
+    }
+    const auto divisor = static_cast<float>(begin(m + 1) - begin(m) + 1);
+    for (std::int64_t c = 0; c < channels; ++c) to[c] /= divisor;
+  });
+}
+
+}  // namespace espalier

@@ -1,0 +1,187 @@
+// Sums are float64 and in the order of the columns: plain enough to be the oracle of the CUDA kernels, and the work is
+// bound by memory anyway.
+#include "ops/norm.h"
+
+#include <cmath>
+
+#include "ops/cpu/activation.h"
+#include "parallel/parallel_for.h"
+
+namespace espalier {
+namespace {
+
+constexpr std::int64_t kGrain = 16384;  // elements that are worth waking a core for
+
+std::int64_t grain_rows(std::int64_t row_size) {
+  return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(row_size, 1));
+}
+
+struct Statistics {
+  float mean, inverse_deviation;
+};
+
+Statistics statistics(const float* x, std::int64_t n, float eps) {
+  double sum = 0;
+  for (std::int64_t c = 0; c < n; ++c) sum += x[c];
+  const double mean = sum / static_cast<double>(n);
+  double squares = 0;
+  for (std::int64_t c = 0; c < n; ++c) squares += (x[c] - mean) * (x[c] - mean);
+  return {static_cast<float>(mean), static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(n) + eps))};
+}
+
+std::int64_t batch_of(View<Cpu, const std::int32_t, 1> row_batch, std::int64_t row) {
+  return row_batch.empty() ? 0 : row_batch(row);
+}
+
+void check_tail(const char* where, const NormTail<Cpu, float>& tail, std::int64_t rows, std::int64_t channels) {
+  const auto fits = [&](const auto& view) { return view.empty() || view.extent(view.rank - 1) == channels; };
+  require(fits(tail.gain) && fits(tail.bias) && fits(tail.shift) && fits(tail.scale), where, "the tail has other than ",
+          channels, " channels");
+  require(tail.row_batch.empty() || tail.row_batch.extent(0) == rows, where, "row_batch has ", tail.row_batch.extent(0), " of ",
+          rows, " rows");
+}
+
+// One row; out may be x.
+void normalise_row(const float* x, std::int64_t row, std::int64_t channels, const NormTail<Cpu, float>& tail, float eps,
+                   float* out) {
+  const Statistics s = statistics(x, channels, eps);
+  for (std::int64_t c = 0; c < channels; ++c) out[c] = (x[c] - s.mean) * s.inverse_deviation;
+  if (!tail.gain.empty()) {
+    for (std::int64_t c = 0; c < channels; ++c) out[c] *= tail.gain.data()[c];
+  }
+  if (!tail.bias.empty()) {
+    for (std::int64_t c = 0; c < channels; ++c) out[c] += tail.bias.data()[c];
+  }
+  const std::int64_t b = batch_of(tail.row_batch, row);
+  if (!tail.scale.empty()) {
+    const float* scale = &tail.scale(b, 0);
+    for (std::int64_t c = 0; c < channels; ++c) out[c] *= 1.0F + scale[c];
+  }
+  if (!tail.shift.empty()) {
+    const float* shift = &tail.shift(b, 0);
+    for (std::int64_t c = 0; c < channels; ++c) out[c] += shift[c];
+  }
+  cpu::activate_row(out, channels, tail.activation, out);
+}
+
+}  // namespace
+
+template <>
+void layer_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, const NormTail<Cpu, float>& tail, float eps,
+                View<Cpu, float, 2> out) {
+  require(x.extents() == out.extents(), "layer_norm", "x and out differ in shape");
+  check_tail("layer_norm", tail, x.extent(0), x.extent(1));
+  if (queue.metering() || out.empty()) return;
+  parallel_for(x.extent(0), grain_rows(x.extent(1)),
+               [&](std::int64_t r) { normalise_row(&x(r, 0), r, x.extent(1), tail, eps, &out(r, 0)); });
+}
+
+template <>
+void add_layer_norm(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> h, In<Cpu, float, 2> gate,
+                    const NormTail<Cpu, float>& tail, float eps, View<Cpu, float, 2> out) {
+  require(x.extents() == out.extents() && x.extents() == h.extents(), "add_layer_norm", "x, h and out differ in shape");
+  require(gate.empty() || gate.extent(1) == x.extent(1), "add_layer_norm", "the gate has ", gate.extent(1), " channels");
+  check_tail("add_layer_norm", tail, x.extent(0), x.extent(1));
+  if (queue.metering() || out.empty()) return;
+  const std::int64_t channels = x.extent(1);
+  parallel_for(x.extent(0), grain_rows(channels), [&](std::int64_t r) {
+    float* sum = &x(r, 0);
+    const float* part = &h(r, 0);
+    const float* factor = gate.empty() ? nullptr : &gate(batch_of(tail.row_batch, r), 0);
+    for (std::int64_t c = 0; c < channels; ++c) sum[c] += factor == nullptr ? part[c] : factor[c] * part[c];
+    normalise_row(sum, r, channels, tail, eps, &out(r, 0));
+  });
+}
+
+template <>
+void rms_norm_heads(Queue<Cpu>& queue, View<Cpu, float, 3> x, In<Cpu, float, 2> gamma) {
+  const std::int64_t heads = x.extent(1);
+  const std::int64_t width = x.extent(2);
+  require(gamma.extent(0) == heads && gamma.extent(1) == width, "rms_norm_heads", "gamma is ", gamma.extent(0), " x ",
+          gamma.extent(1), " for ", heads, " heads of ", width);
+  if (queue.metering() || x.empty()) return;
+  parallel_for(x.extent(0), grain_rows(heads * width), [&](std::int64_t r) {
+    for (std::int64_t h = 0; h < heads; ++h) {
+      float* head = &x(r, h, 0);
+      double squares = 0;
+      for (std::int64_t c = 0; c < width; ++c) squares += static_cast<double>(head[c]) * head[c];
+      const double norm = std::max(std::sqrt(squares), 1e-12);
+      const auto factor = static_cast<float>(std::sqrt(static_cast<double>(width)) / norm);
+      for (std::int64_t c = 0; c < width; ++c) head[c] *= factor * gamma(h, c);
+    }
+  });
+}
+
+namespace {
+
+// Rows that one task adds up. The partial sums are then added in order, so the result does not depend on the number of
+// cores.
+constexpr std::int64_t kRowsPerPart = 512;
+
+// mean[c] = the mean of f(x[r, c], c) over rows r in [first, last) and over the channels of the group that c belongs to.
+template <class Function>
+void group_means(View<Cpu, const float, 2> x, std::int64_t first, std::int64_t last, std::int64_t groups,
+                 View<Cpu, double, 2> parts, Function f, double* mean) {
+  const std::int64_t channels = x.extent(1);
+  const std::int64_t count = (last - first + kRowsPerPart - 1) / kRowsPerPart;
+  parallel_for(count, 1, [&](std::int64_t p) {
+    double* sums = &parts(p, 0);
+    std::fill_n(sums, channels, 0.0);
+    const std::int64_t end = std::min(last, first + (p + 1) * kRowsPerPart);
+    for (std::int64_t r = first + p * kRowsPerPart; r < end; ++r) {
+      const float* row = &x(r, 0);
+      for (std::int64_t c = 0; c < channels; ++c) sums[c] += f(row[c], c);
+    }
+  });
+  const std::int64_t width = channels / groups;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    double sum = 0;
+    for (std::int64_t p = 0; p < count; ++p) {
+      for (std::int64_t c = g * width; c < (g + 1) * width; ++c) sum += parts(p, c);
+    }
+    std::fill_n(mean + g * width, width, sum / static_cast<double>((last - first) * width));
+  }
+}
+
+}  // namespace
+
+template <>
+void group_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
+                In<Cpu, float, 1> gain, In<Cpu, float, 1> bias, float eps, Activation activation, View<Cpu, float, 2> out) {
+  const std::int64_t rows = x.extent(0);
+  const std::int64_t channels = x.extent(1);
+  require(x.extents() == out.extents() && groups > 0 && channels % groups == 0, "group_norm", channels, " channels in ", groups,
+          " groups");
+  require(gain.extent(0) == channels && bias.extent(0) == channels, "group_norm", "gain and bias need ", channels, " elements");
+  auto& scratch = queue.scratch();
+  const Frame<Cpu> frame(scratch);
+  const auto parts = scratch.take<double, 2>({rows / kRowsPerPart + 1, channels});
+  const auto mean = scratch.take<double, 1>({channels});
+  const auto variance = scratch.take<double, 1>({channels});
+  const auto scale = scratch.take<float, 1>({channels});
+  const auto subtract = scratch.take<float, 1>({channels});
+  if (queue.metering()) return;
+  for (std::int64_t b = 0; b + 1 < begin.extent(0); ++b) {
+    const std::int64_t first = begin(b);
+    const std::int64_t last = begin(b + 1);
+    if (first == last) continue;
+    const double* centre = mean.data();
+    group_means(
+        x, first, last, groups, parts, [](float v, std::int64_t) { return static_cast<double>(v); }, mean.data());
+    group_means(
+        x, first, last, groups, parts, [=](float v, std::int64_t c) { return (v - centre[c]) * (v - centre[c]); },
+        variance.data());
+    for (std::int64_t c = 0; c < channels; ++c) {
+      subtract(c) = static_cast<float>(mean(c));
+      scale(c) = static_cast<float>(gain(c) / std::sqrt(variance(c) + eps));
+    }
+    parallel_for(last - first, grain_rows(channels), [&](std::int64_t i) {
+      const float* from = &x(first + i, 0);
+      float* to = &out(first + i, 0);
+      for (std::int64_t c = 0; c < channels; ++c) to[c] = (from[c] - subtract.data()[c]) * scale.data()[c] + bias.data()[c];
+      cpu::activate_row(to, channels, activation, to);
+    });
+  }
+}
+
+}  // namespace espalier

@@ -1,0 +1,182 @@
+#include "sparse/convolution.h"
+
+#include <cstring>
+
+#include "ops/cpu/panel_product.h"
+#include "parallel/parallel_for.h"
+
+namespace espalier {
+namespace {
+
+using cpu::kLanes;
+using cpu::kPanelColumns;
+using cpu::kPanelRows;
+using cpu::round_up;
+
+constexpr std::int64_t kTaps = 27;
+constexpr std::int64_t kRowTile = 384;  // output rows of a task: enough for a panel of weights to be used many times
+constexpr std::int64_t kDepth = 256;    // input channels at a time: 256 x 16 weights stay in the first-level cache
+
+// Weights as [tap][chunk of kDepth inputs][panel of 16 outputs][inputs of the chunk][16], zero where there is no output.
+struct PackedWeights {
+  const float* data;
+  std::int64_t in, columns;  // columns: outputs rounded up to panels
+  [[nodiscard]] const float* chunk(std::int64_t tap, std::int64_t first) const { return data + (tap * in + first) * columns; }
+};
+
+void pack_tap(View<Cpu, const float, 3> w, std::int64_t tap, std::int64_t columns, float* to) {
+  const std::int64_t in = w.extent(2);
+  for (std::int64_t first = 0; first < in; first += kDepth) {
+    const std::int64_t depth = std::min(kDepth, in - first);
+    for (std::int64_t panel = 0; panel < columns; panel += kPanelColumns, to += depth * kPanelColumns) {
+      for (std::int64_t j = 0; j < kPanelColumns; ++j) {
+        const float* from = panel + j < w.extent(0) ? &w(panel + j, tap, first) : nullptr;
+        for (std::int64_t c = 0; c < depth; ++c) to[c * kPanelColumns + j] = from == nullptr ? 0.0F : from[c];
+      }
+    }
+  }
+}
+
+// The rows of a tile that have a neighbour at one tap, and those neighbours.
+struct Pairs {
+  std::array<std::int64_t, kRowTile> row;
+  std::array<const float*, kRowTile> input;
+  std::int64_t count = 0;
+};
+
+void find_pairs(View<Cpu, const float, 2> x, View<Cpu, const std::int32_t, 2> neighbours, std::int64_t tap, std::int64_t first,
+                std::int64_t last, Pairs& pairs) {
+  pairs.count = 0;
+  for (std::int64_t r = first; r < last; ++r) {
+    const std::int64_t neighbour = neighbours(r, tap);
+    if (neighbour < 0) continue;
+    pairs.row[static_cast<std::size_t>(pairs.count)] = r;
+    pairs.input[static_cast<std::size_t>(pairs.count++)] = &x(neighbour, 0);
+  }
+}
+
+// Adds the first `columns` <= 16 columns of one row of a panel product.
+void add_row(float* to, cpu::Lanes low, cpu::Lanes high, std::int64_t columns) {
+  if (columns >= kPanelColumns) {
+    cpu::store(to, cpu::load(to) + low);
+    cpu::store(to + kLanes, cpu::load(to + kLanes) + high);
+    return;
+  }
+  std::array<float, kPanelColumns> sums;
+  cpu::store(sums.data(), low);
+  cpu::store(sums.data() + kLanes, high);
+  for (std::int64_t c = 0; c < columns; ++c) to[c] += sums[static_cast<std::size_t>(c)];
+}
+
+// out[row] += w[:, tap, first : first + depth] x[neighbour, first : first + depth] for all pairs.
+void add_pairs(const Pairs& pairs, const PackedWeights& w, std::int64_t tap, std::int64_t first, std::int64_t depth,
+               View<Cpu, float, 2> out) {
+  const float* panel = w.chunk(tap, first);
+  for (std::int64_t column = 0; column < w.columns; column += kPanelColumns, panel += depth * kPanelColumns) {
+    for (std::int64_t i = 0; i < pairs.count; i += kPanelRows) {
+      const std::int64_t count = std::min(kPanelRows, pairs.count - i);
+      cpu::PanelRows rows;
+      for (std::int64_t r = 0; r < kPanelRows; ++r) {
+        // A short last group multiplies its last row more than once and drops the copies.
+        rows[static_cast<std::size_t>(r)] = pairs.input[static_cast<std::size_t>(i + std::min(r, count - 1))] + first;
+      }
+      const cpu::PanelSum sum = cpu::panel_product(rows, panel, depth);
+      for (std::int64_t r = 0; r < count; ++r) {
+        add_row(&out(pairs.row[static_cast<std::size_t>(i + r)], column), sum.low[r], sum.high[r], out.extent(1) - column);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+// Only pairs of a row and an existing neighbour are multiplied. A row belongs to one task and its taps are added in order,
+// so results do not depend on the number of cores, nor on how a caller cuts the rows into ranges.
+template <>
+void submanifold_conv(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 3> w, In<Cpu, float, 1> bias,
+                      In<Cpu, std::int32_t, 2> neighbours, In<Cpu, float, 2> residual, View<Cpu, float, 2> out) {
+  const std::int64_t in = x.extent(1);
+  const std::int64_t channels = out.extent(1);
+  require(w.extents() == Extents<3>{channels, kTaps, in} && bias.extent(0) == channels, "submanifold_conv", "w is ",
+          w.extent(0), " x ", w.extent(1), " x ", w.extent(2), " for ", in, " inputs and ", channels, " outputs");
+  require(neighbours.extents() == Extents<2>{out.extent(0), kTaps} && (residual.empty() || residual.extents() == out.extents()),
+          "submanifold_conv", "neighbours or residual do not have the ", out.extent(0), " rows of out");
+  const std::int64_t columns = round_up(channels, kPanelColumns);
+  auto& scratch = queue.scratch();
+  const Frame<Cpu> frame(scratch);
+  const auto packed = scratch.take<float, 2>({kTaps, in * columns});
+  if (queue.metering() || out.empty()) return;
+
+  parallel_for(kTaps, 1, [&](std::int64_t tap) { pack_tap(w, tap, columns, &packed(tap, 0)); });
+  const PackedWeights weights{packed.data(), in, columns};
+  const std::int64_t rows = out.extent(0);
+  parallel_for((rows + kRowTile - 1) / kRowTile, 1, [&](std::int64_t tile) {
+    const std::int64_t begin = tile * kRowTile;
+    const std::int64_t end = std::min(rows, begin + kRowTile);
+    for (std::int64_t r = begin; r < end; ++r) {
+      for (std::int64_t c = 0; c < channels; ++c) out(r, c) = (residual.empty() ? 0.0F : residual(r, c)) + bias.data()[c];
+    }
+    Pairs pairs;
+    for (std::int64_t tap = 0; tap < kTaps; ++tap) {
+      find_pairs(x, neighbours, tap, begin, end, pairs);
+      for (std::int64_t first = 0; first < in; first += kDepth) {
+        add_pairs(pairs, weights, tap, first, std::min(kDepth, in - first), out);
+      }
+    }
+  });
+}
+
+// Along an axis, the neighbour of child half h at offset k - 1 lies in the parent's neighbour at offset
+// floor((h + k - 1) / 2), in the half (h + k - 1) mod 2.
+template <>
+void subdivide_neighbours(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<Cpu, std::int32_t, 2> out) {
+  require(parents.extent(1) == kTaps && out.extents() == Extents<2>{8 * parents.extent(0), kTaps}, "subdivide_neighbours",
+          "parents are ", parents.extent(0), " x ", parents.extent(1), ", out ", out.extent(0), " x ", out.extent(1));
+  if (queue.metering()) return;
+  std::array<std::array<std::int32_t, kTaps>, 8> parent_tap{};
+  std::array<std::array<std::int32_t, kTaps>, 8> half{};
+  for (std::size_t child = 0; child < 8; ++child) {
+    for (std::size_t tap = 0; tap < kTaps; ++tap) {
+      const std::array<std::size_t, 3> moved{child / 4 + tap / 9, child / 2 % 2 + tap / 3 % 3, child % 2 + tap % 3};  // h + k
+      for (const std::size_t m : moved) {
+        parent_tap[child][tap] = 3 * parent_tap[child][tap] + static_cast<std::int32_t>((m + 1) / 2);
+        half[child][tap] = 2 * half[child][tap] + static_cast<std::int32_t>((m + 1) % 2);
+      }
+    }
+  }
+  parallel_for(parents.extent(0), 256, [&](std::int64_t parent) {
+    for (std::size_t child = 0; child < 8; ++child) {
+      std::int32_t* to = &out(8 * parent + static_cast<std::int64_t>(child), 0);
+      for (std::size_t tap = 0; tap < kTaps; ++tap) {
+        const std::int32_t row = parents(parent, parent_tap[child][tap]);
+        to[tap] = row < 0 ? -1 : 8 * row + half[child][tap];
+      }
+    }
+  });
+}
+
+template <>
+void subdivide_coords(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<Cpu, std::int32_t, 2> out) {
+  require(parents.extent(1) == 4 && out.extents() == Extents<2>{8 * parents.extent(0), 4}, "subdivide_coords", "parents are ",
+          parents.extent(0), " x ", parents.extent(1), ", out ", out.extent(0), " x ", out.extent(1));
+  if (queue.metering()) return;
+  parallel_for(out.extent(0), 4096, [&](std::int64_t r) {
+    const auto child = static_cast<std::int32_t>(r % 8);
+    out(r, 0) = parents(r / 8, 0);
+    out(r, 1) = 2 * parents(r / 8, 1) + child / 4;
+    out(r, 2) = 2 * parents(r / 8, 2) + child / 2 % 2;
+    out(r, 3) = 2 * parents(r / 8, 3) + child % 2;
+  });
+}
+
+template <>
+void repeat_children(Queue<Cpu>& queue, In<Cpu, float, 2> x, View<Cpu, float, 2> out) {
+  const std::int64_t channels = x.extent(1);
+  require(out.extents() == Extents<2>{8 * x.extent(0), channels}, "repeat_children", "x is ", x.extent(0), " x ", channels,
+          ", out ", out.extent(0), " x ", out.extent(1));
+  if (queue.metering()) return;
+  parallel_for(out.extent(0), 16384 / (channels + 1) + 1,
+               [&](std::int64_t r) { std::copy_n(&x(r / 8, 0), channels, &out(r, 0)); });
+}
+
+}  // namespace espalier

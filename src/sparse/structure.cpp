@@ -1,0 +1,179 @@
+#include "sparse/structure.h"
+
+#include <algorithm>
+#include <array>
+
+namespace espalier {
+namespace {
+
+// A row under the number of the cell it lies in; sorting brings the rows of a cell together, ascending.
+struct Entry {
+  std::int64_t cell;
+  std::int32_t row;
+  friend bool operator<(const Entry& a, const Entry& b) { return a.cell != b.cell ? a.cell < b.cell : a.row < b.row; }
+};
+
+// Numbers cells in lexicographic order of (batch, x, y, z), all below `side`.
+struct CellOrder {
+  std::int64_t side;
+  [[nodiscard]] std::int64_t operator()(std::int64_t b, std::int64_t x, std::int64_t y, std::int64_t z) const {
+    return ((b * side + x) * side + y) * side + z;
+  }
+};
+
+// Rows sorted by the cell that (coord + shift) / divisor lies in.
+std::vector<Entry> sorted_by_cell(const std::vector<std::int32_t>& coords, std::int64_t shift, std::int64_t divisor,
+                                  CellOrder order) {
+  std::vector<Entry> entries(coords.size() / 4);
+  for (std::size_t r = 0; r < entries.size(); ++r) {
+    const std::int32_t* c = &coords[4 * r];
+    entries[r] = {order(c[0], (c[1] + shift) / divisor, (c[2] + shift) / divisor, (c[3] + shift) / divisor),
+                  static_cast<std::int32_t>(r)};
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+std::int64_t longest_of(const std::vector<std::int32_t>& begin) {
+  std::int64_t longest = 0;
+  for (std::size_t s = 0; s + 1 < begin.size(); ++s) longest = std::max<std::int64_t>(longest, begin[s + 1] - begin[s]);
+  return longest;
+}
+
+// Appends the start of each run of equal cells, and the end, to `begin`; `rows` gets the rows in order.
+void cut_into_cells(const std::vector<Entry>& entries, std::vector<std::int32_t>& begin, std::vector<std::int32_t>& rows) {
+  rows.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i == 0 || entries[i].cell != entries[i - 1].cell) begin.push_back(static_cast<std::int32_t>(i));
+    rows.push_back(entries[i].row);
+  }
+  begin.push_back(static_cast<std::int32_t>(entries.size()));
+}
+
+void check_coordinates(const std::vector<std::int32_t>& coords, std::int64_t batch, int resolution) {
+  for (std::size_t r = 0; r < coords.size() / 4; ++r) {
+    const std::int32_t* c = &coords[4 * r];
+    const auto place = [&] { return str("row ", r, " (batch ", c[0], ", x ", c[1], ", y ", c[2], ", z ", c[3], ")"); };
+    if (c[0] < 0 || c[0] >= batch) fail(ErrorCode::invalid_argument, "voxels: ", place(), " is not in a batch of ", batch);
+    if (r > 0 && c[0] < c[-4]) {
+      fail(ErrorCode::invalid_argument, "voxels: ", place(), " follows a row of batch element ", c[-4],
+           ": rows must be grouped by element");
+    }
+    for (int axis = 1; axis <= 3; ++axis) {
+      if (c[axis] < 0 || c[axis] >= resolution) {
+        fail(ErrorCode::invalid_argument, "voxels: ", place(), " lies outside a grid of resolution ", resolution);
+      }
+    }
+  }
+}
+
+// The begin of each batch element, for rows grouped by element.
+std::vector<std::int64_t> batch_begins(const std::vector<std::int32_t>& coords, std::int64_t batch) {
+  std::vector<std::int64_t> begin(static_cast<std::size_t>(batch) + 1, 0);
+  for (std::size_t i = 0; i < coords.size(); i += 4) ++begin[static_cast<std::size_t>(coords[i]) + 1];
+  for (std::size_t b = 1; b < begin.size(); ++b) begin[b] += begin[b - 1];
+  return begin;
+}
+
+}  // namespace
+
+Voxels make_voxels(std::vector<std::int32_t> coords, std::int64_t batch, int resolution) {
+  constexpr std::size_t kMaxRows = std::size_t{1} << 28;  // 27 neighbours of 8 children each still have a 64-bit size to spare
+  if (resolution < 1 || resolution > 1024) {
+    fail(ErrorCode::invalid_argument, "voxels: resolution ", resolution, " is not in [1, 1024]");
+  }
+  if (batch < 1 || batch > 64) fail(ErrorCode::invalid_argument, "voxels: a batch of ", batch, " is not in [1, 64]");
+  if (coords.size() % 4 != 0) {
+    fail(ErrorCode::invalid_argument, "voxels: ", coords.size(), " numbers are no rows of batch, x, y, z");
+  }
+  if (coords.size() / 4 > kMaxRows) {
+    fail(ErrorCode::invalid_argument, "voxels: ", coords.size() / 4, " rows are more than ", kMaxRows);
+  }
+  check_coordinates(coords, batch, resolution);
+  const std::vector<Entry> entries = sorted_by_cell(coords, 0, 1, {resolution});
+  const Entry* repeated = nullptr;
+  for (std::size_t i = 1; i < entries.size(); ++i) {
+    if (entries[i].cell == entries[i - 1].cell && (repeated == nullptr || entries[i].row < repeated->row))
+      repeated = &entries[i];
+  }
+  if (repeated != nullptr) {
+    fail(ErrorCode::invalid_argument, "voxels: row ", repeated->row, " repeats row ", repeated[-1].row,
+         ": every voxel may occur once");
+  }
+  Voxels voxels;
+  voxels.resolution = resolution;
+  voxels.begin = batch_begins(coords, batch);
+  voxels.coords = std::move(coords);
+  return voxels;
+}
+
+// In sorted order the neighbours at one offset are sorted too, so each tap is one walk over two positions of the same
+// list. A layer of empty cells around the grid keeps neighbours beyond its border from meeting other cells.
+std::vector<std::int32_t> neighbour_map(const Voxels& voxels) {
+  constexpr std::int64_t kCentre = 13;
+  const CellOrder padded{voxels.resolution + 2};
+  const std::vector<Entry> entries = sorted_by_cell(voxels.coords, 1, 1, padded);
+  std::vector<std::int32_t> map(entries.size() * 27, -1);
+  for (const Entry& e : entries) map[static_cast<std::size_t>(e.row) * 27 + kCentre] = e.row;
+  for (std::int64_t tap = kCentre + 1; tap < 27; ++tap) {
+    const std::int64_t offset = padded(0, tap / 9 - 1, tap / 3 % 3 - 1, tap % 3 - 1);  // positive after the centre
+    std::size_t ahead = 0;
+    for (const Entry& e : entries) {
+      while (ahead < entries.size() && entries[ahead].cell < e.cell + offset) ++ahead;
+      if (ahead == entries.size()) break;
+      if (entries[ahead].cell != e.cell + offset) continue;
+      const std::int32_t neighbour = entries[ahead].row;
+      map[static_cast<std::size_t>(e.row) * 27 + static_cast<std::size_t>(tap)] = neighbour;
+      map[static_cast<std::size_t>(neighbour) * 27 + static_cast<std::size_t>(26 - tap)] = e.row;
+    }
+  }
+  return map;
+}
+
+Coarsened coarsen(const Voxels& voxels) {
+  Coarsened c;
+  c.coarse.resolution = (voxels.resolution + 1) / 2;
+  cut_into_cells(sorted_by_cell(voxels.coords, 0, 2, {c.coarse.resolution}), c.begin, c.child);
+  c.parent.resize(c.child.size());
+  for (std::size_t m = 0; m + 1 < c.begin.size(); ++m) {
+    const auto first = static_cast<std::size_t>(c.begin[m]);
+    const std::int32_t* fine = &voxels.coords[4 * static_cast<std::size_t>(c.child[first])];
+    c.coarse.coords.insert(c.coarse.coords.end(), {fine[0], fine[1] / 2, fine[2] / 2, fine[3] / 2});
+    for (auto i = first; i < static_cast<std::size_t>(c.begin[m + 1]); ++i) {
+      c.parent[static_cast<std::size_t>(c.child[i])] = static_cast<std::int32_t>(m);
+    }
+  }
+  c.coarse.begin = batch_begins(c.coarse.coords, voxels.batch());
+  return c;
+}
+
+HostPacking windows(const Voxels& voxels, int window, int shift) {
+  require(window > 0 && shift >= 0, "windows", "window ", window, ", shift ", shift);
+  HostPacking packing;
+  const std::int64_t per_axis = (voxels.resolution - 1 + shift) / window + 1;
+  cut_into_cells(sorted_by_cell(voxels.coords, shift, window, {per_axis}), packing.begin, packing.order);
+  packing.longest = longest_of(packing.begin);
+  return packing;
+}
+
+HostPacking whole_batches(const Voxels& voxels) {
+  HostPacking packing;
+  packing.begin.assign(voxels.begin.begin(), voxels.begin.end());
+  packing.longest = longest_of(packing.begin);
+  return packing;
+}
+
+HostPacking equal_batches(std::int64_t batch, std::int64_t length) {
+  HostPacking packing;
+  for (std::int64_t b = 0; b <= batch; ++b) packing.begin.push_back(static_cast<std::int32_t>(b * length));
+  packing.longest = batch > 0 ? length : 0;
+  return packing;
+}
+
+std::vector<std::int32_t> row_batches(const Voxels& voxels) {
+  std::vector<std::int32_t> element(static_cast<std::size_t>(voxels.rows()));
+  for (std::size_t r = 0; r < element.size(); ++r) element[r] = voxels.coords[4 * r];
+  return element;
+}
+
+}  // namespace espalier
