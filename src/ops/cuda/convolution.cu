@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "ops/cuda/convolution.h"
+#include "ops/cuda/convolution_float.cuh"
+#include "ops/cuda/convolution_half.cuh"
+#include "parallel/cuda/for_each.cuh"
+#include "runtime/cuda/element.cuh"
+#include "runtime/cuda/launch.cuh"
+
+namespace espalier::cuda {
+namespace {
+
+// out = bias + residual + the partial sums, in ascending order.
+template <class T>
+struct FinishSplits {
+  ConvolutionArgs<T> args;
+
+  __device__ void operator()(std::int64_t at) const {
+    const std::int64_t row = at / args.out_channels;
+    const std::int64_t channel = at - row * args.out_channels;
+    float sum = widen(args.bias[channel]);
+    if (args.residual != nullptr) sum += widen(args.residual[row * args.residual_stride + channel]);
+    for (int s = 0; s < args.splits; ++s) sum += args.partial[s * args.rows * args.out_channels + at];
+    args.out[row * args.out_stride + channel] = narrow<T>(sum);
+  }
+};
+
+// Into how many parts the sum of every tile is divided, so that few tiles still fill the card evenly. `slots`: blocks that
+// run at once; `terms`: of a tile.
+int choose_splits(std::int64_t tiles, std::int64_t slots, std::int64_t terms) {
+  constexpr std::int64_t kMaxSplits = 16;
+  constexpr std::int64_t kMinTerms = 32;    // of a part: fewer do not repay the start of a block
+  constexpr double kReductionCost = 0.015;  // of a further part, in passes over the whole sum
+  if (tiles >= 4 * slots) return 1;
+  int best = 1;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::int64_t splits = 1; splits <= std::min(kMaxSplits, std::max<std::int64_t>(1, terms / kMinTerms)); ++splits) {
+    const auto waves = static_cast<double>(ceil_div(tiles * splits, slots)) / static_cast<double>(splits);
+    const double cost = waves + kReductionCost * static_cast<double>(splits - 1);
+    if (cost >= least) continue;
+    least = cost;
+    best = static_cast<int>(splits);
+  }
+  return best;
+}
+
+template <class T>
+struct Convolution {
+  Queue<Cuda>& queue;
+  const char* where;
+  View<Cuda, const T, 2> x;
+  View<Cuda, const T, 3> w;
+  View<Cuda, const T, 1> bias;
+  Neighbours neighbours;
+  View<Cuda, const T, 2> residual;
+  View<Cuda, T, 2> out;
+
+  [[nodiscard]] std::int64_t in() const { return x.extent(1); }
+  [[nodiscard]] std::int64_t channels() const { return out.extent(1); }
+
+  template <class E>
+  [[nodiscard]] ConvolutionArgs<E> arguments(int columns, int splits) const {
+    ConvolutionArgs<E> args;
+    args.x = reinterpret_cast<const E*>(x.data());
+    args.w = reinterpret_cast<const E*>(w.data());
+    args.bias = reinterpret_cast<const E*>(bias.data());
+    args.residual = reinterpret_cast<const E*>(residual.data());
+    args.out = reinterpret_cast<E*>(out.data());
+    args.partial = nullptr;
+    args.neighbours = neighbours;
+    args.rows = out.extent(0);
+    args.x_stride = x.outer_stride();
+    args.residual_stride = residual.outer_stride();
+    args.out_stride = out.outer_stride();
+    args.in = static_cast<int>(in());
+    args.out_channels = static_cast<int>(channels());
+    args.column_tiles = static_cast<int>(ceil_div(channels(), columns));
+    args.splits = splits;
+    return args;
+  }
+  // Runs `kernel`, whose elements are E, over tiles of rows x columns with terms of `depth` channels.
+  template <class E>
+  void run(void (*kernel)(ConvolutionArgs<E>), int rows, int columns, int depth, int threads, std::size_t shared,
+           int blocks_at_once) const {
+    const std::int64_t tiles = ceil_div(out.extent(0), rows) * ceil_div(channels(), columns);
+    const std::int64_t slots = std::int64_t{queue.native().properties.multiProcessorCount} * blocks_at_once;
+    const int splits = choose_splits(tiles, slots, kTaps * ceil_div(in(), depth));
+    auto args = arguments<E>(columns, splits);
+    if (splits == 1) {
+      if (!queue.metering()) launch(queue, where, kernel, blocks_for(where, tiles, 1), threads, shared, args);
+      return;
+    }
+    const Frame<Cuda> frame(queue.scratch());
+    args.partial = queue.scratch().template take<float, 3>({splits, args.rows, channels()}).data();
+    if (queue.metering()) return;
+    launch(queue, where, kernel, dim3(blocks_for(where, tiles, 1), static_cast<unsigned>(splits)), threads, shared, args);
+    FinishSplits<T> finish{arguments<T>(columns, splits)};
+    finish.args.partial = args.partial;
+    for_each(queue, where, args.rows * channels(), finish);
+  }
+  template <class Tile>
+  void run_half() const {
+    run<__half>(convolution_half_kernel<Tile>, Tile::kRows, Tile::kColumns, Tile::kDepth, Tile::kThreads, Tile::kShared,
+                Tile::kBlocks);
+  }
+  template <bool Packs>
+  void run_float() const {
+    run<float>(convolution_float_kernel<Packs>, FloatTile::kRows, FloatTile::kColumns, FloatTile::kDepth, FloatTile::kThreads,
+               0, 2);
+  }
+};
+
+void run(const Convolution<float>& c) {
+  const bool packs = c.in() % 4 == 0 && fits_packs(c.x.data(), c.x.outer_stride(), 4) && fits_packs(c.w.data(), c.in(), 4);
+  packs ? c.run_float<true>() : c.run_float<false>();
+}
+
+void run(const Convolution<half>& c) {
+  const std::int64_t channels = c.channels();
+  const bool packs = c.in() % 8 == 0 && channels % 8 == 0 && fits_packs(c.x.data(), c.x.outer_stride(), 8) &&
+                     fits_packs(c.w.data(), c.in(), 8) && fits_packs(c.bias.data(), 8, 8) &&
+                     fits_packs(c.residual.data(), c.residual.outer_stride(), 8) &&
+                     fits_packs(c.out.data(), c.out.outer_stride(), 8);
+  if (!packs) return c.run_half<ConvolutionTile<64, 64, 32, 2, 2, 2, 3, false>>();
+  constexpr std::size_t kLargest = std::size_t{99} << 10;  // what cards from 8.0 on grant a block
+  if (c.queue.native().properties.sharedMemPerBlockOptin < kLargest)
+    return c.run_half<ConvolutionTile<64, 64, 32, 2, 2, 2, 3>>();
+  // The tile that computes the fewest columns beyond the last; among equals the widest, which reads x least often.
+  constexpr std::array<std::int64_t, 5> kColumns{192, 128, 96, 64, 32};
+  std::int64_t best = kColumns[0];
+  for (const std::int64_t columns : kColumns) {
+    if (ceil_div(channels, columns) * columns < ceil_div(channels, best) * best) best = columns;
+  }
+  switch (best) {
+    case 192: return c.run_half<ConvolutionTile<128, 192, 32, 2, 4, 4, 1>>();
+    case 128: return c.run_half<ConvolutionTile<128, 128, 32, 2, 2, 4, 2>>();
+    case 96: return c.run_half<ConvolutionTile<256, 96, 32, 4, 2, 3, 1>>();
+    case 64: return c.run_half<ConvolutionTile<128, 64, 32, 4, 2, 4, 2>>();
+    default: return c.run_half<ConvolutionTile<128, 32, 32, 4, 1, 4, 4>>();
+  }
+}
+
+}  // namespace
+
+template <class T>
+void convolve(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T, 3> w, In<Cuda, T, 1> bias,
+              const Neighbours& neighbours, In<Cuda, T, 2> residual, View<Cuda, T, 2> out) {
+  const std::int64_t channels = out.extent(1);
+  require(w.contiguous() && w.extent(0) == channels && w.extent(1) == kTaps && w.extent(2) == x.extent(1) &&
+              bias.extent(0) == channels,
+          where, "x [", x.extent(0), ", ", x.extent(1), "], w [", w.extent(0), ", ", w.extent(1), ", ", w.extent(2),
+          "], bias [", bias.extent(0), "], out [", out.extent(0), ", ", channels, "]");
+  require(residual.data() == nullptr || residual.extents() == out.extents(), where, "residual [", residual.extent(0), ", ",
+          residual.extent(1), "], out [", out.extent(0), ", ", channels, "]");
+  require(x.extent(0) <= std::numeric_limits<std::int32_t>::max() && kTaps * x.extent(1) <= std::numeric_limits<int>::max(),
+          where, x.extent(0), " rows of ", x.extent(1), " channels are too many");
+  if (out.size() == 0) return;
+  run(Convolution<T>{queue, where, x, w, bias, neighbours, residual, out});
+}
+
+template void convolve(Queue<Cuda>&, const char*, In<Cuda, half, 2>, In<Cuda, half, 3>, In<Cuda, half, 1>, const Neighbours&,
+                       In<Cuda, half, 2>, View<Cuda, half, 2>);
+template void convolve(Queue<Cuda>&, const char*, In<Cuda, float, 2>, In<Cuda, float, 3>, In<Cuda, float, 1>, const Neighbours&,
+                       In<Cuda, float, 2>, View<Cuda, float, 2>);
+
+}  // namespace espalier::cuda

@@ -1,0 +1,23 @@
+#include "ops/cuda/convolution.h"
+#include "tensor/dtype.h"
+#include "sparse/convolution.h"
+
+namespace espalier {
+
+template <class Dev, class T>
+void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<Dev, T, 1> bias,
+                      In<Dev, std::int32_t, 2> neighbours, In<Dev, T, 2> residual, View<Dev, T, 2> out) {
+  constexpr const char* kName = "submanifold_conv";
+  require(neighbours.extent(0) == out.extent(0) && neighbours.extent(1) == cuda::kTaps && neighbours.contiguous(), kName,
+          "neighbours [", neighbours.extent(0), ", ", neighbours.extent(1), "] for ", out.extent(0), " rows");
+  cuda::Neighbours table;
+  table.table = neighbours.data();
+  cuda::convolve<T>(queue, kName, x, w, bias, table, residual, out);
+}
+
+template void submanifold_conv(Queue<Cuda>&, In<Cuda, half, 2>, In<Cuda, half, 3>, In<Cuda, half, 1>, In<Cuda, std::int32_t, 2>,
+                               In<Cuda, half, 2>, View<Cuda, half, 2>);
+template void submanifold_conv(Queue<Cuda>&, In<Cuda, float, 2>, In<Cuda, float, 3>, In<Cuda, float, 1>,
+                               In<Cuda, std::int32_t, 2>, In<Cuda, float, 2>, View<Cuda, float, 2>);
+
+}  // namespace espalier
