@@ -1,6 +1,7 @@
 # espalier_flags: what every target of ours compiles with. espalier_warnings: warnings, as errors.
 add_library(espalier_flags INTERFACE)
-target_include_directories(espalier_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+configure_file(${CMAKE_SOURCE_DIR}/cmake/version.h.in ${CMAKE_BINARY_DIR}/generated/base/version.h @ONLY)
+target_include_directories(espalier_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_compile_definitions(espalier_flags INTERFACE EIGEN_MPL2_ONLY)
 if(ESPALIER_WITH_CUDA)
   target_compile_definitions(espalier_flags INTERFACE ESPALIER_WITH_CUDA)
@@ -13,6 +14,10 @@ target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-c
 if(ESPALIER_SANITIZE)
   target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${ESPALIER_SANITIZE} -fno-omit-frame-pointer>)
   target_link_options(espalier_flags INTERFACE -fsanitize=${ESPALIER_SANITIZE})
+  if(ESPALIER_SANITIZE MATCHES "thread")
+    # Its runtime knows nothing of the barriers inside libgomp and would report every parallel loop.
+    target_compile_definitions(espalier_flags INTERFACE ESPALIER_STD_THREADS)
+  endif()
   if(ESPALIER_SANITIZE MATCHES "undefined")
     target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=undefined>)
   endif()

@@ -1,0 +1,24 @@
+# A front to the CMake presets; what the commands do stands in scripts/.
+.PHONY: help demo test bench lint asan tsan cuda gpu-check format clean
+help:       ## this list
+	@sed -n 's/^\([a-z-]*\): *## /  make \1\t/p' Makefile | expand -t 20
+demo:       ## a picture from examples/ becomes out/demo.glb, out/demo.ply and out/demo.png
+	@scripts/demo
+test:       ## build and run all tests, then again with sanitizers
+	@scripts/test
+bench:      ## time each stage against the figures of docs/performance.md
+	@scripts/bench
+lint:       ## formatting, clang-tidy, include rules, sizes
+	@scripts/lint
+asan:       ## the CPU tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/sanitize asan
+tsan:       ## the CPU tests with ThreadSanitizer
+	@scripts/sanitize tsan
+cuda:       ## build with CUDA for every supported card
+	@scripts/build cuda
+gpu-check:  ## everything there is to check on a machine with a card
+	@scripts/gpu-check
+format:     ## clang-format on all sources
+	@scripts/format
+clean:      ## remove build/ and out/
+	@rm -rf build out

@@ -1,0 +1,33 @@
+# Compiles SNIPPET twice with the flags that control.cpp was compiled with (read from BUILD/compile_commands.json): as it is,
+# which must succeed, and with MUST_NOT_COMPILE defined, which must fail with a message that matches the snippet's line
+# "// refused with: REGEX". A failure for any other reason is not accepted.
+file(STRINGS ${BUILD}/compile_commands.json command REGEX "\"command\": .*compile_fail/control\\.cpp")
+list(LENGTH command found)
+if(NOT found EQUAL 1)
+  message(FATAL_ERROR "compile_commands.json names control.cpp ${found} times instead of once")
+endif()
+string(REGEX REPLACE "^ *\"command\": \"(.*)\",?$" "\\1" command "${command}")
+string(REPLACE "\\\"" "\"" command "${command}")
+string(REGEX REPLACE " -o [^ ]+" "" command "${command}")
+string(REGEX REPLACE " -c [^ ]*control\\.cpp" "" command "${command}")
+separate_arguments(command UNIX_COMMAND "${command}")
+list(APPEND command -fsyntax-only -fdiagnostics-color=never -fno-elide-type)
+set(ENV{LC_ALL} C)
+
+file(STRINGS ${SNIPPET} wanted REGEX "^// refused with: ")
+string(REPLACE "// refused with: " "" wanted "${wanted}")
+if(NOT wanted)
+  message(FATAL_ERROR "${SNIPPET} has no line \"// refused with: REGEX\"")
+endif()
+
+execute_process(COMMAND ${command} ${SNIPPET} RESULT_VARIABLE result ERROR_VARIABLE errors)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${SNIPPET} must compile without MUST_NOT_COMPILE, but does not:\n${errors}")
+endif()
+execute_process(COMMAND ${command} -DMUST_NOT_COMPILE ${SNIPPET} RESULT_VARIABLE result ERROR_VARIABLE errors)
+if(result EQUAL 0)
+  message(FATAL_ERROR "${SNIPPET} compiles with MUST_NOT_COMPILE, so a type rule was lost")
+endif()
+if(NOT errors MATCHES "${wanted}")
+  message(FATAL_ERROR "${SNIPPET} is refused, but not with \"${wanted}\":\n${errors}")
+endif()
