@@ -1,0 +1,103 @@
+// What only the CUDA back end has: plans of matrix products, large grids, the card list, errors of the driver.
+#ifdef ESPALIER_WITH_CUDA
+#include "harness.h"
+#include "ops/elementwise.h"
+#include "ops/norm.h"
+
+namespace espalier::test {
+namespace {
+
+class Card : public OpTest<On<Cuda, float>> {};
+
+// tanh and erf forms of GELU differ by 5e-4 at most: the fused epilogue must be the tanh one.
+TEST_F(Card, FusedGeluIsTheTanhForm) {
+  const std::int64_t n = 4096;
+  Host<2> values({n, 1});
+  for (std::int64_t i = 0; i < n; ++i) values(i, 0) = -8.0 + 16.0 * static_cast<double>(i) / static_cast<double>(n);
+  auto x = make<float>(values);
+  Host<2> ones({8, 1});
+  std::fill(ones.values.begin(), ones.values.end(), 1.0);
+  auto w = make<float>(ones);
+  auto bias = random(Extents<1>{8}, 0, 0);
+  auto out = poisoned(Extents<2>{n, 8});
+  run([&](auto& q) { linear(q, x.view(), w.view(), bias.view(), Activation::gelu_tanh, out.view()); });
+  const Host<2> actual = out.download();
+  double worst = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    worst = std::max(worst, std::abs(actual(i, 3) - reference_activation(x.host(i, 0), Activation::gelu_tanh)));
+  }
+  EXPECT_LT(worst, 2e-6);
+}
+
+// One shape with different addresses, strides and epilogues must not share a plan that does not fit all of them.
+TEST_F(Card, PlansFollowAlignmentAndStride) {
+  auto all = random(Extents<2>{64, 200}, 0);
+  auto w = random(Extents<2>{40, 64}, 0, 0.125);
+  for (const std::int64_t begin : {0, 1, 2, 4, 8, 3, 0, 64}) {
+    auto out = poisoned(Extents<2>{64, 40});
+    run([&](auto& q) {
+      linear(q, columns(View<Cuda, const float, 2>(all.view()), begin, 64), w.view(), {}, Activation::none, out.view());
+    });
+    Host<2> expected({64, 40});
+    for (std::int64_t r = 0; r < 64; ++r) {
+      for (std::int64_t o = 0; o < 40; ++o) {
+        for (std::int64_t c = 0; c < 64; ++c) expected(r, o) += all.host(r, begin + c) * w.host(o, c);
+      }
+    }
+    expect_close(out.download(), expected, tolerance<float>(64), str("from column ", begin));
+  }
+}
+
+// More rows than one dimension of a grid may have blocks in y or z, and an index beyond 2^31 elements.
+TEST_F(Card, ElementsBeyondTwoToThe31) {
+  const std::int64_t rows = (std::int64_t{1} << 31) / 1024 + 3;
+  const auto bytes = static_cast<std::size_t>(rows * 1024) * sizeof(half);
+  if (free_memory<Cuda>(0) < bytes + (std::size_t{1} << 30)) GTEST_SKIP() << "needs " << (bytes >> 20) << " MiB of card memory";
+  Buffer<Cuda> buffer(bytes, 0, "large test array");
+  const View<Cuda, half, 2> x(reinterpret_cast<half*>(buffer.data()), {rows, 1024});
+  zero_bytes(queue(), x.data(), bytes);
+  NormTail<Cuda, half> tail;
+  auto bias = make<float>([] {
+    Host<1> b({1024});
+    for (std::size_t i = 0; i < 1024; ++i) b.values[i] = static_cast<double>(i % 64);
+    return b;
+  }());
+  tail.bias = bias.view();
+  layer_norm<Cuda, half, half>(queue(), x, tail, 1e-6F, x);
+  auto ones = make<half>([] {
+    Host<1> b({1024});
+    std::fill(b.values.begin(), b.values.end(), 1.0);
+    return b;
+  }());
+  scale_columns(queue(), x, {}, ones.view(), x);
+  std::vector<half> last(2048);
+  download_bytes(queue(), x.data() + (rows - 2) * 1024, last.data(), last.size() * sizeof(half));
+  for (std::size_t i = 0; i < last.size(); ++i) ASSERT_EQ(to_float(last[i]), static_cast<float>(i % 64 + 1)) << i;
+}
+
+TEST_F(Card, ListsThisCardAsCovered) {
+  const auto cards = list_cards();
+  ASSERT_FALSE(cards.empty());
+  EXPECT_TRUE(cards[0].covered) << cards[0].advice;
+  EXPECT_GT(cards[0].total_bytes, cards[0].free_bytes);
+  EXPECT_GE(cards[0].driver, cards[0].runtime);
+}
+
+TEST_F(Card, TooLargeABufferSaysWhatItNeeds) {
+  try {
+    const Buffer<Cuda> buffer(std::size_t{1} << 45, 0, "the weights");
+    FAIL() << "no card has 32 TiB";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::out_of_memory);
+    const std::string text = e.what();
+    EXPECT_NE(text.find("the weights needs 33554432 MiB"), std::string::npos) << text;
+    EXPECT_NE(text.find("--vram-tier low"), std::string::npos) << text;
+  }
+  queue().synchronize();
+}
+
+TEST_F(Card, AnUnknownCardIsAnError) { EXPECT_THROW(Queue<Cuda>(4096), Error); }
+
+}  // namespace
+}  // namespace espalier::test
+#endif
