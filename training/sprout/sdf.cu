@@ -1,4 +1,4 @@
-// Batched evaluation of SDF objects: points, 64^3 surface cells, sphere-traced pictures.
+// Batched evaluation of SDF objects: points, 64^3 surface cells, sphere-traced pictures; and the row gather of the sparse convolution.
 // One source for both worlds:  nvcc -O3 -arch=sm_90 -Xcompiler -fPIC -shared   |   g++ -x c++ -O3 -fopenmp -fPIC -shared
 // A primitive is 24 floats: 0 type (-1 none, 0 rounded box, 1 rounded cone frustum, 2 ellipsoid, 3 torus), 1 op (0 union,
 // 1 smooth union, 2 subtract), 2 blend radius, 3-5 centre, 6-14 rotation (rows: world to local), 15-18 sizes, 19-21 colour.
@@ -131,6 +131,11 @@ HD void item_pixel(int64_t i, const float* objs, const int32_t* who, const float
     uint8_t* e = out + 4 * i;
     e[0] = (uint8_t)(acc.x * w); e[1] = (uint8_t)(acc.y * w); e[2] = (uint8_t)(acc.z * w); e[3] = (uint8_t)(alpha * w);   // premultiplied
 }
+struct alignas(16) Piece { uint32_t v[4]; };
+HD void item_gather(int64_t i, const Piece* x, const int32_t* idx, int pieces, int rows, Piece* out) {   // out[r] = x[idx[r]], zero where idx[r] == rows
+    int64_t r = i / pieces; int32_t k = idx[r];
+    out[i] = k < rows ? x[(int64_t)k * pieces + (i - r * pieces)] : Piece{{0, 0, 0, 0}};
+}
 #ifdef __CUDACC__
 #define EACH(name, call, ...) \
     __global__ void k_##name(int64_t n, __VA_ARGS__) { int64_t i = blockIdx.x * (int64_t)blockDim.x + threadIdx.x; if (i < n) call; }
@@ -138,6 +143,7 @@ HD void item_pixel(int64_t i, const float* objs, const int32_t* who, const float
 EACH(points, item_points(i, objs, who, pts, out, full), const float* objs, const int32_t* who, const float* pts, float* out, int full)
 EACH(cells, item_cell(i, objs, res, out), const float* objs, int res, uint8_t* out)
 EACH(pixels, item_pixel(i, objs, who, cams, size, spp, light, out, hits), const float* objs, const int32_t* who, const float* cams, int size, int spp, int light, uint8_t* out, float* hits)
+EACH(gather, item_gather(i, x, idx, pieces, rows, out), const Piece* x, const int32_t* idx, int pieces, int rows, Piece* out)
 #else
 #define GO(name, n, ...) _Pragma("omp parallel for schedule(dynamic, 256)") for (int64_t i = 0; i < n; i++) item_##name(i, __VA_ARGS__); return 0
 #define item_cells item_cell
@@ -147,4 +153,5 @@ extern "C" {
 int sdf_points(void* stream, int64_t n, const float* objs, const int32_t* who, const float* pts, float* out, int full) { GO(points, n, objs, who, pts, out, full); }
 int sdf_cells(void* stream, int64_t n, const float* objs, int res, uint8_t* out) { GO(cells, n, objs, res, out); }
 int sdf_pixels(void* stream, int64_t n, const float* objs, const int32_t* who, const float* cams, int size, int spp, int light, uint8_t* out, float* hits) { GO(pixels, n, objs, who, cams, size, spp, light, out, hits); }
+int sdf_gather(void* stream, int64_t n, const Piece* x, const int32_t* idx, int pieces, int rows, Piece* out) { GO(gather, n, x, idx, pieces, rows, out); }
 }

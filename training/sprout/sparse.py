@@ -3,6 +3,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from .objects import call
+
 D27 = torch.stack(torch.meshgrid(*[torch.arange(-1, 2)] * 3, indexing='ij'), -1).reshape(27, 3)
 CHILD = torch.stack(torch.meshgrid(*[torch.arange(2)] * 3, indexing='ij'), -1).reshape(8, 3)     # z fastest
 
@@ -26,6 +28,17 @@ def child_neighbours(nb):
     return torch.where(par < n, par * 8 + cc, torch.full_like(par, 8 * n)).reshape(8 * n, 27)
 
 
+def gather(x, nb):
+    """x [N,C], nb [M,27] -> [M, 27 C], zeros where there is no neighbour."""
+    if x.is_cuda and x.shape[1] * x.element_size() % 16 == 0:
+        x, nb = x.contiguous(), nb.contiguous()
+        out = torch.empty(nb.shape[0], nb.shape[1] * x.shape[1], dtype=x.dtype, device=x.device)
+        pieces = x.shape[1] * x.element_size() // 16
+        call('sdf_gather', nb.numel() * pieces, x, nb, pieces, len(x), out)
+        return out
+    return F.pad(x, (0, 0, 0, 1)).index_select(0, nb.reshape(-1)).view(len(nb), -1)
+
+
 class _Conv(torch.autograd.Function):
     ROWS = 1 << 17
 
@@ -34,23 +47,23 @@ class _Conv(torch.autograd.Function):
         dt = torch.bfloat16 if x.is_cuda else torch.float32
         x, w = x.to(dt), w.to(dt)
         ctx.save_for_backward(x, nb, w)
-        xp, m = F.pad(x, (0, 0, 0, 1)), w.flatten(1).t()
+        m = w.flatten(1).t()
         out = torch.empty(len(nb), len(w), dtype=dt, device=x.device)
         for i in range(0, len(nb), _Conv.ROWS):
-            out[i:i + _Conv.ROWS] = xp.index_select(0, nb[i:i + _Conv.ROWS].reshape(-1)).view(-1, m.shape[0]) @ m
+            q = nb[i:i + _Conv.ROWS]
+            out[i:i + len(q)] = gather(x, q) @ m
         return out
 
     @staticmethod
     def backward(ctx, g):
         x, nb, w = ctx.saved_tensors
         g = g.to(x.dtype)
-        gp, xp = F.pad(g, (0, 0, 0, 1)), F.pad(x, (0, 0, 0, 1))
         m = w.flip(1).permute(1, 0, 2).reshape(-1, x.shape[1])                 # [27 o, a]: what is my neighbour has me as its mirror neighbour
-        gx, gw = torch.empty_like(x), torch.zeros(len(w), m.shape[1] * 27, device=x.device)
+        gx, gw = torch.empty_like(x), torch.zeros(len(w), x.shape[1] * 27, device=x.device)
         for i in range(0, len(nb), _Conv.ROWS):
-            q = nb[i:i + _Conv.ROWS].reshape(-1)
-            gx[i:i + _Conv.ROWS] = gp.index_select(0, q).view(-1, m.shape[0]) @ m
-            gw += (g[i:i + _Conv.ROWS].t() @ xp.index_select(0, q).view(-1, gw.shape[1])).float()
+            q, h = nb[i:i + _Conv.ROWS], g[i:i + _Conv.ROWS]
+            gx[i:i + len(q)] = gather(g, q) @ m
+            gw += (h.t() @ gather(x, q)).float()
         return gx, None, gw.view(w.shape)
 
 

@@ -277,7 +277,7 @@ def flow_scores(vit, flow, dec, h, **kw):
                 share85=(f >= .85).float().mean().item()), f, p
 
 
-def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint=.7, enc_scale=1., aux=.3, tmean=2.5, tstd=1.5, objects=24576, pool=16384, refill=24, held=128,
+def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint=.7, enc_scale=1., aux=.5, tmean=2.5, tstd=1.5, objects=16384, pool=16384, refill=24, held=128,
                every=30., compile=True, graph=True, publish=30.):
     """joint: share of the time in which the encoder learns as well; afterwards it is frozen (and published for the second half of the model)."""
     log, dev = Log(out, 'flow', rank() > 0), DEV
@@ -369,7 +369,7 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint
         tr.swap()
         save_encoder(state, vit, heads), ck.save(state, 'ss_flow', flow)
         status(state, ss_flow=(now, step * batch * tr.world), dino=(now * min(1, joint), int(step * batch * tr.world * min(1, joint))))
-        for cfg, steps, rescale in ((0., 12, 10.), (1., 12, 10.), (2., 12, 10.), (3., 12, 10.), (2., 12, 5.), (2., 8, 10.)):
+        for cfg, steps, rescale in ((0., 12, 10.), (1., 12, 10.), (2., 12, 10.), (3., 12, 10.), (2., 12, 5.)):
             r, f, p = flow_scores(vit, flow, dec, H, cfg=cfg, steps=steps, rescale=rescale)
             log(event='sampler', cfg=cfg, steps=steps, rescale=rescale, **r)
             if (cfg, steps, rescale) == (2., 12, 10.):

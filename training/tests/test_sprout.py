@@ -71,6 +71,12 @@ class Nets(unittest.TestCase):
         self.assertTrue(torch.allclose(x.grad, dense.grad[0][:, q[:, 0], q[:, 1], q[:, 2]].t(), atol=1e-4))
         self.assertTrue(torch.allclose(w.grad, wd.grad.permute(0, 2, 3, 4, 1).reshape(6, 27, 4), atol=1e-3))
 
+    def test_gather_kernel(self):
+        x, nb = torch.randn(50, 8), torch.randint(0, 51, (30, 27), dtype=torch.int32)
+        out = torch.empty(30, 27 * 8)
+        ob.call('sdf_gather', nb.numel() * 2, x, nb, 2, 50, out)
+        self.assertTrue(torch.equal(out, sparse.gather(x, nb)))
+
     def test_child_neighbours(self):
         q = (torch.rand(6, 6, 6) < .5).nonzero()
         b = torch.zeros(len(q), dtype=torch.long)
