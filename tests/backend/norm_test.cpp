@@ -247,8 +247,10 @@ TYPED_TEST(Norm, GroupNormOfUnevenBatches) {
       this->run([&](auto& q) {
         group_norm<Dev, T, T>(q, x.view(), begin, s.groups, gain.view(), bias.view(), 1e-5F, Activation::silu, out.view());
       });
-      // A half cannot hold more than 2^-6 near 20, but the input is exact, so only float32 statistics count.
-      const double limit = 4 * tolerance<T>() + centre * 1e-6;
+      // A half cannot hold more than 2^-6 near 20, but the input is exact, so only float32 statistics count. A group of two
+      // elements may have next to no variance; the rounding of its mean is then multiplied by up to eps^-1/2.
+      const bool tiny_groups = s.begin == std::vector<std::int64_t>{0, 1};
+      const double limit = 4 * tolerance<T>() + centre * (tiny_groups ? 0x1p-24 / std::sqrt(1e-5) : 1e-6);
       const std::string what = str("channels ", s.channels, ", groups ", s.groups, ", rows ", rows);
       expect_close(out.download(), expected, limit, what);
       this->run([&](auto& q) {
