@@ -62,7 +62,11 @@ struct Face {
   int edges[4] = {};
 };
 
-constexpr Face face_of(int axis, int side) {
+struct Faces {
+  Face of[6] = {};  // 2 * axis + side
+};
+
+constexpr Face make_face(int axis, int side) {
   const int u = axis == 0 ? 1 : 0;
   const int v = axis == 2 ? 1 : 2;
   const int base = side << axis;
@@ -75,6 +79,12 @@ constexpr Face face_of(int axis, int side) {
   return face;
 }
 
+constexpr Faces make_faces() {
+  Faces faces;
+  for (int f = 0; f < 6; ++f) faces.of[f] = make_face(f / 2, f % 2);
+  return faces;
+}
+
 // Lists the patches. Those around the same connected group of inside corners stay together, groups by their lowest
 // corner; within a group the patch with the lowest outside corner comes first.
 constexpr void list_patches(int inside, const bool (&crossed)[12], const Sets& loops, SurfaceCase& out) {
@@ -82,8 +92,9 @@ constexpr void list_patches(int inside, const bool (&crossed)[12], const Sets& l
   for (const auto& edge : kCubeEdges) {
     if ((inside >> edge[0] & 1) != 0 && (inside >> edge[1] & 1) != 0) groups.merge(edge[0], edge[1]);
   }
+  constexpr int kNone = 64;
   int rank[12] = {};  // of the loop that an edge names: 8 * group + lowest outside corner
-  for (int e = 0; e < 12; ++e) rank[e] = 64;
+  for (int& r : rank) r = kNone;
   for (int e = 0; e < 12; ++e) {
     if (!crossed[e]) continue;
     const bool first_inside = (inside >> kCubeEdges[e][0] & 1) != 0;
@@ -93,23 +104,23 @@ constexpr void list_patches(int inside, const bool (&crossed)[12], const Sets& l
     const int candidate = 8 * groups.find(in) + out_corner;
     if (candidate < r) r = candidate;
   }
-  int listed = 0;
-  for (int r = 0; r < 64; ++r) {
-    for (int loop = 0; loop < 12; ++loop) {
-      if (rank[loop] != r) continue;
-      for (int e = loop; e < 12; ++e) {
-        if (!crossed[e] || loops.find(e) != loop) continue;
-        out.edges[listed++] = static_cast<std::uint8_t>(e);
-        out.patch_of_edge[e] = out.patches;
-      }
-      out.begin[++out.patches] = static_cast<std::uint8_t>(listed);
+  for (int listed = 0;;) {
+    int loop = 0;
+    for (int e = 1; e < 12; ++e) loop = rank[e] < rank[loop] ? e : loop;
+    if (rank[loop] == kNone) return;
+    rank[loop] = kNone;
+    for (int e = loop; e < 12; ++e) {
+      if (!crossed[e] || loops.find(e) != loop) continue;
+      out.edges[listed++] = static_cast<std::uint8_t>(e);
+      out.patch_of_edge[e] = out.patches;
     }
+    out.begin[++out.patches] = static_cast<std::uint8_t>(listed);
   }
 }
 
 // Crossings are joined across the faces of the cube. A face with four crossings is ambiguous: there, each inside corner
 // is cut off on its own.
-constexpr SurfaceCase make_case(int inside) {
+constexpr SurfaceCase make_case(int inside, const Faces& faces) {
   SurfaceCase out;
   bool crossed[12] = {};
   for (int e = 0; e < 12; ++e) crossed[e] = ((inside >> kCubeEdges[e][0] ^ inside >> kCubeEdges[e][1]) & 1) != 0;
@@ -117,7 +128,7 @@ constexpr SurfaceCase make_case(int inside) {
   Sets loops;
   bool ambiguous[6] = {};
   for (int f = 0; f < 6; ++f) {
-    const Face face = face_of(f / 2, f % 2);
+    const Face& face = faces.of[f];
     for (int i = 0; i < 4; ++i) {
       const int j = (i + 3) % 4;  // the other edge at corner i
       const bool both = crossed[face.edges[i]] && crossed[face.edges[j]];
@@ -133,7 +144,7 @@ constexpr SurfaceCase make_case(int inside) {
     ambiguous[f] = count == 4;
   }
   for (int f = 0; f < 6; ++f) {
-    const Face face = face_of(f / 2, f % 2);
+    const Face& face = faces.of[f];
     const int loop = loops.find(face.edges[0]);
     bool one_loop = ambiguous[f];
     for (const int e : face.edges) one_loop = one_loop && loops.find(e) == loop;
@@ -150,7 +161,8 @@ constexpr SurfaceCase make_case(int inside) {
 
 constexpr SurfaceTable make_surface_table() {
   SurfaceTable table;
-  for (int c = 0; c < 256; ++c) table.cases[c] = surface_cases::make_case(c);
+  const surface_cases::Faces faces = surface_cases::make_faces();
+  for (int c = 0; c < 256; ++c) table.cases[c] = surface_cases::make_case(c, faces);
   for (int e = 0; e < 12; ++e) {
     for (int end = 0; end < 2; ++end) table.edge_corners[e][end] = kCubeEdges[e][end];
   }

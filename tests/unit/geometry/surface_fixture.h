@@ -7,9 +7,11 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "geometry/surface.h"
+#include "unit/geometry/golden_file.h"
 
 namespace espalier::test {
 
@@ -19,6 +21,7 @@ struct SurfaceInput {
   int resolution = 0;
   int channels = 101;
   int block = 1;
+  int padding = 0;                   // columns between rows on the device, of coords and features alike
   std::vector<std::int32_t> coords;  // [n * 4]
   std::vector<float> features;       // [n * channels]
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(coords.size() / 4); }
@@ -62,15 +65,26 @@ std::vector<T> to_host(Queue<Dev>& queue, View<Dev, T, Rank> view) {
   return values;
 }
 
+// Rows of values with `padding` further columns, which are filled with -1.
+template <class Dev, class T>
+void upload_rows(Queue<Dev>& queue, const std::vector<T>& values, int padding, View<Dev, T, 2> device) {
+  const auto rows = static_cast<std::size_t>(device.extent(0));
+  const auto stride = static_cast<std::size_t>(device.extent(1));
+  const std::size_t width = stride - static_cast<std::size_t>(padding);
+  std::vector<T> padded(rows * stride, T(-1));
+  for (std::size_t i = 0; i < rows; ++i) std::copy_n(values.data() + i * width, width, padded.data() + i * stride);
+  upload_bytes(queue, padded.data(), device.data(), padded.size() * sizeof(T));
+}
+
 // Runs the extraction twice: in exactly the promised scratch, then again with a trace.
 template <class Dev>
 SurfaceOutput run_surface(const SurfaceInput& input) {
   Queue<Dev> queue(0);
   const std::int64_t n = input.count();
-  DeviceArray<Dev, std::int32_t, 2> coords({n, 4});
-  DeviceArray<Dev, float, 2> features({n, input.channels});
-  upload_bytes(queue, input.coords.data(), coords.view().data(), input.coords.size() * sizeof(std::int32_t));
-  upload_bytes(queue, input.features.data(), features.view().data(), input.features.size() * sizeof(float));
+  const DeviceArray<Dev, std::int32_t, 2> coords({n, 4 + input.padding});
+  const DeviceArray<Dev, float, 2> features({n, input.channels + input.padding});
+  upload_rows(queue, input.coords, input.padding, coords.view());
+  upload_rows(queue, input.features, input.padding, features.view());
 
   SurfaceOutput out;
   const bool with_colour = input.channels == cube_channels(true);
@@ -90,8 +104,9 @@ SurfaceOutput run_surface(const SurfaceInput& input) {
       return mesh;
     };
     SurfaceTrace<Dev> trace;
-    const SurfaceMesh<Dev> mesh = extract_surface<Dev>(queue, coords.view(), features.view(), input.resolution, allocate,
-                                                       traced ? &trace : nullptr, input.block);
+    const SurfaceMesh<Dev> mesh =
+        extract_surface<Dev>(queue, columns(coords.view(), 0, 4), columns(features.view(), 0, input.channels), input.resolution,
+                             allocate, traced ? &trace : nullptr, input.block);
     if (!traced) {
       out.peak = scratch.peak();
       continue;
@@ -116,6 +131,20 @@ class Noise {
  private:
   std::mt19937 engine_;
 };
+
+// A case of tests/data/flexi.
+inline SurfaceInput golden_input(const GoldenFile& golden) {
+  SurfaceInput input;
+  input.resolution = golden.read<std::int32_t>("resolution")[0];
+  input.coords = golden.read<std::int32_t>("coords");
+  input.features = golden.read<float>("feats");
+  input.channels = static_cast<int>(input.features.size() / static_cast<std::size_t>(input.count()));
+  return input;
+}
+inline GoldenFile open_golden(const std::string& name) {
+  return GoldenFile(std::string(ESPALIER_TEST_DATA "/flexi/") + name + ".safetensors");
+}
+inline constexpr const char* kGoldenSurfaces[] = {"flexi_sphere", "flexi_torus", "flexi_gyroid", "flexi_ambiguous"};
 
 // Cubes in random order with random features; corner distances come from distance(corner) where given.
 template <class Distance>

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "unit/geometry/dense_surface.h"
-#include "unit/geometry/golden_file.h"
 #include "unit/geometry/surface_fixture.h"
 
 namespace espalier::test {
@@ -37,13 +36,8 @@ void expect_same(const SurfaceOutput& found, const SurfaceOutput& wanted, double
 class GoldenSurface : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenSurface, IsReproduced) {
-  const GoldenFile golden(std::string(ESPALIER_TEST_DATA "/flexi/") + GetParam() + ".safetensors");
-  SurfaceInput input;
-  input.resolution = golden.read<std::int32_t>("resolution")[0];
-  input.coords = golden.read<std::int32_t>("coords");
-  input.features = golden.read<float>("feats");
-  input.channels = static_cast<int>(input.features.size() / static_cast<std::size_t>(input.count()));
-
+  const GoldenFile golden = open_golden(GetParam());
+  const SurfaceInput input = golden_input(golden);
   const SurfaceOutput out = run_surface<Cpu>(input);
   if (golden.has("vert_coords")) {
     EXPECT_EQ(out.lattice_coords, golden.read<std::int32_t>("vert_coords"));
@@ -58,8 +52,7 @@ TEST_P(GoldenSurface, IsReproduced) {
   EXPECT_EQ(out.faces.size(), static_cast<std::size_t>(3 * counts[1]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, GoldenSurface,
-                         ::testing::Values("flexi_sphere", "flexi_torus", "flexi_gyroid", "flexi_ambiguous"),
+INSTANTIATE_TEST_SUITE_P(Cases, GoldenSurface, ::testing::ValuesIn(kGoldenSurfaces),
                          [](const auto& tested) { return std::string(tested.param); });
 
 TEST(SurfaceCases, PatchesPartitionTheCrossedEdges) {
@@ -86,6 +79,16 @@ TEST(SurfaceCases, PatchesPartitionTheCrossedEdges) {
   EXPECT_EQ(table.cases[105].patches, 4);  // four inside corners, none of them neighbours
   EXPECT_EQ(table.cases[150].patches, 4);
   EXPECT_EQ(flagged, 36);  // the rotations of the classes C16 (12) and C19 (24) of the FlexiCubes supplement
+}
+
+ErrorCode error_of(const SurfaceInput& input, std::string* message = nullptr) {
+  try {
+    run_surface<Cpu>(input);
+  } catch (const Error& error) {
+    if (message != nullptr) *message = error.what();
+    return error.code();
+  }
+  return ErrorCode::internal;
 }
 
 TEST(Surface, RandomCubesMatchTheDenseGrid) {
@@ -206,6 +209,19 @@ TEST(Surface, OrderOfTheCubesDoesNotMatter) {
   EXPECT_EQ(one.faces, other.faces);
 }
 
+TEST(Surface, RowsMayBeStrided) {
+  SurfaceInput input = random_input(6, 0.5F, true, 12);
+  const SurfaceOutput dense = run_surface<Cpu>(input);
+  input.padding = 3;
+  const SurfaceOutput strided = run_surface<Cpu>(input);
+  EXPECT_EQ(dense.vertices, strided.vertices);
+  EXPECT_EQ(dense.faces, strided.faces);
+  input.coords[4 * 7 + 2] = 6;
+  std::string message;
+  EXPECT_EQ(error_of(input, &message), ErrorCode::invalid_argument);
+  EXPECT_NE(message.find("row 7 at"), std::string::npos) << message;
+}
+
 TEST(Surface, NothingToExtract) {
   SurfaceInput empty;
   empty.resolution = 256;
@@ -244,16 +260,6 @@ TEST(Surface, HighestResolution) {
   EXPECT_EQ(std::vector<std::int32_t>(out.lattice_coords.end() - 3, out.lattice_coords.end()),
             (std::vector<std::int32_t>{1024, 1024, 1024}));
   EXPECT_FALSE(out.faces.empty());
-}
-
-ErrorCode error_of(const SurfaceInput& input, std::string* message = nullptr) {
-  try {
-    run_surface<Cpu>(input);
-  } catch (const Error& error) {
-    if (message != nullptr) *message = error.what();
-    return error.code();
-  }
-  return ErrorCode::internal;
 }
 
 TEST(Surface, RefusesCubesOutsideTheGrid) {
