@@ -135,6 +135,7 @@ PreparedPicture prepare_picture(const Picture& picture, int size) {
   }
   const Extent extent = extent_of(*rgba);
   judge(*rgba, extent, out.report);
+  out.object = {extent.x0, extent.y0, extent.x1 + 1, extent.y1 + 1};
   out.box = object_box(extent);
   out.picture = before_black(resize_lanczos(*rgba, out.box, size, size));
   return out;

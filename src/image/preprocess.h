@@ -25,7 +25,8 @@ struct CutoutReport {
 
 struct PreparedPicture {
   Picture picture;  // RGB, size x size, the object in front of black
-  Box box;          // the square that was cut out of `cutout`, in its pixels; may reach beyond it
+  Box object;       // the solid part (alpha > 204) of the cut-out: the picture, or its copy without background
+  Box box;          // the square around it that was resized, in the same pixels; may reach beyond them
   CutoutReport report;
 };
 

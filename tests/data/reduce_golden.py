@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the small reference data of the unit tests for random numbers, pictures and Gaussian PLY files.
+"""Makes the small reference data of the unit tests for random numbers, pictures, Gaussian PLY files and splatting.
 
     tests/data/reduce_golden.py GOLDEN
 
-GOLDEN is the folder of golden cases (cases.json, cases/*.safetensors, images/*.png) that was recorded from the public
+GOLDEN is the folder of golden cases (cases/*.safetensors, images/*.png, gaussian_render/*.safetensors) that was recorded from the public
 Python TRELLIS. Only the standard library is used. Floats are written with nine digits, which is exact for float32.
 """
 import array
@@ -11,6 +11,7 @@ import json
 import shutil
 import struct
 import sys
+import zlib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -88,6 +89,26 @@ def pictures(golden):
     write(HERE / "images/preprocess.json", out)
 
 
+def write_png(path, width, height, rgb):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = b"".join(b"\0" + bytes(rgb[y * width * 3:(y + 1) * width * 3]) for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))
+
+
+def splats(golden):
+    tensors = load(golden / "gaussian_render/g500.safetensors")
+    names = {"means3D": "xyz", "shs": "dc", "scales": "scale", "rotations": "rotation", "opacities": "opacity", "campos": "eye",
+             "tanfov": "tangents"}
+    write(HERE / "render/splats.json", {short: tensors[name][1] for name, short in names.items()})
+    (_, height, width), image = tensors["image"]
+    plane = height * width
+    rgb = [min(max(int(image[c * plane + i] * 255 + 0.5), 0), 255) for i in range(plane) for c in range(3)]
+    write_png(HERE / "render/splats.png", width, height, rgb)
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -95,3 +116,4 @@ if __name__ == "__main__":
     rng(source)
     gaussians(source)
     pictures(source)
+    splats(source)

@@ -1,0 +1,45 @@
+// Small pictures of an asset, rendered on the CPU: for a look at a result, not for baking.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "geometry/mesh.h"
+#include "image/picture.h"
+
+namespace espalier {
+
+// A camera that looks at the origin, with Z up: it stands at radius * (sin yaw cos pitch, cos yaw cos pitch, sin pitch).
+// Angles in radians but for the field of view, which is the same in both directions.
+struct OrbitCamera {
+  float yaw = 0.0F;
+  float pitch = 0.0F;
+  float radius = 2.0F;
+  float fov_degrees = 40.0F;
+};
+
+struct PreviewOptions {
+  int size = 512;                                         // pixels on a side
+  std::optional<std::array<std::uint8_t, 3>> background;  // RGB picture on this colour; without it RGBA
+};
+
+// Triangles with a depth buffer and four samples per pixel, smooth normals (the mesh's own, or means of the face normals
+// around a vertex), vertex colours (or light gray) under a soft light that stands with the camera. Both sides of a
+// triangle are shown; triangles that reach behind the camera are left out, as are those with coordinates that are not
+// finite. The result does not depend on the number of cores.
+[[nodiscard]] Picture render_preview(const Mesh& mesh, const OrbitCamera& camera, const PreviewOptions& options);
+
+// Elliptical weighted average splatting (Zwicker et al. 2001, in the form of Kerbl et al. 2023), nearest first, with the
+// opacity-preserving pixel filter of 0.1 that TRELLIS renders with (Yu et al. 2024).
+[[nodiscard]] Picture render_preview(const Gaussians& gaussians, const OrbitCamera& camera, const PreviewOptions& options);
+
+// Pictures of equal height and channels, from left to right.
+[[nodiscard]] Picture side_by_side(std::span<const Picture> pictures);
+
+// Four views around the asset, a quarter turn apart and slightly from above, side by side.
+[[nodiscard]] Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options);
+[[nodiscard]] Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options);
+
+}  // namespace espalier
