@@ -363,11 +363,10 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint
                 with clock.pause():
                     publish_now()
                 pub += publish
-    with clock.pause():
-        look(now, step, event='last')
+    publish_now()
+    look(now, step, event='last')
     if rank() == 0:
         tr.swap()
-        save_encoder(state, vit, heads), ck.save(state, 'ss_flow', flow)
         status(state, ss_flow=(now, step * batch * tr.world), dino=(now * min(1, joint), int(step * batch * tr.world * min(1, joint))))
         for cfg, steps, rescale in ((0., 12, 10.), (1., 12, 10.), (2., 12, 10.), (3., 12, 10.), (2., 12, 5.)):
             r, f, p = flow_scores(vit, flow, dec, H, cfg=cfg, steps=steps, rescale=rescale)
