@@ -1,10 +1,11 @@
 // Frequencies and phases are float32 like the reference's: a phase reaches a thousand radians, where the rounding of the
-// frequency is visible in the result. Exponentials are taken in float64 and rounded, so no library's last bit matters.
+// frequency is visible in the result.
 #include "ops/embedding.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "ops/frequency.h"
 #include "parallel/parallel_for.h"
 
 namespace espalier {
@@ -14,11 +15,9 @@ void timestep_embedding(Queue<Cpu>& queue, In<Cpu, float, 1> t, View<Cpu, float,
   require(t.extent(0) == out.extent(0), "timestep_embedding", t.extent(0), " times for ", out.extent(0), " rows");
   if (queue.metering()) return;
   const std::int64_t frequencies = out.extent(1) / 2;
-  const auto log_period = static_cast<float>(std::log(10000.0));
   for (std::int64_t b = 0; b < out.extent(0); ++b) {
     for (std::int64_t i = 0; i < frequencies; ++i) {
-      const float exponent = -log_period * static_cast<float>(i) / static_cast<float>(frequencies);
-      const float phase = t(b) * static_cast<float>(std::exp(static_cast<double>(exponent)));
+      const float phase = t(b) * timestep_frequency(i, frequencies);
       out(b, i) = std::cos(phase);
       out(b, frequencies + i) = std::sin(phase);
     }

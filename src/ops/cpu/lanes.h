@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#ifdef __FMA__
+#ifdef __AVX__
 #include <immintrin.h>
 #endif
 
@@ -40,7 +40,21 @@ inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
   return a * b + c;
 #endif
 }
-inline Lanes maximum(Lanes a, Lanes b) { return a > b ? a : b; }
+// b where either is NaN, as the processor's own instructions have it.
+inline Lanes maximum(Lanes a, Lanes b) {
+#ifdef __AVX__
+  return _mm256_max_ps(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+inline Lanes minimum(Lanes a, Lanes b) {
+#ifdef __AVX__
+  return _mm256_min_ps(a, b);
+#else
+  return a < b ? a : b;
+#endif
+}
 
 inline float sum_of(Lanes v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }
 inline float maximum_of(Lanes v) {
@@ -50,10 +64,9 @@ inline float maximum_of(Lanes v) {
 }
 
 // e^x to about one unit in the last place; arguments outside [-87, 88] give the value at the end of that range. NaN
-// stays NaN: the comparisons are written so that it passes.
+// stays NaN.
 inline Lanes exponential(Lanes x) {
-  x = x < fill(-87.0F) ? fill(-87.0F) : x;
-  x = x > fill(88.0F) ? fill(88.0F) : x;
+  x = minimum(fill(88.0F), maximum(fill(-87.0F), x));
   // x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to an integer and leaves it in the low mantissa bits.
   const Lanes magic = fill(12582912.0F);
   const Lanes shifted = multiply_add(x, fill(1.44269504F), magic);

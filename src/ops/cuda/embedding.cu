@@ -1,27 +1,25 @@
 #include "ops/embedding.h"
+#include "ops/frequency.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
 
 namespace espalier {
 namespace {
 
-// Frequencies are computed in double and rounded once, so that phases of many radians agree with the reference's float32
-// ones; the phase itself is a float32 product there, and so it is here.
+// The phase is a float32 product of a float32 frequency, as in the reference: at many radians the rounding shows.
 struct TimestepBody {
   const float* t;
   float* out;
   std::int64_t width, stride;
 
   __device__ void operator()(std::int64_t i) const {
-    constexpr float kLogMaxPeriod = 9.210340371976184F;  // ln 10000
     const std::int64_t b = i / width;
     const std::int64_t column = i - b * width;
     const std::int64_t half_width = width / 2;
     float value = 0;
     if (column < 2 * half_width) {
       const std::int64_t k = column < half_width ? column : column - half_width;
-      const float exponent = -kLogMaxPeriod * static_cast<float>(k) / static_cast<float>(half_width);
-      const float phase = t[b] * static_cast<float>(exp(static_cast<double>(exponent)));
+      const float phase = t[b] * timestep_frequency(k, half_width);
       value = column < half_width ? cosf(phase) : sinf(phase);
     }
     out[b * stride + column] = value;
