@@ -56,5 +56,25 @@ TYPED_TEST(Embedding, TimestepEmbedding) {
   }
 }
 
+// Values of the reference at t = 1000 for frequencies whose last bit depends on the exponential that is used.
+TYPED_TEST(Embedding, FrequenciesRoundAsInTheReference) {
+  struct Value {
+    std::int64_t i;
+    double cosine, sine;
+  };
+  Host<1> time({1});
+  time(0) = 1000;
+  auto t = this->template make<float>(time);
+  auto out = this->template poisoned_of<float>(Extents<2>{1, 256});
+  this->run([&](auto& q) { timestep_embedding(q, t.view(), out.view()); });
+  const Host<2> actual = out.download();
+  for (const Value& v :
+       {Value{13, -0.9610262, 0.2764574}, Value{14, 0.7321284, 0.68116665}, Value{26, -0.9985095, -0.054578107},
+        Value{33, 0.37113363, -0.92857945}, Value{44, -0.23949899, -0.9708966}}) {
+    EXPECT_NEAR(actual(0, v.i), v.cosine, 1e-6) << v.i;
+    EXPECT_NEAR(actual(0, 128 + v.i), v.sine, 1e-6) << v.i;
+  }
+}
+
 }  // namespace
 }  // namespace espalier::test
