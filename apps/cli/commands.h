@@ -1,0 +1,14 @@
+// The commands. Each returns the exit code; failures are thrown as espalier::Error or UsageError.
+#pragma once
+
+#include "settings.h"
+
+namespace espalier::cli {
+
+int generate(const Settings& settings);
+int preprocess(const Settings& settings);
+int info(const Settings& settings);
+int bench(const Settings& settings);
+int doctor(const Settings& settings);
+
+}  // namespace espalier::cli

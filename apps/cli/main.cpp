@@ -1,0 +1,91 @@
+// espalier: the command. Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 stopped by Ctrl-C.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include "options.h"
+#include "text.h"
+
+namespace {
+
+using namespace espalier;
+using namespace espalier::cli;
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+constexpr int exit_interrupted = 130;
+
+int complain(int code, const std::string& text) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "espalier: %s\n", one_line(text).c_str());
+  return code;
+}
+
+int wrong_usage(const CLI::App* command, const std::string& text) {
+  const std::string name = command == nullptr ? "" : " " + command->get_name();
+  return complain(exit_usage, text + " (see: espalier" + name + " --help)");
+}
+
+const CLI::App* chosen_command(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? nullptr : chosen.front();
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Espalier: pictures in, 3D assets out", "espalier");
+  Settings settings;
+  bool dump = false;
+  app.set_help_flag("-h,--help", "Print this help.");
+  app.set_version_flag("--version", "espalier " + version(), "Print the version.");
+  app.add_flag("--dump-options-markdown", dump, "")->group("");
+  app.require_subcommand(0, 1);
+  add_commands(app, settings);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& request) {
+    return app.exit(request);  // help or version
+  } catch (const CLI::ParseError& error) {
+    return wrong_usage(chosen_command(app), error.what());
+  }
+  if (dump) {
+    std::cout << options_markdown();
+    return 0;
+  }
+  const CLI::App* chosen = chosen_command(app);
+  if (chosen == nullptr) {
+    return wrong_usage(nullptr, "no command is given; one of generate, preprocess, info, bench, doctor is needed");
+  }
+  try {
+    for (const Command& command : commands()) {
+      if (chosen->get_name() == command.name) return command.run(settings);
+    }
+  } catch (const UsageError& error) {
+    return wrong_usage(chosen, error.what());
+  }
+  return exit_usage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A file that grows past the user's limit, or a reader that goes away, is an error to report, not a way to die.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const int code = run(argc, argv);
+    std::cout.flush();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout)
+      return complain(exit_failure, "cannot write to standard output; is the disk full?");
+    return code;
+  } catch (const Error& error) {
+    return complain(error.code() == ErrorCode::cancelled ? exit_interrupted : exit_failure, error.what());
+  } catch (const std::bad_alloc&) {
+    return complain(exit_failure, "out of memory on the host; close other programs, or try --vram-tier low");
+  } catch (const std::exception& error) {
+    return complain(exit_failure,
+                    std::string("unexpected failure: ") + error.what() + "; please report it with the command line");
+  }
+}

@@ -1,0 +1,414 @@
+#include "options.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "commands.h"
+
+namespace espalier::cli {
+namespace {
+
+// ---- Values from text
+
+// The whole of `text` as a number, or nothing.
+template <class T>
+std::optional<T> parse(const std::string& text) {
+  T value{};
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+template <class T>
+std::string in_words(T value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+template <class T>
+T parse_in_range(const std::string& text, T low, T high, const std::string& range) {
+  const auto value = parse<T>(text);
+  if (!value || !(*value >= low && *value <= high)) throw UsageError("\"" + text + "\" is not " + range);
+  return *value;
+}
+
+// A number from `low` to `high` for what `field` selects in the settings.
+template <class T, class Field>
+Value number(const char* name, T low, T high, Field field) {
+  const std::string kind = std::is_integral_v<T> ? "a whole number from " : "a number from ";
+  const std::string range = kind + in_words(low) + " to " + in_words(high);
+  return {.name = name, .range = range, .set = [=](Settings& s, const std::string& text) {
+            field(s) = parse_in_range<T>(text, low, high, range);
+          }};
+}
+
+Value interval(const char* name, std::optional<std::array<double, 2>> SamplerRequest::*field, SamplerRequest Settings::*stage) {
+  const std::string range = "two numbers from 0 to 1, low and high, such as 0.5,1";
+  return {.name = name, .range = range, .set = [=](Settings& s, const std::string& text) {
+            const auto comma = text.find(',');
+            if (comma == std::string::npos) throw UsageError("\"" + text + "\" is not " + range);
+            const double low = parse_in_range(text.substr(0, comma), 0.0, 1.0, range);
+            const double high = parse_in_range(text.substr(comma + 1), low, 1.0, range);
+            s.*stage.*field = std::array{low, high};
+          }};
+}
+
+template <class T>
+struct Choice {
+  const char* name;
+  T value;
+};
+
+// One of some words.
+template <class T, class U, std::size_t N>
+Value choice(T Settings::*field, const std::array<Choice<U>, N>& choices) {
+  std::string range;
+  for (const auto& c : choices) range += (range.empty() ? "" : ", ") + std::string(c.name);
+  return {.name = "NAME", .range = range, .set = [=](Settings& s, const std::string& text) {
+            const auto found = std::find_if(choices.begin(), choices.end(), [&](const auto& c) { return text == c.name; });
+            if (found == choices.end()) throw UsageError("\"" + text + "\" is none of " + range);
+            s.*field = found->value;
+          }};
+}
+
+Value path(const char* name, std::filesystem::path Settings::*field) {
+  return {.name = name, .range = "", .set = [=](Settings& s, const std::string& text) {
+            if (text.empty()) throw UsageError("the name is empty");
+            s.*field = text;
+          }};
+}
+
+Value paths(const char* name, std::vector<std::filesystem::path> Settings::*field) {
+  return {.name = name,
+          .range = "",
+          .set =
+              [=](Settings& s, const std::string& text) {
+                if (text.empty()) throw UsageError("the name is empty");
+                (s.*field).emplace_back(text);
+              },
+          .repeats = true};
+}
+
+Value flag(bool Settings::*field) {
+  return {.name = "", .range = "", .set = [=](Settings& s, const std::string&) { s.*field = true; }};
+}
+
+Value device() {
+  const std::string range = "auto, cpu, cuda or cuda:N";
+  return {.name = "NAME", .range = range, .set = [=](Settings& s, const std::string& text) {
+            const std::string prefix = "cuda:";
+            const bool numbered = text.starts_with(prefix) && parse<unsigned short>(text.substr(prefix.size())).has_value();
+            if (text != "auto" && text != "cpu" && text != "cuda" && !numbered) {
+              throw UsageError("\"" + text + "\" is none of " + range);
+            }
+            s.device = text;
+          }};
+}
+
+Value formats() {
+  const std::string range = "mesh, gaussian, radiance_field, separated by commas";
+  return {.name = "LIST", .range = range, .set = [=](Settings& s, const std::string& text) {
+            std::istringstream words(text);
+            Formats wanted;
+            for (std::string word; std::getline(words, word, ',');) {
+              if (word == "mesh") {
+                wanted.mesh = true;
+              } else if (word == "gaussian") {
+                wanted.gaussians = true;
+              } else if (word == "radiance_field") {
+                wanted.radiance_field = true;
+              } else {
+                throw UsageError("\"" + word + "\" is none of " + range);
+              }
+            }
+            if (!wanted.any()) throw UsageError("the list is empty; name some of " + range);
+            s.formats = wanted;
+          }};
+}
+
+Value length() {
+  const std::string range = "0.1mm to 10000mm, in mm or cm";
+  return {.name = "LENGTH", .range = range, .set = [=](Settings& s, const std::string& text) {
+            std::string digits = text;
+            double unit = 1.0;
+            if (digits.ends_with("mm")) {
+              digits.resize(digits.size() - 2);
+            } else if (digits.ends_with("cm")) {
+              digits.resize(digits.size() - 2);
+              unit = 10.0;
+            }
+            s.size_mm = unit * parse_in_range(digits, 0.1 / unit, 10000.0 / unit, range);
+          }};
+}
+
+// ---- The table
+
+constexpr std::array precisions{Choice<Precision>{"auto", Precision::automatic}, Choice<Precision>{"full", Precision::full},
+                                Choice<Precision>{"half", Precision::half}};
+constexpr std::array tiers{Choice<MemoryTier>{"auto", MemoryTier::automatic}, Choice<MemoryTier>{"high", MemoryTier::high},
+                           Choice<MemoryTier>{"medium", MemoryTier::medium}, Choice<MemoryTier>{"low", MemoryTier::low}};
+constexpr std::array presets{Choice<SamplerPreset>{"checkpoint", SamplerPreset::checkpoint},
+                             Choice<SamplerPreset>{"app", SamplerPreset::app}};
+constexpr std::array multi_image_modes{Choice<MultiImageMode>{"stochastic", MultiImageMode::stochastic},
+                                       Choice<MultiImageMode>{"multidiffusion", MultiImageMode::multidiffusion}};
+
+constexpr std::array voxel_sets{Choice<const char*>{"12k", "12k"}, Choice<const char*>{"24k", "24k"}};
+
+constexpr const char* files_group = "Files";
+constexpr const char* sampling_group = "Sampling";
+constexpr const char* machine_group = "Checkpoint and machine";
+constexpr const char* report_group = "Reports";
+constexpr const char* of_the_preset = "the preset's";
+
+std::vector<Option> file_options() {
+  return {
+      {"IMAGE", files_group, generate_bit | preprocess_bit, "", "",
+       "Pictures (PNG, JPEG, WebP) of one object; several are views of the same one.", paths("FILE", &Settings::images)},
+      {"-o,--output", files_group, generate_bit | preprocess_bit, "", "",
+       "A file to write; repeat it for several. generate: .glb, .obj and .stl hold the mesh, .ply the Gaussians, .mesh.ply the "
+       "mesh. preprocess: .png.",
+       paths("FILE", &Settings::outputs)},
+      {"--formats", files_group, generate_bit, "ESPALIER_FORMATS", "what the output files hold", "What to decode.", formats()},
+      {"--preview", files_group, generate_bit, "", "", "Also draw four views into this .png.",
+       path("FILE", &Settings::preview)},
+      {"--size", files_group, generate_bit, "ESPALIER_SIZE", "100mm", "Largest dimension of an .stl.", length()},
+      {"--save-latent", files_group, generate_bit, "", "", "Also write what was sampled, for --from-latent (.safetensors).",
+       path("FILE", &Settings::save_latent)},
+      {"--from-latent", files_group, generate_bit, "", "",
+       "Decode what --save-latent wrote, instead of sampling; takes no pictures.", path("FILE", &Settings::from_latent)},
+      {"--no-preprocess", files_group, generate_bit | preprocess_bit, "ESPALIER_NO_PREPROCESS", "",
+       "Take the pictures as they are: no background removal, no crop to the object.", flag(&Settings::no_preprocess)},
+  };
+}
+
+std::vector<Option> sampling_options() {
+  const auto structure = [](Settings& s) -> SamplerRequest& { return s.structure; };
+  const auto latent = [](Settings& s) -> SamplerRequest& { return s.latent; };
+  const auto steps = [](auto stage) {
+    return number<int>(
+        "N", 1, 1000, [=](Settings & s) -> auto& { return stage(s).steps; });
+  };
+  const auto strength = [](auto stage) {
+    return number<double>(
+        "X", 0.0, 100.0, [=](Settings & s) -> auto& { return stage(s).guidance; });
+  };
+  const auto rescale = [](auto stage) {
+    return number<double>(
+        "X", 0.01, 100.0, [=](Settings & s) -> auto& { return stage(s).rescale_t; });
+  };
+  return {
+      {"--seed", sampling_group, generate_bit, "ESPALIER_SEED", "42", "Seed of the noise; the same seed gives the same asset.",
+       number<std::uint32_t>(
+           "N", 0, 4294967295U, [](Settings & s) -> auto& { return s.seed; })},
+      {"--preset", sampling_group, generate_bit, "ESPALIER_PRESET", "checkpoint",
+       "Where the values that follow come from when they are not given: the checkpoint's pipeline.json, or those of TRELLIS' "
+       "public web app (12 steps, guidance 7.5 and 3).",
+       choice(&Settings::preset, presets)},
+      {"--ss-sampling-steps", sampling_group, generate_bit, "ESPALIER_SS_SAMPLING_STEPS", of_the_preset,
+       "Sampling steps of the sparse structure.", steps(structure)},
+      {"--ss-guidance-strength", sampling_group, generate_bit, "ESPALIER_SS_GUIDANCE_STRENGTH", of_the_preset,
+       "Guidance strength of the sparse structure.", strength(structure)},
+      {"--ss-guidance-interval", sampling_group, generate_bit, "ESPALIER_SS_GUIDANCE_INTERVAL", of_the_preset,
+       "Times at which the guidance acts.", interval("LOW,HIGH", &SamplerRequest::interval, &Settings::structure)},
+      {"--ss-rescale-t", sampling_group, generate_bit, "ESPALIER_SS_RESCALE_T", of_the_preset,
+       "Rescaling of the times of the sparse structure.", rescale(structure)},
+      {"--slat-sampling-steps", sampling_group, generate_bit, "ESPALIER_SLAT_SAMPLING_STEPS", of_the_preset,
+       "Sampling steps of the structured latent.", steps(latent)},
+      {"--slat-guidance-strength", sampling_group, generate_bit, "ESPALIER_SLAT_GUIDANCE_STRENGTH", of_the_preset,
+       "Guidance strength of the structured latent.", strength(latent)},
+      {"--slat-guidance-interval", sampling_group, generate_bit, "ESPALIER_SLAT_GUIDANCE_INTERVAL", of_the_preset,
+       "Times at which the guidance acts.", interval("LOW,HIGH", &SamplerRequest::interval, &Settings::latent)},
+      {"--slat-rescale-t", sampling_group, generate_bit, "ESPALIER_SLAT_RESCALE_T", of_the_preset,
+       "Rescaling of the times of the structured latent.", rescale(latent)},
+      {"--multiimage-algo", sampling_group, generate_bit, "ESPALIER_MULTIIMAGE_ALGO", "stochastic",
+       "How several pictures condition the sampling: one of them per step, or the mean of all.",
+       choice(&Settings::multi_image, multi_image_modes)},
+  };
+}
+
+std::vector<Option> machine_options() {
+  return {
+      {"--model,--checkpoint", machine_group, generate_bit, "ESPALIER_MODEL", "the checkpoint that ships with the program",
+       "Folder of a TRELLIS checkpoint (with pipeline.json).", path("FOLDER", &Settings::model)},
+      {"CHECKPOINT", machine_group, info_bit, "ESPALIER_MODEL", "the checkpoint that ships with the program",
+       "Folder of a TRELLIS checkpoint (with pipeline.json).", path("FOLDER", &Settings::model)},
+      {"--image-encoder", machine_group, generate_bit | info_bit, "ESPALIER_IMAGE_ENCODER", "looked for beside the checkpoint",
+       "DINOv2 weights (.safetensors).", path("FILE", &Settings::image_encoder)},
+      {"--device", machine_group, generate_bit | bench_bit | doctor_bit, "ESPALIER_DEVICE", "auto", "Where to compute.",
+       device()},
+      {"--precision", machine_group, generate_bit | bench_bit, "ESPALIER_PRECISION", "auto",
+       "full: float32. half: float16 on a card, bfloat16 products on processors that have them. auto: half on a card, full on "
+       "the CPU.",
+       choice(&Settings::precision, precisions)},
+      {"--vram-tier", machine_group, generate_bit, "ESPALIER_VRAM_TIER", "auto",
+       "How many weights stay in memory: all (high), those of a stage (medium), those of a network, with tiled decoding (low). "
+       "auto: by the memory that is free.",
+       choice(&Settings::tier, tiers)},
+  };
+}
+
+std::vector<Option> report_options() {
+  return {
+      {"--voxels", report_group, bench_bit, "", "12k", "The coordinate set of docs/performance.md to time.",
+       choice(&Settings::voxels, voxel_sets)},
+      {"--repetitions", report_group, bench_bit, "", "5", "Timed runs of each stage; the median counts.",
+       number<int>(
+           "N", 1, 1000, [](Settings & s) -> auto& { return s.repetitions; })},
+      {"--quick", report_group, bench_bit, "", "", "One small repetition, to see that it runs.", flag(&Settings::quick)},
+      {"--json", report_group, generate_bit | info_bit | bench_bit | doctor_bit, "", "",
+       "Print the report as JSON on standard output.", flag(&Settings::json)},
+      {"--quiet", report_group, generate_bit | bench_bit, "ESPALIER_QUIET", "",
+       "No progress and no report; warnings and errors only.", flag(&Settings::quiet)},
+  };
+}
+
+// "--vram-tier" of "-v,--vram-tier,--other": the first long flag, or the positional name.
+std::string long_name(const std::string& flags) {
+  const auto dashes = flags.find("--");
+  return dashes == std::string::npos ? flags : flags.substr(dashes, flags.find(',', dashes) - dashes);
+}
+
+// Wraps descriptions, which CLI11 would print as one line.
+class WrappingFormatter : public CLI::Formatter {
+ public:
+  WrappingFormatter() { column_width(34); }
+
+  std::string make_option(const CLI::Option* option, bool positional) const override {
+    const std::string name = "  " + make_option_name(option, positional) + " " + option->get_type_name();
+    std::string text = option->get_description();
+    if (!option->get_envname().empty()) text += " (" + option->get_envname() + ")";
+    const std::size_t width = get_column_width();
+    std::string out = name;
+    std::size_t column = name.size();
+    if (column >= width) column = line_break(out, width);
+    out.append(width - column, ' ');
+    column = width;
+    std::istringstream words(text);
+    for (std::string word; words >> word;) {
+      if (column + word.size() > line_length) {
+        column = line_break(out, width);
+        out.append(width, ' ');
+        column = width;
+      }
+      out += word + ' ';
+      column += word.size() + 1;
+    }
+    out.resize(out.find_last_not_of(' ') + 1);
+    return out + "\n";
+  }
+
+ private:
+  static constexpr std::size_t line_length = 110;
+
+  static std::size_t line_break(std::string& out, std::size_t) {
+    out.resize(out.find_last_not_of(' ') + 1);
+    out += '\n';
+    return 0;
+  }
+};
+
+void add_option(CLI::App& app, const Option& row, Settings& settings) {
+  const auto set = [&row, &settings](const std::string& text) {
+    try {
+      row.value.set(settings, text);
+    } catch (const UsageError& error) {
+      throw CLI::ValidationError(long_name(row.flags), error.what());
+    }
+  };
+  CLI::Option* option = nullptr;
+  if (row.value.name.empty()) {
+    option = app.add_flag_callback(
+        row.flags, [set] { set({}); }, row.description());
+  } else {
+    option = app.add_option(
+        row.flags,
+        [set](const CLI::results_t& texts) {
+          std::for_each(texts.begin(), texts.end(), set);
+          return true;
+        },
+        row.description());
+    option->type_name(row.value.name);
+    if (row.value.repeats) {
+      // A flag takes one value at a time, so that pictures may follow it; a position takes all that come.
+      option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      if (row.flags.front() != '-') option->expected(-1);
+    }
+  }
+  option->group(row.group);
+  if (!row.environment.empty()) option->envname(row.environment);
+}
+
+}  // namespace
+
+std::span<const Command> commands() {
+  static constexpr std::array table{
+      Command{generate_bit, "generate", "Makes a 3D asset of pictures", &generate},
+      Command{preprocess_bit, "preprocess", "Writes the cut-out of a picture that generate would look at", &preprocess},
+      Command{info_bit, "info", "Lists what a checkpoint holds and checks it", &info},
+      Command{bench_bit, "bench", "Times every stage on the workload of docs/performance.md", &bench},
+      Command{doctor_bit, "doctor", "Checks every kernel family on a device against known answers", &doctor},
+  };
+  return table;
+}
+
+std::string Option::description() const {
+  std::string text = help;
+  if (!value.range.empty()) text += " Accepts " + value.range + ".";
+  if (!fallback.empty()) text += " Default: " + fallback + ".";
+  return text;
+}
+
+const std::vector<Option>& option_table() {
+  static const std::vector<Option> table = [] {
+    std::vector<Option> all;
+    for (auto part : {file_options(), sampling_options(), machine_options(), report_options()}) {
+      all.insert(all.end(), part.begin(), part.end());
+    }
+    return all;
+  }();
+  return table;
+}
+
+void add_commands(CLI::App& app, Settings& settings) {
+  app.formatter(std::make_shared<WrappingFormatter>());
+  for (const Command& command : commands()) {
+    CLI::App* sub = app.add_subcommand(command.name, command.summary);
+    sub->set_help_flag("-h,--help", "Print this help.");
+    for (const Option& row : option_table()) {
+      if ((row.commands & command.bit) != 0) add_option(*sub, row, settings);
+    }
+  }
+}
+
+std::string options_markdown() {
+  std::ostringstream out;
+  out << "# Options of the command\n\n"
+         "Made by `espalier --dump-options-markdown` from the table in apps/cli/options.cpp; a test compares the two.\n"
+         "A flag wins over its environment variable.\n";
+  for (const Command& command : commands()) {
+    out << "\n## espalier " << command.name << "\n" << command.summary << ".\n";
+    std::string group;
+    for (const Option& row : option_table()) {
+      if ((row.commands & command.bit) == 0) continue;
+      if (row.group != group) {
+        group = row.group;
+        out << "\n### " << group << "\n\n| option | environment | meaning |\n|---|---|---|\n";
+      }
+      std::string flags = row.flags;
+      for (std::size_t at = 0; (at = flags.find(',', at)) != std::string::npos; at += 4) flags.replace(at, 1, "`, `");
+      const std::string variable = row.environment.empty() ? "" : "`" + row.environment + "`";
+      const std::string value = row.value.name.empty() ? "" : " " + row.value.name;
+      out << "| `" << flags << "`" << value << " | " << variable << " | " << row.description() << " |\n";
+    }
+  }
+  return out.str();
+}
+
+}  // namespace espalier::cli

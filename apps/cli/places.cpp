@@ -1,0 +1,95 @@
+#include "places.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+
+namespace espalier::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* shipped_checkpoint = "models/sprout";
+
+bool holds_pipeline(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / "pipeline.json", ignored);
+}
+
+// Asks the system, not the permission bits: those say nothing about read-only file systems or about root.
+int try_to_create_file(const fs::path& folder) {
+  int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+    // A file system without nameless files.
+    const fs::path probe = folder / (".espalier-" + std::to_string(::getpid()) + "-probe");
+    fd = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) ::unlink(probe.c_str());
+  }
+  if (fd < 0) return errno;
+  ::close(fd);
+  return 0;
+}
+
+}  // namespace
+
+fs::path find_checkpoint(const fs::path& asked) {
+  if (!asked.empty()) return asked;
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    const fs::path installed = program.parent_path().parent_path() / "share/espalier" / shipped_checkpoint;
+    if (holds_pipeline(installed)) return installed;
+    // A build folder lies a few levels below the source tree.
+    fs::path folder = program.parent_path();
+    for (int level = 0; level < 5 && folder.has_relative_path(); ++level, folder = folder.parent_path()) {
+      if (holds_pipeline(folder / shipped_checkpoint)) return folder / shipped_checkpoint;
+    }
+  }
+  throw Error(ErrorCode::not_found, std::string("the checkpoint that ships with the program (") + shipped_checkpoint +
+                                        ") is not where it was installed; name one with --model FOLDER or ESPALIER_MODEL");
+}
+
+void check_writable(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::error_code error;
+  const fs::file_status status = fs::status(folder, error);
+  if (!fs::exists(status)) {
+    throw Error(ErrorCode::not_found,
+                "cannot write " + path.string() + ": the folder " + folder.string() + " does not exist; create it first");
+  }
+  if (!fs::is_directory(status)) {
+    throw Error(ErrorCode::invalid_argument,
+                "cannot write " + path.string() + ": " + folder.string() + " is no folder; name a file in a folder");
+  }
+  if (fs::is_directory(path, error)) {
+    throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": it is a folder; name a file");
+  }
+  if (const int reason = try_to_create_file(folder); reason != 0) {
+    throw Error(ErrorCode::io, "cannot write " + path.string() + ": no file can be made in " + folder.string() + " (" +
+                                   std::strerror(reason) + "); choose another folder");
+  }
+}
+
+void check_readable(const fs::path& path, const char* what) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (fs::is_directory(status)) {
+    throw Error(ErrorCode::not_found, std::string("the ") + what + " " + path.string() + " is a folder; name a file");
+  }
+  if (!fs::exists(status)) {
+    throw Error(ErrorCode::not_found, std::string("the ") + what + " " + path.string() + " does not exist; check the name");
+  }
+}
+
+std::string extension(const fs::path& path) {
+  std::string text = path.extension().string();
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+}  // namespace espalier::cli

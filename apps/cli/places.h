@@ -1,0 +1,25 @@
+// Where files are, and whether files can be written where the user wants them.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "settings.h"
+
+namespace espalier::cli {
+
+// The folder that `asked` names, or the checkpoint that ships with the program when it is empty: beside the installed
+// program (PREFIX/share/espalier/models/sprout), or in the source tree that the program was built in. Throws not_found.
+[[nodiscard]] std::filesystem::path find_checkpoint(const std::filesystem::path& asked);
+
+// Throws when a file cannot be written to `path`: its folder does not exist or takes no files, or `path` is a folder. Run
+// before minutes of work, so that these do not end in a failed save.
+void check_writable(const std::filesystem::path& path);
+
+// Throws not_found unless `path` is a file.
+void check_readable(const std::filesystem::path& path, const char* what);
+
+// The extension in lower case, with the dot.
+[[nodiscard]] std::string extension(const std::filesystem::path& path);
+
+}  // namespace espalier::cli

@@ -1,0 +1,87 @@
+#include "progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "text.h"
+
+namespace espalier::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto redraw_interval = 100ms;
+constexpr auto line_interval = 10s;  // between plain lines of the same stage
+
+std::size_t terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+std::string steps_of(const Progress& p) {
+  return p.steps > 1 ? std::to_string(p.step) + "/" + std::to_string(p.steps) : std::string();
+}
+
+std::string time_left(const Progress& p) {
+  if (p.seconds_left < 0.0) return {};
+  return "about " + (p.seconds_left < 60.0 ? fixed(std::ceil(p.seconds_left), 0) + " s" : duration(p.seconds_left)) + " left";
+}
+
+int percent(const Progress& p) { return static_cast<int>(std::floor(100.0 * std::clamp(p.fraction, 0.0, 1.0))); }
+
+}  // namespace
+
+ProgressPrinter::ProgressPrinter(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+void ProgressPrinter::show(const Progress& progress) {
+  if (quiet_) return;
+  const auto now = Clock::now();
+  const bool new_stage = progress.stage != stage_;
+  if (!new_stage && now - last_ < (terminal_ ? Clock::duration(redraw_interval) : Clock::duration(line_interval))) return;
+  stage_ = progress.stage;
+  last_ = now;
+  if (terminal_) {
+    draw_bar(progress);
+  } else {
+    print_line(progress);
+  }
+}
+
+void ProgressPrinter::draw_bar(const Progress& progress) {
+  constexpr std::size_t bar_width = 24;
+  const auto filled = static_cast<std::size_t>(std::clamp(progress.fraction, 0.0, 1.0) * bar_width);
+  std::string line = "[" + std::string(filled, '#') + std::string(bar_width - filled, '.') + "] " +
+                     pad_left(std::to_string(percent(progress)), 3) + " %  " + progress.stage + "  " + steps_of(progress) +
+                     "  " + time_left(progress);
+  // One column less than there are, or some terminals would wrap.
+  line.resize(std::min(line.size(), terminal_width() - 1));
+  std::fprintf(stderr, "\r%s\033[K", line.c_str());
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+void ProgressPrinter::print_line(const Progress& progress) {
+  const std::string steps = steps_of(progress);
+  const std::string left = time_left(progress);
+  std::fprintf(stderr, "%3d %%  %s%s%s%s%s\n", percent(progress), progress.stage.c_str(), steps.empty() ? "" : "  ",
+               steps.c_str(), left.empty() ? "" : "  ", left.c_str());
+}
+
+void ProgressPrinter::message(const std::string& text) {
+  if (!said_.insert(text).second) return;
+  clear();
+  std::fprintf(stderr, "espalier: %s\n", text.c_str());
+}
+
+void ProgressPrinter::clear() {
+  if (!drawn_) return;
+  std::fprintf(stderr, "\r\033[K");
+  std::fflush(stderr);
+  drawn_ = false;
+}
+
+}  // namespace espalier::cli

@@ -1,0 +1,59 @@
+// What the user asked for: the values of the option table (options.h), still as plain values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "espalier/espalier.h"
+
+namespace espalier::cli {
+
+// The command line asks for something that it cannot mean; the program ends with exit code 2.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class SamplerPreset { checkpoint, app };
+
+// Which of an asset's representations to decode. None set: those that the output files hold.
+struct Formats {
+  bool mesh = false;
+  bool gaussians = false;
+  bool radiance_field = false;
+  [[nodiscard]] bool any() const { return mesh || gaussians || radiance_field; }
+};
+
+struct Settings {
+  std::vector<std::filesystem::path> images;
+  std::vector<std::filesystem::path> outputs;
+  Formats formats;
+  double size_mm = 100.0;
+  std::filesystem::path preview, save_latent, from_latent;
+  bool no_preprocess = false;
+
+  std::filesystem::path model;  // empty: the checkpoint that ships with the program
+  std::filesystem::path image_encoder;
+
+  std::uint32_t seed = 42;
+  SamplerPreset preset = SamplerPreset::checkpoint;
+  SamplerRequest structure, latent;  // only what the user set
+  MultiImageMode multi_image = MultiImageMode::stochastic;
+
+  std::string device = "auto";
+  Precision precision = Precision::automatic;
+  MemoryTier tier = MemoryTier::automatic;
+
+  std::string voxels = "12k";
+  int repetitions = 5;
+  bool quick = false;
+
+  bool json = false;
+  bool quiet = false;
+};
+
+}  // namespace espalier::cli
