@@ -12,7 +12,7 @@ void timestep_embedding(Queue<Dev>& queue, In<Dev, float, 1> t, View<Dev, float,
 
 // Position embedding of integer coordinates: per axis sines then cosines of c * 10000^(-i / f), f = width / axes / 2;
 // axes one after another; zeros at the end. coords [rows, 1 + axes] with the batch index first, which is ignored;
-// out [rows, width].
+// out [rows, width]. Takes scratch from the queue's arena.
 template <class Dev, class T>
 void position_embedding(Queue<Dev>& queue, In<Dev, std::int32_t, 2> coords, View<Dev, T, 2> out);
 

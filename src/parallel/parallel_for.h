@@ -35,6 +35,9 @@ void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
   });
 }
 
+// The grain for items of `work` elements each, so that a range is worth waking a core for.
+constexpr std::int64_t grain_for(std::int64_t work) { return 16384 / std::max<std::int64_t>(work, 1) + 1; }
+
 // Cores that parallel_ranges uses.
 [[nodiscard]] int worker_count();
 

@@ -3,24 +3,19 @@
 #include <cstring>
 
 #include "ops/cpu/activation.h"
+#include "ops/cpu/rows.h"
 #include "parallel/parallel_for.h"
 #include "tensor/dtype.h"
 
 namespace espalier {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;  // elements that are worth waking a core for
-
-std::int64_t grain_rows(std::int64_t row_size) {
-  return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(row_size, 1));
-}
-
 // Calls body(begin, end) on ranges of n elements and returns; n must be the size of both views.
 template <class From, class To, class Body>
 void over_elements(const char* where, Queue<Cpu>& queue, View<Cpu, From, 1> x, View<Cpu, To, 1> out, Body body) {
   require(x.size() == out.size(), where, x.size(), " elements into ", out.size());
   if (queue.metering()) return;
-  parallel_ranges(out.size(), kGrain, body);
+  parallel_ranges(out.size(), grain_for(1), body);
 }
 
 }  // namespace
@@ -90,11 +85,8 @@ void add_gated(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> h, In
   require(row_batch.empty() || row_batch.extent(0) == x.extent(0), "add_gated", "row_batch has ", row_batch.extent(0), " rows");
   if (queue.metering()) return;
   const std::int64_t channels = x.extent(1);
-  parallel_for(x.extent(0), grain_rows(channels), [&](std::int64_t r) {
-    float* sum = &x(r, 0);
-    const float* part = &h(r, 0);
-    const float* factor = gate.empty() ? nullptr : &gate(row_batch.empty() ? 0 : row_batch(r), 0);
-    for (std::int64_t c = 0; c < channels; ++c) sum[c] += factor == nullptr ? part[c] : factor[c] * part[c];
+  parallel_for(x.extent(0), grain_for(channels), [&](std::int64_t r) {
+    cpu::add_gated_row(&x(r, 0), &h(r, 0), cpu::gate_of(gate, cpu::batch_of(row_batch, r)), channels);
   });
 }
 
@@ -106,7 +98,7 @@ void scale_columns(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 1> sca
   require((scale.empty() || scale.extent(0) == channels) && (shift.empty() || shift.extent(0) == channels), "scale_columns",
           "scale and shift need ", channels, " elements");
   if (queue.metering()) return;
-  parallel_for(x.extent(0), grain_rows(channels), [&](std::int64_t r) {
+  parallel_for(x.extent(0), grain_for(channels), [&](std::int64_t r) {
     const float* from = &x(r, 0);
     float* to = &out(r, 0);
     if (to != from) std::copy_n(from, channels, to);
@@ -121,7 +113,7 @@ void add_rows(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> table)
   require(table.extent(1) == channels && table.extent(0) > 0, "add_rows", "the table is ", table.extent(0), " x ",
           table.extent(1), " for ", channels, " channels");
   if (queue.metering()) return;
-  parallel_for(x.extent(0), grain_rows(channels), [&](std::int64_t r) {
+  parallel_for(x.extent(0), grain_for(channels), [&](std::int64_t r) {
     float* to = &x(r, 0);
     const float* from = &table(r % table.extent(0), 0);
     for (std::int64_t c = 0; c < channels; ++c) to[c] += from[c];
@@ -134,7 +126,7 @@ void gather_rows(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t, 1
   require(x.extent(1) == channels && index.extent(0) == out.extent(0), "gather_rows", "x has ", x.extent(1), " channels, out ",
           channels, "; ", index.extent(0), " indices for ", out.extent(0), " rows");
   if (queue.metering()) return;
-  parallel_for(out.extent(0), grain_rows(channels), [&](std::int64_t r) {
+  parallel_for(out.extent(0), grain_for(channels), [&](std::int64_t r) {
     if (index(r) < 0) {
       std::fill_n(&out(r, 0), channels, 0.0F);
     } else {
@@ -150,7 +142,7 @@ void mean_children(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t,
   require(x.extent(1) == channels && begin.extent(0) == out.extent(0) + 1, "mean_children", "x has ", x.extent(1),
           " channels, out ", channels, "; ", begin.extent(0), " begins for ", out.extent(0), " rows");
   if (queue.metering()) return;
-  parallel_for(out.extent(0), grain_rows(channels), [&](std::int64_t m) {
+  parallel_for(out.extent(0), grain_for(channels), [&](std::int64_t m) {
     float* to = &out(m, 0);
     std::fill_n(to, channels, 0.0F);
     for (std::int32_t i = begin(m); i < begin(m + 1); ++i) {
@@ -159,6 +151,20 @@ void mean_children(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t,
     }
     const auto divisor = static_cast<float>(begin(m + 1) - begin(m) + 1);
     for (std::int64_t c = 0; c < channels; ++c) to[c] /= divisor;
+  });
+}
+
+template <>
+void gated_silu(Queue<Cpu>& queue, In<Cpu, float, 2> x, View<Cpu, float, 2> out) {
+  const std::int64_t hidden = out.extent(1);
+  require(x.extent(0) == out.extent(0) && x.extent(1) == 2 * hidden, "gated_silu", "x is ", x.extent(0), " x ", x.extent(1),
+          ", out ", out.extent(0), " x ", hidden);
+  if (queue.metering()) return;
+  parallel_for(out.extent(0), grain_for(hidden), [&](std::int64_t r) {
+    float* to = &out(r, 0);
+    const float* factor = &x(r, hidden);
+    cpu::activate_row(&x(r, 0), hidden, Activation::silu, to);
+    for (std::int64_t c = 0; c < hidden; ++c) to[c] *= factor[c];
   });
 }
 

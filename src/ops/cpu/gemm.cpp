@@ -45,8 +45,6 @@ void check_shapes(const char* where, View<Cpu, const float, 2> x, View<Cpu, cons
           " outputs");
 }
 
-constexpr std::int64_t kGrain = 16384;  // elements that are worth waking a core for
-
 }  // namespace
 
 template <>
@@ -58,7 +56,7 @@ void linear(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 2> w, In<Cpu,
   if (bias.empty() && activation == Activation::none) return;
   // Bias and activation in a pass of our own: oneDNN's post-op kernel for AVX2 takes four times as long.
   const std::int64_t width = out.extent(1);
-  parallel_for(out.extent(0), std::max<std::int64_t>(1, kGrain / width), [&](std::int64_t r) {
+  parallel_for(out.extent(0), grain_for(width), [&](std::int64_t r) {
     float* row = &out(r, 0);
     for (std::int64_t c = 0; c < bias.extent(0); ++c) row[c] += bias.data()[c];
     cpu::activate_row(row, width, activation, row);
@@ -73,7 +71,7 @@ void linear_add(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 2> w, In<
   if (queue.metering() || out.empty()) return;
   const std::int64_t width = out.extent(1);
   if (residual.data() != out.data() || !bias.empty()) {
-    parallel_for(out.extent(0), std::max<std::int64_t>(1, kGrain / width), [&](std::int64_t r) {
+    parallel_for(out.extent(0), grain_for(width), [&](std::int64_t r) {
       float* row = &out(r, 0);
       std::copy_n(&residual(r, 0), residual.data() == out.data() ? 0 : width, row);
       for (std::int64_t c = 0; c < bias.extent(0); ++c) row[c] += bias.data()[c];

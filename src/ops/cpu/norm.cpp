@@ -5,16 +5,11 @@
 #include <cmath>
 
 #include "ops/cpu/activation.h"
+#include "ops/cpu/rows.h"
 #include "parallel/parallel_for.h"
 
 namespace espalier {
 namespace {
-
-constexpr std::int64_t kGrain = 16384;  // elements that are worth waking a core for
-
-std::int64_t grain_rows(std::int64_t row_size) {
-  return std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(row_size, 1));
-}
 
 struct Statistics {
   float mean, inverse_deviation;
@@ -27,10 +22,6 @@ Statistics statistics(const float* x, std::int64_t n, float eps) {
   double squares = 0;
   for (std::int64_t c = 0; c < n; ++c) squares += (x[c] - mean) * (x[c] - mean);
   return {static_cast<float>(mean), static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(n) + eps))};
-}
-
-std::int64_t batch_of(View<Cpu, const std::int32_t, 1> row_batch, std::int64_t row) {
-  return row_batch.empty() ? 0 : row_batch(row);
 }
 
 void check_tail(const char* where, const NormTail<Cpu, float>& tail, std::int64_t rows, std::int64_t channels) {
@@ -52,7 +43,7 @@ void normalise_row(const float* x, std::int64_t row, std::int64_t channels, cons
   if (!tail.bias.empty()) {
     for (std::int64_t c = 0; c < channels; ++c) out[c] += tail.bias.data()[c];
   }
-  const std::int64_t b = batch_of(tail.row_batch, row);
+  const std::int64_t b = cpu::batch_of(tail.row_batch, row);
   if (!tail.scale.empty()) {
     const float* scale = &tail.scale(b, 0);
     for (std::int64_t c = 0; c < channels; ++c) out[c] *= 1.0F + scale[c];
@@ -72,7 +63,7 @@ void layer_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, const NormTail<C
   require(x.extents() == out.extents(), "layer_norm", "x and out differ in shape");
   check_tail("layer_norm", tail, x.extent(0), x.extent(1));
   if (queue.metering() || out.empty()) return;
-  parallel_for(x.extent(0), grain_rows(x.extent(1)),
+  parallel_for(x.extent(0), grain_for(x.extent(1)),
                [&](std::int64_t r) { normalise_row(&x(r, 0), r, x.extent(1), tail, eps, &out(r, 0)); });
 }
 
@@ -84,11 +75,9 @@ void add_layer_norm(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> 
   check_tail("add_layer_norm", tail, x.extent(0), x.extent(1));
   if (queue.metering() || out.empty()) return;
   const std::int64_t channels = x.extent(1);
-  parallel_for(x.extent(0), grain_rows(channels), [&](std::int64_t r) {
+  parallel_for(x.extent(0), grain_for(channels), [&](std::int64_t r) {
     float* sum = &x(r, 0);
-    const float* part = &h(r, 0);
-    const float* factor = gate.empty() ? nullptr : &gate(batch_of(tail.row_batch, r), 0);
-    for (std::int64_t c = 0; c < channels; ++c) sum[c] += factor == nullptr ? part[c] : factor[c] * part[c];
+    cpu::add_gated_row(sum, &h(r, 0), cpu::gate_of(gate, cpu::batch_of(tail.row_batch, r)), channels);
     normalise_row(sum, r, channels, tail, eps, &out(r, 0));
   });
 }
@@ -100,7 +89,7 @@ void rms_norm_heads(Queue<Cpu>& queue, View<Cpu, float, 3> x, In<Cpu, float, 2> 
   require(gamma.extent(0) == heads && gamma.extent(1) == width, "rms_norm_heads", "gamma is ", gamma.extent(0), " x ",
           gamma.extent(1), " for ", heads, " heads of ", width);
   if (queue.metering() || x.empty()) return;
-  parallel_for(x.extent(0), grain_rows(heads * width), [&](std::int64_t r) {
+  parallel_for(x.extent(0), grain_for(heads * width), [&](std::int64_t r) {
     for (std::int64_t h = 0; h < heads; ++h) {
       float* head = &x(r, h, 0);
       double squares = 0;
@@ -152,7 +141,8 @@ void group_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, View<Cpu, const 
   const std::int64_t channels = x.extent(1);
   require(x.extents() == out.extents() && groups > 0 && channels % groups == 0, "group_norm", channels, " channels in ", groups,
           " groups");
-  require(gain.extent(0) == channels && bias.extent(0) == channels, "group_norm", "gain and bias need ", channels, " elements");
+  require((gain.empty() || gain.extent(0) == channels) && (bias.empty() || bias.extent(0) == channels), "group_norm",
+          "gain and bias need ", channels, " elements");
   auto& scratch = queue.scratch();
   const Frame<Cpu> frame(scratch);
   const auto parts = scratch.take<double, 2>({rows / kRowsPerPart + 1, channels});
@@ -173,12 +163,13 @@ void group_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, View<Cpu, const 
         variance.data());
     for (std::int64_t c = 0; c < channels; ++c) {
       subtract(c) = static_cast<float>(mean(c));
-      scale(c) = static_cast<float>(gain(c) / std::sqrt(variance(c) + eps));
+      scale(c) = static_cast<float>((gain.empty() ? 1.0F : gain(c)) / std::sqrt(variance(c) + eps));
     }
-    parallel_for(last - first, grain_rows(channels), [&](std::int64_t i) {
+    parallel_for(last - first, grain_for(channels), [&](std::int64_t i) {
       const float* from = &x(first + i, 0);
       float* to = &out(first + i, 0);
-      for (std::int64_t c = 0; c < channels; ++c) to[c] = (from[c] - subtract.data()[c]) * scale.data()[c] + bias.data()[c];
+      for (std::int64_t c = 0; c < channels; ++c) to[c] = (from[c] - subtract.data()[c]) * scale.data()[c];
+      for (std::int64_t c = 0; c < bias.extent(0); ++c) to[c] += bias.data()[c];
       cpu::activate_row(to, channels, activation, to);
     });
   }

@@ -8,8 +8,6 @@
 namespace espalier {
 namespace {
 
-constexpr std::int64_t kGrain = 1024;  // Gaussians that are worth waking a core for
-
 void check_fields(const char* where, const GaussianFields<Cpu>& f, std::int64_t count) {
   const auto is = [&](const View<Cpu, float, 2>& field, std::int64_t width) {
     return field.extent(0) == count && field.extent(1) == width;
@@ -36,7 +34,7 @@ void gaussian_fields(Queue<Cpu>& queue, In<Cpu, float, 2> raw, In<Cpu, std::int3
   check_fields("gaussian_fields", out, rows * n);
   if (queue.metering()) return;
   const auto cells = static_cast<float>(resolution);
-  parallel_for(rows, kGrain / n + 1, [&](std::int64_t r) {
+  parallel_for(rows, grain_for(14 * n), [&](std::int64_t r) {
     const float* const xyz = &raw(r, 0);
     const float* const dc = xyz + 3 * n;
     const float* const scaling = xyz + 6 * n;
@@ -66,7 +64,7 @@ void activate_gaussians(Queue<Cpu>& queue, const GaussianFields<Cpu>& fields, co
   if (queue.metering()) return;
   const float scaling_shift = config.softplus_scaling ? inverse_softplus(config.scaling_bias) : std::log(config.scaling_bias);
   const float opacity_shift = std::log(config.opacity_bias / (1.0F - config.opacity_bias));
-  parallel_for(count, kGrain, [&](std::int64_t i) {
+  parallel_for(count, grain_for(14), [&](std::int64_t i) {
     for (std::int64_t axis = 0; axis < 3; ++axis) {
       out.xyz(i, axis) = fields.xyz(i, axis) - 0.5F;
       out.dc(i, axis) = fields.dc(i, axis);

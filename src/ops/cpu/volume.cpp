@@ -11,12 +11,10 @@ namespace {
 using Volume = View<Cpu, float, 5>;
 using ConstVolume = View<Cpu, const float, 5>;
 
-constexpr std::int64_t kGrain = 16384;  // elements that are worth waking a core for
-
 // Calls body(b, i, j, k) for all cells of [batch, n0, n1, n2], each of which is `cell` elements of work.
 template <class Body>
 void over_cells(std::int64_t batch, std::int64_t n0, std::int64_t n1, std::int64_t n2, std::int64_t cell, Body body) {
-  parallel_for(batch * n0 * n1 * n2, kGrain / std::max<std::int64_t>(cell, 1) + 1, [&](std::int64_t index) {
+  parallel_for(batch * n0 * n1 * n2, grain_for(cell), [&](std::int64_t index) {
     const std::int64_t k = index % n2;
     const std::int64_t j = index / n2 % n1;
     const std::int64_t i = index / (n2 * n1) % n0;

@@ -126,33 +126,58 @@ void submanifold_conv(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 3> 
   });
 }
 
-// Along an axis, the neighbour of child half h at offset k - 1 lies in the parent's neighbour at offset
+namespace {
+
+// Where the 27 neighbours of the 8 children of a voxel are: in the parent's neighbour at tap `parent`, as its child
+// `child`. Along an axis, the neighbour of child half h at offset k - 1 lies in the parent's neighbour at offset
 // floor((h + k - 1) / 2), in the half (h + k - 1) mod 2.
-template <>
-void subdivide_neighbours(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<Cpu, std::int32_t, 2> out) {
-  require(parents.extent(1) == kTaps && out.extents() == Extents<2>{8 * parents.extent(0), kTaps}, "subdivide_neighbours",
-          "parents are ", parents.extent(0), " x ", parents.extent(1), ", out ", out.extent(0), " x ", out.extent(1));
-  if (queue.metering()) return;
-  std::array<std::array<std::int32_t, kTaps>, 8> parent_tap{};
-  std::array<std::array<std::int32_t, kTaps>, 8> half{};
-  for (std::size_t child = 0; child < 8; ++child) {
-    for (std::size_t tap = 0; tap < kTaps; ++tap) {
-      const std::array<std::size_t, 3> moved{child / 4 + tap / 9, child / 2 % 2 + tap / 3 % 3, child % 2 + tap % 3};  // h + k
-      for (const std::size_t m : moved) {
-        parent_tap[child][tap] = 3 * parent_tap[child][tap] + static_cast<std::int32_t>((m + 1) / 2);
-        half[child][tap] = 2 * half[child][tap] + static_cast<std::int32_t>((m + 1) % 2);
+struct ChildNeighbour {
+  std::int32_t parent = 0, child = 0;
+};
+using ChildNeighbours = std::array<std::array<ChildNeighbour, kTaps>, 8>;
+
+constexpr ChildNeighbours child_neighbours() {
+  ChildNeighbours table{};
+  for (std::int32_t child = 0; child < 8; ++child) {
+    for (std::int32_t tap = 0; tap < kTaps; ++tap) {
+      ChildNeighbour& at = table[static_cast<std::size_t>(child)][static_cast<std::size_t>(tap)];
+      for (const std::int32_t moved : {child / 4 + tap / 9, child / 2 % 2 + tap / 3 % 3, child % 2 + tap % 3}) {  // h + k
+        at.parent = 3 * at.parent + (moved + 1) / 2;
+        at.child = 2 * at.child + (moved + 1) % 2;
       }
     }
   }
-  parallel_for(parents.extent(0), 256, [&](std::int64_t parent) {
-    for (std::size_t child = 0; child < 8; ++child) {
-      std::int32_t* to = &out(8 * parent + static_cast<std::int64_t>(child), 0);
-      for (std::size_t tap = 0; tap < kTaps; ++tap) {
-        const std::int32_t row = parents(parent, parent_tap[child][tap]);
-        to[tap] = row < 0 ? -1 : 8 * row + half[child][tap];
-      }
+  return table;
+}
+
+// out[8 parent + child, tap] = name(row of the neighbour's parent, which child of it), -1 where there is none.
+template <class Name>
+void map_children(const char* where, Queue<Cpu>& queue, View<Cpu, const std::int32_t, 2> parents,
+                  View<Cpu, std::int32_t, 2> out, Name name) {
+  require(parents.extent(1) == kTaps && out.extents() == Extents<2>{8 * parents.extent(0), kTaps}, where, "parents are ",
+          parents.extent(0), " x ", parents.extent(1), ", out ", out.extent(0), " x ", out.extent(1));
+  if (queue.metering()) return;
+  static constexpr ChildNeighbours kTable = child_neighbours();
+  parallel_for(out.extent(0), grain_for(kTaps), [&](std::int64_t r) {
+    for (std::int64_t tap = 0; tap < kTaps; ++tap) {
+      const ChildNeighbour& at = kTable[static_cast<std::size_t>(r % 8)][static_cast<std::size_t>(tap)];
+      const std::int32_t row = parents(r / 8, at.parent);
+      out(r, tap) = row < 0 ? -1 : name(row, at.child);
     }
   });
+}
+
+}  // namespace
+
+template <>
+void subdivide_neighbours(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<Cpu, std::int32_t, 2> out) {
+  map_children("subdivide_neighbours", queue, parents, out,
+               [](std::int32_t row, std::int32_t child) { return 8 * row + child; });
+}
+
+template <>
+void subdivide_neighbours_to_parents(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<Cpu, std::int32_t, 2> out) {
+  map_children("subdivide_neighbours_to_parents", queue, parents, out, [](std::int32_t row, std::int32_t) { return row; });
 }
 
 template <>
@@ -160,7 +185,7 @@ void subdivide_coords(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<
   require(parents.extent(1) == 4 && out.extents() == Extents<2>{8 * parents.extent(0), 4}, "subdivide_coords", "parents are ",
           parents.extent(0), " x ", parents.extent(1), ", out ", out.extent(0), " x ", out.extent(1));
   if (queue.metering()) return;
-  parallel_for(out.extent(0), 4096, [&](std::int64_t r) {
+  parallel_for(out.extent(0), grain_for(4), [&](std::int64_t r) {
     const auto child = static_cast<std::int32_t>(r % 8);
     out(r, 0) = parents(r / 8, 0);
     out(r, 1) = 2 * parents(r / 8, 1) + child / 4;
@@ -175,8 +200,7 @@ void repeat_children(Queue<Cpu>& queue, In<Cpu, float, 2> x, View<Cpu, float, 2>
   require(out.extents() == Extents<2>{8 * x.extent(0), channels}, "repeat_children", "x is ", x.extent(0), " x ", channels,
           ", out ", out.extent(0), " x ", out.extent(1));
   if (queue.metering()) return;
-  parallel_for(out.extent(0), 16384 / (channels + 1) + 1,
-               [&](std::int64_t r) { std::copy_n(&x(r / 8, 0), channels, &out(r, 0)); });
+  parallel_for(out.extent(0), grain_for(channels), [&](std::int64_t r) { std::copy_n(&x(r / 8, 0), channels, &out(r, 0)); });
 }
 
 }  // namespace espalier
