@@ -33,6 +33,12 @@ struct RadianceField {
   std::vector<float> trivec;       // [N * rank * 3 * dim]
   std::vector<float> density;      // [N * rank]
   std::vector<float> features_dc;  // [N * rank * 3]
+  // Octree depth of the voxels: log2 of the resolution.
+  [[nodiscard]] int depth() const {
+    int d = 0;
+    while ((resolution >> (d + 1)) > 0) ++d;
+    return d;
+  }
 };
 
 }  // namespace espalier

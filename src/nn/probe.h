@@ -4,6 +4,7 @@
 #include <string>
 
 #include "runtime/queue.h"
+#include "tensor/dtype.h"
 
 namespace espalier {
 

@@ -1,0 +1,109 @@
+// Cases without a network: the random stream and the preparation of pictures.
+#include <cstdio>
+
+#include "base/random.h"
+#include "image/codec.h"
+#include "image/preprocess.h"
+#include "runner.h"
+
+namespace espalier::golden {
+namespace {
+
+void run_random(Case& c) {
+  const auto n = static_cast<std::size_t>(c.spec().at("n").get<int>());
+  for (const auto& seed_json : c.spec().at("seeds")) {
+    const auto seed = seed_json.get<std::uint64_t>();
+    const std::string p = std::to_string(seed) + ".";
+    TorchGenerator stream(seed);
+    std::vector<float> structure(8 * 16 * 16 * 16);
+    std::vector<float> latent(n * 8);
+    stream.randn(structure);
+    stream.randn(latent);
+    std::vector<double> sums;
+    for (const auto& values : {structure, latent}) {
+      double sum = 0.0;
+      double squares = 0.0;
+      for (const float v : values) {
+        sum += v;
+        squares += static_cast<double>(v) * v;
+      }
+      sums.insert(sums.end(), {sum, squares});
+    }
+    const auto first = [](const std::vector<float>& v) { return std::vector<float>(v.begin(), v.begin() + 64); };
+    const auto last = [](const std::vector<float>& v) { return std::vector<float>(v.end() - 64, v.end()); };
+    c.compare(p + "ss_first", first(structure));
+    c.compare(p + "ss_last", last(structure));
+    c.compare(p + "slat_first", first(latent));
+    c.compare(p + "slat_last", last(latent));
+    c.compare(p + "sums", sums);
+    TorchGenerator short_stream(seed);
+    for (const int length : {1, 3, 15, 16, 17, 24, 40}) {
+      std::vector<float> draw(static_cast<std::size_t>(length));
+      short_stream.randn(draw);
+      c.compare(p + "draw" + std::to_string(length), draw);
+    }
+  }
+}
+
+// Every 7th pixel of a [3, 518, 518] tensor, or of an interleaved picture.
+std::vector<float> thinned(const std::vector<float>& planes, int side) {
+  std::vector<float> out;
+  for (int ch = 0; ch < 3; ++ch) {
+    for (int y = 0; y < side; y += 7) {
+      for (int x = 0; x < side; x += 7) out.push_back(planes[static_cast<std::size_t>((ch * side + y) * side + x)]);
+    }
+  }
+  return out;
+}
+
+void run_preprocess(Case& c) {
+  constexpr int kSide = 518;
+  bool first = true;
+  for (const auto& tensor : c.spec().at("tensor_order")) {
+    const auto name = tensor.get<std::string>();
+    if (name.size() < 5 || name.compare(name.size() - 5, 5, ".bbox") != 0) continue;
+    const std::string picture_name = name.substr(0, name.size() - 5);
+    const Picture picture = load_picture(c.folder() / "images" / (picture_name + ".in.png"));
+    const PreparedPicture prepared = prepare_picture(picture, kSide);
+    c.compare(name, std::vector<int>{prepared.object.x0, prepared.object.y0, prepared.object.x1 - 1, prepared.object.y1 - 1});
+    c.compare(picture_name + ".normalised", thinned(encoder_input(prepared.picture, kSide), kSide));
+    const Picture expected = load_picture(c.folder() / "images" / (picture_name + ".out.png"));
+    c.compare_bytes(picture_name + ".out.png", expected.pixels, prepared.picture.pixels);
+    if (first && c.has("direct")) {
+      Picture rgb(picture.width, picture.height, 3);
+      for (int y = 0; y < picture.height; ++y) {
+        for (int x = 0; x < picture.width; ++x) std::copy_n(picture.at(x, y), 3, rgb.at(x, y));
+      }
+      // The golden tensor is the resized bytes; the library hands out normalised planes, so this undoes the normalisation.
+      const std::vector<float> planes = encoder_input(rgb, kSide);
+      constexpr float kMean[] = {0.485F, 0.456F, 0.406F};
+      constexpr float kDeviation[] = {0.229F, 0.224F, 0.225F};
+      std::vector<int> bytes;
+      for (int y = 0; y < kSide; y += 7) {
+        for (int x = 0; x < kSide; x += 7) {
+          for (int ch = 0; ch < 3; ++ch) {
+            const float v = planes[static_cast<std::size_t>((ch * kSide + y) * kSide + x)];
+            bytes.push_back(static_cast<int>((v * kDeviation[ch] + kMean[ch]) * 255.0F + 0.5F));
+          }
+        }
+      }
+      c.compare("direct", bytes);
+    }
+    first = false;
+  }
+}
+
+}  // namespace
+
+bool run_host_case(Case& c) {
+  if (c.name().rfind("rng", 0) == 0) {
+    run_random(c);
+  } else if (c.name().rfind("preprocess", 0) == 0) {
+    run_preprocess(c);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace espalier::golden

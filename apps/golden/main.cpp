@@ -1,0 +1,105 @@
+// espalier-golden CASES_DIR: runs every case of a golden folder and compares every tensor with the reference's.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "base/file.h"
+#include "nn/backends.h"
+#include "runner.h"
+
+namespace espalier::golden {
+namespace {
+
+// Parts of the reference that later versions bring.
+bool belongs_to_text(const std::string& name) { return name.rfind("clip", 0) == 0 || name.rfind("voxelize", 0) == 0; }
+
+nlohmann::ordered_json load_index(const std::filesystem::path& file) {
+  const auto bytes = read_file(file, std::uint64_t{16} << 20U);
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  (void)parse_json(file.string(), text);  // refuses what is not JSON or nested too deep
+  return nlohmann::ordered_json::parse(text);
+}
+
+template <class Dev, class T>
+bool run_case(Bench<Dev>& bench, Case& c) {
+  return run_host_case(c) || run_op_case<Dev, T>(bench, c) || run_flow_case<Dev, T>(bench, c) || run_surface_case<Dev, T>(bench, c) ||
+         run_model_case<Dev, T>(bench, c) || run_end_to_end_case<Dev, T>(bench, c);
+}
+
+template <class Dev, class T>
+int run(const RunOptions& options) {
+  constexpr bool kHalf = std::is_same_v<T, half>;
+  constexpr double kHalfOps = 1e-2;  // single operations on values rounded to half
+  Tally tally;
+  Bench<Dev> bench(options.ordinal);
+  if (options.large) {
+    run_large<Dev, T>(bench, options, kHalf, tally);
+  } else {
+    const auto index = load_index(options.folder / "cases.json");
+    for (const auto& [name, spec] : index.items()) {
+      if (!options.only.empty() && std::find(options.only.begin(), options.only.end(), name) == options.only.end()) continue;
+      if (belongs_to_text(name)) {
+        std::printf("%-18s %-34s later: text conditioning is not implemented yet; not counted\n", name.c_str(), "");
+        ++tally.later;
+        continue;
+      }
+      nlohmann::json plain = nlohmann::json::parse(spec.dump());
+      plain["tensor_order"] = nlohmann::json::array();
+      for (const auto& [tensor, shape] : spec.at("tensors").items()) plain["tensor_order"].push_back(tensor);
+      try {
+        Case c(options.folder, name, plain, kHalf, tally);
+        const bool ops = name.rfind("norms", 0) == 0 || name.rfind("sparse_", 0) == 0;
+        if (kHalf && ops) c.set_tolerance(kHalfOps);
+        if (!run_case<Dev, T>(bench, c)) {
+          std::printf("%-18s FAIL  no such case is implemented\n", name.c_str());
+          ++tally.missing;
+        } else {
+          c.finish();
+        }
+      } catch (const Error& e) {
+        std::printf("%-18s FAIL  %s\n", name.c_str(), e.what());
+        ++tally.failed;
+      }
+      std::fflush(stdout);
+    }
+  }
+  std::printf("%d tensors compared on %s in %s: %d failed, %d not covered, %d cases belong to later versions\n", tally.compared, Dev::name,
+              kHalf ? "float16" : "float32", tally.failed, tally.missing, tally.later);
+  return tally.compared > 0 && tally.failed == 0 && tally.missing == 0 ? 0 : 1;
+}
+
+int dispatch(const RunOptions& options, const std::string& device, const std::string& precision) {
+  if (device == "cpu") return run<Cpu, float>(options);
+#ifdef ESPALIER_WITH_CUDA
+  if (precision == "half") return run<Cuda, half>(options);
+  return run<Cuda, float>(options);
+#else
+  (void)precision;
+  fail(ErrorCode::unsupported, "this build has no CUDA back end; rebuild with: make cuda");
+#endif
+}
+
+}  // namespace
+}  // namespace espalier::golden
+
+int main(int argc, char** argv) {
+  CLI::App app("Compares this build with the golden tensors of a folder, case by case.", "espalier-golden");
+  espalier::golden::RunOptions options;
+  std::string device = "cpu";
+  std::string precision = "full";
+  std::string folder;
+  app.add_option("CASES_DIR", folder, "folder with cases.json, cases/, images/ and manifests/")->required();
+  app.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--precision", precision, "full or half (cuda only)")->check(CLI::IsMember({"full", "half"}));
+  app.add_option("--case", options.only, "only these cases");
+  app.add_flag("--large", options.large, "the full-size forwards of image-large instead of the cases");
+  CLI11_PARSE(app, argc, argv);
+  options.folder = folder;
+  try {
+    return espalier::golden::dispatch(options, device, precision);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "espalier-golden: %s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,52 @@
+// Assets while they are made and as files.
+#pragma once
+
+#include <optional>
+
+#include "espalier/espalier.h"
+#include "geometry/mesh.h"
+#include "pipeline/engine.h"
+
+namespace espalier {
+
+struct Asset::Data {
+  Voxels voxels;
+  std::vector<std::int32_t> positions;  // x, y, z of each voxel
+  std::vector<float> latent;
+  std::optional<Mesh> mesh;
+  std::optional<Gaussians> gaussians;
+  std::optional<RadianceField> radiance_field;
+  std::vector<StageReport> stages;
+  std::vector<std::string> notices;
+  std::map<std::string, std::string> record;
+};
+
+class AssetBuilder {
+ public:
+  void latent(const Voxels& voxels, const std::vector<float>& values);
+  void mesh(Mesh value) { data_.mesh = std::move(value); }
+  void gaussians(Gaussians value) { data_.gaussians = std::move(value); }
+  void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
+  void costs(const std::vector<StageCost>& costs);
+  void notice(const std::string& line) { data_.notices.push_back(line); }
+  void record(const std::string& key, const std::string& value) { data_.record[key] = value; }
+  // Hands notices that were not told yet to the observer.
+  void tell(const Observer& observer);
+  [[nodiscard]] bool mesh_is_empty() const { return data_.mesh && data_.mesh->faces.empty(); }
+  [[nodiscard]] Asset build() { return Asset(std::make_shared<Asset::Data>(std::move(data_))); }
+
+ private:
+  Asset::Data data_;
+  std::size_t told_ = 0;
+};
+
+struct SavedLatent {
+  Voxels voxels;
+  std::vector<float> latent;
+  std::map<std::string, std::string> record;
+};
+// Reads what Asset::save_latent wrote. Throws format when the file is no such file or belongs to a checkpoint with
+// another grid or other latent channels.
+[[nodiscard]] SavedLatent load_latent(const std::filesystem::path& path, int resolution, std::int64_t channels);
+
+}  // namespace espalier
