@@ -207,7 +207,7 @@ void run_dino(Bench<Dev>& b, Case& c) {
       }
     }
     if (c.has(prefix + ".head")) {
-      auto all = b.get(condition);
+      auto all = b.get(prenorm);
       all.resize(static_cast<std::size_t>(c.shape(prefix + ".head")[0] * channels));
       c.compare(prefix + ".head", all);
     }
