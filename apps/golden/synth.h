@@ -5,11 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/checkpoint.h"
+#include "weights/made_up.h"
 
 namespace espalier::golden {
 
-// Element i of tensor `name` under `seed`: (2u - 1) a + c with u from the hash of i; formed in float64, rounded to float32.
-[[nodiscard]] std::vector<float> hashed_values(const std::string& seed, const std::string& name, std::int64_t count, double a, double c);
 // Variance 1: a = sqrt(3), c = 0.
 [[nodiscard]] std::vector<float> unit_values(const std::string& seed, const std::string& name, std::int64_t count);
 

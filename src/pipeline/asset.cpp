@@ -108,9 +108,9 @@ void Asset::save(const fs::path& path, const SaveOptions& options) const {
   } else if (ends_with(name, ".stl")) {
     write_file(path, encode_stl(mesh_of(*data_, path), options.size_mm));
   } else if (ends_with(name, ".ply")) {
-    const bool splats = ends_with(name, ".gaussians.ply") || ends_with(name, ".splat.ply") || !data_->mesh;
-    write_file(path, splats ? encode_gaussian_ply(gaussians_of(*data_, path), comments_of(*data_))
-                            : encode_mesh_ply(mesh_of(*data_, path), comments_of(*data_)));
+    const bool mesh = ends_with(name, ".mesh.ply") || !data_->gaussians;
+    write_file(path, mesh ? encode_mesh_ply(mesh_of(*data_, path), comments_of(*data_))
+                          : encode_gaussian_ply(gaussians_of(*data_, path), comments_of(*data_)));
   } else {
     fail(ErrorCode::invalid_argument, path.string(), ": unknown extension; .glb, .obj, .stl and .ply can be written");
   }

@@ -56,6 +56,10 @@ class Engine {
   // Replaces the kept tokens, for tests and benchmarks.
   virtual void set_condition(const std::vector<float>& tokens, std::int64_t pictures) = 0;
 
+  // For benchmarks: values [64 * voxels * 8] that replace the signed distances of the mesh decoder, so that the surface has a
+  // known size; empty (the default) leaves them.
+  virtual void set_distances(std::vector<float> distances) = 0;
+
   // Number of values of the first stage's noise; the second stage's is voxels * latent_channels().
   [[nodiscard]] virtual std::int64_t structure_noise() const = 0;
   [[nodiscard]] virtual std::int64_t latent_channels() const = 0;

@@ -62,6 +62,7 @@ class EngineImpl final : public Engine {
   void encode(const std::vector<std::vector<float>>& pictures) override;
   [[nodiscard]] std::vector<float> condition() override;
   void set_condition(const std::vector<float>& tokens, std::int64_t pictures) override;
+  void set_distances(std::vector<float> distances) override { distances_ = std::move(distances); }
   [[nodiscard]] std::int64_t structure_noise() const override {
     const auto& c = structure_flow_.config();
     return c.in_channels * c.resolution * c.resolution * c.resolution;
@@ -138,6 +139,7 @@ class EngineImpl final : public Engine {
   Buffer<Dev> condition_;
   std::int64_t pictures_ = 0, token_count_ = 0, token_channels_ = 0;
   Buffer<Dev> structure_latent_;
+  std::vector<float> distances_;
 };
 
 // Throws unless the module is of the class that its role needs.
@@ -553,6 +555,10 @@ void EngineImpl<Dev, T>::run_mesh(const MeshDecoder<Dev, T>& decoder, const Voxe
     const std::int64_t tile = tier_ == MemoryTier::low ? kLowTile : kTile;
     decoder.forward(queue_, input, tokens, neighbours, voxels, tile, features);
     decoder.cube_coords(queue_, tokens.coords, cubes);
+    if (!distances_.empty()) {
+      const auto field = place<Dev, float, 2>(queue_, arena, distances_, {64 * rows, 8});
+      scale_columns<Dev, float>(queue_, field, {}, {}, columns(features, 0, 8));
+    }
   }
   if (mesh != nullptr) {
     queue_.synchronize();

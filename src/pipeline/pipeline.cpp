@@ -156,7 +156,6 @@ Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 Asset Pipeline::generate(const Request& request, const Observer& observer) {
   if (request.images.empty()) fail(ErrorCode::invalid_argument, "no picture was given");
   if (request.images.size() > 64) fail(ErrorCode::invalid_argument, request.images.size(), " pictures were given; 64 is the most");
-  if (!request.mesh && !request.gaussians && !request.radiance_field) fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
   Engine& engine = *impl_->engine;
   const SamplerSettings structure = apply(impl_->checkpoint->structure_sampler, request.structure, request.multi_image);
   const SamplerSettings latent_settings = apply(impl_->checkpoint->latent_sampler, request.latent, request.multi_image);
