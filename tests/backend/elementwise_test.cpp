@@ -73,6 +73,25 @@ TYPED_TEST(Elementwise, Activate) {
   }
 }
 
+TYPED_TEST(Elementwise, GatedSilu) {
+  using T = typename TestFixture::Element;
+  struct Shape {
+    std::int64_t rows, hidden;
+  };
+  for (const Shape s : {Shape{0, 8}, Shape{1, 1}, Shape{7, 13}, Shape{301, 4096}, Shape{65, 104}}) {
+    auto x = this->random(Extents<2>{s.rows, 2 * s.hidden}, 0, 2);
+    auto out = this->poisoned(Extents<2>{s.rows, s.hidden});
+    Host<2> expected({s.rows, s.hidden});
+    for (std::int64_t r = 0; r < s.rows; ++r) {
+      for (std::int64_t c = 0; c < s.hidden; ++c) {
+        expected(r, c) = reference_activation(x.host(r, c), Activation::silu) * x.host(r, s.hidden + c);
+      }
+    }
+    this->run([&](auto& q) { gated_silu(q, x.view(), out.view()); });
+    expect_close(out.download(), expected, 3 * tolerance<T>(), str("rows ", s.rows, ", hidden ", s.hidden));
+  }
+}
+
 TYPED_TEST(Elementwise, Combine) {
   using T = typename TestFixture::Element;
   for (const std::int64_t n : {0, 1, 9, 4096, 98304 + 3}) {

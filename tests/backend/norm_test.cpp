@@ -278,6 +278,21 @@ TYPED_TEST(Norm, GroupNormToFloatWithoutActivation) {
                4 * tolerance<float>());
 }
 
+TYPED_TEST(Norm, GroupNormWithoutGainAndBias) {
+  using T = typename TestFixture::Element;
+  using Dev = typename TestFixture::Device;
+  auto x = this->random(Extents<2>{300, 96}, 0, 3, 1);
+  Host<1> one({96});
+  std::fill(one.values.begin(), one.values.end(), 1.0);
+  const std::vector<std::int64_t> begin{0, 90, 300};
+  auto out = this->poisoned(Extents<2>{300, 96});
+  this->run([&](auto& q) {
+    group_norm<Dev, T, T>(q, x.view(), {begin.data(), {3}}, 32, {}, {}, 1e-5F, Activation::none, out.view());
+  });
+  expect_close(out.download(), reference_group_norm(x.host, begin, 32, one, Host<1>({96}), 1e-5, Activation::none),
+               4 * tolerance<T>());
+}
+
 TYPED_TEST(Norm, GroupNormIsDeterministic) {
   using T = typename TestFixture::Element;
   using Dev = typename TestFixture::Device;

@@ -150,6 +150,24 @@ TYPED_TEST(SparseConvolution, RangesOfRowsGiveTheSame) {
                2 * tolerance<typename TestFixture::Element>(27 * 48));
 }
 
+// The first convolution after a subdivision may read the rows of the parents.
+TYPED_TEST(SparseConvolution, MoreOutputRowsThanInputRows) {
+  const auto parents = this->random_cells(200, 8, 1);
+  const auto n = static_cast<std::int64_t>(parents.size());
+  const auto parent_map = this->neighbours(parents);
+  Host<2> values({8 * n, 27});
+  for (std::int64_t r = 0; r < 8 * n; ++r) {
+    for (std::int64_t k = 0; k < 27; ++k) values(r, k) = parent_map.host(r / 8, (k * 7 + r) % 27);
+  }
+  const auto map = this->template make<std::int32_t, 2>(values);
+  auto x = this->random(Extents<2>{n, 32});
+  const auto l = this->layer(32, 24);
+  auto out = this->poisoned(Extents<2>{8 * n, 24});
+  this->run([&](auto& q) { submanifold_conv(q, x.view(), l.w.view(), l.bias.view(), map.view(), {}, out.view()); });
+  expect_close(out.download(), this->reference(x.host, l.w.host, l.bias.host, map.host, {}, all_rows(8 * n)),
+               2 * tolerance<typename TestFixture::Element>(27 * 32));
+}
+
 TYPED_TEST(SparseConvolution, TwelveThousandVoxels) {
   // A spherical shell, like the surface of an object.
   std::vector<Cell> cells;
@@ -178,6 +196,7 @@ TYPED_TEST(SparseConvolution, SubdividedNeighboursAreThoseOfTheChildren) {
     const auto expected = this->neighbours(children);
     const auto rows = static_cast<std::int64_t>(children.size());
     auto map = this->template poisoned_of<std::int32_t>(Extents<2>{rows, 27});
+    auto map_to_parents = this->template poisoned_of<std::int32_t>(Extents<2>{rows, 27});
     Host<2> parent_coords({rows / 8, 4});
     for (std::int64_t r = 0; r < rows / 8; ++r) {
       for (std::int64_t c = 0; c < 4; ++c)
@@ -187,9 +206,13 @@ TYPED_TEST(SparseConvolution, SubdividedNeighboursAreThoseOfTheChildren) {
     auto child_coords = this->template poisoned_of<std::int32_t>(Extents<2>{rows, 4});
     this->run([&](auto& q) {
       subdivide_neighbours(q, parent_map.view(), map.view());
+      subdivide_neighbours_to_parents(q, parent_map.view(), map_to_parents.view());
       subdivide_coords(q, coords.view(), child_coords.view());
     });
     expect_close(map.download(), expected.host, 0);
+    Host<2> parents_of = expected.host;
+    for (double& row : parents_of.values) row = std::floor(row / 8);  // -1 stays -1
+    expect_close(map_to_parents.download(), parents_of, 0);
     const Host<2> actual = child_coords.download();
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t c = 0; c < 4; ++c) {

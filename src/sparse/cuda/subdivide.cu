@@ -18,6 +18,8 @@ __device__ __forceinline__ Step step_of(int bit, int tap) {
   return {at < 0 ? -1 : at / 2, at & 1};
 }
 
+// kParents: the map names the parent of the neighbouring child instead of the child.
+template <bool kParents>
 struct NeighbourBody {
   const std::int32_t* parents;
   std::int32_t* out;
@@ -31,9 +33,17 @@ struct NeighbourBody {
     const Step z = step_of(child % 2, tap % 3);
     const int parent_tap = ((x.parent + 1) * 3 + y.parent + 1) * 3 + z.parent + 1;
     const std::int32_t parent = parents[row / 8 * 27 + parent_tap];
-    out[i] = parent < 0 ? -1 : parent * 8 + x.bit * 4 + y.bit * 2 + z.bit;
+    out[i] = parent < 0 || kParents ? parent : parent * 8 + x.bit * 4 + y.bit * 2 + z.bit;
   }
 };
+
+template <bool kParents>
+void map_children(const char* where, Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> parents, View<Cuda, std::int32_t, 2> out) {
+  require(parents.extent(1) == 27 && out.extent(1) == 27 && out.extent(0) == 8 * parents.extent(0) &&
+              out.extent(0) < kMaxRows && parents.contiguous() && out.contiguous(),
+          where, "parents [", parents.extent(0), ", ", parents.extent(1), "], out [", out.extent(0), ", ", out.extent(1), "]");
+  cuda::for_each(queue, where, out.size(), NeighbourBody<kParents>{parents.data(), out.data()});
+}
 
 struct CoordBody {
   const cuda::Pack<std::int32_t, 4>* parents;
@@ -75,11 +85,11 @@ void repeat(Queue<Cuda>& queue, In<Cuda, T, 2> x, View<Cuda, T, 2> out) {
 
 template <>
 void subdivide_neighbours(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> parents, View<Cuda, std::int32_t, 2> out) {
-  require(parents.extent(1) == 27 && out.extent(1) == 27 && out.extent(0) == 8 * parents.extent(0) &&
-              out.extent(0) < kMaxRows && parents.contiguous() && out.contiguous(),
-          "subdivide_neighbours", "parents [", parents.extent(0), ", ", parents.extent(1), "], out [", out.extent(0), ", ",
-          out.extent(1), "]");
-  cuda::for_each(queue, "subdivide_neighbours", out.size(), NeighbourBody{parents.data(), out.data()});
+  map_children<false>("subdivide_neighbours", queue, parents, out);
+}
+template <>
+void subdivide_neighbours_to_parents(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> parents, View<Cuda, std::int32_t, 2> out) {
+  map_children<true>("subdivide_neighbours_to_parents", queue, parents, out);
 }
 
 template <>
