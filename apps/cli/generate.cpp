@@ -238,9 +238,6 @@ int generate(const Settings& settings) {
                      .precision = settings.precision,
                      .tier = settings.tier,
                      .image_encoder = settings.image_encoder});
-  if (pipeline.untrained()) {
-    printer.message("the weights of " + checkpoint.string() + " were never trained: expect a shapeless object");
-  }
   const Asset asset = settings.from_latent.empty() ? pipeline.generate(request, observer)
                                                    : pipeline.decode(settings.from_latent, request, observer);
   const std::vector<WrittenFile> files = save_all(asset, settings, interrupt);

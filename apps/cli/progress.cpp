@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iomanip>
+#include <sstream>
 
 #include "text.h"
 
@@ -54,9 +56,10 @@ void ProgressPrinter::show(const Progress& progress) {
 void ProgressPrinter::draw_bar(const Progress& progress) {
   constexpr std::size_t bar_width = 24;
   const auto filled = static_cast<std::size_t>(std::clamp(progress.fraction, 0.0, 1.0) * bar_width);
-  std::string line = "[" + std::string(filled, '#') + std::string(bar_width - filled, '.') + "] " +
-                     pad_left(std::to_string(percent(progress)), 3) + " %  " + progress.stage + "  " + steps_of(progress) +
-                     "  " + time_left(progress);
+  std::ostringstream text;
+  text << '[' << std::string(filled, '#') << std::string(bar_width - filled, '.') << "] " << std::setw(3) << percent(progress)
+       << " %  " << progress.stage << "  " << steps_of(progress) << "  " << time_left(progress);
+  std::string line = text.str();
   // One column less than there are, or some terminals would wrap.
   line.resize(std::min(line.size(), terminal_width() - 1));
   std::fprintf(stderr, "\r%s\033[K", line.c_str());

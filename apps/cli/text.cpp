@@ -4,12 +4,10 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <iomanip>
+#include <sstream>
 
 namespace espalier::cli {
-
-std::string pad_left(const std::string& text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
 
 std::string fixed(double value, int decimals) {
   std::array<char, 64> buffer{};
@@ -26,22 +24,31 @@ std::string byte_count(std::uint64_t bytes) {
     value /= 1024.0;
     ++unit;
   }
-  return fixed(value, unit == 0 ? 0 : 1) + " " + units[unit];
+  return fixed(value, unit == 0 ? 0 : 1).append(" ").append(units[unit]);
 }
 
 std::string thousands(std::int64_t n) {
-  std::string digits = std::to_string(n);
-  const std::size_t first = digits.front() == '-' ? 1 : 0;
-  for (std::size_t at = digits.size(); at > first + 3;) digits.insert(at -= 3, ",");
-  return digits;
+  const std::string digits = std::to_string(n);
+  std::string out;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    const std::size_t behind = digits.size() - i;
+    if (i > 0 && behind % 3 == 0 && digits[i - 1] != '-') out += ',';
+    out += digits[i];
+  }
+  return out;
 }
 
 std::string duration(double seconds) {
   if (seconds < 60.0) return fixed(seconds, seconds < 10.0 ? 2 : 1) + " s";
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-  const auto two = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
-  if (whole < 3600) return std::to_string(whole / 60) + ":" + two(whole % 60) + " min";
-  return std::to_string(whole / 3600) + ":" + two(whole / 60 % 60) + ":" + two(whole % 60) + " h";
+  std::ostringstream out;
+  out << std::setfill('0');
+  if (whole < 3600) {
+    out << whole / 60 << ':' << std::setw(2) << whole % 60 << " min";
+  } else {
+    out << whole / 3600 << ':' << std::setw(2) << whole / 60 % 60 << ':' << std::setw(2) << whole % 60 << " h";
+  }
+  return out.str();
 }
 
 std::string one_line(const std::string& text) {
@@ -69,8 +76,11 @@ std::string Table::text() const {
     std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
       const bool left = std::find(left_.begin(), left_.end(), c) != left_.end();
-      const std::string space(widths[c] - row[c].size(), ' ');
-      line += (c == 0 ? "" : "  ") + (left ? row[c] + space : space + row[c]);
+      const std::size_t space = widths[c] - row[c].size();
+      if (c > 0) line += "  ";
+      if (!left) line.append(space, ' ');
+      line += row[c];
+      if (left) line.append(space, ' ');
     }
     line.resize(line.find_last_not_of(' ') + 1);
     out += line + '\n';

@@ -7,7 +7,6 @@
 
 namespace espalier::cli {
 
-[[nodiscard]] std::string pad_left(const std::string& text, std::size_t width);
 // "512 B", "1.5 MiB"
 [[nodiscard]] std::string byte_count(std::uint64_t bytes);
 // "12,345"

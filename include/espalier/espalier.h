@@ -68,7 +68,7 @@ struct Request {
   SamplerRequest latent{};                // second stage: structured latent
   MultiImageMode multi_image = MultiImageMode::stochastic;
   Background background = Background::automatic;
-  bool mesh = true;                       // what to decode
+  bool mesh = true;                       // what to decode; generate() may be asked for nothing, only the latent
   bool gaussians = true;
   bool radiance_field = false;
 };
@@ -128,8 +128,8 @@ class Asset {
   [[nodiscard]] const std::vector<std::string>& notices() const; // what the user should know
   [[nodiscard]] const std::map<std::string, std::string>& record() const;  // seed, settings, versions, hashes
 
-  // By extension: .glb, .obj, .stl and .ply hold the mesh, .ply the Gaussians when there is no mesh or when the name
-  // ends in .gaussians.ply or .splat.ply. Written atomically.
+  // By extension: .glb, .obj and .stl hold the mesh; .ply the Gaussians, as in TRELLIS, but the mesh when the name ends in
+  // .mesh.ply or when no Gaussians were decoded. Written atomically.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
   // Voxels and latent, for Pipeline::decode.
   void save_latent(const std::filesystem::path& path) const;
