@@ -52,6 +52,15 @@ std::string describe(const SamplerSettings& s) {
   return str("steps ", s.steps, ", guidance ", s.strength, ", rescale_t ", s.rescale_t, ", interval ", s.interval_lo, " ", s.interval_hi);
 }
 
+// prepare_picture with errors that name the file.
+PreparedPicture prepare_file(const fs::path& path, const Picture& picture) {
+  try {
+    return prepare_picture(picture, kPictureSide);
+  } catch (const Error& e) {
+    fail(e.code(), path.string(), ": ", e.what());
+  }
+}
+
 std::vector<float> draw(TorchGenerator& stream, std::int64_t n) {
   std::vector<float> values(static_cast<std::size_t>(n));
   stream.randn(values);
@@ -102,7 +111,7 @@ struct Pipeline::Impl {
   std::vector<float> prepare(const fs::path& path, Background background, AssetBuilder& asset) const {
     const Picture picture = load_picture(path);
     if (background == Background::none) return encoder_input(picture, kPictureSide);
-    const PreparedPicture prepared = prepare_picture(picture, kPictureSide);
+    const PreparedPicture prepared = prepare_file(path, picture);
     if (prepared.report.method == CutoutReport::Method::plain_background) {
       asset.notice(path.filename().string() + ": no alpha channel; its plain background was removed");
     }
@@ -209,7 +218,7 @@ std::vector<std::string> Pipeline::preprocess(const fs::path& image, Background 
   std::vector<std::string> notices;
   Picture out = picture;
   if (background == Background::automatic) {
-    PreparedPicture prepared = prepare_picture(picture, kPictureSide);
+    PreparedPicture prepared = prepare_file(image, picture);
     notices = std::move(prepared.report.warnings);
     notices.insert(notices.begin(), name_of(prepared.report.method));
     out = std::move(prepared.picture);
