@@ -8,6 +8,9 @@
 
 #ifdef __AVX__
 #include <immintrin.h>
+#else
+// How such vectors are passed without AVX has changed between compilers; everything here is inlined.
+#pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
 namespace espalier::cpu {
