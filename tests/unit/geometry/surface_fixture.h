@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <random>
 #include <set>
@@ -146,9 +147,12 @@ inline GoldenFile open_golden(const std::string& name) {
 }
 inline constexpr const char* kGoldenSurfaces[] = {"flexi_sphere", "flexi_torus", "flexi_gyroid", "flexi_ambiguous"};
 
-// Cubes in random order with random features; corner distances come from distance(corner) where given.
-template <class Distance>
-SurfaceInput make_input(const std::set<Cell>& cells, int resolution, bool colour, std::uint32_t seed, Distance&& distance) {
+// The distance of a corner, given its place and a random number in [-2, 2).
+using Distance = std::function<float(const Cell& corner, float random)>;
+
+// Cubes in random order with random features but for the distances.
+inline SurfaceInput make_input(const std::set<Cell>& cells, int resolution, bool colour, std::uint32_t seed,
+                               const Distance& distance) {
   Noise noise(seed);
   SurfaceInput input;
   input.resolution = resolution;

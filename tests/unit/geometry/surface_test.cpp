@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <string>
 
@@ -55,11 +56,12 @@ TEST_P(GoldenSurface, IsReproduced) {
 INSTANTIATE_TEST_SUITE_P(Cases, GoldenSurface, ::testing::ValuesIn(kGoldenSurfaces),
                          [](const auto& tested) { return std::string(tested.param); });
 
+constexpr SurfaceTable kTable = make_surface_table();
+
 TEST(SurfaceCases, PatchesPartitionTheCrossedEdges) {
-  constexpr SurfaceTable table = make_surface_table();
   int flagged = 0;
   for (int c = 0; c < 256; ++c) {
-    const SurfaceCase& patches = table.cases[c];
+    const SurfaceCase& patches = kTable.cases[c];
     std::set<int> listed;
     for (int p = 0; p < patches.patches; ++p) {
       EXPECT_GE(patches.begin[p + 1] - patches.begin[p], 3) << c;
@@ -74,10 +76,10 @@ TEST(SurfaceCases, PatchesPartitionTheCrossedEdges) {
     EXPECT_EQ(listed.size(), patches.begin[patches.patches]) << c;
     flagged += patches.flagged;
   }
-  EXPECT_EQ(table.cases[0].patches, 0);
-  EXPECT_EQ(table.cases[255].patches, 0);
-  EXPECT_EQ(table.cases[105].patches, 4);  // four inside corners, none of them neighbours
-  EXPECT_EQ(table.cases[150].patches, 4);
+  EXPECT_EQ(kTable.cases[0].patches, 0);
+  EXPECT_EQ(kTable.cases[255].patches, 0);
+  EXPECT_EQ(kTable.cases[105].patches, 4);  // four inside corners, none of them neighbours
+  EXPECT_EQ(kTable.cases[150].patches, 4);
   EXPECT_EQ(flagged, 36);  // the rotations of the classes C16 (12) and C19 (24) of the FlexiCubes supplement
 }
 
@@ -125,8 +127,7 @@ TEST(Surface, ExactZerosAreOutsideButDoNotStartOutwardQuads) {
 }
 
 // The cubes in and around the solid where a function is negative, so that the surface is closed and has no inner walls.
-template <class Distance>
-SurfaceInput solid(int resolution, Distance&& distance) {
+SurfaceInput solid(int resolution, const std::function<double(double, double, double)>& distance) {
   std::set<Cell> cells;
   const auto at = [&](const Cell& c) {
     return static_cast<float>(
