@@ -125,23 +125,39 @@ StructuredLatentFlow<Dev, T>::StructuredLatentFlow(const StructuredLatentFlowCon
   }
 }
 
-template <class Dev, class T>
-LatentStructure<Dev> StructuredLatentFlow<Dev, T>::prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels) const {
-  LatentStructure<Dev> s;
+LatentTables latent_tables(const StructuredLatentFlowConfig& config, const Voxels& voxels) {
+  LatentTables t;
+  const std::size_t stages = config.io_channels.size();
   Voxels level = voxels;
-  const std::size_t stages = config_.io_channels.size();
   for (std::size_t i = 0; i <= stages; ++i) {
-    auto& l = s.levels.emplace_back();
-    l.rows = level.rows();
-    l.row_batch = place<Dev, std::int32_t, 1>(queue, arena, row_batches(level), {l.rows});
-    if (stages > 0) l.neighbours = place<Dev, std::int32_t, 2>(queue, arena, neighbour_map(level), {l.rows, 27});
+    LatentTables::Level& l = t.levels.emplace_back();
+    l.row_batch = row_batches(level);
+    if (stages > 0) l.neighbours = neighbour_map(level);
+    l.voxels = std::move(level);
     if (i == stages) break;
-    Coarsened down = coarsen(level);
-    l.parent = place<Dev, std::int32_t, 1>(queue, arena, down.parent, {l.rows});
-    l.begin = place<Dev, std::int32_t, 1>(queue, arena, down.begin, {static_cast<std::int64_t>(down.begin.size())});
-    l.child = place<Dev, std::int32_t, 1>(queue, arena, down.child, {l.rows});
-    level = std::move(down.coarse);
+    l.coarser = coarsen(l.voxels);
+    level = l.coarser.coarse;
   }
+  return t;
+}
+
+template <class Dev, class T>
+LatentStructure<Dev> StructuredLatentFlow<Dev, T>::prepare(Queue<Dev>& queue, Arena<Dev>& arena, const LatentTables& tables) const {
+  LatentStructure<Dev> s;
+  const auto list = [&](const std::vector<std::int32_t>& v) {
+    return place<Dev, std::int32_t, 1>(queue, arena, v, {static_cast<std::int64_t>(v.size())});
+  };
+  for (const LatentTables::Level& from : tables.levels) {
+    auto& l = s.levels.emplace_back();
+    l.rows = from.voxels.rows();
+    l.row_batch = list(from.row_batch);
+    if (!from.neighbours.empty()) l.neighbours = place<Dev, std::int32_t, 2>(queue, arena, from.neighbours, {l.rows, 27});
+    if (&from == &tables.levels.back()) break;
+    l.parent = list(from.coarser.parent);
+    l.begin = list(from.coarser.begin);
+    l.child = list(from.coarser.child);
+  }
+  const Voxels& level = tables.levels.back().voxels;
   auto& last = s.levels.back();
   last.coords = place<Dev, std::int32_t, 2>(queue, arena, level.coords, {last.rows, 4});
   s.tokens.begin = level.begin;

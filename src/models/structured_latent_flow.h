@@ -33,12 +33,26 @@ struct LatentStructure {
   TokenLayout<Dev> tokens;
 };
 
+// The same tables on the host, to be built once per asset.
+struct LatentTables {
+  struct Level {
+    Voxels voxels;
+    std::vector<std::int32_t> neighbours, row_batch;
+    Coarsened coarser;  // empty in the last level
+  };
+  std::vector<Level> levels;
+};
+[[nodiscard]] LatentTables latent_tables(const StructuredLatentFlowConfig& config, const Voxels& voxels);
+
 template <class Dev, class T>
 class StructuredLatentFlow {
  public:
   StructuredLatentFlow(const StructuredLatentFlowConfig& config, WeightLoader<Dev>& load);
 
-  [[nodiscard]] LatentStructure<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels) const;
+  [[nodiscard]] LatentStructure<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const LatentTables& tables) const;
+  [[nodiscard]] LatentStructure<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels) const {
+    return prepare(queue, arena, latent_tables(config_, voxels));
+  }
 
   // Velocity of x [rows, in] at times t [batch] (times 1000) -> out [rows, out].
   void forward(Queue<Dev>& queue, View<Dev, const float, 2> x, View<Dev, const float, 1> t, const LatentStructure<Dev>& structure,

@@ -18,17 +18,25 @@ SparseTransformer<Dev, T>::SparseTransformer(const SparseTransformerConfig& conf
   }
 }
 
+TokenTables token_tables(const SparseTransformerConfig& config, const Voxels& voxels) {
+  TokenTables t;
+  if (config.mode == AttentionMode::full) {
+    t.even = whole_batches(voxels);
+    t.odd = t.even;
+  } else {
+    t.even = windows(voxels, config.window_size, 0);
+    t.odd = windows(voxels, config.window_size, config.window_size / 2);
+  }
+  return t;
+}
+
 template <class Dev, class T>
-SparseTokens<Dev> SparseTransformer<Dev, T>::prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels) const {
+SparseTokens<Dev> SparseTransformer<Dev, T>::prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels,
+                                                     const TokenTables& tables) const {
   SparseTokens<Dev> tokens;
   tokens.coords = place<Dev, std::int32_t, 2>(queue, arena, voxels.coords, {voxels.rows(), 4});
-  if (config_.mode == AttentionMode::full) {
-    tokens.even = place(queue, arena, whole_batches(voxels));
-    tokens.odd = tokens.even;
-  } else {
-    tokens.even = place(queue, arena, windows(voxels, config_.window_size, 0));
-    tokens.odd = place(queue, arena, windows(voxels, config_.window_size, config_.window_size / 2));
-  }
+  tokens.even = place(queue, arena, tables.even);
+  tokens.odd = place(queue, arena, tables.odd);
   return tokens;
 }
 

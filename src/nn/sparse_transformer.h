@@ -27,13 +27,22 @@ struct SparseTokens {
   Packing<Dev> even, odd;                   // attention groups of even and odd blocks
 };
 
+// The same groups on the host, to be built once per asset.
+struct TokenTables {
+  HostPacking even, odd;
+};
+[[nodiscard]] TokenTables token_tables(const SparseTransformerConfig& config, const Voxels& voxels);
+
 template <class Dev, class T>
 class SparseTransformer {
  public:
   SparseTransformer(const SparseTransformerConfig& config, WeightLoader<Dev>& load);
 
   // Places the tables for these voxels into `arena`.
-  [[nodiscard]] SparseTokens<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels) const;
+  [[nodiscard]] SparseTokens<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels, const TokenTables& tables) const;
+  [[nodiscard]] SparseTokens<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels) const {
+    return prepare(queue, arena, voxels, token_tables(config_, voxels));
+  }
 
   // latent [rows, in channels] -> out [rows, channels] in the torso type.
   void operator()(Queue<Dev>& queue, View<Dev, const float, 2> latent, const SparseTokens<Dev>& tokens, View<Dev, T, 2> out,

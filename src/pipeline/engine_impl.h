@@ -111,9 +111,16 @@ class EngineImpl final : public Engine {
   template <class V>
   [[nodiscard]] static std::vector<float> fetch(Queue<Dev>& queue, V view);
   [[nodiscard]] View<Dev, float, 2> place_latent(const std::vector<float>& latent, std::int64_t rows);
-  void run_latent(const StructuredLatentFlow<Dev, T>& flow, const Voxels& voxels, const SamplerSettings& settings,
+  // tables[b - 1]: of b copies of the voxels, for steps with b branches.
+  void run_latent(const StructuredLatentFlow<Dev, T>& flow, const std::vector<LatentTables>& tables, const SamplerSettings& settings,
                   const std::vector<float>& noise, const std::string& name, bool real, std::vector<float>& result);
-  void run_mesh(const MeshDecoder<Dev, T>& decoder, const Voxels& voxels, const std::vector<float>& latent, Mesh* mesh);
+  // What the mesh decoder reads besides the latent, built on the host once per asset.
+  struct MeshTables {
+    TokenTables tokens;
+    std::vector<std::int32_t> neighbours;
+  };
+  void run_mesh(const MeshDecoder<Dev, T>& decoder, const Voxels& voxels, const MeshTables& tables, const std::vector<float>& latent,
+                Mesh* mesh);
   // Contexts of all kept pictures, then that of the negative condition, which is all zeros.
   template <class Flow>
   [[nodiscard]] std::vector<Context<Dev, T>> contexts(const Flow& flow, const SamplerSettings& settings);
@@ -447,20 +454,18 @@ inline Voxels repeat_voxels(const Voxels& voxels, int times) {
 }
 
 template <class Dev, class T>
-void EngineImpl<Dev, T>::run_latent(const StructuredLatentFlow<Dev, T>& flow, const Voxels& voxels, const SamplerSettings& settings,
-                                    const std::vector<float>& noise, const std::string& name, bool real, std::vector<float>& result) {
+void EngineImpl<Dev, T>::run_latent(const StructuredLatentFlow<Dev, T>& flow, const std::vector<LatentTables>& tables,
+                                    const SamplerSettings& settings, const std::vector<float>& noise, const std::string& name, bool real,
+                                    std::vector<float>& result) {
   Arena<Dev>& arena = queue_.scratch();
   const std::int64_t channels = latent_channels();
-  const std::int64_t rows = voxels.rows();
+  const std::int64_t rows = static_cast<std::int64_t>(noise.size()) / channels;
   auto x = arena.template take<float, 1>({rows * channels});
   upload_bytes(queue_, noise.data(), x.data(), noise.size() * sizeof(float));
   const auto all = contexts(flow, settings);
   const int most = most_branches(settings, static_cast<int>(pictures_));
-  const int least = settings.multi_image == MultiImage::stochastic ? 1 : static_cast<int>(pictures_);
-  std::vector<LatentStructure<Dev>> structures(static_cast<std::size_t>(most));
-  for (int b = least; b <= most; ++b) {
-    structures[static_cast<std::size_t>(b) - 1] = flow.prepare(queue_, arena, repeat_voxels(voxels, b));
-  }
+  std::vector<LatentStructure<Dev>> structures;
+  for (const LatentTables& t : tables) structures.push_back(t.levels.empty() ? LatentStructure<Dev>{} : flow.prepare(queue_, arena, t));
   auto inputs = arena.template take<float, 2>({most * rows, channels});
   auto times = arena.template take<float, 1>({most});
   const Velocity<Dev> velocity = [&](View<Dev, const float, 1> state, double t, std::span<const int> branches, View<Dev, float, 2> out) {
@@ -499,7 +504,15 @@ std::vector<float> EngineImpl<Dev, T>::sample_latent(const Voxels& voxels, const
   const auto& flow = acquire(latent_flow_, seconds);
   std::vector<float> result;
   report(name, 0, settings.steps);
-  stage(name, seconds, [&](bool real) { run_latent(flow, voxels, settings, noise, name, real, result); });
+  const auto start = std::chrono::steady_clock::now();
+  const int most = most_branches(settings, static_cast<int>(pictures_));
+  std::vector<LatentTables> tables(static_cast<std::size_t>(most));
+  for (int b = settings.multi_image == MultiImage::stochastic ? 1 : static_cast<int>(pictures_); b <= most; ++b) {
+    tables[static_cast<std::size_t>(b) - 1] = latent_tables(latent_flow_.config(), repeat_voxels(voxels, b));
+  }
+  const double table_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  stage(name, seconds, [&](bool real) { run_latent(flow, tables, settings, noise, name, real, result); });
+  costs_.back().seconds += table_seconds;
   return result;
 }
 
@@ -518,11 +531,14 @@ Gaussians EngineImpl<Dev, T>::decode_gaussians(const Voxels& voxels, const std::
   const auto& decoder = acquire(gaussian_decoder_, seconds);
   Gaussians result;
   report(name, 0, 1);
+  const auto start = std::chrono::steady_clock::now();
+  const TokenTables tables = token_tables(decoder.config().transformer, voxels);
+  const double table_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   stage(name, seconds, [&](bool real) {
     Arena<Dev>& arena = queue_.scratch();
     const std::int64_t rows = voxels.rows();
     const auto input = place_latent(latent, rows);
-    const auto tokens = decoder.head().transformer().prepare(queue_, arena, voxels);
+    const auto tokens = decoder.head().transformer().prepare(queue_, arena, voxels, tables);
     auto raw = arena.template take<float, 2>({rows, decoder.config().channels()});
     decoder.head().forward(queue_, input, tokens, raw, nullptr);
     const std::int64_t n = rows * decoder.config().gaussians.per_voxel;
@@ -537,12 +553,14 @@ Gaussians EngineImpl<Dev, T>::decode_gaussians(const Voxels& voxels, const std::
     result.rotation = fetch(queue_, fields.rotation);
     result.opacity = fetch(queue_, fields.opacity);
   });
+  costs_.back().seconds += table_seconds;
   report(name, 1, 1);
   return result;
 }
 
 template <class Dev, class T>
-void EngineImpl<Dev, T>::run_mesh(const MeshDecoder<Dev, T>& decoder, const Voxels& voxels, const std::vector<float>& latent, Mesh* mesh) {
+void EngineImpl<Dev, T>::run_mesh(const MeshDecoder<Dev, T>& decoder, const Voxels& voxels, const MeshTables& tables,
+                                  const std::vector<float>& latent, Mesh* mesh) {
   Arena<Dev>& arena = queue_.scratch();
   const std::int64_t rows = voxels.rows();
   auto features = arena.template take<float, 2>({64 * rows, decoder.config().channels()});
@@ -550,8 +568,8 @@ void EngineImpl<Dev, T>::run_mesh(const MeshDecoder<Dev, T>& decoder, const Voxe
   {
     const Frame<Dev> frame(arena);
     const auto input = place_latent(latent, rows);
-    const auto tokens = decoder.transformer().prepare(queue_, arena, voxels);
-    const auto neighbours = place<Dev, std::int32_t, 2>(queue_, arena, neighbour_map(voxels), {rows, 27});
+    const auto tokens = decoder.transformer().prepare(queue_, arena, voxels, tables.tokens);
+    const auto neighbours = place<Dev, std::int32_t, 2>(queue_, arena, tables.neighbours, {rows, 27});
     const std::int64_t tile = tier_ == MemoryTier::low ? kLowTile : kTile;
     decoder.forward(queue_, input, tokens, neighbours, voxels, tile, features);
     decoder.cube_coords(queue_, tokens.coords, cubes);
@@ -605,7 +623,11 @@ Mesh EngineImpl<Dev, T>::decode_mesh(const Voxels& voxels, const std::vector<flo
   const auto& decoder = acquire(mesh_decoder_, seconds);
   Mesh mesh;
   report(name, 0, 1);
-  stage(name, seconds, [&](bool real) { run_mesh(decoder, voxels, latent, real ? &mesh : nullptr); });
+  const auto start = std::chrono::steady_clock::now();
+  const MeshTables tables{token_tables(decoder.config().transformer, voxels), neighbour_map(voxels)};
+  const double table_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  stage(name, seconds, [&](bool real) { run_mesh(decoder, voxels, tables, latent, real ? &mesh : nullptr); });
+  costs_.back().seconds += table_seconds;
   report(name, 1, 1);
   // run_mesh reported the extraction on its own; the stage around it holds the network and the memory of both.
   if (costs_.size() >= 2) {
