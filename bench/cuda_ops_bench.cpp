@@ -60,7 +60,7 @@ class Bench {
     const Frame<Cuda> frame(pool_);
     std::vector<std::function<void()>> calls;
     const std::size_t start = pool_.used();
-    while (calls.size() < 8 || (pool_.used() - start < kRing && calls.size() < 64)) calls.push_back(prepare());
+    while (calls.size() < 4 || (pool_.used() - start < kRing && calls.size() < 64)) calls.push_back(prepare());
     for (const auto& call : calls) call();
     queue_.synchronize();
     const double us = median_us(calls);
@@ -148,7 +148,11 @@ void time_linears(Bench& bench) {
   time_linear<half>(bench, 12000, 768, 2304, A::none, false);
   time_linear<half>(bench, 12000, 768, 3072, A::gelu_tanh, false);
   time_linear<half>(bench, 12000, 3072, 768, A::none, true);
-  time_linear<half>(bench, 12000, 768, 101, A::none, false);
+  time_linear<half>(bench, 768000, 96, 101, A::none, false);
+  time_linear<half>(bench, 768000, 96, 104, A::none, false);
+  time_linear<float>(bench, 768000, 96, 101, A::none, false);
+  time_linear<float>(bench, 768000, 96, 104, A::none, false);
+  time_linear<float>(bench, 12000, 768, 448, A::none, false);
   time_linear<half>(bench, 1, 1024, 6144, A::none, false);
   time_linear<half>(bench, 12, 1024, 6144, A::none, false);
   time_linear<half>(bench, 8192, 8192, 8192, A::none, false);

@@ -9,24 +9,25 @@ namespace {
 
 class Card : public OpTest<On<Cuda, float>> {};
 
-// tanh and erf forms of GELU differ by 5e-4 at most: the fused epilogue must be the tanh one.
+// The tanh and erf forms of GELU differ by up to 5e-4, most of all near -2.3, where a half is fine enough to tell. The
+// library's fused one must be the tanh form.
 TEST_F(Card, FusedGeluIsTheTanhForm) {
   const std::int64_t n = 4096;
-  Host<2> values({n, 1});
-  for (std::int64_t i = 0; i < n; ++i) values(i, 0) = -8.0 + 16.0 * static_cast<double>(i) / static_cast<double>(n);
-  auto x = make<float>(values);
-  Host<2> ones({8, 1});
-  std::fill(ones.values.begin(), ones.values.end(), 1.0);
-  auto w = make<float>(ones);
-  auto bias = random(Extents<1>{8}, 0, 0);
-  auto out = poisoned(Extents<2>{n, 8});
+  Host<2> values({n, 8});
+  for (std::int64_t i = 0; i < n; ++i) values(i, 0) = -4.0 + 3.0 * static_cast<double>(i) / static_cast<double>(n);
+  auto x = make<half>(values);
+  Host<2> firsts({8, 8});
+  for (std::int64_t o = 0; o < 8; ++o) firsts(o, 0) = 1;
+  auto w = make<half>(firsts);
+  auto bias = random_of<half>(Extents<1>{8}, 0, 0);
+  auto out = poisoned_of<half>(Extents<2>{n, 8});
   run([&](auto& q) { linear(q, x.view(), w.view(), bias.view(), Activation::gelu_tanh, out.view()); });
   const Host<2> actual = out.download();
   double worst = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     worst = std::max(worst, std::abs(actual(i, 3) - reference_activation(x.host(i, 0), Activation::gelu_tanh)));
   }
-  EXPECT_LT(worst, 2e-6);
+  EXPECT_LT(worst, 1e-4);
 }
 
 // One shape with different addresses, strides and epilogues must not share a plan that does not fit all of them.

@@ -53,7 +53,7 @@ struct ActivateBody {
     float v[N];
     cuda::load_floats<N>(x + i, v);
 #pragma unroll
-    for (int k = 0; k < N; ++k) v[k] = cuda::activate_value(v[k], activation);
+    for (int k = 0; k < N; ++k) v[k] = cuda::activate_value<T>(v[k], activation);
     cuda::store_floats<N>(out + i, v);
   }
 };

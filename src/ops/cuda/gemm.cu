@@ -137,7 +137,7 @@ struct FinishBody {
       for (int k = 0; k < N; ++k) v[k] += b[k];
     }
 #pragma unroll
-    for (int k = 0; k < N; ++k) v[k] = cuda::activate_value(v[k], activation);
+    for (int k = 0; k < N; ++k) v[k] = cuda::activate_value<T>(v[k], activation);
     cuda::store_floats<N>(at, v);
   }
 };
@@ -150,8 +150,8 @@ void finish(Queue<Cuda>& queue, View<Cuda, T, 2> out, const T* bias, Activation 
                              FinishBody<T>{out.data(), bias, out.outer_stride(), activation});
 }
 
-// The library's GELU is the tanh form; the other functions and products that it offers no fused kernel for end with a
-// pass of our own over the result.
+// The library's GELU is the tanh form, computed to 5e-6: enough for a half, not for float32. Float32 products, the other
+// functions and products that it offers no fused kernel for end with a pass of our own over the result.
 template <class T>
 void product(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T, 2> w, In<Cuda, T, 1> bias,
              Activation activation, In<Cuda, T, 2> residual, View<Cuda, T, 2> out) {
@@ -178,7 +178,7 @@ void product(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T
             stride(w),
             residual.data() == nullptr ? stride(out) : stride(residual),
             stride(out)};
-  const bool gelu = activation == Activation::gelu_tanh;
+  const bool gelu = activation == Activation::gelu_tanh && std::is_same_v<T, half>;
   const cublasLtEpilogue_t fused = p.bias != nullptr ? (gelu ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
                                                      : (gelu ? CUBLASLT_EPILOGUE_GELU : CUBLASLT_EPILOGUE_DEFAULT);
   if (run(queue, p, fused)) {

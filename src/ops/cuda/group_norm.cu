@@ -1,4 +1,4 @@
-// Group norm in three kernels: sums of each channel over chunks of rows, statistics of each group from them, and the
+// Group norm in three kernels: sums of each group over chunks of rows, statistics of each group from them, and the
 // normalisation. Chunks depend on the sizes alone and are added in order, so equal inputs give equal bits on every card.
 #include <algorithm>
 
@@ -16,15 +16,17 @@ using cuda::kPackOf;
 
 constexpr const char* kWhere = "group_norm";
 constexpr int kThreads = 256;
-constexpr std::int64_t kMostChunks = 1024;  // of one batch element: eight blocks for each multiprocessor of a large card
-constexpr std::int64_t kLeastRows = 64;     // of a chunk
-constexpr int kRun = 16;                    // values that are added in float before they join a double
+constexpr std::int64_t kMostChunks = 256;  // of one batch element: about one wave of blocks on a large card
+constexpr std::int64_t kLeastRows = 8;     // of a chunk
+constexpr int kBatch = 4;                  // rows that a thread has under way at once
 
 struct Sums {
   double sum, squares;
 };
-struct Moments {
-  float mean, inverse;
+// What the normalisation does to a channel: (x - pivot) * factor + shift. The mean is in both pivot and shift: x - pivot
+// loses nothing where x is close to the mean, and a mean rounded to float would. Each part is an array over the channels.
+struct Coefficients {
+  float *pivot, *factor, *shift;
 };
 
 // A block covers `columns` packs of channels (of grid.y tiles) times kThreads / columns rows at a time.
@@ -37,122 +39,137 @@ Tile tile_of(std::int64_t packs) {
   return {static_cast<int>(columns), static_cast<unsigned>(ceil_div(packs, columns))};
 }
 
-// Sums of x - pivot and its square for each channel over one chunk of rows, where the pivot is the group's first value in
-// the element's first row: sums around a value of the data keep their digits when the mean is far from zero.
+// Sums of x - pivot and its square for each group over one chunk of rows, where the pivot is the group's first value in the
+// element's first row: sums around a value of the data keep their digits when the mean is far from zero. Values are added
+// in float a few at a time and in double from there on. sums [chunks, tiles, groups]: a tile has zeros for groups of others.
 template <class T, int Pack>
 __global__ void __launch_bounds__(kThreads)
     sum_chunks(const T* __restrict__ x, std::int64_t rows, std::int64_t channels, std::int64_t chunk_rows, int columns,
                int group_width, Sums* __restrict__ sums) {
-  __shared__ Sums lanes[kThreads * (Pack > 4 ? 4 : Pack)];
+  __shared__ Sums parts[Pack][kThreads];
   const int column = static_cast<int>(threadIdx.x) % columns;
   const int lane = static_cast<int>(threadIdx.x) / columns;
   const int height = kThreads / columns;
-  const std::int64_t channel = (static_cast<std::int64_t>(blockIdx.y) * columns + column) * Pack;
-  const bool live = lane < height && channel < channels;
-  const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * chunk_rows;
-  const std::int64_t end = min(rows, begin + chunk_rows);
+  const std::int64_t first_channel = static_cast<std::int64_t>(blockIdx.y) * columns * Pack;
+  const std::int64_t channel = first_channel + column * Pack;
+  const std::int64_t end = min(rows, (static_cast<std::int64_t>(blockIdx.x) + 1) * chunk_rows);
   double sum[Pack] = {};
   double squares[Pack] = {};
-  if (live) {
+  if (lane < height && channel < channels) {
     float pivot[Pack];
 #pragma unroll
     for (int k = 0; k < Pack; ++k) pivot[k] = cuda::widen(x[(channel + k) / group_width * group_width]);
-    for (std::int64_t row = begin + lane; row < end;) {
-      float run_sum[Pack] = {};
-      float run_squares[Pack] = {};
-#pragma unroll 4
-      for (int i = 0; i < kRun && row < end; ++i, row += height) {
-        float v[Pack];
-        cuda::load_floats<Pack>(x + row * channels + channel, v);
+    for (std::int64_t row = blockIdx.x * chunk_rows + lane; row < end; row += kBatch * height) {
+      cuda::Pack<T, Pack> v[kBatch];
+#pragma unroll
+      for (int i = 0; i < kBatch; ++i) {
+        if (row + i * height < end) v[i] = cuda::load_pack<Pack>(x + (row + i * height) * channels + channel);
+      }
+      float few[Pack] = {};
+      float few_squares[Pack] = {};
+#pragma unroll
+      for (int i = 0; i < kBatch; ++i) {
+        if (row + i * height >= end) break;
 #pragma unroll
         for (int k = 0; k < Pack; ++k) {
-          const float d = v[k] - pivot[k];
-          run_sum[k] += d;
-          run_squares[k] += d * d;
+          const float d = cuda::widen(v[i].at[k]) - pivot[k];
+          few[k] += d;
+          few_squares[k] += d * d;
         }
       }
 #pragma unroll
       for (int k = 0; k < Pack; ++k) {
-        sum[k] += run_sum[k];
-        squares[k] += run_squares[k];
+        sum[k] += few[k];
+        squares[k] += few_squares[k];
       }
     }
   }
-  // Rows of the block are added by the threads of row 0, in order; at most four channels at a time to bound the memory.
-  constexpr int kPart = Pack > 4 ? 4 : Pack;
 #pragma unroll
-  for (int part = 0; part < Pack; part += kPart) {
-    __syncthreads();
-#pragma unroll
-    for (int k = 0; k < kPart; ++k) lanes[k * kThreads + threadIdx.x] = {sum[part + k], squares[part + k]};
-    __syncthreads();
-    if (lane != 0 || !live) continue;
-#pragma unroll
-    for (int k = 0; k < kPart; ++k) {
-      Sums total = lanes[k * kThreads + column];
-      for (int other = 1; other < height; ++other) {
-        const Sums more = lanes[k * kThreads + other * columns + column];
-        total.sum += more.sum;
-        total.squares += more.squares;
-      }
-      sums[static_cast<std::int64_t>(blockIdx.x) * channels + channel + part + k] = total;
+  for (int k = 0; k < Pack; ++k) parts[k][threadIdx.x] = {sum[k], squares[k]};
+  __syncthreads();
+
+  // A warp adds the parts of a group: its channels inside this tile, times the rows of threads.
+  const int groups = static_cast<int>(channels / group_width);
+  const std::int64_t last_channel = min(channels, first_channel + columns * Pack);
+  Sums* const out = sums + (static_cast<std::int64_t>(blockIdx.x) * gridDim.y + blockIdx.y) * groups;
+  for (int group = static_cast<int>(threadIdx.x) / cuda::kWarp; group < groups; group += kThreads / cuda::kWarp) {
+    const auto begin = static_cast<int>(max(static_cast<std::int64_t>(group) * group_width, first_channel) - first_channel);
+    const auto width =
+        static_cast<int>(min(static_cast<std::int64_t>(group + 1) * group_width, last_channel) - first_channel) - begin;
+    Sums total{};
+    for (int i = static_cast<int>(threadIdx.x) % cuda::kWarp; i < width * height; i += cuda::kWarp) {
+      const int c = begin + i % width;
+      const Sums part = parts[c % Pack][i / width * columns + c / Pack];
+      total.sum += part.sum;
+      total.squares += part.squares;
     }
+    total.sum = cuda::warp_sum(total.sum);
+    total.squares = cuda::warp_sum(total.squares);
+    if (threadIdx.x % cuda::kWarp == 0) out[group] = total;
   }
 }
 
-// One block per group adds the chunks' sums and turns them into mean and 1 / deviation.
+// One block per group adds the chunks' sums and turns them into the coefficients of its channels. `parts` = chunks * tiles.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    reduce_groups(const T* __restrict__ x, std::int64_t rows, std::int64_t channels, std::int64_t chunks, int group_width,
-                  float eps, const Sums* __restrict__ sums, Moments* __restrict__ moments) {
-  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * group_width;
+    reduce_groups(const T* __restrict__ x, std::int64_t rows, std::int64_t parts, int group_width, float eps,
+                  const Sums* __restrict__ sums, const float* __restrict__ gain, const float* __restrict__ bias,
+                  Coefficients coefficients) {
   double sum = 0;
   double squares = 0;
-  for (std::int64_t i = threadIdx.x; i < chunks * group_width; i += kThreads) {
-    const std::int64_t chunk = i / group_width;
-    const Sums part = sums[chunk * channels + first + (i - chunk * group_width)];
+  for (std::int64_t i = threadIdx.x; i < parts; i += kThreads) {
+    const Sums part = sums[i * gridDim.x + blockIdx.x];
     sum += part.sum;
     squares += part.squares;
   }
   sum = cuda::block_sum<kThreads>(sum);
   squares = cuda::block_sum<kThreads>(squares);
-  if (threadIdx.x != 0) return;
   const double count = static_cast<double>(rows) * group_width;
   const double offset = sum / count;
   const double variance = fmax(squares / count - offset * offset, 0.0);
-  moments[blockIdx.x] = {static_cast<float>(cuda::widen(x[first]) + offset),
-                         static_cast<float>(1.0 / sqrt(variance + static_cast<double>(eps)))};
+  const auto inverse = static_cast<float>(1.0 / sqrt(variance + static_cast<double>(eps)));
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * group_width;
+  for (std::int64_t c = first + threadIdx.x; c < first + group_width; c += kThreads) {
+    const float factor = inverse * (gain == nullptr ? 1.0F : gain[c]);
+    coefficients.pivot[c] = cuda::widen(x[first]);
+    coefficients.factor[c] = factor;
+    coefficients.shift[c] = (bias == nullptr ? 0.0F : bias[c]) - static_cast<float>(offset) * factor;
+  }
 }
 
 // out = activation((x - mean) * inverse * gain + bias) for the rows of one batch element; each thread keeps its channels.
+// out may be x, so a batch of rows is loaded before the first of them is stored.
 template <class T, class U, int Pack>
-__global__ void __launch_bounds__(kThreads)
-    normalise(const T* x, std::int64_t rows, std::int64_t channels, int columns, int group_width,
-              const Moments* __restrict__ moments, const float* __restrict__ gain, const float* __restrict__ bias,
-              Activation activation, U* out) {
+__global__ void __launch_bounds__(kThreads) normalise(const T* x, std::int64_t rows, std::int64_t channels, int columns,
+                                                      Coefficients coefficients, Activation activation, U* out) {
   const int column = static_cast<int>(threadIdx.x) % columns;
   const int lane = static_cast<int>(threadIdx.x) / columns;
   const int height = kThreads / columns;
   const std::int64_t channel = (static_cast<std::int64_t>(blockIdx.y) * columns + column) * Pack;
   if (lane >= height || channel >= channels) return;
-  float mean[Pack];
+  float pivot[Pack];
   float factor[Pack];
   float shift[Pack];
-#pragma unroll
-  for (int k = 0; k < Pack; ++k) {
-    const Moments m = moments[static_cast<int>(channel + k) / group_width];
-    mean[k] = m.mean;
-    factor[k] = m.inverse * (gain == nullptr ? 1.0F : gain[channel + k]);
-    shift[k] = bias == nullptr ? 0.0F : bias[channel + k];
-  }
+  cuda::load_floats<Pack>(coefficients.pivot + channel, pivot);
+  cuda::load_floats<Pack>(coefficients.factor + channel, factor);
+  cuda::load_floats<Pack>(coefficients.shift + channel, shift);
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * height;
-#pragma unroll 4
-  for (std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * height + lane; row < rows; row += step) {
-    float v[Pack];
-    cuda::load_floats<Pack>(x + row * channels + channel, v);
+  for (std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * height + lane; row < rows; row += kBatch * step) {
+    cuda::Pack<T, Pack> in[kBatch];
 #pragma unroll
-    for (int k = 0; k < Pack; ++k) v[k] = cuda::activate_value((v[k] - mean[k]) * factor[k] + shift[k], activation);
-    cuda::store_floats<Pack>(out + row * channels + channel, v);
+    for (int i = 0; i < kBatch; ++i) {
+      if (row + i * step < rows) in[i] = cuda::load_pack<Pack>(x + (row + i * step) * channels + channel);
+    }
+#pragma unroll
+    for (int i = 0; i < kBatch; ++i) {
+      if (row + i * step >= rows) break;
+      float v[Pack];
+#pragma unroll
+      for (int k = 0; k < Pack; ++k) {
+        v[k] = cuda::activate_value<U>((cuda::widen(in[i].at[k]) - pivot[k]) * factor[k] + shift[k], activation);
+      }
+      cuda::store_floats<Pack>(out + (row + i * step) * channels + channel, v);
+    }
   }
 }
 
@@ -167,22 +184,25 @@ struct Element {
   Activation activation;
 };
 
+// Rows of a chunk of an element of so many rows.
+std::int64_t chunk_rows_of(std::int64_t rows) { return std::max(kLeastRows, ceil_div(rows, kMostChunks)); }
+// The most chunks of any element of up to so many rows: fewer rows can mean more chunks, because sizes are rounded up.
+std::int64_t chunk_bound(std::int64_t rows) { return std::min(kMostChunks, ceil_div(rows, kLeastRows)); }
+
 template <class T, class U, int Pack>
-void norm_element(Queue<Cuda>& queue, const Element<T, U>& e, std::int64_t chunk_rows, Sums* sums, Moments* moments) {
+void norm_element(Queue<Cuda>& queue, const Element<T, U>& e, Sums* sums, const Coefficients& coefficients) {
   const Tile tile = tile_of(e.channels / Pack);
   const auto width = static_cast<int>(e.channels / e.groups);
+  const std::int64_t chunk_rows = chunk_rows_of(e.rows);
   const std::int64_t chunks = ceil_div(e.rows, chunk_rows);
   cuda::launch(queue, kWhere, sum_chunks<T, Pack>, dim3(static_cast<unsigned>(chunks), tile.tiles), dim3(kThreads), 0, e.x,
                e.rows, e.channels, chunk_rows, tile.columns, width, sums);
   cuda::launch(queue, kWhere, reduce_groups<T>, dim3(static_cast<unsigned>(e.groups)), dim3(kThreads), 0, e.x, e.rows,
-               e.channels, chunks, width, e.eps, static_cast<const Sums*>(sums), moments);
-  const unsigned blocks = cuda::striding_blocks(queue, e.rows, kThreads / tile.columns);
+               chunks * tile.tiles, width, e.eps, static_cast<const Sums*>(sums), e.gain, e.bias, coefficients);
+  const unsigned blocks = cuda::striding_blocks(queue, e.rows, std::int64_t{kBatch} * (kThreads / tile.columns));
   cuda::launch(queue, kWhere, normalise<T, U, Pack>, dim3(blocks, tile.tiles), dim3(kThreads), 0, e.x, e.rows, e.channels,
-               tile.columns, width, static_cast<const Moments*>(moments), e.gain, e.bias, e.activation, e.out);
+               tile.columns, coefficients, e.activation, e.out);
 }
-
-// Rows of a chunk of an element of so many rows.
-std::int64_t chunk_rows_of(std::int64_t rows) { return std::max(kLeastRows, ceil_div(rows, kMostChunks)); }
 
 template <class T, class U>
 void norm_groups(Queue<Cuda>& queue, View<Cuda, const T, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
@@ -195,11 +215,12 @@ void norm_groups(Queue<Cuda>& queue, View<Cuda, const T, 2> x, View<Cpu, const s
   std::int64_t most = 0;
   for (std::int64_t b = 0; b + 1 < begin.extent(0); ++b) most = std::max(most, begin(b + 1) - begin(b));
   if (most == 0) return;
-  // Elements follow one another on the stream and share the scratch.
+  // Elements follow one another on the stream and share the scratch, which does not depend on alignments.
   auto& arena = queue.scratch();
   const Frame<Cuda> frame(arena);
-  const auto sums = arena.template take<Sums, 2>({ceil_div(most, chunk_rows_of(most)), channels});
-  const auto moments = arena.template take<Moments, 1>({groups});
+  const auto sums = arena.template take<Sums, 3>({chunk_bound(most), tile_of(channels).tiles, groups});
+  const auto array = [&] { return arena.template take<float, 1>({channels}).data(); };
+  const Coefficients coefficients{array(), array(), array()};
   if (queue.metering()) return;
   const bool packed = channels % kPackOf<T> == 0 && cuda::fits_packs(x.data(), channels, kPackOf<T>) &&
                       cuda::fits_packs(out.data(), channels, kPackOf<T>);
@@ -210,9 +231,9 @@ void norm_groups(Queue<Cuda>& queue, View<Cuda, const T, 2> x, View<Cpu, const s
         x.data() + begin(b) * channels,       out.data() + begin(b) * channels,     rows, channels,  groups,
         gain.empty() ? nullptr : gain.data(), bias.empty() ? nullptr : bias.data(), eps,  activation};
     if (packed) {
-      norm_element<T, U, kPackOf<T>>(queue, element, chunk_rows_of(rows), sums.data(), moments.data());
+      norm_element<T, U, kPackOf<T>>(queue, element, sums.data(), coefficients);
     } else {
-      norm_element<T, U, 1>(queue, element, chunk_rows_of(rows), sums.data(), moments.data());
+      norm_element<T, U, 1>(queue, element, sums.data(), coefficients);
     }
   }
 }

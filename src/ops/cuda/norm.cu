@@ -1,6 +1,7 @@
-// Row norms. A row lives in the registers of a group of `lanes` threads of one warp (32 for wide rows, fewer for narrow
-// ones), is read and written once in 16-byte accesses, and its variance is taken around the mean that is already known.
-// Rows that do not fit (odd widths, unaligned columns, very wide rows) go through a plain kernel that reads three times.
+// Row norms. Each thread has one 16-byte pack of a row in registers. A row of up to 32 packs belongs to a group of threads
+// of one warp, a longer one to a block, which then is as wide as the row; so every row is read and written once, all of it
+// under way at the same time, and its variance is taken around the mean that is already known. Rows that do not fit (odd
+// widths, unaligned columns, very long rows) go through a plain kernel that reads three times.
 #include <bit>
 
 #include "ops/cuda/activation.cuh"
@@ -16,7 +17,7 @@ using cuda::kPackOf;
 using cuda::kWarp;
 
 constexpr int kThreads = 128;
-constexpr int kMaxPacks = 8;  // 16-byte packs per thread: rows up to 2048 half or 1024 float elements
+constexpr int kRowThreads = 512;  // the widest block of a single row: 4096 half or 2048 float elements
 
 // A NormTail as kernels see it; null where a part is absent.
 template <class T>
@@ -37,46 +38,43 @@ struct TailPointers {
         row_batch(tail.row_batch.empty() ? nullptr : tail.row_batch.data()),
         activation(tail.activation) {}
 
-  // Whether the packed kernel can apply it. That kernel knows silu alone: no network ends a norm with another function,
-  // and unrolled over a row they would be most of the code.
   [[nodiscard]] bool fits(int pack) const {
-    return (activation == Activation::none || activation == Activation::silu) && cuda::fits_packs(gain, 0, 4) &&
-           cuda::fits_packs(bias, 0, 4) && (shift == nullptr || cuda::fits_packs(shift, shift_stride, pack)) &&
-           (scale == nullptr || cuda::fits_packs(scale, scale_stride, pack));
+    return cuda::fits_packs(gain, 0, 4) && cuda::fits_packs(bias, 0, 4) && cuda::fits_packs(shift, shift_stride, pack) &&
+           cuda::fits_packs(scale, scale_stride, pack);
   }
 
   __device__ std::int64_t batch_of(std::int64_t row) const { return row_batch == nullptr ? 0 : row_batch[row]; }
+};
 
-  // Applies the tail to N normalised values that start at `column`.
-  template <int N>
-  __device__ void apply(float (&v)[N], std::int64_t batch, std::int64_t column) const {
+// What the tail does to N neighbouring channels. The modulation is loaded with the row, so that nothing waits for it after
+// the statistics; gain and bias, the same for all rows, are then in the caches anyway and would cost registers.
+template <class T, int N>
+struct Modulation {
+  cuda::Pack<T, N> scale, shift;  // zeros where absent, which leave a value exactly as it is
+
+  __device__ Modulation(const TailPointers<T>& tail, std::int64_t batch, std::int64_t column)
+      : scale(fetch(tail.scale, batch * tail.scale_stride + column)),
+        shift(fetch(tail.shift, batch * tail.shift_stride + column)) {}
+
+  __device__ void apply(const TailPointers<T>& tail, std::int64_t column, float (&v)[N]) const {
     float part[N];
-    if (gain != nullptr) {
-      cuda::load_floats<N>(gain + column, part);
+    if (tail.gain != nullptr) {
+      cuda::load_floats<N>(tail.gain + column, part);
 #pragma unroll
       for (int i = 0; i < N; ++i) v[i] *= part[i];
     }
-    if (bias != nullptr) {
-      cuda::load_floats<N>(bias + column, part);
+    if (tail.bias != nullptr) {
+      cuda::load_floats<N>(tail.bias + column, part);
 #pragma unroll
       for (int i = 0; i < N; ++i) v[i] += part[i];
     }
-    if (scale != nullptr) {
-      cuda::load_floats<N>(scale + batch * scale_stride + column, part);
 #pragma unroll
-      for (int i = 0; i < N; ++i) v[i] *= 1.0F + part[i];
-    }
-    if (shift != nullptr) {
-      cuda::load_floats<N>(shift + batch * shift_stride + column, part);
-#pragma unroll
-      for (int i = 0; i < N; ++i) v[i] += part[i];
-    }
-    if constexpr (N == 1) {
-      v[0] = cuda::activate_value(v[0], activation);
-    } else if (activation == Activation::silu) {
-#pragma unroll
-      for (int i = 0; i < N; ++i) v[i] = cuda::activate_value(v[i], Activation::silu);
-    }
+    for (int i = 0; i < N; ++i) v[i] = v[i] * (1.0F + cuda::widen(scale.at[i])) + cuda::widen(shift.at[i]);
+  }
+
+ private:
+  static __device__ cuda::Pack<T, N> fetch(const T* from, std::int64_t at) {
+    return from == nullptr ? cuda::Pack<T, N>{} : cuda::load_pack<N>(from + at);
   }
 };
 
@@ -88,11 +86,11 @@ struct PlainRows {
   std::int64_t stride;
 
   template <int N>
-  __device__ void load(std::int64_t row, std::int64_t /*batch*/, std::int64_t column, float (&v)[N]) const {
-    cuda::load_floats<N>(x + row * stride + column, v);
+  __device__ cuda::Pack<T, N> load(std::int64_t row, std::int64_t /*batch*/, std::int64_t column) const {
+    return cuda::load_pack<N>(x + row * stride + column);
   }
   template <int N>
-  __device__ void keep(std::int64_t /*row*/, std::int64_t /*column*/, const float (&/*v*/)[N]) const {}
+  __device__ void keep(std::int64_t /*row*/, std::int64_t /*column*/, const float (&/*values*/)[N]) const {}
 };
 
 template <class T>
@@ -102,22 +100,23 @@ struct AddRows {
   std::int64_t stride, h_stride, gate_stride;
 
   template <int N>
-  __device__ void load(std::int64_t row, std::int64_t batch, std::int64_t column, float (&v)[N]) const {
-    float part[N];
-    cuda::load_floats<N>(x + row * stride + column, v);
-    cuda::load_floats<N>(h + row * h_stride + column, part);
+  __device__ cuda::Pack<T, N> load(std::int64_t row, std::int64_t batch, std::int64_t column) const {
+    cuda::Pack<T, N> values = cuda::load_pack<N>(x + row * stride + column);
+    float added[N];
+    cuda::load_floats<N>(h + row * h_stride + column, added);
     if (gate != nullptr) {
       float factor[N];
       cuda::load_floats<N>(gate + batch * gate_stride + column, factor);
 #pragma unroll
-      for (int i = 0; i < N; ++i) part[i] *= factor[i];
+      for (int i = 0; i < N; ++i) added[i] *= factor[i];
     }
 #pragma unroll
-    for (int i = 0; i < N; ++i) v[i] = cuda::widen(cuda::narrow<T>(v[i] + part[i]));
+    for (int i = 0; i < N; ++i) values.at[i] = cuda::narrow<T>(cuda::widen(values.at[i]) + added[i]);
+    return values;
   }
   template <int N>
-  __device__ void keep(std::int64_t row, std::int64_t column, const float (&v)[N]) const {
-    cuda::store_floats<N>(x + row * stride + column, v);
+  __device__ void keep(std::int64_t row, std::int64_t column, const float (&values)[N]) const {
+    cuda::store_floats<N>(x + row * stride + column, values);
   }
 };
 
@@ -126,53 +125,62 @@ struct RowShape {
   float eps;
 };
 
-template <class T, class U, int Packs, class Rows>
-__global__ void __launch_bounds__(kThreads) norm_rows(Rows source, TailPointers<T> tail, RowShape shape, int lanes, U* out) {
+// Sum over the threads of a row: `lanes` of a warp, or the whole block, whose warps meet in `partial`, used once.
+constexpr int kRowWarps = kRowThreads / kWarp;
+template <bool Wide>
+__device__ float row_sum(float value, int lanes, float (&partial)[kRowWarps]) {
+  if constexpr (!Wide) {
+    return cuda::warp_sum(value, lanes);
+  } else {
+    value = cuda::warp_sum(value);
+    if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = value;
+    if (threadIdx.x >= blockDim.x / kWarp && threadIdx.x < kRowWarps) partial[threadIdx.x] = 0;
+    __syncthreads();
+    float total = 0;
+#pragma unroll
+    for (int warp = 0; warp < kRowWarps; ++warp) total += partial[warp];
+    return total;
+  }
+}
+
+// Registers are capped at 40, so that 48 warps fit on a multiprocessor: a row keeps a thread waiting for memory three times.
+template <class T, class U, bool Wide, class Rows>
+__global__ void __launch_bounds__(Wide ? kRowThreads : kThreads, Wide ? 3 : 12)
+    norm_rows(Rows source, TailPointers<T> tail, RowShape shape, int lanes, U* out) {
   constexpr int kPack = kPackOf<T>;
-  const int lane = static_cast<int>(threadIdx.x) & (lanes - 1);
-  const std::int64_t row = (static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x) / lanes;
-  const bool live = row < shape.rows;  // idle groups stay for the shuffles of their warp
+  __shared__ float partial[2][kRowWarps];
+  const int lane = Wide ? static_cast<int>(threadIdx.x) : static_cast<int>(threadIdx.x) & (lanes - 1);
+  const std::int64_t row = Wide ? blockIdx.x : (static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x) / lanes;
+  const std::int64_t column = static_cast<std::int64_t>(lane) * kPack;
+  const bool live = row < shape.rows && column < shape.channels;  // the others stay for the sums
   const std::int64_t batch = live ? tail.batch_of(row) : 0;
-  float v[Packs][kPack];
+  float v[kPack] = {};
+  if (live) {
+    const cuda::Pack<T, kPack> x = source.template load<kPack>(row, batch, column);
+#pragma unroll
+    for (int i = 0; i < kPack; ++i) v[i] = cuda::widen(x.at[i]);
+  }
+  const Modulation<T, kPack> modulation(tail, batch, live ? column : 0);
+  if (live) source.template keep<kPack>(row, column, v);
   float sum = 0;
 #pragma unroll
-  for (int p = 0; p < Packs; ++p) {
-    const std::int64_t column = static_cast<std::int64_t>(p * lanes + lane) * kPack;
-    if (live && column < shape.channels) source.load(row, batch, column, v[p]);
-  }
-#pragma unroll
-  for (int p = 0; p < Packs; ++p) {
-    const std::int64_t column = static_cast<std::int64_t>(p * lanes + lane) * kPack;
-    if (live && column < shape.channels) {
-      source.keep(row, column, v[p]);
-#pragma unroll
-      for (int i = 0; i < kPack; ++i) sum += v[p][i];
-    }
-  }
+  for (int i = 0; i < kPack; ++i) sum += v[i];
   const float inverse_count = 1.0F / static_cast<float>(shape.channels);
-  const float mean = cuda::warp_sum(sum, lanes) * inverse_count;
+  const float mean = row_sum<Wide>(sum, lanes, partial[0]) * inverse_count;
   float squares = 0;
 #pragma unroll
-  for (int p = 0; p < Packs; ++p) {
-    if (live && static_cast<std::int64_t>(p * lanes + lane) * kPack < shape.channels) {
-#pragma unroll
-      for (int i = 0; i < kPack; ++i) {
-        v[p][i] -= mean;
-        squares += v[p][i] * v[p][i];
-      }
-    }
+  for (int i = 0; i < kPack; ++i) {
+    v[i] -= mean;
+    squares += live ? v[i] * v[i] : 0.0F;
   }
-  const float inverse = rsqrtf(cuda::warp_sum(squares, lanes) * inverse_count + shape.eps);
+  const float inverse = rsqrtf(row_sum<Wide>(squares, lanes, partial[1]) * inverse_count + shape.eps);
+  if (!live) return;
 #pragma unroll
-  for (int p = 0; p < Packs; ++p) {
-    const std::int64_t column = static_cast<std::int64_t>(p * lanes + lane) * kPack;
-    if (live && column < shape.channels) {
+  for (int i = 0; i < kPack; ++i) v[i] *= inverse;
+  modulation.apply(tail, column, v);
 #pragma unroll
-      for (int i = 0; i < kPack; ++i) v[p][i] *= inverse;
-      tail.apply(v[p], batch, column);
-      cuda::store_floats<kPack>(out + row * shape.out_stride + column, v[p]);
-    }
-  }
+  for (int i = 0; i < kPack; ++i) v[i] = cuda::activate_value<U>(v[i], tail.activation);
+  cuda::store_floats<kPack>(out + row * shape.out_stride + column, v);
 }
 
 // Any width, any alignment: one warp per row. With an addition, the first pass stores x and the others read it.
@@ -183,12 +191,11 @@ __global__ void __launch_bounds__(kThreads) norm_rows_plain(Rows source, TailPoi
   const std::int64_t first = threadIdx.x % kWarp;
   const std::int64_t batch = tail.batch_of(row);
   const T* x = source.x + row * source.stride;
-  float v[1];
   float sum = 0;
   for (std::int64_t c = first; c < shape.channels; c += kWarp) {
-    source.load(row, batch, c, v);
-    source.keep(row, c, v);
-    sum += v[0];
+    const float value[1] = {cuda::widen(source.template load<1>(row, batch, c).at[0])};
+    source.template keep<1>(row, c, value);
+    sum += value[0];
   }
   const float inverse_count = 1.0F / static_cast<float>(shape.channels);
   const float mean = cuda::warp_sum(sum) * inverse_count;
@@ -199,20 +206,15 @@ __global__ void __launch_bounds__(kThreads) norm_rows_plain(Rows source, TailPoi
   }
   const float inverse = rsqrtf(cuda::warp_sum(squares) * inverse_count + shape.eps);
   for (std::int64_t c = first; c < shape.channels; c += kWarp) {
-    v[0] = (cuda::widen(x[c]) - mean) * inverse;
-    tail.apply(v, batch, c);
-    out[row * shape.out_stride + c] = cuda::narrow<U>(v[0]);
+    float v[1] = {(cuda::widen(x[c]) - mean) * inverse};
+    Modulation<T, 1>(tail, batch, c).apply(tail, c, v);
+    out[row * shape.out_stride + c] = cuda::narrow<U>(cuda::activate_value<U>(v[0], tail.activation));
   }
 }
 
-// Threads that share a row of `packs` packs, and packs of each thread rounded up to a compiled count.
-struct Split {
-  int lanes, packs;
-};
-Split split_row(std::int64_t packs) {
-  const int lanes = static_cast<int>(std::bit_ceil(static_cast<std::uint64_t>(std::min<std::int64_t>(packs, kWarp))));
-  const auto each = static_cast<int>(cuda::ceil_div(packs, lanes));
-  return {lanes, each <= 4 ? each : kMaxPacks};
+// The power of two that holds `packs` threads, up to a warp.
+int lanes_of(std::int64_t packs) {
+  return static_cast<int>(std::bit_ceil(static_cast<std::uint64_t>(std::min<std::int64_t>(packs, kWarp))));
 }
 
 template <class T, class U, class Rows>
@@ -221,23 +223,21 @@ void norm(Queue<Cuda>& queue, const char* where, const Rows& source, bool aligne
   constexpr int kPack = kPackOf<T>;
   const TailPointers<T> tail(tail_views);
   const bool fits = aligned && tail.fits(kPack) && shape.channels % kPack == 0 &&
-                    cuda::fits_packs(out, shape.out_stride, kPack) && shape.channels <= kPack * kWarp * kMaxPacks;
+                    cuda::fits_packs(out, shape.out_stride, kPack) && shape.channels <= std::int64_t{kPack} * kRowThreads;
   if (!fits) {
     const unsigned blocks = cuda::blocks_for(where, shape.rows, kThreads / kWarp);
     cuda::launch(queue, where, norm_rows_plain<T, U, Rows>, dim3(blocks), dim3(kThreads), 0, source, tail, shape, out);
     return;
   }
-  const Split split = split_row(shape.channels / kPack);
-  const unsigned blocks = cuda::blocks_for(where, shape.rows, kThreads / split.lanes);
-  const auto start = [&](auto kernel) {
-    cuda::launch(queue, where, kernel, dim3(blocks), dim3(kThreads), 0, source, tail, shape, split.lanes, out);
-  };
-  switch (split.packs) {
-    case 1: return start(norm_rows<T, U, 1, Rows>);
-    case 2: return start(norm_rows<T, U, 2, Rows>);
-    case 3: return start(norm_rows<T, U, 3, Rows>);
-    case 4: return start(norm_rows<T, U, 4, Rows>);
-    default: return start(norm_rows<T, U, kMaxPacks, Rows>);
+  const std::int64_t packs = shape.channels / kPack;
+  if (packs <= kWarp) {
+    const int lanes = lanes_of(packs);
+    const unsigned blocks = cuda::blocks_for(where, shape.rows, kThreads / lanes);
+    cuda::launch(queue, where, norm_rows<T, U, false, Rows>, dim3(blocks), dim3(kThreads), 0, source, tail, shape, lanes, out);
+  } else {
+    const auto threads = static_cast<unsigned>(cuda::ceil_div(packs, kWarp) * kWarp);
+    const unsigned blocks = cuda::blocks_for(where, shape.rows, 1);
+    cuda::launch(queue, where, norm_rows<T, U, true, Rows>, dim3(blocks), dim3(threads), 0, source, tail, shape, 0, out);
   }
 }
 
@@ -336,11 +336,11 @@ void rms_norm(Queue<Cuda>& queue, View<Cuda, T, 3> x, In<Cuda, float, 2> gamma) 
   constexpr int kPack = kPackOf<T>;
   const bool packed =
       shape.width % kPack == 0 && cuda::fits_packs(x.data(), shape.stride, kPack) && cuda::fits_packs(gamma.data(), 0, 4);
-  const Split split = split_row(packed ? shape.width / kPack : shape.width);
-  if (packed && split.packs == 1) return start(norm_heads<T, kPack, 1>, split.lanes);
-  const Split scalar = split_row(shape.width);
-  require(shape.width <= kMaxPacks * kWarp, kWhere, "heads of ", shape.width, " channels; at most 256 are possible");
-  start(norm_heads<T, 1, kMaxPacks>, scalar.lanes);
+  if (packed && shape.width <= kPack * kWarp) return start(norm_heads<T, kPack, 1>, lanes_of(shape.width / kPack));
+  constexpr int kMost = 8;  // elements per thread
+  require(shape.width <= kMost * kWarp, kWhere, "heads of ", shape.width, " channels; at most ", kMost * kWarp,
+          " are possible");
+  start(norm_heads<T, 1, kMost>, lanes_of(shape.width));
 }
 
 }  // namespace
