@@ -1,0 +1,93 @@
+#include "samplers/flow_euler.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace espalier {
+namespace {
+
+int guided_steps(int steps) {
+  SamplerSettings s;
+  s.steps = steps;
+  s.rescale_t = 3.0;
+  s.guided = true;
+  s.interval_lo = 0.5;
+  const auto t = flow_times(steps, s.rescale_t);
+  int n = 0;
+  for (int i = 0; i < steps; ++i) n += branches_of_step(s, i, t[static_cast<std::size_t>(i)], 1).back() == kNegative ? 1 : 0;
+  return n;
+}
+
+// Both ends of the interval belong to it; with rescale 3, t = 0.5 is hit exactly where the steps are a multiple of 4.
+TEST(FlowTimes, GuidanceCountsOfTheReference) {
+  const std::pair<int, int> expected[] = {{4, 4}, {8, 7}, {12, 10}, {20, 16}, {6, 5}, {7, 6}, {10, 8}, {25, 19}, {50, 38}};
+  for (const auto& [steps, guided] : expected) EXPECT_EQ(guided_steps(steps), guided) << steps << " steps";
+}
+
+TEST(FlowTimes, RunFromOneToZero) {
+  for (const int steps : {1, 2, 7, 1000}) {
+    const auto t = flow_times(steps, 3.0);
+    ASSERT_EQ(t.size(), static_cast<std::size_t>(steps) + 1);
+    EXPECT_EQ(t.front(), 1.0);
+    EXPECT_EQ(t.back(), 0.0);
+    for (std::size_t i = 1; i < t.size(); ++i) EXPECT_LT(t[i], t[i - 1]);
+  }
+}
+
+TEST(Branches, StochasticTakesTurnsAndMultidiffusionTakesAll) {
+  SamplerSettings s;
+  s.guided = true;
+  s.interval_lo = 0.5;
+  EXPECT_EQ(branches_of_step(s, 4, 0.9, 3), (std::vector<int>{1, kNegative}));
+  EXPECT_EQ(branches_of_step(s, 4, 0.1, 3), (std::vector<int>{1}));
+  s.multi_image = MultiImage::multidiffusion;
+  EXPECT_EQ(branches_of_step(s, 4, 0.9, 3), (std::vector<int>{0, 1, 2, kNegative}));
+  EXPECT_EQ(most_branches(s, 3), 4);
+}
+
+TEST(Settings, ImpossibleOnesAreRefusedByName) {
+  for (const auto& [steps, strength] : {std::pair{0, 1.0}, std::pair{1001, 1.0}, std::pair{10, -1.0}, std::pair{10, std::nan("")}}) {
+    SamplerSettings s;
+    s.steps = steps;
+    s.strength = strength;
+    EXPECT_THROW(check_settings(s, "test"), Error);
+  }
+}
+
+// dx/dt = v with v = x - c has the solution x(0) = c + (x(1) - c) e^-1; Euler converges to it.
+TEST(SampleFlow, IntegratesALinearField) {
+  Queue<Cpu> queue;
+  Arena<Cpu> arena(1 << 16, 0, "test");
+  queue.use(&arena);
+  std::vector<float> x{3.0F, -1.0F};
+  SamplerSettings s;
+  s.steps = 1000;
+  const Velocity<Cpu> field = [](View<Cpu, const float, 1> state, double, std::span<const int>, View<Cpu, float, 2> out) {
+    for (std::int64_t i = 0; i < state.extent(0); ++i) out(0, i) = state(i) - 1.0F;
+  };
+  sample_flow<Cpu>(queue, View<Cpu, float, 1>(x.data(), {2}), s, 1, field);
+  EXPECT_NEAR(x[0], 1.0 + 2.0 * std::exp(-1.0), 1e-3);
+  EXPECT_NEAR(x[1], 1.0 - 2.0 * std::exp(-1.0), 1e-3);
+}
+
+TEST(SampleFlow, GuidanceAndAverageCombineBranches) {
+  Queue<Cpu> queue;
+  Arena<Cpu> arena(1 << 16, 0, "test");
+  queue.use(&arena);
+  std::vector<float> x{0.0F};
+  SamplerSettings s;
+  s.steps = 1;
+  s.guided = true;
+  s.strength = 2.0;
+  s.multi_image = MultiImage::multidiffusion;
+  const Velocity<Cpu> field = [](View<Cpu, const float, 1>, double t, std::span<const int> branches, View<Cpu, float, 2> out) {
+    EXPECT_EQ(t, 1.0);
+    for (std::size_t b = 0; b < branches.size(); ++b) out(static_cast<std::int64_t>(b), 0) = branches[b] == kNegative ? 5.0F : 1.0F + 2.0F * static_cast<float>(branches[b]);
+  };
+  sample_flow<Cpu>(queue, View<Cpu, float, 1>(x.data(), {1}), s, 2, field);
+  EXPECT_FLOAT_EQ(x[0], -(3.0F * 2.0F - 2.0F * 5.0F));  // mean of 1 and 3 is 2
+}
+
+}  // namespace
+}  // namespace espalier
