@@ -39,6 +39,12 @@ void check_extension(const char* option, const fs::path& path, const char* wante
   }
 }
 
+// True also for files that do not exist yet, when folder and name are the same.
+bool same_place(const fs::path& a, const fs::path& b) {
+  std::error_code ignored;
+  return fs::weakly_canonical(fs::absolute(a, ignored), ignored) == fs::weakly_canonical(fs::absolute(b, ignored), ignored);
+}
+
 std::vector<fs::path> all_outputs(const Settings& s) {
   std::vector<fs::path> all = s.outputs;
   for (const fs::path& path : {s.preview, s.save_latent}) {
@@ -68,7 +74,7 @@ void check_usage(const Settings& s) {
   std::error_code ignored;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if (fs::weakly_canonical(outputs[i], ignored) == fs::weakly_canonical(outputs[j], ignored)) {
+      if (same_place(outputs[i], outputs[j])) {
         throw UsageError(outputs[i].string() + " is named twice as an output");
       }
     }

@@ -28,10 +28,11 @@ sigset_t watched_signals() {
 }
 
 // For the watching thread, while other threads may hold any lock: only calls that a signal handler could make, too.
-[[noreturn]] void leave(int code) {
-  constexpr std::string_view text = "\nespalier: stopped on request\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-  ::_exit(code);
+[[noreturn]] void leave() {
+  constexpr std::string_view text = "\nespalier: stopped on request\n";  // the line break ends a progress bar
+  const std::string_view shown = ::isatty(STDERR_FILENO) == 1 ? text : text.substr(1);
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, shown.data(), shown.size());
+  ::_exit(exit_interrupted);
 }
 
 int checked(int result, const char* what) {
@@ -70,14 +71,12 @@ void Interrupt::watch() {
     if ((sources[1].revents & POLLIN) != 0) {
       signalfd_siginfo info{};
       if (::read(signals_, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
-      const bool second = requested();
-      if (!second) signal_ = static_cast<int>(info.ssi_signo);
-      if (second) leave(exit_code());
+      if (requested_.exchange(true)) leave();
       continue;
     }
     // Holding the lock while exiting keeps a critical section from starting in between.
     const std::unique_lock<std::mutex> idle(critical_, std::try_to_lock);
-    if (idle.owns_lock()) leave(exit_code());
+    if (idle.owns_lock()) leave();
     impatient = true;
   }
 }

@@ -1,8 +1,8 @@
 // Ctrl-C (SIGINT) and SIGTERM as a flag that work can poll. Construct it before any other thread is started: the signals
 // are blocked in this thread and, by inheritance, in all later ones, and a thread of its own receives them.
 //
-// The work is given 0.7 seconds to stop by itself; after that, or at a second signal, the process ends at once with the
-// usual exit code (130 or 143). Only a Critical section is let finish, so that no temporary file stays behind.
+// The work is given 0.7 seconds to stop by itself; after that, or at a second signal, the process ends at once with
+// exit_interrupted. Only a Critical section is let finish, so that no temporary file stays behind.
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,8 @@
 
 namespace espalier::cli {
 
+inline constexpr int exit_interrupted = 130;  // what shells use for Ctrl-C: 128 + SIGINT
+
 class Interrupt {
  public:
   Interrupt();
@@ -18,9 +20,7 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
   ~Interrupt();
 
-  [[nodiscard]] bool requested() const { return signal_.load() != 0; }
-  // 128 + the signal that came.
-  [[nodiscard]] int exit_code() const { return 128 + signal_.load(); }
+  [[nodiscard]] bool requested() const { return requested_.load(); }
 
   // While it lives, only a second signal ends the process.
   class Critical {
@@ -34,7 +34,7 @@ class Interrupt {
  private:
   void watch();
 
-  std::atomic<int> signal_{0};
+  std::atomic<bool> requested_{false};
   std::mutex critical_;
   int signals_ = -1;  // a signalfd
   int stop_ = -1;     // an eventfd that ends the thread

@@ -1,4 +1,5 @@
-// espalier: the command. Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 stopped by Ctrl-C.
+// espalier: the command. Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 stopped by Ctrl-C
+// or SIGTERM.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -6,6 +7,7 @@
 #include <iostream>
 #include <new>
 
+#include "interrupt.h"
 #include "options.h"
 #include "text.h"
 
@@ -16,7 +18,6 @@ using namespace espalier::cli;
 
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
-constexpr int exit_interrupted = 130;
 
 int complain(int code, const std::string& text) {
   std::fflush(stdout);

@@ -1,0 +1,191 @@
+// The command doing its work, on the checkpoint that ships, with few steps on the CPU.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "image/codec.h"
+#include "program.h"
+#include "support/data.h"
+#include "support/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+class Generate : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string out(const std::string& name) const { return (folder_ / name).string(); }
+  [[nodiscard]] std::string bytes(const std::string& name) const { return read_text(folder_ / name); }
+
+  // generate PICTURE ARGUMENTS... with few steps.
+  [[nodiscard]] Words sampling(const Words& arguments) const {
+    Words all{"generate",
+              picture_,
+              "--device",
+              "cpu",
+              "--ss-sampling-steps",
+              "2",
+              "--slat-sampling-steps",
+              "1",
+              "--slat-guidance-strength",
+              "0",
+              "--ss-guidance-strength",
+              "0"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return all;
+  }
+  static Outcome succeed(const Words& arguments) {
+    Outcome outcome = espalier(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome;
+  }
+
+  const TemporaryFolder folder_;
+  const std::string picture_ = data_path("images/typical_humanoid_dragonborn.in.png").string();
+};
+
+TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
+  const Outcome first = succeed(
+      sampling({"-o", out("a.glb"), "-o", out("a.obj"), "-o", out("a.stl"), "-o", out("a.ply"), "-o", out("a.mesh.ply"),
+                "--preview", out("a.png"), "--save-latent", out("a.safetensors"), "--json", "--quiet", "--size", "8cm"}));
+  const auto report = nlohmann::json::parse(first.out);
+  EXPECT_EQ(report.at("device").get<std::string>().substr(0, 3), "cpu");
+  EXPECT_EQ(report.at("record").at("seed"), "42");
+  EXPECT_GT(report.at("voxels"), 0);
+  EXPECT_GT(report.at("faces"), 0);
+  EXPECT_GT(report.at("gaussians"), 0);
+  EXPECT_EQ(report.at("files").size(), 7U);
+  for (const auto& file : report.at("files")) {
+    EXPECT_EQ(fs::file_size(file.at("path").get<std::string>()), file.at("bytes").get<std::uintmax_t>());
+  }
+  ASSERT_GE(report.at("stages").size(), 5U);
+  for (const auto& stage : report.at("stages")) EXPECT_GE(stage.at("planned_bytes"), 0);
+
+  EXPECT_EQ(bytes("a.glb").substr(0, 4), "glTF");
+  EXPECT_NE(bytes("a.obj").find("\nf "), std::string::npos);
+  EXPECT_EQ(fs::file_size(folder_ / "a.stl"), 84 + 50 * report.at("faces").get<std::uintmax_t>());
+  EXPECT_NE(bytes("a.ply").substr(0, 4000).find("property float f_dc_0"), std::string::npos);
+  EXPECT_NE(bytes("a.ply").substr(0, 4000).find("seed: 42"), std::string::npos);
+  EXPECT_NE(bytes("a.mesh.ply").substr(0, 4000).find("element face"), std::string::npos);
+  EXPECT_NE(bytes("a.glb").find("sha256"), std::string::npos);
+  const Picture preview = load_picture(folder_ / "a.png");
+  EXPECT_GT(preview.width, preview.height);
+
+  succeed({"generate", "--from-latent", out("a.safetensors"), "--device", "cpu", "-o", out("b.glb"), "-o", out("b.obj"), "-o",
+           out("b.stl"), "-o", out("b.ply"), "--preview", out("b.png"), "--quiet", "--size", "80mm"});
+  for (const char* ending : {".glb", ".obj", ".stl", ".ply", ".png"}) {
+    EXPECT_TRUE(bytes(std::string("a") + ending) == bytes(std::string("b") + ending))
+        << ending << " differs when decoded again";
+  }
+}
+
+TEST_F(Generate, SeedDecidesTheResult) {
+  const auto latent = [&](const std::string& name, const std::string& seed) {
+    succeed(sampling({"--save-latent", out(name), "--seed", seed, "--quiet"}));
+    return bytes(name);
+  };
+  const std::string first = latent("a.safetensors", "7");
+  EXPECT_TRUE(first == latent("b.safetensors", "7")) << "the same seed gave another latent";
+  EXPECT_FALSE(first == latent("c.safetensors", "8")) << "another seed gave the same latent";
+}
+
+TEST_F(Generate, SeveralPicturesAndTheAppPreset) {
+  const std::string second = data_path("images/blob_a.in.png").string();
+  for (const char* mode : {"stochastic", "multidiffusion"}) {
+    const Outcome outcome = succeed(sampling({second, "--multiimage-algo", mode, "-o", out("a.ply"), "--json", "--quiet"}));
+    EXPECT_EQ(nlohmann::json::parse(outcome.out).at("record").at("multi-image"), mode);
+  }
+  const Outcome app = succeed({"generate", picture_, "--device", "cpu", "--preset", "app", "--ss-sampling-steps", "1",
+                               "--slat-sampling-steps", "1", "-o", out("b.ply"), "--json", "--quiet"});
+  const auto record = nlohmann::json::parse(app.out).at("record");
+  EXPECT_NE(record.at("first stage").get<std::string>().find("steps 1, guidance 7.5"), std::string::npos);
+  EXPECT_NE(record.at("second stage").get<std::string>().find("steps 1, guidance 3"), std::string::npos);
+}
+
+TEST_F(Generate, ReportsProgressTimesAndMemory) {
+  const Outcome outcome = succeed(sampling({"-o", out("a.ply")}));
+  for (const char* word :
+       {"sampling the sparse structure", "decoding the Gaussians", "planned", "peak", "a.ply", "Gaussians"}) {
+    EXPECT_NE(outcome.out.find(word), std::string::npos) << outcome.out << "lacks: " << word;
+  }
+  EXPECT_NE(outcome.err.find("sampling the structured latent"), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find('\r'), std::string::npos) << "a bar was drawn into a file";
+}
+
+TEST_F(Generate, FullDiskLeavesNoFile) {
+  succeed(sampling({"--save-latent", out("a.safetensors"), "--quiet"}));
+  const Outcome outcome = shell("ulimit -f 64; \"$ESPALIER\" generate --quiet --device cpu --from-latent '" +
+                                out("a.safetensors") + "' -o '" + out("a.ply") + "'");
+  expect_refusal(outcome, 1, {"a.ply"});
+  fs::remove(folder_ / "a.safetensors");
+  expect_empty(folder_.path());
+}
+
+class Interrupted : public Generate {
+ protected:
+  // Sends `signal` while the command is in `stage`.
+  void stop(const std::string& stage, int signal) const {
+    SCOPED_TRACE(stage);
+    Program program(
+        {"generate", picture_, "--device", "cpu", "--ss-sampling-steps", "1000", "-o", out("a.glb"), "-o", out("a.ply")});
+    ASSERT_TRUE(program.says(stage));
+    const auto sent = std::chrono::steady_clock::now();
+    program.send(signal);
+    const Outcome outcome = program.wait();
+    const std::chrono::duration<double> lived = std::chrono::steady_clock::now() - sent;
+    EXPECT_EQ(outcome.code, 130) << outcome.err;
+    EXPECT_LT(lived.count(), 1.0);
+    expect_empty(folder_.path());
+  }
+};
+
+TEST_F(Interrupted, StopsWithinASecond) {
+  stop("encoding the picture", SIGINT);
+  stop("sampling the sparse structure", SIGINT);
+  stop("sampling the sparse structure", SIGTERM);
+}
+
+TEST(Inspect, InfoListsAndCounts) {
+  const Outcome text = espalier({"info", shipped_checkpoint().string()});
+  EXPECT_EQ(text.code, 0) << text.err;
+  const Outcome outcome = espalier({"info", "--json"});  // the shipped checkpoint is found without a name
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto info = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(info.at("pipeline"), "TrellisImageTo3DPipeline");
+  bool flow_seen = false;
+  for (const auto& module : info.at("modules")) {
+    EXPECT_NE(text.out.find(module.at("role").get<std::string>()), std::string::npos);
+    EXPECT_GT(module.at("parameters"), 0);
+    std::int64_t tensors = 0;
+    for (const auto& [dtype, count] : module.at("tensors_by_dtype").items()) tensors += count.get<std::int64_t>();
+    EXPECT_EQ(module.at("tensors"), tensors);
+    flow_seen = flow_seen || module.at("name") == "SparseStructureFlowModel";
+  }
+  EXPECT_TRUE(flow_seen);
+}
+
+TEST(Inspect, DoctorApprovesOfTheProcessor) {
+  const Outcome outcome = espalier({"doctor", "--device", "cpu", "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err << outcome.out;
+  const auto report = nlohmann::json::parse(outcome.out);
+  EXPECT_TRUE(report.at("passed").get<bool>());
+  int passed = 0;
+  for (const auto& check : report.at("checks")) passed += check.at("verdict") == "ok" ? 1 : 0;
+  EXPECT_GT(passed, 5);
+}
+
+TEST(Inspect, PreprocessWritesTheCutOut) {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "a.png").string();
+  const Outcome outcome = espalier({"preprocess", data_path("images/blob_a.in.png").string(), "-o", out});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(load_picture(out).pixels == load_picture(data_path("images/blob_a.out.png")).pixels);
+}
+
+}  // namespace
+}  // namespace espalier::test
