@@ -143,9 +143,14 @@ __device__ float row_sum(float value, int lanes, float (&partial)[kRowWarps]) {
   }
 }
 
-// Registers are capped at 40, so that 48 warps fit on a multiprocessor: a row keeps a thread waiting for memory three times.
+// Registers are capped (at 40) so that so many threads fit on a multiprocessor: each waits for memory three times.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ == 750
+constexpr int kResident = 1024;  // all that there are
+#else
+constexpr int kResident = 1536;
+#endif
 template <class T, class U, bool Wide, class Rows>
-__global__ void __launch_bounds__(Wide ? kRowThreads : kThreads, Wide ? 3 : 12)
+__global__ void __launch_bounds__(Wide ? kRowThreads : kThreads, kResident / (Wide ? kRowThreads : kThreads))
     norm_rows(Rows source, TailPointers<T> tail, RowShape shape, int lanes, U* out) {
   constexpr int kPack = kPackOf<T>;
   __shared__ float partial[2][kRowWarps];
