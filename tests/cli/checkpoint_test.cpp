@@ -120,7 +120,7 @@ TEST_F(BadCheckpoint, DamagedTensorFiles) {
   const std::string whole = read_text(shipped_checkpoint() / (flow + ".safetensors"));
   refused_tensors("empty", "");
   refused_tensors("three bytes", "abc");
-  refused_tensors("foreign", read_text(ESPALIER_PROGRAM).substr(0, 100000));
+  refused_tensors("foreign", read_text(program_path()).substr(0, 100000));
   refused_tensors("cut off in the header", whole.substr(0, 500));
   refused_tensors("cut off in the data", whole.substr(0, whole.size() - 100));
   refused_tensors("more data than tensors", whole + "rest");

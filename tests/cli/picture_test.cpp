@@ -71,7 +71,7 @@ TEST_F(BadPicture, ForeignBytes) {
   refused("empty.png", "", {});
   refused("text.png", "this is no picture\n", {});
   refused("text.jpg", std::string(100000, 'x'), {});
-  refused("program.webp", read_text(ESPALIER_PROGRAM).substr(0, 50000), {});
+  refused("program.webp", read_text(program_path()).substr(0, 50000), {});
 }
 
 TEST_F(BadPicture, Truncated) {

@@ -9,11 +9,14 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
+
+#include "support/data.h"
 
 namespace espalier::test {
 
@@ -83,7 +86,7 @@ class Setup {
 };
 
 std::vector<std::string> with_program(const std::vector<std::string>& arguments) {
-  std::vector<std::string> command{ESPALIER_PROGRAM};
+  std::vector<std::string> command{program_path().string()};
   if (!arguments.empty() && arguments.front() == "/bin/sh") command.clear();
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
@@ -133,10 +136,15 @@ Outcome espalier(const std::vector<std::string>& arguments, const std::vector<st
 }
 
 Outcome shell(const std::string& script) {
-  return Program({"/bin/sh", "-c", "ESPALIER='" ESPALIER_PROGRAM "'; " + script}).wait();
+  return Program({"/bin/sh", "-c", "ESPALIER='" + program_path().string() + "'; " + script}).wait();
 }
 
-fs::path shipped_checkpoint() { return ESPALIER_SHIPPED_CHECKPOINT; }
+fs::path program_path() {
+  const char* const moved = std::getenv("ESPALIER_TEST_PROGRAM");
+  return moved != nullptr ? moved : ESPALIER_PROGRAM;
+}
+
+fs::path shipped_checkpoint() { return data_path("../../models/sprout"); }
 
 void expect_refusal(const Outcome& outcome, int code, const std::vector<std::string>& words) {
   EXPECT_EQ(outcome.code, code) << outcome.err << outcome.out;

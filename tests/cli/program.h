@@ -43,6 +43,8 @@ Outcome espalier(const std::vector<std::string>& arguments, const std::vector<st
 // sh -c SCRIPT with the command as $ESPALIER.
 Outcome shell(const std::string& script);
 
+// The command under test: the one that was built, or $ESPALIER_TEST_PROGRAM.
+[[nodiscard]] std::filesystem::path program_path();
 // The checkpoint that ships with the project.
 [[nodiscard]] std::filesystem::path shipped_checkpoint();
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "geometry/surface.h"
+#include "support/data.h"
 #include "unit/geometry/golden_file.h"
 
 namespace espalier::test {
@@ -143,7 +144,7 @@ inline SurfaceInput golden_input(const GoldenFile& golden) {
   return input;
 }
 inline GoldenFile open_golden(const std::string& name) {
-  return GoldenFile(std::string(ESPALIER_TEST_DATA "/flexi/") + name + ".safetensors");
+  return GoldenFile(data_path("flexi/" + name + ".safetensors").string());
 }
 inline constexpr const char* kGoldenSurfaces[] = {"flexi_sphere", "flexi_torus", "flexi_gyroid", "flexi_ambiguous"};
 
