@@ -8,11 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "cuda_timer.h"
 #include "ops/elementwise.h"
 #include "ops/norm.h"
 #include "ops/volume.h"
-#include "runtime/cuda/check.h"
-#include "runtime/cuda/native.h"
 #include "sparse/convolution.h"
 #include "tensor/dtype.h"
 
@@ -29,14 +28,6 @@ class Bench {
       : filter_(std::move(filter)), pool_(kPool, 0, "benchmark"), scratch_(std::size_t{256} << 20, 0, "scratch") {
     queue_.use(&scratch_);
     fill();
-    ESPALIER_CHECK_CUDA(cudaEventCreate(&begin_));
-    ESPALIER_CHECK_CUDA(cudaEventCreate(&end_));
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-  ~Bench() {
-    static_cast<void>(cudaEventDestroy(begin_));
-    static_cast<void>(cudaEventDestroy(end_));
   }
 
   Queue<Cuda>& queue() { return queue_; }
@@ -63,7 +54,7 @@ class Bench {
     while (calls.size() < 4 || (pool_.used() - start < kRing && calls.size() < 64)) calls.push_back(prepare());
     for (const auto& call : calls) call();
     queue_.synchronize();
-    const double us = median_us(calls);
+    const double us = timer_.median_us(queue_, calls, kRounds) / static_cast<double>(calls.size());
     if (flops > 0) {
       std::printf("%-58s %9.2f us %8.1f TFLOP/s\n", name.c_str(), us, flops / us * 1e-6);
     } else {
@@ -85,34 +76,10 @@ class Bench {
     }
   }
 
-  double median_us(const std::vector<std::function<void()>>& calls) {
-    const cudaStream_t stream = cuda::activate(queue_);
-    cudaGraph_t graph = nullptr;
-    cudaGraphExec_t executable = nullptr;
-    ESPALIER_CHECK_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-    for (const auto& call : calls) call();
-    ESPALIER_CHECK_CUDA(cudaStreamEndCapture(stream, &graph));
-    ESPALIER_CHECK_CUDA(cudaGraphInstantiate(&executable, graph, 0));
-    std::vector<float> times;
-    for (int round = -2; round < kRounds; ++round) {
-      ESPALIER_CHECK_CUDA(cudaEventRecord(begin_, stream));
-      ESPALIER_CHECK_CUDA(cudaGraphLaunch(executable, stream));
-      ESPALIER_CHECK_CUDA(cudaEventRecord(end_, stream));
-      ESPALIER_CHECK_CUDA(cudaEventSynchronize(end_));
-      float ms = 0;
-      ESPALIER_CHECK_CUDA(cudaEventElapsedTime(&ms, begin_, end_));
-      if (round >= 0) times.push_back(ms);
-    }
-    ESPALIER_CHECK_CUDA(cudaGraphExecDestroy(executable));
-    ESPALIER_CHECK_CUDA(cudaGraphDestroy(graph));
-    std::nth_element(times.begin(), times.begin() + kRounds / 2, times.end());
-    return static_cast<double>(times[kRounds / 2]) * 1e3 / static_cast<double>(calls.size());
-  }
-
   std::string filter_;
   Queue<Cuda> queue_;
   Arena<Cuda> pool_, scratch_;
-  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+  CudaTimer timer_;
 };
 
 template <class T>

@@ -24,6 +24,12 @@ if(ESPALIER_WITH_CUDA)
     set(CMAKE_CUDA_ARCHITECTURES ${ESPALIER_CUDA_ARCHITECTURES})
   endif()
   enable_language(CUDA)
+  # Machine code for compute capability 9.0 is compiled for 9.0a: only that card runs either, and only the latter may use
+  # its asynchronous tensor cores (src/ops/cuda/mma_hopper.cuh).
+  if(CMAKE_CUDA_ARCHITECTURES STREQUAL "native")
+    set(CMAKE_CUDA_ARCHITECTURES ${CMAKE_CUDA_ARCHITECTURES_NATIVE})
+  endif()
+  list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "^90-real$" "90a-real")
   # CMake 3.25 knows no C++20 flag for nvcc 13 and would fall back to C++17 without a word.
   if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
@@ -41,5 +47,8 @@ if(ESPALIER_WITH_CUDA)
   target_include_directories(espalier_cuda SYSTEM INTERFACE ${cuda_root}/include ${cuda_root}/include/cccl)
   # CUDA's own global name `half` would make espalier::half ambiguous.
   target_compile_definitions(espalier_cuda INTERFACE CUDA_NO_HALF)
+  if("90a-real" IN_LIST CMAKE_CUDA_ARCHITECTURES)
+    target_compile_definitions(espalier_cuda INTERFACE ESPALIER_SM90A)
+  endif()
   target_link_libraries(espalier_cuda INTERFACE ${ESPALIER_CUBLASLT})
 endif()

@@ -19,7 +19,7 @@ struct Packing {
 // out = softmax(scale q k^T) v for each head and sequence; query sequence s sees exactly the keys of key sequence s.
 // q [rows, heads, width], k and v [key rows, heads, width], out [rows, heads, width]; the row strides are free, so q, k
 // and v may be columns of one projection. Both packings have the same number of sequences. A query whose key sequence is
-// empty gives zeros. Softmax in float32. Width up to 256. Takes scratch from the queue's arena.
+// empty gives zeros. Softmax in float32. Width up to 256; scale > 0. Takes scratch from the queue's arena.
 // Source: Vaswani et al. 2017, eq. 1; the CUDA kernels use the online softmax of Milakov and Gimelshein 2018 and the
 // tiling of Dao 2023.
 template <class Dev, class T>

@@ -185,10 +185,18 @@ TYPED_TEST(Attention, OrderedQueriesWithOrderedKeys) {
   this->check(queries, keys, {2, 32, 1, 1, true}, "both ordered");
 }
 
+TYPED_TEST(Attention, LongSequencesOfScatteredRows) {
+  const Sequences queries = this->shuffled({600, 1, 0, 130, 777, 64});
+  const Sequences keys = this->shuffled({40, 300, 5, 0, 1000, 257});
+  for (const std::int64_t width : {40, 64}) this->check(queries, keys, {2, width, 1, 1, true}, "long and scattered");
+}
+
 // The largest logit moves between key blocks and the exponentials of most keys vanish.
 TYPED_TEST(Attention, SharpLogits) {
   const Sequences rows = consecutive({300});
   for (const double sharpness : {10.0, 60.0}) this->check(rows, rows, {2, 64, sharpness}, str("sharpness ", sharpness));
+  const Sequences many = consecutive({1100});
+  this->check(many, many, {2, 64, 60.0, 3}, "sharpness 60, long");
 }
 
 TYPED_TEST(Attention, ValuesFarFromZero) {

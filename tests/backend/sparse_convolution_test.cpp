@@ -108,6 +108,15 @@ TYPED_TEST(SparseConvolution, ManyWidths) {
   }
 }
 
+// Wide enough for the largest tiles, and few rows of many channels, whose sums are split.
+TYPED_TEST(SparseConvolution, WideLayers) {
+  const auto cells = this->random_cells(700, 10, 2);
+  for (const std::int64_t out : {128, 192, 200}) this->check(cells, 192, out, 7);
+  this->check(cells, 96, 96, 7);
+  this->check(cells, 1024, 128, 41);
+  this->check(cells, 768, 192, 41);
+}
+
 TYPED_TEST(SparseConvolution, Densities) {
   this->check({{0, 3, 3, 3}}, 16, 24);                  // one voxel
   this->check({{0, 0, 0, 0}, {1, 0, 0, 1}}, 8, 8);      // two elements never meet

@@ -21,7 +21,7 @@ template <class T>
 struct AttentionArgs {
   const T *q, *k, *v;
   T* out;
-  std::int64_t q_stride, k_stride, v_stride, out_stride;
+  int q_stride, k_stride, v_stride, out_stride;
   const std::int32_t *query_begin, *query_order, *key_begin, *key_order;
   int heads, width;
   int tiles;    // of queries, of the longest sequence

@@ -124,10 +124,13 @@ __device__ __forceinline__ void weigh_tile(FloatAttentionState<Tile>& state, con
   }
 }
 
+// out += weights v. The tile is summed up on its own first: sums of sums keep the rounding errors of thousands of keys
+// from piling up.
 template <class Tile>
 __device__ __forceinline__ void add_tile(FloatAttentionState<Tile>& state, const float* weights, const float* v) {
   const int x = static_cast<int>(threadIdx.x) % 16;
   const int y = static_cast<int>(threadIdx.x) / 16;
+  float4 part[4][Tile::kGroupsEach]{};
 #pragma unroll 2
   for (int key = 0; key < Tile::kKeys; key += 4) {
     float4 weight[4];
@@ -142,12 +145,17 @@ __device__ __forceinline__ void add_tile(FloatAttentionState<Tile>& state, const
       const float4 v3 = *reinterpret_cast<const float4*>(value + 3 * Tile::kPitch);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        add4(weight[i].x, v0, state.out[i][g]);
-        add4(weight[i].y, v1, state.out[i][g]);
-        add4(weight[i].z, v2, state.out[i][g]);
-        add4(weight[i].w, v3, state.out[i][g]);
+        add4(weight[i].x, v0, part[i][g]);
+        add4(weight[i].y, v1, part[i][g]);
+        add4(weight[i].z, v2, part[i][g]);
+        add4(weight[i].w, v3, part[i][g]);
       }
     }
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+#pragma unroll
+    for (int g = 0; g < Tile::kGroupsEach; ++g) add4(1.0F, part[i][g], state.out[i][g]);
   }
 }
 

@@ -1,10 +1,11 @@
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "ops/cuda/convolution.h"
 #include "ops/cuda/convolution_float.cuh"
 #include "ops/cuda/convolution_half.cuh"
+#include "ops/cuda/convolution_hopper.cuh"
+#include "ops/cuda/hopper.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
 #include "runtime/cuda/launch.cuh"
@@ -71,13 +72,15 @@ struct Convolution {
     args.partial = nullptr;
     args.neighbours = neighbours;
     args.rows = out.extent(0);
-    args.x_stride = x.outer_stride();
+    args.x_stride = static_cast<int>(x.outer_stride());
     args.residual_stride = residual.outer_stride();
     args.out_stride = out.outer_stride();
     args.in = static_cast<int>(in());
     args.out_channels = static_cast<int>(channels());
     args.column_tiles = static_cast<int>(ceil_div(channels(), columns));
     args.splits = splits;
+    args.packed_out = channels() % 8 == 0 && fits_packs(bias.data(), 8, 8) && fits_packs(out.data(), out.outer_stride(), 8) &&
+                      fits_packs(residual.data(), residual.outer_stride(), 8);
     return args;
   }
   // Runs `kernel`, whose elements are E, over tiles of rows x columns with terms of `depth` channels.
@@ -105,12 +108,32 @@ struct Convolution {
     run<__half>(convolution_half_kernel<Tile>, Tile::kRows, Tile::kColumns, Tile::kDepth, Tile::kThreads, Tile::kShared,
                 Tile::kBlocks);
   }
+  template <class Tile>
+  void run_hopper() const {
+    run<__half>(convolution_hopper_kernel<Tile>, Tile::kRows, Tile::kColumns, Tile::kDepth, Tile::kThreads, Tile::kShared,
+                Tile::kBlocks);
+  }
   template <bool Packs>
   void run_float() const {
     run<float>(convolution_float_kernel<Packs>, FloatTile::kRows, FloatTile::kColumns, FloatTile::kDepth, FloatTile::kThreads,
                0, 2);
   }
 };
+
+// Of tile widths in descending order, the one that computes the fewest columns beyond the last; among equals the widest,
+// which reads x least often.
+template <std::int64_t... Widths>
+std::int64_t best_columns(std::int64_t channels) {
+  std::int64_t best = 0;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t width : {Widths...}) {
+    const std::int64_t computed = ceil_div(channels, width) * width;
+    if (computed >= least) continue;
+    least = computed;
+    best = width;
+  }
+  return best;
+}
 
 void run(const Convolution<float>& c) {
   const bool packs = c.in() % 4 == 0 && fits_packs(c.x.data(), c.x.outer_stride(), 4) && fits_packs(c.w.data(), c.in(), 4);
@@ -119,24 +142,29 @@ void run(const Convolution<float>& c) {
 
 void run(const Convolution<half>& c) {
   const std::int64_t channels = c.channels();
-  const bool packs = c.in() % 8 == 0 && channels % 8 == 0 && fits_packs(c.x.data(), c.x.outer_stride(), 8) &&
-                     fits_packs(c.w.data(), c.in(), 8) && fits_packs(c.bias.data(), 8, 8) &&
-                     fits_packs(c.residual.data(), c.residual.outer_stride(), 8) &&
-                     fits_packs(c.out.data(), c.out.outer_stride(), 8);
+  const bool packs = c.in() % 8 == 0 && fits_packs(c.x.data(), c.x.outer_stride(), 8) && fits_packs(c.w.data(), c.in(), 8);
   if (!packs) return c.run_half<ConvolutionTile<64, 64, 32, 2, 2, 2, 3, false>>();
-  constexpr std::size_t kLargest = std::size_t{99} << 10;  // what cards from 8.0 on grant a block
-  if (c.queue.native().properties.sharedMemPerBlockOptin < kLargest)
-    return c.run_half<ConvolutionTile<64, 64, 32, 2, 2, 2, 3>>();
-  // The tile that computes the fewest columns beyond the last; among equals the widest, which reads x least often.
-  constexpr std::array<std::int64_t, 5> kColumns{192, 128, 96, 64, 32};
-  std::int64_t best = kColumns[0];
-  for (const std::int64_t columns : kColumns) {
-    if (ceil_div(channels, columns) * columns < ceil_div(channels, best) * best) best = columns;
+  const Queue<Cuda>& queue = c.queue;
+  // Terms of 64 channels cost less each; where the last of them would be half empty, terms of 32 cost less together.
+  const bool deep = (c.in() + 31) / 32 % 2 == 0;
+  if (runs_sm90a(queue) && channels > 64) {
+    const std::int64_t columns = best_columns<192, 128, 96>(channels);
+    if (columns == 192) return c.run_hopper<HopperConvolutionTile<192, 192, 64, 4, 1>>();
+    if (columns == 96 && deep) return c.run_hopper<HopperConvolutionTile<256, 96, 64, 4, 1>>();
+    if (columns == 96) return c.run_hopper<HopperConvolutionTile<256, 96, 32, 5, 1>>();
+    // Tiles of 256 rows read w half as often; they pay when there are enough for all multiprocessors.
+    const std::int64_t tiles = ceil_div(c.out.extent(0), 256) * ceil_div(channels, 128);
+    const std::int64_t multiprocessors = queue.native().properties.multiProcessorCount;
+    if (10 * tiles >= 9 * multiprocessors && c.in() <= 256) return c.run_hopper<HopperConvolutionTile<256, 128, 64, 4, 1>>();
+    return c.run_hopper<HopperConvolutionTile<128, 128, 64, 4, 1>>();
   }
-  switch (best) {
-    case 192: return c.run_half<ConvolutionTile<128, 192, 32, 2, 4, 4, 1>>();
+  constexpr std::size_t kLargest = std::size_t{99} << 10;  // what all cards from 8.0 on grant a block
+  if (queue.native().properties.sharedMemPerBlockOptin < kLargest) return c.run_half<ConvolutionTile<64, 64, 32, 2, 2, 2, 3>>();
+  switch (best_columns<128, 96, 64, 32>(channels)) {
     case 128: return c.run_half<ConvolutionTile<128, 128, 32, 2, 2, 4, 2>>();
-    case 96: return c.run_half<ConvolutionTile<256, 96, 32, 4, 2, 3, 1>>();
+    case 96:
+      if (deep) return c.run_half<ConvolutionTile<128, 96, 64, 2, 2, 3, 2>>();
+      return c.run_half<ConvolutionTile<128, 96, 32, 2, 2, 4, 2>>();
     case 64: return c.run_half<ConvolutionTile<128, 64, 32, 4, 2, 4, 2>>();
     default: return c.run_half<ConvolutionTile<128, 32, 32, 4, 1, 4, 4>>();
   }
@@ -156,6 +184,8 @@ void convolve(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, 
           residual.extent(1), "], out [", out.extent(0), ", ", channels, "]");
   require(x.extent(0) <= std::numeric_limits<std::int32_t>::max() && kTaps * x.extent(1) <= std::numeric_limits<int>::max(),
           where, x.extent(0), " rows of ", x.extent(1), " channels are too many");
+  require(x.outer_stride() <= std::numeric_limits<int>::max() && w.size() <= std::numeric_limits<std::uint32_t>::max(), where,
+          "rows of x ", x.outer_stride(), " elements apart, ", w.size(), " weights");
   if (out.size() == 0) return;
   run(Convolution<T>{queue, where, x, w, bias, neighbours, residual, out});
 }

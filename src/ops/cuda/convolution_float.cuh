@@ -37,7 +37,7 @@ struct FloatTerm {
     const int thread = static_cast<int>(threadIdx.x);
     const std::int32_t row = rows[thread / 2];
     const int x_channel = channel + thread % 2 * 8;
-    fetch(args.x + row * args.x_stride + x_channel, row >= 0 ? args.in - x_channel : 0, x);
+    fetch(args.x + std::int64_t{row} * args.x_stride + x_channel, row >= 0 ? args.in - x_channel : 0, x);
     const int column = first_column + thread / 4;
     const int w_channel = channel + thread % 4 * 4;
     fetch(args.w + (std::int64_t{column} * kTaps + tap) * args.in + w_channel,

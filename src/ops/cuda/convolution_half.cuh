@@ -8,8 +8,8 @@
 namespace espalier::cuda {
 
 // Rows x Columns: of the block's tile. Depth: channels of a term, 32 or 64. RowWarps x ColumnWarps: warps, which share
-// the tile evenly. Blocks: that a multiprocessor shall hold. Packs: rows of x, w, out and residual are aligned to 16
-// bytes and both channel counts are multiples of 8.
+// the tile evenly. Blocks: that a multiprocessor shall hold. Packs: rows of x and w are aligned to 16 bytes
+// and the count of input channels is a multiple of 8.
 template <int Rows, int Columns, int Depth, int RowWarps, int ColumnWarps, int Stages, int Blocks, bool Packs = true>
 struct ConvolutionTile {
   static constexpr int kRows = Rows;
@@ -28,7 +28,8 @@ struct ConvolutionTile {
 
   static constexpr int kPitch = 2 * Depth;  // bytes of a row of either operand
   static constexpr int kStage = (Rows + Columns) * kPitch;
-  static constexpr int kResultPitch = kWarpColumns + 4;  // floats
+  static constexpr int kResultColumns = kWarpColumns > 96 ? kWarpColumns / 2 : kWarpColumns;  // stored at once
+  static constexpr int kResultPitch = kResultColumns + 4;                                     // floats
   static constexpr std::size_t kShared = std::size_t{Stages} * kStage + sizeof(TileNeighbours<Rows>);
 
   static_assert(Depth == 32 || Depth == 64);
@@ -39,6 +40,20 @@ struct ConvolutionTile {
   __device__ static constexpr unsigned offset(int row, int chunk) {
     const int spread = Depth == 64 ? row % 8 : row / 2 % 4;
     return static_cast<unsigned>(row * kPitch + (chunk ^ spread) * 16);
+  }
+};
+
+// The tile of a block: blocks are numbered [row tile][column tile], so that blocks that run together share rows of x.
+template <class Tile>
+struct ConvolutionBlock {
+  std::int64_t first_row;
+  int first_column;
+
+  template <class T>
+  __device__ __forceinline__ explicit ConvolutionBlock(const ConvolutionArgs<T>& args) {
+    const auto column_tiles = static_cast<unsigned>(args.column_tiles);
+    first_row = std::int64_t{blockIdx.x / column_tiles} * Tile::kRows;
+    first_column = static_cast<int>(blockIdx.x % column_tiles) * Tile::kColumns;
   }
 };
 
@@ -53,53 +68,62 @@ template <class Tile>
 class ConvolutionLoader {
  public:
   __device__ __forceinline__ ConvolutionLoader(const ConvolutionArgs<__half>& args, int first_column, std::uint32_t shared)
-      : args_(args), chunk_(static_cast<int>(threadIdx.x) % kChunks), row_(static_cast<int>(threadIdx.x) / kChunks) {
-    w_ = args.w + static_cast<std::int64_t>(first_column + row_) * kTaps * args.in + chunk_ * 8;
-    columns_ = args.out_channels - first_column;
-    to_ = shared + Tile::offset(row_, chunk_);
+      : row_(static_cast<int>(threadIdx.x) / kChunks),
+        column_(static_cast<int>(threadIdx.x) % kChunks * 8),
+        in_(args.in),
+        x_stride_(args.x_stride),
+        x_(args.x + column_),
+        w_(args.w + column_),
+        to_(shared + Tile::offset(row_, column_ / 8)) {
+#pragma unroll
+    for (int i = 0; i < kWPasses; ++i) {
+      // Out channels beyond the last are never stored, so what they are computed from does not matter.
+      const int channel = min(first_column + row_ + i * kAtOnce, args.out_channels - 1);
+      w_row_[i] = static_cast<unsigned>(channel) * static_cast<unsigned>(kTaps * args.in);
+    }
   }
 
+  // `rows` are those of x for the tap.
   __device__ __forceinline__ void load(int slot, int tap, int channel, const std::int32_t* rows) const {
     const std::uint32_t x_to = to_ + static_cast<unsigned>(slot * Tile::kStage);
-    const int left = args_.in - channel - chunk_ * 8;
-    const __half* x = args_.x + channel + chunk_ * 8;
+    const int left = max(in_ - channel - column_, 0);
+    const __half* x = x_ + channel;
 #pragma unroll
-    for (int i = 0; i < (Tile::kRows + kRowsAtOnce - 1) / kRowsAtOnce; ++i) {
-      if (Tile::kRows % kRowsAtOnce != 0 && row_ + i * kRowsAtOnce >= Tile::kRows) break;
-      const std::int32_t row = rows[row_ + i * kRowsAtOnce];
-      const bool exists = row >= 0 && left > 0;
-      copy<true>(x_to + static_cast<unsigned>(i * kRowsAtOnce * Tile::kPitch), exists ? x + row * args_.x_stride : args_.x,
-                 exists ? left : 0);
+    for (int i = 0; i < kXPasses; ++i) {
+      if (Tile::kRows % kAtOnce != 0 && row_ + i * kAtOnce >= Tile::kRows) break;
+      const std::int32_t row = rows[row_ + i * kAtOnce];
+      copy<true>(x_to + static_cast<unsigned>(i * kAtOnce * Tile::kPitch), x + std::int64_t{max(row, 0)} * x_stride_,
+                 row >= 0 ? left : 0);
     }
     const std::uint32_t w_to = x_to + Tile::kRows * Tile::kPitch;
-    const __half* w = w_ + static_cast<std::int64_t>(tap) * args_.in + channel;
+    const __half* w = w_ + (tap * in_ + channel);
 #pragma unroll
-    for (int i = 0; i < (Tile::kColumns + kRowsAtOnce - 1) / kRowsAtOnce; ++i) {
-      if (Tile::kColumns % kRowsAtOnce != 0 && row_ + i * kRowsAtOnce >= Tile::kColumns) break;
-      const bool exists = row_ + i * kRowsAtOnce < columns_ && left > 0;
-      copy<false>(w_to + static_cast<unsigned>(i * kRowsAtOnce * Tile::kPitch),
-                  exists ? w + static_cast<std::int64_t>(i * kRowsAtOnce) * kTaps * args_.in : args_.w, exists ? left : 0);
+    for (int i = 0; i < kWPasses; ++i) {
+      if (Tile::kColumns % kAtOnce != 0 && row_ + i * kAtOnce >= Tile::kColumns) break;
+      copy<false>(w_to + static_cast<unsigned>(i * kAtOnce * Tile::kPitch), w + w_row_[i], left);
     }
   }
 
  private:
   static constexpr int kChunks = Tile::kDepth / 8;
-  static constexpr int kRowsAtOnce = Tile::kThreads / kChunks;
-  static_assert(kRowsAtOnce % 8 == 0, "the place of a chunk depends on its row modulo 8");
+  static constexpr int kAtOnce = Tile::kThreads / kChunks;
+  static constexpr int kXPasses = (Tile::kRows + kAtOnce - 1) / kAtOnce;
+  static constexpr int kWPasses = (Tile::kColumns + kAtOnce - 1) / kAtOnce;
+  static_assert(kAtOnce % 8 == 0, "the place of a chunk depends on its row modulo 8");
 
   template <bool Reuse>
   __device__ __forceinline__ static void copy(std::uint32_t to, const __half* from, int valid) {
     if constexpr (Tile::kPacks) {
-      copy_async<Reuse>(to, from, valid > 0);
+      copy_async<Reuse>(to, from, valid > 0 ? 16 : 0);
     } else {
       copy_single(to, from, valid);
     }
   }
 
-  const ConvolutionArgs<__half>& args_;
-  const __half* w_;
-  int chunk_, row_, columns_;
+  int row_, column_, in_, x_stride_;
+  const __half *x_, *w_;
   std::uint32_t to_;
+  unsigned w_row_[kWPasses];
 };
 
 // The lane's addresses for load_matrices in slot 0.
@@ -144,39 +168,35 @@ __device__ __forceinline__ void multiply_fragments(const ConvolutionFragments<Ti
 }
 
 // Finishes 8 neighbouring sums of a row: adds bias and residual, or leaves them to the reduction over the splits.
-template <class Tile>
 __device__ __forceinline__ void store_results(const ConvolutionArgs<__half>& args, std::int64_t row, int column,
                                               const float* sums) {
   if (row >= args.rows || column >= args.out_channels) return;
-  const int count = Tile::kPacks ? 8 : min(8, args.out_channels - column);
+  const int count = min(8, args.out_channels - column);
   if (args.splits > 1) {
     float* to = args.partial + (blockIdx.y * args.rows + row) * args.out_channels + column;
-#pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      if (i < count) to[i] = sums[i];
-    }
+    for (int i = 0; i < count; ++i) to[i] = sums[i];
     return;
   }
   __half* to = args.out + row * args.out_stride + column;
   const __half* residual = args.residual == nullptr ? nullptr : args.residual + row * args.residual_stride + column;
-  if constexpr (Tile::kPacks) {
-    const uint4 bias = *reinterpret_cast<const uint4*>(args.bias + column);
-    const uint4 addend = residual == nullptr ? uint4{0, 0, 0, 0} : *reinterpret_cast<const uint4*>(residual);
-    const __half* b = reinterpret_cast<const __half*>(&bias);
-    const __half* a = reinterpret_cast<const __half*>(&addend);
-    std::uint32_t packed[4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      packed[i] = pack_halves(sums[2 * i] + __half2float(b[2 * i]) + __half2float(a[2 * i]),
-                              sums[2 * i + 1] + __half2float(b[2 * i + 1]) + __half2float(a[2 * i + 1]));
-    }
-    *reinterpret_cast<uint4*>(to) = {packed[0], packed[1], packed[2], packed[3]};
-  } else {
+  if (!args.packed_out) {
     for (int i = 0; i < count; ++i) {
       const float addend = residual == nullptr ? 0.0F : __half2float(residual[i]);
       to[i] = __float2half_rn(sums[i] + __half2float(args.bias[column + i]) + addend);
     }
+    return;
   }
+  const uint4 bias = *reinterpret_cast<const uint4*>(args.bias + column);
+  const uint4 addend = residual == nullptr ? uint4{0, 0, 0, 0} : *reinterpret_cast<const uint4*>(residual);
+  const __half* b = reinterpret_cast<const __half*>(&bias);
+  const __half* a = reinterpret_cast<const __half*>(&addend);
+  std::uint32_t packed[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    packed[i] = pack_halves(sums[2 * i] + __half2float(b[2 * i]) + __half2float(a[2 * i]),
+                            sums[2 * i + 1] + __half2float(b[2 * i + 1]) + __half2float(a[2 * i + 1]));
+  }
+  *reinterpret_cast<uint4*>(to) = {packed[0], packed[1], packed[2], packed[3]};
 }
 
 // Hands the sums of a warp on, 16 rows at a time through its own part of shared memory, so that rows are written whole.
@@ -188,21 +208,25 @@ __device__ __forceinline__ void store_sums(const ConvolutionArgs<__half>& args, 
   float* own = reinterpret_cast<float*>(shared) + warp * 16 * Tile::kResultPitch;
   const std::int64_t row0 = first_row + warp / Tile::kColumnWarps * Tile::kWarpRows;
   const int column0 = first_column + warp % Tile::kColumnWarps * Tile::kWarpColumns;
+  constexpr int kParts = Tile::kWarpColumns / Tile::kResultColumns;
+  constexpr int kTiles = Tile::kResultColumns / 8;
 #pragma unroll
-  for (int m = 0; m < Tile::kRowTiles; ++m) {
+  for (int part = 0; part < Tile::kRowTiles * kParts; ++part) {
+    const int m = part / kParts;
+    const int n0 = part % kParts * kTiles;
 #pragma unroll
-    for (int n = 0; n < 2 * Tile::kColumnPairs; ++n) {
+    for (int n = 0; n < kTiles; ++n) {
+      const float(&c)[4] = sums[m][n0 + n];
       float* at = own + lane / 4 * Tile::kResultPitch + n * 8 + lane % 4 * 2;
-      *reinterpret_cast<float2*>(at) = {sums[m][n][0], sums[m][n][1]};
-      *reinterpret_cast<float2*>(at + 8 * Tile::kResultPitch) = {sums[m][n][2], sums[m][n][3]};
+      *reinterpret_cast<float2*>(at) = {c[0], c[1]};
+      *reinterpret_cast<float2*>(at + 8 * Tile::kResultPitch) = {c[2], c[3]};
     }
     __syncwarp();
-    constexpr int kChunks = Tile::kWarpColumns / 8;
 #pragma unroll
-    for (int at = lane; at < 16 * kChunks; at += 32) {
-      const int row = at / kChunks;
-      const int column = at % kChunks * 8;
-      store_results<Tile>(args, row0 + m * 16 + row, column0 + column, own + row * Tile::kResultPitch + column);
+    for (int at = lane; at < 16 * kTiles; at += 32) {
+      const int row = at / kTiles;
+      const int column = at % kTiles * 8;
+      store_results(args, row0 + m * 16 + row, column0 + n0 * 8 + column, own + row * Tile::kResultPitch + column);
     }
     __syncwarp();
   }
@@ -210,17 +234,15 @@ __device__ __forceinline__ void store_sums(const ConvolutionArgs<__half>& args, 
 
 template <class Tile>
 __global__ __launch_bounds__(Tile::kThreads, Tile::kBlocks) void convolution_half_kernel(const ConvolutionArgs<__half> args) {
-  extern __shared__ __align__(128) unsigned char shared[];
+  extern __shared__ __align__(1024) unsigned char shared[];
   auto& neighbours = *reinterpret_cast<TileNeighbours<Tile::kRows>*>(shared + Tile::kStages * Tile::kStage);
-  const auto column_tiles = static_cast<unsigned>(args.column_tiles);
-  const std::int64_t first_row = std::int64_t{blockIdx.x / column_tiles} * Tile::kRows;
-  const int first_column = static_cast<int>(blockIdx.x % column_tiles) * Tile::kColumns;
-  const int present = find_neighbours<Tile::kRows, Tile::kThreads>(args.neighbours, first_row, args.rows, neighbours);
+  const ConvolutionBlock<Tile> block(args);
+  const int present = find_neighbours<Tile::kRows, Tile::kThreads>(args.neighbours, block.first_row, args.rows, neighbours);
 
   Terms<Tile::kDepth> terms;
   const int count = terms.start(present, args.in, static_cast<int>(blockIdx.y), args.splits);
   const std::uint32_t base = shared_address(shared);
-  const ConvolutionLoader<Tile> loader(args, first_column, base);
+  const ConvolutionLoader<Tile> loader(args, block.first_column, base);
   const FragmentAddresses<Tile> addresses(base);
   const auto load_term = [&](int slot) {
     const int tap = neighbours.tap[terms.index];
@@ -269,7 +291,7 @@ __global__ __launch_bounds__(Tile::kThreads, Tile::kBlocks) void convolution_hal
   }
   wait_copies<0>();
   __syncthreads();
-  store_sums<Tile>(args, first_row, first_column, sums, shared);
+  store_sums<Tile>(args, block.first_row, block.first_column, sums, shared);
 }
 
 }  // namespace espalier::cuda

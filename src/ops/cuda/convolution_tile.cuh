@@ -15,65 +15,76 @@ struct ConvolutionArgs {
   float* partial;
   Neighbours neighbours;
   std::int64_t rows;
-  std::int64_t x_stride, residual_stride, out_stride;
+  std::int64_t residual_stride, out_stride;
+  int x_stride;
   int in, out_channels;
   int column_tiles;  // of out channels; blocks are numbered [row tile][column tile] so that neighbours share rows of x
   int splits;        // of the sum; blockIdx.y
+  bool packed_out;   // 8 results, their biases and residuals are aligned to 16 bytes
 };
 
 // The neighbours of a tile in shared memory, and the taps that any of its rows has.
 template <int Rows>
 struct TileNeighbours {
-  std::int32_t row[kTaps][Rows];
+  std::int32_t row[kTaps][Rows + 1];  // the odd pitch keeps the columns that are written together in different banks
   int tap[kTaps];
   unsigned present;
 };
 
-// Fills `tile` for rows [first, first + Rows); returns the number of taps present. All threads of the block call it.
+// Neighbours of one cell of dense volumes at taps `first`, `first + step`, ...; returns the taps that exist.
+template <int Rows>
+__device__ __forceinline__ unsigned find_in_volume(const Neighbours& volume, std::int64_t row, bool exists, int first, int step,
+                                                   int place, TileNeighbours<Rows>& tile) {
+  const std::int64_t plane = std::int64_t{volume.n1} * volume.n2;
+  const auto cell = static_cast<unsigned>(row % (plane * volume.n0));
+  const auto line = cell / static_cast<unsigned>(volume.n2);
+  const auto i = static_cast<int>(line / static_cast<unsigned>(volume.n1));
+  const auto j = static_cast<int>(line % static_cast<unsigned>(volume.n1));
+  const auto k = static_cast<int>(cell % static_cast<unsigned>(volume.n2));
+  unsigned present = 0;
+  for (int tap = first; tap < kTaps; tap += step) {
+    const int di = tap / 9 - 1;
+    const int dj = tap / 3 % 3 - 1;
+    const int dk = tap % 3 - 1;
+    const bool inside = exists && static_cast<unsigned>(i + di) < static_cast<unsigned>(volume.n0) &&
+                        static_cast<unsigned>(j + dj) < static_cast<unsigned>(volume.n1) &&
+                        static_cast<unsigned>(k + dk) < static_cast<unsigned>(volume.n2);
+    tile.row[tap][place] = inside ? static_cast<std::int32_t>(row + di * plane + dj * volume.n2 + dk) : -1;
+    if (inside) present |= 1U << tap;
+  }
+  return present;
+}
+
+// Fills `tile` for rows [first, first + Rows) of `rows`; returns the number of taps present. All threads of the block call
+// it.
 template <int Rows, int Threads>
 __device__ __forceinline__ int find_neighbours(const Neighbours& neighbours, std::int64_t first, std::int64_t rows,
                                                TileNeighbours<Rows>& tile) {
-  if (threadIdx.x == 0) tile.present = 0;
+  const auto thread = static_cast<int>(threadIdx.x);
+  if (thread == 0) tile.present = 0;
   __syncthreads();
   unsigned present = 0;
-  constexpr int kGroups = Threads > Rows ? Threads / Rows : 1;
-  for (int r = static_cast<int>(threadIdx.x) % (Threads / kGroups); r < Rows; r += Threads / kGroups) {
-    const std::int64_t row = first + r;
-    const bool exists = row < rows;
-    const std::int64_t plane = std::int64_t{neighbours.n1} * neighbours.n2;
-    int i = 0;
-    int j = 0;
-    int k = 0;
-    if (neighbours.table == nullptr) {
-      const auto cell = static_cast<unsigned>(row % (plane * neighbours.n0));
-      k = static_cast<int>(cell % static_cast<unsigned>(neighbours.n2));
-      const unsigned line = cell / static_cast<unsigned>(neighbours.n2);
-      j = static_cast<int>(line % static_cast<unsigned>(neighbours.n1));
-      i = static_cast<int>(line / static_cast<unsigned>(neighbours.n1));
+  if (neighbours.table != nullptr) {
+    const std::int32_t* from = neighbours.table + first * kTaps;
+    const auto valid = static_cast<int>(rows - first < Rows ? rows - first : Rows) * kTaps;
+#pragma unroll 7
+    for (int at = thread; at < Rows * kTaps; at += Threads) {
+      const std::int32_t neighbour = at < valid ? from[at] : -1;
+      tile.row[at % kTaps][at / kTaps] = neighbour;
+      if (neighbour >= 0) present |= 1U << at % kTaps;
     }
-    for (int tap = static_cast<int>(threadIdx.x) / (Threads / kGroups); tap < kTaps; tap += kGroups) {
-      std::int32_t neighbour = -1;
-      if (exists && neighbours.table != nullptr) {
-        neighbour = neighbours.table[row * kTaps + tap];
-      } else if (exists) {
-        const int di = tap / 9 - 1;
-        const int dj = tap / 3 % 3 - 1;
-        const int dk = tap % 3 - 1;
-        const bool inside = static_cast<unsigned>(i + di) < static_cast<unsigned>(neighbours.n0) &&
-                            static_cast<unsigned>(j + dj) < static_cast<unsigned>(neighbours.n1) &&
-                            static_cast<unsigned>(k + dk) < static_cast<unsigned>(neighbours.n2);
-        if (inside) neighbour = static_cast<std::int32_t>(row + di * plane + dj * neighbours.n2 + dk);
-      }
-      tile.row[tap][r] = neighbour;
-      if (neighbour >= 0) present |= 1U << tap;
+  } else {
+    constexpr int kGroups = Threads > Rows ? Threads / Rows : 1;
+    constexpr int kAtOnce = Threads / kGroups;
+    for (int place = thread % kAtOnce; place < Rows; place += kAtOnce) {
+      const std::int64_t row = first + place;
+      present |= find_in_volume(neighbours, row, row < rows, thread / kAtOnce, kGroups, place, tile);
     }
   }
   if (present != 0) atomicOr(&tile.present, present);
   __syncthreads();
   present = tile.present;
-  if (threadIdx.x < kTaps && (present >> threadIdx.x & 1U) != 0) {
-    tile.tap[__popc(present & ((1U << threadIdx.x) - 1))] = static_cast<int>(threadIdx.x);
-  }
+  if (thread < kTaps && (present >> thread & 1U) != 0) tile.tap[__popc(present & ((1U << thread) - 1))] = thread;
   __syncthreads();
   return __popc(present);
 }

@@ -48,19 +48,19 @@ __device__ __forceinline__ void load_transposed(std::uint32_t (&r)[4], std::uint
                : "r"(row));
 }
 
-// Starts a copy of 16 bytes to shared memory, of zeros unless `valid`; both addresses are multiples of 16. Reuse says
-// that other copies of the block will read the same line soon, so that it is worth a place in L1.
+// Starts a copy of 16 bytes to shared memory when `bytes` is 16, of zeros when it is 0 (and `global` is not touched);
+// addresses are multiples of 16. Reuse says that other copies of the block will read the same line soon, so that it is
+// worth a place in L1.
 template <bool Reuse = false>
-__device__ __forceinline__ void copy_async(std::uint32_t shared, const void* global, bool valid) {
+__device__ __forceinline__ void copy_async(std::uint32_t shared, const void* global, int bytes) {
 #if __CUDA_ARCH__ >= 800
-  const int bytes = valid ? 16 : 0;
   if constexpr (Reuse) {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared), "l"(global), "r"(bytes));
   } else {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared), "l"(global), "r"(bytes));
   }
 #else
-  const uint4 value = valid ? *static_cast<const uint4*>(global) : uint4{0, 0, 0, 0};
+  const uint4 value = bytes > 0 ? *static_cast<const uint4*>(global) : uint4{0, 0, 0, 0};
   asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};\n" ::"r"(shared), "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w)
                : "memory");
 #endif

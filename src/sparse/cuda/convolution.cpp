@@ -1,6 +1,7 @@
 #include "ops/cuda/convolution.h"
-#include "tensor/dtype.h"
+
 #include "sparse/convolution.h"
+#include "tensor/dtype.h"
 
 namespace espalier {
 
