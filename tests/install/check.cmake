@@ -1,0 +1,25 @@
+# Installs BUILD into a fresh prefix under FOLDER, moves the prefix, runs the command, builds and runs a consumer.
+set(prefix ${FOLDER}/moved)
+file(REMOVE_RECURSE ${FOLDER}/prefix ${prefix} ${FOLDER}/consumer)
+
+function(run what)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${what} failed:\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+run("installing" ${CMAKE_COMMAND} --install ${BUILD} --prefix ${FOLDER}/prefix)
+file(RENAME ${FOLDER}/prefix ${prefix})
+run("the installed command" ${prefix}/bin/espalier info)
+if(NOT output MATCHES "${prefix}/share/espalier/models/sprout")
+  message(FATAL_ERROR "the installed command does not use the installed checkpoint:\n${output}")
+endif()
+run("configuring the consumer" ${CMAKE_COMMAND} -G ${GENERATOR} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${FOLDER}/consumer
+    -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${COMPILER})
+run("building the consumer" ${CMAKE_COMMAND} --build ${FOLDER}/consumer)
+run("the consumer" ${FOLDER}/consumer/consumer ${prefix}/share/espalier/models/sprout)
+if(NOT output MATCHES "espalier ${VERSION}: 7 modules, not_found as expected")
+  message(FATAL_ERROR "the consumer says:\n${output}")
+endif()
