@@ -86,6 +86,13 @@ void Case::compare_bytes(const std::string& what, const std::vector<std::uint8_t
   std::printf("%-18s %-34s %-5s %zu bytes\n", name_.c_str(), what.c_str(), ok ? "ok" : "FAIL", ref.size());
 }
 
+void Case::compare_count(const std::string& what, double got, double ref, double allowed) {
+  ++tally_.compared;
+  const bool ok = std::abs(got - ref) <= allowed * ref;
+  if (!ok) ++tally_.failed;
+  std::printf("%-18s %-34s %-5s %.0f, expected %.0f (%.1f %% allowed)\n", name_.c_str(), what.c_str(), ok ? "ok" : "FAIL", got, ref, 100 * allowed);
+}
+
 void Case::skip(const std::string& tensor, const std::string& why) {
   if (!has(tensor)) return;
   seen_.insert(tensor);

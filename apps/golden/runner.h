@@ -45,6 +45,8 @@ class Case {
   void compare_every(const std::string& tensor, const std::vector<float>& got, std::int64_t width);
   // Compares bytes that lie in a file beside the tensors.
   void compare_bytes(const std::string& what, const std::vector<std::uint8_t>& ref, const std::vector<std::uint8_t>& got);
+  // Compares a count that may be off by a part of itself.
+  void compare_count(const std::string& what, double got, double ref, double allowed);
   // Not compared on purpose; prints why.
   void skip(const std::string& tensor, const std::string& why);
   // Case-wide overrides of the tolerance (half precision).
