@@ -1,11 +1,327 @@
 #include "image/background.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
 #include "base/error.h"
+#include "image/background_model.h"
+#include "image/plane.h"
 
 namespace espalier {
 
-Cutout remove_background(const Picture&) {
-  fail(ErrorCode::unsupported, "background removal is not built yet; give a PNG with a transparent background");
+namespace {
+
+constexpr int kEverywhere = std::numeric_limits<int>::max();
+using Rgb = std::array<float, 3>;
+
+// How far every pixel is from the colour of the background behind it.
+struct Difference {
+  Plane<float> total;      // OKLab distance
+  Plane<float> lightness;  // negative where the pixel is darker
+  Plane<float> colour;     // distance without lightness
+};
+
+Difference difference_of(const Plane<Lab>& picture, const BackgroundModel& model) {
+  Difference d{Plane<float>(picture.width, picture.height), Plane<float>(picture.width, picture.height),
+               Plane<float>(picture.width, picture.height)};
+  for (int y = 0; y < picture.height; ++y) {
+    for (int x = 0; x < picture.width; ++x) {
+      const Lab &p = picture(x, y), b = model.at(x, y);
+      d.total(x, y) = distance(p, b);
+      d.lightness(x, y) = p[0] - b[0];
+      d.colour(x, y) = std::hypot(p[1] - b[1], p[2] - b[2]);
+    }
+  }
+  return d;
+}
+
+template <class T, class Condition>
+Mask mask_where(const Plane<T>& shape, Condition condition) {
+  Mask mask(shape.width, shape.height);
+  for (int y = 0; y < shape.height; ++y) {
+    for (int x = 0; x < shape.width; ++x) mask(x, y) = condition(x, y) ? 1 : 0;
+  }
+  return mask;
+}
+
+template <class T>
+Mask border_of(const Plane<T>& shape) {
+  return mask_where(shape, [&](int x, int y) { return x == 0 || y == 0 || x == shape.width - 1 || y == shape.height - 1; });
+}
+
+Mask both(Mask a, const Mask& b) {
+  for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] &= b.values[i];
+  return a;
+}
+Mask either(Mask a, const Mask& b) {
+  for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] |= b.values[i];
+  return a;
+}
+Mask inverse(Mask a) {
+  for (std::uint8_t& v : a.values) v = v == 0 ? 1 : 0;
+  return a;
+}
+
+Plane<Lab> smoothed(const Plane<Lab>& picture, int rounds) {
+  Plane<Lab> out = picture;
+  Plane<float> channel(picture.width, picture.height);
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t i = 0; i < channel.values.size(); ++i) channel.values[i] = picture.values[i][c];
+    for (int r = 0; r < rounds; ++r) channel = box_mean(channel, 1);
+    for (std::size_t i = 0; i < channel.values.size(); ++i) out.values[i][c] = channel.values[i];
+  }
+  return out;
+}
+
+// What a disc of radius `crack` reaches from `seeds` without leaving `open`. Gaps that are narrower stop it, so that an
+// object does not run out where its outline happens to have the background's colour.
+Mask spread(const Mask& seeds, const Mask& open, int crack) {
+  const Mask wide = eroded(open, crack);
+  Mask reached = both(wide, seeds);
+  flood(reached, wide, kEverywhere);
+  return both(dilated(reached, crack), open);
+}
+
+Mask plain_background(const Plane<float>& total, float tolerance) {
+  constexpr int kCrack = 2;
+  return spread(border_of(total), mask_where(total, [&](int x, int y) { return total(x, y) <= tolerance; }), kCrack);
+}
+
+// Change of the colour per pixel.
+Plane<float> slope_of(const Plane<Lab>& picture) {
+  Plane<float> slope(picture.width, picture.height);
+  constexpr int kReach = 2;
+  for (int y = 0; y < picture.height; ++y) {
+    for (int x = 0; x < picture.width; ++x) {
+      const int x0 = std::max(x - kReach, 0), x1 = std::min(x + kReach, picture.width - 1);
+      const int y0 = std::max(y - kReach, 0), y1 = std::min(y + kReach, picture.height - 1);
+      const float along_x = distance(picture(x0, y), picture(x1, y)) / static_cast<float>(std::max(x1 - x0, 1));
+      const float along_y = distance(picture(x, y0), picture(x, y1)) / static_cast<float>(std::max(y1 - y0, 1));
+      slope(x, y) = std::hypot(along_x, along_y);
+    }
+  }
+  return slope;
+}
+
+// Background that is only nearly of the expected colour: soft shadows (darker, of its hue) and what the smooth model
+// misses. It must have no edges, be connected to the background over more than a crack, and not lie inside the object.
+Mask doubtful_background(const Mask& background, const Difference& d, const Plane<Lab>& smooth, float noise) {
+  constexpr float kDarkest = 45.0F;
+  constexpr int kCrack = 3, kSolid = 2, kDirections = 9;
+  const Plane<float> slope = slope_of(smooth);
+  const Mask open = mask_where(background, [&](int x, int y) {
+    if (background(x, y) != 0) return true;
+    if (slope(x, y) > 0.6F + 0.3F * noise) return false;
+    const float darker = std::max(-d.lightness(x, y), 0.0F);
+    return d.lightness(x, y) < 2.0F + noise && darker < kDarkest && d.colour(x, y) < 1.5F + noise + 0.06F * darker;
+  });
+  return spread(background, open, kCrack);
+}
+
+// Background seen through openings of the object: enclosed, of exactly the background's colour, with a sharp outline (a
+// glow or a highlight has a soft one), and not tiny.
+Mask openings(const Mask& background, const Difference& d, float noise) {
+  const float tight = 1.0F + 1.2F * noise;
+  constexpr float kSharp = 5.0F;
+  constexpr int kEdge = 3;
+  const Mask candidates = mask_where(background, [&](int x, int y) { return background(x, y) == 0 && d.total(x, y) < tight; });
+  const Components parts = components(candidates);
+  const Plane<float> strongest = box_maximum(d.total, kEdge);
+  const Mask inner = eroded(candidates, 1);
+  struct Tally {
+    double difference = 0.0;
+    std::size_t rim = 0, sharp = 0;
+  };
+  std::vector<Tally> tallies(parts.sizes.size());
+  for (std::size_t i = 0; i < candidates.values.size(); ++i) {
+    Tally& t = tallies[static_cast<std::size_t>(parts.label.values[i])];
+    t.difference += d.total.values[i];
+    if (inner.values[i] != 0) continue;
+    ++t.rim;
+    if (strongest.values[i] > kSharp) ++t.sharp;
+  }
+  const std::size_t least = std::max<std::size_t>(24, candidates.values.size() / 10000);
+  Mask out(background.width, background.height);
+  for (std::size_t i = 0; i < out.values.size(); ++i) {
+    const auto part = static_cast<std::size_t>(parts.label.values[i]);
+    if (part == 0 || parts.sizes[part] < least) continue;
+    const Tally& t = tallies[part];
+    const bool alike = t.difference < 0.6 * tight * static_cast<double>(parts.sizes[part]);
+    out.values[i] = alike && t.sharp * 5 >= t.rim * 2 ? 1 : 0;
+  }
+  // A line drawing is nearly all openings, and it means its white to be there.
+  if (count(out) * 2 > count(inverse(background))) return Mask(out.width, out.height);
+  return out;
+}
+
+// Takes the ringing of JPEG and faintly covered pixels off the object: differences that are small against those a few
+// pixels further in.
+void peel(Mask& background, const Plane<float>& total) {
+  constexpr int kReach = 6;
+  constexpr float kSmall = 0.15F;
+  const Plane<float> strongest = box_maximum(total, kReach);
+  const Mask open = mask_where(total, [&](int x, int y) { return total(x, y) < kSmall * strongest(x, y); });
+  flood(background, open, kReach + 2);
+}
+
+// Isolated specks are noise, unless the object is hardly more itself.
+void drop_specks(Mask& background) {
+  const Components objects = components(inverse(background));
+  const std::size_t largest = objects.sizes.size() > 1 ? *std::max_element(objects.sizes.begin() + 1, objects.sizes.end()) : 0;
+  const std::size_t least = std::max<std::size_t>(largest / 2000, 12);
+  for (std::size_t i = 0; i < background.values.size(); ++i) {
+    const auto part = static_cast<std::size_t>(objects.label.values[i]);
+    if (part != 0 && objects.sizes[part] < least) background.values[i] = 1;
+  }
+}
+
+Rgb rgb_at(const Picture& picture, int x, int y) {
+  const std::uint8_t* p = picture.at(x, y);
+  return {static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2])};
+}
+
+float dot(const Rgb& a, const Rgb& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+Rgb minus(const Rgb& a, const Rgb& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
+
+// A pixel taken apart: the share of the object, and the object's own colour near it.
+struct Matte {
+  float alpha = 0.0F;
+  Rgb solid = {};
+  bool known = false;  // false where no colour nearby differs from the background
+};
+
+// The search for the mixture that explains one pixel best.
+class Unmixing {
+ public:
+  Unmixing(const Picture& picture, const Rgb& behind, int x, int y, float noise)
+      : picture_(picture),
+        behind_(behind),
+        seen_(minus(rgb_at(picture, x, y), behind)),
+        spread_(20.0F + 30.0F * noise * noise) {}
+
+  // Tries the colour of the pixel (x, y) as that of the object. Of colours that explain the pixel equally well the one
+  // with the smaller penalty wins.
+  void consider(int x, int y, float penalty) {
+    constexpr float kIndistinct = 9.0F;  // squared difference of bytes
+    const Rgb solid = rgb_at(picture_, x, y);
+    const Rgb direction = minus(solid, behind_);
+    const float length = dot(direction, direction);
+    if (length < kIndistinct) return;
+    const float alpha = std::clamp(dot(seen_, direction) / length, 0.0F, 1.0F);
+    const Rgb rest = minus(seen_, {alpha * direction[0], alpha * direction[1], alpha * direction[2]});
+    const float cost = dot(rest, rest) / spread_ + penalty;
+    if (best_.known && cost >= cost_) return;
+    cost_ = cost;
+    best_ = {alpha, solid, true};
+  }
+  [[nodiscard]] const Matte& best() const { return best_; }
+
+ private:
+  const Picture& picture_;
+  Rgb behind_, seen_;
+  float spread_;
+  float cost_ = 0.0F;
+  Matte best_;
+};
+
+Box window(const Picture& picture, int x, int y, int reach) {
+  return {std::max(x - reach, 0), std::max(y - reach, 0), std::min(x + reach + 1, picture.width),
+          std::min(y + reach + 1, picture.height)};
+}
+
+// Splits a pixel at the edge into object and background. Candidates for the object's colour are the pixels of its core
+// nearby; a part too thin to have a core is taken to be solid where it differs most.
+Matte unmix(const Picture& picture, const Mask& core, const Plane<float>& total, const Rgb& behind, int x, int y, float noise) {
+  constexpr int kReach = 6, kThin = 2;
+  constexpr float kDistancePenalty = 0.02F;
+  Unmixing search(picture, behind, x, y, noise);
+  const Box around = window(picture, x, y, kReach);
+  for (int py = around.y0; py < around.y1; ++py) {
+    for (int px = around.x0; px < around.x1; ++px) {
+      const int dx = px - x, dy = py - y;
+      if (core(px, py) != 0) search.consider(px, py, kDistancePenalty * static_cast<float>(dx * dx + dy * dy));
+    }
+  }
+  if (search.best().known) return search.best();
+  int strongest_x = x, strongest_y = y;
+  const Box close = window(picture, x, y, kThin);
+  for (int py = close.y0; py < close.y1; ++py) {
+    for (int px = close.x0; px < close.x1; ++px) {
+      if (total(px, py) <= total(strongest_x, strongest_y)) continue;
+      strongest_x = px;
+      strongest_y = py;
+    }
+  }
+  search.consider(strongest_x, strongest_y, 0.0F);
+  return search.best();
+}
+
+// RGBA with a soft edge, two pixels to either side of the mask's. At the edge the background's share is taken out of the
+// colours; the thinner the object's share, the more its colour is that of the solid part nearby.
+Picture matted(const Picture& rgb, const Mask& background, const Plane<float>& total, const BackgroundModel& model,
+               float noise) {
+  constexpr int kEdge = 2;
+  constexpr float kFaint = 0.06F;  // shares below are noise, and above one minus this solid
+  const Mask object = inverse(background);
+  const Mask near = dilated(object, kEdge), core = eroded(object, kEdge);
+  Picture out(rgb.width, rgb.height, 4);
+  for (int y = 0; y < rgb.height; ++y) {
+    for (int x = 0; x < rgb.width; ++x) {
+      if (near(x, y) == 0) continue;
+      std::uint8_t* p = out.at(x, y);
+      std::copy_n(rgb.at(x, y), 3, p);
+      p[3] = 255;
+      if (core(x, y) != 0) continue;
+      const Rgb behind = srgb_of_lab(model.at(x, y));
+      const Matte m = unmix(rgb, core, total, behind, x, y, noise);
+      const float share = m.known ? m.alpha : static_cast<float>(object(x, y));
+      const float alpha = std::clamp((share - kFaint) / (1.0F - 2.0F * kFaint), 0.0F, 1.0F);
+      p[3] = static_cast<std::uint8_t>(std::lround(alpha * 255.0F));
+      if (alpha <= 0.0F || alpha >= 1.0F || !m.known) continue;
+      for (std::size_t c = 0; c < 3; ++c) {
+        const float freed = (static_cast<float>(p[c]) - (1.0F - alpha) * behind[c]) / alpha;
+        p[c] = static_cast<std::uint8_t>(std::lround(std::clamp(alpha * freed + (1.0F - alpha) * m.solid[c], 0.0F, 255.0F)));
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Cutout remove_background(const Picture& rgb) {
+  require(rgb.channels == 3 && rgb.width > 0 && rgb.height > 0, "remove_background", "a picture of ", rgb.width, " x ",
+          rgb.height, " x ", rgb.channels);
+  const Plane<Lab> lab = lab_of(rgb);
+  BackgroundModel model(lab);
+  const float noise = model.noise();
+  const Plane<Lab> smooth = smoothed(lab, noise > 0.3F ? 2 : 1);
+  const float tolerance = 1.5F + 1.5F * noise;
+  Difference d = difference_of(smooth, model);
+  Mask background = plain_background(d.total, tolerance);
+  // Every round the model follows the background a little further, into gradients and shadows that the border does not show.
+  constexpr int kRounds = 3, kMargin = 2;
+  for (int round = 0; round < kRounds; ++round) {
+    model.follow(lab, eroded(background, kMargin));
+    d = difference_of(smooth, model);
+    background = plain_background(d.total, tolerance);
+    background = either(background, doubtful_background(background, d, smooth, noise));
+  }
+  background = either(background, openings(background, d, noise));
+  peel(background, d.total);
+  drop_specks(background);
+
+  Cutout cutout;
+  cutout.picture = matted(rgb, background, difference_of(lab, model).total, model, noise);
+  constexpr float kPlain = 0.7F, kGrainy = 3.0F;
+  if (model.explained() < kPlain || noise > kGrainy) {
+    cutout.warnings.push_back(
+        str("the background is not plain (", std::lround(model.explained() * 100),
+            " % of the picture's border has one smooth colour), so the outline of the object is a guess; ", kCutoutAdvice));
+  }
+  return cutout;
 }
 
 }  // namespace espalier

@@ -8,11 +8,19 @@
 
 namespace espalier {
 
+inline constexpr const char* kCutoutAdvice = "give a cut-out instead: a PNG with a transparent background";
+
 struct Cutout {
   Picture picture;                    // RGBA; colours of soft edges are freed from the background's
   std::vector<std::string> warnings;  // doubts about the result, with advice
 };
 
+// The background is a smooth colour (flat, or a gentle gradient, with the grain of a camera or of JPEG) that reaches the
+// border of the picture; soft shadows on it belong to it. The colour is modelled from the border inwards; everything of
+// that colour without edges that the border reaches is removed, and so is what shows through openings of the object,
+// unless it is tiny, has a soft outline (a glow) or makes up most of the object (a line drawing). Parts of the object
+// that have exactly the background's colour and touch it are lost: nothing here knows what objects look like.
+// docs/background.md describes the method and how well it works.
 [[nodiscard]] Cutout remove_background(const Picture& rgb);
 
 }  // namespace espalier

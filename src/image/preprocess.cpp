@@ -16,7 +16,6 @@ namespace {
 constexpr int kSolid = 204;         // alpha above this (0.8 * 255) is object
 constexpr int kRemovalSide = 1024;  // opaque pictures are scaled down to this before removal
 constexpr double kFullCoverage = 0.9;
-constexpr const char* kRemedy = "give a cut-out instead: a PNG with a transparent background";
 
 bool has_alpha(const Picture& picture) {
   if (picture.channels != 4) return false;
@@ -88,18 +87,18 @@ void judge(const Picture& rgba, const Extent& e, CutoutReport& report) {
          report.method == CutoutReport::Method::alpha
              ? "the picture is transparent everywhere (no alpha above 204), so there is no object; "
              : "no object stands out from the background of the picture; ",
-         kRemedy);
+         kCutoutAdvice);
   }
   report.coverage = static_cast<double>(e.solid) / static_cast<double>(rgba.pixel_count());
   report.borders_touched =
       (e.x0 == 0 ? 1 : 0) + (e.y0 == 0 ? 1 : 0) + (e.x1 == rgba.width - 1 ? 1 : 0) + (e.y1 == rgba.height - 1 ? 1 : 0);
   if (report.coverage > kFullCoverage) {
     report.warnings.push_back(str("the object fills ", std::lround(report.coverage * 100),
-                                  " % of the picture, so its outline is probably wrong; ", kRemedy));
+                                  " % of the picture, so its outline is probably wrong; ", kCutoutAdvice));
   }
   if (report.borders_touched >= 3) {
     report.warnings.push_back(str("the object touches ", report.borders_touched,
-                                  " borders of the picture and may be cut off; leave a margin around it, or ", kRemedy));
+                                  " borders of the picture and may be cut off; leave a margin around it, or ", kCutoutAdvice));
   }
 }
 
