@@ -109,7 +109,7 @@ Plane<float> slope_of(const Plane<Lab>& picture) {
 // misses. It must have no edges, be connected to the background over more than a crack, and not lie inside the object.
 Mask doubtful_background(const Mask& background, const Difference& d, const Plane<Lab>& smooth, float noise) {
   constexpr float kDarkest = 45.0F;
-  constexpr int kCrack = 3, kSolid = 2, kDirections = 9;
+  constexpr int kCrack = 3;
   const Plane<float> slope = slope_of(smooth);
   const Mask open = mask_where(background, [&](int x, int y) {
     if (background(x, y) != 0) return true;
