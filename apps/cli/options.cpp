@@ -15,6 +15,10 @@ namespace {
 
 // ---- Values from text
 
+[[noreturn]] void refuse(const std::string& text, const char* relation, const std::string& range) {
+  throw UsageError("\"" + text + "\" is " + relation + range);
+}
+
 // The whole of `text` as a number, or nothing.
 template <class T>
 std::optional<T> parse(const std::string& text) {
@@ -35,7 +39,7 @@ std::string in_words(T value) {
 template <class T>
 T parse_in_range(const std::string& text, T low, T high, const std::string& range) {
   const auto value = parse<T>(text);
-  if (!value || !(*value >= low && *value <= high)) throw UsageError("\"" + text + "\" is not " + range);
+  if (!value || !(*value >= low && *value <= high)) refuse(text, "not ", range);
   return *value;
 }
 
@@ -53,7 +57,7 @@ Value interval(const char* name, std::optional<std::array<double, 2>> SamplerReq
   const std::string range = "two numbers from 0 to 1, low and high, such as 0.5,1";
   return {.name = name, .range = range, .set = [=](Settings& s, const std::string& text) {
             const auto comma = text.find(',');
-            if (comma == std::string::npos) throw UsageError("\"" + text + "\" is not " + range);
+            if (comma == std::string::npos) refuse(text, "not ", range);
             const double low = parse_in_range(text.substr(0, comma), 0.0, 1.0, range);
             const double high = parse_in_range(text.substr(comma + 1), low, 1.0, range);
             s.*stage.*field = std::array{low, high};
@@ -73,7 +77,7 @@ Value choice(T Settings::*field, const std::array<Choice<U>, N>& choices) {
   for (const auto& c : choices) range += (range.empty() ? "" : ", ") + std::string(c.name);
   return {.name = "NAME", .range = range, .set = [=](Settings& s, const std::string& text) {
             const auto found = std::find_if(choices.begin(), choices.end(), [&](const auto& c) { return text == c.name; });
-            if (found == choices.end()) throw UsageError("\"" + text + "\" is none of " + range);
+            if (found == choices.end()) refuse(text, "none of ", range);
             s.*field = found->value;
           }};
 }
@@ -106,7 +110,7 @@ Value device() {
             const std::string prefix = "cuda:";
             const bool numbered = text.starts_with(prefix) && parse<unsigned short>(text.substr(prefix.size())).has_value();
             if (text != "auto" && text != "cpu" && text != "cuda" && !numbered) {
-              throw UsageError("\"" + text + "\" is none of " + range);
+              refuse(text, "none of ", range);
             }
             s.device = text;
           }};
@@ -125,7 +129,7 @@ Value formats() {
               } else if (word == "radiance_field") {
                 wanted.radiance_field = true;
               } else {
-                throw UsageError("\"" + word + "\" is none of " + range);
+                refuse(word, "none of ", range);
               }
             }
             if (!wanted.any()) throw UsageError("the list is empty; name some of " + range);
@@ -281,37 +285,33 @@ class WrappingFormatter : public CLI::Formatter {
   WrappingFormatter() { column_width(34); }
 
   std::string make_option(const CLI::Option* option, bool positional) const override {
-    const std::string name = "  " + make_option_name(option, positional) + " " + option->get_type_name();
     std::string text = option->get_description();
     if (!option->get_envname().empty()) text += " (" + option->get_envname() + ")";
-    const std::size_t width = get_column_width();
-    std::string out = name;
-    std::size_t column = name.size();
-    if (column >= width) column = line_break(out, width);
-    out.append(width - column, ' ');
-    column = width;
+    const std::size_t indent = get_column_width();
+    std::string out = "  " + make_option_name(option, positional) + " " + option->get_type_name();
+    std::size_t start = 0;  // of the current line
+    const auto next_line = [&] {
+      out += '\n';
+      start = out.size();
+    };
+    const auto fill = [&] { out.append(indent - (out.size() - start), ' '); };
+    if (out.size() >= indent) next_line();
+    fill();
     std::istringstream words(text);
     for (std::string word; words >> word;) {
-      if (column + word.size() > line_length) {
-        column = line_break(out, width);
-        out.append(width, ' ');
-        column = width;
+      if (out.size() - start + 1 + word.size() > line_length) {
+        next_line();
+        fill();
+      } else if (out.size() - start > indent) {
+        out += ' ';
       }
-      out += word + ' ';
-      column += word.size() + 1;
+      out += word;
     }
-    out.resize(out.find_last_not_of(' ') + 1);
     return out + "\n";
   }
 
  private:
   static constexpr std::size_t line_length = 110;
-
-  static std::size_t line_break(std::string& out, std::size_t) {
-    out.resize(out.find_last_not_of(' ') + 1);
-    out += '\n';
-    return 0;
-  }
 };
 
 void add_option(CLI::App& app, const Option& row, Settings& settings) {

@@ -42,7 +42,7 @@ fs::path find_checkpoint(const fs::path& asked) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
-    const fs::path installed = program.parent_path().parent_path() / "share/espalier" / shipped_checkpoint;
+    fs::path installed = program.parent_path().parent_path() / "share/espalier" / shipped_checkpoint;
     if (holds_pipeline(installed)) return installed;
     // A build folder lies a few levels below the source tree.
     fs::path folder = program.parent_path();
