@@ -12,6 +12,7 @@ struct Mesh {
   std::vector<std::int32_t> faces;  // [F * 3], counter-clockwise seen from outside
   std::vector<float> colours;       // [V * 3] sRGB in [0, 1], or empty
   std::vector<float> normals;       // [V * 3], or empty
+  std::vector<float> uvs;           // [V * 2], or empty; (0, 0) is the outer corner of the texture's first texel, v goes down
   [[nodiscard]] std::int64_t vertex_count() const { return static_cast<std::int64_t>(vertices.size() / 3); }
   [[nodiscard]] std::int64_t face_count() const { return static_cast<std::int64_t>(faces.size() / 3); }
 };

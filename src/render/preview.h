@@ -8,17 +8,9 @@
 
 #include "geometry/mesh.h"
 #include "image/picture.h"
+#include "render/camera.h"
 
 namespace espalier {
-
-// A camera that looks at the origin, with Z up: it stands at radius * (sin yaw cos pitch, cos yaw cos pitch, sin pitch).
-// Angles in radians but for the field of view, which is the same in both directions.
-struct OrbitCamera {
-  float yaw = 0.0F;
-  float pitch = 0.0F;
-  float radius = 2.0F;
-  float fov_degrees = 40.0F;
-};
 
 struct PreviewOptions {
   int size = 512;                                         // pixels on a side
