@@ -26,7 +26,7 @@ constexpr int kPictureSide = 518;  // what the reference feeds to the image enco
 class ObserverMonitor final : public Monitor {
  public:
   explicit ObserverMonitor(const Observer& observer) : observer_(observer) {}
-  void progress(int /*done*/, int /*total*/) override {}
+  void progress(int /*done*/, int /*total*/) const override {}
   [[nodiscard]] bool cancelled() const override { return observer_.cancelled && observer_.cancelled(); }
 
  private:
@@ -49,7 +49,8 @@ SamplerSettings apply(SamplerSettings s, const SamplerRequest& request, MultiIma
 }
 
 std::string describe(const SamplerSettings& s) {
-  return str("steps ", s.steps, ", guidance ", s.strength, ", rescale_t ", s.rescale_t, ", interval ", s.interval_lo, " ", s.interval_hi);
+  return str("steps ", s.steps, ", guidance ", s.strength, ", rescale_t ", s.rescale_t, ", interval ", s.interval_lo, " ",
+             s.interval_hi);
 }
 
 // prepare_picture with errors that name the file.
@@ -149,7 +150,8 @@ struct Pipeline::Impl {
     asset.record("device", engine->device_name());
     asset.record("precision", engine->precision_name());
     for (const auto& [file, hash] : checkpoint_hashes()) asset.record(file, hash);
-    if (checkpoint->untrained) asset.notice("the weights of " + checkpoint->folder.string() + " are not trained: the asset is a shapeless object");
+    if (checkpoint->untrained)
+      asset.notice("the weights of " + checkpoint->folder.string() + " are not trained: the asset is a shapeless object");
     if (request.mesh && asset.mesh_is_empty()) asset.notice("warning: the mesh has no faces: the decoder found no surface");
   }
 };
@@ -164,7 +166,8 @@ Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
 Asset Pipeline::generate(const Request& request, const Observer& observer) {
   if (request.images.empty()) fail(ErrorCode::invalid_argument, "no picture was given");
-  if (request.images.size() > 64) fail(ErrorCode::invalid_argument, request.images.size(), " pictures were given; 64 is the most");
+  if (request.images.size() > 64)
+    fail(ErrorCode::invalid_argument, request.images.size(), " pictures were given; 64 is the most");
   Engine& engine = *impl_->engine;
   const SamplerSettings structure = apply(impl_->checkpoint->structure_sampler, request.structure, request.multi_image);
   const SamplerSettings latent_settings = apply(impl_->checkpoint->latent_sampler, request.latent, request.multi_image);
@@ -184,23 +187,27 @@ Asset Pipeline::generate(const Request& request, const Observer& observer) {
     const StructureSample sample = engine.sample_structure(structure, draw(stream, engine.structure_noise()));
     const std::int64_t rows = sample.voxels.rows();
     if (rows == 0) {
-      fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another picture");
+      fail(ErrorCode::invalid_argument,
+           "the first stage found no active voxel: try another seed, more steps or another picture");
     }
-    const std::vector<float> latent = engine.sample_latent(sample.voxels, latent_settings, draw(stream, rows * engine.latent_channels()));
+    const std::vector<float> latent =
+        engine.sample_latent(sample.voxels, latent_settings, draw(stream, rows * engine.latent_channels()));
     asset.latent(sample.voxels, latent);
     impl_->decode(sample.voxels, latent, request, asset);
   });
   asset.record("seed", std::to_string(request.seed));
   asset.record("first stage", describe(structure));
   asset.record("second stage", describe(latent_settings));
-  if (pictures > 1) asset.record("multi-image", request.multi_image == MultiImageMode::stochastic ? "stochastic" : "multidiffusion");
+  if (pictures > 1)
+    asset.record("multi-image", request.multi_image == MultiImageMode::stochastic ? "stochastic" : "multidiffusion");
   impl_->finish(asset, request);
   asset.tell(observer);
   return asset.build();
 }
 
 Asset Pipeline::decode(const fs::path& latent_file, const Request& request, const Observer& observer) {
-  if (!request.mesh && !request.gaussians && !request.radiance_field) fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
+  if (!request.mesh && !request.gaussians && !request.radiance_field)
+    fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
   AssetBuilder asset;
   const SavedLatent saved = load_latent(latent_file, impl_->engine->voxel_resolution(), impl_->engine->latent_channels());
   impl_->observed(observer, JobClock(request), [&] {
