@@ -75,8 +75,8 @@ Plane<Lab> smoothed(const Plane<Lab>& picture, int rounds) {
   return out;
 }
 
-// What a disc of radius `crack` reaches from `seeds` without leaving `open`. Gaps that are narrower stop it, so that an
-// object does not run out where its outline happens to have the background's colour.
+// What a square of `crack` pixels to each side reaches from `seeds` without leaving `open`. Gaps that are narrower stop it, so
+// that an object does not run out where its outline happens to have the background's colour.
 Mask spread(const Mask& seeds, const Mask& open, int crack) {
   const Mask wide = eroded(open, crack);
   Mask reached = both(wide, seeds);
@@ -113,8 +113,8 @@ Mask doubtful_background(const Mask& background, const Difference& d, const Plan
   const Plane<float> slope = slope_of(smooth);
   const Mask open = mask_where(background, [&](int x, int y) {
     if (background(x, y) != 0) return true;
-    if (slope(x, y) > 0.6F + 0.3F * noise) return false;
     const float darker = std::max(-d.lightness(x, y), 0.0F);
+    if (slope(x, y) > 0.6F + 0.3F * noise + 0.03F * darker) return false;
     return d.lightness(x, y) < 2.0F + noise && darker < kDarkest && d.colour(x, y) < 1.5F + noise + 0.06F * darker;
   });
   return spread(background, open, kCrack);
@@ -315,7 +315,7 @@ Cutout remove_background(const Picture& rgb) {
 
   Cutout cutout;
   cutout.picture = matted(rgb, background, difference_of(lab, model).total, model, noise);
-  constexpr float kPlain = 0.7F, kGrainy = 3.0F;
+  constexpr float kPlain = 0.78F, kGrainy = 3.0F;
   if (model.explained() < kPlain || noise > kGrainy) {
     cutout.warnings.push_back(
         str("the background is not plain (", std::lround(model.explained() * 100),
