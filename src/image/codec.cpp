@@ -21,6 +21,13 @@ void check_size(std::uint64_t width, std::uint64_t height, const std::string& na
   }
 }
 
+void check_encodable(const Picture& picture, const char* where) {
+  require(picture.width > 0 && picture.height > 0 && (picture.channels == 3 || picture.channels == 4) &&
+              picture.pixels.size() == picture.pixel_count() * static_cast<std::size_t>(picture.channels),
+          where, "a picture of ", picture.width, " x ", picture.height, " x ", picture.channels, " with ",
+          picture.pixels.size(), " bytes");
+}
+
 void fail_damaged(const std::string& name, const char* kind, const std::string& reason) {
   fail(ErrorCode::format, name, ": damaged ", kind, ": ", reason, "; save the picture again with another program");
 }
@@ -125,17 +132,25 @@ const char* foreign_format(codec::Bytes bytes) {
 
 }  // namespace
 
+std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes) {
+  if (begins(bytes, "\x89PNG\r\n\x1A\n")) return PictureFormat::png;
+  if (begins(bytes, "\xFF\xD8\xFF")) return PictureFormat::jpeg;
+  if (begins(bytes, "RIFF") && begins(bytes, "WEBP", 8)) return PictureFormat::webp;
+  return std::nullopt;
+}
+
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name) {
   if (bytes.size() > kMaxPictureBytes) {
     fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for a picture (at most ", kMaxPictureBytes >> 20U,
          " MiB); scale the picture down");
   }
-  if (begins(bytes, "\x89PNG\r\n\x1A\n")) return codec::decode_png(bytes, name);
-  if (begins(bytes, "\xFF\xD8\xFF")) return codec::decode_jpeg(bytes, name);
-  if (begins(bytes, "RIFF") && begins(bytes, "WEBP", 8)) return codec::decode_webp(bytes, name);
+  const auto format = picture_format(bytes);
+  if (format == PictureFormat::png) return codec::decode_png(bytes, name);
+  if (format == PictureFormat::jpeg) return codec::decode_jpeg(bytes, name);
+  if (format == PictureFormat::webp) return codec::decode_webp(bytes, name);
   if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty; name a PNG, JPEG or WebP picture");
-  if (const char* format = foreign_format(bytes)) {
-    fail(ErrorCode::unsupported, name, ": ", format, " is not supported; convert it to PNG, JPEG or WebP");
+  if (const char* foreign = foreign_format(bytes)) {
+    fail(ErrorCode::unsupported, name, ": ", foreign, " is not supported; convert it to PNG, JPEG or WebP");
   }
   fail(ErrorCode::format, name, ": this is no PNG, JPEG or WebP picture");
 }

@@ -1,9 +1,10 @@
-// Picture files: PNG, JPEG and WebP in, PNG out.
+// Picture files: PNG, JPEG and WebP, in and out.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,10 +24,27 @@ inline constexpr std::uint64_t kMaxPictureBytes = std::uint64_t{256} << 20U;
 // limits, unsupported for what is refused by name: CMYK JPEG, animated WebP, other well-known formats.
 [[nodiscard]] Picture decode_picture(std::span<const std::byte> bytes, const std::string& name);
 
+enum class PictureFormat { png, jpeg, webp };
+// The format that the first bytes announce, if decode_picture knows it.
+[[nodiscard]] std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes);
+
 // Reads and decodes a file; throws also as read_file does.
 [[nodiscard]] Picture load_picture(const std::filesystem::path& path);
 
 // An 8-bit PNG (RGB or RGBA, not interlaced). The same picture gives the same bytes.
 [[nodiscard]] std::vector<std::byte> encode_png(const Picture& picture);
+
+// A baseline JPEG of an RGB picture, quality 1 to 100; chroma keeps the full resolution from quality 90 on. The same
+// picture gives the same bytes. Throws invalid_argument for another quality, an alpha channel or more than 65500 pixels on
+// a side.
+[[nodiscard]] std::vector<std::byte> encode_jpeg(const Picture& picture, int quality);
+
+struct WebpOptions {
+  int quality = 90;       // 0 to 100; lossless: the effort
+  bool lossless = false;  // then RGBA keeps the colours under alpha 0
+};
+// A WebP of an RGB or RGBA picture. The same picture gives the same bytes. Throws invalid_argument for another quality or
+// more than 16383 pixels on a side.
+[[nodiscard]] std::vector<std::byte> encode_webp(const Picture& picture, const WebpOptions& options);
 
 }  // namespace espalier

@@ -1,4 +1,4 @@
-// The decoders behind decode_picture, one file each.
+// The parts of codec.h, one file per format.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +19,9 @@ using Bytes = std::span<const std::byte>;
 // Throws format when a picture of this size is refused.
 void check_size(std::uint64_t width, std::uint64_t height, const std::string& name);
 [[noreturn]] void fail_damaged(const std::string& name, const char* kind, const std::string& reason);
+
+// For the encoders: 8-bit RGB or RGBA with as many bytes as its size says.
+void check_encodable(const Picture& picture, const char* where);
 
 // Orientation (1 to 8) in a block of EXIF data that begins with its TIFF header; 1 when there is none or the block is
 // damaged, because a picture is worth more than its metadata.

@@ -7,9 +7,11 @@
 
 #include <array>
 #include <csetjmp>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
+#include "image/codec.h"
 #include "image/codec_parts.h"
 
 namespace espalier::codec {
@@ -124,3 +126,74 @@ Picture decode_jpeg(Bytes bytes, const std::string& name) {
 }
 
 }  // namespace espalier::codec
+
+namespace espalier {
+
+namespace {
+
+// Owns the encoder and its output; lives outside of the code that may be jumped over.
+struct Encoder {
+  jpeg_compress_struct info{};
+  codec::ErrorState errors{};
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+  Encoder() {
+    info.err = jpeg_std_error(&errors.manager);
+    errors.manager.error_exit = codec::leave;
+  }
+  Encoder(const Encoder&) = delete;
+  Encoder& operator=(const Encoder&) = delete;
+  ~Encoder() {
+    jpeg_destroy_compress(&info);
+    std::free(data);
+  }
+};
+
+// False on an error, whose message is then in encoder.errors.
+bool write_pixels(Encoder& encoder, const Picture& picture, int quality) {
+  constexpr int kFullChroma = 90;
+  if (setjmp(encoder.errors.back) != 0) return false;
+  jpeg_create_compress(&encoder.info);
+  jpeg_mem_dest(&encoder.info, &encoder.data, &encoder.size);
+  encoder.info.image_width = static_cast<JDIMENSION>(picture.width);
+  encoder.info.image_height = static_cast<JDIMENSION>(picture.height);
+  encoder.info.input_components = 3;
+  encoder.info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&encoder.info);
+  jpeg_set_quality(&encoder.info, quality, TRUE);
+  encoder.info.optimize_coding = TRUE;
+  if (quality >= kFullChroma) encoder.info.comp_info[0].h_samp_factor = encoder.info.comp_info[0].v_samp_factor = 1;
+  jpeg_start_compress(&encoder.info, TRUE);
+  while (encoder.info.next_scanline < encoder.info.image_height) {
+    // libjpeg only reads the row, but takes it without const.
+    auto* row = const_cast<JSAMPROW>(picture.at(0, static_cast<int>(encoder.info.next_scanline)));
+    jpeg_write_scanlines(&encoder.info, &row, 1);
+  }
+  jpeg_finish_compress(&encoder.info);
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_jpeg(const Picture& picture, int quality) {
+  codec::check_encodable(picture, "encode_jpeg");
+  if (quality < 1 || quality > 100) {
+    fail(ErrorCode::invalid_argument, "the quality of a JPEG lies between 1 and 100, not ", quality);
+  }
+  if (picture.channels != 3) {
+    fail(ErrorCode::invalid_argument, "a JPEG cannot hold transparency; remove the alpha channel or write a PNG");
+  }
+  if (picture.width > JPEG_MAX_DIMENSION || picture.height > JPEG_MAX_DIMENSION) {
+    fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a JPEG (at most ",
+         JPEG_MAX_DIMENSION, " on a side); scale the picture down");
+  }
+  Encoder encoder;
+  if (!write_pixels(encoder, picture, quality)) {
+    fail(encoder.errors.manager.msg_code == JERR_OUT_OF_MEMORY ? ErrorCode::out_of_memory : ErrorCode::internal,
+         "cannot encode a JPEG: ", encoder.errors.message.data());
+  }
+  const auto* begin = reinterpret_cast<const std::byte*>(encoder.data);
+  return {begin, begin + encoder.size};
+}
+
+}  // namespace espalier

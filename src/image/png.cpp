@@ -60,10 +60,7 @@ Picture decode_png(Bytes bytes, const std::string& name) {
 }  // namespace codec
 
 std::vector<std::byte> encode_png(const Picture& picture) {
-  require(picture.width > 0 && picture.height > 0 && (picture.channels == 3 || picture.channels == 4) &&
-              picture.pixels.size() == picture.pixel_count() * static_cast<std::size_t>(picture.channels),
-          "encode_png", "a picture of ", picture.width, " x ", picture.height, " x ", picture.channels, " with ",
-          picture.pixels.size(), " bytes");
+  codec::check_encodable(picture, "encode_png");
   const auto check = [](int error) {
     if (error != 0) fail(ErrorCode::internal, "cannot encode a PNG: ", spng_strerror(error));
   };

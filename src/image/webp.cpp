@@ -1,8 +1,10 @@
 #include <webp/decode.h>
+#include <webp/encode.h>
 
 #include <cstring>
 
 #include "base/error.h"
+#include "image/codec.h"
 #include "image/codec_parts.h"
 
 namespace espalier::codec {
@@ -62,3 +64,49 @@ Picture decode_webp(Bytes bytes, const std::string& name) {
 }
 
 }  // namespace espalier::codec
+
+namespace espalier {
+
+std::vector<std::byte> encode_webp(const Picture& picture, const WebpOptions& options) {
+  codec::check_encodable(picture, "encode_webp");
+  if (options.quality < 0 || options.quality > 100) {
+    fail(ErrorCode::invalid_argument, "the quality of a WebP lies between 0 and 100, not ", options.quality);
+  }
+  if (picture.width > WEBP_MAX_DIMENSION || picture.height > WEBP_MAX_DIMENSION) {
+    fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a WebP (at most ",
+         WEBP_MAX_DIMENSION, " on a side); scale the picture down");
+  }
+  WebPConfig config;
+  WebPMemoryWriter writer;
+  struct Frame : WebPPicture {
+    Frame() : WebPPicture() {}
+    Frame(const Frame&) = delete;
+    Frame& operator=(const Frame&) = delete;
+    ~Frame() { WebPPictureFree(this); }
+  } frame;
+  require(WebPConfigInit(&config) != 0 && WebPPictureInit(&frame) != 0, "encode_webp", "another libwebp than at build time");
+  config.quality = static_cast<float>(options.quality);
+  config.lossless = config.exact = options.lossless ? 1 : 0;
+  frame.use_argb = options.lossless ? 1 : 0;
+  frame.width = picture.width;
+  frame.height = picture.height;
+  frame.writer = WebPMemoryWrite;
+  frame.custom_ptr = &writer;
+  WebPMemoryWriterInit(&writer);
+  const int stride = picture.width * picture.channels;
+  const bool imported = picture.channels == 4 ? WebPPictureImportRGBA(&frame, picture.pixels.data(), stride) != 0
+                                              : WebPPictureImportRGB(&frame, picture.pixels.data(), stride) != 0;
+  const bool done = imported && WebPEncode(&config, &frame) != 0;
+  std::vector<std::byte> bytes(done ? writer.size : 0);
+  if (done) std::memcpy(bytes.data(), writer.mem, writer.size);
+  WebPMemoryWriterClear(&writer);
+  if (!done) {
+    const bool memory = !imported || frame.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
+                        frame.error_code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY;
+    fail(memory ? ErrorCode::out_of_memory : ErrorCode::internal, "cannot encode a WebP: error ",
+         static_cast<int>(frame.error_code), " of libwebp");
+  }
+  return bytes;
+}
+
+}  // namespace espalier

@@ -9,9 +9,11 @@ namespace espalier {
 
 namespace {
 
-void check_optional(std::size_t size, std::size_t vertices, const char* format, const char* what) {
-  if (size != 0 && size != vertices) {
-    fail(ErrorCode::invalid_argument, format, ": ", size / 3, " ", what, " for ", vertices / 3,
+// `width` values for each of `vertices`, or none.
+void check_optional(std::span<const float> values, std::size_t width, std::size_t vertices, const char* format,
+                    const char* what) {
+  if (!values.empty() && values.size() != vertices * width) {
+    fail(ErrorCode::invalid_argument, format, ": ", values.size() / width, " ", what, " for ", vertices,
          " vertices; give one each or none");
   }
 }
@@ -36,8 +38,10 @@ void check_mesh(const Mesh& mesh, const char* format) {
     fail(ErrorCode::invalid_argument, format, ": ", mesh.vertices.size(), " coordinates and ", mesh.faces.size(),
          " indices are no multiples of three");
   }
-  check_optional(mesh.colours.size(), mesh.vertices.size(), format, "colours");
-  check_optional(mesh.normals.size(), mesh.vertices.size(), format, "normals");
+  const std::size_t vertices = mesh.vertices.size() / 3;
+  check_optional(mesh.colours, 3, vertices, format, "colours");
+  check_optional(mesh.normals, 3, vertices, format, "normals");
+  check_optional(mesh.uvs, 2, vertices, format, "texture coordinates");
   if (mesh.vertex_count() > std::numeric_limits<std::int32_t>::max() ||
       mesh.face_count() > std::numeric_limits<std::int32_t>::max()) {
     fail(ErrorCode::invalid_argument, format, ": ", mesh.vertex_count(), " vertices and ", mesh.face_count(),
@@ -46,6 +50,7 @@ void check_mesh(const Mesh& mesh, const char* format) {
   check_finite(mesh.vertices, 3, format, "vertex");
   check_finite(mesh.colours, 3, format, "the colour of vertex");
   check_finite(mesh.normals, 3, format, "the normal of vertex");
+  check_finite(mesh.uvs, 2, format, "the texture coordinate of vertex");
   for (std::size_t i = 0; i < mesh.faces.size(); ++i) {
     if (mesh.faces[i] < 0 || mesh.faces[i] >= mesh.vertex_count()) {
       fail(ErrorCode::invalid_argument, format, ": face ", i / 3, " names vertex ", mesh.faces[i], " of ", mesh.vertex_count());

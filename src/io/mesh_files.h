@@ -12,16 +12,25 @@
 #include <vector>
 
 #include "geometry/mesh.h"
+#include "io/named_file.h"
 
 namespace espalier {
 
 struct GlbOptions {
   std::string generator = "Espalier";  // asset.generator
-  std::string extras_json;             // asset.extras: the text of a JSON object, or empty
+  std::string extras_json = {};        // asset.extras: the text of a JSON object, or empty
+  bool unlit = false;                  // KHR_materials_unlit: colours as they are, where viewers know it
+  // Base colour: the bytes of a PNG, JPEG or WebP file, or empty. Needs Mesh::uvs. Vertex colours are then left out.
+  std::span<const std::byte> texture = {};
+  // The same picture as PNG or JPEG, for programs that cannot read a WebP texture. Without it a WebP texture makes
+  // EXT_texture_webp a required extension.
+  std::span<const std::byte> texture_fallback = {};
 };
 
-// glTF 2.0 binary: Y up, metres, linear vertex colours as COLOR_0, one rough double-sided material.
+// glTF 2.0 binary: Y up, metres, linear vertex colours as COLOR_0 or a base colour texture, one rough double-sided material.
 [[nodiscard]] std::vector<std::byte> encode_glb(const Mesh& mesh, const GlbOptions& options);
+// The same as files: pictures, STEM.bin and, last, STEM.gltf, which names them.
+[[nodiscard]] std::vector<NamedFile> encode_gltf(const Mesh& mesh, const GlbOptions& options, const std::string& stem);
 
 // Wavefront OBJ: Y up, metres, sRGB colours behind the coordinates of a vertex. Comments are single lines of ASCII.
 [[nodiscard]] std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string> comments);

@@ -112,6 +112,63 @@ TEST(WebP, DecodesRgbAndRgba) {
   }
 }
 
+// A picture that lossy codecs keep well.
+Picture smooth_picture(int width, int height, int channels) {
+  Picture picture(width, height, channels);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < channels; ++c) {
+        picture.at(x, y)[c] = static_cast<std::uint8_t>(c == 3 ? 255 - x : 40 + x + 2 * y / (c + 1));
+      }
+    }
+  }
+  return picture;
+}
+
+TEST(Jpeg, WhatIsEncodedIsDecoded) {
+  const Picture picture = smooth_picture(61, 43, 3);
+  const auto fine = encode_jpeg(picture, 95), coarse = encode_jpeg(picture, 20);
+  EXPECT_EQ(picture_format(fine), PictureFormat::jpeg);
+  EXPECT_LE(largest_difference(decode_picture(fine, "x"), picture), 4);
+  EXPECT_LE(largest_difference(decode_picture(coarse, "x"), picture), 40);
+  EXPECT_LT(coarse.size(), fine.size());
+  EXPECT_EQ(fine, encode_jpeg(picture, 95));
+}
+
+TEST(Jpeg, WhatCannotBeEncoded) {
+  for (const int quality : {0, 101}) {
+    expect_error(ErrorCode::invalid_argument, {"quality", "JPEG"}, [&] { (void)encode_jpeg(Picture(2, 2, 3), quality); });
+  }
+  expect_error(ErrorCode::invalid_argument, {"transparency"}, [] { (void)encode_jpeg(Picture(2, 2, 4), 90); });
+  expect_error(ErrorCode::invalid_argument, {"65500"}, [] { (void)encode_jpeg(Picture(65501, 1, 3), 90); });
+  expect_error(ErrorCode::internal, {"encode_jpeg"}, [] { (void)encode_jpeg(Picture(2, 2, 1), 90); });
+}
+
+TEST(WebP, WhatIsEncodedIsDecoded) {
+  for (const int channels : {3, 4}) {
+    const Picture picture = smooth_picture(61, 43, channels);
+    const auto lossless = encode_webp(picture, {.lossless = true}), lossy = encode_webp(picture, {.quality = 90});
+    EXPECT_EQ(picture_format(lossy), PictureFormat::webp);
+    EXPECT_EQ(largest_difference(decode_picture(lossless, "x"), picture), 0);
+    EXPECT_LE(largest_difference(decode_picture(lossy, "x"), picture), 16);
+    EXPECT_EQ(lossy, encode_webp(picture, {.quality = 90}));
+  }
+}
+
+TEST(WebP, WhatCannotBeEncoded) {
+  for (const int quality : {-1, 101}) {
+    expect_error(ErrorCode::invalid_argument, {"quality", "WebP"},
+                 [&] { (void)encode_webp(Picture(2, 2, 3), {.quality = quality}); });
+  }
+  expect_error(ErrorCode::invalid_argument, {"16383"}, [] { (void)encode_webp(Picture(1, 16384, 3), {}); });
+}
+
+TEST(Png, TheFormatIsKnownByItsFirstBytes) {
+  EXPECT_EQ(picture_format(encode_png(Picture(1, 1, 3))), PictureFormat::png);
+  EXPECT_EQ(picture_format(bytes_of("GIF89a")), std::nullopt);
+  EXPECT_EQ(picture_format({}), std::nullopt);
+}
+
 // The marked corner of a picture with each orientation ends where EXIF says.
 TEST(Orientation, EveryValueInPngAndJpeg) {
   struct Expectation {

@@ -1,7 +1,6 @@
 #include "io/mesh_files.h"
 
 #include <gtest/gtest.h>
-#include <tiny_gltf.h>
 
 #include <array>
 #include <cmath>
@@ -9,114 +8,17 @@
 #include <limits>
 #include <sstream>
 
-#include "io/checks.h"
 #include "ply_reader.h"
 #include "sample_mesh.h"
 #include "support/errors.h"
+#include "support/gltf.h"
 
 namespace espalier {
 namespace {
 
 using test::expect_error;
 using test::sample_box;
-
-tinygltf::Model read_glb(const std::vector<std::byte>& bytes) {
-  tinygltf::TinyGLTF reader;
-  tinygltf::Model model;
-  std::string error, warning;
-  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-  EXPECT_TRUE(reader.LoadBinaryFromMemory(&model, &error, &warning, data, static_cast<unsigned>(bytes.size()), "",
-                                          tinygltf::REQUIRE_VERSION));
-  EXPECT_EQ(error + warning, "");
-  return model;
-}
-
-template <class T>
-std::vector<T> read_accessor(const tinygltf::Model& model, int index) {
-  const auto& accessor = model.accessors.at(static_cast<std::size_t>(index));
-  const auto& view = model.bufferViews.at(static_cast<std::size_t>(accessor.bufferView));
-  std::vector<T> values(accessor.count *
-                        static_cast<std::size_t>(tinygltf::GetNumComponentsInType(static_cast<std::uint32_t>(accessor.type))));
-  EXPECT_EQ(view.byteLength, values.size() * sizeof(T));
-  EXPECT_EQ((view.byteOffset + accessor.byteOffset) % 4, 0U);
-  std::memcpy(values.data(), model.buffers.at(0).data.data() + view.byteOffset + accessor.byteOffset,
-              values.size() * sizeof(T));
-  return values;
-}
-
-// Six times the signed volume: positive when faces run counter-clockwise seen from outside.
-double volume(const std::vector<float>& v, const std::vector<std::uint32_t>& faces) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < faces.size(); i += 3) {
-    const float *a = &v[faces[i] * 3], *b = &v[faces[i + 1] * 3], *c = &v[faces[i + 2] * 3];
-    sum += a[0] * (double{b[1]} * c[2] - double{b[2]} * c[1]) + a[1] * (double{b[2]} * c[0] - double{b[0]} * c[2]) +
-           a[2] * (double{b[0]} * c[1] - double{b[1]} * c[0]);
-  }
-  return sum;
-}
-
-TEST(Glb, ReadsBackWithAnotherReader) {
-  const Mesh mesh = sample_box();
-  const auto bytes = encode_glb(mesh, {.generator = "Espalier test", .extras_json = R"({"seed": 7, "note": "caf\u00e9"})"});
-  ASSERT_EQ(bytes.size() % 4, 0U);
-  const tinygltf::Model model = read_glb(bytes);
-  EXPECT_EQ(model.asset.generator, "Espalier test");
-  EXPECT_EQ(model.asset.extras.Get("seed").GetNumberAsInt(), 7);
-  EXPECT_EQ(model.asset.extras.Get("note").Get<std::string>(), "caf\xC3\xA9");
-
-  const auto& primitive = model.meshes.at(0).primitives.at(0);
-  const auto positions = read_accessor<float>(model, primitive.attributes.at("POSITION"));
-  const auto normals = read_accessor<float>(model, primitive.attributes.at("NORMAL"));
-  const auto colours = read_accessor<float>(model, primitive.attributes.at("COLOR_0"));
-  const auto indices = read_accessor<std::uint32_t>(model, primitive.indices);
-  ASSERT_EQ(positions.size(), mesh.vertices.size());
-  for (std::size_t i = 0; i < positions.size(); i += 3) {
-    EXPECT_EQ(positions[i], mesh.vertices[i]);
-    EXPECT_EQ(positions[i + 1], mesh.vertices[i + 2]);
-    EXPECT_EQ(positions[i + 2], -mesh.vertices[i + 1]);
-    EXPECT_NEAR(std::hypot(normals[i], normals[i + 1], normals[i + 2]), 1.0, 1e-6);
-    EXPECT_GT(normals[i + 1] * mesh.normals[i + 2], 0.0F);
-    EXPECT_NEAR(colours[i + 1], mesh.colours[i + 1] == 0.5F ? 0.21404114 : 0.02 / 12.92, 1e-6);
-  }
-  EXPECT_TRUE(std::equal(indices.begin(), indices.end(), mesh.faces.begin(), mesh.faces.end()));
-  EXPECT_NEAR(volume(positions, indices), 6 * 0.4 * 0.2 * 0.2, 1e-6);
-
-  const auto& accessor = model.accessors.at(static_cast<std::size_t>(primitive.attributes.at("POSITION")));
-  EXPECT_FLOAT_EQ(static_cast<float>(accessor.minValues.at(1)), -0.15F);
-  EXPECT_FLOAT_EQ(static_cast<float>(accessor.maxValues.at(2)), -0.25F);
-  const auto& material = model.materials.at(static_cast<std::size_t>(primitive.material));
-  EXPECT_TRUE(material.doubleSided);
-  EXPECT_EQ(material.pbrMetallicRoughness.metallicFactor, 0.0);
-  EXPECT_EQ(material.pbrMetallicRoughness.roughnessFactor, 1.0);
-}
-
-TEST(Glb, WithoutColoursAndNormals) {
-  Mesh mesh = sample_box();
-  mesh.colours.clear();
-  mesh.normals.clear();
-  const tinygltf::Model model = read_glb(encode_glb(mesh, {}));
-  EXPECT_EQ(model.meshes.at(0).primitives.at(0).attributes.size(), 1U);
-  EXPECT_EQ(model.accessors.size(), 2U);
-}
-
-TEST(Glb, AZeroNormalBecomesAUnitVector) {
-  Mesh mesh = sample_box();
-  std::fill_n(mesh.normals.begin(), 3, 0.0F);
-  const tinygltf::Model model = read_glb(encode_glb(mesh, {}));
-  const auto normals = read_accessor<float>(model, model.meshes.at(0).primitives.at(0).attributes.at("NORMAL"));
-  EXPECT_EQ(normals[1], 1.0F);
-}
-
-TEST(Glb, FourGibibytesAreTheLimit) {
-  EXPECT_NO_THROW(check_glb_size(0xFFFFFFFFULL));
-  expect_error(ErrorCode::invalid_argument, {"4294967296", "4 GiB", "simplify"}, [] { check_glb_size(1ULL << 32U); });
-}
-
-TEST(Glb, ExtrasMustBeAnObject) {
-  for (const char* text : {"[1]", "{", "3"}) {
-    expect_error(ErrorCode::internal, {"extras"}, [&] { (void)encode_glb(sample_box(), {.extras_json = text}); });
-  }
-}
+using test::volume;
 
 TEST(Obj, ReadsBack) {
   const Mesh mesh = sample_box();
@@ -243,7 +145,7 @@ TEST(EveryFormat, ExtremeNumbersSurvive) {
   mesh.vertices[1] = -1e30F;
   EXPECT_NO_THROW((void)encode_obj(mesh, {}));
   EXPECT_NO_THROW((void)encode_stl(mesh, 100.0));
-  EXPECT_NO_THROW((void)read_glb(encode_glb(mesh, {})));
+  EXPECT_NO_THROW((void)test::read_glb(encode_glb(mesh, {})));
 }
 
 }  // namespace
