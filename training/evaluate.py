@@ -22,6 +22,7 @@ from sprout.common import DEV, amp  # noqa: E402
 from sprout.data import Surface  # noqa: E402
 from sprout.nets import euler  # noqa: E402
 from sprout.sparse import CHILD, Voxels  # noqa: E402
+from sprout.train_slat import plain_attention  # noqa: E402
 from sprout.train_ss import scores  # noqa: E402
 
 
@@ -136,6 +137,7 @@ def main():
     a.add_argument('--sheet')
     a.add_argument('--json')
     a = a.parse_args()
+    plain_attention()
     P, gen = Pipeline(a.model), torch.Generator().manual_seed(0)
     objs, fam = ob.draw(64, 0, DEV)
     v = ob.views(64, torch.Generator().manual_seed(0)).to(DEV)
@@ -143,8 +145,9 @@ def main():
     img = torch.cat([ob.pictures(objs, torch.arange(i, min(i + 8, len(objs)), dtype=torch.int32, device=DEV), v[i:i + 8], 518, 2) for i in range(0, len(objs), 8)])
     occ = ob.cells(objs)[:, None] > 0
     t, got, cond = time.time(), [], []
-    for i in range(0, len(objs), 4):
-        cond.append(P.condition(img[i:i + 4]))
+    step = 32 if DEV == 'cuda' else 4
+    for i in range(0, len(objs), step):
+        cond.append(P.condition(img[i:i + step]))
         got.append(P.voxels(cond[-1], gen))
     got, cond = torch.cat(got), torch.cat(cond)
     iou, f = scores(got, occ)

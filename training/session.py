@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """One session on a GPU machine: lanes of stages, one lane per GPU (lanes share a GPU if there are fewer), continuing from the checkpoint in the repository.
 
-    session.py --out DIR [--minutes M] LANE [LANE ...]      LANE = "vae:45 decoders:25" or "flow:300,joint=0.6,seed=2"
+    session.py --out DIR [--minutes M] LANE [LANE ...] [/ LANE ...]      LANE = "vae:45 decoders:25" or "*flow:300,joint=0.6,seed=2"
 
-Every stage takes seconds of training and settings of its function in sprout/train_*.py. Every half minute the state is packed into DIR/state-{a,b,c}.tar
+Lanes after a "/" begin when all before it have ended. A stage with a star runs on all GPUs, and on the last one alone if that does not start.
+`evaluate:60` runs evaluate.py on the state. Every stage takes seconds of training and settings of its function in sprout/train_*.py. Every half minute the state is packed into DIR/state-{a,b,c}.tar
 and DIR/logs.tar; `session.py --unpack DIR` puts them back into models/sprout and training/state."""
 import argparse
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -64,6 +67,7 @@ def main():
     p.add_argument('--unpack')
     p.add_argument('--minutes', type=float, default=9.)
     p.add_argument('--run', default='/tmp/sprout-run')
+    p.add_argument('--ranks', type=int, default=0, help='processes of a stage with a star, if not one per GPU')
     p.add_argument('lanes', nargs='*')
     a = p.parse_intermixed_args()
     if a.unpack:
@@ -80,36 +84,66 @@ def main():
         from sprout import objects
         objects.lib(True)                                                      # compile the kernels once
 
+    def launch(cmd, name, log, limit, ready=0., **env):
+        """Return code of a stage; it and all its children are stopped after `limit` seconds, or if it has not begun to train after `ready` seconds."""
+        lines = os.path.join(logs, name + '.jsonl')
+        seen, t = os.path.getsize(lines) if os.path.exists(lines) else 0, time.time()
+        with open(log, 'a') as f:
+            p = subprocess.Popen(cmd, env=dict(os.environ, PYTHONUNBUFFERED='1', **env), stdout=f, stderr=subprocess.STDOUT, start_new_session=True)
+            while p.poll() is None:
+                time.sleep(.5)
+                late = ready and time.time() - t > ready
+                if late:
+                    with open(lines if os.path.exists(lines) else os.devnull) as q:
+                        q.seek(seen)
+                        late = '"prepared"' not in q.read()
+                    ready = 0.
+                if late or time.time() - t > limit:
+                    os.killpg(p.pid, signal.SIGKILL)
+                    p.wait()
+                    return 'did not start' if late else 'timeout'
+        return p.returncode
+
+    def stage(i, s):
+        many = s.startswith('*')
+        name, rest = s.lstrip('*').split(':', 1)
+        seconds, *kw = rest.split(',')
+        left = end - time.time()
+        if left < 15:
+            print('no time for', s, flush=True)
+            return
+        if name == 'evaluate':
+            cmd = [sys.executable, os.path.join(HERE, 'evaluate.py'), '--model', a.run, '--mesh', '64', '--json', os.path.join(logs, 'evaluate.json'), '--sheet', os.path.join(a.out, 'sheet.png')]
+        else:
+            cmd = [sys.executable, os.path.join(HERE, 'train.py'), name, '--seconds', seconds, '--state', a.run, '--out', logs, *kw]
+        t, log = time.time(), os.path.join(logs, f'{name}.{i}.txt')
+        limit, one = min(left, float(seconds) + 150), {'CUDA_VISIBLE_DEVICES': str(i % gpus)}
+        rc = launch(cmd + ['--gpus', str(a.ranks or gpus)], name, log, limit, 150.) if many else launch(cmd, name, log, limit, **one)
+        print(f'lane {i} {s}: rc {rc}, {time.time() - t:.0f} s', flush=True)
+        if rc or name == 'evaluate':
+            with open(log) as f:
+                print(f.read()[-2500:], flush=True)
+        if many and rc and end - time.time() > 60:
+            print('again on one GPU', flush=True)
+            stage(gpus - 1, s.lstrip('*').replace(':' + seconds, f':{min(float(seconds), end - time.time() - 40):.0f}', 1))
+
     def lane(i, stages):
         for s in stages.split():
-            name, rest = s.split(':', 1)
-            seconds, *kw = rest.split(',')
-            left = end - time.time()
-            if left < 20:
-                print('no time for', s, flush=True)
-                break
-            cmd = [sys.executable, os.path.join(HERE, 'train.py'), name, '--seconds', seconds, '--state', a.run, '--out', logs, *kw]
-            t = time.time()
-            with open(os.path.join(logs, f'{name}.{i}.txt'), 'w') as f:
-                try:
-                    rc = subprocess.run(cmd, env=dict(os.environ, CUDA_VISIBLE_DEVICES=str(i % gpus), PYTHONUNBUFFERED='1'), stdout=f, stderr=subprocess.STDOUT,
-                                        timeout=min(left, float(seconds) + 150)).returncode
-                except subprocess.TimeoutExpired:
-                    rc = 'timeout'
-            print(f'lane {i} {s}: rc {rc}, {time.time() - t:.0f} s', flush=True)
-            if rc:
-                with open(os.path.join(logs, f'{name}.{i}.txt')) as f:
-                    print(f.read()[-1500:], flush=True)
+            try:
+                stage(i, s)
+            except Exception as e:
+                print(f'lane {i} {s}: {e!r}', flush=True)
 
-    ts = [threading.Thread(target=lane, args=(i, s), daemon=True) for i, s in enumerate(a.lanes)]
-    for t in ts:
-        t.start()
     last = time.time()
-    while any(t.is_alive() for t in ts) and time.time() < end + 5:
-        time.sleep(1)
-        if time.time() - last > 30:
-            pack(a.run, a.out)
-            last = time.time()
+    for phase in ' '.join(f'"{x}"' if x != '/' else x for x in a.lanes).split(' / '):
+        ts = [threading.Thread(target=lane, args=(i, s), daemon=True) for i, s in enumerate(shlex.split(phase))]
+        for t in ts:
+            t.start()
+        while any(t.is_alive() for t in ts) and time.time() < end + 5:
+            time.sleep(.5)
+            if time.time() - last > 30:
+                pack(a.run, a.out)
+                last = time.time()
     pack(a.run, a.out)
     for f in sorted(os.listdir(logs)):
         if f.endswith('.jsonl'):

@@ -26,8 +26,8 @@ class Pool:
         return self.vit.patches(img), hit.half(), ang
 
     def refill(self, n, chunk=256):
-        for _ in range(0, n, chunk):
-            c = min(chunk, self.size)
+        for i in range(0, n, chunk):
+            c = min(chunk, n - i, self.size)
             who = torch.randint(0, len(self.objs), (c,), device=DEV)
             a = self.at if self.at + c <= self.size else 0
             self.img[a:a + c], self.hit[a:a + c], self.ang[a:a + c] = self.make(who, ob.views(c, dev=DEV))

@@ -119,18 +119,20 @@ class Trainer:
         self.e += (self.p - self.e) * self.rate[-1]
 
     def prepare(self, losses, graph=True):
-        """Capture the step (GPU). After this, step() trains."""
+        """Capture the step (GPU). After this, step() trains. What the optimiser has gathered stays: the trial steps leave no trace."""
         b1, b2 = self.groups[0].betas
         self.betas_dev = torch.tensor([b1, b2], device=self.dev)
-        self.losses, self.graph, self.after = losses, None, None
+        self.losses, self.graph, self.after, self.stat = losses, None, None, None
         if not graph:
             return
+        kept = [x.clone() for x in (self.m, self.v, self.beta_t)]
+        self.rate.zero_()
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(3):
                 self.backward(losses)
-                self.update()                                                  # learning rate is 0
+                self.update()                                                  # all rates are 0
         torch.cuda.current_stream().wait_stream(side)
         torch.cuda.synchronize()
         self.graph, self.after = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
@@ -138,10 +140,17 @@ class Trainer:
             self.backward(losses)
         with torch.cuda.graph(self.after, capture_error_mode='thread_local'):
             self.update()
-        self.reset()
+        for x, k in zip((self.m, self.v, self.beta_t), kept):
+            x.copy_(k)
 
     def reset(self):
         self.m.zero_(), self.v.zero_(), self.beta_t.fill_(1.)
+
+    def agree(self):
+        """All GPUs take over the first one's state: they compute the same numbers, but nothing forces the last bit."""
+        if self.world > 1:
+            for x in (self.p, self.e, self.m, self.v):
+                dist.broadcast(x, 0)
 
     def step(self, rates):
         self.n += 1

@@ -277,9 +277,10 @@ def flow_scores(vit, flow, dec, h, **kw):
                 share85=(f >= .85).float().mean().item()), f, p
 
 
-def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint=.7, enc_scale=1., aux=.5, tmean=2.5, tstd=1.5, objects=16384, pool=16384, refill=24, held=128,
-               every=30., compile=True, graph=True, publish=30.):
-    """joint: share of the time in which the encoder learns as well; afterwards it is frozen (and published for the second half of the model)."""
+def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone=0., joint=.7, enc_scale=1., aux=.5, tmean=2.5, tstd=1.5, objects=16384, pool=16384, refill=24, held=128,
+               flat=.4, last=.05, sweep=True, every=30., compile=True, graph=True, publish=30.):
+    """alone: share of the time in which the encoder learns its auxiliary targets only, twice as many pictures a step; then both learn;
+    from the share joint on the encoder is frozen (and published for the second half of the model). flat, last: see schedule()."""
     log, dev = Log(out, 'flow', rank() > 0), DEV
     objs, _ = ob.draw(objects, seed_of(seed), dev)
     torch.manual_seed(seed_of(seed))
@@ -298,8 +299,15 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint
     for b in list(vit.blocks) + list(flow.blocks):
         fast(b, compile)
     tr = Trainer([Group([vit, heads], lr * enc_scale, muon * enc_scale), Group([flow], lr, muon)], dev)
-    log(event='config', seconds=seconds, batch=batch, gpus=tr.world, lr=lr, muon=muon, joint=joint, enc_scale=enc_scale, aux=aux, t=[tmean, tstd], objects=objects * tr.world, pool=pool,
-        refill=refill, seed=seed)
+    log(event='config', seconds=seconds, batch=batch, gpus=tr.world, lr=lr, muon=muon, alone=alone, joint=joint, enc_scale=enc_scale, aux=aux, t=[tmean, tstd], objects=objects * tr.world,
+        pool=pool, refill=refill, flat=flat, last=last, seed=seed, setup=sync() - begin)
+
+    def encoder_only():
+        who, img, hit, ang = P.take(2 * batch)
+        with amp():
+            c = vit(img)
+        a, s, q = dense_losses(heads, c, hit, ang, coarse[who].float())
+        return a * 3 + s + q, torch.zeros_like(a), a, s, q
 
     def make(frozen):
         def losses():
@@ -320,10 +328,11 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint
         return losses
 
     def look(now, step, **kw):
+        tr.agree()
         if rank() == 0:
             tr.swap()
-            r, f, p = flow_scores(vit, flow, dec, H)
-            log(t=now, step=step, rate=step * batch * tr.world / max(now, 1e-3), loss=tr.stat.tolist(), **r, **encoder_scores(vit, heads, H), **kw)
+            r = flow_scores(vit, flow, dec, H)[0] if phase else {}
+            log(t=now, step=step, samples=seen, rate=max(seen) / max(now, 1e-3), loss=tr.stat.tolist(), **r, **encoder_scores(vit, heads, H), **kw)
             tr.swap()
 
     def publish_now(name=None):
@@ -334,26 +343,36 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint
             if name:
                 touch(os.path.join(state, name))
 
+    def rates():
+        """Of the encoder and of the flow."""
+        done = now / seconds
+        return [0. if phase == 2 else schedule(done / joint, flat=flat, last=last), schedule((done - alone) / (1 - alone), flat=flat, last=last) if phase else 0.]
+
     a = sync()
-    frozen = joint <= 0
-    tr.prepare(make(frozen), CUDA and graph)
+    phase, starts = (0 if alone > 0 else 1 if joint > 0 else 2), (0., alone, joint)
+    tr.prepare((encoder_only, make(False), make(True))[phase], CUDA and graph)
     log(event='prepared', seconds=sync() - a)
-    clock, step, mark, pub = Clock(), 0, every, publish
+    clock, step, now, mark, pub, seen = Clock(), 0, 0., every, publish, [0, 0]        # seen: samples of encoder and flow
     while True:
         if step % 8 == 0 or not CUDA:
             now = clock.now()
-            P.refill(refill * 8)
+            P.refill(refill * (12 if phase == 0 else 8))
         if now >= seconds:
             break
-        if not frozen and now >= joint * seconds:
-            s = slice(*tr.groups[0].span)
-            tr.p[s] = tr.e[s]
-            frozen = True
-            publish_now('encoder.frozen')
-            log(event='encoder frozen', t=now, step=step)
-            tr.prepare(make(True), CUDA and graph)
-        tr.step([0. if frozen else schedule(now / seconds / joint), schedule(now / seconds)])
-        step += 1
+        if phase < 2 and now >= starts[phase + 1] * seconds:
+            phase += 1
+            if phase == 2:
+                s = slice(*tr.groups[0].span)
+                tr.p[s] = tr.e[s]
+            publish_now(('', '', 'encoder.frozen')[phase])
+            log(event=('', 'flow joins', 'encoder frozen')[phase], t=now, step=step)
+            with clock.pause():
+                if phase == 1:
+                    look(now, step)
+                tr.prepare(make(phase == 2), CUDA and graph)
+        tr.step(rates())
+        step, n = step + 1, batch * tr.world * (2 if phase == 0 else 1)
+        seen = [seen[0] + n * (phase < 2), seen[1] + n * (phase > 0)]
         if step % 8 == 0 or not CUDA:
             if now >= mark:
                 with clock.pause():
@@ -367,10 +386,11 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, joint
     look(now, step, event='last')
     if rank() == 0:
         tr.swap()
-        status(state, ss_flow=(now, step * batch * tr.world), dino=(now * min(1, joint), int(step * batch * tr.world * min(1, joint))))
-        for cfg, steps, rescale in ((0., 12, 10.), (1., 12, 10.), (2., 12, 10.), (3., 12, 10.), (2., 12, 5.)):
+        status(state, ss_flow=(now * (1 - alone), seen[1]), dino=(now * min(1, joint), seen[0]))
+        for cfg, steps, rescale in ((0., 12, 10.), (1., 12, 10.), (2., 12, 10.), (3., 12, 10.), (4., 12, 10.), (2., 12, 5.), (2., 12, 20.), (2., 8, 10.)) if sweep else ((2., 12, 10.),):
             r, f, p = flow_scores(vit, flow, dec, H, cfg=cfg, steps=steps, rescale=rescale)
             log(event='sampler', cfg=cfg, steps=steps, rescale=rescale, **r)
             if (cfg, steps, rescale) == (2., 12, 10.):
-                log(event='by family', f={ob.FAMILIES[k].__name__: round(f[H.fam == k].mean().item(), 3) for k in sorted(set(H.fam.tolist()))})
+                log(event='by family', f={ob.FAMILIES[k].__name__: round(f[H.fam == k].mean().item(), 3) for k in sorted(set(H.fam.tolist()))},
+                    worst={ob.FAMILIES[k].__name__: round(f[H.fam == k].min().item(), 3) for k in sorted(set(H.fam.tolist()))})
         touch(os.path.join(state, 'flow.done'))
