@@ -13,13 +13,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def worker(local, a, kw):
+    if a.gpus > 1:
+        os.environ['CUDA_VISIBLE_DEVICES'] = str(local)                        # before CUDA wakes up; the kernels of sdf.cu carry a runtime of their own
     import torch
     import torch.distributed as dist
     from sprout import common, train_slat, train_ss
     if a.gpus > 1:
         os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(a.port))
-        if common.CUDA:
-            torch.cuda.set_device(local)
         dist.init_process_group('nccl' if common.CUDA else 'gloo', rank=local, world_size=a.gpus)
     common.setup(int(kw.get('seed', 0)))
     f = {'vae': train_ss.train_vae, 'encoder': train_ss.train_encoder, 'flow': train_ss.train_flow, 'decoders': train_slat.train_decoders, 'slat_flow': train_slat.train_slat_flow}[a.stage]
