@@ -14,12 +14,7 @@
 #include <cstdint>
 
 #include "geometry/surface_cases.h"
-
-#ifdef __CUDACC__
-#define ESPALIER_DEVICE_CODE __host__ __device__ inline
-#else
-#define ESPALIER_DEVICE_CODE inline
-#endif
+#include "parallel/device_code.h"
 
 namespace espalier::surface {
 
