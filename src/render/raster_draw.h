@@ -74,8 +74,7 @@ void fill_near(const Triangle& t, const Bounds& b, float margin, const Pixel& pi
 template <class Pixel>
 void fill(const ScreenVertex& a, const ScreenVertex& b, const ScreenVertex& c, const Scene& scene, std::int32_t row_begin,
           std::int32_t row_end, const Pixel& pixel) {
-  const Bounds bounds =
-      pixel_bounds(a, b, c, scene.frame.width, row_begin, row_end, margin_subpixels(scene.margin));
+  const Bounds bounds = pixel_bounds(a, b, c, scene.frame.width, row_begin, row_end, margin_subpixels(scene.margin));
   Triangle t;
   if (bounds.empty() || !make_triangle(a, b, c, t)) return;
   if (scene.margin >= 0.0F) {
@@ -116,8 +115,7 @@ inline RowRange rows_of(const Scene& scene, std::int64_t face) {
   const ScreenVertex& b = scene.vertices[corners[1]];
   const ScreenVertex& c = scene.vertices[corners[2]];
   if (!drawable(a, b, c)) return {0, static_cast<std::uint16_t>(scene.frame.height)};
-  const Bounds bounds =
-      pixel_bounds(a, b, c, scene.frame.width, 0, scene.frame.height, margin_subpixels(scene.margin));
+  const Bounds bounds = pixel_bounds(a, b, c, scene.frame.width, 0, scene.frame.height, margin_subpixels(scene.margin));
   if (bounds.empty()) return {};
   return {static_cast<std::uint16_t>(bounds.y0), static_cast<std::uint16_t>(bounds.y1)};
 }

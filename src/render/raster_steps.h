@@ -14,8 +14,8 @@ namespace espalier::raster {
 
 inline constexpr int kSubpixelBits = 8;
 inline constexpr std::int32_t kSubpixels = 1 << kSubpixelBits;
-inline constexpr float kGuard = 16384.0F;                 // pixels from the centre beyond which triangles are cut
-inline constexpr std::int32_t kUnsnapped = INT32_MIN;     // ScreenVertex::sx of a vertex outside of what can be drawn
+inline constexpr float kGuard = 16384.0F;              // pixels from the centre beyond which triangles are cut
+inline constexpr std::int32_t kUnsnapped = INT32_MIN;  // ScreenVertex::sx of a vertex outside of what can be drawn
 inline constexpr std::int64_t kEmptyKey = INT64_MAX;
 inline constexpr std::int32_t kSmallSpan = 64 * kSubpixels;  // triangles of at most this extent fit 32-bit edge functions
 
@@ -34,28 +34,27 @@ struct ScreenVertex {
 struct Frame {
   std::int32_t width = 0, height = 0;
   float near_z = 1.0F;
+  std::int32_t steps = kSubpixels;  // per pixel, that vertices are rounded to; divides kSubpixels
 };
 
-ESPALIER_DEVICE_CODE std::int32_t snapped(float pixels, std::int32_t side) {
-  return static_cast<std::int32_t>(rintf(pixels * static_cast<float>(kSubpixels))) + side * (kSubpixels / 2);
+ESPALIER_DEVICE_CODE std::int32_t snapped(double pixels, std::int32_t side, const Frame& frame) {
+  return static_cast<std::int32_t>(rint(pixels * frame.steps)) * (kSubpixels / frame.steps) + side * (kSubpixels / 2);
+}
+ESPALIER_DEVICE_CODE std::int32_t snapped(float pixels, std::int32_t side, const Frame& frame) {
+  return static_cast<std::int32_t>(rintf(pixels * static_cast<float>(frame.steps))) * (kSubpixels / frame.steps) +
+         side * (kSubpixels / 2);
 }
 
 // Half-spaces that a drawable vertex lies in: near, far, and the guard band's four sides. NaN is outside.
 inline constexpr int kPlanes = 6;
 ESPALIER_DEVICE_CODE float plane_distance(int plane, const Homogeneous& p, float near_z) {
   switch (plane) {
-    case 0:
-      return fmaf(p.z, near_z, p.w);
-    case 1:
-      return p.w - p.z;
-    case 2:
-      return fmaf(kGuard, p.w, p.x);
-    case 3:
-      return fmaf(kGuard, p.w, -p.x);
-    case 4:
-      return fmaf(kGuard, p.w, p.y);
-    default:
-      return fmaf(kGuard, p.w, -p.y);
+    case 0: return fmaf(p.z, near_z, p.w);
+    case 1: return p.w - p.z;
+    case 2: return fmaf(kGuard, p.w, p.x);
+    case 3: return fmaf(kGuard, p.w, -p.x);
+    case 4: return fmaf(kGuard, p.w, p.y);
+    default: return fmaf(kGuard, p.w, -p.y);
   }
 }
 
@@ -63,7 +62,7 @@ ESPALIER_DEVICE_CODE ScreenVertex screen_vertex(const Homogeneous& p, const Fram
   bool inside = p.w > 0.0F;
   for (int plane = 0; plane < kPlanes; ++plane) inside = inside && plane_distance(plane, p, frame.near_z) >= 0.0F;
   if (!inside) return {p, kUnsnapped, kUnsnapped};
-  return {p, snapped(p.x / p.w, frame.width), snapped(p.y / p.w, frame.height)};
+  return {p, snapped(p.x / p.w, frame.width, frame), snapped(p.y / p.w, frame.height, frame)};
 }
 
 // A camera's projection to homogeneous coordinates.
@@ -75,8 +74,7 @@ struct CameraStep {
   ESPALIER_DEVICE_CODE Homogeneous operator()(const float* v) const {
     float q[3];
     for (int i = 0; i < 3; ++i) {
-      q[i] = fmaf(rotation[3 * i + 2], v[2],
-                  fmaf(rotation[3 * i + 1], v[1], fmaf(rotation[3 * i], v[0], translation[i])));
+      q[i] = fmaf(rotation[3 * i + 2], v[2], fmaf(rotation[3 * i + 1], v[1], fmaf(rotation[3 * i], v[0], translation[i])));
     }
     return {fmaf(scale_x, q[0], shift_x * q[2]), fmaf(scale_y, q[1], shift_y * q[2]), -1.0F, q[2]};
   }
@@ -122,8 +120,9 @@ ESPALIER_DEVICE_CODE std::int32_t least(std::int32_t a, std::int32_t b) { return
 ESPALIER_DEVICE_CODE std::int32_t most(std::int32_t a, std::int32_t b) { return a > b ? a : b; }
 
 // Pixels whose centres lie inside the triangle's box, grown by `margin` subpixels, and in rows [row_begin, row_end).
-ESPALIER_DEVICE_CODE Bounds pixel_bounds(const ScreenVertex& a, const ScreenVertex& b, const ScreenVertex& c, std::int32_t width,
-                                         std::int32_t row_begin, std::int32_t row_end, std::int32_t margin) {
+ESPALIER_DEVICE_CODE Bounds pixel_bounds(const ScreenVertex& a, const ScreenVertex& b, const ScreenVertex& c,
+                                         std::int32_t width, std::int32_t row_begin, std::int32_t row_end,
+                                         std::int32_t margin) {
   constexpr std::int32_t kHalf = kSubpixels / 2;
   const std::int32_t x_low = least(least(a.sx, b.sx), c.sx) - margin, x_high = most(most(a.sx, b.sx), c.sx) + margin;
   const std::int32_t y_low = least(least(a.sy, b.sy), c.sy) - margin, y_high = most(most(a.sy, b.sy), c.sy) + margin;
@@ -212,14 +211,16 @@ struct Edges {
   }
 };
 
-// The nearer a fragment the lower its key; among equals the lower face index has the lower key.
+// The nearer a fragment the lower its key; among equals the higher face index has the lower key.
 ESPALIER_DEVICE_CODE std::int64_t key_of(float d, std::int32_t face) {
   const auto bits = std::bit_cast<std::int32_t>(d);
   const std::int32_t ordered = bits ^ ((bits >> 31) & INT32_MAX);
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(static_cast<std::uint32_t>(ordered)) << 32U |
-                                   static_cast<std::uint32_t>(face));
+                                   static_cast<std::uint32_t>(~face));
 }
-ESPALIER_DEVICE_CODE std::int32_t face_of(std::int64_t key) { return static_cast<std::int32_t>(key & 0xFFFFFFFF); }
+ESPALIER_DEVICE_CODE std::int32_t face_of(std::int64_t key) {
+  return static_cast<std::int32_t>(~static_cast<std::uint32_t>(static_cast<std::uint64_t>(key)));
+}
 
 // --- Distance to a triangle -----------------------------------------------------------------------------------------
 
@@ -283,43 +284,55 @@ struct Polygon {
   int count = 0;
 };
 
-ESPALIER_DEVICE_CODE bool finite(const Homogeneous& p) {
-  return fabsf(p.x) <= 3e38F && fabsf(p.y) <= 3e38F && fabsf(p.z) <= 3e38F && fabsf(p.w) <= 3e38F;
+struct CutPoint {
+  double x, y, z, w;
+};
+ESPALIER_DEVICE_CODE double plane_distance(int plane, const CutPoint& p, double near_z) {
+  if (plane == 0) return fma(p.z, near_z, p.w);
+  if (plane == 1) return p.w - p.z;
+  const double along = plane < 4 ? p.x : p.y;
+  return fma(static_cast<double>(kGuard), p.w, plane % 2 == 0 ? along : -along);
 }
 
 // Where the edge from `in` (distance a >= 0) to `out` (distance b < 0) meets the plane. Always computed from the inner
 // to the outer end, so that faces that share the edge are cut at the same point.
-ESPALIER_DEVICE_CODE Homogeneous cut(const Homogeneous& in, const Homogeneous& out, float a, float b) {
-  const float t = a / (a - b);
-  return {fmaf(t, out.x - in.x, in.x), fmaf(t, out.y - in.y, in.y), fmaf(t, out.z - in.z, in.z), fmaf(t, out.w - in.w, in.w)};
+ESPALIER_DEVICE_CODE CutPoint cut(const CutPoint& in, const CutPoint& out, double a, double b) {
+  const double t = a / (a - b);
+  return {fma(t, out.x - in.x, in.x), fma(t, out.y - in.y, in.y), fma(t, out.z - in.z, in.z), fma(t, out.w - in.w, in.w)};
 }
 
-// The part of a face that can be drawn (Sutherland and Hodgman 1974). Empty for faces outside or not finite.
+// The part of a face that can be drawn (Sutherland and Hodgman 1974), in float64, because faces may be much larger than the
+// picture. Empty for faces outside or not finite.
 ESPALIER_DEVICE_CODE Polygon clipped(const Homogeneous& a, const Homogeneous& b, const Homogeneous& c, const Frame& frame) {
   Polygon result;
-  if (!finite(a) || !finite(b) || !finite(c)) return result;
-  Homogeneous from[kMaxPolygon] = {a, b, c};
+  CutPoint from[kMaxPolygon] = {{a.x, a.y, a.z, a.w}, {b.x, b.y, b.z, b.w}, {c.x, c.y, c.z, c.w}};
   int count = 3;
-  for (int plane = 0; plane < kPlanes && count > 0; ++plane) {
-    Homogeneous to[kMaxPolygon];
+  for (int i = 0; i < count; ++i) {
+    // Infinities and NaN do not come out as 0.
+    if (!((from[i].x + from[i].y + from[i].z + from[i].w) * 0.0 == 0.0)) return result;
+  }
+  for (int plane = 0; plane < kPlanes; ++plane) {
+    CutPoint to[kMaxPolygon];
     int kept = 0;
     for (int i = 0; i < count; ++i) {
-      const Homogeneous& p = from[i];
-      const Homogeneous& q = from[i + 1 == count ? 0 : i + 1];
-      const float dp = plane_distance(plane, p, frame.near_z), dq = plane_distance(plane, q, frame.near_z);
+      const CutPoint& p = from[i];
+      const CutPoint& q = from[i + 1 == count ? 0 : i + 1];
+      const double dp = plane_distance(plane, p, frame.near_z), dq = plane_distance(plane, q, frame.near_z);
       // Rounding can make a sliver cross a plane more than twice; what does not fit is less than a subpixel.
-      if (dp >= 0.0F && kept < kMaxPolygon) to[kept++] = p;
-      if ((dp >= 0.0F) != (dq >= 0.0F) && kept < kMaxPolygon) to[kept++] = dp >= 0.0F ? cut(p, q, dp, dq) : cut(q, p, dq, dp);
+      if (dp >= 0.0 && kept < kMaxPolygon) to[kept++] = p;
+      if ((dp >= 0.0) != (dq >= 0.0) && kept < kMaxPolygon) to[kept++] = dp >= 0.0 ? cut(p, q, dp, dq) : cut(q, p, dq, dp);
     }
     for (int i = 0; i < kept; ++i) from[i] = to[i];
     count = kept;
   }
   for (int i = 0; i < count; ++i) {
-    const Homogeneous& p = from[i];
-    const float x = p.x / p.w, y = p.y / p.w;
-    constexpr float kLimit = kGuard * 1.01F;  // cut points may lie a rounding outside
-    if (!(p.w > 0.0F) || !(fabsf(x) <= kLimit) || !(fabsf(y) <= kLimit)) return Polygon{};
-    result.corner[i] = {p, snapped(x, frame.width), snapped(y, frame.height)};
+    const CutPoint& p = from[i];
+    const double x = p.x / p.w, y = p.y / p.w;
+    constexpr double kLimit = static_cast<double>(kGuard) * 1.01;  // cut points may lie a rounding outside
+    if (!(p.w > 0.0) || !(fabs(x) <= kLimit) || !(fabs(y) <= kLimit)) return result;
+    result.corner[i] = {{static_cast<float>(p.x), static_cast<float>(p.y), static_cast<float>(p.z), static_cast<float>(p.w)},
+                        snapped(x, frame.width, frame),
+                        snapped(y, frame.height, frame)};
   }
   result.count = count;
   return result;
@@ -351,13 +364,13 @@ ESPALIER_DEVICE_CODE Weights weights_at(const Homogeneous v[3], float x, float y
 // Into the triangle: for centres that rounding of the vertices has let in.
 ESPALIER_DEVICE_CODE Weights clamped(const Weights& w) {
   const float b0 = w.b0 < 0.0F ? 0.0F : w.b0 > 1.0F ? 1.0F : w.b0;
-  const float rest = 1.0F - b0;
-  return {b0, w.b1 < 0.0F ? 0.0F : w.b1 > rest ? rest : w.b1};
+  const float b1 = w.b1 < 0.0F ? 0.0F : w.b1 > 1.0F ? 1.0F : w.b1;
+  const float sum = b0 + b1;
+  return sum > 1.0F ? Weights{b0 / sum, b1 / sum} : Weights{b0, b1};
 }
 
-// Weights of the triangle's nearest point to (x, y), for w = 1.
-ESPALIER_DEVICE_CODE Weights nearest_weights(const Homogeneous v[3], float x, float y) {
-  const Weights inside = weights_at(v, x, y);
+// Weights of the triangle's nearest point to (x, y), for w = 1, where `inside` are the weights at (x, y).
+ESPALIER_DEVICE_CODE Weights nearest_weights(const Homogeneous v[3], const Weights& inside, float x, float y) {
   if (inside.b0 >= 0.0F && inside.b1 >= 0.0F && inside.b0 + inside.b1 <= 1.0F) return inside;
   float best = INFINITY;
   Weights result{};
@@ -400,10 +413,14 @@ struct ResolvePixels {
       for (int k = 0; k < 3; ++k) v[k] = vertices[faces[static_cast<std::int64_t>(f) * 3 + k]].p;
       const float x = static_cast<float>(2 * column + 1 - frame.width) * 0.5F;
       const float y = static_cast<float>(2 * row + 1 - frame.height) * 0.5F;
-      w = output == Output::texels ? nearest_weights(v, x, y) : clamped(weights_at(v, x, y));
-      const float b2 = 1.0F - w.b0 - w.b1;
-      const float depth_w = fmaf(b2, v[2].w, fmaf(w.b1, v[1].w, w.b0 * v[0].w));
-      const float depth_z = fmaf(b2, v[2].z, fmaf(w.b1, v[1].z, w.b0 * v[0].z));
+      const Weights exact = weights_at(v, x, y);
+      w = output == Output::texels ? nearest_weights(v, exact, x, y) : clamped(exact);
+      // In clip space the plane's own depth at the centre, as the reference gives it; a camera's is that of the point with
+      // the weights.
+      const Weights& at = output == Output::clip ? exact : w;
+      const float b2 = 1.0F - at.b0 - at.b1;
+      const float depth_w = fmaf(b2, v[2].w, fmaf(at.b1, v[1].w, at.b0 * v[0].w));
+      const float depth_z = fmaf(b2, v[2].z, fmaf(at.b1, v[1].z, at.b0 * v[0].z));
       d = output == Output::camera ? depth_w : output == Output::clip ? depth_z / depth_w : 0.0F;
     }
     if (barycentric != nullptr) {

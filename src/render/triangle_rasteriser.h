@@ -3,8 +3,9 @@
 // Coverage is exact: vertices are rounded to 1/256 pixel, and a pixel belongs to a triangle when its centre lies inside,
 // by integer edge functions (Pineda 1988) and the top-left rule: triangles that share an edge neither both take nor both
 // leave a pixel. Triangles that cross the near plane are cut there. Both sides of a triangle are drawn. The nearest
-// surface wins; among equal depths the lowest face index. Weights are perspective-correct, from homogeneous coordinates
-// before rounding (Olano and Greer 1997). Faces with a vertex that is not finite, and faces without area, leave no trace.
+// surface wins; among equal depths the highest face index, as if faces were drawn one after another. Weights are
+// perspective-correct, from homogeneous coordinates before rounding (Olano and Greer 1997). Faces with a vertex that is not
+// finite, and faces without area, leave no trace.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +27,9 @@ inline constexpr float kNearPlane = 0.01F;    // nothing nearer to a camera than
 // are not wanted.
 template <class Dev>
 struct Fragments {
-  View<Dev, std::int32_t, 2> face;   // [H, W] 0 = nothing, else index of the face + 1
-  View<Dev, float, 3> barycentric;   // [H, W, 2] weights of the face's vertices 0 and 1, in [0, 1]; 0 where nothing is
-  View<Dev, float, 2> depth;         // [H, W] z before the camera (render_clip: z / w); 0 where nothing is
+  View<Dev, std::int32_t, 2> face;  // [H, W] 0 = nothing, else index of the face + 1
+  View<Dev, float, 3> barycentric;  // [H, W, 2] weights of the face's vertices 0 and 1, in [0, 1]; 0 where nothing is
+  View<Dev, float, 2> depth;        // [H, W] z before the camera (render_clip: z / w); 0 where nothing is
 };
 
 // Keeps a mesh on a device and draws it. Work is queued; outputs are there once the queue has come to them.
@@ -46,10 +47,11 @@ class TriangleRasteriser {
   // The mesh as the camera sees it. Sides of 1 to kMaxRasterSide pixels.
   void render(const Camera& camera, const Fragments<Dev>& out);
   // The mesh's faces with vertices in clip space, [V, 4]: column (x / w + 1) / 2 * W and row (y / w + 1) / 2 * H, cut at
-  // z = -w and z = w as in OpenGL.
-  void render_clip(In<Dev, float, 2> positions, const Fragments<Dev>& out);
+  // z = -w and z = w as in OpenGL. Vertices are rounded to 1 / steps pixel, a power of two up to 256: with 16, pictures of
+  // the renderer that TRELLIS uses come out face for face.
+  void render_clip(In<Dev, float, 2> positions, const Fragments<Dev>& out, int steps = 256);
   // The mesh in its own texture, of out's size: texel (column, row) shows the face at u = (column + 0.5) / W, v = (row +
-  // 0.5) / H. Where faces overlap the lowest index wins; depth is 0. With a margin (in texels), texels outside of all faces
+  // 0.5) / H. Where faces overlap the highest index wins; depth is 0. With a margin (in texels), texels outside of all faces
   // but at most that far from one show the nearest face, at its nearest point: gutters. Throws invalid_argument for a mesh
   // without uvs.
   void render_texels(const Fragments<Dev>& out, float margin = 0.0F);

@@ -138,7 +138,8 @@ Frame frame_of(const char* where, const Fragments<Dev>& out, float near_z) {
 }  // namespace raster
 
 template <class Dev>
-TriangleRasteriser<Dev>::TriangleRasteriser(Queue<Dev>& queue, const Mesh& mesh) : state_(std::make_unique<State>(queue, mesh)) {}
+TriangleRasteriser<Dev>::TriangleRasteriser(Queue<Dev>& queue, const Mesh& mesh)
+    : state_(std::make_unique<State>(queue, mesh)) {}
 template <class Dev>
 TriangleRasteriser<Dev>::~TriangleRasteriser() = default;
 template <class Dev>
@@ -153,9 +154,11 @@ void TriangleRasteriser<Dev>::render(const Camera& camera, const Fragments<Dev>&
 }
 
 template <class Dev>
-void TriangleRasteriser<Dev>::render_clip(In<Dev, float, 2> positions, const Fragments<Dev>& out) {
+void TriangleRasteriser<Dev>::render_clip(In<Dev, float, 2> positions, const Fragments<Dev>& out, int steps) {
   constexpr const char* kWhere = "TriangleRasteriser::render_clip";
-  const raster::Frame frame = raster::frame_of(kWhere, out, 1.0F);
+  raster::Frame frame = raster::frame_of(kWhere, out, 1.0F);
+  require(steps >= 1 && steps <= raster::kSubpixels && raster::kSubpixels % steps == 0, kWhere, "1 / ", steps, " pixel");
+  frame.steps = steps;
   require(positions.extent(0) == state_->vertex_count && (state_->vertex_count == 0 || positions.extent(1) == 4), kWhere,
           "positions are not [V, 4]");
   const raster::ClipStep source{0.5F * static_cast<float>(frame.width), 0.5F * static_cast<float>(frame.height)};

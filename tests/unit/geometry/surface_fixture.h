@@ -13,7 +13,7 @@
 
 #include "geometry/surface.h"
 #include "support/data.h"
-#include "unit/geometry/golden_file.h"
+#include "support/golden_file.h"
 
 namespace espalier::test {
 
