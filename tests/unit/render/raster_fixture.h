@@ -40,7 +40,7 @@ class Canvas {
       : queue_(queue),
         width_(width),
         height_(height),
-        memory_(static_cast<std::size_t>(height) * static_cast<std::size_t>(width + kPadding) * 16, 0, "test pictures") {
+        memory_(static_cast<std::size_t>(std::int64_t{16} * height * (width + kPadding)), 0, "test pictures") {
     const std::vector<unsigned char> poison(memory_.bytes(), 0xFF);
     upload_bytes(queue, poison.data(), memory_.data(), poison.size());
   }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <numbers>
 #include <set>
 
 #include "support/data.h"
@@ -14,9 +13,13 @@
 namespace espalier::test {
 namespace {
 
-constexpr float kPi = std::numbers::pi_v<float>;
 const float kNaN = std::numeric_limits<float>::quiet_NaN();
 const float kInfinity = std::numeric_limits<float>::infinity();
+
+// Of a pixel in a picture of this width.
+std::size_t index(int width, int x, int y) {
+  return static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x);
+}
 
 // A camera in the origin that looks along +z, x to the right and y downwards.
 Camera plain_camera(float focal = 1.0F) {
@@ -54,7 +57,7 @@ TEST(TriangleRasteriser, PixelsWhoseCentresLieOnEdges) {
   const std::vector<std::int32_t> counts = texel_layers<Cpu>(square, 8, 8);
   for (int y = 0; y < 8; ++y) {
     for (int x = 0; x < 8; ++x) {
-      EXPECT_EQ(counts[static_cast<std::size_t>(8 * y + x)], x >= 1 && x < 4 && y >= 1 && y < 4 ? 1 : 0) << x << ", " << y;
+      EXPECT_EQ(counts[index(8, x, y)], x >= 1 && x < 4 && y >= 1 && y < 4 ? 1 : 0) << x << ", " << y;
     }
   }
   // The diagonal is a right side of the lower face and a left side of the upper one.
@@ -68,7 +71,7 @@ TEST(TriangleRasteriser, WholePixelsWithTheirWeights) {
   const Shown shown = show_texels<Cpu>(flat(4, {{0, 0, 4, 0, 0, 4}}), 4, 4);
   for (int y = 0; y < 4; ++y) {
     for (int x = 0; x < 4; ++x) {
-      const auto i = static_cast<std::size_t>(4 * y + x);
+      const auto i = index(4, x, y);
       const bool inside = x + y + 1 < 4;
       EXPECT_EQ(shown.face[i], inside ? 1 : 0) << x << ", " << y;
       EXPECT_EQ(shown.barycentric[2 * i + 1], inside ? (static_cast<float>(x) + 0.5F) / 4 : 0.0F);
@@ -129,7 +132,7 @@ TEST(TriangleRasteriser, DepthIsTheDistanceAlongTheAxis) {
   const Shown sloped = show<Cpu>(single({-40, -1, 1, 40, -1, 1, 0, 40, 42}), plain_camera(), 16, 16);
   for (int y = 0; y < 16; ++y) {
     const float slope = (static_cast<float>(y) + 0.5F) / 16 - 0.5F;  // y / z of the ray
-    EXPECT_NEAR(sloped.depth[static_cast<std::size_t>(16 * y + 8)], 2.0F / (1.0F - slope), 1e-5F) << y;
+    EXPECT_NEAR(sloped.depth[index(16, 8, y)], 2.0F / (1.0F - slope), 1e-5F) << y;
   }
 }
 
@@ -151,7 +154,7 @@ TEST(TriangleRasteriser, FacesAreCutAtTheNearPlane) {
   for (int y = 0; y < 64; ++y) {
     for (int x = 0; x < 64; ++x) {
       const float slope = (static_cast<float>(y) + 0.5F) / 64 - 0.5F;
-      const auto i = static_cast<std::size_t>(64 * y + x);
+      const auto i = index(64, x, y);
       EXPECT_EQ(shown.face[i], slope > 0 ? 1 : 0) << x << ", " << y;
       if (slope > 0) {
         EXPECT_NEAR(shown.depth[i], 1 / slope, 2e-4F);
@@ -220,7 +223,7 @@ TEST(TriangleRasteriser, InterpolatesLinearFunctions) {
   int seen = 0;
   for (int y = 0; y < 40; ++y) {
     for (int x = 0; x < 50; ++x) {
-      const auto i = static_cast<std::size_t>(50 * y + x);
+      const auto i = index(50, x, y);
       const std::array<float, 3> p = {out[3 * i], out[3 * i + 1], out[3 * i + 2]};
       if (shown.face[i] == 0) {
         EXPECT_EQ(p, (std::array<float, 3>{}));
@@ -243,7 +246,7 @@ TEST(TriangleRasteriser, Gutters) {
   const Shown exact = show_texels<Cpu>(square, 12, 12), grown = show_texels<Cpu>(square, 12, 12, 2.0F);
   for (int y = 0; y < 12; ++y) {
     for (int x = 0; x < 12; ++x) {
-      const auto i = static_cast<std::size_t>(12 * y + x);
+      const auto i = index(12, x, y);
       const float px = static_cast<float>(x) + 0.5F, py = static_cast<float>(y) + 0.5F;
       const float nx = std::clamp(px, 4.0F, 8.0F), ny = std::clamp(py, 4.0F, 8.0F);
       EXPECT_EQ(grown.face[i] != 0, std::hypot(px - nx, py - ny) <= 2.0F) << x << ", " << y;
