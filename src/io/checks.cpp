@@ -65,13 +65,16 @@ void check_glb_size(std::uint64_t bytes) {
   }
 }
 
-void check_comments(std::span<const std::string> comments, const char* format) {
-  for (const std::string& comment : comments) {
-    for (const char c : comment) {
-      if (c < ' ' || c > '~')
-        fail(ErrorCode::invalid_argument, format, ": a comment must be one line of ASCII, not \"", comment, "\"");
+void check_comment(const std::string& comment, const char* format) {
+  for (const char c : comment) {
+    if (c < ' ' || c > '~') {
+      fail(ErrorCode::invalid_argument, format, ": a comment must be one line of ASCII, not \"", comment, "\"");
     }
   }
+}
+
+void check_comments(std::span<const std::string> comments, const char* format) {
+  for (const std::string& comment : comments) check_comment(comment, format);
 }
 
 }  // namespace espalier

@@ -16,6 +16,7 @@ void check_finite(std::span<const float> values, int width, const char* format, 
 // Throws invalid_argument when a GLB of this size could not be: its lengths have 32 bits.
 void check_glb_size(std::uint64_t bytes);
 // Throws invalid_argument when a comment is not one line of printable ASCII.
+void check_comment(const std::string& comment, const char* format);
 void check_comments(std::span<const std::string> comments, const char* format);
 
 }  // namespace espalier

@@ -23,7 +23,7 @@ inline std::string kept_name() {
 }
 
 inline std::filesystem::path kept_folder() {
-  const std::filesystem::path folder = ESPALIER_KEPT_GLTF;
+  std::filesystem::path folder = ESPALIER_KEPT_GLTF;
   std::filesystem::create_directories(folder);
   return folder;
 }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <sstream>
 
+#include "image/codec.h"
 #include "ply_reader.h"
 #include "sample_mesh.h"
 #include "support/errors.h"
@@ -58,6 +59,44 @@ TEST(Obj, ReadsBack) {
   EXPECT_EQ(vertices[1], mesh.vertices[2]);
   EXPECT_EQ(vertices[2], -mesh.vertices[1]);
   EXPECT_NEAR(volume(vertices, faces), 6 * 0.4 * 0.2 * 0.2, 1e-6);
+}
+
+std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+TEST(Obj, WithATexture) {
+  const Mesh mesh = test::sample_box_with_uvs();
+  const auto png = encode_png(Picture(2, 2, 3));
+  const std::vector<std::string> comments = {"seed 7"};
+  const auto files = encode_obj_files(mesh, comments, png, "my box");
+  ASSERT_EQ(files.size(), 3U);
+  EXPECT_EQ(files[0].name, "my_box.png");
+  EXPECT_EQ(files[0].bytes, png);
+  EXPECT_EQ(files[1].name, "my_box.mtl");
+  EXPECT_NE(text_of(files[1].bytes).find("map_Kd my_box.png\n"), std::string::npos);
+  EXPECT_EQ(files[2].name, "my box.obj");
+  const std::string obj = text_of(files[2].bytes);
+  EXPECT_NE(obj.find("mtllib my_box.mtl\n"), std::string::npos);
+  EXPECT_NE(obj.find("usemtl asset\nf 1/1/1 3/3/3 2/2/2\n"), std::string::npos);
+  EXPECT_NE(obj.find("\nv -0.1 -0.15 -0.25\n"), std::string::npos);  // without colour, the texture has it
+  EXPECT_NE(obj.find("\nvt 0.125 0.25\n"), std::string::npos);       // v points up
+
+  expect_error(ErrorCode::invalid_argument, {"unwrap"}, [&] { (void)encode_obj_files(sample_box(), {}, png, "x"); });
+  const auto webp = encode_webp(Picture(2, 2, 3), {});
+  expect_error(ErrorCode::invalid_argument, {"PNG or JPEG"}, [&] { (void)encode_obj_files(mesh, {}, webp, "x"); });
+}
+
+TEST(Obj, TextureCoordinatesWithoutNormals) {
+  Mesh mesh = test::sample_box_with_uvs();
+  mesh.normals.clear();
+  EXPECT_NE(text_of(encode_obj(mesh, {})).find("\nf 1/1 3/3 2/2\n"), std::string::npos);
+}
+
+TEST(Stl, TheTitleHoldsTheComment) {
+  const auto title = [](const std::string& comment) { return text_of(encode_stl(sample_box(), 10.0, comment)).substr(0, 80); };
+  EXPECT_NE(title("seed 7").find("; seed 7  "), std::string::npos);
+  EXPECT_NE(title(std::string(200, 'x')).find("xxx"), std::string::npos);
+  EXPECT_EQ(encode_stl(sample_box(), 10.0, std::string(200, 'x')).size(), 84U + 12 * 50);
+  expect_error(ErrorCode::invalid_argument, {"one line"}, [&] { (void)title("a\nb"); });
 }
 
 TEST(Stl, ReadsBackInMillimetres) {
@@ -118,6 +157,16 @@ TEST(MeshPly, ReadsBack) {
   EXPECT_EQ(file.elements[1].lists[3], (std::vector<int>{5, 7, 6}));
 }
 
+TEST(MeshPly, TextureCoordinates) {
+  const Mesh mesh = test::sample_box_with_uvs();
+  const test::PlyFile file = test::PlyReader::read(encode_mesh_ply(mesh, {}));
+  EXPECT_EQ(file.bytes_left, 0U);
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(file.elements[0].columns.at("s")[i], mesh.uvs[i * 2]);
+    EXPECT_EQ(file.elements[0].columns.at("t")[i], 1.0 - mesh.uvs[i * 2 + 1]);
+  }
+}
+
 TEST(EveryFormat, RefusesWhatIsNoMesh) {
   const auto refuse = [](std::initializer_list<const char*> words, auto&& damage) {
     Mesh mesh = sample_box();
@@ -126,6 +175,7 @@ TEST(EveryFormat, RefusesWhatIsNoMesh) {
     expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_obj(mesh, {}); });
     expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_stl(mesh, 100.0); });
     expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_mesh_ply(mesh, {}); });
+    expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_3mf(mesh, 100.0, {}); });
   };
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   refuse({"no faces"}, [](Mesh& m) { m.faces.clear(); });
@@ -136,6 +186,8 @@ TEST(EveryFormat, RefusesWhatIsNoMesh) {
   refuse({"face 1 names vertex 8 of 8"}, [](Mesh& m) { m.faces[4] = 8; });
   refuse({"names vertex -1"}, [](Mesh& m) { m.faces[0] = -1; });
   refuse({"multiples of three"}, [](Mesh& m) { m.faces.pop_back(); });
+  refuse({"3 texture coordinates for 8"}, [](Mesh& m) { m.uvs.resize(6); });
+  refuse({"texture coordinate of vertex 1"}, [](Mesh& m) { m.uvs.assign(16, 0.5F), m.uvs[2] = kNan; });
   refuse({"7 colours for 8"}, [](Mesh& m) { m.colours.resize(21); });
 }
 
@@ -145,6 +197,7 @@ TEST(EveryFormat, ExtremeNumbersSurvive) {
   mesh.vertices[1] = -1e30F;
   EXPECT_NO_THROW((void)encode_obj(mesh, {}));
   EXPECT_NO_THROW((void)encode_stl(mesh, 100.0));
+  EXPECT_NO_THROW((void)encode_3mf(mesh, 100.0, {}));
   EXPECT_NO_THROW((void)test::read_glb(encode_glb(mesh, {})));
 }
 
