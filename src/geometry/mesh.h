@@ -24,6 +24,9 @@ struct Gaussians {
   std::vector<float> scale;     // [G * 3] standard deviations
   std::vector<float> rotation;  // [G * 4] unit quaternions, w x y z
   std::vector<float> opacity;   // [G] in (0, 1)
+  // Spherical harmonics of degree 1 to 3, or empty: [G * K * 3] with K = 3, 8 or 15 coefficients per Gaussian, colours
+  // innermost, in the order of the basis (degree by degree, from order -degree to +degree).
+  std::vector<float> sh{};
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(opacity.size()); }
 };
 

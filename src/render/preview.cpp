@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "image/colour.h"
 #include "parallel/parallel_for.h"
+#include "render/splat_renderer.h"
 #include "render/vector.h"
 
 namespace espalier {
@@ -185,109 +186,30 @@ void check_options(const PreviewOptions& options) {
 
 // ---- Gaussians ----
 
-// A Gaussian on the screen.
-struct Splat {
-  float x, y;  // pixels
-  float depth;
-  float a, b, c;  // inverse covariance: a dx^2 + 2 b dx dy + c dy^2
-  float half_width, half_height;
-  float opacity;
-  Vec3 colour;
-};
-
-// Rows of the rotation matrix of a unit quaternion w x y z, each scaled: the factor S of the covariance S^T S.
-std::array<Vec3, 3> scaled_axes(const float* q, const Vec3& scale) {
-  const float length = std::sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
-  const float k = length > 0.0F ? 1.0F / length : 0.0F;
-  const float w = q[0] * k, x = q[1] * k, y = q[2] * k, z = q[3] * k;
-  return {Vec3{1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)} * scale[0],
-          Vec3{2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)} * scale[1],
-          Vec3{2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)} * scale[2]};
-}
-
-// False when the Gaussian leaves no trace.
-bool project(const Gaussians& g, std::int64_t i, const Projection& view, Splat& s) {
-  constexpr float kFilter = 0.1F;            // variance of the pixel filter, in pixels squared
-  constexpr float kVisible = 1.0F / 255.0F;  // contributions below this are not drawn
-  const Vec3 p = view.to_camera(load3(g.xyz, i));
-  if (!(p[2] > kNear) || !std::isfinite(p[0] + p[1] + p[2])) return false;
-  s.depth = p[2];
-  s.x = view.centre + view.focal * p[0] / p[2];
-  s.y = view.centre + view.focal * p[1] / p[2];
-
-  // Covariance on the screen through the derivative of the projection, one principal axis at a time.
-  float xx = 0.0F, xy = 0.0F, yy = 0.0F;
-  for (const Vec3& axis : scaled_axes(&g.rotation[static_cast<std::size_t>(i) * 4], load3(g.scale, i))) {
-    const float depth = dot(axis, view.forward);
-    const float u = view.focal / p[2] * (dot(axis, view.right) - p[0] / p[2] * depth);
-    const float v = view.focal / p[2] * (dot(axis, view.down) - p[1] / p[2] * depth);
-    xx += u * u;
-    xy += u * v;
-    yy += v * v;
-  }
-  const float before = std::max(xx * yy - xy * xy, 0.0F);
-  xx += kFilter;
-  yy += kFilter;
-  const float after = xx * yy - xy * xy;
-  s.opacity = g.opacity[static_cast<std::size_t>(i)] * std::sqrt(before / after);
-  if (!(s.opacity > kVisible) || !std::isfinite(after)) return false;
-  s.a = yy / after;
-  s.b = -xy / after;
-  s.c = xx / after;
-  const float reach = std::sqrt(2.0F * std::log(s.opacity / kVisible));
-  s.half_width = reach * std::sqrt(xx);
-  s.half_height = reach * std::sqrt(yy);
-  constexpr float kSphericalHarmonic0 = 0.28209479F;
-  const Vec3 dc = load3(g.dc, i);
-  for (int k = 0; k < 3; ++k) s.colour[k] = std::max(0.5F + kSphericalHarmonic0 * dc[k], 0.0F);
-  return true;
-}
-
-std::vector<Splat> sorted_splats(const Gaussians& g, const Projection& view) {
-  std::vector<Splat> splats;
-  splats.reserve(static_cast<std::size_t>(g.count()));
-  Splat s;
-  for (std::int64_t i = 0; i < g.count(); ++i) {
-    if (project(g, i, view, s)) splats.push_back(s);
-  }
-  std::stable_sort(splats.begin(), splats.end(), [](const Splat& a, const Splat& b) { return a.depth < b.depth; });
-  return splats;
-}
-
-struct Blend {
-  Vec3 colour = {};
-  float transmittance = 1.0F;
-};
-
-void draw_splat(const Splat& s, int size, int row_begin, int row_end, std::vector<Blend>& pixels) {
-  constexpr float kOpaque = 1e-4F;
-  const auto limit = static_cast<float>(size);
-  const int x0 = static_cast<int>(std::clamp(std::floor(s.x - s.half_width), 0.0F, limit));
-  const int x1 = static_cast<int>(std::clamp(std::ceil(s.x + s.half_width), 0.0F, limit));
-  const int y0 = std::max(row_begin, static_cast<int>(std::clamp(std::floor(s.y - s.half_height), 0.0F, limit)));
-  const int y1 = std::min(row_end, static_cast<int>(std::clamp(std::ceil(s.y + s.half_height), 0.0F, limit)));
-  for (int y = y0; y < y1; ++y) {
-    for (int x = x0; x < x1; ++x) {
-      Blend& pixel =
-          pixels[static_cast<std::size_t>(y - row_begin) * static_cast<std::size_t>(size) + static_cast<std::size_t>(x)];
-      if (pixel.transmittance < kOpaque) continue;
-      const float dx = static_cast<float>(x) + 0.5F - s.x, dy = static_cast<float>(y) + 0.5F - s.y;
-      const float power = 0.5F * (s.a * dx * dx + s.c * dy * dy) + s.b * dx * dy;
-      const float alpha = std::min(0.99F, s.opacity * std::exp(-power));
-      if (power < 0.0F || alpha < 1.0F / 255.0F) continue;
-      pixel.colour = pixel.colour + s.colour * (alpha * pixel.transmittance);
-      pixel.transmittance *= 1.0F - alpha;
+Picture picture_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera, const PreviewOptions& options) {
+  const std::int64_t size = options.size;
+  std::vector<float> colour(static_cast<std::size_t>(3 * size * size)), alpha(static_cast<std::size_t>(size * size));
+  renderer.render(camera_of(camera), {.width = options.size, .height = options.size},
+                  View<Cpu, float, 3>(colour.data(), {size, size, 3}), View<Cpu, float, 2>(alpha.data(), {size, size}));
+  Canvas canvas(options.size, options);
+  for (int y = 0; y < options.size; ++y) {
+    for (int x = 0; x < options.size; ++x) {
+      const std::int64_t at = y * size + x;
+      canvas.set(x, y, load3(colour, at), alpha[static_cast<std::size_t>(at)], [](float v) { return v; });
     }
   }
+  return canvas.take();
 }
 
-template <class Asset>
-Picture sheet_of(const Asset& asset, const PreviewOptions& options) {
+// `draw` makes the picture of one camera.
+template <class Draw>
+Picture sheet_of(Draw&& draw) {
   constexpr float kPi = std::numbers::pi_v<float>;
   constexpr float kYaw = -16.0F / 180.0F * kPi, kPitch = 20.0F / 180.0F * kPi;
   std::vector<Picture> views;
+  views.reserve(4);
   for (int i = 0; i < 4; ++i) {
-    views.push_back(render_preview(asset, {.yaw = kYaw + static_cast<float>(i) * kPi / 2.0F, .pitch = kPitch}, options));
+    views.push_back(draw(OrbitCamera{.yaw = kYaw + static_cast<float>(i) * kPi / 2.0F, .pitch = kPitch}));
   }
   return side_by_side(views);
 }
@@ -334,23 +256,9 @@ Picture render_preview(const Mesh& mesh, const OrbitCamera& camera, const Previe
 
 Picture render_preview(const Gaussians& gaussians, const OrbitCamera& camera, const PreviewOptions& options) {
   check_options(options);
-  const int size = options.size;
-  const std::vector<Splat> splats = sorted_splats(gaussians, Projection(camera, size));
-  Canvas canvas(size, options);
-  parallel_for((size + kBand - 1) / kBand, 1, [&](std::int64_t band) {
-    const int begin = static_cast<int>(band) * kBand;
-    const int end = std::min(begin + kBand, size);
-    std::vector<Blend> pixels(static_cast<std::size_t>(end - begin) * static_cast<std::size_t>(size));
-    for (const Splat& s : splats) draw_splat(s, size, begin, end, pixels);
-    for (int y = begin; y < end; ++y) {
-      for (int x = 0; x < size; ++x) {
-        const Blend& pixel =
-            pixels[static_cast<std::size_t>(y - begin) * static_cast<std::size_t>(size) + static_cast<std::size_t>(x)];
-        canvas.set(x, y, pixel.colour, 1.0F - pixel.transmittance, [](float v) { return v; });
-      }
-    }
-  });
-  return canvas.take();
+  Queue<Cpu> queue;
+  SplatRenderer<Cpu> renderer(queue, gaussians);
+  return picture_of(renderer, camera, options);
 }
 
 Picture side_by_side(std::span<const Picture> pictures) {
@@ -372,7 +280,14 @@ Picture side_by_side(std::span<const Picture> pictures) {
   return sheet;
 }
 
-Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options) { return sheet_of(mesh, options); }
-Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options) { return sheet_of(gaussians, options); }
+Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options) {
+  return sheet_of([&](const OrbitCamera& camera) { return render_preview(mesh, camera, options); });
+}
+Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options) {
+  check_options(options);
+  Queue<Cpu> queue;
+  SplatRenderer<Cpu> renderer(queue, gaussians);
+  return sheet_of([&](const OrbitCamera& camera) { return picture_of(renderer, camera, options); });
+}
 
 }  // namespace espalier

@@ -23,8 +23,7 @@ struct PreviewOptions {
 // finite. The result does not depend on the number of cores.
 [[nodiscard]] Picture render_preview(const Mesh& mesh, const OrbitCamera& camera, const PreviewOptions& options);
 
-// Elliptical weighted average splatting (Zwicker et al. 2001, in the form of Kerbl et al. 2023), nearest first, with the
-// opacity-preserving pixel filter of 0.1 that TRELLIS renders with (Yu et al. 2024).
+// As in render/splat_renderer.h.
 [[nodiscard]] Picture render_preview(const Gaussians& gaussians, const OrbitCamera& camera, const PreviewOptions& options);
 
 // Pictures of equal height and channels, from left to right.

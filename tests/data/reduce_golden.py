@@ -11,7 +11,6 @@ import json
 import shutil
 import struct
 import sys
-import zlib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -89,24 +88,23 @@ def pictures(golden):
     write(HERE / "images/preprocess.json", out)
 
 
-def write_png(path, width, height, rgb):
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    rows = b"".join(b"\0" + bytes(rgb[y * width * 3:(y + 1) * width * 3]) for y in range(height))
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))
-
-
+# What the recorded pictures of Gaussians are drawn from, and every third pixel of every third row of them.
 def splats(golden):
     tensors = load(golden / "gaussian_render/g500.safetensors")
-    names = {"means3D": "xyz", "shs": "dc", "scales": "scale", "rotations": "rotation", "opacities": "opacity", "campos": "eye",
-             "tanfov": "tangents"}
-    write(HERE / "render/splats.json", {short: tensors[name][1] for name, short in names.items()})
     (_, height, width), image = tensors["image"]
-    plane = height * width
-    rgb = [min(max(int(image[c * plane + i] * 255 + 0.5), 0), 255) for i in range(plane) for c in range(3)]
-    write_png(HERE / "render/splats.png", width, height, rgb)
+    keep = [[image[(c * height + y) * width + x] for c in range(3)] for y in range(0, height, 3) for x in range(0, width, 3)]
+    tensors["pixels"] = ([len(keep), 3], [v for pixel in keep for v in pixel])
+    names = ["means3D", "scales", "rotations", "opacities", "shs", "viewmatrix", "tanfov", "bg", "size_wh", "pixels"]
+    header, body = {}, b""
+    for name in names:
+        shape, values = tensors[name]
+        values = array.array("i" if name == "size_wh" else "f", values).tobytes()
+        header[name] = {"dtype": "I32" if name == "size_wh" else "F32", "shape": shape,
+                        "data_offsets": [len(body), len(body) + len(values)]}
+        body += values
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    (HERE / "render/splats.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + body)
 
 
 if __name__ == "__main__":

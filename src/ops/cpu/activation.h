@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "ops/cpu/lanes.h"
 #include "ops/gemm.h"
+#include "parallel/cpu/lanes.h"
 
 namespace espalier::cpu {
 

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "ops/cpu/lanes.h"
+#include "parallel/cpu/lanes.h"
 
 namespace espalier::cpu {
 

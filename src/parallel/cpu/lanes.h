@@ -66,10 +66,8 @@ inline float maximum_of(Lanes v) {
   return m;
 }
 
-// e^x to about one unit in the last place; arguments outside [-87, 88] give the value at the end of that range. NaN
-// stays NaN.
-inline Lanes exponential(Lanes x) {
-  x = minimum(fill(88.0F), maximum(fill(-87.0F), x));
+// e^x to about one unit in the last place for x in [-87, 88]; anything else gives any value.
+inline Lanes exponential_in_range(Lanes x) {
   // x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to an integer and leaves it in the low mantissa bits.
   const Lanes magic = fill(12582912.0F);
   const Lanes shifted = multiply_add(x, fill(1.44269504F), magic);
@@ -89,5 +87,8 @@ inline Lanes exponential(Lanes x) {
   const IntLanes exponent = (std::bit_cast<IntLanes>(shifted) << 23) + (127 << 23);
   return p * std::bit_cast<Lanes>(exponent);
 }
+
+// The same for any x: arguments outside [-87, 88] give the value at the end of that range. NaN stays NaN.
+inline Lanes exponential(Lanes x) { return exponential_in_range(minimum(fill(88.0F), maximum(fill(-87.0F), x))); }
 
 }  // namespace espalier::cpu
