@@ -9,8 +9,8 @@
 #include "splat_oracle.h"
 #include "support/data.h"
 #include "support/errors.h"
+#include "support/golden_file.h"
 #include "support/psnr.h"
-#include "unit/geometry/golden_file.h"
 
 namespace espalier::test {
 namespace {
