@@ -1,0 +1,71 @@
+// Textures from pictures: what an asset looks like from many sides becomes the texture of its mesh.
+//
+// `best` solves for the texture T that reproduces the views. Every pixel of a view that shows the mesh is one equation: the
+// four texels around its place, weighted bilinearly, have its colour. The normal equations of all pixels are a symmetric
+// stencil of nine texels, summed up view by view (nothing is kept of a view), with a small weight on differences of
+// neighbours (a membrane) that fills what few pixels tell about:
+//   minimise  sum over pixels of a^2 (sum_k w_k T_k - c)^2  +  smoothness * sum over neighbours of (T_i - T_j)^2
+// It is solved by Gauss-Seidel sweeps over four colours of texels. Sums are integers, so they do not depend on their order:
+// a device gives the same bytes every time.
+//
+// `fast` gathers: the mean of the views that see a texel, weighted by angle, distance and opacity.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/monitor.h"
+#include "geometry/mesh.h"
+#include "image/picture.h"
+#include "render/camera.h"
+#include "runtime/queue.h"
+
+namespace espalier {
+
+enum class BakeQuality : std::uint8_t { fast, best };
+
+struct BakeOptions {
+  int size = 1024;       // texels on a side, 64 to 8192
+  int views = 100;       // 1 to 1000, spread over the sphere
+  int view_size = 1024;  // pixels on a side of a view, 64 to 4096
+  BakeQuality quality = BakeQuality::best;
+  float radius = 2.0F, fov_degrees = 40.0F;  // of the views' cameras
+  float smoothness = 0.02F;                  // of `best`, in equations per pair of texels
+  int sweeps = 40;                           // of `best`
+};
+
+// What is baked: pictures of the asset from any side.
+template <class Dev>
+class ViewSource {
+ public:
+  ViewSource() = default;
+  ViewSource(const ViewSource&) = delete;
+  ViewSource& operator=(const ViewSource&) = delete;
+  virtual ~ViewSource() = default;
+
+  // A square picture: colour [S, S, 3] on black, alpha [S, S]. Work may be queued.
+  virtual void render(const Camera& camera, View<Dev, float, 3> colour, View<Dev, float, 2> alpha) = 0;
+};
+
+// A texture and how much of it the views knew.
+struct BakedTexture {
+  Picture picture;          // RGB, size x size
+  std::int64_t texels = 0;  // inside charts
+  std::int64_t seen = 0;    // of these, seen by at least one view; the others are filled from their surroundings
+};
+
+// The mesh needs uvs (without overlaps) and normals. The cameras are sphere_cameras(views, radius, fov). Gutters and all
+// texels outside of charts are filled, so mip levels do not darken seams. Progress is in views and sweeps; the monitor may
+// be null. Throws invalid_argument for options outside their ranges or a mesh without uvs, cancelled, out_of_memory.
+template <class Dev>
+[[nodiscard]] BakedTexture bake_texture(Queue<Dev>& queue, const Mesh& mesh, ViewSource<Dev>& source,
+                                        const BakeOptions& options, const Monitor* monitor);
+
+// How well a textured mesh shows what the source shows: over the pixels of all cameras' pictures where both the mesh and the
+// source (alpha of at least one half) are, the peak signal-to-noise ratio of the colours in dB. The source's colours are
+// divided by alpha. -1 when no pixel is common.
+template <class Dev>
+[[nodiscard]] double bake_fidelity(Queue<Dev>& queue, const Mesh& mesh, const Picture& texture, ViewSource<Dev>& source,
+                                   const std::vector<OrbitCamera>& cameras, int view_size, const Monitor* monitor);
+
+}  // namespace espalier

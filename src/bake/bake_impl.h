@@ -1,0 +1,275 @@
+// The order of work of baking, shared by the back ends. A back end specialises baking::Each:
+//   template <class Step> static void run(Queue&, std::int64_t n, const Step&);   calls step(i) for i in [0, n)
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "bake/bake.h"
+#include "bake/bake_steps.h"
+#include "bake/fill.h"
+#include "base/error.h"
+#include "render/triangle_rasteriser.h"
+
+namespace espalier::baking {
+
+template <class Dev>
+struct Each;
+
+// What gutters a bilinear look at a chart's outermost texels can reach.
+inline constexpr float kGutter = 1.5F;
+
+// Throws invalid_argument where a mesh or options cannot be baked.
+void check_mesh(const Mesh& mesh);
+void check_options(const BakeOptions& options);
+// Per face 1, or 0 where so many pixels fall into so little texture that sums could overflow.
+[[nodiscard]] std::vector<std::uint8_t> usable_faces(const Mesh& mesh, const BakeOptions& options);
+[[nodiscard]] Picture bytes_of(const std::vector<float>& texture, int size);
+
+// A block of device memory with a type.
+template <class Dev, class T>
+class Block {
+ public:
+  Block() = default;
+  Block(Queue<Dev>& queue, std::int64_t count, const char* what)
+      : count_(count), buffer_(static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(T), queue.ordinal(), what) {}
+  Block(Queue<Dev>& queue, const std::vector<T>& values, const char* what)
+      : Block(queue, static_cast<std::int64_t>(values.size()), what) {
+    set(queue, values);
+  }
+  [[nodiscard]] T* data() const { return reinterpret_cast<T*>(buffer_.data()); }
+  template <int Rank>
+  [[nodiscard]] View<Dev, T, Rank> view(const Extents<Rank>& extents) const {
+    return {data(), extents};
+  }
+  void zero(Queue<Dev>& queue) const { zero_bytes(queue, buffer_.data(), bytes()); }
+  void set(Queue<Dev>& queue, const std::vector<T>& values) const {
+    upload_bytes(queue, values.data(), buffer_.data(), bytes());
+  }
+  [[nodiscard]] std::vector<T> host(Queue<Dev>& queue) const {
+    std::vector<T> values(static_cast<std::size_t>(count_));
+    download_bytes(queue, buffer_.data(), values.data(), bytes());
+    return values;
+  }
+
+ private:
+  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(count_) * sizeof(T); }
+  std::int64_t count_ = 0;
+  Buffer<Dev> buffer_;
+};
+
+// One picture of mesh and source.
+template <class Dev>
+class ViewFrame {
+ public:
+  ViewFrame(Queue<Dev>& queue, int size)
+      : size_(size),
+        face_(queue, pixels(), "faces of a view"),
+        barycentric_(queue, 2 * pixels(), "weights of a view"),
+        depth_(queue, pixels(), "depth of a view"),
+        colour_(queue, 3 * pixels(), "colours of a view"),
+        alpha_(queue, pixels(), "opacity of a view") {}
+
+  void render(TriangleRasteriser<Dev>& rasteriser, ViewSource<Dev>& source, const Camera& camera) {
+    const std::int64_t s = size_;
+    rasteriser.render(
+        camera, {face_.template view<2>({s, s}), barycentric_.template view<3>({s, s, 2}), depth_.template view<2>({s, s})});
+    source.render(camera, colour_.template view<3>({s, s, 3}), alpha_.template view<2>({s, s}));
+  }
+  [[nodiscard]] std::int64_t pixels() const { return std::int64_t{size_} * size_; }
+  [[nodiscard]] Seen seen() const { return {face_.data(), barycentric_.data(), colour_.data(), alpha_.data()}; }
+  [[nodiscard]] const float* depth() const { return depth_.data(); }
+
+ private:
+  int size_;
+  Block<Dev, std::int32_t> face_;
+  Block<Dev, float> barycentric_, depth_, colour_, alpha_;
+};
+
+template <class Dev>
+class Baker {
+ public:
+  Baker(Queue<Dev>& queue, const Mesh& mesh, ViewSource<Dev>& source, const BakeOptions& options, const Monitor* monitor)
+      : queue_(queue),
+        mesh_(mesh),
+        source_(source),
+        options_(options),
+        monitor_(monitor),
+        texels_(std::int64_t{options.size} * options.size),
+        rasteriser_(queue, mesh),
+        view_(queue, options.view_size),
+        face_(queue, texels_, "faces of texels"),
+        texture_(queue, 3 * texels_, "a texture"),
+        barycentric_(queue, 2 * texels_, "weights of texels"),
+        known_(queue, texels_, "known texels") {
+    rasteriser_.render_texels(texel_fragments(), kGutter);
+    texture_.zero(queue_);
+  }
+
+  BakedTexture run() {
+    if (options_.quality == BakeQuality::best) {
+      solve();
+    } else {
+      gather();
+    }
+    BakedTexture baked;
+    std::vector<float> texture = texture_.host(queue_);
+    for (std::size_t i = 0; i < host_face_.size(); ++i) {
+      if (host_face_[i] == 0) continue;
+      ++baked.texels;
+      baked.seen += host_known_[i];
+    }
+    fill_outside(host_face_, options_.size, texture);
+    baked.picture = bytes_of(texture, options_.size);
+    return baked;
+  }
+
+ private:
+  [[nodiscard]] Fragments<Dev> texel_fragments() const {
+    const std::int64_t s = options_.size;
+    return {face_.template view<2>({s, s}), barycentric_.template view<3>({s, s, 2}), {}};
+  }
+  void report(int done) const {
+    if (monitor_ == nullptr) return;
+    monitor_->check();
+    monitor_->progress(done, options_.views + (options_.quality == BakeQuality::best ? options_.sweeps : 0));
+  }
+  // Renders every view and hands it on.
+  template <class Take>
+  void each_view(Take take) {
+    const auto cameras = sphere_cameras(options_.views, options_.radius, options_.fov_degrees);
+    for (int v = 0; v < options_.views; ++v) {
+      report(v);
+      const Camera camera = camera_of(cameras[static_cast<std::size_t>(v)]);
+      view_.render(rasteriser_, source_, camera);
+      take(camera);
+      // Cancelling must not wait for a queue full of views.
+      if (v % 8 == 7) queue_.synchronize();
+    }
+  }
+  // Texels that no view knows.
+  void fill() {
+    host_face_ = face_.host(queue_);
+    host_known_ = known_.host(queue_);
+    std::vector<float> texture = texture_.host(queue_);
+    fill_unseen(mesh_, host_face_, barycentric_.host(queue_), host_known_, texture);
+    texture_.set(queue_, texture);
+  }
+
+  void solve() {
+    const Block<Dev, std::int32_t> faces(queue_, mesh_.faces, "faces of a mesh");
+    const Block<Dev, float> uvs(queue_, mesh_.uvs, "texture coordinates");
+    const Block<Dev, std::uint8_t> usable(queue_, usable_faces(mesh_, options_), "usable faces");
+    const Block<Dev, std::uint32_t> planes(queue_, Sums::kPlanes * texels_, "sums of a texture");
+    planes.zero(queue_);
+    const Sums sums{planes.data(), texels_};
+    each_view([&](const Camera&) {
+      Each<Dev>::run(queue_, view_.pixels(),
+                     AddEquation{view_.seen(), faces.data(), uvs.data(), usable.data(), options_.size, sums});
+    });
+    Each<Dev>::run(queue_, texels_, FirstGuess{sums, options_.size, face_.data(), texture_.data(), known_.data()});
+    fill();
+    const std::int64_t half = (std::int64_t{options_.size} + 1) / 2;
+    for (int sweep = 0; sweep < options_.sweeps; ++sweep) {
+      report(options_.views + sweep);
+      for (int colour = 0; colour < 4; ++colour) {
+        Each<Dev>::run(queue_, half * half,
+                       Relax{sums, options_.size, face_.data(), options_.smoothness * kUnit, colour, texture_.data()});
+      }
+      if (sweep % 8 == 7) queue_.synchronize();
+    }
+  }
+
+  void gather() {
+    const std::int64_t s = options_.size;
+    const Block<Dev, float> vertices(queue_, mesh_.vertices, "vertices of a mesh"),
+        normals(queue_, mesh_.normals, "normals of a mesh");
+    const Block<Dev, float> position(queue_, 3 * texels_, "positions of texels"),
+        normal(queue_, 3 * texels_, "normals of texels");
+    const Block<Dev, float> sum(queue_, 4 * texels_, "sums of a texture");
+    sum.zero(queue_);
+    rasteriser_.interpolate(texel_fragments(), vertices.template view<2>({mesh_.vertex_count(), 3}),
+                            position.template view<3>({s, s, 3}));
+    rasteriser_.interpolate(texel_fragments(), normals.template view<2>({mesh_.vertex_count(), 3}),
+                            normal.template view<3>({s, s, 3}));
+    const auto pixels = static_cast<float>(options_.view_size);
+    each_view([&](const Camera& camera) {
+      GatherView step{};
+      std::copy(camera.rotation.begin(), camera.rotation.end(), step.rotation);
+      std::copy(camera.translation.begin(), camera.translation.end(), step.translation);
+      const std::array<float, 3> eye = camera.position();
+      std::copy(eye.begin(), eye.end(), step.eye);
+      step.focal_x = camera.fx * pixels;
+      step.focal_y = camera.fy * pixels;
+      step.centre_x = camera.cx * pixels;
+      step.centre_y = camera.cy * pixels;
+      step.view_size = options_.view_size;
+      step.face = face_.data();
+      step.position = position.data();
+      step.normal = normal.data();
+      step.depth = view_.depth();
+      step.colour = view_.seen().colour;
+      step.alpha = view_.seen().alpha;
+      step.sum = sum.data();
+      Each<Dev>::run(queue_, texels_, step);
+    });
+    Each<Dev>::run(queue_, texels_, FinishGather{sum.data(), texture_.data(), known_.data()});
+    fill();
+  }
+
+  Queue<Dev>& queue_;
+  const Mesh& mesh_;
+  ViewSource<Dev>& source_;
+  const BakeOptions& options_;
+  const Monitor* monitor_;
+  std::int64_t texels_;
+  TriangleRasteriser<Dev> rasteriser_;
+  ViewFrame<Dev> view_;
+  Block<Dev, std::int32_t> face_;
+  Block<Dev, float> texture_, barycentric_;
+  Block<Dev, std::uint8_t> known_;
+  std::vector<std::int32_t> host_face_;
+  std::vector<std::uint8_t> host_known_;
+};
+
+template <class Dev>
+BakedTexture bake(Queue<Dev>& queue, const Mesh& mesh, ViewSource<Dev>& source, const BakeOptions& options,
+                  const Monitor* monitor) {
+  check_options(options);
+  check_mesh(mesh);
+  return Baker<Dev>(queue, mesh, source, options, monitor).run();
+}
+
+template <class Dev>
+double fidelity(Queue<Dev>& queue, const Mesh& mesh, const Picture& texture, ViewSource<Dev>& source,
+                const std::vector<OrbitCamera>& cameras, int view_size, const Monitor* monitor) {
+  check_mesh(mesh);
+  require(texture.channels == 3 && texture.width == texture.height && texture.width >= 2, "bake_fidelity",
+          "a square RGB texture is needed, not ", texture.width, " x ", texture.height, " x ", texture.channels);
+  TriangleRasteriser<Dev> rasteriser(queue, mesh);
+  ViewFrame<Dev> view(queue, view_size);
+  const Block<Dev, std::int32_t> faces(queue, mesh.faces, "faces of a mesh");
+  const Block<Dev, float> uvs(queue, mesh.uvs, "texture coordinates");
+  const Block<Dev, std::uint8_t> texels(queue, texture.pixels, "a texture");
+  const Block<Dev, double> error(queue, view_size, "errors of rows");
+  const Block<Dev, std::int64_t> pixels(queue, view_size, "pixels of rows");
+  error.zero(queue);
+  pixels.zero(queue);
+  for (const OrbitCamera& camera : cameras) {
+    if (monitor != nullptr) monitor->check();
+    view.render(rasteriser, source, camera_of(camera));
+    Each<Dev>::run(queue, view_size,
+                   CompareRow{view.seen(), faces.data(), uvs.data(), texels.data(), texture.width, view_size, error.data(),
+                              pixels.data()});
+  }
+  double total = 0.0;
+  std::int64_t count = 0;
+  for (const double e : error.host(queue)) total += e;
+  for (const std::int64_t n : pixels.host(queue)) count += n;
+  if (count == 0) return -1.0;
+  return -10.0 * std::log10(std::max(total / (3.0 * static_cast<double>(count)), 1e-12));
+}
+
+}  // namespace espalier::baking

@@ -1,0 +1,277 @@
+// The steps of baking, each a function object called once per pixel or texel: on the CPU in a loop, on the card by a thread.
+#pragma once
+
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define ESPALIER_DEVICE_CODE __host__ __device__ inline
+#else
+#define ESPALIER_DEVICE_CODE inline
+#endif
+
+namespace espalier::baking {
+
+// Sums are kept as integers of this many parts per unit. A texel can take in 2^20 whole equations before its sum overflows;
+// DensestFace keeps it below that.
+inline constexpr float kUnit = 4096.0F;
+inline constexpr float kLeastAlpha = 0.5F;  // pixels of which less is covered say more about the background
+
+ESPALIER_DEVICE_CODE void add_to(std::uint32_t* sum, std::uint32_t value) {
+#ifdef __CUDA_ARCH__
+  atomicAdd(sum, value);
+#else
+  std::atomic_ref<std::uint32_t>(*sum).fetch_add(value, std::memory_order_relaxed);
+#endif
+}
+
+ESPALIER_DEVICE_CODE std::uint32_t parts_of(float value) { return static_cast<std::uint32_t>(value * kUnit + 0.5F); }
+ESPALIER_DEVICE_CODE float clamped(float v, float low, float high) { return v < low ? low : (v > high ? high : v); }
+
+// The four texels around a place in the texture, and their bilinear weights.
+struct Footprint {
+  std::int64_t texel[4];  // (x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)
+  float weight[4];
+};
+ESPALIER_DEVICE_CODE Footprint footprint_at(float u, float v, int size) {
+  const float x = clamped(u * static_cast<float>(size) - 0.5F, 0.0F, static_cast<float>(size - 1));
+  const float y = clamped(v * static_cast<float>(size) - 0.5F, 0.0F, static_cast<float>(size - 1));
+  int column = static_cast<int>(x), row = static_cast<int>(y);
+  if (column > size - 2) column = size - 2;
+  if (row > size - 2) row = size - 2;
+  const float fx = x - static_cast<float>(column), fy = y - static_cast<float>(row);
+  const std::int64_t first = static_cast<std::int64_t>(row) * size + column;
+  return {{first, first + 1, first + size, first + size + 1}, {(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy}};
+}
+
+// Views of what a picture of the mesh shows.
+struct Seen {
+  const std::int32_t* face;  // [pixels] 0 = nothing, else index + 1
+  const float* barycentric;  // [pixels, 2]
+  const float* colour;       // [pixels, 3] on black
+  const float* alpha;        // [pixels]
+};
+
+struct TexturePlace {
+  float u, v;
+};
+// Where in the texture a pixel lies.
+ESPALIER_DEVICE_CODE TexturePlace place_of(const std::int32_t* faces, const float* uvs, std::int64_t face,
+                                           const float* barycentric) {
+  const float b0 = barycentric[0], b1 = barycentric[1], b2 = 1.0F - b0 - b1;
+  const float* p0 = uvs + 2 * static_cast<std::int64_t>(faces[3 * face]);
+  const float* p1 = uvs + 2 * static_cast<std::int64_t>(faces[3 * face + 1]);
+  const float* p2 = uvs + 2 * static_cast<std::int64_t>(faces[3 * face + 2]);
+  return {b0 * p0[0] + b1 * p1[0] + b2 * p2[0], b0 * p0[1] + b1 * p1[1] + b2 * p2[1]};
+}
+
+// The sums of the normal equations, planes of [size * size] each: the diagonal, the couplings with the texels to the right,
+// below, below right and below left, and the three right-hand sides.
+struct Sums {
+  static constexpr int kPlanes = 8;
+  std::uint32_t* planes;
+  std::int64_t stride;  // elements of a plane
+  [[nodiscard]] ESPALIER_DEVICE_CODE std::uint32_t* at(int plane, std::int64_t texel) const {
+    return planes + plane * stride + texel;
+  }
+};
+
+// Per pixel: adds its equation.
+struct AddEquation {
+  Seen seen;
+  const std::int32_t* faces;
+  const float* uvs;
+  const std::uint8_t* usable;  // [faces]
+  int size;
+  Sums sums;
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    const std::int64_t face = static_cast<std::int64_t>(seen.face[i]) - 1;
+    if (face < 0 || usable[face] == 0) return;
+    const float alpha = seen.alpha[i];
+    if (!(alpha >= kLeastAlpha)) return;
+    const TexturePlace place = place_of(faces, uvs, face, seen.barycentric + 2 * i);
+    const Footprint foot = footprint_at(place.u, place.v, size);
+    const float weight = alpha < 1.0F ? alpha * alpha : 1.0F;
+    const float* w = foot.weight;
+    for (int k = 0; k < 4; ++k) {
+      add_to(sums.at(0, foot.texel[k]), parts_of(weight * w[k] * w[k]));
+      for (int c = 0; c < 3; ++c) {
+        const float colour = clamped(seen.colour[3 * i + c] / alpha, 0.0F, 1.0F);
+        add_to(sums.at(5 + c, foot.texel[k]), parts_of(weight * w[k] * colour));
+      }
+    }
+    add_to(sums.at(1, foot.texel[0]), parts_of(weight * w[0] * w[1]));
+    add_to(sums.at(1, foot.texel[2]), parts_of(weight * w[2] * w[3]));
+    add_to(sums.at(2, foot.texel[0]), parts_of(weight * w[0] * w[2]));
+    add_to(sums.at(2, foot.texel[1]), parts_of(weight * w[1] * w[3]));
+    add_to(sums.at(3, foot.texel[0]), parts_of(weight * w[0] * w[3]));
+    add_to(sums.at(4, foot.texel[1]), parts_of(weight * w[1] * w[2]));
+  }
+};
+
+// The couplings of a texel with its eight neighbours, in the order of kNeighbourX and kNeighbourY.
+struct Neighbour {
+  int dx, dy, plane;
+  bool own;  // the sum stands at this texel, else at the neighbour
+};
+ESPALIER_DEVICE_CODE Neighbour neighbour(int k) {
+  constexpr Neighbour all[8] = {{1, 0, 1, true},   {0, 1, 2, true},   {1, 1, 3, true},    {-1, 1, 4, true},
+                                {-1, 0, 1, false}, {0, -1, 2, false}, {-1, -1, 3, false}, {1, -1, 4, false}};
+  return all[k];
+}
+
+// Per texel: a first guess, the mean of its equations' colours weighted by their shares in it; known says whether there are
+// any. Texels without keep what stands in `texture`.
+struct FirstGuess {
+  Sums sums;
+  int size;
+  const std::int32_t* face;  // [texels] of the texel, gutters included; 0 = none
+  float* texture;            // [texels, 3]
+  std::uint8_t* known;       // [texels]
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    const int x = static_cast<int>(i % size), y = static_cast<int>(i / size);
+    float total = static_cast<float>(*sums.at(0, i));
+    for (int k = 0; k < 8; ++k) {
+      const Neighbour n = neighbour(k);
+      const int nx = x + n.dx, ny = y + n.dy;
+      if (nx < 0 || ny < 0 || nx >= size || ny >= size) continue;
+      total += static_cast<float>(*sums.at(n.plane, n.own ? i : static_cast<std::int64_t>(ny) * size + nx));
+    }
+    // Less than an eighth of one equation is too little to trust.
+    known[i] = face[i] != 0 && total >= kUnit / 8 ? 1 : 0;
+    if (known[i] == 0) return;
+    for (int c = 0; c < 3; ++c) texture[3 * i + c] = static_cast<float>(*sums.at(5 + c, i)) / total;
+  }
+};
+
+// Per texel of one colour: the value that solves its own equation, given its neighbours.
+struct Relax {
+  Sums sums;
+  int size;
+  const std::int32_t* face;
+  float smoothness;  // in parts
+  int colour;        // 0 to 3: parity of column and row
+  float* texture;
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t item) const {
+    const int half = (size + 1) / 2;
+    const int x = 2 * static_cast<int>(item % half) + (colour & 1), y = 2 * static_cast<int>(item / half) + (colour >> 1);
+    if (x >= size || y >= size) return;
+    const std::int64_t i = static_cast<std::int64_t>(y) * size + x;
+    if (face[i] == 0) return;
+    float diagonal = static_cast<float>(*sums.at(0, i));
+    float value[3];
+    for (int c = 0; c < 3; ++c) value[c] = static_cast<float>(*sums.at(5 + c, i));
+    for (int k = 0; k < 8; ++k) {
+      const Neighbour n = neighbour(k);
+      const int nx = x + n.dx, ny = y + n.dy;
+      if (nx < 0 || ny < 0 || nx >= size || ny >= size) continue;
+      const std::int64_t j = static_cast<std::int64_t>(ny) * size + nx;
+      if (face[j] == 0) continue;
+      float coupling = static_cast<float>(*sums.at(n.plane, n.own ? i : j));
+      if (n.dx == 0 || n.dy == 0) {
+        coupling -= smoothness;
+        diagonal += smoothness;
+      }
+      for (int c = 0; c < 3; ++c) value[c] -= coupling * texture[3 * j + c];
+    }
+    if (diagonal <= 0.0F) return;
+    for (int c = 0; c < 3; ++c) texture[3 * i + c] = clamped(value[c] / diagonal, 0.0F, 1.0F);
+  }
+};
+
+// Per texel: takes one view's colour into its weighted mean. Visible is what the view's own depth says, within a tolerance of
+// some pixels that grows as the surface turns away.
+struct GatherView {
+  float rotation[9], translation[3], eye[3];
+  float focal_x, focal_y, centre_x, centre_y;  // pixels
+  int view_size;
+  const std::int32_t* face;  // [texels]
+  const float* position;     // [texels, 3]
+  const float* normal;       // [texels, 3]
+  const float* depth;        // [pixels]
+  const float* colour;       // [pixels, 3]
+  const float* alpha;        // [pixels]
+  float* sum;                // [texels, 4]: weighted colour, weight
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    if (face[i] == 0) return;
+    const float* p = position + 3 * i;
+    float q[3], toward[3], length = 0.0F;
+    for (int r = 0; r < 3; ++r) {
+      q[r] = rotation[3 * r] * p[0] + rotation[3 * r + 1] * p[1] + rotation[3 * r + 2] * p[2] + translation[r];
+      toward[r] = eye[r] - p[r];
+      length += toward[r] * toward[r];
+    }
+    if (!(q[2] > 0.05F)) return;
+    const float* n = normal + 3 * i;
+    const float cosine = (toward[0] * n[0] + toward[1] * n[1] + toward[2] * n[2]) / sqrtf(length);
+    if (!(cosine > 0.15F)) return;
+    const float x = focal_x * q[0] / q[2] + centre_x, y = focal_y * q[1] / q[2] + centre_y;
+    const float last = static_cast<float>(view_size - 1);
+    if (!(x > 1.0F && y > 1.0F && x < last && y < last)) return;
+    const std::int64_t pixel = static_cast<std::int64_t>(y) * view_size + static_cast<std::int64_t>(x);
+    const float pixel_width = q[2] / focal_x;
+    const float seen = depth[pixel];
+    if (seen <= 0.0F || fabsf(seen - q[2]) > pixel_width * (1.0F + 1.5F / cosine)) return;
+    const Footprint foot = footprint_at(x / static_cast<float>(view_size), y / static_cast<float>(view_size), view_size);
+    float a = 0.0F, mixed[3] = {0.0F, 0.0F, 0.0F};
+    for (int k = 0; k < 4; ++k) {
+      a += foot.weight[k] * alpha[foot.texel[k]];
+      for (int c = 0; c < 3; ++c) mixed[c] += foot.weight[k] * colour[3 * foot.texel[k] + c];
+    }
+    if (!(a >= kLeastAlpha)) return;
+    const float weight = a * a * cosine * cosine * cosine / length;
+    for (int c = 0; c < 3; ++c) sum[4 * i + c] += weight * clamped(mixed[c] / a, 0.0F, 1.0F);
+    sum[4 * i + 3] += weight;
+  }
+};
+
+// Per texel: the mean of what was gathered.
+struct FinishGather {
+  const float* sum;
+  float* texture;
+  std::uint8_t* known;
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    known[i] = sum[4 * i + 3] > 0.0F ? 1 : 0;
+    if (known[i] == 0) return;
+    for (int c = 0; c < 3; ++c) texture[3 * i + c] = sum[4 * i + c] / sum[4 * i + 3];
+  }
+};
+
+// Per row of a view: the sum of squared errors of the textured mesh against the view, and the number of its pixels.
+struct CompareRow {
+  Seen seen;
+  const std::int32_t* faces;
+  const float* uvs;
+  const std::uint8_t* texture;  // [size, size, 3]
+  int size, view_size;
+  double* error;         // [rows]
+  std::int64_t* pixels;  // [rows]
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t row) const {
+    double total = 0.0;
+    std::int64_t count = 0;
+    for (std::int64_t i = row * view_size; i < (row + 1) * view_size; ++i) {
+      const std::int64_t face = static_cast<std::int64_t>(seen.face[i]) - 1;
+      const float alpha = seen.alpha[i];
+      if (face < 0 || !(alpha >= kLeastAlpha)) continue;
+      const TexturePlace place = place_of(faces, uvs, face, seen.barycentric + 2 * i);
+      const Footprint foot = footprint_at(place.u, place.v, size);
+      ++count;
+      for (int c = 0; c < 3; ++c) {
+        float value = 0.0F;
+        for (int k = 0; k < 4; ++k) value += foot.weight[k] * static_cast<float>(texture[3 * foot.texel[k] + c]);
+        const double d = value / 255.0F - clamped(seen.colour[3 * i + c] / alpha, 0.0F, 1.0F);
+        total += d * d;
+      }
+    }
+    error[row] += total;
+    pixels[row] += count;
+  }
+};
+
+}  // namespace espalier::baking

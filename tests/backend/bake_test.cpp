@@ -1,0 +1,279 @@
+// Baking on every back end: views of a known colour field become a texture that shows the field.
+#include "bake/bake.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <functional>
+
+#include "bake/fill.h"
+#include "render/triangle_rasteriser.h"
+#include "support/errors.h"
+
+namespace espalier::test {
+namespace {
+
+using Field = std::function<std::array<float, 3>(const float*)>;
+
+std::size_t index_of(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+// A ball of six square charts (a cube blown up), laid out in 3 x 2 cells of the texture with a wide gap.
+Mesh ball(int n, float radius = 0.45F) {
+  constexpr std::array<std::array<std::array<float, 3>, 3>, 6> sides{{{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
+                                                                      {{{-1, 0, 0}, {0, 0, 1}, {0, 1, 0}}},
+                                                                      {{{0, 1, 0}, {0, 0, 1}, {1, 0, 0}}},
+                                                                      {{{0, -1, 0}, {1, 0, 0}, {0, 0, 1}}},
+                                                                      {{{0, 0, 1}, {1, 0, 0}, {0, 1, 0}}},
+                                                                      {{{0, 0, -1}, {0, 1, 0}, {1, 0, 0}}}}};
+  Mesh mesh;
+  for (int side = 0; side < 6; ++side) {
+    const auto& [out, right, up] = sides[index_of(side)];
+    const auto first = static_cast<std::int32_t>(mesh.vertex_count());
+    for (int row = 0; row <= n; ++row) {
+      for (int column = 0; column <= n; ++column) {
+        const float s = static_cast<float>(column) / static_cast<float>(n), t = static_cast<float>(row) / static_cast<float>(n);
+        std::array<float, 3> p{};
+        float length = 0.0F;
+        for (std::size_t c = 0; c < 3; ++c) {
+          p[c] = out[c] + (2 * s - 1) * right[c] + (2 * t - 1) * up[c];
+          length += p[c] * p[c];
+        }
+        for (const float v : p) {
+          mesh.vertices.push_back(radius * v / std::sqrt(length));
+          mesh.normals.push_back(v / std::sqrt(length));
+        }
+        mesh.uvs.push_back((static_cast<float>(side % 3) + 0.04F + 0.92F * s) / 3.0F);
+        mesh.uvs.push_back((static_cast<float>(side / 3) + 0.04F + 0.92F * t) / 2.0F);
+      }
+    }
+    for (int row = 0; row < n; ++row) {
+      for (int column = 0; column < n; ++column) {
+        const std::int32_t a = first + row * (n + 1) + column, b = a + n + 1;
+        for (const std::int32_t v : {a, a + 1, b, b, a + 1, b + 1}) mesh.faces.push_back(v);
+      }
+    }
+  }
+  return mesh;
+}
+
+// Shows a mesh under a colour field; pixels that `hide` chooses by position are not covered.
+template <class Dev>
+class FieldSource final : public ViewSource<Dev> {
+ public:
+  FieldSource(Queue<Dev>& queue, const Mesh& mesh, Field field, std::function<bool(const float*)> hide = {})
+      : queue_(queue), mesh_(mesh), field_(std::move(field)), hide_(std::move(hide)), rasteriser_(queue, mesh) {}
+
+  void render(const Camera& camera, View<Dev, float, 3> colour, View<Dev, float, 2> alpha) override {
+    const std::int64_t h = alpha.extent(0), w = alpha.extent(1);
+    const auto count = index_of(h * w);
+    const Buffer<Dev> ids(count * 4, queue_.ordinal(), "faces"), weights(count * 8, queue_.ordinal(), "weights");
+    rasteriser_.render(
+        camera,
+        {{reinterpret_cast<std::int32_t*>(ids.data()), {h, w}}, {reinterpret_cast<float*>(weights.data()), {h, w, 2}}, {}});
+    std::vector<std::int32_t> face(count);
+    std::vector<float> barycentric(2 * count), shown(3 * count, 0.0F), opacity(count, 0.0F);
+    download_bytes(queue_, ids.data(), face.data(), count * 4);
+    download_bytes(queue_, weights.data(), barycentric.data(), count * 8);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (face[i] == 0) continue;
+      const float b[3] = {barycentric[2 * i], barycentric[2 * i + 1], 1.0F - barycentric[2 * i] - barycentric[2 * i + 1]};
+      float p[3] = {0, 0, 0};
+      for (std::size_t k = 0; k < 3; ++k) {
+        const auto v = index_of(mesh_.faces[index_of(face[i] - 1) * 3 + k]);
+        for (std::size_t c = 0; c < 3; ++c) p[c] += b[k] * mesh_.vertices[v * 3 + c];
+      }
+      if (hide_ && hide_(p)) continue;
+      const auto value = field_(p);
+      std::copy(value.begin(), value.end(), &shown[3 * i]);
+      opacity[i] = 1.0F;
+    }
+    upload_bytes(queue_, shown.data(), colour.data(), shown.size() * 4);
+    upload_bytes(queue_, opacity.data(), alpha.data(), opacity.size() * 4);
+  }
+
+ private:
+  Queue<Dev>& queue_;
+  const Mesh& mesh_;
+  Field field_;
+  std::function<bool(const float*)> hide_;
+  TriangleRasteriser<Dev> rasteriser_;
+};
+
+std::array<float, 3> waves(const float* p) {
+  return {0.5F + 0.4F * std::sin(14.0F * p[0]), 0.5F + 0.4F * std::sin(11.0F * p[1] + 1.0F),
+          0.5F + 0.4F * std::sin(17.0F * p[2])};
+}
+
+BakeOptions small_bake(BakeQuality quality) {
+  BakeOptions options;
+  options.size = 192;
+  options.views = 24;
+  options.view_size = 160;
+  options.quality = quality;
+  return options;
+}
+
+template <class Dev>
+class Bake : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (Dev::where == Where::cuda && list_cards().empty()) GTEST_SKIP() << "no CUDA card on this machine";
+  }
+};
+#ifdef ESPALIER_WITH_CUDA
+using Devices = ::testing::Types<Cpu, Cuda>;
+#else
+using Devices = ::testing::Types<Cpu>;
+#endif
+struct DeviceNames {
+  template <class Dev>
+  static std::string GetName(int /*index*/) {
+    return Dev::name;
+  }
+};
+TYPED_TEST_SUITE(Bake, Devices, DeviceNames);
+
+TYPED_TEST(Bake, TextureShowsTheField) {
+  Queue<TypeParam> queue;
+  const Mesh mesh = ball(24);
+  FieldSource<TypeParam> source(queue, mesh, waves);
+  const std::vector<OrbitCamera> others = sphere_cameras(12, 2.0F, 40.0F, {0.37F, 0.41F});
+  for (const auto& [quality, least] : {std::pair{BakeQuality::best, 38.0}, std::pair{BakeQuality::fast, 33.0}}) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
+    EXPECT_GT(baked.texels, 192 * 192 * 8 / 10);
+    EXPECT_GT(baked.seen, baked.texels * 9 / 10);
+    EXPECT_GT(bake_fidelity(queue, mesh, baked.picture, source, others, 160, nullptr), least);
+    // Outside of the charts the texture goes on as it is at their rims; nothing stays black.
+    for (std::size_t i = 0; i < baked.picture.pixels.size(); i += 3) {
+      ASSERT_GT(baked.picture.pixels[i] + baked.picture.pixels[i + 1] + baked.picture.pixels[i + 2], 40);
+    }
+  }
+}
+
+// What solving adds: the texture of a field that is finer than a mean of views can show.
+TYPED_TEST(Bake, SolvingIsSharperThanGathering) {
+  Queue<TypeParam> queue;
+  const Mesh mesh = ball(24);
+  FieldSource<TypeParam> source(queue, mesh, [](const float* p) -> std::array<float, 3> {
+    const float v = std::sin(60.0F * p[0]) * std::sin(60.0F * p[1]) * std::sin(60.0F * p[2]) > 0 ? 0.9F : 0.1F;
+    return {v, v, v};
+  });
+  const std::vector<OrbitCamera> others = sphere_cameras(8, 2.0F, 40.0F, {0.37F, 0.41F});
+  const auto fidelity = [&](BakeQuality quality) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
+    return bake_fidelity(queue, mesh, baked.picture, source, others, 160, nullptr);
+  };
+  const double best = fidelity(BakeQuality::best), fast = fidelity(BakeQuality::fast);
+  EXPECT_GT(best, fast + 0.3);
+  EXPECT_GT(best, 14.5);
+}
+
+TYPED_TEST(Bake, UnseenPartsTakeTheColoursAround) {
+  Queue<TypeParam> queue;
+  const Mesh mesh = ball(24);
+  FieldSource<TypeParam> source(
+      queue, mesh,
+      [](const float* p) -> std::array<float, 3> {
+        return {p[2] > 0 ? 0.8F : 0.4F, 0.5F, 0.2F};
+      },
+      [](const float* p) { return p[2] > 0.36F; });
+  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
+    EXPECT_LT(baked.seen, baked.texels);
+    // The middle of the chart on top, which no view saw.
+    const std::uint8_t* middle = baked.picture.at(192 / 2, 192 * 3 / 4);
+    EXPECT_NEAR(middle[0], 0.8 * 255, 6);
+    EXPECT_NEAR(middle[1], 0.5 * 255, 6);
+    EXPECT_NEAR(middle[2], 0.2 * 255, 6);
+  }
+}
+
+TYPED_TEST(Bake, SameBytesEveryTime) {
+  Queue<TypeParam> queue;
+  const Mesh mesh = ball(16);
+  FieldSource<TypeParam> source(queue, mesh, waves);
+  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
+    BakeOptions options = small_bake(quality);
+    options.views = 10;
+    const Picture first = bake_texture(queue, mesh, source, options, nullptr).picture;
+    EXPECT_EQ(first.pixels, bake_texture(queue, mesh, source, options, nullptr).picture.pixels);
+  }
+}
+
+// All of the mesh in a single texel: nothing overflows, nothing is read or written outside.
+TYPED_TEST(Bake, DegenerateTextureCoordinates) {
+  Queue<TypeParam> queue;
+  Mesh mesh = ball(4);
+  std::fill(mesh.uvs.begin(), mesh.uvs.end(), 0.5F);
+  FieldSource<TypeParam> source(queue, mesh, waves);
+  BakeOptions options = small_bake(BakeQuality::best);
+  options.views = 4;
+  EXPECT_EQ(bake_texture(queue, mesh, source, options, nullptr).picture.width, 192);
+}
+
+class Stop final : public Monitor {
+ public:
+  explicit Stop(int after) : after_(after) {}
+  void progress(int done, int total) const override {
+    done_ = done;
+    total_ = total;
+  }
+  [[nodiscard]] bool cancelled() const override { return done_ >= after_; }
+  mutable int done_ = 0, total_ = 0;
+
+ private:
+  int after_;
+};
+
+TYPED_TEST(Bake, TellsProgressAndStops) {
+  Queue<TypeParam> queue;
+  const Mesh mesh = ball(4);
+  FieldSource<TypeParam> source(queue, mesh, waves);
+  BakeOptions options = small_bake(BakeQuality::best);
+  const Stop stop(5);
+  expect_error(ErrorCode::cancelled, {}, [&] { (void)bake_texture(queue, mesh, source, options, &stop); });
+  EXPECT_EQ(stop.done_, 5);
+  EXPECT_EQ(stop.total_, options.views + options.sweeps);
+}
+
+TYPED_TEST(Bake, RefusesWhatCannotBeBaked) {
+  Queue<TypeParam> queue;
+  const Mesh mesh = ball(2);
+  FieldSource<TypeParam> source(queue, mesh, waves);
+  const auto refused = [&](const Mesh& m, const BakeOptions& options, const char* word) {
+    expect_error(ErrorCode::invalid_argument, {word}, [&] { (void)bake_texture(queue, m, source, options, nullptr); });
+  };
+  Mesh bare = mesh;
+  bare.uvs.clear();
+  refused(bare, {}, "texture coordinates");
+  bare = mesh;
+  bare.normals.clear();
+  refused(bare, {}, "normals");
+  refused(Mesh{}, {}, "no faces");
+  BakeOptions options;
+  options.size = 1 << 20;
+  refused(mesh, options, "texture size");
+  options = {};
+  options.views = 0;
+  refused(mesh, options, "number of views");
+}
+
+TEST(BakeFill, OutsideIsTheMeanOfWhatIsNear) {
+  std::vector<std::int32_t> face(8 * 8, 0);
+  std::vector<float> texture(8 * 8 * 3, 0.0F);
+  const auto put = [&](std::size_t x, std::size_t y, float v) {
+    face[y * 8 + x] = 1;
+    for (std::size_t c = 0; c < 3; ++c) texture[(y * 8 + x) * 3 + c] = v;
+  };
+  put(0, 0, 0.25F);
+  put(7, 7, 0.75F);
+  fill_outside(face, 8, texture);
+  EXPECT_FLOAT_EQ(texture[0], 0.25F);
+  EXPECT_FLOAT_EQ(texture[(1 * 8 + 1) * 3], 0.25F);
+  EXPECT_FLOAT_EQ(texture[(6 * 8 + 7) * 3 + 2], 0.75F);
+  EXPECT_FLOAT_EQ(texture[7 * 3], 0.5F);
+}
+
+}  // namespace
+}  // namespace espalier::test
