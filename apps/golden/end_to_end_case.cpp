@@ -46,8 +46,9 @@ void decode_latent(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vect
   const auto loaded = load_model<GaussianDecoder<Dev, T>>(b.queue, *m.tensors, GaussianDecoderConfig::from(m.arguments()));
   const auto tokens = loaded->model->head().transformer().prepare(b.queue, b.arena, voxels);
   auto raw = b.arena.template take<float, 2>({voxels.rows(), loaded->model->config().channels()});
-  loaded->model->head().forward(b.queue, b.template put<float, 2>(latent, {voxels.rows(), static_cast<std::int64_t>(latent.size()) / voxels.rows()}),
-                                tokens, raw, nullptr);
+  loaded->model->head().forward(
+      b.queue, b.template put<float, 2>(latent, {voxels.rows(), static_cast<std::int64_t>(latent.size()) / voxels.rows()}),
+      tokens, raw, nullptr);
   compare_gaussians<Dev, T>(b, c, *loaded->model, b.get(raw), tokens.coords);
   const RadianceField f = engine.decode_radiance_field(voxels, latent);
   c.compare("rf.stats", statistics(doubles({&f.trivec, &f.density, &f.features_dc})));
@@ -58,14 +59,15 @@ void decode_latent(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vect
     return;
   }
   const auto mesh_module = c.manifest().checkpoint().module("slat_decoder_mesh");
-  const auto decoder = load_model<MeshDecoder<Dev, T>>(b.queue, *mesh_module.tensors, MeshDecoderConfig::from(mesh_module.arguments()));
+  const auto decoder =
+      load_model<MeshDecoder<Dev, T>>(b.queue, *mesh_module.tensors, MeshDecoderConfig::from(mesh_module.arguments()));
   const std::int64_t n = voxels.rows();
   const auto mesh_tokens = decoder->model->transformer().prepare(b.queue, b.arena, voxels);
   const auto neighbours = place<Dev, std::int32_t, 2>(b.queue, b.arena, neighbour_map(voxels), {n, 27});
   auto features = b.arena.template take<float, 2>({64 * n, decoder->model->config().channels()});
   auto cubes = b.arena.template take<std::int32_t, 2>({64 * n, 4});
-  decoder->model->forward(b.queue, b.template put<float, 2>(latent, {n, static_cast<std::int64_t>(latent.size()) / n}), mesh_tokens, neighbours,
-                          voxels, 4096, features);
+  decoder->model->forward(b.queue, b.template put<float, 2>(latent, {n, static_cast<std::int64_t>(latent.size()) / n}),
+                          mesh_tokens, neighbours, voxels, 4096, features);
   decoder->model->cube_coords(b.queue, mesh_tokens.coords, cubes);
   const auto surface = extract<Dev>(b, cubes, features, decoder->model->config().grid(), 4, nullptr);
   const Mesh mesh = engine.decode_mesh(voxels, latent);
@@ -92,13 +94,9 @@ bool run_end_to_end_case(Bench<Dev>& b, Case& c) {
   const auto picture = load_picture(c.folder() / "images" / (c.spec().at("image").get<std::string>() + ".in.png"));
   engine->encode({encoder_input(prepare_picture(picture, 518).picture, 518)});
   const auto cond = engine->condition();
-  const auto channels = c.shape("cond.rows8")[1];
-  std::vector<float> every_eighth;
-  for (std::size_t r = 0; r * static_cast<std::size_t>(channels) < cond.size(); r += 8) {
-    const auto row = cond.begin() + static_cast<std::ptrdiff_t>(r * static_cast<std::size_t>(channels));
-    every_eighth.insert(every_eighth.end(), row, row + channels);
+  for (const std::string& name : c.names()) {
+    if (name.rfind("cond.rows", 0) == 0) c.compare_every(name, cond, c.shape(name)[1]);
   }
-  c.compare("cond.rows8", every_eighth);
   TorchGenerator stream(c.spec().value("seed", 42));
   std::vector<float> noise(static_cast<std::size_t>(engine->structure_noise()));
   stream.randn(noise);

@@ -13,13 +13,14 @@ namespace {
 
 bool starts(const Case& c, const char* prefix) { return c.name().rfind(prefix, 0) == 0; }
 
-
 // One context per row of a golden condition [conditions, tokens, channels].
 template <class Dev, class T, class Flow>
-std::vector<Context<Dev, T>> contexts_of(Bench<Dev>& b, const Flow& flow, const std::vector<float>& cond, const std::vector<std::int64_t>& s) {
+std::vector<Context<Dev, T>> contexts_of(Bench<Dev>& b, const Flow& flow, const std::vector<float>& cond,
+                                         const std::vector<std::int64_t>& s) {
   std::vector<Context<Dev, T>> out;
   const auto all = b.template put<float, 2>(cond, {s[0] * s[1], s[2]});
-  for (std::int64_t i = 0; i < s[0]; ++i) out.push_back(flow.transformer().condition(b.queue, b.arena, all.rows(i * s[1], s[1])));
+  for (std::int64_t i = 0; i < s[0]; ++i)
+    out.push_back(flow.transformer().condition(b.queue, b.arena, all.rows(i * s[1], s[1])));
   return out;
 }
 
@@ -30,15 +31,19 @@ std::vector<const Context<Dev, T>*> pointers(const std::vector<Context<Dev, T>>&
   return out;
 }
 
+// What a case leaves out has the reference's default: no guidance without a strength, all times without an interval.
 SamplerSettings settings_of(Case& c) {
   SamplerSettings s;
+  const nlohmann::json& spec = c.spec();
   s.steps = static_cast<int>(c.number("steps"));
-  s.rescale_t = c.number("rescale_t");
-  s.sigma_min = c.number("sigma_min");
-  s.guided = true;
-  s.strength = c.number("cfg_strength");
-  s.interval_lo = c.spec().at("cfg_interval")[0].get<double>();
-  s.interval_hi = c.spec().at("cfg_interval")[1].get<double>();
+  s.rescale_t = spec.value("rescale_t", 1.0);
+  s.sigma_min = spec.value("sigma_min", 1e-5);
+  s.guided = spec.contains("cfg_strength") && !spec.at("cfg_strength").is_null();
+  if (s.guided) s.strength = c.number("cfg_strength");
+  if (spec.contains("cfg_interval") && !spec.at("cfg_interval").is_null()) {
+    s.interval_lo = spec.at("cfg_interval").at(0).get<double>();
+    s.interval_hi = spec.at("cfg_interval").at(1).get<double>();
+  }
   return s;
 }
 
@@ -56,8 +61,8 @@ struct StructureModel {
     samples = batch;
     layout = loaded->model->layout(b.queue, b.arena, batch);
   }
-  void forward(Bench<Dev>& b, View<Dev, const float, 1> x, View<Dev, const float, 1> t, std::span<const Context<Dev, T>* const> contexts,
-               View<Dev, float, 1> out, Probe<Dev>* probe) const {
+  void forward(Bench<Dev>& b, View<Dev, const float, 1> x, View<Dev, const float, 1> t,
+               std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 1> out, Probe<Dev>* probe) const {
     const auto& cfg = loaded->model->config();
     const Extents<5> in{samples, cfg.in_channels, cfg.resolution, cfg.resolution, cfg.resolution};
     const Extents<5> back{samples, cfg.out_channels, cfg.resolution, cfg.resolution, cfg.resolution};
@@ -78,8 +83,8 @@ struct LatentModel {
     samples = batch;
     structure = loaded->model->prepare(b.queue, b.arena, make_voxels(coords, batch, loaded->model->config().resolution));
   }
-  void forward(Bench<Dev>& b, View<Dev, const float, 1> x, View<Dev, const float, 1> t, std::span<const Context<Dev, T>* const> contexts,
-               View<Dev, float, 1> out, Probe<Dev>* probe) const {
+  void forward(Bench<Dev>& b, View<Dev, const float, 1> x, View<Dev, const float, 1> t,
+               std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 1> out, Probe<Dev>* probe) const {
     const std::int64_t rows = structure.levels[0].rows;
     loaded->model->forward(b.queue, x.template reshape<2>({rows, x.size() / rows}), t, structure, contexts,
                            out.template reshape<2>({rows, out.size() / rows}), probe);
@@ -94,7 +99,8 @@ void run_forwards(Bench<Dev>& b, Case& c, const M& model) {
   const auto cs = c.shape("cond");
   const auto contexts = contexts_of<Dev, T>(b, *model.loaded->model, c.floats("cond"), cs);
   const auto x = b.template put<float, 1>(x_host, {static_cast<std::int64_t>(x_host.size())});
-  auto y = b.arena.template take<float, 1>(x.extents());
+  const auto& cfg = model.loaded->model->config();
+  auto y = b.arena.template take<float, 1>({x.size() / cfg.in_channels * cfg.out_channels});
   const auto used = pointers(contexts, model.samples);
   const bool batched = c.has("y");
   const std::size_t runs = batched ? 1 : t_host.size();
@@ -110,16 +116,19 @@ void run_forwards(Bench<Dev>& b, Case& c, const M& model) {
 
 // Samples from golden noise and compares the trajectory; contexts holds the conditions, then the negative one.
 template <class Dev, class T, class M>
-std::vector<float> run_sampler(Bench<Dev>& b, Case& c, const M& model, const SamplerSettings& settings, const std::vector<float>& noise,
-                               const std::vector<Context<Dev, T>>& contexts, bool trajectory) {
+std::vector<float> run_sampler(Bench<Dev>& b, Case& c, const M& model, const SamplerSettings& settings,
+                               const std::vector<float>& noise, const std::vector<Context<Dev, T>>& contexts, bool trajectory) {
   const auto n = static_cast<std::int64_t>(noise.size());
   const auto x = b.template put<float, 1>(noise, {n});
   const auto times = flow_times(settings.steps, settings.rescale_t);
-  const Velocity<Dev> velocity = [&](View<Dev, const float, 1> state, double t, std::span<const int> branches, View<Dev, float, 2> out) {
+  const Velocity<Dev> velocity = [&](View<Dev, const float, 1> state, double t, std::span<const int> branches,
+                                     View<Dev, float, 2> out) {
     const Frame<Dev> frame(b.arena);
-    const auto t_view = b.template put<float, 1>(std::vector<float>(static_cast<std::size_t>(model.samples), static_cast<float>(1000.0 * t)), {model.samples});
+    const auto t_view = b.template put<float, 1>(
+        std::vector<float>(static_cast<std::size_t>(model.samples), static_cast<float>(1000.0 * t)), {model.samples});
     for (std::size_t i = 0; i < branches.size(); ++i) {
-      const Context<Dev, T>& context = branches[i] == kNegative ? contexts.back() : contexts[static_cast<std::size_t>(branches[i])];
+      const Context<Dev, T>& context =
+          branches[i] == kNegative ? contexts.back() : contexts[static_cast<std::size_t>(branches[i])];
       const std::vector<const Context<Dev, T>*> used(static_cast<std::size_t>(model.samples), &context);
       model.forward(b, state, t_view, used, View<Dev, float, 1>(out.data() + static_cast<std::int64_t>(i) * n, {n}), nullptr);
     }
@@ -127,8 +136,9 @@ std::vector<float> run_sampler(Bench<Dev>& b, Case& c, const M& model, const Sam
   sample_flow<Dev>(b.queue, x, settings, static_cast<int>(contexts.size()) - 1, velocity, [&](const StepReport<Dev>& r) {
     if (!trajectory) return;
     c.compare(str("x_t", r.step), b.get(r.x));
-    const std::string name = r.step + 1 == r.steps ? "pred_x_0_last" : str("pred_x_0_", r.step);
-    if (!c.has(name)) return;
+    const std::string name = str("pred_x_0_", r.step);
+    const std::string last = r.step + 1 == r.steps ? "pred_x_0_last" : name;
+    if (!c.has(name) && !c.has(last)) return;
     // x_0 = (1 - s) x_t - (s + (1 - s) t) v, with x_t from before the step.
     const auto after = b.get(r.x);
     const auto v = b.get(r.velocity);
@@ -138,6 +148,7 @@ std::vector<float> run_sampler(Bench<Dev>& b, Case& c, const M& model, const Sam
       x0[i] = (1 - settings.sigma_min) * (after[i] + dt * v[i]) - (settings.sigma_min + (1 - settings.sigma_min) * r.t) * v[i];
     }
     c.compare(name, x0);
+    if (last != name) c.compare(last, x0);
   });
   return b.get(x);
 }
@@ -164,22 +175,24 @@ void run_structure_sampler(Bench<Dev>& b, Case& c) {
   c.compare("samples", run_sampler<Dev, T>(b, c, model, settings, c.floats("noise"), contexts, true));
 }
 
-std::int64_t batch_of(const std::vector<std::int32_t>& coords) { return coords.empty() ? 1 : coords[coords.size() - 4] + 1; }
-
 template <class Dev, class T>
 void run_latent_sampler(Bench<Dev>& b, Case& c) {
   LatentModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
   const auto coords = c.ints("coords");
   model.prepare(b, coords, batch_of(coords));
   const auto contexts = guided_contexts<Dev, T>(b, c, *model.loaded->model, "cond");
-  const auto samples = run_sampler<Dev, T>(b, c, model, settings_of(c), c.floats("noise"), contexts, true);
+  const SamplerSettings settings = settings_of(c);
+  c.compare("t_seq", flow_times(settings.steps, settings.rescale_t));
+  const auto samples = run_sampler<Dev, T>(b, c, model, settings, c.floats("noise"), contexts, true);
   c.compare("samples", samples);
+  if (!c.has("std")) return;
   const auto deviation = c.floats("std");
   const auto mean = c.floats("mean");
   const auto channels = static_cast<std::int64_t>(mean.size());
   const auto rows = static_cast<std::int64_t>(samples.size()) / channels;
   const auto x = b.template put<float, 2>(samples, {rows, channels});
-  scale_columns<Dev, float>(b.queue, x, b.template put<float, 1>(deviation, {channels}), b.template put<float, 1>(mean, {channels}), x);
+  scale_columns<Dev, float>(b.queue, x, b.template put<float, 1>(deviation, {channels}),
+                            b.template put<float, 1>(mean, {channels}), x);
   c.compare("slat", b.get(x));
 }
 
@@ -193,10 +206,13 @@ void run_multi_image(Bench<Dev>& b, Case& c) {
   const auto structure_contexts = guided_contexts<Dev, T>(b, c, *structure.loaded->model, "conds");
   const auto latent_contexts = guided_contexts<Dev, T>(b, c, *latent.loaded->model, "conds");
   SamplerSettings settings = settings_of(c);
-  for (const auto& [mode, name] : {std::pair{MultiImage::stochastic, "stochastic"}, std::pair{MultiImage::multidiffusion, "multidiffusion"}}) {
+  for (const auto& [mode, name] :
+       {std::pair{MultiImage::stochastic, "stochastic"}, std::pair{MultiImage::multidiffusion, "multidiffusion"}}) {
     settings.multi_image = mode;
-    c.compare(std::string("ss_") + name, run_sampler<Dev, T>(b, c, structure, settings, c.floats("ss_noise"), structure_contexts, false));
-    c.compare(std::string("slat_") + name, run_sampler<Dev, T>(b, c, latent, settings, c.floats("slat_noise"), latent_contexts, false));
+    c.compare(std::string("ss_") + name,
+              run_sampler<Dev, T>(b, c, structure, settings, c.floats("ss_noise"), structure_contexts, false));
+    c.compare(std::string("slat_") + name,
+              run_sampler<Dev, T>(b, c, latent, settings, c.floats("slat_noise"), latent_contexts, false));
   }
 }
 
@@ -230,7 +246,9 @@ bool run_flow_case(Bench<Dev>& b, Case& c) {
     const auto coords = c.ints("coords");
     model.prepare(b, coords, batch_of(coords));
     if (c.has("mid.down_coords")) {
-      c.compare("mid.down_coords", coarsen(make_voxels(coords, batch_of(coords), model.loaded->model->config().resolution)).coarse.coords);
+      const auto& cfg = model.loaded->model->config();
+      c.compare("mid.down_coords",
+                latent_tables(cfg, make_voxels(coords, batch_of(coords), cfg.resolution)).levels.back().voxels.coords);
     }
     run_forwards<Dev, T>(b, c, model);
   } else {

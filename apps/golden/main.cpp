@@ -23,8 +23,8 @@ nlohmann::ordered_json load_index(const std::filesystem::path& file) {
 
 template <class Dev, class T>
 bool run_case(Bench<Dev>& bench, Case& c) {
-  return run_host_case(c) || run_op_case<Dev, T>(bench, c) || run_flow_case<Dev, T>(bench, c) || run_surface_case<Dev, T>(bench, c) ||
-         run_model_case<Dev, T>(bench, c) || run_end_to_end_case<Dev, T>(bench, c);
+  return run_host_case(c) || run_op_case<Dev, T>(bench, c) || run_flow_case<Dev, T>(bench, c) ||
+         run_surface_case<Dev, T>(bench, c) || run_model_case<Dev, T>(bench, c) || run_end_to_end_case<Dev, T>(bench, c);
 }
 
 template <class Dev, class T>
@@ -57,15 +57,15 @@ int run(const RunOptions& options) {
         } else {
           c.finish();
         }
-      } catch (const Error& e) {
+      } catch (const std::exception& e) {
         std::printf("%-18s FAIL  %s\n", name.c_str(), e.what());
         ++tally.failed;
       }
       std::fflush(stdout);
     }
   }
-  std::printf("%d tensors compared on %s in %s: %d failed, %d not covered, %d cases belong to later versions\n", tally.compared, Dev::name,
-              kHalf ? "float16" : "float32", tally.failed, tally.missing, tally.later);
+  std::printf("%d tensors compared on %s in %s: %d failed, %d not covered, %d cases belong to later versions\n", tally.compared,
+              Dev::name, kHalf ? "float16" : "float32", tally.failed, tally.missing, tally.later);
   return tally.compared > 0 && tally.failed == 0 && tally.missing == 0 ? 0 : 1;
 }
 

@@ -1,4 +1,6 @@
 // Cases of the autoencoder, the latent decoders, the image encoder and the surface extraction.
+#include <algorithm>
+
 #include "models/dino.h"
 #include "models/sparse_structure_vae.h"
 #include "nn/backends.h"
@@ -12,39 +14,52 @@ bool starts(const Case& c, const char* prefix) { return c.name().rfind(prefix, 0
 ModuleSource module_of(Case& c) { return c.manifest().module(c.spec().at("checkpoint").get<std::string>()); }
 
 // Channels-last rows -> channels-first order.
-std::vector<float> channels_first(const std::vector<float>& rows, std::int64_t batch, std::int64_t cells, std::int64_t channels) {
+std::vector<float> channels_first(const std::vector<float>& rows, std::int64_t batch, std::int64_t cells,
+                                  std::int64_t channels) {
   std::vector<float> out(rows.size());
   for (std::int64_t n = 0; n < batch; ++n) {
     for (std::int64_t i = 0; i < cells; ++i) {
       for (std::int64_t ch = 0; ch < channels; ++ch) {
-        out[static_cast<std::size_t>((n * channels + ch) * cells + i)] = rows[static_cast<std::size_t>((n * cells + i) * channels + ch)];
+        out[static_cast<std::size_t>((n * channels + ch) * cells + i)] =
+            rows[static_cast<std::size_t>((n * cells + i) * channels + ch)];
       }
     }
   }
   return out;
 }
 
-// mid.NAME of volumes is out[:, :4, n:n+4, n:n+4, n:n+4] with n = side / 4.
+// mid.NAME of volumes is out[:, :4, n:n+4, n:n+4, n:n+4] with n = side / 4, cut off where the volume ends.
 template <class Dev>
-void compare_crops(Case& c, const Recorder<Dev>& recorder) {
+void compare_crops(Case& c, const Recorder<Dev>& recorder, std::int64_t batch) {
   for (const auto& [name, record] : recorder.records()) {
     if (!c.has("mid." + name)) continue;
-    const auto cells = static_cast<std::int64_t>(record.values.size()) / record.channels;
+    const std::int64_t channels = record.channels;
+    const auto cells = static_cast<std::int64_t>(record.values.size()) / channels / batch;
     std::int64_t side = 1;
     while (side * side * side < cells) ++side;
     const std::int64_t n = side / 4;
+    const std::int64_t end = std::min(n + 4, side);
     std::vector<double> crop;
-    for (std::int64_t ch = 0; ch < 4; ++ch) {
-      for (std::int64_t i = n; i < n + 4; ++i) {
-        for (std::int64_t j = n; j < n + 4; ++j) {
-          for (std::int64_t k = n; k < n + 4; ++k) {
-            crop.push_back(record.values[static_cast<std::size_t>(((i * side + j) * side + k) * record.channels + ch)]);
+    for (std::int64_t row = 0; row < batch * std::min<std::int64_t>(4, channels); ++row) {
+      const std::int64_t element = row / std::min<std::int64_t>(4, channels);
+      const std::int64_t ch = row % std::min<std::int64_t>(4, channels);
+      for (std::int64_t i = n; i < end; ++i) {
+        for (std::int64_t j = n; j < end; ++j) {
+          for (std::int64_t k = n; k < end; ++k) {
+            crop.push_back(
+                record.values[static_cast<std::size_t>((element * cells + (i * side + j) * side + k) * channels + ch)]);
           }
         }
       }
     }
     c.compare("mid." + name, crop);
   }
+}
+
+// The voxels of a decoder's case.
+Voxels voxels_of(Case& c, int resolution) {
+  const auto coords = c.ints("coords");
+  return make_voxels(coords, batch_of(coords), resolution);
 }
 
 // The buffer as the checkpoint stores it.
@@ -58,7 +73,8 @@ std::vector<float> perturbation_of(const ModuleSource& m) {
 template <class Dev, class T>
 void run_structure_decoder(Bench<Dev>& b, Case& c) {
   const ModuleSource m = module_of(c);
-  const auto loaded = load_model<SparseStructureDecoder<Dev, T>>(b.queue, *m.tensors, SparseStructureVaeConfig::from_decoder(m.arguments()));
+  const auto loaded =
+      load_model<SparseStructureDecoder<Dev, T>>(b.queue, *m.tensors, SparseStructureVaeConfig::from_decoder(m.arguments()));
   const auto zs = c.shape("z");
   const std::int64_t side = zs[2] * loaded->model->config().scale();
   const std::int64_t channels = loaded->model->config().in_channels;
@@ -66,14 +82,15 @@ void run_structure_decoder(Bench<Dev>& b, Case& c) {
   auto y = b.arena.template take<float, 5>({zs[0], side, side, side, channels});
   Recorder<Dev> recorder;
   loaded->model->forward(b.queue, z, y, &recorder);
-  compare_crops(c, recorder);
+  compare_crops(c, recorder, zs[0]);
   const auto values = channels_first(b.get(y), zs[0], side * side * side, channels);
   c.compare("y", values);
   std::vector<std::int32_t> coords;
   for (std::int64_t i = 0; i < static_cast<std::int64_t>(values.size()); ++i) {
     if (!(values[static_cast<std::size_t>(i)] > 0.0F)) continue;
     const auto at = [&](std::int64_t v) { return static_cast<std::int32_t>(v); };
-    coords.insert(coords.end(), {at(i / (side * side * side)), at(i / (side * side) % side), at(i / side % side), at(i % side)});
+    coords.insert(coords.end(),
+                  {at(i / (side * side * side)), at(i / (side * side) % side), at(i / side % side), at(i % side)});
   }
   if (c.half()) {
     c.skip("coords", "half precision may flip a voxel whose logit is near zero");
@@ -85,7 +102,8 @@ void run_structure_decoder(Bench<Dev>& b, Case& c) {
 template <class Dev, class T>
 void run_structure_encoder(Bench<Dev>& b, Case& c) {
   const ModuleSource m = module_of(c);
-  const auto loaded = load_model<SparseStructureEncoder<Dev, T>>(b.queue, *m.tensors, SparseStructureVaeConfig::from_encoder(m.arguments()));
+  const auto loaded =
+      load_model<SparseStructureEncoder<Dev, T>>(b.queue, *m.tensors, SparseStructureVaeConfig::from_encoder(m.arguments()));
   const auto& cfg = loaded->model->config();
   const auto ms = c.shape("mean");
   const std::int64_t side = ms[2] * cfg.scale();
@@ -107,7 +125,7 @@ void run_gaussian_decoder(Bench<Dev>& b, Case& c) {
   const ModuleSource m = module_of(c);
   const auto loaded = load_model<GaussianDecoder<Dev, T>>(b.queue, *m.tensors, GaussianDecoderConfig::from(m.arguments()));
   const auto& decoder = *loaded->model;
-  const Voxels voxels = make_voxels(c.ints("coords"), 1, decoder.config().transformer.resolution);
+  const Voxels voxels = voxels_of(c, decoder.config().transformer.resolution);
   const auto latent = b.template put<float, 2>(c.floats("slat"), {voxels.rows(), c.shape("slat")[1]});
   const auto tokens = decoder.head().transformer().prepare(b.queue, b.arena, voxels);
   auto raw = b.arena.template take<float, 2>({voxels.rows(), decoder.config().channels()});
@@ -125,7 +143,7 @@ void run_radiance_decoder(Bench<Dev>& b, Case& c) {
   const ModuleSource m = module_of(c);
   const auto loaded = load_model<RadianceDecoder<Dev, T>>(b.queue, *m.tensors, RadianceDecoderConfig::from(m.arguments()));
   const auto& decoder = *loaded->model;
-  const Voxels voxels = make_voxels(c.ints("coords"), 1, decoder.config().transformer.resolution);
+  const Voxels voxels = voxels_of(c, decoder.config().transformer.resolution);
   const auto latent = b.template put<float, 2>(c.floats("slat"), {voxels.rows(), c.shape("slat")[1]});
   const auto tokens = decoder.head().transformer().prepare(b.queue, b.arena, voxels);
   auto raw = b.arena.template take<float, 2>({voxels.rows(), decoder.config().channels()});
@@ -148,7 +166,7 @@ void run_mesh_decoder(Bench<Dev>& b, Case& c) {
   const ModuleSource m = module_of(c);
   const auto loaded = load_model<MeshDecoder<Dev, T>>(b.queue, *m.tensors, MeshDecoderConfig::from(m.arguments()));
   const auto& decoder = *loaded->model;
-  const Voxels voxels = make_voxels(c.ints("coords"), 1, decoder.config().transformer.resolution);
+  const Voxels voxels = voxels_of(c, decoder.config().transformer.resolution);
   const std::int64_t n = voxels.rows();
   const auto latent = b.template put<float, 2>(c.floats("slat"), {n, c.shape("slat")[1]});
   const auto tokens = decoder.transformer().prepare(b.queue, b.arena, voxels);
@@ -182,7 +200,8 @@ void run_dino(Bench<Dev>& b, Case& c) {
     if (!c.has(prefix + ".size")) continue;
     const Frame<Dev> frame(b.arena);
     const auto size = c.ints(prefix + ".size");
-    const auto loaded = load_model<Dino<Dev, T>>(b.queue, *m.tensors, typename Dino<Dev, T>::Shape{DinoConfig::from(m.arguments()), size[0], size[1]});
+    const auto loaded = load_model<Dino<Dev, T>>(
+        b.queue, *m.tensors, typename Dino<Dev, T>::Shape{DinoConfig::from(m.arguments()), size[0], size[1]});
     const auto& model = *loaded->model;
     const std::int64_t channels = model.shape().config.channels;
     const std::int64_t n = std::int64_t{3} * size[0] * size[1];
@@ -201,7 +220,8 @@ void run_dino(Bench<Dev>& b, Case& c) {
         std::vector<double> picked;
         const auto step = static_cast<std::size_t>(std::stoll(name.substr(head.size())));
         for (std::size_t r = 0; r * static_cast<std::size_t>(channels) < all.size(); r += step) {
-          for (std::size_t i = 0; i < static_cast<std::size_t>(channels); ++i) picked.push_back(all[r * static_cast<std::size_t>(channels) + i]);
+          for (std::size_t i = 0; i < static_cast<std::size_t>(channels); ++i)
+            picked.push_back(all[r * static_cast<std::size_t>(channels) + i]);
         }
         c.compare(name, picked);
       }

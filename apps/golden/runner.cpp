@@ -46,7 +46,7 @@ void Case::compare_values(const std::string& tensor, const std::vector<double>& 
   double worst = 0.0;
   double squares = 0.0;
   for (std::size_t i = 0; i < ref.size(); ++i) {
-    const double d = std::abs(ref[i] - got[i]);
+    const double d = ref[i] == got[i] ? 0.0 : std::abs(ref[i] - got[i]);  // infinities may agree
     worst = std::isnan(d) ? INFINITY : std::max(worst, d);
     squares += ref[i] * ref[i];
   }
@@ -58,7 +58,8 @@ void Case::compare_values(const std::string& tensor, const std::vector<double>& 
   if (!ignore_exact_ && std::find(exact.begin(), exact.end(), tensor) != exact.end()) tolerance = 0.0;
   const bool ok = error <= tolerance;
   if (!ok) ++tally_.failed;
-  std::printf("%-18s %-34s %-5s error %.2e  tolerance %.0e\n", name_.c_str(), tensor.c_str(), ok ? "ok" : "FAIL", error, tolerance);
+  std::printf("%-18s %-34s %-5s error %.2e  tolerance %.0e\n", name_.c_str(), tensor.c_str(), ok ? "ok" : "FAIL", error,
+              tolerance);
 }
 
 void Case::compare_every(const std::string& tensor, const std::vector<float>& got, std::int64_t width) {
@@ -90,7 +91,8 @@ void Case::compare_count(const std::string& what, double got, double ref, double
   ++tally_.compared;
   const bool ok = std::abs(got - ref) <= allowed * ref;
   if (!ok) ++tally_.failed;
-  std::printf("%-18s %-34s %-5s %.0f, expected %.0f (%.1f %% allowed)\n", name_.c_str(), what.c_str(), ok ? "ok" : "FAIL", got, ref, 100 * allowed);
+  std::printf("%-18s %-34s %-5s %.0f, expected %.0f (%.1f %% allowed)\n", name_.c_str(), what.c_str(), ok ? "ok" : "FAIL", got,
+              ref, 100 * allowed);
 }
 
 void Case::skip(const std::string& tensor, const std::string& why) {
@@ -122,7 +124,8 @@ void Recorder<Dev>::compare(Case& c, const std::string& prefix) const {
     if (it == records_.end() || step < 1) continue;
     const Record& r = it->second;
     std::vector<double> picked;
-    for (std::size_t row = 0; row * static_cast<std::size_t>(r.channels) < r.values.size(); row += static_cast<std::size_t>(step)) {
+    for (std::size_t row = 0; row * static_cast<std::size_t>(r.channels) < r.values.size();
+         row += static_cast<std::size_t>(step)) {
       const float* from = r.values.data() + row * static_cast<std::size_t>(r.channels);
       picked.insert(picked.end(), from, from + r.channels);
     }

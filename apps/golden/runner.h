@@ -31,7 +31,9 @@ class Case {
   // Inputs.
   [[nodiscard]] HostTensor input(const std::string& tensor);
   [[nodiscard]] std::vector<float> floats(const std::string& tensor) { return input(tensor).to_vector<float>(tensor); }
-  [[nodiscard]] std::vector<std::int32_t> ints(const std::string& tensor) { return input(tensor).to_vector<std::int32_t>(tensor); }
+  [[nodiscard]] std::vector<std::int32_t> ints(const std::string& tensor) {
+    return input(tensor).to_vector<std::int32_t>(tensor);
+  }
   [[nodiscard]] std::vector<std::int64_t> shape(const std::string& tensor) const;
   [[nodiscard]] double number(const std::string& key) const { return spec_.at(key).get<double>(); }
 
@@ -79,8 +81,12 @@ class Recorder final : public Probe<Dev> {
     std::vector<float> values;
     std::int64_t channels = 0;
   };
-  void see(const std::string& name, Queue<Dev>& queue, View<Dev, const float, 2> value) override { keep<float>(name, queue, value); }
-  void see(const std::string& name, Queue<Dev>& queue, View<Dev, const half, 2> value) override { keep<half>(name, queue, value); }
+  void see(const std::string& name, Queue<Dev>& queue, View<Dev, const float, 2> value) override {
+    keep<float>(name, queue, value);
+  }
+  void see(const std::string& name, Queue<Dev>& queue, View<Dev, const half, 2> value) override {
+    keep<half>(name, queue, value);
+  }
   // Compares the golden tensors PREFIX.NAME and PREFIX.NAME.rowsK with the records.
   void compare(Case& c, const std::string& prefix) const;
   [[nodiscard]] const std::map<std::string, Record>& records() const { return records_; }
@@ -105,6 +111,11 @@ class Recorder final : public Probe<Dev> {
   }
   std::map<std::string, Record> records_;
 };
+
+// Batch elements of coordinates [rows * 4] that are grouped by them.
+[[nodiscard]] inline std::int64_t batch_of(const std::vector<std::int32_t>& coords) {
+  return coords.size() < 4 ? 1 : std::int64_t{coords[coords.size() - 4]} + 1;
+}
 
 // What every case of a device runs with.
 template <class Dev>
@@ -149,19 +160,19 @@ template <class T>
 
 struct RunOptions {
   std::filesystem::path folder;
-  std::vector<std::string> only;   // case names; empty means all
-  bool large = false;              // the full-size forwards beside the cases
+  std::vector<std::string> only;  // case names; empty means all
+  bool large = false;             // the full-size forwards beside the cases
   int ordinal = 0;
 };
 
 // The families of cases. Each returns false when the case is none of its own.
-bool run_host_case(Case& c);                     // rng, preprocess
+bool run_host_case(Case& c);  // rng, preprocess
 template <class Dev, class T>
-bool run_op_case(Bench<Dev>& bench, Case& c);    // embeddings, norms, sparse_ops, sparse_attention
+bool run_op_case(Bench<Dev>& bench, Case& c);  // embeddings, norms, sparse_ops, sparse_attention
 template <class Dev, class T>
 bool run_flow_case(Bench<Dev>& bench, Case& c);  // ss_flow*, slat_flow*, *_sampler*, multi_image
 template <class Dev, class T>
-bool run_model_case(Bench<Dev>& bench, Case& c); // ss_decoder*, ss_encoder, gs, rf, mesh decoders, dinov2
+bool run_model_case(Bench<Dev>& bench, Case& c);  // ss_decoder*, ss_encoder, gs, rf, mesh decoders, dinov2
 template <class Dev, class T>
 bool run_surface_case(Bench<Dev>& bench, Case& c);  // flexi_*
 template <class Dev, class T>

@@ -13,6 +13,8 @@ Arguments::Arguments(std::string where, const json& args) : where_(std::move(whe
 
 bool Arguments::has(const std::string& key) const { return args_->contains(key) && !(*args_)[key].is_null(); }
 
+bool Arguments::is_null(const std::string& key) const { return args_->contains(key) && (*args_)[key].is_null(); }
+
 const json& Arguments::at(const std::string& key) {
   used_.insert(key);
   if (!has(key)) fail(ErrorCode::format, where_, ": argument ", key, " is missing");
@@ -98,10 +100,12 @@ TransformerShape transformer_shape(Arguments& args) {
   shape.heads = args.integer_or("num_heads", 0, 0, 4096);
   if (shape.heads == 0) shape.heads = shape.channels / head_channels;
   if (shape.heads == 0 || shape.channels % shape.heads != 0) {
-    fail(ErrorCode::format, args.where(), ": model_channels = ", shape.channels, " is not a multiple of num_heads = ", shape.heads);
+    fail(ErrorCode::format, args.where(), ": model_channels = ", shape.channels,
+         " is not a multiple of num_heads = ", shape.heads);
   }
   if (shape.channels / shape.heads > 256) {
-    fail(ErrorCode::unsupported, args.where(), ": attention heads of ", shape.channels / shape.heads, " channels; 256 is the most");
+    fail(ErrorCode::unsupported, args.where(), ": attention heads of ", shape.channels / shape.heads,
+         " channels; 256 is the most");
   }
   const double ratio = args.number_or("mlp_ratio", 4.0);
   if (!(ratio > 0.0) || ratio > 64.0) fail(ErrorCode::format, args.where(), ": mlp_ratio = ", ratio, " is not in (0, 64]");

@@ -15,7 +15,8 @@ class Arguments {
   // `where` names file and network in errors. Throws format unless `args` is an object.
   Arguments(std::string where, const nlohmann::json& args);
 
-  [[nodiscard]] bool has(const std::string& key) const;  // present and not null
+  [[nodiscard]] bool has(const std::string& key) const;      // present and not null
+  [[nodiscard]] bool is_null(const std::string& key) const;  // present and null: what the reference calls None
   [[nodiscard]] std::int64_t integer(const std::string& key, std::int64_t lo, std::int64_t hi);
   [[nodiscard]] std::int64_t integer_or(const std::string& key, std::int64_t fallback, std::int64_t lo, std::int64_t hi);
   [[nodiscard]] double number(const std::string& key);

@@ -13,8 +13,10 @@ namespace espalier {
 template <class Dev, class T>
 struct Linear {
   Linear() = default;
-  Linear(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in, std::int64_t out)
-      : w(load.template take<T, 2>(prefix + ".weight", {out, in})), b(load.template take<T, 1>(prefix + ".bias", {out})) {}
+  Linear(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in, std::int64_t out, bool bias = true)
+      : w(load.template take<T, 2>(prefix + ".weight", {out, in})) {
+    if (bias) b = load.template take<T, 1>(prefix + ".bias", {out});
+  }
 
   void operator()(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> out, Activation activation = Activation::none) const {
     linear<Dev, T>(queue, x, w, b, activation, out);
@@ -26,7 +28,7 @@ struct Linear {
   [[nodiscard]] std::int64_t out() const { return w.extent(0); }
 
   View<Dev, const T, 2> w;
-  View<Dev, const T, 1> b;
+  View<Dev, const T, 1> b;  // empty without a bias
 };
 
 // Gain and bias of a normalisation; float32 in every checkpoint.
@@ -53,16 +55,22 @@ struct Affine {
 inline constexpr float kBlockEpsilon = 1e-6F;
 inline constexpr float kPlainEpsilon = 1e-5F;
 
+// The projections of a self attention: names, and which have a bias. As TRELLIS has them; DINOv2 has its own.
+struct Projections {
+  const char* in = "to_qkv";
+  const char* out = "to_out";
+  bool in_bias = true, out_bias = true;
+};
+
 // Self attention with one packed projection [3, heads, width].
 template <class Dev, class T>
 struct SelfAttention {
   SelfAttention() = default;
-  // The names of the projections differ between TRELLIS (to_qkv, to_out) and DINOv2 (qkv, proj).
-  SelfAttention(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t channels, std::int64_t head_count, bool qk_rms_norm,
-                const std::string& in_name = "to_qkv", const std::string& out_name = "to_out")
+  SelfAttention(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t channels, std::int64_t head_count,
+                bool qk_rms_norm, const Projections& names = {})
       : heads(head_count),
-        qkv(load, prefix + "." + in_name, channels, 3 * channels),
-        out(load, prefix + "." + out_name, channels, channels) {
+        qkv(load, prefix + "." + names.in, channels, 3 * channels, names.in_bias),
+        out(load, prefix + "." + names.out, channels, channels, names.out_bias) {
     if (qk_rms_norm) {
       q_gamma = load.template take<float, 2>(prefix + ".q_rms_norm.gamma", {heads, channels / heads});
       k_gamma = load.template take<float, 2>(prefix + ".k_rms_norm.gamma", {heads, channels / heads});
@@ -100,8 +108,8 @@ template <class Dev, class T>
 struct FeedForward {
   FeedForward() = default;
   FeedForward(WeightLoader<Dev>& load, const std::string& first, const std::string& second, std::int64_t channels,
-              std::int64_t hidden, Activation kind)
-      : in(load, first, channels, hidden), out(load, second, hidden, channels), activation(kind) {}
+              std::int64_t hidden, Activation kind, bool bias = true)
+      : in(load, first, channels, hidden, bias), out(load, second, hidden, channels, bias), activation(kind) {}
 
   void operator()(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> result) const {
     const Frame<Dev> frame(queue.scratch());
