@@ -99,6 +99,7 @@ void draw_face(const Scene& scene, std::int64_t face, std::int32_t row_begin, st
     detail::fill(a, b, c, scene, row_begin, row_end, pixel);
     return;
   }
+  if (outside(a.p, b.p, c.p, scene.frame)) return;
   const Polygon polygon = clipped(a.p, b.p, c.p, scene.frame);
   for (int i = 2; i < polygon.count; ++i) {
     detail::fill(polygon.corner[0], polygon.corner[i - 1], polygon.corner[i], scene, row_begin, row_end, pixel);
@@ -114,6 +115,7 @@ inline RowRange rows_of(const Scene& scene, std::int64_t face) {
   const ScreenVertex& a = scene.vertices[corners[0]];
   const ScreenVertex& b = scene.vertices[corners[1]];
   const ScreenVertex& c = scene.vertices[corners[2]];
+  if (!drawable(a, b, c) && outside(a.p, b.p, c.p, scene.frame)) return {};
   if (!drawable(a, b, c)) return {0, static_cast<std::uint16_t>(scene.frame.height)};
   const Bounds bounds = pixel_bounds(a, b, c, scene.frame.width, 0, scene.frame.height, margin_subpixels(scene.margin));
   if (bounds.empty()) return {};

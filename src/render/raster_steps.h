@@ -16,8 +16,9 @@ inline constexpr int kSubpixelBits = 8;
 inline constexpr std::int32_t kSubpixels = 1 << kSubpixelBits;
 inline constexpr float kGuard = 16384.0F;              // pixels from the centre beyond which triangles are cut
 inline constexpr std::int32_t kUnsnapped = INT32_MIN;  // ScreenVertex::sx of a vertex outside of what can be drawn
-inline constexpr std::int64_t kEmptyKey = INT64_MAX;
-inline constexpr std::int32_t kSmallSpan = 64 * kSubpixels;  // triangles of at most this extent fit 32-bit edge functions
+inline constexpr unsigned char kEmptyByte = 0x7F;
+inline constexpr std::int64_t kEmptyKey = 0x7F7F7F7F7F7F7F7F;  // z / w of 3e38
+inline constexpr std::int32_t kSmallSpan = 64 * kSubpixels;    // triangles of at most this extent fit 32-bit edge functions
 
 // --- Vertices -------------------------------------------------------------------------------------------------------
 
@@ -25,7 +26,7 @@ struct Homogeneous {
   float x, y, z, w;
 };
 
-struct ScreenVertex {
+struct alignas(8) ScreenVertex {
   Homogeneous p;
   std::int32_t sx, sy;  // 1/256 pixels from the upper left corner, or kUnsnapped
 };
@@ -281,7 +282,7 @@ inline constexpr int kMaxPolygon = 3 + kPlanes;
 // A convex polygon; clipped faces are drawn as its fan of triangles.
 struct Polygon {
   ScreenVertex corner[kMaxPolygon];
-  int count = 0;
+  int count;
 };
 
 struct CutPoint {
@@ -292,6 +293,17 @@ ESPALIER_DEVICE_CODE double plane_distance(int plane, const CutPoint& p, double 
   if (plane == 1) return p.w - p.z;
   const double along = plane < 4 ? p.x : p.y;
   return fma(static_cast<double>(kGuard), p.w, plane % 2 == 0 ? along : -along);
+}
+
+// Nothing of the face can be drawn: it lies outside of one plane. False for some others of which nothing is left either.
+ESPALIER_DEVICE_CODE bool outside(const Homogeneous& a, const Homogeneous& b, const Homogeneous& c, const Frame& frame) {
+  for (int plane = 0; plane < kPlanes; ++plane) {
+    if (plane_distance(plane, a, frame.near_z) < 0.0F && plane_distance(plane, b, frame.near_z) < 0.0F &&
+        plane_distance(plane, c, frame.near_z) < 0.0F) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Where the edge from `in` (distance a >= 0) to `out` (distance b < 0) meets the plane. Always computed from the inner
@@ -305,6 +317,7 @@ ESPALIER_DEVICE_CODE CutPoint cut(const CutPoint& in, const CutPoint& out, doubl
 // picture. Empty for faces outside or not finite.
 ESPALIER_DEVICE_CODE Polygon clipped(const Homogeneous& a, const Homogeneous& b, const Homogeneous& c, const Frame& frame) {
   Polygon result;
+  result.count = 0;
   CutPoint from[kMaxPolygon] = {{a.x, a.y, a.z, a.w}, {b.x, b.y, b.z, b.w}, {c.x, c.y, c.z, c.w}};
   int count = 3;
   for (int i = 0; i < count; ++i) {
@@ -385,6 +398,16 @@ ESPALIER_DEVICE_CODE Weights nearest_weights(const Homogeneous v[3], const Weigh
   }
   return result;
 }
+
+struct ZeroRows {
+  std::int32_t* out;
+  std::int64_t width, stride;
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    const std::int64_t row = i / width;
+    out[row * stride + i - row * width] = 0;
+  }
+};
 
 enum class Output : std::uint8_t { camera, clip, texels };
 

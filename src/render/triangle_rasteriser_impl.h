@@ -97,18 +97,9 @@ struct TriangleRasteriser<Dev>::State {
                                         out.barycentric.outer_stride(), out.depth.outer_stride()});
   }
   void counts(const raster::Scene& scene, View<Dev, std::int32_t, 2> out) {
-    Backend::each(queue, out.size(), ZeroRows{out.data(), out.extent(1), out.outer_stride()});
+    Backend::each(queue, out.size(), raster::ZeroRows{out.data(), out.extent(1), out.outer_stride()});
     Backend::draw_counts(queue, workspace, scene, out.data(), out.outer_stride());
   }
-
-  struct ZeroRows {
-    std::int32_t* out;
-    std::int64_t width, stride;
-    ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
-      const std::int64_t row = i / width;
-      out[row * stride + i - row * width] = 0;
-    }
-  };
 
   Queue<Dev>& queue;
   std::int64_t vertex_count, face_count;
