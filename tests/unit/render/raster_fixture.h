@@ -54,7 +54,7 @@ class Canvas {
             {floats + 3 * height_ * stride, {height_, width_}, stride}};
   }
   [[nodiscard]] Shown download() const {
-    const auto stride = static_cast<std::size_t>(width_ + kPadding);
+    const auto stride = static_cast<std::size_t>(std::int64_t{width_} + kPadding);
     const auto width = static_cast<std::size_t>(width_), height = static_cast<std::size_t>(height_);
     std::vector<std::int32_t> words(memory_.bytes() / 4);
     download_bytes(queue_, memory_.data(), words.data(), memory_.bytes());
