@@ -232,6 +232,7 @@ int generate(const Settings& settings) {
   for (const fs::path& image : settings.images) check_readable(image, "picture");
   if (!settings.from_latent.empty()) check_readable(settings.from_latent, "latent");
   for (const fs::path& path : all_outputs(settings)) check_writable(path);
+  for (const fs::path& image : settings.images) Pipeline::check_picture(image);  // before gigabytes of weights are read
 
   Interrupt interrupt;
   ProgressPrinter printer(settings.quiet);

@@ -53,8 +53,8 @@ std::string duration(double seconds) {
 
 std::string one_line(const std::string& text) {
   std::string line = text;
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  std::replace(line.begin(), line.end(), '\r', ' ');
+  const auto controls = [](char c) { return (c >= 0 && c < ' ') || c == 0x7F; };
+  std::replace_if(line.begin(), line.end(), controls, ' ');
   return line;
 }
 

@@ -39,8 +39,8 @@ enum class MemoryTier {
 };
 
 struct PipelineOptions {
-  std::filesystem::path checkpoint;       // a folder with pipeline.json
-  std::string device = "auto";            // auto, cpu, cuda or cuda:N
+  std::filesystem::path checkpoint;  // a folder with pipeline.json
+  std::string device = "auto";       // auto, cpu, cuda or cuda:N
   Precision precision = Precision::automatic;
   MemoryTier tier = MemoryTier::automatic;
   std::filesystem::path image_encoder{};  // DINOv2 weights (.safetensors); empty: looked for beside the checkpoint
@@ -50,8 +50,8 @@ struct PipelineOptions {
 
 // Unset values are those of the checkpoint's pipeline.json.
 struct SamplerRequest {
-  std::optional<int> steps{};             // sampling steps
-  std::optional<double> guidance{};       // guidance strength (cfg_strength)
+  std::optional<int> steps{};        // sampling steps
+  std::optional<double> guidance{};  // guidance strength (cfg_strength)
   std::optional<double> rescale_t{};
   std::optional<std::array<double, 2>> interval{};  // guidance interval (cfg_interval)
 };
@@ -64,11 +64,11 @@ enum class Background {
 struct Request {
   std::vector<std::filesystem::path> images{};  // several: views of one object
   std::uint32_t seed = 42;
-  SamplerRequest structure{};             // first stage: sparse structure
-  SamplerRequest latent{};                // second stage: structured latent
+  SamplerRequest structure{};  // first stage: sparse structure
+  SamplerRequest latent{};     // second stage: structured latent
   MultiImageMode multi_image = MultiImageMode::stochastic;
   Background background = Background::automatic;
-  bool mesh = true;                       // what to decode; generate() may be asked for nothing, only the latent
+  bool mesh = true;  // what to decode; generate() may be asked for nothing, only the latent
   bool gaussians = true;
   bool radiance_field = false;
 };
@@ -80,16 +80,16 @@ struct Request {
 // ---- Progress
 
 struct Progress {
-  std::string stage;                      // "sampling the sparse structure"
-  int step = 0, steps = 0;                // inside the stage
-  double fraction = 0.0;                  // of the whole job, 0 ... 1
-  double seconds_left = -1.0;             // estimate; negative while unknown
+  std::string stage;           // "sampling the sparse structure"
+  int step = 0, steps = 0;     // inside the stage
+  double fraction = 0.0;       // of the whole job, 0 ... 1
+  double seconds_left = -1.0;  // estimate; negative while unknown
 };
 
 // Callbacks run on the thread that called generate(). Default-constructed: silent and never cancelled.
 struct Observer {
   std::function<void(const Progress&)> progress{};
-  std::function<bool()> cancelled{};      // true: stop soon with ErrorCode::cancelled
+  std::function<bool()> cancelled{};                  // true: stop soon with ErrorCode::cancelled
   std::function<void(const std::string&)> message{};  // one-line notices and warnings
 };
 
@@ -98,13 +98,13 @@ struct Observer {
 struct StageReport {
   std::string name;
   double seconds = 0.0;
-  std::uint64_t weight_bytes = 0;         // on the device during the stage
-  std::uint64_t planned_bytes = 0;        // working memory planned before the stage
-  std::uint64_t peak_bytes = 0;           // working memory really used at the peak
+  std::uint64_t weight_bytes = 0;   // on the device during the stage
+  std::uint64_t planned_bytes = 0;  // working memory planned before the stage
+  std::uint64_t peak_bytes = 0;     // working memory really used at the peak
 };
 
 struct SaveOptions {
-  double size_mm = 100.0;                 // largest dimension of an STL
+  double size_mm = 100.0;  // largest dimension of an STL
 };
 
 // A finished asset on the host. Copies share the data.
@@ -118,14 +118,14 @@ class Asset {
   Asset& operator=(Asset&&) noexcept;
 
   // Triangles in TRELLIS' own system: Z up, unit cube centred at the origin. Empty spans where not decoded.
-  [[nodiscard]] std::span<const float> vertices() const;         // 3 each
-  [[nodiscard]] std::span<const std::int32_t> faces() const;     // 3 each, counter-clockwise from outside
-  [[nodiscard]] std::span<const float> colours() const;          // 3 each, sRGB 0 ... 1
+  [[nodiscard]] std::span<const float> vertices() const;      // 3 each
+  [[nodiscard]] std::span<const std::int32_t> faces() const;  // 3 each, counter-clockwise from outside
+  [[nodiscard]] std::span<const float> colours() const;       // 3 each, sRGB 0 ... 1
   [[nodiscard]] std::int64_t gaussian_count() const;
-  [[nodiscard]] std::span<const std::int32_t> voxels() const;    // x, y, z of each active voxel
-  [[nodiscard]] std::span<const float> latent() const;           // channels of each active voxel
+  [[nodiscard]] std::span<const std::int32_t> voxels() const;  // x, y, z of each active voxel
+  [[nodiscard]] std::span<const float> latent() const;         // channels of each active voxel
   [[nodiscard]] const std::vector<StageReport>& stages() const;
-  [[nodiscard]] const std::vector<std::string>& notices() const; // what the user should know
+  [[nodiscard]] const std::vector<std::string>& notices() const;           // what the user should know
   [[nodiscard]] const std::map<std::string, std::string>& record() const;  // seed, settings, versions, hashes
 
   // By extension: .glb, .obj and .stl hold the mesh; .ply the Gaussians, as in TRELLIS, but the mesh when the name ends in
@@ -157,12 +157,15 @@ class Pipeline {
   [[nodiscard]] Asset generate(const Request& request, const Observer& observer = {});
   // Decodes a latent saved before; nothing is sampled. Only the flags for mesh, gaussians and radiance_field matter.
   [[nodiscard]] Asset decode(const std::filesystem::path& latent, const Request& request, const Observer& observer = {});
+  // Throws what generate() would if the file is missing or no picture that can be decoded; quick, and needs no checkpoint.
+  static void check_picture(const std::filesystem::path& image);
   // The cut-out that generate() would condition on, as a PNG.
-  static std::vector<std::string> preprocess(const std::filesystem::path& image, Background background, const std::filesystem::path& png_out);
+  static std::vector<std::string> preprocess(const std::filesystem::path& image, Background background,
+                                             const std::filesystem::path& png_out);
 
-  [[nodiscard]] std::string device() const;      // "cpu" or "cuda:0 (NVIDIA H100 80GB HBM3)"
-  [[nodiscard]] std::string precision() const;   // "float32", "float16"
-  [[nodiscard]] std::string tier() const;        // "high", "medium", "low"
+  [[nodiscard]] std::string device() const;     // "cpu" or "cuda:0 (NVIDIA H100 80GB HBM3)"
+  [[nodiscard]] std::string precision() const;  // "float32", "float16"
+  [[nodiscard]] std::string tier() const;       // "high", "medium", "low"
   // True when the checkpoint says that its weights were never trained.
   [[nodiscard]] bool untrained() const;
   // The first-stage and second-stage defaults of the checkpoint, as (steps, guidance).
@@ -177,25 +180,26 @@ class Pipeline {
 // ---- Inspection
 
 struct ModuleInfo {
-  std::string role;                        // sparse_structure_flow_model, ...
-  std::string name;                        // class name in the JSON
+  std::string role;  // sparse_structure_flow_model, ...
+  std::string name;  // class name in the JSON
   std::filesystem::path file;
   std::int64_t tensors = 0, parameters = 0, bytes = 0;
   std::map<std::string, std::int64_t> tensors_by_dtype;
 };
 struct CheckpointInfo {
   std::filesystem::path folder;
-  std::string pipeline;                    // TrellisImageTo3DPipeline
+  std::string pipeline;  // TrellisImageTo3DPipeline
   std::vector<ModuleInfo> modules;
 };
 // Reads configurations and headers; checks every tensor against the network that its configuration describes.
-[[nodiscard]] CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {});
+[[nodiscard]] CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder,
+                                                const std::filesystem::path& image_encoder = {});
 
 struct Check {
   std::string name;
   bool passed = false;
   bool skipped = false;
-  std::string detail;                      // measured error, version, or what to do
+  std::string detail;  // measured error, version, or what to do
 };
 // Known-answer checks of every kernel family on a device, and facts about it. device as in PipelineOptions.
 [[nodiscard]] std::vector<Check> doctor(const std::string& device = "auto");
@@ -203,15 +207,15 @@ struct Check {
 struct BenchOptions {
   std::string device = "auto";
   Precision precision = Precision::automatic;
-  std::string voxels = "12k";              // 12k or 24k: the coordinate sets of docs/performance.md
+  std::string voxels = "12k";  // 12k or 24k: the coordinate sets of docs/performance.md
   int repetitions = 5;
-  bool quick = false;                      // one small repetition, for checking that it runs
+  bool quick = false;  // one small repetition, for checking that it runs
 };
 struct BenchRow {
   std::string stage;
-  double wall_ms = 0.0, device_ms = 0.0;   // medians; device_ms is 0 on the CPU
-  double baseline_ms = 0.0;                // device time of the PyTorch system on an H100; 0 when there is none
-  std::uint64_t peak_bytes = 0;            // device memory, weights included
+  double wall_ms = 0.0, device_ms = 0.0;  // medians; device_ms is 0 on the CPU
+  double baseline_ms = 0.0;               // device time of the PyTorch system on an H100; 0 when there is none
+  std::uint64_t peak_bytes = 0;           // device memory, weights included
 };
 // Times every stage of the image-large configuration with made-up weights, on the workload of docs/performance.md.
 [[nodiscard]] std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observer = {});

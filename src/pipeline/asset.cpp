@@ -10,7 +10,6 @@
 #include "render/preview.h"
 #include "weights/safetensors.h"
 
-
 namespace espalier {
 
 namespace fs = std::filesystem;
@@ -21,11 +20,13 @@ constexpr const char* kLatentFormat = "espalier-latent-1";
 
 const Mesh& mesh_of(const Asset::Data& data, const fs::path& path) {
   if (!data.mesh) fail(ErrorCode::invalid_argument, path.string(), ": the asset has no mesh; ask for the format mesh");
-  if (data.mesh->faces.empty()) fail(ErrorCode::invalid_argument, path.string(), ": the mesh has no faces, so there is nothing to write");
+  if (data.mesh->faces.empty())
+    fail(ErrorCode::invalid_argument, path.string(), ": the mesh has no faces, so there is nothing to write");
   return *data.mesh;
 }
 const Gaussians& gaussians_of(const Asset::Data& data, const fs::path& path) {
-  if (!data.gaussians) fail(ErrorCode::invalid_argument, path.string(), ": the asset has no Gaussians; ask for the format gaussian");
+  if (!data.gaussians)
+    fail(ErrorCode::invalid_argument, path.string(), ": the asset has no Gaussians; ask for the format gaussian");
   return *data.gaussians;
 }
 
@@ -41,7 +42,9 @@ std::vector<std::string> comments_of(const Asset::Data& data) {
   return lines;
 }
 
-std::string extras_of(const Asset::Data& data) { return nlohmann::json(data.record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
+std::string extras_of(const Asset::Data& data) {
+  return nlohmann::json(data.record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 bool ends_with(const std::string& s, const char* tail) {
   const std::string t(tail);
@@ -84,11 +87,15 @@ Asset& Asset::operator=(const Asset&) = default;
 Asset& Asset::operator=(Asset&&) noexcept = default;
 
 const Asset::Data& Asset::data() const { return *data_; }
-std::span<const float> Asset::vertices() const { return data_->mesh ? std::span<const float>(data_->mesh->vertices) : std::span<const float>(); }
+std::span<const float> Asset::vertices() const {
+  return data_->mesh ? std::span<const float>(data_->mesh->vertices) : std::span<const float>();
+}
 std::span<const std::int32_t> Asset::faces() const {
   return data_->mesh ? std::span<const std::int32_t>(data_->mesh->faces) : std::span<const std::int32_t>();
 }
-std::span<const float> Asset::colours() const { return data_->mesh ? std::span<const float>(data_->mesh->colours) : std::span<const float>(); }
+std::span<const float> Asset::colours() const {
+  return data_->mesh ? std::span<const float>(data_->mesh->colours) : std::span<const float>();
+}
 std::int64_t Asset::gaussian_count() const { return data_->gaussians ? data_->gaussians->count() : 0; }
 std::span<const std::int32_t> Asset::voxels() const { return data_->positions; }
 std::span<const float> Asset::latent() const { return data_->latent; }
@@ -120,7 +127,8 @@ void Asset::save_latent(const fs::path& path) const {
   if (data_->latent.empty()) fail(ErrorCode::invalid_argument, path.string(), ": the asset has no latent");
   const auto rows = data_->voxels.rows();
   const auto channels = static_cast<std::int64_t>(data_->latent.size()) / rows;
-  std::map<std::string, std::string> metadata{{"format", kLatentFormat}, {"resolution", std::to_string(data_->voxels.resolution)}};
+  std::map<std::string, std::string> metadata{{"format", kLatentFormat},
+                                              {"resolution", std::to_string(data_->voxels.resolution)}};
   for (const auto& [key, value] : data_->record) metadata["record: " + key] = value;
   std::map<std::string, HostTensor> tensors;
   tensors.emplace("coords", HostTensor::from(data_->voxels.coords, {rows, 4}));
@@ -146,14 +154,18 @@ SavedLatent load_latent(const fs::path& path, int resolution, std::int64_t chann
   }
   const auto grid = metadata.find("resolution");
   if (grid == metadata.end() || grid->second != std::to_string(resolution)) {
-    fail(ErrorCode::format, path.string(), ": its voxels lie on a grid of ", grid == metadata.end() ? "unknown size" : grid->second,
-         ", but this checkpoint works on ", resolution);
+    fail(ErrorCode::format, path.string(), ": its voxels lie on a grid of ",
+         grid == metadata.end() ? "unknown size" : grid->second, ", but this checkpoint works on ", resolution);
   }
   SavedLatent saved;
   const HostTensor coords = file.load("coords");
   const HostTensor feats = file.load("feats");
-  (void)coords.bind<std::int32_t, 2>("coords", {-1, 4});
-  (void)feats.bind<float, 2>("feats", {coords.extents()[0], channels});
+  try {
+    (void)coords.bind<std::int32_t, 2>("coords", {-1, 4});
+    (void)feats.bind<float, 2>("feats", {coords.extents()[0], channels});
+  } catch (const Error& e) {
+    fail(e.code(), path.string(), ": ", e.what(), "; the file belongs to another checkpoint or is damaged");
+  }
   if (coords.extents()[0] == 0) fail(ErrorCode::format, path.string(), ": it holds no voxel");
   for (const float v : feats.to_vector<float>("feats")) {
     if (!(v - v == 0.0F)) fail(ErrorCode::format, path.string(), ": a latent value is not finite");

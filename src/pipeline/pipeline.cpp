@@ -220,6 +220,8 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& request, cons
   return asset.build();
 }
 
+void Pipeline::check_picture(const fs::path& image) { (void)load_picture(image); }
+
 std::vector<std::string> Pipeline::preprocess(const fs::path& image, Background background, const fs::path& png_out) {
   const Picture picture = load_picture(image);
   std::vector<std::string> notices;

@@ -162,6 +162,14 @@ TEST_F(BadCheckpoint, TensorsThatDoNotFitTheNetwork) {
                  f.data += std::string(8, '\0');
                },
                {file, "surplus.weight"});
+  // Names that would write over the terminal are shown without control characters.
+  refused_edit("a name of several lines", decoder,
+               [&](TensorFile& f) {
+                 const std::size_t end = f.data.size();
+                 f.header["x\n\x1b[2Jespalier: y"] = {{"dtype", "F32"}, {"shape", {2}}, {"data_offsets", {end, end + 8}}};
+                 f.data += std::string(8, '\0');
+               },
+               {file, "[2Jespalier: y"});
   refused_edit("shape", decoder, [&](TensorFile& f) { f.header.at(name)["shape"] = {1, 1}; }, {file, name, "[1, 1]"});
   refused_edit("dtype", decoder, [&](TensorFile& f) { f.header.at(name)["dtype"] = "I32"; }, {file, name, "I32"});
 }
@@ -213,6 +221,18 @@ TEST_F(BadLatent, IsRefused) {
   latent_refused("two batch elements", latent({0, 1, 2, 3, 1, 1, 2, 3}).bytes());
   latent_refused("the same voxel twice", latent({0, 1, 2, 3, 0, 1, 2, 3}).bytes());
   latent_refused("not finite", latent({0, 1, 2, 3}, std::numeric_limits<float>::quiet_NaN()).bytes());
+  TensorFile flat = latent({0, 1, 2, 3});
+  flat.header["coords"]["shape"] = {2, 2};
+  latent_refused("coordinates of two numbers", flat.bytes());
+  TensorFile narrow = latent({0, 1, 2, 3});
+  narrow.header["feats"]["shape"] = {2, 4};
+  latent_refused("another number of channels", narrow.bytes());
+  TensorFile mistyped = latent({0, 1, 2, 3});
+  mistyped.header["coords"]["dtype"] = "F32";
+  latent_refused("coordinates of another type", mistyped.bytes());
+  TensorFile coarse = latent({0, 1, 2, 3});
+  coarse.header["__metadata__"]["resolution"] = "32";
+  latent_refused("another grid", coarse.bytes());
   const std::string whole = latent({0, 1, 2, 3, 0, 1, 2, 4}).bytes();
   latent_refused("cut off", whole.substr(0, whole.size() - 5));
 }

@@ -139,7 +139,9 @@ class Interrupted : public Generate {
     const Outcome outcome = program.wait();
     const std::chrono::duration<double> lived = std::chrono::steady_clock::now() - sent;
     EXPECT_EQ(outcome.code, 130) << outcome.err;
+#ifndef __SANITIZE_ADDRESS__  // which alone may take as long
     EXPECT_LT(lived.count(), 1.0);
+#endif
     expect_empty(folder_.path());
   }
 };

@@ -12,9 +12,17 @@
 namespace espalier::test {
 namespace {
 
-std::string png(const Picture& picture) {
-  const std::vector<std::byte> bytes = encode_png(picture);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+std::string png(const Picture& picture) { return text_of(encode_png(picture)); }
+
+Picture before_white(const Picture& rgba) {
+  Picture rgb(rgba.width, rgba.height, 3);
+  for (std::size_t i = 0; i < rgb.pixels.size(); ++i) {
+    const int alpha = rgba.pixels[i / 3 * 4 + 3];
+    rgb.pixels[i] = static_cast<std::uint8_t>((rgba.pixels[i / 3 * 4 + i % 3] * alpha + 255 * (255 - alpha)) / 255);
+  }
+  return rgb;
 }
 
 // The checksum of PNG chunks (ISO 3309).
@@ -79,6 +87,10 @@ TEST_F(BadPicture, Truncated) {
   refused("half.png", whole.substr(0, whole.size() / 2), {});
   refused("signature.png", whole.substr(0, 8), {});
   refused("header.png", whole.substr(0, 33), {});
+  const Picture picture = before_white(load_picture(data_path("images/blob_a.in.png")));
+  for (const auto& [name, bytes] : {std::pair{"half.jpg", encode_jpeg(picture, 90)}, {"half.webp", encode_webp(picture, {})}}) {
+    refused(name, text_of(bytes).substr(0, bytes.size() / 2), {});
+  }
 }
 
 TEST_F(BadPicture, Sizes) {

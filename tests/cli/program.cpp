@@ -150,6 +150,7 @@ void expect_refusal(const Outcome& outcome, int code, const std::vector<std::str
   EXPECT_EQ(outcome.code, code) << outcome.err << outcome.out;
   EXPECT_EQ(outcome.err.rfind("espalier: ", 0), 0U) << outcome.err;
   EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  for (const char c : outcome.err) EXPECT_TRUE(c == '\n' || c < 0 || c >= ' ') << "a control character: " << outcome.err;
   for (const std::string& word : words)
     EXPECT_NE(outcome.err.find(word), std::string::npos) << outcome.err << "lacks: " << word;
 }
