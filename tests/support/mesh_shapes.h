@@ -1,6 +1,7 @@
 // Triangle meshes of known shape, for tests and benchmarks of geometry.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -148,16 +149,16 @@ inline Mesh torus(int rows, int columns, double ring, double tube) {
   });
 }
 
-// A wall around the trefoil-like curve c(p) = ((0.28 + 0.13 cos 3p) cos 2p, (0.28 + 0.13 cos 3p) sin 2p, 0.13 sin 3p), rough by
-// two parts in ten thousand so that no two triangles are alike.
+inline P3 knot_curve(double p) {
+  const double across = 0.28 + 0.13 * std::cos(3 * p);
+  return {across * std::cos(2 * p), across * std::sin(2 * p), 0.13 * std::sin(3 * p)};
+}
+
+// A wall around the trefoil knot_curve, rough by two parts in ten thousand so that no two triangles are alike.
 inline Mesh knot_wall(int rings, int sides, double radius) {
-  const auto curve = [](double p) {
-    const double across = 0.28 + 0.13 * std::cos(3 * p);
-    return P3{across * std::cos(2 * p), across * std::sin(2 * p), 0.13 * std::sin(3 * p)};
-  };
   return grid(rings, sides, true, true, [&](int i, int j) {
-    const P3 c = curve(kTurn * i / rings);
-    const P3 ahead = curve(kTurn * (i + 0.01) / rings);
+    const P3 c = knot_curve(kTurn * i / rings);
+    const P3 ahead = knot_curve(kTurn * (i + 0.01) / rings);
     P3 t{ahead[0] - c[0], ahead[1] - c[1], ahead[2] - c[2]};
     const double length = std::hypot(t[0], t[1], t[2]);
     for (double& x : t) x /= length;
@@ -176,6 +177,31 @@ inline Mesh knot_wall(int rings, int sides, double radius) {
 // outer wall's faces are the first half.
 inline Mesh double_walled_tube(int rings, int sides) {
   return joined(knot_wall(rings, sides, 0.0763), turned_inside_out(knot_wall(rings, sides, 0.0637)));
+}
+
+// The same with a window of `across` x `around` quads cut through both walls and its sides closed, so that the walls are one
+// surface. Faces of the outer wall come first, then those of the inner one, then the window's sides.
+inline Mesh tube_with_window(int rings, int sides, int across, int around) {
+  const Mesh whole = double_walled_tube(rings, sides);
+  const std::int64_t wall = whole.face_count() / 2;
+  Mesh mesh = kept(whole, [&](std::int64_t f) {
+    const std::int64_t quad = f % wall / 2;
+    return quad / sides >= across || quad % sides >= around;
+  });
+  const auto id = [&](int i, int j, int inner) { return (inner * rings + i) * sides + j; };
+  const auto side = [&](int i0, int j0, int i1, int j1) {
+    add_face(mesh, id(i0, j0, 0), id(i1, j1, 0), id(i1, j1, 1));
+    add_face(mesh, id(i0, j0, 0), id(i1, j1, 1), id(i0, j0, 1));
+  };
+  for (int i = 0; i < across; ++i) {
+    side(i, 0, i + 1, 0);
+    side(i + 1, around, i, around);
+  }
+  for (int j = 0; j < around; ++j) {
+    side(across, j, across, j + 1);
+    side(0, j + 1, 0, j);
+  }
+  return mesh;
 }
 
 // The distance of a point from a triangle (Ericson, Real-Time Collision Detection, 5.1.5).
