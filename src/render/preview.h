@@ -17,10 +17,7 @@ struct PreviewOptions {
   std::optional<std::array<std::uint8_t, 3>> background;  // RGB picture on this colour; without it RGBA
 };
 
-// Triangles with a depth buffer and four samples per pixel, smooth normals (the mesh's own, or means of the face normals
-// around a vertex), vertex colours (or light gray) under a soft light that stands with the camera. Both sides of a
-// triangle are shown; triangles that reach behind the camera are left out, as are those with coordinates that are not
-// finite. The result does not depend on the number of cores.
+// As in render/mesh_picture.h: vertex colours (or light gray) under a soft light.
 [[nodiscard]] Picture render_preview(const Mesh& mesh, const OrbitCamera& camera, const PreviewOptions& options);
 
 // As in render/splat_renderer.h.

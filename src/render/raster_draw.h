@@ -3,9 +3,12 @@
 
 #include <algorithm>
 
+#include "render/camera.h"
 #include "render/raster_steps.h"
 
 namespace espalier::raster {
+
+[[nodiscard]] CameraStep camera_step(const Camera& camera, const Frame& frame);
 
 // A mesh on the screen.
 struct Scene {

@@ -25,7 +25,6 @@ struct Backend;
 void check_faces(const Mesh& mesh);
 // Throws invalid_argument for sides that are not in [1, kMaxRasterSide].
 void check_sides(const char* where, std::int64_t height, std::int64_t width);
-[[nodiscard]] CameraStep camera_step(const Camera& camera, const Frame& frame);
 
 // Makes the buffer at least so large; what it held is lost.
 template <class Dev>
