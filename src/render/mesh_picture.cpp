@@ -146,7 +146,7 @@ struct MeshPainter::State {
     n = normalised_or(n, {{0, 0, 0}}) * (spot.front == (dot(across, n) >= 0.0F) ? 1.0F : -1.0F);
     Vec3 turned{};
     for (int i = 0; i < 3; ++i) {
-      const float* row = &camera.rotation[static_cast<std::size_t>(3 * i)];
+      const float* row = &camera.rotation[std::size_t{3} * static_cast<std::size_t>(i)];
       turned[i] = row[0] * n[0] + row[1] * n[1] + row[2] * n[2];
     }
     return normalised_or(turned, {{0.0F, 0.0F, -1.0F}});

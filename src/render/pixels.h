@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 
@@ -11,7 +12,7 @@
 namespace espalier {
 
 [[nodiscard]] inline std::uint8_t byte_of(float v) {
-  return static_cast<std::uint8_t>(std::clamp(v, 0.0F, 1.0F) * 255.0F + 0.5F);
+  return static_cast<std::uint8_t>(std::lround(std::clamp(v, 0.0F, 1.0F) * 255.0F));
 }
 
 // A colour (sRGB, not multiplied by coverage) over the background as 3 bytes, or with its coverage as 4.

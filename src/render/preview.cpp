@@ -87,7 +87,7 @@ Picture side_by_side(std::span<const Picture> pictures) {
   for (int y = 0; y < sheet.height; ++y) {
     std::uint8_t* to = sheet.at(0, y);
     for (const Picture& p : pictures) {
-      const auto bytes = static_cast<std::size_t>(p.width * p.channels);
+      const auto bytes = static_cast<std::size_t>(p.width) * static_cast<std::size_t>(p.channels);
       std::memcpy(to, p.at(0, y), bytes);
       to += bytes;
     }
