@@ -67,7 +67,7 @@ class HiddenFaces {
         edges_(edges_of(mesh.faces, mesh.vertex_count())),
         share_(views.size()),
         keep_(views.size(), 1) {
-    const Box box = box_of(mesh);
+    const Bounds box = box_of(mesh);
     unit_ = std::max({box.high[0] - box.low[0], box.high[1] - box.low[1], box.high[2] - box.low[2]});
     if (!(unit_ > 0)) unit_ = 1;
     for (std::size_t f = 0; f < views.size(); ++f) {

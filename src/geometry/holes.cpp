@@ -26,7 +26,7 @@ class HoleFiller {
       : mesh_(mesh), options_(options), monitor_(monitor), edges_(edges_of(mesh.faces, mesh.vertex_count())) {}
 
   HoleReport run() {
-    const Box box = box_of(mesh_);
+    const Bounds box = box_of(mesh_);
     const double unit = std::max({box.high[0] - box.low[0], box.high[1] - box.low[1], box.high[2] - box.low[2]});
     const double longest = static_cast<double>(options_.largest_perimeter) * unit;
     const std::vector<Outline> outlines = outlines_of(edges_, mesh_.faces, mesh_.vertex_count());

@@ -280,9 +280,9 @@ Mesh without_small_pieces(const Mesh& mesh, const SmallPieces& limits) {
   return with_faces(mesh, keep);
 }
 
-double Box::diagonal() const { return std::hypot(high[0] - low[0], high[1] - low[1], high[2] - low[2]); }
+double Bounds::diagonal() const { return std::hypot(high[0] - low[0], high[1] - low[1], high[2] - low[2]); }
 
-Box box_of(const Mesh& mesh) {
+Bounds box_of(const Mesh& mesh) {
   Eigen::AlignedBox3d box;
   for (const std::int32_t v : mesh.faces) box.extend(point_of(mesh, v));
   if (box.isEmpty()) return {};

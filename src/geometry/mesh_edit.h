@@ -51,10 +51,10 @@ struct SmallPieces {
 // Area of a face and the box around all referenced vertices, in the mesh's units.
 [[nodiscard]] double face_area(const Mesh& mesh, std::int64_t face);
 
-struct Box {
+struct Bounds {
   std::array<double, 3> low{}, high{};
   [[nodiscard]] double diagonal() const;
 };
-[[nodiscard]] Box box_of(const Mesh& mesh);
+[[nodiscard]] Bounds box_of(const Mesh& mesh);
 
 }  // namespace espalier

@@ -79,7 +79,7 @@ MeshReport report_of(const Mesh& mesh) {
   report.degenerate_faces = report.degenerate_by_index;
   report.duplicate_faces = plain.face_count() - without_duplicate_faces(plain).face_count();
   report.watertight = plain.face_count() > 0 && report.boundary_edges == 0 && report.non_manifold_edges == 0;
-  const Box box = box_of(mesh);
+  const Bounds box = box_of(mesh);
   report.low = box.low;
   report.high = box.high;
   const Point centre(0.5 * (box.low[0] + box.high[0]), 0.5 * (box.low[1] + box.high[1]), 0.5 * (box.low[2] + box.high[2]));

@@ -80,7 +80,7 @@ void mark_kinds(Work& work, const MeshEdges& edges, std::span<const std::int32_t
 
 Work start_work(const Mesh& mesh) {
   Work work;
-  const Box box = box_of(mesh);
+  const Bounds box = box_of(mesh);
   for (int k = 0; k < 3; ++k) work.centre[k] = 0.5 * (box.low[at(k)] + box.high[at(k)]);
   if (const double diagonal = box.diagonal(); diagonal > 0) work.unit = diagonal;
   work.mesh.points.resize(at(mesh.vertex_count()));

@@ -1,0 +1,66 @@
+// Rows of bits, for packing. Internal to unwrapping.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace espalier {
+
+// A black-and-white picture of rows of 64-bit words, the lowest bit first.
+class BitRows {
+ public:
+  BitRows() = default;
+  BitRows(int width, int height)
+      : width_(width),
+        height_(height),
+        words_((width + 63) / 64),
+        bits_(static_cast<std::size_t>(words_) * static_cast<std::size_t>(height)) {}
+  [[nodiscard]] int width() const { return width_; }
+  [[nodiscard]] int height() const { return height_; }
+  [[nodiscard]] int words() const { return words_; }
+  [[nodiscard]] std::uint64_t* row(int y) {
+    return bits_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(words_);
+  }
+  [[nodiscard]] const std::uint64_t* row(int y) const {
+    return bits_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(words_);
+  }
+  [[nodiscard]] bool at(int x, int y) const { return (row(y)[x / 64] >> (x % 64) & 1U) != 0; }
+  // Columns [begin, end).
+  void set(int y, int begin, int end) {
+    std::uint64_t* words = row(y);
+    for (int x = begin; x < end;) {
+      const int stop = std::min(end, (x / 64 + 1) * 64);
+      const std::uint64_t ones = ~std::uint64_t{0} >> (64 - (stop - x));
+      words[x / 64] |= ones << (x % 64);
+      x = stop;
+    }
+  }
+  [[nodiscard]] std::int64_t count() const {
+    std::int64_t sum = 0;
+    for (const std::uint64_t word : bits_) sum += std::popcount(word);
+    return sum;
+  }
+
+ private:
+  int width_ = 0, height_ = 0, words_ = 0;
+  std::vector<std::uint64_t> bits_;
+};
+
+// out |= in >> shift, over `words` words.
+inline void or_shifted(const std::uint64_t* in, int shift, int words, std::uint64_t* out) {
+  const int skip = shift / 64;
+  const int bits = shift % 64;
+  if (bits == 0) {
+    for (int i = 0; i + skip < words; ++i) out[i] |= in[i + skip];
+    return;
+  }
+  for (int i = 0; i + skip < words; ++i) {
+    const std::uint64_t next = i + skip + 1 < words ? in[i + skip + 1] : 0;
+    out[i] |= in[i + skip] >> bits | next << (64 - bits);
+  }
+}
+
+}  // namespace espalier
