@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 from sprout import checkpoint as ck, objects as ob  # noqa: E402
 from sprout.common import DEV, amp  # noqa: E402
 from sprout.data import Surface  # noqa: E402
+from sprout import splat  # noqa: E402
 from sprout.nets import euler  # noqa: E402
 from sprout.sparse import CHILD, Voxels  # noqa: E402
 from sprout.train_slat import plain_attention  # noqa: E402
@@ -90,6 +91,18 @@ class Pipeline:
                 cols.append(torch.where(row[k][:, None] >= 0, ca + (cb - ca) * w[:, None], ca))
         return torch.cat(pts), torch.cat(cols)
 
+    def psnr(self, z, V, obj, yaw, size=256):
+        """Mean over four views between and beside the picture's own, as `make quality` chooses them."""
+        with torch.no_grad(), amp():
+            y = self.m['gs'](z, V).float()
+        pos, col, scale, quat, op = (x.flatten(0, 1) for x in self.m['gs'].fields(y, V))
+        out = []
+        for i in range(4):
+            cam = splat.orbit(np.radians(yaw + 45 + 90 * i), (.35, -.1)[i % 2], dev=DEV)
+            true = ob.shoot(obj, torch.zeros(1, dtype=torch.int32, device=DEV), cam, size, 2, 1)[0].float() / 255
+            out.append(splat.psnr(splat.render(pos, col, scale, quat, op.sigmoid(), cam, size), true))
+        return sum(out) / 4
+
 
 def f_score(pts, obj, tol=1 / 32, n=4000, gen=None):
     """F-score against the true surface, and mean colour error of nothing yet: precision by the SDF, recall by distances between points."""
@@ -114,7 +127,7 @@ def colour_error(pts, cols, obj):
     return (cols - want).abs().mean().item() * 255
 
 
-def splat(pts, cols, yaw, pitch, size=224):
+def dots(pts, cols, yaw, pitch, size=224):
     """Orthographic picture of coloured points."""
     y, p = np.radians(yaw), np.radians(pitch)
     out, right = np.array([np.sin(y) * np.cos(p), -np.cos(y) * np.cos(p), np.sin(p)]), np.array([np.cos(y), np.sin(y), 0])
@@ -162,19 +175,21 @@ def main():
         t = time.time()
         if len(q):
             V = Voxels(torch.zeros(len(q), dtype=torch.long, device=DEV), q, 1)
-            pts, cols = P.surface(P.latent(cond[k:k + 1], V, gen), V)
+            z = P.latent(cond[k:k + 1], V, gen)
+            pts, cols = P.surface(z, V)
         else:
             pts = cols = torch.zeros(0, 3, device=DEV)
         o = objs[k:k + 1].contiguous()
+        db = P.psnr(z, V, o, v[k, 0].item()) if len(q) else 0.
         fs, other = f_score(pts, o, gen=gen), f_score(pts, objs[(k + 1) % len(objs)][None].contiguous(), gen=gen)
-        rows.append((fs[0], fs[1], fs[2], other[0], colour_error(pts, cols, o), time.time() - t))
+        rows.append((fs[0], fs[1], fs[2], other[0], colour_error(pts, cols, o), db, time.time() - t))
         print(k, ob.FAMILIES[fam[k]].__name__, len(q), [round(x, 3) for x in rows[-1]], flush=True)
         yaw, pitch = v[k, 0].item(), v[k, 1].item()
-        sheet.append(np.concatenate([img[k, ::2, ::2, :3].cpu().numpy()[17:241, 17:241], splat(pts, cols, yaw, pitch), splat(pts, cols, yaw + 120, 20)], 1))
+        sheet.append(np.concatenate([img[k, ::2, ::2, :3].cpu().numpy()[17:241, 17:241], dots(pts, cols, yaw, pitch), dots(pts, cols, yaw + 120, 20)], 1))
     if rows:
         r = torch.tensor(rows)
         res.update(mesh_objects=len(r), mesh_f=r[:, 0].mean().item(), mesh_f_p10=r[:, 0].kthvalue(max(1, len(r) // 10))[0].item(), mesh_precision=r[:, 1].mean().item(), mesh_recall=r[:, 2].mean().item(),
-                   mesh_f_mismatched=r[:, 3].mean().item(), mesh_colour_error=r[:, 4].mean().item(), mesh_seconds=r[:, 5].mean().item())
+                   mesh_f_mismatched=r[:, 3].mean().item(), mesh_colour_error=r[:, 4].mean().item(), psnr=r[:, 5].mean().item(), mesh_seconds=r[:, 6].mean().item())
         print(json.dumps(res), flush=True)
     if a.sheet and sheet:
         from PIL import Image

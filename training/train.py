@@ -31,7 +31,11 @@ def worker(local, a, kw):
         args[k] = type(par[k].default)(int(v) if isinstance(par[k].default, bool) else v)
     f(a.state, a.out, a.seconds, **args)
     if a.gpus > 1:
-        os._exit(0) if common.CUDA else dist.destroy_process_group()
+        dist.barrier()                                                         # nobody leaves while another still waits for what it sent
+        if common.CUDA:
+            torch.cuda.synchronize()
+            os._exit(0)
+        dist.destroy_process_group()
 
 
 def main():

@@ -48,9 +48,9 @@ def half_names(m):
     return out
 
 
-def write_safetensors(path, tensors):
+def write_safetensors(path, tensors, metadata=None):
     """tensors: name -> numpy array, float32 or float16"""
-    hdr, off = {}, 0
+    hdr, off = {'__metadata__': metadata} if metadata else {}, 0
     for k, v in tensors.items():
         hdr[k] = {'dtype': {'float32': 'F32', 'float16': 'F16'}[v.dtype.name], 'shape': list(v.shape), 'data_offsets': [off, off + v.nbytes]}
         off += v.nbytes

@@ -311,6 +311,7 @@ def boat(b):
 
 
 FAMILIES = [chair, table, lamp, mug, vase, car, house, tree, person, rocket, plane, mushroom, beast, tower, tool, sofa, snowman, barrel, boat, pile, pile]
+HARD = FAMILIES + [pile] * 5 + [sofa, table, house, tree, tower, barrel]        # training that dwells on what goes wrong most
 
 _libs = {}
 
@@ -355,16 +356,17 @@ def cells(objs, res=64):
     return out
 
 
-def draw(n, seed, dev):
-    """n objects in random order of family, fitted to the unit cube; also the family of each."""
+def draw(n, seed, dev, families=None):
+    """n objects in random order of family, fitted to the unit cube; also the family of each (its first place in FAMILIES)."""
     gen = torch.Generator().manual_seed(seed)
-    per = -(-n // len(FAMILIES))
+    families = families or FAMILIES
+    per = -(-n // len(families))
     objs = []
-    for f in FAMILIES:
+    for f in families:
         b = Kit(per, gen, 'cpu')
         f(b)
         objs.append(b.o)
-    fam = torch.arange(len(FAMILIES)).clamp(max=len(FAMILIES) - 2).repeat_interleave(per)
+    fam = torch.tensor([FAMILIES.index(f) for f in families]).repeat_interleave(per)
     order = torch.randperm(len(fam), generator=gen)[:n]
     objs, fam = torch.cat(objs)[order].to(dev).contiguous(), fam[order].to(dev)
     for half, m in ((2.6, 40), (.56, 72)):
@@ -386,6 +388,20 @@ def draw(n, seed, dev):
             o[:, :, 2] *= s[:, None]
             objs[i:i + 256] = o
     return objs, fam
+
+
+def nudge(objs, size=.04, shift=.015, turn=.06):
+    """Copies that are a little larger or smaller, moved, and turned about z: as far off as a generated shape is from the one in its picture."""
+    n, dev = len(objs), objs.device
+    s, a = (1 + size * torch.randn(n, device=dev)).clamp(.9, 1.06), turn * torch.randn(n, device=dev).clamp(-2, 2)
+    r = torch.zeros(n, 3, 3, device=dev)
+    r[:, 0, 0], r[:, 1, 1], r[:, 0, 1], r[:, 1, 0], r[:, 2, 2] = a.cos(), a.cos(), -a.sin(), a.sin(), 1
+    o = objs.clone()
+    o[:, :, 3:6] = s[:, None, None] * (objs[:, :, 3:6] @ r.transpose(1, 2)) + (shift * torch.randn(n, 1, 3, device=dev)).clamp(-.02, .02)
+    o[:, :, 6:15] = (objs[:, :, 6:15].view(n, K, 3, 3) @ r.transpose(1, 2)[:, None]).reshape(n, K, 9)
+    o[:, :, 15:19] *= s[:, None, None]
+    o[:, :, 2] *= s[:, None]
+    return o
 
 
 def views(n, gen=None, dev='cpu'):

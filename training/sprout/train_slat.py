@@ -12,6 +12,7 @@ from .flat import Group, Trainer, schedule
 from .nets import diffuse, euler, logit_normal
 from .train_ss import seed_of, state_has
 
+INSET, SPREAD = .002, (.0032, .0032, .0012)                                   # Gaussians sit this far under the surface, with these deviations: a silhouette ends where it should
 RF = 100.                                                                     # the density rows of the radiance field are trained in this unit
 
 
@@ -79,6 +80,7 @@ def gs_loss(gs, y, S, check=False):
     with torch.no_grad():
         p0 = S.mid[:, None] + torch.tanh(gs.offset_perturbation) / 64 * reach
         tgt, r = S.nearest(p0)
+        tgt = tgt - INSET * r[..., 1:4]
         ok = (((tgt - S.mid[:, None]).abs().amax(-1) < reach * .98 / 64) & (r[..., 0].abs() * 256 < .5)).float()
         want = soft(r[..., 4:7], r[..., 1:4])
     mean = lambda x: (x * ok).sum() / ok.sum().clamp(min=1)
@@ -86,7 +88,7 @@ def gs_loss(gs, y, S, check=False):
     w, x, yy, z = quat.unbind(-1)
     axis = torch.stack([2 * (x * z + w * yy), 2 * (yy * z - w * x), 1 - 2 * (x * x + yy * yy)], -1)
     cosn = (axis * r[..., 1:4]).sum(-1).abs()
-    l_scale = mean((scale.log() - torch.tensor([.0058, .0058, .0022], device=DEV).log()).abs().mean(-1))
+    l_scale = mean((scale.log() - torch.tensor(SPREAD, device=DEV).log()).abs().mean(-1))
     l_op = F.binary_cross_entropy_with_logits(op, ok * .93 + .02)
     if not check:
         return l_pos + 2 * l_col + .2 * mean(1 - cosn) + .1 * l_scale + .2 * l_op
@@ -118,7 +120,8 @@ def rf_unit(rf, k):
     return rf
 
 
-def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, noise=.3, jitter=.08, objects=16384, held=16, every=20., publish=60., show=0):
+def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, noise=.3, jitter=.08, objects=16384, parts='mesh+gs+rf', held=16, every=20., publish=60., show=0):
+    """parts: which of the three learn; the others stay as they are."""
     log, dev = Log(out, 'decoders'), DEV
     plain_attention()
     torch.manual_seed(2000 + seed)
@@ -130,8 +133,10 @@ def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, 
     mesh, gs, rf = (module(state, k, state_has(state, k)) for k in ('mesh', 'gs', 'rf'))
     if state_has(state, 'rf'):
         rf_unit(rf, 1 / RF)
-    tr = Trainer([Group([mesh, gs, rf], lr, muon)], dev)
-    log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, noise=noise, jitter=jitter, objects=objects, seed=seed, mean=mean.tolist(), std=std.tolist())
+    learn = {'mesh': mesh, 'gs': gs, 'rf': rf}
+    learn = {k: learn[k] for k in parts.split('+')}
+    tr = Trainer([Group(list(learn.values()), lr, muon)], dev)
+    log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, noise=noise, jitter=jitter, objects=objects, parts=parts, seed=seed, mean=mean.tolist(), std=std.tolist())
     count = [0]
 
     def losses():
@@ -141,10 +146,12 @@ def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, 
             z = S.latent()
             z = z + std * torch.randn_like(z) * (torch.rand(S.V.n, device=dev) * noise * (torch.rand(S.V.n, device=dev) < .5))[S.V.b][:, None]
         with amp():
-            y, g, r = mesh(z, S.V).float(), gs(z, S.V).float(), rf(z, S.V).float()
-        a, c, n = mesh_loss(y, S)
-        lg, lr_ = gs_loss(gs, g, S), rf_loss(rf, r, S)
-        return a + 2 * c + .5 * n + lg + lr_, a, c, n, lg, lr_
+            y = {k: m(z, S.V).float() for k, m in learn.items()}
+        l = list(mesh_loss(y['mesh'], S)) if 'mesh' in y else []
+        l = [l[0] + 2 * l[1] + .5 * l[2], *l] if l else []
+        l += [gs_loss(gs, y['gs'], S)] if 'gs' in y else []
+        l += [rf_loss(rf, y['rf'], S)] if 'rf' in y else []
+        return sum(l[:1] + l[4:] if 'mesh' in y else l), *l
 
     def check():
         r = []
@@ -158,8 +165,10 @@ def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, 
 
     def save():
         tr.swap()
-        ck.save(state, 'mesh', mesh), ck.save(state, 'gs', gs), ck.save(state, 'rf', rf_unit(rf, RF))
-        rf_unit(rf, 1 / RF)
+        for k, m in learn.items():
+            ck.save(state, k, rf_unit(m, RF) if k == 'rf' else m)
+        if 'rf' in learn:
+            rf_unit(rf, 1 / RF)
         tr.swap()
 
     tr.prepare(losses, False)
@@ -190,7 +199,7 @@ def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, 
     log(event='final', t=now, step=step, samples=count[0], peak=torch.cuda.max_memory_allocated() / 2 ** 30 if CUDA else 0, **check())
     tr.swap()
     save()
-    status(state, **{k: (now, count[0]) for k in ('mesh', 'gs', 'rf')})
+    status(state, **{k: (now, count[0]) for k in learn})
     touch(os.path.join(state, 'decoders.done'))
 
 
@@ -220,9 +229,10 @@ def slat_scores(flow, vit, H, img, mean, std, **kw):
     return dict(zip(('colour', 'normal_degrees', 'distance', 'colour_mismatched'), v))
 
 
-def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, muon=2e-3, tmean=2., tstd=1.5, jitter=.08, objects=16384, pool=16384, refill=8, held=32, every=30.,
+def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, muon=2e-3, tmean=2., tstd=1.5, jitter=.08, off=.5, objects=16384, pool=16384, refill=8, held=32, every=30.,
                     publish=60., reload=25., wait='', show=0):
-    """The image encoder is frozen here; while another process still trains it, it is read again every `reload` seconds."""
+    """off: share of the batches in which the voxels are those of an object a little beside the one in the picture, as generated ones are.
+    The image encoder is frozen here; while another process still trains it, it is read again every `reload` seconds."""
     log, dev = Log(out, 'slat_flow'), DEV
     plain_attention()
     torch.manual_seed(3000 + seed)
@@ -250,12 +260,13 @@ def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, 
     if CUDA:
         draw_pictures(len(B.objs))
     tr = Trainer([Group([flow], lr, muon)], dev)
-    log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, t=[tmean, tstd], jitter=jitter, objects=objects, seed=seed)
+    log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, t=[tmean, tstd], jitter=jitter, off=off, objects=objects, seed=seed)
     count = [0]
 
     def losses():
         s = B.take()
-        S = Surface(B.objs[s].contiguous(), jitter)
+        o = B.objs[s].contiguous()
+        S = Surface(ob.nudge(o) if torch.rand(()) < off else o, jitter)
         n = S.V.n
         count[0] += n
         with torch.no_grad():

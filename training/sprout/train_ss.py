@@ -278,11 +278,12 @@ def flow_scores(vit, flow, dec, h, **kw):
 
 
 def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone=0., joint=.7, enc_scale=1., aux=.5, tmean=2.5, tstd=1.5, objects=16384, pool=16384, refill=24, held=128,
-               flat=.4, last=.05, sweep=True, every=30., compile=True, graph=True, publish=30.):
+               flat=.4, last=.05, hard=False, sweep=True, every=30., compile=True, graph=True, publish=30.):
     """alone: share of the time in which the encoder learns its auxiliary targets only, twice as many pictures a step; then both learn;
-    from the share joint on the encoder is frozen (and published for the second half of the model). flat, last: see schedule()."""
+    from the share joint on the encoder is frozen (and published for the second half of the model). flat, last: see schedule().
+    hard: more objects of the families that go wrong most."""
     log, dev = Log(out, 'flow', rank() > 0), DEV
-    objs, _ = ob.draw(objects, seed_of(seed), dev)
+    objs, _ = ob.draw(objects, seed_of(seed), dev, ob.HARD if hard else None)
     torch.manual_seed(seed_of(seed))
     enc, dec = (module(state, k).to(memory_format=torch.channels_last_3d) if CUDA else module(state, k) for k in ('ss_enc', 'ss_dec'))
     begin = sync()
@@ -300,7 +301,7 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone
         fast(b, compile)
     tr = Trainer([Group([vit, heads], lr * enc_scale, muon * enc_scale), Group([flow], lr, muon)], dev)
     log(event='config', seconds=seconds, batch=batch, gpus=tr.world, lr=lr, muon=muon, alone=alone, joint=joint, enc_scale=enc_scale, aux=aux, t=[tmean, tstd], objects=objects * tr.world,
-        pool=pool, refill=refill, flat=flat, last=last, seed=seed, setup=sync() - begin)
+        pool=pool, refill=refill, flat=flat, last=last, hard=hard, seed=seed, setup=sync() - begin)
 
     def encoder_only():
         who, img, hit, ang = P.take(2 * batch)
