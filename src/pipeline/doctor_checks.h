@@ -14,6 +14,7 @@
 #include "ops/norm.h"
 #include "ops/representation.h"
 #include "ops/volume.h"
+#include "render/triangle_rasteriser.h"
 #include "sparse/convolution.h"
 #include "sparse/structure.h"
 #include "weights/made_up.h"
@@ -23,7 +24,9 @@ namespace espalier {
 template <class Dev, class T>
 class DoctorChecks {
  public:
-  DoctorChecks(int ordinal, std::string type) : queue_(ordinal), arena_(kScratch, ordinal, "doctor"), type_(std::move(type)) { queue_.use(&arena_); }
+  DoctorChecks(int ordinal, std::string type) : queue_(ordinal), arena_(kScratch, ordinal, "doctor"), type_(std::move(type)) {
+    queue_.use(&arena_);
+  }
 
   [[nodiscard]] std::vector<Check> run() {
     add("matrix products", [&] { return products(); });
@@ -34,6 +37,7 @@ class DoctorChecks {
     add("embeddings", [&] { return embeddings(); });
     add("elementwise", [&] { return elementwise(); });
     if constexpr (std::is_same_v<T, float>) add("surface extraction", [&] { return surface(); });
+    if constexpr (std::is_same_v<T, float>) add("triangles", [&] { return triangles(); });
     return std::move(checks_);
   }
 
@@ -129,14 +133,16 @@ class DoctorChecks {
     // Two sequences of unequal length, three heads.
     constexpr int heads = 3, width = 32, rows = 150;
     const std::vector<std::int32_t> begin{0, 61, rows};
-    const Values q = values("q", rows * heads * width), k = values("k", rows * heads * width), v = values("v", rows * heads * width);
+    const Values q = values("q", rows * heads * width), k = values("k", rows * heads * width),
+                 v = values("v", rows * heads * width);
     HostPacking packing;
     packing.begin = begin;
     packing.longest = rows - 61;
     const Packing<Dev> p = place(queue_, arena_, packing);
     auto out = arena_.template take<T, 3>({rows, heads, width});
     const float scale = 1.0F / std::sqrt(static_cast<float>(width));
-    attention<Dev, T>(queue_, put<3>(q, {rows, heads, width}), put<3>(k, {rows, heads, width}), put<3>(v, {rows, heads, width}), p, p, scale, out);
+    attention<Dev, T>(queue_, put<3>(q, {rows, heads, width}), put<3>(k, {rows, heads, width}), put<3>(v, {rows, heads, width}),
+                      p, p, scale, out);
     std::vector<double> ref(q.size());
     for (std::size_t s = 0; s + 1 < begin.size(); ++s) {
       for (int i = begin[s]; i < begin[s + 1]; ++i) {
@@ -145,7 +151,8 @@ class DoctorChecks {
           double sum = 0.0;
           for (int j = begin[s]; j < begin[s + 1]; ++j) {
             double dot = 0.0;
-            for (int c = 0; c < width; ++c) dot += static_cast<double>(q[(i * heads + h) * width + c]) * k[(j * heads + h) * width + c];
+            for (int c = 0; c < width; ++c)
+              dot += static_cast<double>(q[(i * heads + h) * width + c]) * k[(j * heads + h) * width + c];
             weight.push_back(std::exp(dot * scale));
             sum += weight.back();
           }
@@ -185,7 +192,8 @@ class DoctorChecks {
         for (int tap = 0; tap < 27; ++tap) {
           const int i = cell / 36 + tap / 9 - 1, j = cell / 6 % 6 + tap / 3 % 3 - 1, k = cell % 6 + tap % 3 - 1;
           if (i < 0 || j < 0 || k < 0 || i >= side || j >= side || k >= side) continue;
-          for (int c = 0; c < in; ++c) s += static_cast<double>(x[((i * side + j) * side + k) * in + c]) * w[(o * 27 + tap) * in + c];
+          for (int c = 0; c < in; ++c)
+            s += static_cast<double>(x[((i * side + j) * side + k) * in + c]) * w[(o * 27 + tap) * in + c];
         }
         ref.push_back(s);
       }
@@ -203,7 +211,8 @@ class DoctorChecks {
     const std::vector<std::int32_t> map = neighbour_map(voxels);
     const Values x = values("sx", n * in), w = values("sw", outs * 27 * in), b = values("sb", outs);
     auto out = arena_.template take<T, 2>({n, outs});
-    submanifold_conv<Dev, T>(queue_, put<2>(x, {n, in}), put<3>(w, {outs, 27, in}), put<1>(b, {outs}), put_as<std::int32_t, 2>(map, {n, 27}), {}, out);
+    submanifold_conv<Dev, T>(queue_, put<2>(x, {n, in}), put<3>(w, {outs, 27, in}), put<1>(b, {outs}),
+                             put_as<std::int32_t, 2>(map, {n, 27}), {}, out);
     std::vector<double> ref;
     for (int r = 0; r < n; ++r) {
       for (int o = 0; o < outs; ++o) {
@@ -250,7 +259,8 @@ class DoctorChecks {
       const std::array<int, 3> c{i / (side * side), i / side % side, i % side};
       cubes.insert(cubes.end(), {0, c[0], c[1], c[2]});
       for (int corner = 0; corner < 8; ++corner) {
-        const double x = (c[0] + corner % 2) / 16.0 - 0.5, y = (c[1] + corner / 2 % 2) / 16.0 - 0.5, z = (c[2] + corner / 4) / 16.0 - 0.5;
+        const double x = (c[0] + corner % 2) / 16.0 - 0.5, y = (c[1] + corner / 2 % 2) / 16.0 - 0.5,
+                     z = (c[2] + corner / 4) / 16.0 - 0.5;
         features.push_back(static_cast<float>(std::sqrt(x * x + y * y + z * z) - 0.3 + 1.0 / side));
       }
       features.insert(features.end(), 24 + 21, 0.0F);
@@ -264,7 +274,8 @@ class DoctorChecks {
     };
     const auto features_view = put_as<float, 2>(features, {n, 53});
     // The meshes' memory is taken first, because the extraction hands its own temporaries back at its end.
-    const SurfaceMesh<Dev> result = extract_surface<Dev>(queue_, put_as<std::int32_t, 2>(cubes, {n, 4}), features_view, side, allocate);
+    const SurfaceMesh<Dev> result =
+        extract_surface<Dev>(queue_, put_as<std::int32_t, 2>(cubes, {n, 4}), features_view, side, allocate);
     const Values v = get(result.vertices);
     if (v.empty()) return INFINITY;
     double worst = 0.0;
@@ -274,6 +285,39 @@ class DoctorChecks {
       worst = std::max(worst, std::abs(r - 0.3) * side);
     }
     return worst < 0.1 ? 0.0 : worst;
+  }
+
+  // Three faces that look at a camera in the origin: one beyond the picture, one across much of it, one of a few pixels.
+  double triangles() {
+    constexpr int side = 160;
+    Mesh mesh;
+    mesh.vertices = {-90, -80,   30,    95, -85, 30, 0, 99,     30,     -0.83F, -0.61F, 2,      0.75F, -0.37F,
+                     2,   0.11F, 0.79F, 2,  0,   0,  1, 0.043F, 0.006F, 1,      0.012F, 0.037F, 1};
+    mesh.faces = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    TriangleRasteriser<Dev> rasteriser(queue_, mesh);
+    Fragments<Dev> shown;
+    shown.face = arena_.template take<std::int32_t, 2>({side, side});
+    shown.depth = arena_.template take<float, 2>({side, side});
+    rasteriser.render(Camera{}, shown);
+    const Values depth = get(shown.depth);
+    double worst = 0.0;
+    for (int i = 0; i < side * side; ++i) {
+      const double x = (i % side + 0.5) / side - 0.5, y = (i / side + 0.5) / side - 0.5;
+      double expected = 0.0, clear = 1.0;
+      for (std::size_t f = 0; f < 9; f += 3) {
+        std::array<double, 3> inside{};
+        for (std::size_t k = 0; k < 3; ++k) {
+          const float *a = &mesh.vertices[3 * (f + k)], *b = &mesh.vertices[3 * (f + (k + 1) % 3)];
+          const double dx = b[0] / b[2] - a[0] / a[2], dy = b[1] / b[2] - a[1] / a[2];
+          inside[k] = (dx * (y - a[1] / a[2]) - dy * (x - a[0] / a[2])) / std::hypot(dx, dy) * side;
+        }
+        const double least = std::min({inside[0], inside[1], inside[2]});
+        clear = std::min(clear, std::abs(least));
+        if (least > 0) expected = mesh.vertices[3 * f + 2];
+      }
+      if (clear > 0.01) worst = std::max(worst, std::abs(depth[static_cast<std::size_t>(i)] - expected));
+    }
+    return worst;
   }
 
   Queue<Dev> queue_;
