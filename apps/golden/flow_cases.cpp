@@ -114,10 +114,18 @@ void run_forwards(Bench<Dev>& b, Case& c, const M& model) {
   }
 }
 
-// Samples from golden noise and compares the trajectory; contexts holds the conditions, then the negative one.
+// What a sampler evaluates: for each branch the context of every sample.
+template <class Dev, class T>
+struct Conditions {
+  std::vector<Context<Dev, T>> held, negative;
+  std::vector<std::vector<const Context<Dev, T>*>> branches;  // the positive ones
+  std::vector<const Context<Dev, T>*> against;                // the negative one
+};
+
+// Samples from golden noise and compares the trajectory.
 template <class Dev, class T, class M>
 std::vector<float> run_sampler(Bench<Dev>& b, Case& c, const M& model, const SamplerSettings& settings,
-                               const std::vector<float>& noise, const std::vector<Context<Dev, T>>& contexts, bool trajectory) {
+                               const std::vector<float>& noise, const Conditions<Dev, T>& conditions, bool trajectory) {
   const auto n = static_cast<std::int64_t>(noise.size());
   const auto x = b.template put<float, 1>(noise, {n});
   const auto times = flow_times(settings.steps, settings.rescale_t);
@@ -127,13 +135,12 @@ std::vector<float> run_sampler(Bench<Dev>& b, Case& c, const M& model, const Sam
     const auto t_view = b.template put<float, 1>(
         std::vector<float>(static_cast<std::size_t>(model.samples), static_cast<float>(1000.0 * t)), {model.samples});
     for (std::size_t i = 0; i < branches.size(); ++i) {
-      const Context<Dev, T>& context =
-          branches[i] == kNegative ? contexts.back() : contexts[static_cast<std::size_t>(branches[i])];
-      const std::vector<const Context<Dev, T>*> used(static_cast<std::size_t>(model.samples), &context);
+      const auto& used =
+          branches[i] == kNegative ? conditions.against : conditions.branches[static_cast<std::size_t>(branches[i])];
       model.forward(b, state, t_view, used, View<Dev, float, 1>(out.data() + static_cast<std::int64_t>(i) * n, {n}), nullptr);
     }
   };
-  sample_flow<Dev>(b.queue, x, settings, static_cast<int>(contexts.size()) - 1, velocity, [&](const StepReport<Dev>& r) {
+  sample_flow<Dev>(b.queue, x, settings, static_cast<int>(conditions.branches.size()), velocity, [&](const StepReport<Dev>& r) {
     if (!trajectory) return;
     c.compare(str("x_t", r.step), b.get(r.x));
     const std::string name = str("pred_x_0_", r.step);
@@ -153,26 +160,35 @@ std::vector<float> run_sampler(Bench<Dev>& b, Case& c, const M& model, const Sam
   return b.get(x);
 }
 
+// The conditions `name` [conditions, tokens, channels]: alternatives of several pictures, or one that all samples share,
+// or one per sample. The negative condition is zero where the case has none.
 template <class Dev, class T, class Flow>
-std::vector<Context<Dev, T>> guided_contexts(Bench<Dev>& b, Case& c, const Flow& flow, const std::string& name) {
-  auto contexts = contexts_of<Dev, T>(b, flow, c.floats(name), c.shape(name));
+Conditions<Dev, T> conditions_of(Bench<Dev>& b, Case& c, const Flow& flow, const std::string& name, std::int64_t samples,
+                                 bool alternatives) {
+  Conditions<Dev, T> out;
+  out.held = contexts_of<Dev, T>(b, flow, c.floats(name), c.shape(name));
   if (c.has("neg_cond")) {
-    const auto negative = contexts_of<Dev, T>(b, flow, c.floats("neg_cond"), c.shape("neg_cond"));
-    contexts.push_back(negative.front());
+    out.negative = contexts_of<Dev, T>(b, flow, c.floats("neg_cond"), c.shape("neg_cond"));
   } else {
-    contexts.push_back(flow.transformer().zero_condition(b.queue, b.arena));
+    out.negative.push_back(flow.transformer().zero_condition(b.queue, b.arena));
   }
-  return contexts;
+  if (alternatives) {
+    for (const auto& context : out.held) out.branches.emplace_back(static_cast<std::size_t>(samples), &context);
+  } else {
+    out.branches.push_back(pointers(out.held, samples));
+  }
+  out.against = pointers(out.negative, samples);
+  return out;
 }
 
 template <class Dev, class T>
 void run_structure_sampler(Bench<Dev>& b, Case& c) {
   StructureModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
   model.prepare(b, c.shape("noise")[0]);
-  const auto contexts = guided_contexts<Dev, T>(b, c, *model.loaded->model, "cond");
+  const auto conditions = conditions_of<Dev, T>(b, c, *model.loaded->model, "cond", model.samples, false);
   const SamplerSettings settings = settings_of(c);
   c.compare("t_seq", flow_times(settings.steps, settings.rescale_t));
-  c.compare("samples", run_sampler<Dev, T>(b, c, model, settings, c.floats("noise"), contexts, true));
+  c.compare("samples", run_sampler<Dev, T>(b, c, model, settings, c.floats("noise"), conditions, true));
 }
 
 template <class Dev, class T>
@@ -180,10 +196,10 @@ void run_latent_sampler(Bench<Dev>& b, Case& c) {
   LatentModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
   const auto coords = c.ints("coords");
   model.prepare(b, coords, batch_of(coords));
-  const auto contexts = guided_contexts<Dev, T>(b, c, *model.loaded->model, "cond");
+  const auto conditions = conditions_of<Dev, T>(b, c, *model.loaded->model, "cond", model.samples, false);
   const SamplerSettings settings = settings_of(c);
   c.compare("t_seq", flow_times(settings.steps, settings.rescale_t));
-  const auto samples = run_sampler<Dev, T>(b, c, model, settings, c.floats("noise"), contexts, true);
+  const auto samples = run_sampler<Dev, T>(b, c, model, settings, c.floats("noise"), conditions, true);
   c.compare("samples", samples);
   if (!c.has("std")) return;
   const auto deviation = c.floats("std");
@@ -203,16 +219,16 @@ void run_multi_image(Bench<Dev>& b, Case& c) {
   structure.prepare(b, c.shape("ss_noise")[0]);
   const auto coords = c.ints("coords");
   latent.prepare(b, coords, batch_of(coords));
-  const auto structure_contexts = guided_contexts<Dev, T>(b, c, *structure.loaded->model, "conds");
-  const auto latent_contexts = guided_contexts<Dev, T>(b, c, *latent.loaded->model, "conds");
+  const auto structure_conditions = conditions_of<Dev, T>(b, c, *structure.loaded->model, "conds", structure.samples, true);
+  const auto latent_conditions = conditions_of<Dev, T>(b, c, *latent.loaded->model, "conds", latent.samples, true);
   SamplerSettings settings = settings_of(c);
   for (const auto& [mode, name] :
        {std::pair{MultiImage::stochastic, "stochastic"}, std::pair{MultiImage::multidiffusion, "multidiffusion"}}) {
     settings.multi_image = mode;
     c.compare(std::string("ss_") + name,
-              run_sampler<Dev, T>(b, c, structure, settings, c.floats("ss_noise"), structure_contexts, false));
+              run_sampler<Dev, T>(b, c, structure, settings, c.floats("ss_noise"), structure_conditions, false));
     c.compare(std::string("slat_") + name,
-              run_sampler<Dev, T>(b, c, latent, settings, c.floats("slat_noise"), latent_contexts, false));
+              run_sampler<Dev, T>(b, c, latent, settings, c.floats("slat_noise"), latent_conditions, false));
   }
 }
 

@@ -1,4 +1,5 @@
 // Cases without a network: the random stream and the preparation of pictures.
+#include <array>
 #include <cstdio>
 
 #include "base/random.h"
@@ -9,15 +10,34 @@
 namespace espalier::golden {
 namespace {
 
+// How many values the first and the second large draw have: the case's description spells them out as randn(...).
+std::array<std::size_t, 2> drawn_counts(const nlohmann::json& spec) {
+  std::array<std::size_t, 2> counts{std::size_t{8} * 16 * 16 * 16, spec.value("n", std::size_t{0}) * 8};
+  const std::string text = spec.value("tests", "");
+  std::size_t at = 0;
+  for (std::size_t& count : counts) {
+    at = text.find("randn(", at);
+    if (at == std::string::npos) break;
+    std::size_t product = 1;
+    for (at += 6; at < text.size() && text[at] >= '0' && text[at] <= '9' && product < (std::size_t{1} << 24U);) {
+      std::size_t length = 0;
+      product *= std::stoul(text.substr(at, 9), &length);
+      at = text.find_first_not_of(", ", at + length);
+    }
+    if (at < text.size() && text[at] == ')' && product >= 64) count = product;
+  }
+  return counts;
+}
+
 void run_random(Case& c) {
-  const auto n = static_cast<std::size_t>(c.spec().at("n").get<int>());
+  const auto counts = drawn_counts(c.spec());
   for (const auto& seed_json : c.spec().at("seeds")) {
     const auto seed = seed_json.is_number_unsigned() ? seed_json.get<std::uint64_t>()
                                                      : static_cast<std::uint64_t>(seed_json.get<std::int64_t>());
     const std::string p = seed_json.dump() + ".";
     TorchGenerator stream(seed);
-    std::vector<float> structure(8 * 16 * 16 * 16);
-    std::vector<float> latent(n * 8);
+    std::vector<float> structure(counts[0]);
+    std::vector<float> latent(counts[1]);
     stream.randn(structure);
     stream.randn(latent);
     std::vector<double> sums;

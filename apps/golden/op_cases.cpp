@@ -128,9 +128,11 @@ void run_norms(Bench<Dev>& b, Case& c) {
   to_channels_first<Dev, T>(b.queue, normed, first);
   c.compare("group_norm", widen(b.get(first)));
 
-  const auto rs = c.shape("rms_x");
-  const auto heads = b.template put<T, 3>(narrow<T>(c.floats("rms_x")), {rs[0] * rs[1], rs[2], rs[3]});
-  rms_norm_heads<Dev, T>(b.queue, heads, b.template put<float, 2>(c.floats("rms_gamma"), {rs[2], rs[3]}));
+  const auto rs = c.shape("rms_gamma");
+  const auto items = c.floats("rms_x");
+  const auto heads =
+      b.template put<T, 3>(narrow<T>(items), {static_cast<std::int64_t>(items.size()) / rs[0] / rs[1], rs[0], rs[1]});
+  rms_norm_heads<Dev, T>(b.queue, heads, b.template put<float, 2>(c.floats("rms_gamma"), {rs[0], rs[1]}));
   c.compare("rms_y", widen(b.get(heads)));
 }
 

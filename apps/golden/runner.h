@@ -53,6 +53,7 @@ class Case {
   void skip(const std::string& tensor, const std::string& why);
   // Case-wide overrides of the tolerance (half precision).
   void set_tolerance(double tolerance) { tolerance_ = tolerance; }
+  [[nodiscard]] double tolerance() const { return tolerance_; }
   void set_exact_ignored(bool ignored) { ignore_exact_ = ignored; }
 
   // Tensors nobody looked at count as not implemented.
