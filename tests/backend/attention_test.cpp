@@ -141,7 +141,8 @@ TYPED_TEST_SUITE(Attention, Backends, BackendNames);
 
 TYPED_TEST(Attention, HeadWidths) {
   const Sequences rows = consecutive({70, 1, 33});
-  for (const std::int64_t width : {1, 4, 8, 12, 16, 24, 32, 40, 48, 64, 72, 80, 96, 104, 128, 160, 256}) {
+  for (const std::int64_t width :
+       {1, 4, 7, 8, 10, 12, 16, 20, 24, 32, 33, 40, 44, 48, 64, 72, 80, 96, 104, 120, 128, 144, 160, 192, 200, 256}) {
     this->check(rows, rows, {2, width}, "widths");
   }
 }
@@ -188,7 +189,14 @@ TYPED_TEST(Attention, OrderedQueriesWithOrderedKeys) {
 TYPED_TEST(Attention, LongSequencesOfScatteredRows) {
   const Sequences queries = this->shuffled({600, 1, 0, 130, 777, 64});
   const Sequences keys = this->shuffled({40, 300, 5, 0, 1000, 257});
-  for (const std::int64_t width : {40, 64}) this->check(queries, keys, {2, width, 1, 1, true}, "long and scattered");
+  for (const std::int64_t width : {20, 40, 44, 64, 80})
+    this->check(queries, keys, {2, width, 1, 1, true}, "long and scattered");
+}
+
+// One query sees one key: the output is the value, whatever the width.
+TYPED_TEST(Attention, LonelyRows) {
+  const Sequences rows = consecutive({1, 1, 1});
+  for (const std::int64_t width : {8, 10, 33, 40, 48, 64, 96, 192}) this->check(rows, rows, {3, width}, "lonely");
 }
 
 // The largest logit moves between key blocks and the exponentials of most keys vanish.

@@ -63,8 +63,8 @@ class Conv3d : public OpTest<Backend> {
 TYPED_TEST_SUITE(Conv3d, Backends, BackendNames);
 
 TYPED_TEST(Conv3d, ManyWidths) {
-  for (const std::int64_t in : {1, 5, 8, 32, 72}) {
-    for (const std::int64_t out : {1, 7, 32, 64, 104}) this->check(2, {3, 4, 5}, in, out);
+  for (const std::int64_t in : {1, 5, 8, 20, 32, 36, 72}) {
+    for (const std::int64_t out : {1, 6, 7, 12, 32, 64, 104, 160}) this->check(2, {3, 4, 5}, in, out);
   }
 }
 

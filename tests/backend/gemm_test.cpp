@@ -13,7 +13,7 @@ TYPED_TEST_SUITE(Gemm, Backends, BackendNames);
 struct Size {
   std::int64_t rows, in, out;
 };
-constexpr std::array<Size, 11> kSizes{{{1, 1, 1},
+constexpr std::array<Size, 15> kSizes{{{1, 1, 1},
                                        {1, 7, 3},
                                        {2, 8, 1030},
                                        {3, 5, 17},
@@ -22,6 +22,10 @@ constexpr std::array<Size, 11> kSizes{{{1, 1, 1},
                                        {33, 257, 129},
                                        {130, 64, 1},
                                        {64, 96, 96},
+                                       {51, 66, 198},
+                                       {16, 50, 320},
+                                       {108, 24, 9},
+                                       {7, 132, 33},
                                        {37, 588, 192},
                                        {300, 1024, 104}}};
 

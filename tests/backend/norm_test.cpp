@@ -90,7 +90,8 @@ TYPED_TEST_SUITE(Norm, Backends, BackendNames);
 
 TYPED_TEST(Norm, LayerNormOfManyWidths) {
   using T = typename TestFixture::Element;
-  for (const std::int64_t channels : {1, 2, 7, 24, 64, 100, 128, 192, 768, 1024, 1030, 2048, 4096}) {
+  for (const std::int64_t channels :
+       {1, 2, 7, 24, 60, 64, 66, 80, 100, 120, 128, 132, 144, 160, 192, 384, 768, 1024, 1030, 2048, 4096}) {
     this->template check_layer_norm<T, T>(channels > 1000 ? 5 : 37, channels);
   }
 }
@@ -174,8 +175,10 @@ TYPED_TEST(Norm, RmsNormOfHeads) {
   struct Shape {
     std::int64_t rows, heads, width, stride;
   };
-  for (const Shape s : {Shape{5, 2, 8, 16}, Shape{33, 3, 24, 3 * 72 + 1}, Shape{17, 2, 40, 240}, Shape{200, 16, 64, 3072},
-                        Shape{9, 1, 7, 7}, Shape{12, 4, 128, 512}, Shape{0, 2, 32, 64}}) {
+  for (const Shape s :
+       {Shape{5, 2, 8, 16}, Shape{33, 3, 24, 3 * 72 + 1}, Shape{17, 2, 40, 240}, Shape{200, 16, 64, 3072}, Shape{9, 1, 7, 7},
+        Shape{12, 4, 128, 512}, Shape{30, 6, 10, 180}, Shape{21, 3, 20, 60}, Shape{8, 2, 33, 198}, Shape{14, 3, 44, 396},
+        Shape{10, 1, 160, 480}, Shape{11, 2, 192, 1152}, Shape{5, 1, 256, 768}, Shape{0, 2, 32, 64}}) {
     auto x = this->random(Extents<3>{s.rows, s.heads, s.width}, s.stride, 3);
     auto gamma = this->template random_of<float>(Extents<2>{s.heads, s.width}, 0, 0.1, 1);
     Host<3> expected = x.host;

@@ -103,8 +103,8 @@ TYPED_TEST_SUITE(SparseConvolution, Backends, BackendNames);
 
 TYPED_TEST(SparseConvolution, ManyWidths) {
   const auto cells = this->random_cells(250, 8, 2);
-  for (const std::int64_t in : {1, 3, 8, 24, 33, 64, 128}) {
-    for (const std::int64_t out : {1, 5, 16, 40, 96}) this->check(cells, in, out);
+  for (const std::int64_t in : {1, 3, 8, 20, 24, 33, 56, 64, 128, 132}) {
+    for (const std::int64_t out : {1, 5, 16, 36, 40, 56, 96, 132}) this->check(cells, in, out);
   }
 }
 
