@@ -74,6 +74,11 @@ namespace {
 // Draws whole views in one thread.
 class ViewCounter {
  public:
+  static std::int64_t bytes(const Mesh& mesh, int size) {
+    return mesh.vertex_count() * std::int64_t{sizeof(ScreenVertex)} +
+           std::int64_t{size} * size * std::int64_t{sizeof(std::int64_t)} +
+           mesh.face_count() * std::int64_t{sizeof(std::int32_t)};
+  }
   ViewCounter(const Mesh& mesh, int size)
       : mesh_(mesh),
         frame_{size, size, kNearPlane},
@@ -117,8 +122,11 @@ std::vector<std::int32_t> face_visibility(Queue<Cpu>& /*queue*/, const Mesh& mes
   raster::check_faces(mesh);
   raster::check_sides("face_visibility", size, size);
   std::vector<std::int32_t> counts(static_cast<std::size_t>(mesh.face_count()));
-  // One view per core at a time, so that the monitor hears from the calling thread between them.
-  const auto round = std::min<std::int64_t>(worker_count(), static_cast<std::int64_t>(cameras.size()));
+  // One view per core at a time, so that the monitor hears from the calling thread between them; fewer where their depth
+  // buffers would take too much memory.
+  constexpr std::int64_t kMemory = std::int64_t{2} << 30;
+  const std::int64_t fitting = std::max<std::int64_t>(1, kMemory / raster::ViewCounter::bytes(mesh, size));
+  const auto round = std::min({std::int64_t{worker_count()}, fitting, static_cast<std::int64_t>(cameras.size())});
   std::vector<raster::ViewCounter> counters;
   for (std::int64_t i = 0; i < round; ++i) counters.emplace_back(mesh, size);
   const auto total = static_cast<std::int64_t>(cameras.size());
