@@ -295,8 +295,12 @@ ESPALIER_DEVICE_CODE double plane_distance(int plane, const CutPoint& p, double 
   return fma(static_cast<double>(kGuard), p.w, plane % 2 == 0 ? along : -along);
 }
 
-// Nothing of the face can be drawn: it lies outside of one plane. False for some others of which nothing is left either.
+// Nothing of the face can be drawn: it is not finite, or lies outside of one plane. False for some others of which nothing is
+// left either.
 ESPALIER_DEVICE_CODE bool outside(const Homogeneous& a, const Homogeneous& b, const Homogeneous& c, const Frame& frame) {
+  // Infinities and NaN do not come out as 0.
+  const float sum = (a.x + a.y + a.z + a.w) + (b.x + b.y + b.z + b.w) + (c.x + c.y + c.z + c.w);
+  if (!(sum * 0.0F == 0.0F)) return true;
   for (int plane = 0; plane < kPlanes; ++plane) {
     if (plane_distance(plane, a, frame.near_z) < 0.0F && plane_distance(plane, b, frame.near_z) < 0.0F &&
         plane_distance(plane, c, frame.near_z) < 0.0F) {
@@ -314,16 +318,12 @@ ESPALIER_DEVICE_CODE CutPoint cut(const CutPoint& in, const CutPoint& out, doubl
 }
 
 // The part of a face that can be drawn (Sutherland and Hodgman 1974), in float64, because faces may be much larger than the
-// picture. Empty for faces outside or not finite.
+// picture. Empty for faces of which nothing is left. The face is finite.
 ESPALIER_DEVICE_CODE Polygon clipped(const Homogeneous& a, const Homogeneous& b, const Homogeneous& c, const Frame& frame) {
   Polygon result;
   result.count = 0;
   CutPoint from[kMaxPolygon] = {{a.x, a.y, a.z, a.w}, {b.x, b.y, b.z, b.w}, {c.x, c.y, c.z, c.w}};
   int count = 3;
-  for (int i = 0; i < count; ++i) {
-    // Infinities and NaN do not come out as 0.
-    if (!((from[i].x + from[i].y + from[i].z + from[i].w) * 0.0 == 0.0)) return result;
-  }
   for (int plane = 0; plane < kPlanes; ++plane) {
     CutPoint to[kMaxPolygon];
     int kept = 0;

@@ -1,6 +1,8 @@
 // The rasteriser against float64 on every device, and the card against the CPU bit for bit.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "support/data.h"
 #include "support/golden_file.h"
 #include "unit/render/raster_fixture.h"
@@ -48,6 +50,11 @@ std::vector<View> views() {
   all.push_back({soup(12, 4000.0F, 4), camera_of({.radius = 0.1F, .fov_degrees = 80.0F}), 64, 64});
   all.push_back({rough_sphere(24, 48, 0.4F, 0.3F, 5), camera_of({.yaw = 2.0F, .pitch = -0.7F}), 80, 80});
   all.push_back({rough_sphere(6, 12, 0.4F, 0.1F, 6), camera_of({.pitch = 1.5707963F}), 160, 24});
+  Mesh broken = soup(200, 0.3F, 7);
+  for (std::size_t i = 0; i < broken.vertices.size(); i += 37) {
+    broken.vertices[i] = i % 2 == 0 ? std::nanf("") : std::numeric_limits<float>::infinity();
+  }
+  all.push_back({broken, camera_of({.yaw = 4.0F}), 64, 48});
   return all;
 }
 

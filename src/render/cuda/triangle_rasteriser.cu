@@ -234,7 +234,7 @@ namespace {
 
 constexpr int kMostViews = 16;                              // drawn together
 constexpr std::int64_t kKeyBytes = std::int64_t{32} << 20;  // of their depth buffers: they should stay in the card's cache
-constexpr int kViewsBetweenChecks = 64;
+constexpr int kViewsBetweenChecks = 16;
 
 struct CameraBatch {
   CameraStep camera[kMostViews];
