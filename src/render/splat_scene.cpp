@@ -31,6 +31,16 @@ HostScene host_scene_of(const Gaussians& g) {
          " Gaussians; there must be none, or 9, 24 or 45 for each");
   }
   s.centre = g.xyz;
+  bool first = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float* const p = &g.xyz[3 * i];
+    if (!std::isfinite(p[0]) || !std::isfinite(p[1]) || !std::isfinite(p[2])) continue;
+    for (std::size_t k = 0; k < 3; ++k) {
+      s.low[k] = first ? p[k] : std::min(s.low[k], p[k]);
+      s.high[k] = first ? p[k] : std::max(s.high[k], p[k]);
+    }
+    first = false;
+  }
   s.opacity = g.opacity;
   s.covariance.resize(6 * n);
   s.harmonics.resize(3 * n * (higher + 1));

@@ -1,7 +1,7 @@
 // What the back ends of splatting share on the host: checks, and the forms in which scene and camera reach the steps.
 #pragma once
 
-#include <span>
+#include <array>
 #include <vector>
 
 #include "geometry/mesh.h"
@@ -15,6 +15,7 @@ namespace espalier::splat {
 struct HostScene {
   std::vector<float> centre, covariance, opacity, harmonics;
   int coefficients = 1;
+  std::array<float, 3> low{}, high{};  // box of the centres that are finite
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(opacity.size()); }
   [[nodiscard]] Scene scene() const {
     return {centre.data(), covariance.data(), opacity.data(), harmonics.data(), coefficients};

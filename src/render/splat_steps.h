@@ -48,7 +48,6 @@ struct Splat {
 // Tiles [x0, x1) x [y0, y1).
 struct TileBox {
   int x0, y0, x1, y1;
-  [[nodiscard]] ESPALIER_DEVICE_CODE int count() const { return (x1 - x0) * (y1 - y0); }
 };
 
 // Upper triangle of S^T S for the scaled rotation S of a quaternion w x y z.
@@ -202,6 +201,44 @@ ESPALIER_DEVICE_CODE bool touches(const Splat& s, float x0, float y0, float x1, 
     most = std::max(most, (s.a * best + s.b * v) * best + s.c * v * v);
   }
   return most >= limit;
+}
+
+// The tiles of a splat: of a box of up to 64 those whose bit is set, row by row; of a larger box all. None when drawn is 0.
+struct Tiles {
+  std::uint16_t x0, y0, x1, y1;
+  std::uint64_t drawn;
+
+  [[nodiscard]] ESPALIER_DEVICE_CODE int area() const { return (x1 - x0) * (y1 - y0); }
+  [[nodiscard]] ESPALIER_DEVICE_CODE bool large() const { return area() > 64; }
+  // The tile at a place of the box, in a picture of `columns` tiles a row.
+  [[nodiscard]] ESPALIER_DEVICE_CODE int tile(int place, int columns) const {
+    const int wide = x1 - x0, row = place / wide;
+    return (y0 + row) * columns + x0 + place - row * wide;
+  }
+};
+
+// Centres of the first and last samples of a tile along one direction.
+ESPALIER_DEVICE_CODE float first_centre(int tile) { return static_cast<float>(tile * kTile) + 0.5F; }
+ESPALIER_DEVICE_CODE float last_centre(int tile, int limit) {
+  return static_cast<float>(std::min((tile + 1) * kTile, limit)) - 0.5F;
+}
+
+ESPALIER_DEVICE_CODE Tiles tiles_of(const Splat& s, const TileBox& box, const ViewPoint& view) {
+  Tiles tiles{static_cast<std::uint16_t>(box.x0), static_cast<std::uint16_t>(box.y0), static_cast<std::uint16_t>(box.x1),
+              static_cast<std::uint16_t>(box.y1), 0};
+  if (tiles.large()) {
+    tiles.drawn = ~std::uint64_t{0};
+    return tiles;
+  }
+  std::uint64_t bit = 1;
+  for (int y = box.y0; y < box.y1; ++y) {
+    for (int x = box.x0; x < box.x1; ++x, bit <<= 1U) {
+      if (touches(s, first_centre(x), first_centre(y), last_centre(x, view.width), last_centre(y, view.height))) {
+        tiles.drawn |= bit;
+      }
+    }
+  }
+  return tiles;
 }
 
 }  // namespace espalier::splat

@@ -15,7 +15,11 @@
 namespace espalier::test {
 namespace {
 
+#ifdef ESPALIER_WITH_CUDA
+using FloatBackends = ::testing::Types<On<Cpu, float>, On<Cuda, float>>;
+#else
 using FloatBackends = ::testing::Types<On<Cpu, float>>;
+#endif
 
 struct Pictures {
   std::vector<double> colour, alpha;
@@ -236,6 +240,24 @@ TYPED_TEST(SplatTest, WhatCannotBeRendered) {
   g.scale.pop_back();
   invalid("scales", [&] { SplatRenderer<typename TypeParam::Dev>(this->queue(), g); });
 }
+
+#ifdef ESPALIER_WITH_CUDA
+class SplatDevices : public SplatTest<On<Cuda, float>> {};
+
+TEST_F(SplatDevices, BothDrawTheSame) {
+  const Gaussians g = random_gaussians(20000, 3, 41, 0.01);
+  const auto cameras = some_cameras(12);
+  const SplatOptions o{.width = 256, .height = 200, .background = {1, 1, 1}};
+  const Pictures card = render(g, cameras, o);
+  Queue<Cpu> queue;
+  SplatRenderer<Cpu> renderer(queue, g);
+  std::vector<float> colour(card.colour.size()), alpha(card.alpha.size());
+  renderer.render(cameras, o, View<Cpu, float, 4>(colour.data(), {12, 200, 256, 3}),
+                  View<Cpu, float, 3>(alpha.data(), {12, 200, 256}));
+  EXPECT_GT(psnr(card.colour, colour), 80.0);
+  EXPECT_GT(psnr(card.alpha, alpha), 80.0);
+}
+#endif
 
 }  // namespace
 }  // namespace espalier::test

@@ -47,12 +47,6 @@ class DepthSort {
   std::vector<std::uint64_t> other_;
 };
 
-// The tiles of a splat: of a box of up to 64 those whose bit is set, row by row; of a larger box all.
-struct Tiles {
-  std::uint16_t x0, y0, x1, y1;
-  std::uint64_t drawn;
-};
-
 // Everything that one view needs on the way.
 struct Workspace {
   struct Entry {
@@ -72,27 +66,6 @@ struct Workspace {
   std::vector<std::uint32_t> lists;   // splats of each tile, nearest first
   std::vector<float> fine;            // samples, when there is more than one per pixel
 };
-
-// Centres of the first and last samples of a tile along one direction.
-float first_centre(int tile) { return static_cast<float>(tile * kTile) + 0.5F; }
-float last_centre(int tile, int limit) { return static_cast<float>(std::min((tile + 1) * kTile, limit)) - 0.5F; }
-
-Tiles tiles_of(const Splat& s, const TileBox& box, const ViewPoint& view) {
-  Tiles tiles{static_cast<std::uint16_t>(box.x0), static_cast<std::uint16_t>(box.y0), static_cast<std::uint16_t>(box.x1),
-              static_cast<std::uint16_t>(box.y1), 0};
-  if (box.count() > 64) {
-    tiles.drawn = ~std::uint64_t{0};
-    return tiles;
-  }
-  std::uint64_t bit = 1;
-  for (int y = box.y0; y < box.y1; ++y) {
-    for (int x = box.x0; x < box.x1; ++x, bit <<= 1U) {
-      if (touches(s, first_centre(x), first_centre(y), last_centre(x, view.width), last_centre(y, view.height)))
-        tiles.drawn |= bit;
-    }
-  }
-  return tiles;
-}
 
 // Fills splats, tiles and order.
 void project_all(const HostScene& host, const ViewPoint& view, Workspace& work) {
@@ -129,20 +102,16 @@ void list_tiles(const ViewPoint& view, Workspace& work) {
     for (std::size_t k = begin; k < end; ++k) {
       const auto i = static_cast<std::uint32_t>(work.order[k]);
       const Tiles& covered = work.tiles[i];
-      const int wide = covered.x1 - covered.x0;
       const auto add = [&](int tile) {
         chunk.entries.push_back({tile, i});
         ++chunk.places[static_cast<std::size_t>(tile)];
       };
-      if (wide * (covered.y1 - covered.y0) > 64) {
-        for (int y = covered.y0; y < covered.y1; ++y) {
-          for (int x = covered.x0; x < covered.x1; ++x) add(y * view.columns + x);
-        }
+      if (covered.large()) {
+        for (int place = 0; place < covered.area(); ++place) add(covered.tile(place, view.columns));
         continue;
       }
       for (std::uint64_t todo = covered.drawn; todo != 0; todo &= todo - 1) {
-        const int place = std::countr_zero(todo);
-        add((covered.y0 + place / wide) * view.columns + covered.x0 + place % wide);
+        add(covered.tile(std::countr_zero(todo), view.columns));
       }
     }
   });
