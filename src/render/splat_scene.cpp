@@ -6,14 +6,9 @@
 
 #include "base/error.h"
 #include "parallel/parallel_for.h"
+#include "render/view_checks.h"
 
 namespace espalier::splat {
-
-namespace {
-
-constexpr std::int64_t kMaxSide = 16384;  // samples
-
-}  // namespace
 
 HostScene host_scene_of(const Gaussians& g) {
   const std::size_t n = g.opacity.size();
@@ -55,17 +50,9 @@ HostScene host_scene_of(const Gaussians& g) {
 }
 
 void check_options(const SplatOptions& o) {
-  const bool possible = o.width >= 1 && o.height >= 1 && o.ssaa >= 1 && o.ssaa <= kMaxSide &&
-                        std::int64_t{o.width} * o.ssaa <= kMaxSide && std::int64_t{o.height} * o.ssaa <= kMaxSide;
-  if (!possible) {
-    fail(ErrorCode::invalid_argument, "a picture of ", o.width, " x ", o.height, " pixels with ", o.ssaa,
-         " samples per pixel and direction is not possible; choose 1 to ", kMaxSide, " samples in each direction");
-  }
+  check_view(o.width, o.height, o.ssaa, o.background);
   if (!(o.kernel_size >= 0.0F) || !std::isfinite(o.kernel_size)) {
     fail(ErrorCode::invalid_argument, "kernel_size ", o.kernel_size, ": choose a variance of 0 or more");
-  }
-  if (!std::isfinite(o.background[0] + o.background[1] + o.background[2])) {
-    fail(ErrorCode::invalid_argument, "the background is not a colour");
   }
 }
 
@@ -77,16 +64,13 @@ void check_pictures(std::size_t views, const SplatOptions& o, const Extents<4>& 
 }
 
 ViewPoint view_point_of(const Camera& camera, const SplatOptions& o) {
+  check_camera(camera);
   ViewPoint v{};
-  float sum = 0.0F;
-  for (std::size_t i = 0; i < 9; ++i) sum += v.rotation[i] = camera.rotation[i];
+  for (std::size_t i = 0; i < 9; ++i) v.rotation[i] = camera.rotation[i];
   const std::array<float, 3> position = camera.position();
   for (std::size_t i = 0; i < 3; ++i) {
-    sum += v.translation[i] = camera.translation[i];
-    sum += v.position[i] = position[i];
-  }
-  if (!std::isfinite(sum + camera.fx + camera.fy + camera.cx + camera.cy) || !(camera.fx > 0.0F) || !(camera.fy > 0.0F)) {
-    fail(ErrorCode::invalid_argument, "a camera to render with is not finite, or its focal lengths are not positive");
+    v.translation[i] = camera.translation[i];
+    v.position[i] = position[i];
   }
   v.width = o.width * o.ssaa;
   v.height = o.height * o.ssaa;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "parallel/cuda/for_each.cuh"
+#include "render/cuda/growing_block.h"
 #include "render/cuda/splat_kernels.cuh"
 #include "render/downsample.h"
 #include "render/splat_renderer.h"
@@ -23,37 +24,13 @@ constexpr std::int64_t kMaxSamples = std::int64_t{1} << 25U;    // of all views 
 constexpr std::uint64_t kMaxEntries = std::uint64_t{1} << 26U;  // of lists that are sorted together, unless one view has more
 constexpr std::uint64_t kMostEntries = 0x7FFFFFFFU;
 
-// Memory that grows; what it held is lost then.
-class Block {
- public:
-  template <class T>
-  T* take(const Queue<Cuda>& queue, std::uint64_t n, const char* what) {
-    const std::uint64_t bytes = std::max<std::uint64_t>(n, 1) * sizeof(T);
-    if (buffer_.bytes() < bytes) {
-      buffer_ = {};  // before the larger one is taken
-      buffer_ = Buffer<Cuda>(bytes, queue.ordinal(), what);
-    }
-    return reinterpret_cast<T*>(buffer_.data());
-  }
-
- private:
-  Buffer<Cuda> buffer_;
-};
-
 // Two arrays that a sort moves between.
 struct Pair {
-  Block first, second;
+  GrowingBlock first, second;
   cub::DoubleBuffer<std::uint32_t> take(const Queue<Cuda>& queue, std::uint64_t n, const char* what) {
     return {first.take<std::uint32_t>(queue, n, what), second.take<std::uint32_t>(queue, n, what)};
   }
 };
-
-template <class T>
-const T* uploaded(Queue<Cuda>& queue, Block& block, const std::vector<T>& values, const char* what) {
-  T* const device = block.take<T>(queue, values.size(), what);
-  upload_bytes(queue, values.data(), device, values.size() * sizeof(T));
-  return device;
-}
 
 }  // namespace
 
@@ -62,16 +39,16 @@ struct SplatRenderer<Cuda>::State {
   Queue<Cuda>& queue;
   std::int64_t gaussians;
   std::array<float, 3> low, high;
-  Block centre, covariance, opacity, harmonics;
+  GrowingBlock centre, covariance, opacity, harmonics;
   Scene scene{};
-  Block splats, tiles, counts, starts, totals, lists, workspace, fine;
+  GrowingBlock splats, tiles, counts, starts, totals, lists, workspace, fine;
   Pair keys, order, entry_keys, entry_splats;
 
   State(Queue<Cuda>& q, const HostScene& host) : queue(q), gaussians(host.count()), low(host.low), high(host.high) {
-    scene = {uploaded(queue, centre, host.centre, "centres of Gaussians"),
-             uploaded(queue, covariance, host.covariance, "covariances of Gaussians"),
-             uploaded(queue, opacity, host.opacity, "opacities of Gaussians"),
-             uploaded(queue, harmonics, host.harmonics, "colours of Gaussians"), host.coefficients};
+    scene = {centre.upload(queue, host.centre, "centres of Gaussians"),
+             covariance.upload(queue, host.covariance, "covariances of Gaussians"),
+             opacity.upload(queue, host.opacity, "opacities of Gaussians"),
+             harmonics.upload(queue, host.harmonics, "colours of Gaussians"), host.coefficients};
     queue.synchronize();  // the host's arrays end here
   }
 
