@@ -33,7 +33,9 @@ int run(const RunOptions& options) {
   constexpr double kHalfOps = 1e-2;  // single operations on values rounded to half
   Tally tally;
   Bench<Dev> bench(options.ordinal);
-  if (options.large) {
+  if (options.renders) {
+    run_renders<Dev>(bench.queue, options, tally);
+  } else if (options.large) {
     run_large<Dev, T>(bench, options, kHalf, tally);
   } else {
     const auto index = load_index(options.folder / "cases.json");
@@ -94,6 +96,7 @@ int main(int argc, char** argv) {
   app.add_option("--precision", precision, "full or half (cuda only)")->check(CLI::IsMember({"full", "half"}));
   app.add_option("--case", options.only, "only these cases");
   app.add_flag("--large", options.large, "the full-size forwards of image-large instead of the cases");
+  app.add_flag("--renders", options.renders, "the pictures of gaussian_render/ instead of the cases");
   CLI11_PARSE(app, argc, argv);
   options.folder = folder;
   try {

@@ -163,6 +163,7 @@ struct RunOptions {
   std::filesystem::path folder;
   std::vector<std::string> only;  // case names; empty means all
   bool large = false;             // the full-size forwards beside the cases
+  bool renders = false;           // the pictures of gaussian_render/ instead of the cases
   int ordinal = 0;
 };
 
@@ -180,5 +181,7 @@ template <class Dev, class T>
 bool run_end_to_end_case(Bench<Dev>& bench, Case& c);  // end_to_end
 template <class Dev, class T>
 void run_large(Bench<Dev>& bench, const RunOptions& options, bool half, Tally& tally);
+template <class Dev>
+void run_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally);
 
 }  // namespace espalier::golden

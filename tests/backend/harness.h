@@ -30,8 +30,10 @@ struct On {
 
 #ifdef ESPALIER_WITH_CUDA
 using Backends = ::testing::Types<On<Cpu, float>, On<Cuda, float>, On<Cuda, half>>;
+using FloatBackends = ::testing::Types<On<Cpu, float>, On<Cuda, float>>;
 #else
 using Backends = ::testing::Types<On<Cpu, float>>;
+using FloatBackends = Backends;
 #endif
 
 struct BackendNames {

@@ -14,12 +14,6 @@
 namespace espalier::test {
 namespace {
 
-#ifdef ESPALIER_WITH_CUDA
-using FloatBackends = ::testing::Types<On<Cpu, float>, On<Cuda, float>>;
-#else
-using FloatBackends = ::testing::Types<On<Cpu, float>>;
-#endif
-
 struct Pictures {
   std::vector<double> colour, alpha, depth;
 };

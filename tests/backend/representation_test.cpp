@@ -25,12 +25,7 @@ class Representation : public OpTest<Backend> {
   }
 };
 // These ops work in float32 on every back end.
-#ifdef ESPALIER_WITH_CUDA
-using Devices = ::testing::Types<On<Cpu, float>, On<Cuda, float>>;
-#else
-using Devices = ::testing::Types<On<Cpu, float>>;
-#endif
-TYPED_TEST_SUITE(Representation, Devices, BackendNames);
+TYPED_TEST_SUITE(Representation, FloatBackends, BackendNames);
 
 TYPED_TEST(Representation, GaussianFieldsOfVoxels) {
   for (const bool perturbed : {true, false}) {
