@@ -44,31 +44,54 @@ std::shared_ptr<Checkpoint> made_up_checkpoint(const Sizes& s) {
   c->latent_mean.assign(8, 0.0F);
   c->latent_std.assign(8, 1.0F);
   Queue<Cpu> queue;
-  const json flow{{"in_channels", 8}, {"out_channels", 8}, {"model_channels", s.channels}, {"cond_channels", s.condition},
-                  {"num_blocks", s.blocks}, {"num_heads", s.heads}, {"mlp_ratio", 4}, {"qk_rms_norm", true}};
+  const json flow{{"in_channels", 8},
+                  {"out_channels", 8},
+                  {"model_channels", s.channels},
+                  {"cond_channels", s.condition},
+                  {"num_blocks", s.blocks},
+                  {"num_heads", s.heads},
+                  {"mlp_ratio", 4},
+                  {"qk_rms_norm", true}};
   json structure = flow;
   structure.update({{"resolution", 16}, {"patch_size", 1}});
   json latent = flow;
   latent.update({{"resolution", 64}, {"patch_size", 2}, {"num_io_res_blocks", 2}, {"io_block_channels", {s.io_channels}}});
-  const json decoder{{"resolution", 64}, {"model_channels", s.decoder_channels}, {"latent_channels", 8}, {"num_blocks", s.decoder_blocks},
-                     {"num_heads", s.decoder_heads}, {"attn_mode", "swin"}, {"window_size", 8}};
+  const json decoder{{"resolution", 64},
+                     {"model_channels", s.decoder_channels},
+                     {"latent_channels", 8},
+                     {"num_blocks", s.decoder_blocks},
+                     {"num_heads", s.decoder_heads},
+                     {"attn_mode", "swin"},
+                     {"window_size", 8}};
   json gaussian = decoder;
-  gaussian["representation_config"] = {{"lr", {{"_xyz", 1.0}, {"_features_dc", 1.0}, {"_opacity", 1.0}, {"_scaling", 1.0}, {"_rotation", 0.1}}},
-                                       {"voxel_size", 1.5}, {"num_gaussians", s.gaussians}, {"3d_filter_kernel_size", 0.0009},
-                                       {"scaling_bias", 0.004}, {"opacity_bias", 0.1}, {"scaling_activation", "softplus"}};
+  gaussian["representation_config"] = {
+      {"lr", {{"_xyz", 1.0}, {"_features_dc", 1.0}, {"_opacity", 1.0}, {"_scaling", 1.0}, {"_rotation", 0.1}}},
+      {"voxel_size", 1.5},
+      {"num_gaussians", s.gaussians},
+      {"3d_filter_kernel_size", 0.0009},
+      {"scaling_bias", 0.004},
+      {"opacity_bias", 0.1},
+      {"scaling_activation", "softplus"}};
   json mesh = decoder;
   mesh["representation_config"] = {{"use_color", true}};
-  add<SparseStructureFlow<Cpu, float>>(*c, queue, "sparse_structure_flow_model", "SparseStructureFlowModel", structure, SparseStructureFlowConfig::from);
+  add<SparseStructureFlow<Cpu, float>>(*c, queue, "sparse_structure_flow_model", "SparseStructureFlowModel", structure,
+                                       SparseStructureFlowConfig::from);
   add<SparseStructureDecoder<Cpu, float>>(*c, queue, "sparse_structure_decoder", "SparseStructureDecoder",
-                                          {{"out_channels", 1}, {"latent_channels", 8}, {"num_res_blocks", 2}, {"num_res_blocks_middle", 2}, {"channels", s.volume}},
+                                          {{"out_channels", 1},
+                                           {"latent_channels", 8},
+                                           {"num_res_blocks", 2},
+                                           {"num_res_blocks_middle", 2},
+                                           {"channels", s.volume}},
                                           SparseStructureVaeConfig::from_decoder);
-  add<StructuredLatentFlow<Cpu, float>>(*c, queue, "slat_flow_model", "SLatFlowModel", latent, StructuredLatentFlowConfig::from);
+  add<StructuredLatentFlow<Cpu, float>>(*c, queue, "slat_flow_model", "SLatFlowModel", latent,
+                                        StructuredLatentFlowConfig::from);
   add<GaussianDecoder<Cpu, float>>(*c, queue, "slat_decoder_gs", "SLatGaussianDecoder", gaussian, GaussianDecoderConfig::from);
   add<MeshDecoder<Cpu, float>>(*c, queue, "slat_decoder_mesh", "SLatMeshDecoder", mesh, MeshDecoderConfig::from);
-  const json encoder{{"embed_dim", s.encoder_channels}, {"depth", s.encoder_blocks}, {"num_heads", s.encoder_heads}, {"num_register_tokens", 4},
-                     {"init_values", 1.0}, {"interpolate_antialias", true}};
-  add<Dino<Cpu, float>>(*c, queue, kImageEncoder, "DinoVisionTransformer", encoder,
-                        [](Arguments args) { return Dino<Cpu, float>::Shape{DinoConfig::from(std::move(args)), 518, 518}; });
+  const json encoder{{"embed_dim", s.encoder_channels}, {"depth", s.encoder_blocks}, {"num_heads", s.encoder_heads},
+                     {"num_register_tokens", 4},        {"init_values", 1.0},        {"interpolate_antialias", true}};
+  add<Dino<Cpu, float>>(*c, queue, kImageEncoder, "DinoVisionTransformer", encoder, [](Arguments args) {
+    return Dino<Cpu, float>::Shape{DinoConfig::from(std::move(args)), 518, 518};
+  });
   return c;
 }
 
@@ -98,7 +121,8 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   const auto tell = [&](const std::string& line) {
     if (observer.message) observer.message(line);
   };
-  if (options.repetitions < 1 || options.repetitions > 1000) fail(ErrorCode::invalid_argument, "repetitions must be between 1 and 1000");
+  if (options.repetitions < 1 || options.repetitions > 1000)
+    fail(ErrorCode::invalid_argument, "repetitions must be between 1 and 1000");
   const Voxels voxels = workload_voxels(options.voxels);
   tell(str("workload ", options.voxels, ": ", voxels.rows(), " voxels; making up weights"));
   const auto checkpoint = made_up_checkpoint(options.quick ? kQuick : kLarge);
@@ -126,7 +150,7 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   std::map<std::string, std::vector<double>> wall, on_device;
   std::map<std::string, std::uint64_t> peak;
   std::vector<double> whole;
-  const int runs = options.repetitions + (options.quick ? 0 : 1);
+  const int runs = options.quick ? 1 : options.repetitions + 1;
   for (int run = 0; run < runs; ++run) {
     if (observer.cancelled && observer.cancelled()) fail(ErrorCode::cancelled, "cancelled on request");
     (void)engine->take_costs();
@@ -151,7 +175,8 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   std::uint64_t most = 0;
   for (const Row& r : kRows) {
     most = std::max(most, peak[r.stage]);
-    rows.push_back({r.name, median(wall[r.stage]), median(on_device[r.stage]), options.quick ? 0.0 : (small ? r.baseline_12k : r.baseline_24k), peak[r.stage]});
+    rows.push_back({r.name, median(wall[r.stage]), median(on_device[r.stage]),
+                    options.quick ? 0.0 : (small ? r.baseline_12k : r.baseline_24k), peak[r.stage]});
   }
   rows.push_back({"end to end", median(whole), 0.0, small && !options.quick ? kEndToEnd12k : 0.0, most});
   return rows;

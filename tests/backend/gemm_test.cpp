@@ -1,6 +1,8 @@
 // Linear layers.
 #include "ops/gemm.h"
 
+#include <random>
+
 #include "harness.h"
 
 namespace espalier::test {
@@ -148,6 +150,48 @@ TYPED_TEST(Gemm, FeedForwardOfTheLargeModel) {
   expect_close(rows_of(all, sample), reference_linear(x.host, w.host, bias.host, Activation::gelu_tanh, {}, sample),
                tolerance<T>(s.in));
   EXPECT_FALSE(has_nan(all));
+}
+
+// --precision half on the CPU: operands rounded to bfloat16 where the processor multiplies those, else exact; the scratch
+// that a metering run asks for is enough.
+TEST(GemmOnTheProcessor, RoundedProducts) {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal;
+  for (const Size& s : {Size{64, 96, 96}, Size{300, 1024, 104}, Size{33, 257, 129}, Size{1, 40, 24}, Size{0, 8, 8}}) {
+    SCOPED_TRACE(name(s));
+    std::vector<float> x(static_cast<std::size_t>(s.rows * s.in)), w(static_cast<std::size_t>(s.out * s.in));
+    std::vector<float> bias(static_cast<std::size_t>(s.out)), out(static_cast<std::size_t>(s.rows * s.out), 1.0F), sum = out;
+    for (float& v : x) v = normal(random);
+    for (float& v : w) v = normal(random) * static_cast<float>(weight_scale(s));
+    for (float& v : bias) v = normal(random);
+    Queue<Cpu> queue(0, MathMode::bf16);
+    const auto both = [&](Arena<Cpu>& arena) {
+      queue.use(&arena);
+      const View<Cpu, const float, 2> xs(x.data(), {s.rows, s.in}), ws(w.data(), {s.out, s.in});
+      const View<Cpu, const float, 1> bs(bias.data(), {s.out});
+      const View<Cpu, float, 2> sums(sum.data(), {s.rows, s.out});
+      linear<Cpu, float>(queue, xs, ws, bs, Activation::none, View<Cpu, float, 2>(out.data(), {s.rows, s.out}));
+      linear_add<Cpu, float>(queue, xs, ws, bs, sums, sums);
+    };
+    Arena<Cpu> meter;
+    both(meter);
+    for (const float v : out) ASSERT_EQ(v, 1.0F);
+    Arena<Cpu> arena(std::max<std::size_t>(meter.peak(), 1), 0, "scratch");
+    both(arena);
+    for (std::int64_t r = 0; r < s.rows; ++r) {
+      for (std::int64_t o = 0; o < s.out; ++o) {
+        double expected = bias[static_cast<std::size_t>(o)];
+        for (std::int64_t k = 0; k < s.in; ++k) {
+          expected +=
+              static_cast<double>(x[static_cast<std::size_t>(r * s.in + k)]) * w[static_cast<std::size_t>(o * s.in + k)];
+        }
+        // Each product errs by up to 2^-8 of itself, at random; six deviations of their sum.
+        constexpr double kLimit = 6.0 / 256.0;
+        ASSERT_NEAR(out[static_cast<std::size_t>(r * s.out + o)], expected, kLimit);
+        ASSERT_NEAR(sum[static_cast<std::size_t>(r * s.out + o)], expected + 1.0, kLimit);
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -11,11 +11,31 @@
 namespace espalier {
 
 template <>
+std::size_t free_memory<Cpu>(int /*ordinal*/) {
+  std::ifstream in("/proc/meminfo");
+  std::string key;
+  std::size_t kib = 0;
+  while (in >> key >> kib) {
+    if (key == "MemAvailable:") return kib * 1024;
+    in.ignore(64, '\n');
+  }
+  return 0;
+}
+
+template <>
 Buffer<Cpu>::Buffer(std::size_t bytes, int ordinal, const std::string& what) : bytes_(bytes), ordinal_(ordinal) {
+  // Linux promises memory that it does not have and later kills the process that uses it.
+  constexpr std::size_t kWorthAsking = std::size_t{256} << 20U;
+  const std::size_t available = bytes > kWorthAsking ? free_memory<Cpu>(ordinal) : bytes;
+  if (bytes > available && available > 0) {
+    fail(ErrorCode::out_of_memory, what, ": ", bytes >> 20U, " MiB of host memory are needed, but only ", available >> 20U,
+         " are free; close other programs, or try --vram-tier low");
+  }
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
   if (data_ == nullptr) {
-    fail(ErrorCode::out_of_memory, what, ": cannot allocate ", bytes, " bytes of host memory; close other programs or use a smaller checkpoint");
+    fail(ErrorCode::out_of_memory, what, ": cannot allocate ", bytes,
+         " bytes of host memory; close other programs or use a smaller checkpoint");
   }
 }
 
@@ -54,18 +74,6 @@ template <>
 void zero_bytes(Queue<Cpu>& queue, void* to, std::size_t bytes) {
   if (queue.metering() || bytes == 0) return;
   std::memset(to, 0, bytes);
-}
-
-template <>
-std::size_t free_memory<Cpu>(int /*ordinal*/) {
-  std::ifstream in("/proc/meminfo");
-  std::string key;
-  std::size_t kib = 0;
-  while (in >> key >> kib) {
-    if (key == "MemAvailable:") return kib * 1024;
-    in.ignore(64, '\n');
-  }
-  return 0;
 }
 
 }  // namespace espalier

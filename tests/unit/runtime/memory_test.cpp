@@ -1,0 +1,33 @@
+#include "runtime/memory.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "runtime/queue.h"
+#include "support/errors.h"
+
+namespace espalier {
+namespace {
+
+TEST(HostMemory, MoreThanIsFreeIsRefused) {
+  const std::size_t free = free_memory<Cpu>(0);
+  ASSERT_GT(free, 0U);
+  for (const std::size_t bytes : {free * 2, std::numeric_limits<std::size_t>::max()}) {
+    test::expect_error(ErrorCode::out_of_memory, {"a stage", "MiB", "close other programs"},
+                       [&] { const Buffer<Cpu> buffer(bytes, 0, "a stage"); });
+  }
+}
+
+TEST(HostMemory, IsAlignedAndWritable) {
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{1000}, std::size_t{1} << 20U}) {
+    const Buffer<Cpu> buffer(bytes, 0, "buffer");
+    ASSERT_NE(buffer.data(), nullptr);
+    EXPECT_EQ(buffer.bytes(), bytes);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % kAlignment, 0U);
+    std::fill_n(buffer.data(), bytes, std::byte{7});
+  }
+}
+
+}  // namespace
+}  // namespace espalier
