@@ -17,6 +17,10 @@ constexpr double kSmallestTurn = 0.2;
 // Shape is 4 sqrt(3) area over the sum of squared edges, 1 for equal edges. Triangles below this are made only from worse ones.
 constexpr double kWorstShape = 0.01;
 
+// Faces around a new vertex. Hubs of more faces than that keep their edges until enough of the rim has gone, because every
+// collapse at one would look at all of it.
+constexpr std::int32_t kMostAround = 512;
+
 double shape_of(const Point& cross, double squared_edges) { return 2 * std::sqrt(3.0) * cross.norm() / squared_edges; }
 
 }  // namespace
@@ -40,6 +44,7 @@ Collapser::Collapser(CollapseMesh mesh, Merged merged) : mesh_(std::move(mesh)),
     for (const std::int32_t v : mesh_.faces[f]) {
       FaceList& list = lists_[at(v)];
       pool_[at(list.begin + list.count++)] = static_cast<std::int32_t>(f);
+      ++list.alive;
     }
   }
   alive_ = static_cast<std::int64_t>(mesh_.faces.size());
@@ -246,6 +251,7 @@ void Collapser::merge(std::int32_t gone, std::int32_t kept, const Point& to) {
   for (const std::int32_t f : around_gone) {
     auto& face = mesh_.faces[at(f)];
     if (face[0] == kept || face[1] == kept || face[2] == kept) {
+      for (const std::int32_t v : face) --lists_[at(v)].alive;
       face[0] = -1;
       --alive_;
     } else {
@@ -264,12 +270,13 @@ void Collapser::merge(std::int32_t gone, std::int32_t kept, const Point& to) {
     pool_.resize(pool_.size() + at(list.capacity));
   }
   std::copy(around_kept.begin(), around_kept.end(), pool_.begin() + list.begin);
-  list.count = count;
-  spare.count = 0;
+  list.count = list.alive = count;
+  spare.count = spare.alive = 0;
   ++versions_[at(kept)];
 }
 
 bool Collapser::collapse(std::int32_t u, std::int32_t v) {
+  if (lists_[at(u)].alive + lists_[at(v)].alive > kMostAround) return false;
   gather(u, around_u_);
   gather(v, around_v_);
   if (!link_holds(u, v)) return false;

@@ -61,6 +61,7 @@ class Collapser {
   struct FaceList {
     std::int64_t begin = 0;
     std::int32_t count = 0, capacity = 0;
+    std::int32_t alive = 0;  // of the listed faces, those that are left
     [[nodiscard]] bool empty_or_dead() const { return count == 0; }
   };
   struct Placement {

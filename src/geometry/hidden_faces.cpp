@@ -289,6 +289,8 @@ class HiddenFaces {
   void test_patches() {
     std::vector<std::uint8_t> inner(side_.size());
     std::transform(side_.begin(), side_.end(), inner.begin(), [](Side s) { return s == Side::inner ? 1 : 0; });
+    inner_at_.assign(at(edges_.count()), 0);
+    for (std::size_t c = 0; c < edges_.of_face.size(); ++c) inner_at_[at(edges_.of_face[c])] += inner[c / 3];
     const Groups groups = connected(inner);
     for (std::int64_t g = 0; g < groups.count(); ++g) {
       const auto patch = groups.of(g);
@@ -310,10 +312,13 @@ class HiddenFaces {
 
   // Unseen faces beside what was removed that hang by one edge at most.
   void drop_hanging() {
+    constexpr std::size_t kFewFaces = 16;  // looking from every page of a book at every other would take forever
     std::vector<std::int32_t> queue;
     const auto add_neighbours = [&](std::int32_t f) {
       for (std::int64_t k = 0; k < 3; ++k) {
-        for (const std::int32_t c : edges_.corners_of(edges_.of_face[at(3 * std::int64_t{f} + k)])) {
+        const auto corners = edges_.corners_of(edges_.of_face[at(3 * std::int64_t{f} + k)]);
+        if (corners.size() > kFewFaces) continue;
+        for (const std::int32_t c : corners) {
           if (keep_[at(c / 3)] != 0 && share_[at(c / 3)] == 0) queue.push_back(c / 3);
         }
       }
@@ -336,6 +341,7 @@ class HiddenFaces {
   double unit_ = 1;
   std::vector<float> share_;  // of the views that see each face
   std::vector<Side> side_;
+  std::vector<std::int32_t> inner_at_;  // inner faces at each edge
   std::vector<std::uint8_t> keep_;
 };
 

@@ -314,9 +314,9 @@ void refine(HolePatch& patch, const HoleRim& rim, std::vector<double> edge_lengt
       edge_length.push_back(wanted);
       split = true;
     }
-    if (monitor != nullptr) monitor->check();
     constexpr int kTurns = 32;
     for (int i = 0; i < kTurns && edges.relax(); ++i) {
+      if (monitor != nullptr) monitor->check();
     }
     if (!split) break;
   }

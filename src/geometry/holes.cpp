@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -85,8 +86,7 @@ class HoleFiller {
     rim.has_edge = [this, &outline](std::int32_t i, std::int32_t j) {
       const std::int32_t a = outline.vertices[at(i)];
       const std::int32_t b = outline.vertices[at(j)];
-      return edges_.find(a, b) >= 0 ||
-             std::binary_search(added_.begin(), added_.end(), std::pair(std::min(a, b), std::max(a, b)));
+      return edges_.find(a, b) >= 0 || added_.count({std::min(a, b), std::max(a, b)}) != 0;
     };
     return rim;
   }
@@ -139,10 +139,9 @@ class HoleFiller {
         mesh_.faces.push_back(ids[at(face[k])]);
         const std::int32_t a = face[k];
         const std::int32_t b = face[(k + 1) % 3];
-        if (at(a) < rim && at(b) < rim) added_.emplace_back(std::min(ids[at(a)], ids[at(b)]), std::max(ids[at(a)], ids[at(b)]));
+        if (at(a) < rim && at(b) < rim) added_.emplace(std::min(ids[at(a)], ids[at(b)]), std::max(ids[at(a)], ids[at(b)]));
       }
     }
-    std::sort(added_.begin(), added_.end());
     report_.faces += static_cast<std::int64_t>(patch.faces.size());
     report_.vertices += static_cast<std::int64_t>(patch.points.size() - rim);
   }
@@ -153,7 +152,7 @@ class HoleFiller {
   MeshEdges edges_;  // of the mesh as it came
   std::vector<std::int32_t> piece_;
   std::vector<double> area_, length_;
-  std::vector<std::pair<std::int32_t, std::int32_t>> added_;
+  std::set<std::pair<std::int32_t, std::int32_t>> added_;
   HoleReport report_;
 };
 
@@ -169,7 +168,13 @@ Mesh holes_filled(const Mesh& mesh, const HoleOptions& options, const Monitor* m
     fail(ErrorCode::invalid_argument, "holes: limits of ", options.largest_perimeter, " and ", options.most_edges,
          " edges; both must be at least 0");
   }
-  Mesh result = mesh;
+  // A face that names a vertex twice has no two sides, and no outline runs along it.
+  std::vector<std::uint8_t> keep(at(mesh.face_count()), 1);
+  for (std::int64_t i = 0; i < mesh.face_count(); ++i) {
+    const std::int32_t* const f = face_of(mesh, i);
+    if (f[0] == f[1] || f[1] == f[2] || f[2] == f[0]) keep[at(i)] = 0;
+  }
+  Mesh result = std::find(keep.begin(), keep.end(), 0) == keep.end() ? mesh : with_faces(mesh, keep);
   const HoleReport found = HoleFiller(result, options, monitor).run();
   if (report != nullptr) *report = found;
   return result;

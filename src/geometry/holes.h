@@ -19,7 +19,8 @@ struct HoleReport {
   std::int64_t faces = 0, vertices = 0;  // added
 };
 
-// Fills the openings that are no larger than asked. New faces and vertices come after the old ones, which stay as they are;
+// Fills the openings that are no larger than asked. New faces and vertices come after the old ones, which stay as they are
+// (but for faces that name a vertex twice, which go);
 // new vertices lie in the surface of the filling, with attributes of the mean of their triangle.
 //
 // Outlines are followed around fans of faces, so that openings that touch in a vertex are told apart; one that passes a vertex

@@ -20,11 +20,25 @@ constexpr std::int64_t kBlockFaces = 24576;  // a block and its queue stay in a 
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 // Weight of an opening's outline against the surface, per squared length of an edge.
 constexpr double kOutlineWeight = 10.0;
-// Blocks stop at this many times the faces asked for, and a round leaves at least this share of the faces.
+// Blocks stop at this many times the faces asked for.
 constexpr std::int64_t kBlocksStopAt = 3;
-constexpr double kRoundShare = 0.3;
+// Share of the free vertices that a round takes at most. Vertices where blocks meet wait for the next round; what lies between
+// must not pay for them.
+constexpr double kRoundShare = 0.75;
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+// How far the work has come.
+struct Course {
+  const Monitor* monitor;
+  std::int64_t from, to;  // faces
+  void at(std::int64_t faces) const {
+    if (monitor == nullptr) return;
+    monitor->check();
+    const auto share = static_cast<double>(from - faces) / static_cast<double>(std::max<std::int64_t>(from - to, 1));
+    monitor->progress(static_cast<int>(1000 * std::clamp(share, 0.0, 1.0)), 1000);
+  }
+};
 
 // The whole mesh while it is worked on: positions in units of its box's diagonal around the centre.
 struct Work {
@@ -167,7 +181,7 @@ struct Block {
 
 class BlockRound {
  public:
-  BlockRound(Work& work, int round, const Monitor* monitor) : work_(work), monitor_(monitor) {
+  BlockRound(Work& work, int round, const Course& course) : work_(work), course_(course) {
     const std::vector<std::int32_t> order = along_curve(work.mesh, round);
     const auto faces = static_cast<std::int64_t>(order.size());
     const std::int64_t count = (faces + kBlockFaces - 1) / kBlockFaces;
@@ -185,14 +199,21 @@ class BlockRound {
     }
     std::vector<std::int32_t> local(work.mesh.points.size(), -1);  // only a vertex's owner reads and writes it
     parallel_for(count, 1, [&](std::int64_t b) {
-      if (monitor_ != nullptr) monitor_->check();
+      if (course_.monitor != nullptr) course_.monitor->check();
       build(blocks_[at(b)], {order.data() + begin_of(b), at(begin_of(b + 1) - begin_of(b))}, owner, local);
     });
   }
 
-  // Collapses in all blocks under a common limit on the error, which is raised until at most `target` faces are left or
-  // nothing is left to collapse. No block goes far below its own share of the target, however flat it is.
-  void run(std::int64_t target) {
+  // Collapses in all blocks under a common limit on the error, which is raised until at most `stop` faces are left or the
+  // round's share is done. No block goes far below its own share, however flat it is.
+  void run(std::int64_t stop) {
+    std::int64_t free = 0;
+    for (const Block& block : blocks_) {
+      const auto& kinds = block.collapser->mesh().kinds;
+      free += std::count_if(kinds.begin(), kinds.end(), [](std::uint8_t kind) { return (kind & (kLocked | kComplex)) == 0; });
+    }
+    const std::int64_t target =
+        std::max(stop, face_count() - static_cast<std::int64_t>(2 * kRoundShare * static_cast<double>(free)));
     const auto total = static_cast<double>(face_count());
     std::vector<std::int64_t> least(blocks_.size());
     for (std::size_t b = 0; b < blocks_.size(); ++b) {
@@ -203,8 +224,9 @@ class BlockRound {
     constexpr double kStep = 4;
     constexpr double kLast = 1;
     for (double limit = kFirst; limit < kLast && face_count() > target; limit *= kStep) {
+      course_.at(face_count());
       parallel_for(static_cast<std::int64_t>(blocks_.size()), 1,
-                   [&](std::int64_t b) { blocks_[at(b)].collapser->run(limit, least[at(b)], monitor_); });
+                   [&](std::int64_t b) { blocks_[at(b)].collapser->run(limit, least[at(b)], course_.monitor); });
     }
     write_back();
   }
@@ -275,7 +297,7 @@ class BlockRound {
   }
 
   Work& work_;
-  const Monitor* monitor_;
+  const Course& course_;
   std::vector<Block> blocks_;
 };
 
@@ -290,12 +312,20 @@ std::vector<std::int32_t> flat_faces(const CollapseMesh& mesh) {
   return faces;
 }
 
-void collapse_whole(Work& work, std::int64_t target, const Monitor* monitor) {
+void collapse_whole(Work& work, std::int64_t target, const Course& course) {
   Collapser collapser(std::move(work.mesh), carry(work, nullptr));
+  constexpr std::int64_t kSlice = 16384;  // faces between two reports
   for (const Strictness strictness : {Strictness::shape, Strictness::winding, Strictness::area, Strictness::none}) {
     while (collapser.face_count() > target) {
       collapser.fill_queue(strictness);
-      if (collapser.run(kNoLimit, target, monitor) == 0) break;
+      std::int64_t collapses = 0;
+      while (collapser.face_count() > target) {
+        course.at(collapser.face_count());
+        const std::int64_t done = collapser.run(kNoLimit, std::max(target, collapser.face_count() - kSlice), course.monitor);
+        if (done == 0) break;
+        collapses += done;
+      }
+      if (collapses == 0) break;
     }
   }
   work.mesh = collapser.mesh();
@@ -403,17 +433,19 @@ Mesh simplified(const Mesh& mesh, std::int64_t target_faces, const Monitor* moni
          "simplify: the mesh has texture coordinates, which do not survive; simplify before unwrapping");
   }
   if (mesh.face_count() <= target_faces) return mesh;
+  const Course course{monitor, mesh.face_count(), target_faces};
+  course.at(mesh.face_count());
   Work work = start_work(mesh);
   for (int round = 0; round < 8; ++round) {
     const auto faces = static_cast<std::int64_t>(work.mesh.faces.size());
     const std::int64_t stop = kBlocksStopAt * target_faces;
     if (faces < 2 * kBlockFaces || 2 * faces < 3 * stop) break;
-    const auto least = static_cast<std::int64_t>(kRoundShare * static_cast<double>(faces));
-    BlockRound(work, round, monitor).run(std::max(stop, least));
+    BlockRound(work, round, course).run(stop);
+    if (static_cast<std::int64_t>(work.mesh.faces.size()) > faces - faces / 5) break;  // too much is locked
   }
-  collapse_whole(work, target_faces, monitor);
+  collapse_whole(work, target_faces, course);
   const auto left = [&] { return static_cast<std::int64_t>(work.mesh.faces.size()); };
-  if (left() > target_faces && split_fans(work)) collapse_whole(work, target_faces, monitor);
+  if (left() > target_faces && split_fans(work)) collapse_whole(work, target_faces, course);
   if (left() > target_faces) drop_pieces(work, target_faces);
   return finished(work);
 }

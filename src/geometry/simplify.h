@@ -24,7 +24,7 @@ namespace espalier {
 //
 // Throws invalid_argument for what check_mesh refuses, a mesh without faces and a target below 1; unsupported for a mesh
 // with texture coordinates, whose seams a collapse would tear: simplify before unwrapping. The monitor is asked many times a
-// second whether to stop; no progress is reported.
+// second whether to stop, and told how many of the faces to go have gone.
 [[nodiscard]] Mesh simplified(const Mesh& mesh, std::int64_t target_faces, const Monitor* monitor = nullptr);
 
 // Faces that are left when the share `ratio` in [0, 1) of them goes; at least 1.

@@ -6,21 +6,12 @@
 #include "geometry/mesh_report.h"
 #include "support/errors.h"
 #include "support/mesh_shapes.h"
+#include "unit/geometry/mesh_checks.h"
 
 namespace espalier {
 namespace {
 
 using namespace test;
-
-void expect_closed(const Mesh& mesh, std::int64_t euler) {
-  const MeshReport report = report_of(mesh);
-  EXPECT_TRUE(report.watertight);
-  EXPECT_TRUE(report.consistent_winding);
-  EXPECT_EQ(report.non_manifold_vertices, 0);
-  EXPECT_EQ(report.duplicate_faces, 0);
-  EXPECT_EQ(report.euler(), euler);
-  EXPECT_GT(report.volume, 0);
-}
 
 // A sphere without the cap above a height.
 Mesh bowl(int n, double height) {
@@ -189,6 +180,14 @@ TEST(Holes, ColoursAndNormalsFollow) {
   for (std::size_t i = 0; i < result.normals.size(); i += 3) {
     EXPECT_NEAR(std::hypot(result.normals[i], result.normals[i + 1], result.normals[i + 2]), 1, 1e-4);
   }
+}
+
+TEST(Holes, FacesThatNameAVertexTwiceGo) {
+  Mesh open = bowl(6, 0.3);
+  const std::int64_t faces = holes_filled(open, up_to(5)).face_count();
+  add_face(open, 0, 0, 1);
+  add_face(open, open.faces[0], open.faces[1], open.faces[1]);
+  EXPECT_EQ(holes_filled(open, up_to(5)).face_count(), faces);
 }
 
 TEST(Holes, Errors) {
