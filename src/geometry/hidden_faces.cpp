@@ -231,10 +231,7 @@ class HiddenFaces {
     for (const std::int32_t f : patch) {
       for (std::int64_t k = 0; k < 3; ++k) {
         const std::int32_t e = edges_.of_face[at(3 * std::int64_t{f} + k)];
-        const auto corners = edges_.corners_of(e);
-        const auto inner =
-            std::count_if(corners.begin(), corners.end(), [&](std::int32_t c) { return side_[at(c / 3)] == Side::inner; });
-        if (static_cast<std::int64_t>(corners.size()) - inner == 1) open.push_back(e);
+        if (edges_.degree(e) - inner_at_[at(e)] == 1) open.push_back(e);
       }
     }
     std::sort(open.begin(), open.end());
