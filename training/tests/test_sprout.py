@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from sprout import checkpoint as ck, data, flat, nets, objects as ob, sparse, train_slat  # noqa: E402
+import held_out  # noqa: E402
+from sprout import checkpoint as ck, data, flat, nets, objects as ob, sparse, splat, train_slat  # noqa: E402
 
 
 def thin(n=2):
@@ -27,6 +28,27 @@ class Data(unittest.TestCase):
         a, b = ob.draw(21, 5, 'cpu')[0], ob.draw(21, 5, 'cpu')[0]
         self.assertTrue(torch.equal(a, b))
         self.assertFalse(torch.equal(a, ob.draw(21, 6, 'cpu')[0]))
+
+    def test_evaluation_set_is_the_one_on_file(self):
+        objs, fam, views, cams = held_out.evaluation_set()
+        f = ck.read_safetensors(held_out.FILE)
+        self.assertTrue(torch.allclose(torch.tensor(f['objects']), objs, atol=1e-6))
+        self.assertTrue(torch.equal(torch.tensor(f['views']), views))
+        self.assertTrue(torch.allclose(torch.tensor(f['cameras']), cams, atol=.02))       # framed by a small picture: a pixel may flip
+
+    def test_nudged_objects_keep_their_shape(self):
+        o = ob.draw(21, 5, 'cpu')[0][:4].contiguous()
+        torch.manual_seed(0)
+        q = ob.nudge(o, size=.04, shift=0., turn=0.)
+        s = (q[:, 0, 15] / o[:, 0, 15])
+        p = torch.rand(4, 50, 3) - .5
+        who = torch.arange(4, dtype=torch.int32).repeat_interleave(50)
+        a = ob.points(o, who, p.reshape(-1, 3).contiguous()).view(4, 50)
+        b = ob.points(q.contiguous(), who, (p * s.view(-1, 1, 1)).reshape(-1, 3).contiguous()).view(4, 50)
+        self.assertTrue(torch.allclose(b, a * s[:, None], atol=1e-4))
+        turned = ob.nudge(o, size=0., shift=0., turn=.06)
+        axes = turned[:, 0, 6:15].view(-1, 3, 3)
+        self.assertTrue(torch.allclose(axes @ axes.transpose(1, 2), torch.eye(3).expand(4, 3, 3), atol=1e-5))
 
     def test_fitted_and_visible(self):
         o, _ = ob.draw(21, 5, 'cpu')
@@ -122,6 +144,14 @@ class Slat(unittest.TestCase):
         self.assertTrue(all(l.item() < 1e-3 for l in train_slat.mesh_loss(best, S)))
         self.assertIn('sdf_error', train_slat.mesh_loss(best, S, True))
         train_slat.gs_loss(gs, g, S, True), train_slat.rf_loss(rf, r, S, True)
+
+    def test_splats(self):
+        cam = splat.orbit(0., 0.)
+        one = lambda x, a, c: (torch.tensor([x]), torch.tensor([c]), torch.full((1, 3), .05), torch.tensor([[1., 0, 0, 0]]), torch.tensor([a]))
+        near, far = one([0., -.2, 0.], .6, [1., 0, 0]), one([0., .2, 0.], .9, [0., 1, 0])
+        img = splat.render(*(torch.cat([b, a]) for a, b in zip(near, far)), cam, 32)
+        self.assertTrue(torch.allclose(img[16, 16], torch.tensor([.6, .36, 0, .96]), atol=.03))
+        self.assertEqual(splat.psnr(img, img), 99.)
 
     def test_flow_sees_the_picture(self):
         S = data.Surface(thin(2), .1)

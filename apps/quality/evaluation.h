@@ -1,0 +1,49 @@
+// Generation over the evaluation set, and what comes of it.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "espalier/espalier.h"
+#include "held_out.h"
+
+namespace espalier::quality {
+
+struct Settings {
+  PipelineOptions pipeline{};
+  std::uint32_t seed = 42;
+  std::filesystem::path folder;  // for conditioning pictures, which stay, and whatever a run needs for a while
+};
+
+// Scores of one object.
+struct Row {
+  std::string family;
+  std::int64_t voxels = 0;
+  double voxel_f = 0, mismatch_f = 0;  // mismatch: against another object of the set
+  double mesh_precision = 0, mesh_recall = 0, mesh_f = 0;
+  double psnr = 0;          // dB, mean over the views
+  double colour_error = 0;  // 0 ... 255
+  double seconds = 0;
+};
+
+struct Measure {
+  std::string key, title, unit;
+  double value = 0, bar = 0;
+  bool at_least = true;  // else the bar is an upper limit
+  [[nodiscard]] bool met() const { return at_least ? value >= bar : value <= bar; }
+};
+
+struct Report {
+  std::string device, precision;
+  std::vector<Row> rows;
+  std::vector<Measure> measures;
+  bool repeatable = false;  // a second run of the first object gave the same files
+};
+
+// Generates an asset from each object's picture and scores it. `told` hears of every finished row.
+[[nodiscard]] Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings,
+                              const std::function<void(const Row&)>& told);
+
+[[nodiscard]] nlohmann::ordered_json json_of(const Report& report);
+
+}  // namespace espalier::quality
