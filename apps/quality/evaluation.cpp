@@ -139,6 +139,7 @@ class Evaluation {
 
 std::vector<double> column(const std::vector<Row>& rows, double Row::*field) {
   std::vector<double> values;
+  values.reserve(rows.size());
   for (const Row& row : rows) values.push_back(row.*field);
   return values;
 }

@@ -12,9 +12,11 @@ void check_settings(const SamplerSettings& s, const std::string& stage) {
     fail(ErrorCode::invalid_argument, stage, ": ", name, " = ", value, " is not allowed; it must be ", allowed);
   };
   if (s.steps < 1 || s.steps > 1000) refuse("steps", s.steps, "between 1 and 1000");
-  if (!std::isfinite(s.strength) || s.strength < 0 || s.strength > 100) refuse("guidance strength", s.strength, "between 0 and 100");
+  if (!std::isfinite(s.strength) || s.strength < 0 || s.strength > 100)
+    refuse("guidance strength", s.strength, "between 0 and 100");
   if (!std::isfinite(s.rescale_t) || s.rescale_t <= 0 || s.rescale_t > 1000) refuse("rescale_t", s.rescale_t, "in (0, 1000]");
-  if (!std::isfinite(s.interval_lo) || !std::isfinite(s.interval_hi)) refuse("guidance interval", s.interval_lo, "two finite numbers");
+  if (!std::isfinite(s.interval_lo) || !std::isfinite(s.interval_hi))
+    refuse("guidance interval", s.interval_lo, "two finite numbers");
 }
 
 std::vector<double> flow_times(int steps, double rescale_t) {
@@ -34,7 +36,8 @@ std::vector<int> branches_of_step(const SamplerSettings& settings, int step, dou
   } else {
     for (int i = 0; i < conditions; ++i) branches.push_back(i);
   }
-  if (settings.guided && settings.interval_lo <= t && t <= settings.interval_hi) branches.push_back(kNegative);
+  const bool guides = settings.guided && settings.strength > 0;
+  if (guides && settings.interval_lo <= t && t <= settings.interval_hi) branches.push_back(kNegative);
   return branches;
 }
 
@@ -63,8 +66,8 @@ void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings
     for (std::int64_t b = 1; b < positive; ++b) combine<Dev, float>(queue, 1.0F, row(0), 1.0F, row(b), row(0));
     const auto n = static_cast<double>(positive);
     if (guided) {
-      combine<Dev, float>(queue, static_cast<float>((1.0 + settings.strength) / n), row(0), static_cast<float>(-settings.strength),
-                          row(count - 1), row(0));
+      combine<Dev, float>(queue, static_cast<float>((1.0 + settings.strength) / n), row(0),
+                          static_cast<float>(-settings.strength), row(count - 1), row(0));
     } else if (positive > 1) {
       combine<Dev, float>(queue, static_cast<float>(1.0 / n), row(0), 0.0F, row(0), row(0));
     }

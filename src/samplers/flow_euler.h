@@ -20,9 +20,9 @@ struct SamplerSettings {
   int steps = 25;
   double rescale_t = 1.0;
   double sigma_min = 1e-5;
-  bool guided = false;            // false: FlowEulerSampler, the negative condition is never evaluated
-  double strength = 0.0;          // v = (1 + strength) v_cond - strength v_neg
-  double interval_lo = 0.0;       // guidance applies where lo <= t <= hi, both ends included
+  bool guided = false;       // false: FlowEulerSampler, the negative condition is never evaluated
+  double strength = 0.0;     // v = (1 + strength) v_cond - strength v_neg; at 0 v_neg is not evaluated
+  double interval_lo = 0.0;  // guidance applies where lo <= t <= hi, both ends included
   double interval_hi = 1.0;
   MultiImage multi_image = MultiImage::stochastic;
 };
@@ -42,7 +42,8 @@ inline constexpr int kNegative = -1;
 
 // Writes the velocities at (x, t) for each branch, one after another, into `out` [branches, n]. x [n].
 template <class Dev>
-using Velocity = std::function<void(View<Dev, const float, 1> x, double t, std::span<const int> branches, View<Dev, float, 2> out)>;
+using Velocity =
+    std::function<void(View<Dev, const float, 1> x, double t, std::span<const int> branches, View<Dev, float, 2> out)>;
 
 // What a step did, for progress and tests. Views are valid during the call.
 template <class Dev>

@@ -101,7 +101,7 @@ def load(root, name):
 
 
 SAMPLERS = {'sparse_structure_sampler': {'steps': 12, 'cfg_strength': 2.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 10.0},
-            'slat_sampler': {'steps': 8, 'cfg_strength': 1.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 5.0}}
+            'slat_sampler': {'steps': 8, 'cfg_strength': 0.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 5.0}}
 
 
 def pipeline(mean, std, samplers=None):

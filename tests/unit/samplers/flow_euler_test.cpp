@@ -12,6 +12,7 @@ int guided_steps(int steps) {
   s.steps = steps;
   s.rescale_t = 3.0;
   s.guided = true;
+  s.strength = 1.0;
   s.interval_lo = 0.5;
   const auto t = flow_times(steps, s.rescale_t);
   int n = 0;
@@ -38,6 +39,7 @@ TEST(FlowTimes, RunFromOneToZero) {
 TEST(Branches, StochasticTakesTurnsAndMultidiffusionTakesAll) {
   SamplerSettings s;
   s.guided = true;
+  s.strength = 1.0;
   s.interval_lo = 0.5;
   EXPECT_EQ(branches_of_step(s, 4, 0.9, 3), (std::vector<int>{1, kNegative}));
   EXPECT_EQ(branches_of_step(s, 4, 0.1, 3), (std::vector<int>{1}));
@@ -47,7 +49,8 @@ TEST(Branches, StochasticTakesTurnsAndMultidiffusionTakesAll) {
 }
 
 TEST(Settings, ImpossibleOnesAreRefusedByName) {
-  for (const auto& [steps, strength] : {std::pair{0, 1.0}, std::pair{1001, 1.0}, std::pair{10, -1.0}, std::pair{10, std::nan("")}}) {
+  for (const auto& [steps, strength] :
+       {std::pair{0, 1.0}, std::pair{1001, 1.0}, std::pair{10, -1.0}, std::pair{10, std::nan("")}}) {
     SamplerSettings s;
     s.steps = steps;
     s.strength = strength;
@@ -71,6 +74,15 @@ TEST(SampleFlow, IntegratesALinearField) {
   EXPECT_NEAR(x[1], 1.0 - 2.0 * std::exp(-1.0), 1e-3);
 }
 
+TEST(BranchesOfStep, NoNegativeConditionWithoutStrength) {
+  SamplerSettings s;
+  s.guided = true;
+  s.strength = 0.0;
+  EXPECT_EQ(branches_of_step(s, 0, 0.7, 1), std::vector<int>{0});
+  s.strength = 0.5;
+  EXPECT_EQ(branches_of_step(s, 0, 0.7, 1), (std::vector<int>{0, kNegative}));
+}
+
 TEST(SampleFlow, GuidanceAndAverageCombineBranches) {
   Queue<Cpu> queue;
   Arena<Cpu> arena(1 << 16, 0, "test");
@@ -83,7 +95,8 @@ TEST(SampleFlow, GuidanceAndAverageCombineBranches) {
   s.multi_image = MultiImage::multidiffusion;
   const Velocity<Cpu> field = [](View<Cpu, const float, 1>, double t, std::span<const int> branches, View<Cpu, float, 2> out) {
     EXPECT_EQ(t, 1.0);
-    for (std::size_t b = 0; b < branches.size(); ++b) out(static_cast<std::int64_t>(b), 0) = branches[b] == kNegative ? 5.0F : 1.0F + 2.0F * static_cast<float>(branches[b]);
+    for (std::size_t b = 0; b < branches.size(); ++b)
+      out(static_cast<std::int64_t>(b), 0) = branches[b] == kNegative ? 5.0F : 1.0F + 2.0F * static_cast<float>(branches[b]);
   };
   sample_flow<Cpu>(queue, View<Cpu, float, 1>(x.data(), {1}), s, 2, field);
   EXPECT_FLOAT_EQ(x[0], -(3.0F * 2.0F - 2.0F * 5.0F));  // mean of 1 and 3 is 2
