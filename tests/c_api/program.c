@@ -1,0 +1,129 @@
+/* The C interface used as a C program uses it: program CHECKPOINT PICTURE FOLDER. Ends with 0 when all is as it should be. */
+#include <espalier/espalier_c.h>
+#include <stdio.h>
+#include <string.h>
+
+static int failures = 0;
+
+static void expect(int condition, const char* what, const espalier_error* error) {
+  if (condition) return;
+  ++failures;
+  fprintf(stderr, "not so: %s (%d: %s)\n", what, (int)error->code, error->message);
+}
+
+struct watch {
+  int reports, messages;
+  double fraction;
+  int stop_after;
+};
+
+static void progress(void* context, const char* stage, int step, int steps, double fraction) {
+  struct watch* w = context;
+  if (stage[0] != '\0' && step <= steps && fraction >= w->fraction) ++w->reports;
+  w->fraction = fraction;
+}
+static int cancelled(void* context) {
+  const struct watch* w = context;
+  return w->stop_after > 0 && w->reports >= w->stop_after;
+}
+static void message(void* context, const char* line) {
+  struct watch* w = context;
+  if (line[0] != '\0') ++w->messages;
+}
+
+static void mistakes(espalier_pipeline* pipeline) {
+  espalier_error error;
+  espalier_request request = espalier_request_defaults();
+  const char* none[] = {"no such picture.png"};
+  espalier_options options = {NULL, NULL, (espalier_precision)7, ESPALIER_TIER_AUTO};
+  expect(espalier_pipeline_open("no such folder", NULL, &error) == NULL && error.code == ESPALIER_NOT_FOUND &&
+             strstr(error.message, "no such folder") != NULL,
+         "a missing checkpoint", &error);
+  expect(espalier_pipeline_open(NULL, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "no checkpoint",
+         &error);
+  expect(espalier_pipeline_open("a", &options, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "precision 7",
+         &error);
+  expect(espalier_generate(NULL, &request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "no pipeline",
+         &error);
+  expect(espalier_generate(pipeline, NULL, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "no request",
+         &error);
+  expect(espalier_generate(pipeline, &request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "no picture",
+         &error);
+  request.images = none;
+  request.image_count = 1;
+  expect(espalier_generate(pipeline, &request, NULL, &error) == NULL && error.code == ESPALIER_NOT_FOUND, "no such picture",
+         &error);
+  expect(espalier_generate(pipeline, &request, NULL, NULL) == NULL, "no error asked for", &error);
+  expect(espalier_asset_save(NULL, "a.glb", 0.0, &error) == ESPALIER_INVALID_ARGUMENT, "no asset", &error);
+}
+
+static void work(espalier_pipeline* pipeline, const char* picture, const char* folder) {
+  espalier_error error;
+  struct watch seen = {0, 0, 0.0, 0}, stopping = {0, 0, 0.0, 2};
+  espalier_observer observer = {&seen, progress, cancelled, message};
+  espalier_request request = espalier_request_defaults();
+  espalier_asset *asset, *again;
+  const int32_t* faces;
+  size_t vertices = 0, face_values = 0, colours = 0, voxels = 0, i;
+  char path[4096];
+  request.images = &picture;
+  request.image_count = 1;
+  request.structure.steps = 2;
+  request.structure.guidance = 0.0;
+  request.latent.steps = 1;
+  request.latent.guidance = 0.0;
+
+  observer.context = &stopping;
+  expect(espalier_generate(pipeline, &request, &observer, &error) == NULL && error.code == ESPALIER_CANCELLED, "cancel",
+         &error);
+  observer.context = &seen;
+  request.gaussians = 0;
+  asset = espalier_generate(pipeline, &request, &observer, &error);
+  expect(asset != NULL && error.code == ESPALIER_OK && error.message[0] == '\0', "generate", &error);
+  expect(seen.reports > 4 && seen.fraction > 0.5, "progress", &error);
+  faces = espalier_asset_faces(asset, &face_values);
+  expect(espalier_asset_vertices(asset, &vertices) != NULL && espalier_asset_colours(asset, &colours) != NULL &&
+             colours == vertices && face_values % 3 == 0 && face_values > 0,
+         "arrays", &error);
+  for (i = 0; i < face_values; ++i) {
+    if (faces[i] < 0 || (size_t)faces[i] >= vertices / 3) {
+      expect(0, "indices of faces", &error);
+      break;
+    }
+  }
+  expect(espalier_asset_voxels(asset, &voxels) != NULL && voxels % 3 == 0 && voxels > 0, "voxels", &error);
+  expect(espalier_asset_gaussian_count(asset) == 0, "no Gaussians", &error);
+  snprintf(path, sizeof path, "%s/a.glb", folder);
+  expect(espalier_asset_save(asset, path, 0.0, &error) == ESPALIER_OK, "save", &error);
+  snprintf(path, sizeof path, "%s/none/a.glb", folder);
+  expect(espalier_asset_save(asset, path, 0.0, &error) != ESPALIER_OK && strstr(error.message, "none") != NULL, "no folder",
+         &error);
+  snprintf(path, sizeof path, "%s/a.png", folder);
+  expect(espalier_asset_save_preview(asset, path, &error) == ESPALIER_OK, "preview", &error);
+  snprintf(path, sizeof path, "%s/a.safetensors", folder);
+  expect(espalier_asset_save_latent(asset, path, &error) == ESPALIER_OK, "latent", &error);
+  request.mesh = 0;
+  request.gaussians = 1;
+  again = espalier_decode(pipeline, path, &request, NULL, &error);
+  expect(again != NULL && espalier_asset_gaussian_count(again) > 0, "decode", &error);
+  espalier_asset_free(again);
+  espalier_asset_free(asset);
+}
+
+int main(int argc, char** argv) {
+  espalier_error error;
+  espalier_options options = {"cpu", NULL, ESPALIER_PRECISION_FULL, ESPALIER_TIER_LOW};
+  espalier_pipeline* pipeline;
+  if (argc != 4) return 2;
+  pipeline = espalier_pipeline_open(argv[1], &options, &error);
+  expect(pipeline != NULL, "open", &error);
+  if (pipeline != NULL) {
+    mistakes(pipeline);
+    work(pipeline, argv[2], argv[3]);
+  }
+  espalier_pipeline_close(pipeline);
+  espalier_pipeline_close(NULL);
+  espalier_asset_free(NULL);
+  printf("espalier %s from C: %d failures\n", espalier_version(), failures);
+  return failures == 0 ? 0 : 1;
+}
