@@ -35,6 +35,10 @@ int run(const RunOptions& options) {
   Bench<Dev> bench(options.ordinal);
   if (options.renders) {
     run_renders<Dev>(bench.queue, options, tally);
+    run_mesh_renders<Dev>(bench.queue, options, tally);
+    if (tally.compared == 0) {
+      fail(ErrorCode::not_found, options.folder.string(), " has no pictures in gaussian_render/ or mesh_raster/");
+    }
   } else if (options.large) {
     run_large<Dev, T>(bench, options, kHalf, tally);
   } else {
@@ -96,7 +100,7 @@ int main(int argc, char** argv) {
   app.add_option("--precision", precision, "full or half (cuda only)")->check(CLI::IsMember({"full", "half"}));
   app.add_option("--case", options.only, "only these cases");
   app.add_flag("--large", options.large, "the full-size forwards of image-large instead of the cases");
-  app.add_flag("--renders", options.renders, "the pictures of gaussian_render/ instead of the cases");
+  app.add_flag("--renders", options.renders, "the pictures of gaussian_render/ and mesh_raster/ instead of the cases");
   CLI11_PARSE(app, argc, argv);
   options.folder = folder;
   try {

@@ -64,12 +64,7 @@ double compare_picture(Queue<Dev>& queue, const SafetensorsFile& file) {
 template <class Dev>
 void run_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally) {
   constexpr double kLeast = 45.0;  // dB
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(options.folder / "gaussian_render")) {
-    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  for (const auto& path : files) {
+  for (const auto& path : files_of(options.folder / "gaussian_render")) {
     const double decibels = compare_picture<Dev>(queue, SafetensorsFile(path));
     const bool alike = decibels >= kLeast;
     ++tally.compared;

@@ -163,7 +163,7 @@ struct RunOptions {
   std::filesystem::path folder;
   std::vector<std::string> only;  // case names; empty means all
   bool large = false;             // the full-size forwards beside the cases
-  bool renders = false;           // the pictures of gaussian_render/ instead of the cases
+  bool renders = false;           // the pictures of gaussian_render/ and mesh_raster/ instead of the cases
   int ordinal = 0;
 };
 
@@ -183,5 +183,10 @@ template <class Dev, class T>
 void run_large(Bench<Dev>& bench, const RunOptions& options, bool half, Tally& tally);
 template <class Dev>
 void run_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally);
+template <class Dev>
+void run_mesh_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally);
+
+// The safetensors files of a folder in the order of their names; none where there is no such folder.
+[[nodiscard]] std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder);
 
 }  // namespace espalier::golden
