@@ -58,6 +58,28 @@ void check_mesh(const Mesh& mesh, const char* format) {
   }
 }
 
+void check_gaussians(const Gaussians& g, const char* format) {
+  const auto n = static_cast<std::size_t>(g.count());
+  if (n == 0) fail(ErrorCode::invalid_argument, format, ": there are no Gaussians to write; try another seed or picture");
+  if (g.xyz.size() != 3 * n || g.dc.size() != 3 * n || g.scale.size() != 3 * n || g.rotation.size() != 4 * n) {
+    fail(ErrorCode::invalid_argument, format, ": the arrays of ", n, " Gaussians differ in length");
+  }
+  check_finite(g.xyz, 3, format, "the position of Gaussian");
+  check_finite(g.dc, 3, format, "the colour of Gaussian");
+  check_finite(g.scale, 3, format, "the scale of Gaussian");
+  check_finite(g.rotation, 4, format, "the rotation of Gaussian");
+  check_finite(g.opacity, 1, format, "the opacity of Gaussian");
+  for (std::size_t i = 0; i < g.scale.size(); ++i) {
+    if (g.scale[i] <= 0.0F)
+      fail(ErrorCode::invalid_argument, format, ": the scale of Gaussian ", i / 3, " is ", g.scale[i], ", not positive");
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const float* r = &g.rotation[i * 4];
+    if (r[0] == 0.0F && r[1] == 0.0F && r[2] == 0.0F && r[3] == 0.0F)
+      fail(ErrorCode::invalid_argument, format, ": the rotation of Gaussian ", i, " is a zero quaternion");
+  }
+}
+
 void check_glb_size(std::uint64_t bytes) {
   if (bytes > std::numeric_limits<std::uint32_t>::max()) {
     fail(ErrorCode::invalid_argument, "GLB: the file would have ", bytes,

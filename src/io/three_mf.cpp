@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
-#include <unordered_map>
+#include <functional>
 
 #include "base/error.h"
 #include "image/codec.h"
 #include "io/checks.h"
 #include "io/mesh_files.h"
+#include "io/numbering.h"
 #include "io/placement.h"
 #include "io/text.h"
 #include "io/zip.h"
@@ -19,49 +19,10 @@ namespace {
 constexpr const char* kFormat = "3MF";
 constexpr int kTexture = 1, kProperties = 2, kObject = 3;  // resource ids
 
-// Text between tags. Comments are ASCII, so five characters are all that XML minds.
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&apos;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
-// The first of equal keys wins; order of insertion is kept in `keys`.
-template <class Key, class Hash>
-class Numbering {
- public:
-  std::int32_t of(const Key& key) {
-    const auto [at, fresh] = numbers_.try_emplace(key, static_cast<std::int32_t>(keys.size()));
-    if (fresh) keys.push_back(key);
-    return at->second;
-  }
-  std::vector<Key> keys;
-
- private:
-  std::unordered_map<Key, std::int32_t, Hash> numbers_;
-};
-
-struct HashPoint {
-  std::size_t operator()(const std::array<float, 3>& p) const {
-    std::uint64_t h = 0;
-    for (const float x : p) h = (h ^ std::bit_cast<std::uint32_t>(x)) * 0x9E3779B97F4A7C15ULL;
-    return static_cast<std::size_t>(h ^ (h >> 32U));
-  }
-};
-
 // Corners of faces by position: textures split vertices at their seams, but a 3MF wants a closed solid and can hold the
 // texture coordinates apart from it.
 struct Solid {
-  Numbering<std::array<float, 3>, HashPoint> points;
+  PointNumbering points;
   std::vector<std::int32_t> point_of;  // per vertex of the mesh
 };
 
@@ -103,7 +64,7 @@ std::vector<std::int32_t> put_properties(ByteWriter& out, const Mesh& mesh, cons
     Numbering<std::uint32_t, std::hash<std::uint32_t>> colours;
     for (std::size_t i = 0; i < mesh.colours.size(); i += 3) property.push_back(colours.of(rgb_of(&mesh.colours[i])));
     out.text(str("<m:colorgroup id=\"", kProperties, "\">\n"));
-    for (const std::uint32_t rgb : colours.keys) {
+    for (const std::uint32_t rgb : colours.keys()) {
       constexpr const char* kHex = "0123456789ABCDEF";
       out.text("<m:color color=\"#");
       for (int shift = 20; shift >= 0; shift -= 4) out.put(kHex[rgb >> static_cast<unsigned>(shift) & 15U]);
@@ -155,7 +116,7 @@ std::vector<std::byte> model_xml(const Mesh& mesh, const Placement& placement, s
     std::string description;
     for (const std::string& comment : comments) {
       if (!description.empty()) description += '\n';
-      description += escaped(comment);
+      description += escaped_xml(comment);
     }
     out.text("<metadata name=\"Description\">" + description + "</metadata>\n");
   }
@@ -164,7 +125,7 @@ std::vector<std::byte> model_xml(const Mesh& mesh, const Placement& placement, s
   out.text(str("<object id=\"", kObject, "\" type=\"model\""));
   if (!property.empty()) out.text(str(" pid=\"", kProperties, "\" pindex=\"0\""));
   out.text(">\n<mesh>\n<vertices>\n");
-  for (const auto& point : solid.points.keys) {
+  for (const auto& point : solid.points.keys()) {
     constexpr std::array kAxis = {"<vertex x=\"", "\" y=\"", "\" z=\""};
     for (std::size_t k = 0; k < 3; ++k) {
       out.text(kAxis[k]);

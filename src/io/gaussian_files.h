@@ -1,0 +1,39 @@
+// Gaussians as the files that splat viewers read. Every function returns the bytes of a whole file (base/file.h writes
+// them); docs/formats.md says which axes each format gets.
+//
+// All throw invalid_argument when there are no Gaussians, arrays differ in length, a value is not finite, a scale not
+// positive or a rotation zero.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "geometry/mesh.h"
+
+namespace espalier {
+
+// Binary little-endian PLY with the reference's 17 float columns: x y z, normal (zero), f_dc_0..2, opacity as logit,
+// scale_0..2 as logarithm, rot_0..3 as w x y z with the largest component positive. Positions and rotations are turned
+// by (x, y, z) -> (x, -z, y), as the reference does. Comments (single lines of ASCII) go behind the format line;
+// without any the header is the reference's. An opacity that float32 rounded to 0 or 1 is written as the nearest finite
+// logit.
+[[nodiscard]] std::vector<std::byte> encode_gaussian_ply(const Gaussians& gaussians, std::span<const std::string> comments);
+
+struct SpzOptions {
+  int version = 3;                             // or 2, whose rotations are coarser, for readers from before 2025
+  std::span<const std::string> comments = {};  // single lines of ASCII; they go into the comment of the gzip header
+};
+// SPZ (Niantic, versions 2 and 3): gzip around columns of 24-bit positions and bytes; about 20 bytes per Gaussian before
+// compression. Y up as in OpenGL: (x, y, z) -> (x, z, -y). Positions are exact to 2^-16 if they lie within 128 of the origin
+// (else to what 24 bits leave); scales to 3 %, clamped to 4.5e-5 ... 380; colours and opacity to 8 bits. Throws
+// invalid_argument also for another version, for more than 10 million Gaussians, where readers of these versions stop, and
+// for positions beyond 8 million.
+[[nodiscard]] std::vector<std::byte> encode_spz(const Gaussians& gaussians, const SpzOptions& options = {});
+
+// The .splat of antimatter15/splat: 32 bytes per Gaussian, axes as in the PLY, the large and opaque first because viewers
+// show the file while it loads. It has no room for comments.
+[[nodiscard]] std::vector<std::byte> encode_splat(const Gaussians& gaussians);
+
+}  // namespace espalier
