@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <regex>
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
@@ -22,14 +22,16 @@ using Attributes = std::map<std::string, std::string>;
 // All elements of that name, in order. Enough for XML that holds no comments and no CDATA; fails on tags left open.
 std::vector<Attributes> elements(const std::string& xml, const std::string& name) {
   std::vector<Attributes> found;
-  const std::regex attribute("([A-Za-z0-9:]+)=\"([^\"]*)\"");
   const std::string start = str("<", name);
   for (std::size_t at = xml.find(start); at != std::string::npos; at = xml.find(start, at + 1)) {
     const char after = xml.at(at + 1 + name.size());
     if (after != ' ' && after != '>' && after != '/') continue;
     const std::string tag = xml.substr(at, xml.find('>', at) - at);
     Attributes attributes;
-    for (std::sregex_iterator it(tag.begin(), tag.end(), attribute), end; it != end; ++it) attributes[(*it)[1]] = (*it)[2];
+    for (std::size_t equals = tag.find("=\""); equals != std::string::npos; equals = tag.find("=\"", equals + 2)) {
+      const std::size_t begin = tag.rfind(' ', equals) + 1, end = tag.find('"', equals + 2);
+      attributes[tag.substr(begin, equals - begin)] = tag.substr(equals + 2, end - equals - 2);
+    }
     found.push_back(attributes);
   }
   return found;

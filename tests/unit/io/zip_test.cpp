@@ -46,7 +46,7 @@ TEST(Zip, NamesThatLeadOutside) {
 
 TEST(Gzip, ReadsBackInPieces) {
   std::string text;
-  for (int i = 0; i < 200'000; ++i) text += static_cast<char>('a' + i * i % 23);
+  for (int i = 0; i < 200'000; ++i) text += static_cast<char>('a' + i % 300 * (i % 300) % 23);
   const auto packed = gzipped(bytes_of(text), "seed 7");
   EXPECT_LT(packed.size(), text.size());
   GzipReader reader(packed, "x.gz");
