@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "io/gaussian_files.h"
+#include "io/gaussian_ply.h"
 #include "nn/backends.h"
 
 namespace espalier::golden {

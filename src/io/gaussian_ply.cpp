@@ -1,3 +1,5 @@
+#include "io/gaussian_ply.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -5,7 +7,6 @@
 #include "base/error.h"
 #include "io/byte_writer.h"
 #include "io/checks.h"
-#include "io/gaussian_files.h"
 #include "io/quarter_turn.h"
 
 namespace espalier {

@@ -1,3 +1,5 @@
+#include "io/splat_files.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,7 +9,6 @@
 #include "io/byte_writer.h"
 #include "io/checks.h"
 #include "io/deflate.h"
-#include "io/gaussian_files.h"
 #include "io/quarter_turn.h"
 #include "io/spz.h"
 

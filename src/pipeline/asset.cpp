@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "image/codec.h"
-#include "io/gaussian_files.h"
+#include "io/gaussian_ply.h"
 #include "io/mesh_files.h"
 #include "render/preview.h"
 #include "weights/safetensors.h"

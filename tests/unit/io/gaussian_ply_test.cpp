@@ -1,9 +1,10 @@
+#include "io/gaussian_ply.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "io/gaussian_files.h"
 #include "ply_reader.h"
 #include "support/data.h"
 #include "support/errors.h"

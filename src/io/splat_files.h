@@ -1,5 +1,5 @@
-// Gaussians as the files that splat viewers read. Every function returns the bytes of a whole file (base/file.h writes
-// them); docs/formats.md says which axes each format gets.
+// Gaussians as the small files that splat viewers read; gaussian_ply.h has the large one. Every function returns the bytes of a
+// whole file (base/file.h writes them); docs/formats.md says which axes each format gets.
 //
 // All throw invalid_argument when there are no Gaussians, arrays differ in length, a value is not finite, a scale not
 // positive or a rotation zero.
@@ -13,13 +13,6 @@
 #include "geometry/mesh.h"
 
 namespace espalier {
-
-// Binary little-endian PLY with the reference's 17 float columns: x y z, normal (zero), f_dc_0..2, opacity as logit,
-// scale_0..2 as logarithm, rot_0..3 as w x y z with the largest component positive. Positions and rotations are turned
-// by (x, y, z) -> (x, -z, y), as the reference does. Comments (single lines of ASCII) go behind the format line;
-// without any the header is the reference's. An opacity that float32 rounded to 0 or 1 is written as the nearest finite
-// logit.
-[[nodiscard]] std::vector<std::byte> encode_gaussian_ply(const Gaussians& gaussians, std::span<const std::string> comments);
 
 struct SpzOptions {
   int version = 3;                             // or 2, whose rotations are coarser, for readers from before 2025

@@ -1,4 +1,4 @@
-#include "io/gaussian_files.h"
+#include "io/splat_files.h"
 
 #include <gtest/gtest.h>
 
@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "io/deflate.h"
+#include "io/gaussian_ply.h"
 #include "io/gaussian_reader.h"
 #include "mutation.h"
 #include "support/data.h"
