@@ -99,6 +99,7 @@ Child::Child(const std::vector<std::string>& arguments) : program_(arguments.at(
   posix_spawn_file_actions_adddup2(&setup.actions, child_messages.get(), STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&setup.actions, output_.get(), kOutput);
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   // posix_spawn takes the words without const and leaves them alone.
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);

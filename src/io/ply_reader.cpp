@@ -181,7 +181,8 @@ class Parser {
     const double length = read(*p.list_count, cursor, words);
     const std::size_t left = encoding_ == Encoding::text ? words.rest().size() + 1 : cursor.left();
     const std::size_t each = encoding_ == Encoding::text ? 2 : p.type->bytes;
-    if (length < 0.0 || length > static_cast<double>(left / each)) source_.damaged("a list is longer than the file");
+    const std::size_t most = left / each;
+    if (length < 0.0 || length > static_cast<double>(most)) source_.damaged("a list is longer than the file");
     list.clear();
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(length); ++i) list.push_back(read(*p.type, cursor, words));
   }
