@@ -99,12 +99,14 @@ class StagePrinter final : public Monitor {
  public:
   void progress(int done, int /*total*/) const override {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-    std::printf("  %3d %% at %.2f s\n", done, seconds);
+    const double processor_seconds = static_cast<double>(std::clock() - processor_) / CLOCKS_PER_SEC;
+    std::printf("  %3d %% at %.2f s, %.2f s of processor time\n", done, seconds, processor_seconds);
   }
   [[nodiscard]] bool cancelled() const override { return false; }
 
  private:
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::clock_t processor_ = std::clock();
 };
 
 // Charts in colours, their borders by contrast.

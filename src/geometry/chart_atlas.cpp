@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 
 #include "geometry/chart_bits.h"
@@ -78,45 +79,69 @@ struct Mask {
   std::vector<Run> grown;  // longest first; the mask starts `padding` rows and columns in
 };
 
-// Quarter turns of a box with one corner at the origin.
-Vector2d turned(const Vector2d& p, const Vector2d& box, int quarters) {
-  switch (quarters) {
-    case 0: return p;
-    case 1: return {box.y() - p.y(), p.x()};
-    case 2: return box - p;
-    default: return {p.y(), box.x() - p.x()};
+// A way to lay a chart: turned, then moved so that its box has a corner at the origin.
+struct Pose {
+  Vector2d turn;    // cosine and sine
+  Vector2d origin;  // corner of the box, after turning
+  Vector2d box;
+  [[nodiscard]] Vector2d place(const Vector2d& p) const {
+    return Vector2d(turn.x() * p.x() - turn.y() * p.y(), turn.y() * p.x() + turn.x() * p.y()) - origin;
+  }
+};
+
+Pose pose_of(const std::vector<Vector2d>& uv, int eighths) {
+  constexpr double kHalf = 0.70710678118654752440;
+  constexpr std::array<double, 8> kCosine{1, kHalf, 0, -kHalf, -1, -kHalf, 0, kHalf};
+  Pose pose{{kCosine[at(eighths)], kCosine[at((eighths + 6) % 8)]}, Vector2d::Zero(), Vector2d::Zero()};
+  Vector2d low = Vector2d::Constant(std::numeric_limits<double>::infinity());
+  Vector2d high = -low;
+  for (const Vector2d& p : uv) {
+    const Vector2d q = pose.place(p);
+    low = low.cwiseMin(q);
+    high = high.cwiseMax(q);
+  }
+  pose.origin = low;
+  pose.box = high - low;
+  return pose;
+}
+
+// Every cell that a segment touches.
+void draw(const Vector2d& a, const Vector2d& b, BitRows& rows) {
+  const Vector2d& low = a.y() <= b.y() ? a : b;
+  const Vector2d& high = a.y() <= b.y() ? b : a;
+  const double slope = high.y() > low.y() ? (high.x() - low.x()) / (high.y() - low.y()) : 0;
+  const int last = std::clamp(static_cast<int>(high.y()), 0, rows.height() - 1);
+  for (int y = std::clamp(static_cast<int>(low.y()), 0, last); y <= last; ++y) {
+    // Where it enters and leaves the row of cells.
+    const double from = y > low.y() ? low.x() + (y - low.y()) * slope : low.x();
+    const double to = y + 1 < high.y() ? low.x() + (y + 1 - low.y()) * slope : high.x();
+    const int begin = std::clamp(static_cast<int>(std::min(from, to)), 0, rows.width() - 1);
+    const int end = std::clamp(static_cast<int>(std::max(from, to)), 0, rows.width() - 1) + 1;
+    rows.set(y, begin, end);
   }
 }
 
-// Every cell that a triangle touches.
-void draw(const std::array<Vector2d, 3>& p, BitRows& rows) {
-  const double low = std::min({p[0].y(), p[1].y(), p[2].y()});
-  const double high = std::max({p[0].y(), p[1].y(), p[2].y()});
-  const int first = std::clamp(static_cast<int>(low), 0, rows.height() - 1);
-  const int last = std::clamp(static_cast<int>(high), 0, rows.height() - 1);
-  for (int y = first; y <= last; ++y) {
-    double left = std::numeric_limits<double>::infinity();
-    double right = -left;
-    for (std::size_t k = 0; k < 3; ++k) {
-      const Vector2d& a = p[k];
-      const Vector2d& b = p[(k + 1) % 3];
-      const double from = std::max(std::min(a.y(), b.y()), static_cast<double>(y));
-      const double to = std::min(std::max(a.y(), b.y()), static_cast<double>(y + 1));
-      if (from > to) continue;
-      const auto x_at = [&](double height) {
-        const double t = (height - a.y()) / (b.y() - a.y());
-        return a.x() + std::clamp(t, 0.0, 1.0) * (b.x() - a.x());
-      };
-      const bool level = a.y() == b.y();
-      const double one = level ? a.x() : x_at(from);
-      const double two = level ? b.x() : x_at(to);
-      left = std::min({left, one, two});
-      right = std::max({right, one, two});
+// Cells whose centre lies inside of closed borders.
+void fill(const std::vector<Vector2d>& points, const std::vector<std::array<std::int32_t, 2>>& border, BitRows& rows) {
+  std::vector<std::vector<double>> crossings(at(rows.height()));
+  for (const auto& segment : border) {
+    const Vector2d& a = points[at(segment[0])];
+    const Vector2d& b = points[at(segment[1])];
+    const double low = std::min(a.y(), b.y()) - 0.5;
+    const double high = std::max(a.y(), b.y()) - 0.5;
+    // Rows with low <= y < high: a point where two segments meet counts once.
+    for (int y = std::max(0, static_cast<int>(std::ceil(low))); y < high && y < rows.height(); ++y) {
+      crossings[at(y)].push_back(a.x() + (y + 0.5 - a.y()) / (b.y() - a.y()) * (b.x() - a.x()));
     }
-    if (left > right) continue;
-    const int begin = std::clamp(static_cast<int>(left), 0, rows.width() - 1);
-    const int end = std::clamp(static_cast<int>(right), 0, rows.width() - 1) + 1;
-    rows.set(y, begin, end);
+  }
+  for (int y = 0; y < rows.height(); ++y) {
+    auto& row = crossings[at(y)];
+    std::sort(row.begin(), row.end());
+    for (std::size_t i = 0; i + 1 < row.size(); i += 2) {
+      const int begin = std::max(0, static_cast<int>(std::ceil(row[i] - 0.5)));
+      const int end = std::min(rows.width(), static_cast<int>(std::floor(row[i + 1] - 0.5)) + 1);
+      if (begin < end) rows.set(y, begin, end);
+    }
   }
 }
 
@@ -148,8 +173,8 @@ std::vector<Run> grown_runs(const std::vector<Run>& runs, int width, int height,
 }
 
 // `whole_box`: the box instead of the shape.
-Mask mask_of(const FlatChart& chart, const Vector2d& box, double scale, int quarters, int padding, bool whole_box) {
-  const Vector2d size = scale * (quarters % 2 == 0 ? box : Vector2d(box.y(), box.x()));
+Mask mask_of(const FlatChart& chart, const Pose& pose, double scale, int padding, bool whole_box) {
+  const Vector2d size = scale * pose.box;
   Mask mask;
   mask.width = static_cast<int>(size.x()) + 1;
   mask.height = static_cast<int>(size.y()) + 1;
@@ -157,11 +182,10 @@ Mask mask_of(const FlatChart& chart, const Vector2d& box, double scale, int quar
   if (whole_box) {
     for (int y = 0; y < mask.height; ++y) rows.set(y, 0, mask.width);
   } else {
-    for (const Corners& corners : chart.corners) {
-      std::array<Vector2d, 3> p;
-      for (std::size_t k = 0; k < 3; ++k) p[k] = scale * turned(chart.uv[at(corners[k])], box, quarters);
-      draw(p, rows);
-    }
+    std::vector<Vector2d> points(chart.uv.size());
+    for (const auto& segment : chart.border) points[at(segment[0])] = scale * pose.place(chart.uv[at(segment[0])]);
+    for (const auto& segment : chart.border) draw(points[at(segment[0])], points[at(segment[1])], rows);
+    fill(points, chart.border, rows);
   }
   mask.touched = runs_of(rows);
   mask.grown = grown_runs(mask.touched, mask.width, mask.height, padding);
@@ -252,7 +276,7 @@ class Canvas {
 
 struct Placed {
   Canvas::Place place;
-  int quarters = 0;
+  std::size_t pose = 0;
 };
 
 struct Layout {
@@ -261,103 +285,181 @@ struct Layout {
   std::vector<Placed> charts;
 };
 
+// All charts in all poses at one scale.
+struct MaskSet {
+  double scale = 0;
+  std::vector<std::vector<Mask>> masks;
+  std::vector<char> as_box;
+};
+
 class Packer {
  public:
-  Packer(const std::vector<FlatChart>& charts, int side, const Monitor* monitor)
-      : charts_(charts), side_(side), monitor_(monitor), order_(charts.size()), boxes_(charts.size()) {
+  Packer(const std::vector<FlatChart>& charts, int side, int padding, const Monitor* monitor)
+      : charts_(charts), side_(side), padding_(padding), monitor_(monitor), order_(charts.size()), poses_(charts.size()) {
     std::vector<double> areas(charts.size(), 0);
     for (std::size_t i = 0; i < charts.size(); ++i) {
-      boxes_[i] = Vector2d::Zero();
-      for (const Vector2d& p : charts[i].uv) boxes_[i] = boxes_[i].cwiseMax(p);
-      for (const Corners& c : charts[i].corners) {
-        const auto& uv = charts[i].uv;
-        areas[i] += cross(uv[at(c[1])] - uv[at(c[0])], uv[at(c[2])] - uv[at(c[0])]) / 2;
-      }
+      for (const auto& [from, to] : charts[i].border) areas[i] += cross(charts[i].uv[at(from)], charts[i].uv[at(to)]) / 2;
       area_ += areas[i];
+      for (const int eighths : {0, 2, 4, 6}) poses_[i].push_back(pose_of(charts[i].uv, eighths));
     }
+    const auto size = [&](std::int32_t i) { return poses_[at(i)][0].box.prod() + areas[at(i)]; };
     std::iota(order_.begin(), order_.end(), 0);
-    std::stable_sort(order_.begin(), order_.end(), [&](std::int32_t a, std::int32_t b) {
-      return boxes_[at(a)].prod() + areas[at(a)] > boxes_[at(b)].prod() + areas[at(b)];
-    });
-  }
-
-  [[nodiscard]] const std::vector<Vector2d>& boxes() const { return boxes_; }
-
-  // The scale at which the charts cover this share of the square.
-  [[nodiscard]] double scale_for(double use) const { return side_ * std::sqrt(use / area_); }
-
-  [[nodiscard]] Layout try_scale(double scale, int padding) const {
-    Layout layout;
-    layout.scale = scale;
-    layout.charts.resize(charts_.size());
-    Canvas canvas(side_, padding);
+    std::stable_sort(order_.begin(), order_.end(), [&](std::int32_t a, std::int32_t b) { return size(a) > size(b); });
+    // Turns by 45 degrees pay for large charts alone.
+    constexpr std::size_t kSlantedCharts = 40;
+    for (std::size_t i = 0; i < std::min(charts.size(), kSlantedCharts); ++i) {
+      const std::size_t chart = at(order_[i]);
+      for (const int eighths : {1, 3, 5, 7}) poses_[chart].push_back(pose_of(charts[chart].uv, eighths));
+    }
     // Among many charts small ones count as boxes: a box that did not fit once will not fit later, so that its search goes
     // on where the last one of the same size ended.
-    const std::size_t n = charts_.size();
-    const int box_limit = n <= 300 ? 0 : n <= 1500 ? 8 : 32;
-    std::vector<int> start(at((box_limit + 1) * (box_limit + 1)), 0);
-    for (const std::int32_t i : order_) {
+    box_limit_ = charts.size() <= 300 ? 0 : charts.size() <= 1500 ? 8 : 32;
+  }
+
+  [[nodiscard]] const Pose& pose(std::size_t chart, const Placed& placed) const { return poses_[chart][placed.pose]; }
+
+  // At the scale at which the charts cover the share `use` of the square; `slanted`: with turns by 45 degrees.
+  [[nodiscard]] MaskSet draw_masks(double use, bool slanted) const {
+    MaskSet set;
+    set.scale = side_ * std::sqrt(use / area_);
+    set.masks.resize(charts_.size());
+    set.as_box.resize(charts_.size());
+    parallel_for(static_cast<std::int64_t>(charts_.size()), 1, [&](std::int64_t i) {
       if (monitor_ != nullptr) monitor_->check();
-      const Vector2d size = scale * boxes_[at(i)];
-      if (std::max(size.x(), size.y()) > side_) return layout;
-      const bool as_box = static_cast<int>(std::max(size.x(), size.y())) < box_limit;
-      int best_top = side_ + 1;
-      Mask best_mask;
-      for (int quarters = 0; quarters < (as_box ? 2 : 4); ++quarters) {
-        Mask mask = mask_of(charts_[at(i)], boxes_[at(i)], scale, quarters, padding, as_box);
-        int none = 0;
-        int& from = as_box ? start[at(mask.height * (box_limit + 1) + mask.width)] : none;
-        Canvas::Place place;
-        if (!canvas.find(mask, from, best_top - mask.height, place)) continue;
-        if (as_box) from = place.y;
-        best_top = place.y + mask.height;
-        layout.charts[at(i)] = {place, quarters};
-        best_mask = std::move(mask);
+      const auto& poses = poses_[at(i)];
+      set.as_box[at(i)] = static_cast<int>(set.scale * poses[0].box.maxCoeff()) < box_limit_ ? 1 : 0;
+      const std::size_t count = set.as_box[at(i)] != 0 ? 2 : slanted ? poses.size() : 4;
+      set.masks[at(i)].resize(count);
+      for (std::size_t k = 0; k < count; ++k) {
+        if (set.scale * poses[k].box.maxCoeff() > side_) continue;  // stays without rows
+        set.masks[at(i)][k] = mask_of(charts_[at(i)], poses[k], set.scale, padding_, set.as_box[at(i)] != 0);
       }
-      if (best_top > side_) return layout;
-      canvas.put(best_mask, layout.charts[at(i)].place);
+    });
+    return set;
+  }
+
+  // Variant 0 takes the charts from large to small; others swap some. Every second one prefers the lowest place to the
+  // lowest upper end, two of four use the quarter turns only.
+  [[nodiscard]] Layout pack(const MaskSet& set, std::uint64_t variant) const {
+    Layout layout;
+    layout.scale = set.scale;
+    layout.charts.resize(charts_.size());
+    Canvas canvas(side_, padding_);
+    std::vector<int> start(at((box_limit_ + 1) * (box_limit_ + 1)), 0);
+    for (const std::int32_t i : order_of(variant)) {
+      if (monitor_ != nullptr) monitor_->check();
+      const auto& masks = set.masks[at(i)];
+      int best = side_ + 1;
+      const std::size_t count = variant / 2 % 2 == 0 ? std::min<std::size_t>(masks.size(), 4) : masks.size();
+      Placed& placed = layout.charts[at(i)];
+      for (std::size_t k = 0; k < count; ++k) {
+        const Mask& mask = masks[k];
+        if (mask.touched.empty()) continue;
+        int none = 0;
+        int& from = set.as_box[at(i)] != 0 ? start[at(mask.height * (box_limit_ + 1) + mask.width)] : none;
+        const int weight = variant % 2 == 1 ? 0 : mask.height;
+        Canvas::Place place;
+        if (!canvas.find(mask, from, best - weight, place)) continue;
+        if (set.as_box[at(i)] != 0) from = place.y;
+        best = place.y + weight;
+        placed = {place, k};
+      }
+      if (best > side_) return layout;
+      canvas.put(masks[placed.pose], placed.place);
     }
     layout.complete = true;
     return layout;
   }
 
  private:
+  [[nodiscard]] std::vector<std::int32_t> order_of(std::uint64_t variant) const {
+    std::vector<std::int32_t> order = order_;
+    if (variant < 4 || order.size() < 3) return order;
+    std::uint64_t state = variant * 0x9E3779B97F4A7C15U;
+    const auto below = [&](std::size_t n) {  // splitmix64
+      std::uint64_t z = state += 0x9E3779B97F4A7C15U;
+      z = (z ^ z >> 30U) * 0xBF58476D1CE4E5B9U;
+      z = (z ^ z >> 27U) * 0x94D049BB133111EBU;
+      return static_cast<std::size_t>((z ^ z >> 31U) % n);
+    };
+    const std::size_t movable = std::min<std::size_t>(order.size() - 1, 60);
+    for (std::size_t swaps = 1 + below(std::max<std::size_t>(movable / 3, 1)); swaps > 0; --swaps) {
+      const std::size_t i = below(movable);
+      std::swap(order[i], order[std::min(i + 1 + below(4), order.size() - 1)]);
+    }
+    return order;
+  }
+
   const std::vector<FlatChart>& charts_;
-  int side_;
+  int side_, padding_, box_limit_ = 0;
   const Monitor* monitor_;
-  std::vector<std::int32_t> order_;
-  std::vector<Vector2d> boxes_;
+  std::vector<std::int32_t> order_;  // large charts first
+  std::vector<std::vector<Pose>> poses_;
   double area_ = 0;
 };
 
-// The largest scale that fits, to half a percent of the texture's area. Four scales are tried at a time, whatever the
-// number of cores is.
-Layout search(const Packer& packer, int padding) {
-  constexpr std::size_t kTries = 4;
-  Layout best;
-  const auto attempt = [&](const std::array<double, kTries>& uses, double& low, double& high) {
-    std::array<Layout, kTries> layouts;
-    parallel_for(kTries, 1, [&](std::int64_t i) { layouts[at(i)] = packer.try_scale(packer.scale_for(uses[at(i)]), padding); });
-    for (std::size_t i = 0; i < kTries; ++i) {
-      if (layouts[i].complete) {
-        low = uses[i];
-        best = std::move(layouts[i]);
-      } else {
+// The largest layout found. Four attempts at a time, whatever the number of cores is, so that the result does not depend
+// on it.
+class Search {
+ public:
+  explicit Search(const Packer& packer) : packer_(packer) {}
+
+  void run(std::size_t charts) {
+    double high = 1;
+    grow({0.5, 0.6, 0.7, 0.8}, high);
+    while (use_ == 0 && high > 1e-7) grow({high / 16, high / 8, high / 4, high / 2}, high);
+    if (use_ == 0) return;
+    while (high - use_ > 0.02 * std::min(1.0, 2 * use_)) {
+      const double step = (high - use_) / 5;
+      grow({use_ + step, use_ + 2 * step, use_ + 3 * step, use_ + 4 * step}, high);
+    }
+    refine(charts <= 100 ? 12 : charts <= 400 ? 4 : 0);
+  }
+
+  [[nodiscard]] double use() const { return use_; }
+  [[nodiscard]] Layout take() { return std::move(best_); }
+
+ private:
+  static constexpr std::int64_t kAttempts = 4;
+
+  // Rising uses: the last one that fits is kept, the first one that does not is the new `high`.
+  void grow(const std::array<double, kAttempts>& uses, double& high) {
+    std::array<Layout, kAttempts> layouts;
+    parallel_for(kAttempts, 1,
+                 [&](std::int64_t i) { layouts[at(i)] = packer_.pack(packer_.draw_masks(uses[at(i)], false), 0); });
+    for (std::size_t i = 0; i < layouts.size(); ++i) {
+      if (!layouts[i].complete) {
         high = uses[i];
         return;
       }
+      use_ = uses[i];
+      best_ = std::move(layouts[i]);
     }
-  };
-  double low = 0;
-  double high = 1;
-  attempt({0.5, 0.6, 0.7, 0.8}, low, high);
-  while (low == 0 && high > 1e-7) attempt({high / 16, high / 8, high / 4, high / 2}, low, high);
-  while (low > 0 && high - low > 0.005 * std::min(1.0, 2 * low)) {
-    const double step = (high - low) / 5;
-    attempt({low + step, low + 2 * step, low + 3 * step, low + 4 * step}, low, high);
   }
-  return best;
-}
+
+  // A little larger, in other orders, until nothing fits any more.
+  void refine(int rounds) {
+    constexpr double kGain = 1.01;
+    MaskSet set;
+    std::uint64_t variant = 1;
+    for (int round = 0; round < rounds; ++round) {
+      if (set.masks.empty()) set = packer_.draw_masks(kGain * use_, true);
+      std::array<Layout, kAttempts> layouts;
+      parallel_for(kAttempts, 1,
+                   [&](std::int64_t i) { layouts[at(i)] = packer_.pack(set, variant + static_cast<std::uint64_t>(i)); });
+      variant += kAttempts;
+      const auto fits = std::find_if(layouts.begin(), layouts.end(), [](const Layout& layout) { return layout.complete; });
+      if (fits == layouts.end()) continue;
+      use_ *= kGain;
+      best_ = std::move(*fits);
+      set = {};
+    }
+  }
+
+  const Packer& packer_;
+  double use_ = 0;  // 0 as long as nothing fits
+  Layout best_;
+};
 
 // One cell of a regular grid for each chart: for more charts than there are texels.
 void pack_in_grid(std::vector<FlatChart>& charts) {
@@ -384,15 +486,17 @@ void pack(std::vector<FlatChart>& charts, int size, int padding, const Monitor* 
   constexpr int kMostCells = 1024;  // finer masks gain nothing
   const int cell = (size + kMostCells - 1) / kMostCells;
   const int side = size / cell;
-  const Packer packer(charts, side, monitor);
   Layout layout;
+  std::unique_ptr<Packer> packer;
   double use = 0;
   for (int cells = (padding + cell - 1) / cell;; cells /= 2) {
-    Layout next = search(packer, cells);
-    const double next_use = next.complete ? std::pow(next.scale / packer.scale_for(1), 2) : 0;
-    if (next_use > 1.2 * use) {
-      layout = std::move(next);
-      use = next_use;
+    auto next = std::make_unique<Packer>(charts, side, cells, monitor);
+    Search search(*next);
+    search.run(charts.size());
+    if (search.use() > 1.2 * use) {
+      use = search.use();
+      layout = search.take();
+      packer = std::move(next);
     }
     if (use > 0.3 || cells == 0) break;
   }
@@ -402,10 +506,9 @@ void pack(std::vector<FlatChart>& charts, int size, int padding, const Monitor* 
   }
   for (std::size_t i = 0; i < charts.size(); ++i) {
     const Placed& placed = layout.charts[i];
+    const Pose& pose = packer->pose(i, placed);
     const Vector2d corner(placed.place.x, placed.place.y);
-    for (Vector2d& p : charts[i].uv) {
-      p = (corner + layout.scale * turned(p, packer.boxes()[i], placed.quarters)) * (static_cast<double>(cell) / size);
-    }
+    for (Vector2d& p : charts[i].uv) p = (corner + layout.scale * pose.place(p)) * (static_cast<double>(cell) / size);
   }
 }
 

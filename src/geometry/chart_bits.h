@@ -49,18 +49,17 @@ class BitRows {
   std::vector<std::uint64_t> bits_;
 };
 
-// out |= in >> shift, over `words` words.
-inline void or_shifted(const std::uint64_t* in, int shift, int words, std::uint64_t* out) {
-  const int skip = shift / 64;
+// out |= in >> shift, over `words` words, which do not overlap.
+inline void or_shifted(const std::uint64_t* in, int shift, int words, std::uint64_t* __restrict out) {
+  const std::uint64_t* __restrict from = in + shift / 64;
+  const int count = words - shift / 64;
   const int bits = shift % 64;
   if (bits == 0) {
-    for (int i = 0; i + skip < words; ++i) out[i] |= in[i + skip];
+    for (int i = 0; i < count; ++i) out[i] |= from[i];
     return;
   }
-  for (int i = 0; i + skip < words; ++i) {
-    const std::uint64_t next = i + skip + 1 < words ? in[i + skip + 1] : 0;
-    out[i] |= in[i + skip] >> bits | next << (64 - bits);
-  }
+  for (int i = 0; i + 1 < count; ++i) out[i] |= from[i] >> bits | from[i + 1] << (64 - bits);
+  if (count > 0) out[count - 1] |= from[count - 1] >> bits;
 }
 
 }  // namespace espalier

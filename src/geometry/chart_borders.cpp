@@ -92,7 +92,7 @@ class Straightener {
 
   void straighten(std::int32_t a, std::int32_t b, const std::vector<Border>& border) {
     const double size = std::sqrt(std::min(area_[at(a)], area_[at(b)]));
-    const std::vector<std::int32_t> faces = band(a, b, border, 0.25 * size);
+    const std::vector<std::int32_t> faces = band(a, b, border, 0.18 * size);
     const auto count = static_cast<std::int32_t>(faces.size());
     MinCut cut(count);
     constexpr double kPinned = 1e9;

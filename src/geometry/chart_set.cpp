@@ -17,11 +17,12 @@ using Eigen::Vector3d;
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-constexpr int kTrialSteps = 3;        // of descent, to see what becomes of a chart
-constexpr int kFinalSteps = 12;       // from there
-constexpr double kTornStretch = 1.6;  // beyond this a chart is split
-constexpr double kReach = 0.65;       // longest chart, over the side of a square of the whole area
-constexpr double kFill = 0.5;         // least share of its box that a joined chart covers
+constexpr int kTrialSteps = 3;             // of descent, to see what becomes of a chart
+constexpr int kFinalSteps = 12;            // from there
+constexpr double kTornStretch = 1.6;       // beyond this a chart is split
+constexpr double kReach = 0.65;            // longest chart, over the side of a square of the whole area
+constexpr std::size_t kMostFaces = 60000;  // of a chart, so that no step takes long
+constexpr double kFill = 0.5;              // least share of its box that a joined chart covers
 
 // Calls body(i, local) for i in [0, n) in the order given; `local` has an entry of -1 per face of the surface. Charts
 // differ so much in size that each worker takes the next one when it is done.
@@ -102,7 +103,7 @@ std::vector<Chart> flatten_regions(const ChartSurface& surface, const std::vecto
     std::vector<Chart> charts(waiting.size());
     std::vector<std::array<std::vector<std::int32_t>, 2>> parts(waiting.size());
     for_each_chart(surface, waiting.size(), monitor, [&](std::size_t i, std::vector<std::int32_t>& local) {
-      charts[i] = make_chart(surface, waiting[i], local, {}, monitor);
+      if (waiting[i].size() <= kMostFaces) charts[i] = make_chart(surface, waiting[i], local, {}, monitor);
       const ChartMap& map = charts[i].map;
       if (waiting[i].size() == 1) return;
       if (!map.injective || map.stretch > kTornStretch || principal_box(map.uv).maxCoeff() > reach) {
@@ -192,8 +193,9 @@ class Joiner {
       const Shape& p = shapes_[at(a)];
       const Shape& q = shapes_[at(b)];
       const double rank = length / std::min(p.border, q.border);
+      const std::size_t faces = charts_[at(a)].mesh.faces.size() + charts_[at(b)].mesh.faces.size();
       const double alignment = (p.normal + q.normal).norm() / (p.area + q.area);
-      if (rank > 0.12 && alignment > 0.2 && !refused_.contains({a, b})) out.push_back({rank, a, b});
+      if (rank > 0.12 && alignment > 0.2 && faces <= kMostFaces && !refused_.contains({a, b})) out.push_back({rank, a, b});
     }
     std::stable_sort(out.begin(), out.end(), [](const Pair& p, const Pair& q) { return p.rank > q.rank; });
     return out;

@@ -291,4 +291,15 @@ ChartMesh make_chart_mesh(const ChartSurface& surface, std::vector<std::int32_t>
   return chart;
 }
 
+std::vector<std::array<std::int32_t, 2>> border_of(const ChartMesh& chart) {
+  std::vector<std::array<std::int32_t, 2>> segments;
+  for (const auto& loop : chart.loops) {
+    for (const std::int32_t h : loop) {
+      const Corners& corners = chart.corners[at(h / 3)];
+      segments.push_back({corners[at(h % 3)], corners[at((h + 1) % 3)]});
+    }
+  }
+  return segments;
+}
+
 }  // namespace espalier

@@ -57,4 +57,7 @@ struct ChartMesh {
 [[nodiscard]] ChartMesh make_chart_mesh(const ChartSurface& surface, std::vector<std::int32_t> faces,
                                         std::vector<std::int32_t>& local);
 
+// Segments of all loops as local vertices.
+[[nodiscard]] std::vector<std::array<std::int32_t, 2>> border_of(const ChartMesh& chart);
+
 }  // namespace espalier

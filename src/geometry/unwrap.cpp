@@ -228,7 +228,7 @@ Unwrapped unwrap(const Mesh& mesh, const UnwrapOptions& options, const Monitor* 
     progress(70);
   }
   std::vector<FlatChart> flat;
-  for (const Chart& chart : charts) flat.push_back({chart.map.uv, chart.mesh.corners});
+  for (const Chart& chart : charts) flat.push_back({chart.map.uv, border_of(chart.mesh)});
   if (!flat.empty()) pack(flat, options.texture_size, static_cast<int>(std::ceil(options.padding_texels)), monitor);
   progress(95);
   Unwrapped out = Writer(mesh, surface, charts, flat).write();

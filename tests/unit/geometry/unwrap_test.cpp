@@ -16,6 +16,14 @@ namespace {
 
 using namespace test;
 
+// For tests that do not look at the layout: a small texture is quick to pack.
+Unwrapped unwrap_small(const Mesh& mesh) {
+  UnwrapOptions options;
+  options.texture_size = 256;
+  options.padding_texels = 2;
+  return unwrap(mesh, options);
+}
+
 // Twice the signed area of a face in the texture, v going down.
 double texture_area(const Mesh& mesh, std::int64_t f) {
   double u[3];
@@ -64,7 +72,9 @@ void expect_copies_at_seams_only(const Mesh& input, const Unwrapped& u) {
 void expect_no_overlap(const Unwrapped& u, int size) {
   const TexelCoverage coverage = faces_of_texels(u.mesh, size);
   EXPECT_EQ(coverage.covered_twice, 0);
-  EXPECT_NEAR(static_cast<double>(coverage.covered) / (static_cast<double>(size) * size), static_cast<double>(u.use), 2e-3);
+  // Centres on edges count in `use` alone.
+  EXPECT_NEAR(static_cast<double>(coverage.covered) / (static_cast<double>(size) * size), static_cast<double>(u.use),
+              2.0 / size);
 }
 
 // The least number of free texels between texels of different charts, in rows or columns, up to `limit`.
@@ -133,7 +143,7 @@ TEST(Unwrap, ExtractedSurface) { expect_good(zero_surface(40, chair_distance), {
 
 TEST(Unwrap, DensityIsUniform) {
   const Mesh mesh = joined(sphere(12, 0.5), moved(sphere(6, 0.1), {1, 0, 0}));
-  const Unwrapped u = unwrap(mesh);
+  const Unwrapped u = unwrap_small(mesh);
   double surface[2]{};
   double texture[2]{};
   for (std::int64_t f = 0; f < mesh.face_count(); ++f) {
@@ -161,10 +171,8 @@ TEST(Unwrap, PaddingSeparatesCharts) {
 TEST(Unwrap, SameBytesTwice) {
   Mesh mesh = sphere(14, 0.5);
   shake(mesh, 0.2);
-  UnwrapOptions options;
-  options.texture_size = 256;
-  const Unwrapped one = unwrap(mesh, options);
-  const Unwrapped two = unwrap(mesh, options);
+  const Unwrapped one = unwrap_small(mesh);
+  const Unwrapped two = unwrap_small(mesh);
   EXPECT_EQ(one.mesh.uvs, two.mesh.uvs);
   EXPECT_EQ(one.mesh.faces, two.mesh.faces);
   EXPECT_EQ(one.chart, two.chart);
@@ -173,7 +181,7 @@ TEST(Unwrap, SameBytesTwice) {
 TEST(Unwrap, ColoursFollowTheirVertices) {
   Mesh mesh = box(3);
   for (std::size_t i = 0; i < mesh.vertices.size(); ++i) mesh.colours.push_back(static_cast<float>(i) / 1000);
-  const Unwrapped u = unwrap(mesh);
+  const Unwrapped u = unwrap_small(mesh);
   ASSERT_EQ(u.mesh.colours.size(), u.mesh.vertices.size());
   for (std::size_t v = 0; v < u.source_vertex.size(); ++v) {
     EXPECT_EQ(u.mesh.colours[3 * v + 1], mesh.colours[3 * static_cast<std::size_t>(u.source_vertex[v]) + 1]);
@@ -182,7 +190,7 @@ TEST(Unwrap, ColoursFollowTheirVertices) {
 
 TEST(Unwrap, NormalsAreSmoothAcrossSeams) {
   const Mesh mesh = sphere(16, 0.5);
-  const Unwrapped u = unwrap(mesh);
+  const Unwrapped u = unwrap_small(mesh);
   for (std::size_t v = 0; v < u.source_vertex.size(); ++v) {
     double along = 0;
     for (std::size_t k = 0; k < 3; ++k) along += u.mesh.normals[3 * v + k] * u.mesh.vertices[3 * v + k] / 0.5;
@@ -194,9 +202,9 @@ TEST(Unwrap, OneTriangle) {
   Mesh mesh;
   for (const P3& p : {P3{0, 0, 0}, P3{3, 0, 0}, P3{0, 1, 0}}) add_vertex(mesh, p);
   add_face(mesh, 0, 1, 2);
-  const Unwrapped u = unwrap(mesh);
+  const Unwrapped u = unwrap_small(mesh);
   expect_valid(mesh, u);
-  expect_no_overlap(u, 1024);
+  expect_no_overlap(u, 256);
   EXPECT_EQ(u.charts, 1);
   EXPECT_NEAR(u.mean_stretch, 1, 1e-3);
   EXPECT_GT(u.use, 0.1F);
@@ -211,9 +219,7 @@ TEST(Unwrap, FacesWithoutAreaKeepValidCoordinates) {
   add_face(mesh, lone, lone, lone);
   for (const double x : {0.0, 1.0, 2.0}) add_vertex(mesh, {x, x, x});
   add_face(mesh, lone + 1, lone + 2, lone + 3);  // three corners in a row
-  UnwrapOptions options;
-  options.texture_size = 256;
-  const Unwrapped u = unwrap(mesh, options);
+  const Unwrapped u = unwrap_small(mesh);
   expect_valid(mesh, u);
   expect_no_overlap(u, 256);
 }
@@ -224,7 +230,7 @@ TEST(Unwrap, NothingButFacesWithoutArea) {
   add_vertex(mesh, {1, 0, 0});
   add_face(mesh, 0, 1, 0);
   add_face(mesh, 1, 1, 1);
-  const Unwrapped u = unwrap(mesh);
+  const Unwrapped u = unwrap_small(mesh);
   expect_valid(mesh, u);
   EXPECT_EQ(u.charts, 1);
   EXPECT_EQ(u.use, 0.0F);
@@ -232,7 +238,7 @@ TEST(Unwrap, NothingButFacesWithoutArea) {
 
 // Faces between random vertices of a small set: edges of many faces, folds, duplicates, pinched vertices, needles.
 TEST(Unwrap, AnyTriangles) {
-  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
     Mesh mesh;
     const int vertices = seed % 3 == 0 ? 6 : 40;
     for (int v = 0; v < vertices; ++v) {
@@ -249,10 +255,7 @@ TEST(Unwrap, AnyTriangles) {
       };
       add_face(mesh, pick(0), pick(1), pick(2));
     }
-    UnwrapOptions options;
-    options.texture_size = 256;
-    options.padding_texels = 1;
-    const Unwrapped u = unwrap(mesh, options);
+    const Unwrapped u = unwrap_small(mesh);
     expect_valid(mesh, u);
     expect_no_overlap(u, 256);
   }
@@ -277,9 +280,9 @@ TEST(Unwrap, MoreChartsThanTexels) {
 
 TEST(Unwrap, ClosedPiecesAreOpened) {
   const Mesh mesh = joined(tetrahedron(), moved(box(1), {3, 0, 0}));
-  const Unwrapped u = unwrap(mesh);
+  const Unwrapped u = unwrap_small(mesh);
   expect_valid(mesh, u);
-  expect_no_overlap(u, 1024);
+  expect_no_overlap(u, 256);
   EXPECT_NEAR(u.mean_stretch, 1, 0.02);
 }
 
