@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "base/monitor.h"
@@ -41,6 +42,11 @@ class Collapser {
   [[nodiscard]] std::int64_t face_count() const { return alive_; }
   [[nodiscard]] const CollapseMesh& mesh() const { return mesh_; }
   [[nodiscard]] bool vertex_alive(std::int32_t v) const { return !lists_[static_cast<std::size_t>(v)].empty_or_dead(); }
+
+  // Of the next edge in the queue; infinite when there is none.
+  [[nodiscard]] double next_cost() const {
+    return heap_.empty() ? std::numeric_limits<double>::infinity() : static_cast<double>(heap_.front().cost);
+  }
 
   // Queues all edges that may collapse, with what they cost.
   void fill_queue(Strictness strictness);

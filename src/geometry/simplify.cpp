@@ -220,11 +220,18 @@ class BlockRound {
       const auto faces = static_cast<double>(blocks_[b].collapser->face_count());
       least[b] = static_cast<std::int64_t>(0.4 * faces * static_cast<double>(target) / total);
     }
-    constexpr double kFirst = 1e-24;
     constexpr double kStep = 4;
     constexpr double kLast = 1;
-    for (double limit = kFirst; limit < kLast && face_count() > target; limit *= kStep) {
+    double limit = 0;
+    while (face_count() > target) {
       course_.at(face_count());
+      double lowest = kNoLimit;
+      for (std::size_t b = 0; b < blocks_.size(); ++b) {
+        const Collapser& collapser = *blocks_[b].collapser;
+        if (collapser.face_count() > least[b]) lowest = std::min(lowest, collapser.next_cost());
+      }
+      if (lowest >= kLast) break;
+      limit = kStep * std::max(limit, lowest);
       parallel_for(static_cast<std::int64_t>(blocks_.size()), 1,
                    [&](std::int64_t b) { blocks_[at(b)].collapser->run(limit, least[at(b)], course_.monitor); });
     }
