@@ -37,8 +37,8 @@ struct MeshPicture {
 
   // Pixels between a pixel's centre and the nearest edge of a face.
   [[nodiscard]] double distance(std::size_t pixel, std::int32_t of) const {
-    const double x = static_cast<double>(pixel % static_cast<std::size_t>(width)) + 0.5;
-    const double y = static_cast<double>(pixel / static_cast<std::size_t>(width)) + 0.5;
+    const std::size_t column = pixel % static_cast<std::size_t>(width), row = pixel / static_cast<std::size_t>(width);
+    const double x = static_cast<double>(column) + 0.5, y = static_cast<double>(row) + 0.5;
     std::array<std::array<double, 2>, 3> p{};
     for (std::size_t k = 0; k < 3; ++k) {
       const float* v = &clip[static_cast<std::size_t>(mesh.faces[static_cast<std::size_t>(of) * 3 + k]) * 4];
