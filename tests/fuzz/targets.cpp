@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "base/error.h"
 #include "image/codec.h"
 #include "models/dino.h"
 #include "models/slat_decoder.h"
@@ -28,20 +27,6 @@ using nlohmann::json;
 Bytes bytes_of(const std::string& text) {
   const auto* data = reinterpret_cast<const std::byte*>(text.data());
   return {data, data + text.size()};
-}
-
-// Runs `read` and checks what a refusal must be: an Error with a message. False when refused.
-template <class Read>
-bool attempt(Read&& read) {
-  try {
-    read();
-    return true;
-  } catch (const Error& error) {
-    if (std::strlen(error.what()) == 0) throw std::logic_error("an error without words");
-    if (error.code() == ErrorCode::internal)
-      throw std::logic_error(std::string("foreign bytes broke a rule of ours: ") + error.what());
-    return false;
-  }
 }
 
 // A file in memory, for readers that take a path.
@@ -200,13 +185,18 @@ std::vector<Bytes> webp_seeds() { return {make_webp(gradient(15, 10, 3)), make_w
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
-  static const std::vector<FuzzTarget> targets{{"safetensors", read_safetensors, safetensors_seeds},
-                                               {"latent", read_latent, latent_seeds},
-                                               {"pipeline", read_pipeline_json, pipeline_seeds},
-                                               {"module", read_module, module_seeds},
-                                               {"png", read_picture, png_seeds},
-                                               {"jpeg", read_picture, jpeg_seeds},
-                                               {"webp", read_picture, webp_seeds}};
+  static const std::vector<FuzzTarget> targets = [] {
+    std::vector<FuzzTarget> all{{"safetensors", read_safetensors, safetensors_seeds},
+                                {"latent", read_latent, latent_seeds},
+                                {"pipeline", read_pipeline_json, pipeline_seeds},
+                                {"module", read_module, module_seeds},
+                                {"png", read_picture, png_seeds},
+                                {"jpeg", read_picture, jpeg_seeds},
+                                {"webp", read_picture, webp_seeds}};
+    const std::vector<FuzzTarget> assets = asset_targets();
+    all.insert(all.end(), assets.begin(), assets.end());
+    return all;
+  }();
   return targets;
 }
 

@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "base/error.h"
 
 namespace espalier::test {
 
@@ -18,5 +22,21 @@ struct FuzzTarget {
 };
 
 [[nodiscard]] const std::vector<FuzzTarget>& fuzz_targets();
+// Those among them that read meshes and Gaussians.
+[[nodiscard]] std::vector<FuzzTarget> asset_targets();
+
+// Runs `read` and checks what a refusal must be: an Error with a message that blames the bytes. False when refused.
+template <class Read>
+bool attempt(Read&& read) {
+  try {
+    read();
+    return true;
+  } catch (const Error& error) {
+    if (std::strlen(error.what()) == 0) throw std::logic_error("an error without words");
+    if (error.code() == ErrorCode::internal)
+      throw std::logic_error(std::string("foreign bytes broke a rule of ours: ") + error.what());
+    return false;
+  }
+}
 
 }  // namespace espalier::test

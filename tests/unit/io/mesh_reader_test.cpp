@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "image/codec.h"
 #include "io/mesh_files.h"
-#include "mutation.h"
+#include "sample_files.h"
 #include "sample_mesh.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
@@ -22,6 +22,7 @@ namespace {
 using test::expect_error;
 using test::sample_box;
 using test::sample_box_with_uvs;
+using test::sample_gltf;
 
 using Floats = std::vector<float>;
 using Faces = std::vector<std::int32_t>;
@@ -173,11 +174,6 @@ TEST(ReadMesh, PlyGivesBackWhatWasWritten) {
   expect_near(file.mesh.colours, mesh.colours, 0.5F / 255.0F + 1e-6F, "colour");
 }
 
-constexpr const char* kPlyHeader =
-    " 1.0\ncomment of another program\nelement vertex 4\nproperty double x\nproperty float y\nproperty float32 z\n"
-    "property ushort red\nproperty ushort green\nproperty ushort blue\nproperty list uchar float extra\n"
-    "element face 2\nproperty uchar flags\nproperty list int uint vertex_index\nend_header\n";
-
 TEST(ReadMesh, PlyTextAndBothByteOrders) {
   const std::array<std::array<double, 3>, 4> points = {{{0, 0, 0}, {1, 0, 0}, {1, 1, 0}, {0, 1, 0.5}}};
   const Floats corners = {0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0.5F, 0, 0, 0, 0, 1, 0.5F, 1, 0, 0};
@@ -188,14 +184,14 @@ TEST(ReadMesh, PlyTextAndBothByteOrders) {
     EXPECT_FLOAT_EQ(file.mesh.colours[1], 13107.0F / 65535.0F);
   };
   std::ostringstream text;
-  text << "ply\r\nformat ascii" << kPlyHeader;
+  text << "ply\r\nformat ascii" << test::kPlyHeader;
   for (const auto& p : points) text << p[0] << " " << p[1] << "\t" << p[2] << " 0 13107 65535 2 7.5 -1e2\n";
   text << "0 4 0 1 2 3\n9 3 0 3 1\n";
   check(bytes_of(text.str()));
 
   for (const bool big : {false, true}) {
     std::vector<std::byte> bytes =
-        bytes_of(std::string("ply\nformat binary_") + (big ? "big" : "little") + "_endian" + kPlyHeader);
+        bytes_of(std::string("ply\nformat binary_") + (big ? "big" : "little") + "_endian" + test::kPlyHeader);
     const auto put = [&](auto value) {
       std::array<std::byte, sizeof(value)> raw;
       std::memcpy(raw.data(), &value, sizeof(value));
@@ -218,23 +214,6 @@ TEST(ReadMesh, PlyTextAndBothByteOrders) {
     }
     check(bytes);
   }
-}
-
-// Four vertices (float), two triangles as a strip of bytes, colours in normalized bytes, a stride, nodes that move, turn and
-// mirror: buffers in base64.
-std::string sample_gltf() {
-  return R"({"asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}],
-  "nodes": [{"children": [1, 2], "translation": [1, 2, 3]}, {"mesh": 0, "rotation": [0, 0.70710678118, 0, 0.70710678118]},
-            {"mesh": 0, "scale": [-1, 1, 1]}],
-  "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "COLOR_0": 1}, "indices": 2, "mode": 5}]}],
-  "buffers": [{"byteLength": 68, "uri": "data:application/octet-stream;base64,)"
-         // (0,0,0) red, (1,0,0) green, (0,1,0) blue, (1,1,0) white; indices 0 1 2 3
-         "AAAAAAAAAAAAAAAA/wAA/wAAgD8AAAAAAAAAAAD/AP8AAAAAAACAPwAAAAAAAP//AACAPwAAgD8AAAAA/////wABAgM="
-         R"("}],
-  "bufferViews": [{"buffer": 0, "byteLength": 64, "byteStride": 16}, {"buffer": 0, "byteOffset": 64, "byteLength": 4}],
-  "accessors": [{"bufferView": 0, "componentType": 5126, "count": 4, "type": "VEC3"},
-                {"bufferView": 0, "byteOffset": 12, "componentType": 5121, "normalized": true, "count": 4, "type": "VEC4"},
-                {"bufferView": 1, "componentType": 5121, "count": 4, "type": "SCALAR"}]})";
 }
 
 TEST(ReadMesh, GltfWithNodesStripsAndStrides) {
@@ -447,30 +426,6 @@ TEST(ReadMesh, FilesThatNameOthersOutside) {
     expect_error(ErrorCode::format, {"does not lie beside it"}, [&] { try_library(name); });
   }
   expect_error(ErrorCode::not_found, {"missing.mtl"}, [&] { try_library("missing.mtl"); });
-}
-
-TEST(ReadMesh, SurvivesDamage) {
-  const Mesh mesh = sample_box_with_uvs();
-  const auto png = encode_png(sample_texture());
-  constexpr int kRounds = 3000;
-  const auto survive = [&](const std::vector<std::byte>& bytes, const char* name) {
-    SCOPED_TRACE(name);
-    test::expect_survives_damage(bytes, kRounds, [&](const std::vector<std::byte>& damaged) {
-      const MeshFile file = decode_mesh(damaged, name, {.max_vertices = 100'000, .max_faces = 100'000, .texture = true});
-      // What was accepted can be written again: finite, every index in its place.
-      (void)encode_mesh_ply(file.mesh, {});
-    });
-  };
-  survive(encode_glb(mesh, {.texture = png}), "x.glb");
-  survive(bytes_of(sample_gltf()), "x.gltf");
-  survive(encode_obj(mesh, {}), "x.obj");
-  survive(encode_stl(mesh, 10.0), "x.stl");
-  survive(bytes_of("solid\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\n"),
-          "x.stl");
-  survive(encode_mesh_ply(mesh, {}), "x.ply");
-  survive(bytes_of(std::string("ply\nformat ascii") + kPlyHeader +
-                   "0 0 0 0 0 0 1 5\n1 0 0 0 0 0 0\n1 1 0 9 9 9 0\n0 1 0 9 9 9 0\n0 4 0 1 2 3\n9 3 0 3 1\n"),
-          "y.ply");
 }
 
 }  // namespace

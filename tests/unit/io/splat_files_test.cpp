@@ -10,7 +10,6 @@
 #include "io/deflate.h"
 #include "io/gaussian_ply.h"
 #include "io/gaussian_reader.h"
-#include "mutation.h"
 #include "support/data.h"
 #include "support/errors.h"
 
@@ -231,21 +230,6 @@ TEST(GaussianFiles, HostileFiles) {
   refuse(std::vector<std::byte>(32), "x.bin", {"no PLY, SPZ or .splat"}, ErrorCode::unsupported);
   refuse({}, "x.splat", {"empty"});
   refuse(bytes_of("ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"), "x", {"no y"});
-}
-
-TEST(GaussianFiles, SurvivesDamage) {
-  Gaussians g = sample();
-  const auto cut = [](std::vector<float>& values, std::size_t width) { values.resize(width * 5); };
-  cut(g.xyz, 3), cut(g.dc, 3), cut(g.scale, 3), cut(g.rotation, 4), cut(g.opacity, 1);
-  const auto survive = [&](const std::vector<std::byte>& bytes, const char* name) {
-    SCOPED_TRACE(name);
-    test::expect_survives_damage(bytes, 3000, [&](const std::vector<std::byte>& damaged) {
-      (void)encode_gaussian_ply(decode_gaussians(damaged, name, {.max_vertices = 1000}).gaussians, {});
-    });
-  };
-  survive(encode_gaussian_ply(g, {}), "x.ply");
-  survive(encode_splat(g), "x.splat");
-  survive(encode_spz(g), "x.spz");
 }
 
 }  // namespace
