@@ -8,7 +8,9 @@ from PIL import Image, ImageDraw
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLOTS = [('vae', 'SS-VAE: held-out voxel IoU, F (1 voxel)', ['iou', 'f']), ('encoder', 'image encoder: coarse IoU, hit', ['coarse_iou', 'hit']),
-         ('encoder', 'image encoder: median yaw error, degrees', ['yaw_median']), ('flow', 'SS flow: held-out voxel F, median F, mismatched F, IoU', ['f', 'f_median', 'f_mismatched', 'iou']),
+         ('encoder', 'image encoder: median yaw error, degrees', ['yaw_median']),
+         ('flow', 'image encoder beside the flow: coarse IoU', ['coarse_iou']), ('flow', 'image encoder beside the flow: yaw error, median', ['yaw_median']),
+         ('flow', 'SS flow: held-out voxel F, median F, mismatched F, IoU', ['f', 'f_median', 'f_mismatched', 'iou']),
          ('decoders', 'mesh: sign accuracy near the surface; RF sign', ['sign_near', 'rf_sign']), ('decoders', 'colour error 0..255: mesh, Gaussians, RF', ['colour', 'gs_colour', 'rf_colour']),
          ('slat_flow', 'SLAT flow: colour error 0..255, mismatched', ['colour', 'colour_mismatched']), ('slat_flow', 'SLAT flow: normal error, degrees', ['normal_degrees'])]
 INK = [(31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189)]
