@@ -147,7 +147,7 @@ class Slat(unittest.TestCase):
 
     def test_splats(self):
         cam = splat.orbit(0., 0.)
-        one = lambda x, a, c: (torch.tensor([x]), torch.tensor([c]), torch.full((1, 3), .05), torch.tensor([[1., 0, 0, 0]]), torch.tensor([a]))
+        one = lambda x, a, c: (torch.tensor([x]), torch.tensor([c]), torch.full((1, 3), .2), torch.tensor([[1., 0, 0, 0]]), torch.tensor([a]))
         near, far = one([0., -.2, 0.], .6, [1., 0, 0]), one([0., .2, 0.], .9, [0., 1, 0])
         img = splat.render(*(torch.cat([b, a]) for a, b in zip(near, far)), cam, 32)
         self.assertTrue(torch.allclose(img[16, 16], torch.tensor([.6, .36, 0, .96]), atol=.03))
