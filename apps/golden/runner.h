@@ -1,6 +1,7 @@
 // Runs the cases of a golden folder and compares every tensor.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <set>
@@ -30,10 +31,9 @@ class Case {
 
   // Inputs.
   [[nodiscard]] HostTensor input(const std::string& tensor);
-  [[nodiscard]] std::vector<float> floats(const std::string& tensor) { return input(tensor).to_vector<float>(tensor); }
-  [[nodiscard]] std::vector<std::int32_t> ints(const std::string& tensor) {
-    return input(tensor).to_vector<std::int32_t>(tensor);
-  }
+  // As numbers of the type wanted, whatever type the folder holds them in.
+  [[nodiscard]] std::vector<float> floats(const std::string& tensor) { return numbers<float>(tensor); }
+  [[nodiscard]] std::vector<std::int32_t> ints(const std::string& tensor) { return numbers<std::int32_t>(tensor); }
   [[nodiscard]] std::vector<std::int64_t> shape(const std::string& tensor) const;
   [[nodiscard]] double number(const std::string& key) const { return spec_.at(key).get<double>(); }
 
@@ -60,6 +60,13 @@ class Case {
   void finish();
 
  private:
+  template <class V>
+  [[nodiscard]] std::vector<V> numbers(const std::string& tensor) {
+    const std::vector<double> values = input(tensor).to_doubles();
+    std::vector<V> out(values.size());
+    std::transform(values.begin(), values.end(), out.begin(), [](double v) { return static_cast<V>(v); });
+    return out;
+  }
   void compare_values(const std::string& tensor, const std::vector<double>& got);
 
   std::filesystem::path folder_;
