@@ -170,7 +170,9 @@ class SplatOracle {
             for (int u = std::max(0, (x - 1) * o.ssaa); u < std::min(width_, (x + 2) * o.ssaa); ++u) {
               const double w = o.ssaa == 1 ? (u == x && v == y ? 1.0 : 0.0) : weight(u, x) * weight(v, y);
               total += w;
-              sum += w * fine[static_cast<std::size_t>((v * width_ + u) * channels + c)];
+              sum += w * fine[(static_cast<std::size_t>(v) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(u)) *
+                                  static_cast<std::size_t>(channels) +
+                              static_cast<std::size_t>(c)];
             }
           }
           out.push_back(sum / total);

@@ -104,7 +104,8 @@ TYPED_TEST(SplatTest, ThePictureOfTheReference) {
   std::vector<double> kept;
   for (int y = 0; y < size[1]; y += 3) {
     for (int x = 0; x < size[0]; x += 3) {
-      for (int c = 0; c < 3; ++c) kept.push_back(whole.colour[static_cast<std::size_t>((y * size[0] + x) * 3 + c)]);
+      const auto at = static_cast<std::size_t>(y) * static_cast<std::size_t>(size[0]) + static_cast<std::size_t>(x);
+      for (std::size_t c = 0; c < 3; ++c) kept.push_back(whole.colour[3 * at + c]);
     }
   }
   EXPECT_GT(psnr(kept, golden.read<float>("pixels")), 80.0);

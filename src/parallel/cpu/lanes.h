@@ -17,8 +17,9 @@ namespace espalier::cpu {
 
 inline constexpr std::int64_t kLanes = 8;
 
-typedef float Lanes __attribute__((vector_size(32)));            // NOLINT(modernize-use-using): the attribute needs it
-typedef std::int32_t IntLanes __attribute__((vector_size(32)));  // NOLINT(modernize-use-using)
+typedef float Lanes __attribute__((vector_size(32)));             // NOLINT(modernize-use-using): the attribute needs it
+typedef std::int32_t IntLanes __attribute__((vector_size(32)));   // NOLINT(modernize-use-using)
+typedef std::uint32_t BitLanes __attribute__((vector_size(32)));  // NOLINT(modernize-use-using)
 
 inline Lanes fill(float x) { return Lanes{x, x, x, x, x, x, x, x}; }
 inline Lanes load(const float* p) {
@@ -84,7 +85,7 @@ inline Lanes exponential_in_range(Lanes x) {
   p = multiply_add(p, r, fill(1.0F));
   p = multiply_add(p, r, fill(1.0F));
   // 2^n: n is in the low bits of `shifted`; the shift drops the rest of them and reaches the exponent.
-  const IntLanes exponent = (std::bit_cast<IntLanes>(shifted) << 23) + (127 << 23);
+  const BitLanes exponent = (std::bit_cast<BitLanes>(shifted) << 23U) + (127U << 23U);
   return p * std::bit_cast<Lanes>(exponent);
 }
 

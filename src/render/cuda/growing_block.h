@@ -16,7 +16,7 @@ class GrowingBlock {
     const std::uint64_t bytes = std::max<std::uint64_t>(n, 1) * sizeof(T);
     if (buffer_.bytes() < bytes) {
       buffer_ = {};  // before the larger one is taken
-      buffer_ = Buffer<Cuda>(bytes, queue.ordinal(), what);
+      buffer_ = Buffer<Cuda>(bytes + bytes / 8, queue.ordinal(), what);  // so that a little more does not grow it again
     }
     return reinterpret_cast<T*>(buffer_.data());
   }

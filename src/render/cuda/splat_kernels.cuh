@@ -33,7 +33,8 @@ struct Projected {
   std::uint32_t* order;   // here still 0, 1, 2, ...
 };
 
-// Gaussian blockIdx.x * Threads + threadIdx.x of view blockIdx.y. totals [views] gets the tiles of all Gaussians.
+// Gaussian blockIdx.x * Threads + threadIdx.x of view blockIdx.y. Runs twice, once with nothing but `totals` [views], which get
+// the tiles of all Gaussians, and once with nothing but `out`. It is one kernel, so that both count the same.
 template <int Threads>
 __global__ void __launch_bounds__(Threads) project_kernel(const __grid_constant__ Views views, Scene scene, std::int64_t n,
                                                           DepthKeys keys, Projected out, unsigned long long* totals) {
@@ -46,15 +47,18 @@ __global__ void __launch_bounds__(Threads) project_kernel(const __grid_constant_
     const TileBox box = project(scene, i, view, s, depth);
     const Tiles tiles = tiles_of(s, box, view);
     if (tiles.drawn != 0) count = tiles.large() ? tiles.area() : __popcll(tiles.drawn);
-    const std::int64_t at = static_cast<std::int64_t>(blockIdx.y) * n + i;
-    out.counts[at] = static_cast<std::uint32_t>(count);
-    out.keys[at] = count > 0 ? keys.of(depth) : keys.unseen();
-    out.order[at] = static_cast<std::uint32_t>(at);
-    if (count > 0) {
-      out.splats[at] = s;
-      out.tiles[at] = tiles;
+    if (out.counts != nullptr) {
+      const std::int64_t at = static_cast<std::int64_t>(blockIdx.y) * n + i;
+      out.counts[at] = static_cast<std::uint32_t>(count);
+      out.keys[at] = count > 0 ? keys.of(depth) : keys.unseen();
+      out.order[at] = static_cast<std::uint32_t>(at);
+      if (count > 0) {
+        out.splats[at] = s;
+        out.tiles[at] = tiles;
+      }
     }
   }
+  if (totals == nullptr) return;
   const unsigned long long sum = cuda::block_sum<Threads>(count);
   if (threadIdx.x == 0 && sum > 0) atomicAdd(&totals[blockIdx.y], sum);
 }

@@ -114,11 +114,38 @@ struct SplatRenderer<Cuda>::State {
     cuda::for_each(queue, kWhere, entries, FindLists{entry_by.Current(), entries, ranges});
   }
 
-  // Draws up to kMaxViews views of equal size.
-  void draw_samples(std::span<const Camera> cameras, const SplatOptions& options, float* colour, float* alpha) {
+  [[nodiscard]] static Views views_of(std::span<const Camera> cameras, const SplatOptions& options) {
     Views views{};
+    for (std::size_t v = 0; v < cameras.size(); ++v) views.at[v] = view_point_of(cameras[v], options);
+    return views;
+  }
+  void run_projection(const Views& views, int count, DepthKeys depths, const Projected& out, unsigned long long* sums) {
+    cuda::launch(queue, kWhere, project_kernel<kThreads>,
+                 dim3(cuda::blocks_for(kWhere, gaussians, kThreads), static_cast<unsigned>(count)), dim3(kThreads), 0, views,
+                 scene, gaussians, depths, out, sums);
+  }
+
+  // Entries of the lists of every view. The host waits for them here, once for all views: waits between views would leave the
+  // card idle for longer than it takes to draw one.
+  std::vector<unsigned long long> count_entries(std::span<const Camera> cameras, const SplatOptions& options) {
+    std::vector<unsigned long long> entries(cameras.size());
+    if (gaussians == 0) return entries;
+    auto* const sums = totals.take<unsigned long long>(queue, entries.size(), "counts of views");
+    const std::size_t bytes = entries.size() * sizeof(entries[0]);
+    zero_bytes(queue, sums, bytes);
+    for (std::size_t first = 0; first < cameras.size(); first += kMaxViews) {
+      const auto some = cameras.subspan(first, std::min<std::size_t>(kMaxViews, cameras.size() - first));
+      run_projection(views_of(some, options), static_cast<int>(some.size()), {}, {}, sums + first);
+    }
+    download_bytes(queue, sums, entries.data(), bytes);
+    return entries;
+  }
+
+  // Draws up to kMaxViews views of equal size.
+  void draw_samples(std::span<const Camera> cameras, std::span<const unsigned long long> entries_of_views,
+                    const SplatOptions& options, float* colour, float* alpha) {
+    const Views views = views_of(cameras, options);
     const int count = static_cast<int>(cameras.size());
-    for (int v = 0; v < count; ++v) views.at[v] = view_point_of(cameras[static_cast<std::size_t>(v)], options);
     const ViewPoint& view = views.at[0];
     const std::int64_t n = gaussians * count, samples = std::int64_t{view.width} * view.height;
     const std::int64_t tiles_per_view = std::int64_t{view.columns} * view.rows;
@@ -129,21 +156,13 @@ struct SplatRenderer<Cuda>::State {
     const Projected projected{
         splats.take<Splat>(queue, rows, "projected Gaussians"), tiles.take<Tiles>(queue, rows, "tiles of Gaussians"),
         counts.take<std::uint32_t>(queue, rows, "counts of Gaussians"), by_depth.Current(), sequence.Current()};
-    auto* const sums = totals.take<unsigned long long>(queue, kMaxViews, "counts of views");
     auto* const ranges = lists.take<uint2>(queue, static_cast<std::uint64_t>(tiles_per_view * count), "tiles");
-    std::array<unsigned long long, kMaxViews> totals_of_views{};
-    if (gaussians > 0) {
-      zero_bytes(queue, sums, sizeof totals_of_views);
-      cuda::launch(queue, kWhere, project_kernel<kThreads>,
-                   dim3(cuda::blocks_for(kWhere, gaussians, kThreads), static_cast<unsigned>(count)), dim3(kThreads), 0, views,
-                   scene, gaussians, depths, projected, sums);
-      download_bytes(queue, sums, totals_of_views.data(), sizeof totals_of_views);
-    }
+    if (gaussians > 0) run_projection(views, count, depths, projected, nullptr);
     // As many views together as the lists allow.
     for (int first = 0, last = 0; first < count; first = last) {
       std::uint64_t entries = 0;
-      while (last < count && (last == first || entries + totals_of_views[static_cast<std::size_t>(last)] <= kMaxEntries)) {
-        entries += totals_of_views[static_cast<std::size_t>(last++)];
+      while (last < count && (last == first || entries + entries_of_views[static_cast<std::size_t>(last)] <= kMaxEntries)) {
+        entries += entries_of_views[static_cast<std::size_t>(last++)];
       }
       if (entries > kMostEntries) {
         fail(ErrorCode::out_of_memory, "the Gaussians cover more than 2^31 tiles of a picture of ", view.width, " x ",
@@ -168,16 +187,17 @@ struct SplatRenderer<Cuda>::State {
     }
   }
 
-  void draw(std::span<const Camera> cameras, const SplatOptions& options, float* colour, float* alpha) {
+  void draw(std::span<const Camera> cameras, std::span<const unsigned long long> entries, const SplatOptions& options,
+            float* colour, float* alpha) {
     if (options.ssaa == 1) {
-      draw_samples(cameras, options, colour, alpha);
+      draw_samples(cameras, entries, options, colour, alpha);
       return;
     }
     const auto count = static_cast<std::int64_t>(cameras.size());
     const std::int64_t height = std::int64_t{options.height} * options.ssaa, width = std::int64_t{options.width} * options.ssaa;
     const std::int64_t samples = height * width, pixels = std::int64_t{options.height} * options.width;
     float* const all = fine.take<float>(queue, static_cast<std::uint64_t>(4 * samples * count), "samples of pictures");
-    draw_samples(cameras, options, all, all + 3 * samples * count);
+    draw_samples(cameras, entries, options, all, all + 3 * samples * count);
     for (std::int64_t v = 0; v < count; ++v) {
       downsample<Cuda>(queue, View<Cuda, const float, 3>(all + 3 * samples * v, {height, width, 3}), options.ssaa,
                        View<Cuda, float, 3>(colour + 3 * pixels * v, {options.height, options.width, 3}));
@@ -203,11 +223,14 @@ void SplatRenderer<Cuda>::render(std::span<const Camera> cameras, const SplatOpt
   if (options.ssaa > 1) {
     together = std::clamp<std::int64_t>(kMaxSamples / (pixels * options.ssaa * options.ssaa), 1, together);
   }
+  const std::vector<unsigned long long> entries = state_->count_entries(cameras, options);
+  const std::span<const unsigned long long> all = entries;
   for (std::size_t first = 0; first < cameras.size(); first += static_cast<std::size_t>(together)) {
     state_->queue.check();
     const std::size_t count = std::min(static_cast<std::size_t>(together), cameras.size() - first);
     const auto at = static_cast<std::int64_t>(first);
-    state_->draw(cameras.subspan(first, count), options, colour.data() + 3 * at * pixels, alpha.data() + at * pixels);
+    state_->draw(cameras.subspan(first, count), all.subspan(first, count), options, colour.data() + 3 * at * pixels,
+                 alpha.data() + at * pixels);
   }
 }
 
