@@ -15,7 +15,7 @@ class GrowingBlock {
   T* take(const Queue<Cuda>& queue, std::uint64_t n, const char* what) {
     const std::uint64_t bytes = std::max<std::uint64_t>(n, 1) * sizeof(T);
     if (buffer_.bytes() < bytes) {
-      buffer_ = {};  // before the larger one is taken
+      buffer_ = {};                                                      // before the larger one is taken
       buffer_ = Buffer<Cuda>(bytes + bytes / 8, queue.ordinal(), what);  // so that a little more does not grow it again
     }
     return reinterpret_cast<T*>(buffer_.data());
