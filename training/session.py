@@ -61,6 +61,96 @@ def unpack(src):
                     f.write(t.extractfile(m).read())
 
 
+class Session:
+    def __init__(self, a):
+        import torch
+        self.a, self.logs = a, os.path.join(a.run, 'logs')
+        os.makedirs(a.out, exist_ok=True)
+        restore(a.run)
+        os.makedirs(self.logs, exist_ok=True)
+        self.gpus, self.end = max(1, torch.cuda.device_count()), time.time() + 60 * a.minutes
+        if torch.cuda.is_available():
+            print(torch.cuda.get_device_name(0), self.gpus, 'torch', torch.__version__, flush=True)
+            sys.path.insert(0, HERE)
+            from sprout import objects
+            objects.lib(True)                                                  # compile the kernels once
+
+    def launch(self, cmd, name, log, limit, ready=0., **env):
+        """Return code of a stage; it and all its children are stopped after `limit` seconds, or if it has not begun to train after `ready` seconds."""
+        lines = os.path.join(self.logs, name + '.jsonl')
+        seen, t = os.path.getsize(lines) if os.path.exists(lines) else 0, time.time()
+
+        def begun():
+            with open(lines if os.path.exists(lines) else os.devnull) as q:
+                q.seek(seen)
+                return '"prepared"' in q.read()
+
+        with open(log, 'a') as f:
+            p = subprocess.Popen(cmd, env=dict(os.environ, PYTHONUNBUFFERED='1', **env), stdout=f, stderr=subprocess.STDOUT, start_new_session=True)
+            while p.poll() is None:
+                time.sleep(.5)
+                late = ready and time.time() - t > ready and not begun()
+                if ready and time.time() - t > ready:
+                    ready = 0.
+                if late or time.time() - t > limit:
+                    os.killpg(p.pid, signal.SIGKILL)
+                    p.wait()
+                    return 'did not start' if late else 'timeout'
+        return p.returncode
+
+    def stage(self, i, s):
+        """One stage of lane i, e.g. "flow:300,seed=2"."""
+        many = s.startswith('*')
+        name, rest = s.lstrip('*').split(':', 1)
+        seconds, *kw = rest.split(',')
+        left, run = self.end - time.time(), self.a.run
+        if left < 15:
+            print('no time for', s, flush=True)
+            return
+        if name == 'evaluate':
+            cmd = [sys.executable, os.path.join(HERE, 'evaluate.py'), '--model', run, '--mesh', '64', '--json', os.path.join(self.logs, 'evaluate.json'),
+                   '--sheet', os.path.join(self.a.out, 'sheet.png')]
+        else:
+            cmd = [sys.executable, os.path.join(HERE, 'train.py'), name, '--seconds', seconds, '--state', run, '--out', self.logs, *kw]
+        t, log, limit = time.time(), os.path.join(self.logs, f'{name}.{i}.txt'), min(left, float(seconds) + 150)
+        if many:
+            rc = self.launch(cmd + ['--gpus', str(self.a.ranks or self.gpus)], name, log, limit, 150.)
+        else:
+            rc = self.launch(cmd, name, log, limit, CUDA_VISIBLE_DEVICES=str(i % self.gpus))
+        print(f'lane {i} {s}: rc {rc}, {time.time() - t:.0f} s', flush=True)
+        if rc or name == 'evaluate':
+            with open(log) as f:
+                print(f.read()[-2500:], flush=True)
+        left = self.end - time.time()
+        if many and rc == 'did not start' and left > 60:
+            print('again on one GPU', flush=True)
+            self.stage(self.gpus - 1, ','.join([f'{name}:{min(float(seconds), left - 40):.0f}', *kw]))
+
+    def lane(self, i, stages):
+        for s in stages.split():
+            try:
+                self.stage(i, s)
+            except Exception as e:
+                print(f'lane {i} {s}: {e!r}', flush=True)
+
+    def run(self):
+        last = time.time()
+        for phase in ' '.join(shlex.quote(x) if x != '/' else x for x in self.a.lanes).split(' / '):
+            ts = [threading.Thread(target=self.lane, args=(i, s), daemon=True) for i, s in enumerate(shlex.split(phase))]
+            for t in ts:
+                t.start()
+            while any(t.is_alive() for t in ts) and time.time() < self.end + 5:
+                time.sleep(.5)
+                if time.time() - last > 30:
+                    pack(self.a.run, self.a.out)
+                    last = time.time()
+        pack(self.a.run, self.a.out)
+        for f in sorted(os.listdir(self.logs)):
+            if f.endswith('.jsonl'):
+                with open(os.path.join(self.logs, f)) as q:
+                    print(f, *[x[:600] for x in q.read().splitlines()[-4:]], sep='\n', flush=True)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--out')
@@ -72,84 +162,7 @@ def main():
     a = p.parse_intermixed_args()
     if a.unpack:
         return unpack(a.unpack)
-    os.makedirs(a.out, exist_ok=True)
-    restore(a.run)
-    logs = os.path.join(a.run, 'logs')
-    os.makedirs(logs, exist_ok=True)
-    sys.path.insert(0, HERE)
-    import torch
-    gpus, end = max(1, torch.cuda.device_count()), time.time() + 60 * a.minutes
-    if torch.cuda.is_available():
-        print(torch.cuda.get_device_name(0), gpus, 'torch', torch.__version__, flush=True)
-        from sprout import objects
-        objects.lib(True)                                                      # compile the kernels once
-
-    def launch(cmd, name, log, limit, ready=0., **env):
-        """Return code of a stage; it and all its children are stopped after `limit` seconds, or if it has not begun to train after `ready` seconds."""
-        lines = os.path.join(logs, name + '.jsonl')
-        seen, t = os.path.getsize(lines) if os.path.exists(lines) else 0, time.time()
-        with open(log, 'a') as f:
-            p = subprocess.Popen(cmd, env=dict(os.environ, PYTHONUNBUFFERED='1', **env), stdout=f, stderr=subprocess.STDOUT, start_new_session=True)
-            while p.poll() is None:
-                time.sleep(.5)
-                late = ready and time.time() - t > ready
-                if late:
-                    with open(lines if os.path.exists(lines) else os.devnull) as q:
-                        q.seek(seen)
-                        late = '"prepared"' not in q.read()
-                    ready = 0.
-                if late or time.time() - t > limit:
-                    os.killpg(p.pid, signal.SIGKILL)
-                    p.wait()
-                    return 'did not start' if late else 'timeout'
-        return p.returncode
-
-    def stage(i, s):
-        many = s.startswith('*')
-        name, rest = s.lstrip('*').split(':', 1)
-        seconds, *kw = rest.split(',')
-        left = end - time.time()
-        if left < 15:
-            print('no time for', s, flush=True)
-            return
-        if name == 'evaluate':
-            cmd = [sys.executable, os.path.join(HERE, 'evaluate.py'), '--model', a.run, '--mesh', '64', '--json', os.path.join(logs, 'evaluate.json'), '--sheet', os.path.join(a.out, 'sheet.png')]
-        else:
-            cmd = [sys.executable, os.path.join(HERE, 'train.py'), name, '--seconds', seconds, '--state', a.run, '--out', logs, *kw]
-        t, log = time.time(), os.path.join(logs, f'{name}.{i}.txt')
-        limit, one = min(left, float(seconds) + 150), {'CUDA_VISIBLE_DEVICES': str(i % gpus)}
-        rc = launch(cmd + ['--gpus', str(a.ranks or gpus)], name, log, limit, 150.) if many else launch(cmd, name, log, limit, **one)
-        print(f'lane {i} {s}: rc {rc}, {time.time() - t:.0f} s', flush=True)
-        if rc or name == 'evaluate':
-            with open(log) as f:
-                print(f.read()[-2500:], flush=True)
-        if many and rc and end - time.time() > 60:
-            print('again on one GPU', flush=True)
-            stage(gpus - 1, s.lstrip('*').replace(':' + seconds, f':{min(float(seconds), end - time.time() - 40):.0f}', 1))
-
-    def lane(i, stages):
-        for s in stages.split():
-            try:
-                stage(i, s)
-            except Exception as e:
-                print(f'lane {i} {s}: {e!r}', flush=True)
-
-    last = time.time()
-    for phase in ' '.join(f'"{x}"' if x != '/' else x for x in a.lanes).split(' / '):
-        ts = [threading.Thread(target=lane, args=(i, s), daemon=True) for i, s in enumerate(shlex.split(phase))]
-        for t in ts:
-            t.start()
-        while any(t.is_alive() for t in ts) and time.time() < end + 5:
-            time.sleep(.5)
-            if time.time() - last > 30:
-                pack(a.run, a.out)
-                last = time.time()
-    pack(a.run, a.out)
-    for f in sorted(os.listdir(logs)):
-        if f.endswith('.jsonl'):
-            with open(os.path.join(logs, f)) as q:
-                lines = q.read().splitlines()
-            print(f, *[x[:600] for x in lines[-4:]], sep='\n', flush=True)
+    Session(a).run()
 
 
 if __name__ == '__main__':
