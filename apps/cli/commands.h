@@ -7,6 +7,8 @@ namespace espalier::cli {
 
 int generate(const Settings& settings);
 int preprocess(const Settings& settings);
+int export_asset(const Settings& settings);
+int check(const Settings& settings);
 int info(const Settings& settings);
 int bench(const Settings& settings);
 int doctor(const Settings& settings);

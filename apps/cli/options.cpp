@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -70,15 +71,15 @@ struct Choice {
   T value;
 };
 
-// One of some words.
-template <class T, class U, std::size_t N>
-Value choice(T Settings::*field, const std::array<Choice<U>, N>& choices) {
+// One of some words, for what `field` selects in the settings.
+template <class Field, class U, std::size_t N>
+Value choice(Field field, const std::array<Choice<U>, N>& choices) {
   std::string range;
   for (const auto& c : choices) range += (range.empty() ? "" : ", ") + std::string(c.name);
   return {.name = "NAME", .range = range, .set = [=](Settings& s, const std::string& text) {
             const auto found = std::find_if(choices.begin(), choices.end(), [&](const auto& c) { return text == c.name; });
             if (found == choices.end()) refuse(text, "none of ", range);
-            s.*field = found->value;
+            std::invoke(field, s) = found->value;
           }};
 }
 
@@ -100,8 +101,9 @@ Value paths(const char* name, std::vector<std::filesystem::path> Settings::*fiel
           .repeats = true};
 }
 
-Value flag(bool Settings::*field) {
-  return {.name = "", .range = "", .set = [=](Settings& s, const std::string&) { s.*field = true; }};
+template <class Field>
+Value flag(Field field) {
+  return {.name = "", .range = "", .set = [=](Settings& s, const std::string&) { std::invoke(field, s) = true; }};
 }
 
 Value device() {
@@ -148,7 +150,7 @@ Value length() {
               digits.resize(digits.size() - 2);
               unit = 10.0;
             }
-            s.size_mm = unit * parse_in_range(digits, 0.1 / unit, 10000.0 / unit, range);
+            s.save.size_mm = unit * parse_in_range(digits, 0.1 / unit, 10000.0 / unit, range);
           }};
 }
 
@@ -163,9 +165,15 @@ constexpr std::array presets{Choice<SamplerPreset>{"checkpoint", SamplerPreset::
 constexpr std::array multi_image_modes{Choice<MultiImageMode>{"stochastic", MultiImageMode::stochastic},
                                        Choice<MultiImageMode>{"multidiffusion", MultiImageMode::multidiffusion}};
 
+constexpr std::array bake_modes{Choice<BakeMode>{"fast", BakeMode::fast}, Choice<BakeMode>{"best", BakeMode::best}};
+constexpr std::array texture_formats{Choice<TextureFormat>{"png", TextureFormat::png},
+                                     Choice<TextureFormat>{"jpeg", TextureFormat::jpeg},
+                                     Choice<TextureFormat>{"webp", TextureFormat::webp}};
+
 constexpr std::array voxel_sets{Choice<const char*>{"12k", "12k"}, Choice<const char*>{"24k", "24k"}};
 
 constexpr const char* files_group = "Files";
+constexpr const char* finish_group = "Mesh and texture";
 constexpr const char* sampling_group = "Sampling";
 constexpr const char* machine_group = "Checkpoint and machine";
 constexpr const char* report_group = "Reports";
@@ -175,20 +183,63 @@ std::vector<Option> file_options() {
   return {
       {"IMAGE", files_group, generate_bit | preprocess_bit, "", "",
        "Pictures (PNG, JPEG, WebP) of one object; several are views of the same one.", paths("FILE", &Settings::images)},
-      {"-o,--output", files_group, generate_bit | preprocess_bit, "", "",
-       "A file to write; repeat it for several. generate: .glb, .obj and .stl hold the mesh, .ply the Gaussians, .mesh.ply the "
-       "mesh. preprocess: .png.",
+      {"FILE", files_group, export_bit, "", "", "What --save-asset or --save-latent wrote.", paths("FILE", &Settings::inputs)},
+      {"FILE", files_group, check_bit, "", "", "Meshes (.glb, .gltf, .obj, .stl, .ply).", paths("FILE", &Settings::inputs)},
+      {"-o,--output", files_group, generate_bit | export_bit | preprocess_bit, "", "",
+       "A file to write; repeat it for several. .glb, .gltf, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the mesh, .ply, "
+       ".spz "
+       "and .splat the Gaussians. preprocess: .png.",
        paths("FILE", &Settings::outputs)},
-      {"--formats", files_group, generate_bit, "ESPALIER_FORMATS", "what the output files hold", "What to decode.", formats()},
-      {"--preview", files_group, generate_bit, "", "", "Also draw four views into this .png.",
+      {"--formats", files_group, generate_bit | export_bit, "ESPALIER_FORMATS", "what the output files hold", "What to decode.",
+       formats()},
+      {"--preview", files_group, generate_bit | export_bit, "", "", "Also draw four views into this .png.",
        path("FILE", &Settings::preview)},
-      {"--size", files_group, generate_bit, "ESPALIER_SIZE", "100mm", "Largest dimension of an .stl.", length()},
+      {"--size", files_group, generate_bit | export_bit, "ESPALIER_SIZE", "100mm", "Largest dimension of an .stl or .3mf.",
+       length()},
       {"--save-latent", files_group, generate_bit, "", "", "Also write what was sampled, for --from-latent (.safetensors).",
        path("FILE", &Settings::save_latent)},
+      {"--save-asset", files_group, generate_bit | export_bit, "", "",
+       "Also write everything that was decoded, for espalier export (.safetensors).", path("FILE", &Settings::save_asset)},
       {"--from-latent", files_group, generate_bit, "", "",
        "Decode what --save-latent wrote, instead of sampling; takes no pictures.", path("FILE", &Settings::from_latent)},
       {"--no-preprocess", files_group, generate_bit | preprocess_bit, "ESPALIER_NO_PREPROCESS", "",
        "Take the pictures as they are: no background removal, no crop to the object.", flag(&Settings::no_preprocess)},
+  };
+}
+
+std::vector<Option> finish_options() {
+  constexpr unsigned both = generate_bit | export_bit;
+  return {
+      {"--raw-mesh", finish_group, both, "ESPALIER_RAW_MESH", "",
+       "Write the mesh as it was decoded, with colours at its vertices: no clean-up, no simplification, no texture.",
+       flag(&Settings::raw_mesh)},
+      {"--simplify", finish_group, both, "ESPALIER_SIMPLIFY", "0.95", "Share of the faces that goes.",
+       number<double>(
+           "X", 0.0, 0.9999, [](Settings & s) -> auto& { return s.finish.simplify; })},
+      {"--faces", finish_group, both, "ESPALIER_FACES", "", "At most so many faces, instead of --simplify.",
+       number<std::int64_t>(
+           "N", 4, 100'000'000, [](Settings & s) -> auto& { return s.finish.faces; })},
+      {"--no-clean", finish_group, both, "ESPALIER_NO_CLEAN", "", "Keep inner walls, small pieces and holes.",
+       flag(&Settings::no_clean)},
+      {"--no-texture", finish_group, both, "ESPALIER_NO_TEXTURE", "", "Colours at vertices instead of a texture.",
+       flag(&Settings::no_texture)},
+      {"--texture-size", finish_group, both, "ESPALIER_TEXTURE_SIZE", "1024", "Texels on a side of the texture.",
+       number<int>(
+           "N", 512, 4096, [](Settings & s) -> auto& { return s.finish.texture_size; })},
+      {"--bake", finish_group, both, "ESPALIER_BAKE", "best",
+       "fast: the mean of the views that see a texel. best: the texture that reproduces the views.",
+       choice(
+           [](Settings & s) -> auto& { return s.finish.bake; }, bake_modes)},
+      {"--bake-views", finish_group, both, "ESPALIER_BAKE_VIEWS", "100", "Views of the Gaussians that are baked.",
+       number<int>(
+           "N", 1, 1000, [](Settings & s) -> auto& { return s.finish.views; })},
+      {"--texture-format", finish_group, both, "ESPALIER_TEXTURE_FORMAT", "png",
+       "How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer of .glb "
+       "reads.",
+       choice(
+           [](Settings & s) -> auto& { return s.save.texture; }, texture_formats)},
+      {"--unlit", finish_group, both, "ESPALIER_UNLIT", "", "Let viewers of .glb and .gltf show the colours without light.",
+       flag([](Settings & s) -> auto& { return s.save.unlit; })},
   };
 }
 
@@ -239,19 +290,20 @@ std::vector<Option> sampling_options() {
 
 std::vector<Option> machine_options() {
   return {
-      {"--model,--checkpoint", machine_group, generate_bit, "ESPALIER_MODEL", "the checkpoint that ships with the program",
-       "Folder of a TRELLIS checkpoint (with pipeline.json).", path("FOLDER", &Settings::model)},
+      {"--model,--checkpoint", machine_group, generate_bit | export_bit, "ESPALIER_MODEL",
+       "the checkpoint that ships with the program", "Folder of a TRELLIS checkpoint (with pipeline.json).",
+       path("FOLDER", &Settings::model)},
       {"CHECKPOINT", machine_group, info_bit, "ESPALIER_MODEL", "the checkpoint that ships with the program",
        "Folder of a TRELLIS checkpoint (with pipeline.json).", path("FOLDER", &Settings::model)},
-      {"--image-encoder", machine_group, generate_bit | info_bit, "ESPALIER_IMAGE_ENCODER", "looked for beside the checkpoint",
-       "DINOv2 weights (.safetensors).", path("FILE", &Settings::image_encoder)},
-      {"--device", machine_group, generate_bit | bench_bit | doctor_bit, "ESPALIER_DEVICE", "auto", "Where to compute.",
-       device()},
-      {"--precision", machine_group, generate_bit | bench_bit, "ESPALIER_PRECISION", "auto",
+      {"--image-encoder", machine_group, generate_bit | export_bit | info_bit, "ESPALIER_IMAGE_ENCODER",
+       "looked for beside the checkpoint", "DINOv2 weights (.safetensors).", path("FILE", &Settings::image_encoder)},
+      {"--device", machine_group, generate_bit | export_bit | bench_bit | doctor_bit, "ESPALIER_DEVICE", "auto",
+       "Where to compute.", device()},
+      {"--precision", machine_group, generate_bit | export_bit | bench_bit, "ESPALIER_PRECISION", "auto",
        "full: float32. half: float16 on a card, bfloat16 products on processors that have them. auto: half on a card, full on "
        "the CPU.",
        choice(&Settings::precision, precisions)},
-      {"--vram-tier", machine_group, generate_bit, "ESPALIER_VRAM_TIER", "auto",
+      {"--vram-tier", machine_group, generate_bit | export_bit, "ESPALIER_VRAM_TIER", "auto",
        "How many weights stay in memory: all (high), those of a stage (medium), those of a network, with tiled decoding (low). "
        "auto: by the memory that is free.",
        choice(&Settings::tier, tiers)},
@@ -266,9 +318,9 @@ std::vector<Option> report_options() {
        number<int>(
            "N", 1, 1000, [](Settings & s) -> auto& { return s.repetitions; })},
       {"--quick", report_group, bench_bit, "", "", "One small repetition, to see that it runs.", flag(&Settings::quick)},
-      {"--json", report_group, generate_bit | info_bit | bench_bit | doctor_bit, "", "",
+      {"--json", report_group, generate_bit | export_bit | check_bit | info_bit | bench_bit | doctor_bit, "", "",
        "Print the report as JSON on standard output.", flag(&Settings::json)},
-      {"--quiet", report_group, generate_bit | bench_bit, "ESPALIER_QUIET", "",
+      {"--quiet", report_group, generate_bit | export_bit | bench_bit, "ESPALIER_QUIET", "",
        "No progress and no report; warnings and errors only.", flag(&Settings::quiet)},
   };
 }
@@ -351,6 +403,8 @@ std::span<const Command> commands() {
   static constexpr std::array table{
       Command{generate_bit, "generate", "Makes a 3D asset of pictures", &generate},
       Command{preprocess_bit, "preprocess", "Writes the cut-out of a picture that generate would look at", &preprocess},
+      Command{export_bit, "export", "Finishes and writes a saved asset or latent again, without sampling", &export_asset},
+      Command{check_bit, "check", "Reports on the mesh in a file: faces, pieces, openings, winding", &check},
       Command{info_bit, "info", "Lists what a checkpoint holds and checks it", &info},
       Command{bench_bit, "bench", "Times every stage on the workload of docs/performance.md", &bench},
       Command{doctor_bit, "doctor", "Checks every kernel family on a device against known answers", &doctor},
@@ -368,7 +422,7 @@ std::string Option::description() const {
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
-    for (auto part : {file_options(), sampling_options(), machine_options(), report_options()}) {
+    for (auto part : {file_options(), finish_options(), sampling_options(), machine_options(), report_options()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

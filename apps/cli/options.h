@@ -19,6 +19,8 @@ enum CommandBit : unsigned {
   info_bit = 4,
   bench_bit = 8,
   doctor_bit = 16,
+  export_bit = 32,
+  check_bit = 64,
 };
 
 struct Command {
@@ -27,7 +29,7 @@ struct Command {
   const char* summary;
   int (*run)(const Settings&);  // returns the exit code
 };
-// generate, preprocess, info, bench, doctor.
+// In the order of the help.
 [[nodiscard]] std::span<const Command> commands();
 
 // How the text of an option becomes a value of Settings.

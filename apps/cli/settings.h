@@ -32,9 +32,13 @@ struct Settings {
   std::vector<std::filesystem::path> images;
   std::vector<std::filesystem::path> outputs;
   Formats formats;
-  double size_mm = 100.0;
-  std::filesystem::path preview, save_latent, from_latent;
+  SaveOptions save;
+  std::filesystem::path preview, save_latent, from_latent, save_asset;
+  std::vector<std::filesystem::path> inputs;  // of export and check
   bool no_preprocess = false;
+
+  FinishRequest finish;  // clean and texture are set from these
+  bool raw_mesh = false, no_clean = false, no_texture = false;
 
   std::filesystem::path model;  // empty: the checkpoint that ships with the program
   std::filesystem::path image_encoder;

@@ -61,6 +61,25 @@ enum class Background {
   none,       // take the picture as it is
 };
 
+// From what the networks decode to an asset that people use: inner walls, small pieces and holes gone, few faces, texture
+// coordinates, and a texture that shows what the Gaussians (or the radiance field) show.
+enum class BakeMode {
+  fast,  // mean of the views that see a texel
+  best,  // the texture that reproduces the views
+};
+struct FinishRequest {
+  bool clean = true;  // inner walls, small pieces and duplicates removed, holes filled
+  bool fill_holes = true;
+  double simplify = 0.95;               // share of the faces that goes, in [0, 1)
+  std::optional<std::int64_t> faces{};  // at most so many faces instead
+  bool texture = true;                  // unwrap and bake
+  int texture_size = 1024;              // 512 to 4096
+  BakeMode bake = BakeMode::best;
+  bool bake_radiance_field = false;  // bake from the radiance field, which must be decoded, instead of the Gaussians
+  int views = 100;                   // that are baked
+  int view_size = 1024;              // pixels on a side of such a view
+};
+
 struct Request {
   std::vector<std::filesystem::path> images{};  // several: views of one object
   std::uint32_t seed = 42;
@@ -71,6 +90,7 @@ struct Request {
   bool mesh = true;  // what to decode; generate() may be asked for nothing, only the latent
   bool gaussians = true;
   bool radiance_field = false;
+  std::optional<FinishRequest> finish{};  // of the mesh; a texture needs the Gaussians, which are then decoded too
 };
 
 // The settings of the public web app: 12 steps, guidance 7.5 and 3.0.
@@ -103,8 +123,31 @@ struct StageReport {
   std::uint64_t peak_bytes = 0;     // working memory really used at the peak
 };
 
+// What can be said of a mesh. Vertices at one position count as one but for `vertices`.
+struct MeshSummary {
+  std::int64_t faces = 0, vertices = 0, components = 0;
+  std::int64_t boundary_edges = 0, holes = 0, non_manifold_edges = 0;
+  std::int64_t degenerate_faces = 0, duplicate_faces = 0;
+  bool watertight = false;              // every edge has exactly two faces
+  bool consistent_winding = false;      // and they run through it in opposite directions
+  double area = 0.0, volume = 0.0;      // volume 0 when not watertight
+  std::array<double, 3> low{}, high{};  // box
+};
+// What finishing made of a mesh.
+struct FinishReport {
+  MeshSummary before, after;
+  std::int64_t hidden_faces = 0, small_faces = 0, filled_holes = 0;  // removed, removed, filled
+  int charts = 0;                                                    // of the texture; 0 without one
+  double mean_stretch = 0.0;                                         // 1 where nothing is distorted
+  double texture_use = 0.0;                                          // share of the texels inside of charts
+  double texels_seen = 0.0;                                          // share of those that a view saw
+};
+
+enum class TextureFormat { png, jpeg, webp };
 struct SaveOptions {
-  double size_mm = 100.0;  // largest dimension of an STL
+  double size_mm = 100.0;  // largest dimension of an STL or 3MF
+  TextureFormat texture = TextureFormat::png;
+  bool unlit = false;  // GLB and glTF: colours as they are, without light
 };
 
 // A finished asset on the host. Copies share the data.
@@ -128,11 +171,19 @@ class Asset {
   [[nodiscard]] const std::vector<std::string>& notices() const;           // what the user should know
   [[nodiscard]] const std::map<std::string, std::string>& record() const;  // seed, settings, versions, hashes
 
-  // By extension: .glb, .obj and .stl hold the mesh; .ply the Gaussians, as in TRELLIS, but the mesh when the name ends in
-  // .mesh.ply or when no Gaussians were decoded. Written atomically.
+  // What finishing made; empty where it was not asked for. The mesh above is the decoded one.
+  [[nodiscard]] std::optional<FinishReport> finish_report() const;
+  // The mesh that save() writes: finished if there is one, else as decoded.
+  [[nodiscard]] MeshSummary mesh_summary() const;
+
+  // By extension: .glb, .gltf, .obj, .stl and .3mf hold the mesh (finished if it was), .obj.zip an .obj with its texture in one
+  // file; .ply, .spz and .splat the Gaussians, but .ply the mesh when the name ends in .mesh.ply or when no Gaussians were
+  // decoded. .gltf and a textured .obj come with further files beside them. Written atomically, what others name last.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
   // Voxels and latent, for Pipeline::decode.
   void save_latent(const std::filesystem::path& path) const;
+  // Everything that was decoded, for load_asset: whoever wants another texture or fewer faces need not generate again.
+  void save_asset(const std::filesystem::path& path) const;
   // Four views side by side, of the mesh if there is one, else of the Gaussians.
   void save_preview(const std::filesystem::path& path) const;
 
@@ -143,6 +194,19 @@ class Asset {
  private:
   std::shared_ptr<const Data> data_;
 };
+
+// What save_asset wrote. Throws format for files that are no such thing.
+[[nodiscard]] Asset load_asset(const std::filesystem::path& path);
+// True for a file that save_asset wrote; false for a latent of save_latent. Throws format for anything else.
+[[nodiscard]] bool is_asset_file(const std::filesystem::path& path);
+
+// The asset with its mesh finished as asked; what was finished before is made anew. Needs no checkpoint. device as in
+// PipelineOptions.
+[[nodiscard]] Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device = "auto",
+                           const Observer& observer = {});
+
+// Report on the mesh in a .glb, .gltf, .obj, .stl or .ply file.
+[[nodiscard]] MeshSummary summarise_mesh_file(const std::filesystem::path& path);
 
 // ---- The pipeline
 
@@ -155,7 +219,8 @@ class Pipeline {
   Pipeline& operator=(Pipeline&&) noexcept;
 
   [[nodiscard]] Asset generate(const Request& request, const Observer& observer = {});
-  // Decodes a latent saved before; nothing is sampled. Only the flags for mesh, gaussians and radiance_field matter.
+  // Decodes a latent saved before; nothing is sampled. Of the request, only what to decode and how to
+  // finish matters.
   [[nodiscard]] Asset decode(const std::filesystem::path& latent, const Request& request, const Observer& observer = {});
   // Throws what generate() would if the file is missing or no picture that can be decoded; quick, and needs no checkpoint.
   static void check_picture(const std::filesystem::path& image);

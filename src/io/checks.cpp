@@ -29,7 +29,7 @@ void check_finite(std::span<const float> values, int width, const char* format, 
   }
 }
 
-void check_mesh(const Mesh& mesh, const char* format) {
+void check_writable_mesh(const Mesh& mesh, const char* format) {
   if (mesh.faces.empty()) {
     fail(ErrorCode::invalid_argument, format,
          ": the mesh has no faces, so there is nothing to write; try another seed or picture");

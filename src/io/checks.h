@@ -10,7 +10,7 @@
 namespace espalier {
 
 // The conditions of mesh_files.h.
-void check_mesh(const Mesh& mesh, const char* format);
+void check_writable_mesh(const Mesh& mesh, const char* format);
 // The conditions of splat_files.h.
 void check_gaussians(const Gaussians& gaussians, const char* format);
 // Throws invalid_argument when a value is not finite; `what` names the array, `width` is the number of values per row.

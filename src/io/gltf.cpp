@@ -255,7 +255,7 @@ class Content {
 };
 
 Content content_of(const Mesh& mesh, const GlbOptions& options, std::string stem) {
-  check_mesh(mesh, kFormat);
+  check_writable_mesh(mesh, kFormat);
   check_texture(mesh, options);
   constexpr std::uint64_t kOverhead = 1 << 16;  // more than headers and JSON take without the extras
   check_glb_size(payload_bytes(mesh, options) + options.extras_json.size() + kOverhead);

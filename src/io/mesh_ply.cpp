@@ -15,7 +15,7 @@ std::uint8_t byte_of(float colour) { return static_cast<std::uint8_t>(std::lroun
 
 std::vector<std::byte> encode_mesh_ply(const Mesh& mesh, std::span<const std::string> comments) {
   constexpr const char* kFormat = "PLY";
-  check_mesh(mesh, kFormat);
+  check_writable_mesh(mesh, kFormat);
   check_comments(comments, kFormat);
   std::string head = "ply\nformat binary_little_endian 1.0\n";
   for (const std::string& comment : comments) head += "comment " + comment + "\n";

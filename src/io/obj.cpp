@@ -39,7 +39,7 @@ void put_faces(ByteWriter& out, const Mesh& mesh) {
 
 // `library` names the MTL file; empty for a mesh that goes alone.
 std::vector<std::byte> encode(const Mesh& mesh, std::span<const std::string> comments, const std::string& library) {
-  check_mesh(mesh, kFormat);
+  check_writable_mesh(mesh, kFormat);
   check_comments(comments, kFormat);
   ByteWriter out(static_cast<std::size_t>(mesh.vertex_count()) * 96 + static_cast<std::size_t>(mesh.face_count()) * 40);
   for (const std::string& comment : comments) out.text("# " + comment + "\n");

@@ -27,7 +27,7 @@ Vec3d facet_normal(const std::array<Vec3d, 3>& p) {
 
 std::vector<std::byte> encode_stl(const Mesh& mesh, double largest_side_mm, const std::string& comment) {
   constexpr const char* kFormat = "STL";
-  check_mesh(mesh, kFormat);
+  check_writable_mesh(mesh, kFormat);
   check_comment(comment, kFormat);
   const Placement placement = placement_of(mesh, largest_side_mm, kFormat);
 

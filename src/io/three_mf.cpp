@@ -164,7 +164,7 @@ std::string relationships(const std::string& target, const std::string& type) {
 
 std::vector<std::byte> encode_3mf(const Mesh& mesh, double largest_side_mm, std::span<const std::string> comments,
                                   std::span<const std::byte> texture) {
-  check_mesh(mesh, kFormat);
+  check_writable_mesh(mesh, kFormat);
   check_comments(comments, kFormat);
   std::string part;
   const char* mime = "";

@@ -7,6 +7,8 @@
 #include "image/codec.h"
 #include "io/gaussian_ply.h"
 #include "io/mesh_files.h"
+#include "io/splat_files.h"
+#include "io/zip.h"
 #include "render/preview.h"
 #include "weights/safetensors.h"
 
@@ -56,6 +58,101 @@ std::string lower(std::string s) {
   return s;
 }
 
+// ---- Writers, one per ending
+
+// The mesh that is written, and its texture as a file; empty without one.
+struct Shown {
+  const Mesh* mesh;
+  std::vector<std::byte> texture;
+};
+Shown shown(const Asset::Data& data, const fs::path& path, TextureFormat format) {
+  if (!data.finished) return {&mesh_of(data, path), {}};
+  const FinishedMesh& finished = *data.finished;
+  if (finished.texture.width == 0) return {&finished.mesh, {}};
+  constexpr int kJpegQuality = 92;
+  switch (format) {
+    case TextureFormat::jpeg: return {&finished.mesh, encode_jpeg(finished.texture, kJpegQuality)};
+    case TextureFormat::webp: return {&finished.mesh, encode_webp(finished.texture, {})};
+    default: return {&finished.mesh, encode_png(finished.texture)};
+  }
+}
+// For formats that know no WebP.
+TextureFormat without_webp(TextureFormat format) { return format == TextureFormat::webp ? TextureFormat::png : format; }
+
+GlbOptions glb_options(const Asset::Data& data, const SaveOptions& options, const Shown& what) {
+  GlbOptions glb;
+  glb.generator = "Espalier " + version();
+  glb.extras_json = extras_of(data);
+  glb.unlit = options.unlit;
+  glb.texture = what.texture;
+  return glb;
+}
+
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
+void write_glb(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
+  const Shown what = shown(data, path, options.texture);
+  write_file(path, encode_glb(*what.mesh, glb_options(data, options, what)));
+}
+void write_gltf(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
+  const Shown what = shown(data, path, options.texture);
+  write_files(folder_of(path), encode_gltf(*what.mesh, glb_options(data, options, what), path.stem().string()));
+}
+void write_obj(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
+  const Shown what = shown(data, path, without_webp(options.texture));
+  if (what.texture.empty()) {
+    write_file(path, encode_obj(*what.mesh, comments_of(data)));
+  } else {
+    write_files(folder_of(path), encode_obj_files(*what.mesh, comments_of(data), what.texture, path.stem().string()));
+  }
+}
+void write_obj_zip(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
+  const Shown what = shown(data, path, without_webp(options.texture));
+  const std::string stem = path.stem().stem().string();
+  if (what.texture.empty()) {
+    write_file(path, encode_zip(std::vector<NamedFile>{{stem + ".obj", encode_obj(*what.mesh, comments_of(data))}}));
+  } else {
+    write_file(path, encode_zip(encode_obj_files(*what.mesh, comments_of(data), what.texture, stem)));
+  }
+}
+void write_stl(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
+  write_file(path, encode_stl(*shown(data, path, TextureFormat::png).mesh, options.size_mm, "Espalier " + version()));
+}
+void write_3mf(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
+  const Shown what = shown(data, path, without_webp(options.texture));
+  write_file(path, encode_3mf(*what.mesh, options.size_mm, comments_of(data), what.texture));
+}
+void write_mesh_ply(const Asset::Data& data, const fs::path& path, const SaveOptions& /*options*/) {
+  write_file(path, encode_mesh_ply(data.finished ? data.finished->mesh : mesh_of(data, path), comments_of(data)));
+}
+void write_ply(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
+  if (!data.gaussians) {
+    write_mesh_ply(data, path, options);
+  } else {
+    write_file(path, encode_gaussian_ply(gaussians_of(data, path), comments_of(data)));
+  }
+}
+
+void write_spz(const Asset::Data& data, const fs::path& path, const SaveOptions& /*options*/) {
+  const std::vector<std::string> comments = comments_of(data);
+  SpzOptions spz;
+  spz.comments = comments;
+  write_file(path, encode_spz(gaussians_of(data, path), spz));
+}
+void write_splat(const Asset::Data& data, const fs::path& path, const SaveOptions& /*options*/) {
+  write_file(path, encode_splat(gaussians_of(data, path)));
+}
+
+// Longer endings come before those that they end in.
+struct Writer {
+  const char* ending;
+  void (*write)(const Asset::Data&, const fs::path&, const SaveOptions&);
+};
+constexpr Writer kWriters[] = {{".glb", write_glb}, {".gltf", write_gltf},  {".obj.zip", write_obj_zip},   {".obj", write_obj},
+                               {".stl", write_stl}, {".3mf", write_3mf},    {".mesh.ply", write_mesh_ply}, {".ply", write_ply},
+                               {".spz", write_spz}, {".splat", write_splat}};
+constexpr const char* kEndings = ".glb, .gltf, .obj, .obj.zip, .stl, .3mf, .mesh.ply, .ply, .spz and .splat";
+
 }  // namespace
 
 void AssetBuilder::latent(const Voxels& voxels, const std::vector<float>& values) {
@@ -66,6 +163,13 @@ void AssetBuilder::latent(const Voxels& voxels, const std::vector<float>& values
     data_.positions.insert(data_.positions.end(), voxels.coords.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                            voxels.coords.begin() + static_cast<std::ptrdiff_t>(i) + 4);
   }
+}
+
+void AssetBuilder::drop_finished() {
+  data_.finished.reset();
+  std::erase_if(data_.stages, [](const StageReport& s) {
+    return s.name == kCleaningStage || s.name == kUnwrappingStage || s.name == kBakingStage;
+  });
 }
 
 void AssetBuilder::costs(const std::vector<StageCost>& costs) {
@@ -103,24 +207,23 @@ const std::vector<StageReport>& Asset::stages() const { return data_->stages; }
 const std::vector<std::string>& Asset::notices() const { return data_->notices; }
 const std::map<std::string, std::string>& Asset::record() const { return data_->record; }
 
+std::optional<FinishReport> Asset::finish_report() const {
+  return data_->finished ? std::optional(data_->finished->report) : std::nullopt;
+}
+
+MeshSummary Asset::mesh_summary() const {
+  if (data_->finished) return data_->finished->report.after;
+  return data_->mesh ? summary_of(report_of(*data_->mesh)) : MeshSummary{};
+}
+
 void Asset::save(const fs::path& path, const SaveOptions& options) const {
   const std::string name = lower(path.filename().string());
-  if (ends_with(name, ".glb")) {
-    GlbOptions glb;
-    glb.generator = "Espalier " + version();
-    glb.extras_json = extras_of(*data_);
-    write_file(path, encode_glb(mesh_of(*data_, path), glb));
-  } else if (ends_with(name, ".obj")) {
-    write_file(path, encode_obj(mesh_of(*data_, path), comments_of(*data_)));
-  } else if (ends_with(name, ".stl")) {
-    write_file(path, encode_stl(mesh_of(*data_, path), options.size_mm));
-  } else if (ends_with(name, ".ply")) {
-    const bool mesh = ends_with(name, ".mesh.ply") || !data_->gaussians;
-    write_file(path, mesh ? encode_mesh_ply(mesh_of(*data_, path), comments_of(*data_))
-                          : encode_gaussian_ply(gaussians_of(*data_, path), comments_of(*data_)));
-  } else {
-    fail(ErrorCode::invalid_argument, path.string(), ": unknown extension; .glb, .obj, .stl and .ply can be written");
+  for (const Writer& writer : kWriters) {
+    if (!ends_with(name, writer.ending)) continue;
+    writer.write(*data_, path, options);
+    return;
   }
+  fail(ErrorCode::invalid_argument, path.string(), ": unknown extension; ", kEndings, " can be written");
 }
 
 void Asset::save_latent(const fs::path& path) const {
@@ -137,8 +240,12 @@ void Asset::save_latent(const fs::path& path) const {
 }
 
 void Asset::save_preview(const fs::path& path) const {
-  PreviewOptions options;
-  if (data_->mesh && !data_->mesh->faces.empty()) {
+  const PreviewOptions options;
+  if (data_->finished) {
+    const FinishedMesh& finished = *data_->finished;
+    write_file(path,
+               encode_png(preview_sheet(finished.mesh, options, finished.texture.width > 0 ? &finished.texture : nullptr)));
+  } else if (data_->mesh && !data_->mesh->faces.empty()) {
     write_file(path, encode_png(preview_sheet(*data_->mesh, options)));
   } else {
     write_file(path, encode_png(preview_sheet(gaussians_of(*data_, path), options)));

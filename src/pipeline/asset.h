@@ -6,6 +6,7 @@
 #include "espalier/espalier.h"
 #include "geometry/mesh.h"
 #include "pipeline/engine.h"
+#include "pipeline/finish.h"
 
 namespace espalier {
 
@@ -16,6 +17,7 @@ struct Asset::Data {
   std::optional<Mesh> mesh;
   std::optional<Gaussians> gaussians;
   std::optional<RadianceField> radiance_field;
+  std::optional<FinishedMesh> finished;
   std::vector<StageReport> stages;
   std::vector<std::string> notices;
   std::map<std::string, std::string> record;
@@ -23,10 +25,17 @@ struct Asset::Data {
 
 class AssetBuilder {
  public:
+  AssetBuilder() = default;
+  explicit AssetBuilder(const Asset::Data& data) : data_(data), told_(data.notices.size()) {}
   void latent(const Voxels& voxels, const std::vector<float>& values);
   void mesh(Mesh value) { data_.mesh = std::move(value); }
   void gaussians(Gaussians value) { data_.gaussians = std::move(value); }
   void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
+  void finished(FinishedMesh value) { data_.finished = std::move(value); }
+  // Forgets what finishing made, and what it cost.
+  void drop_finished();
+  void stage(StageReport report) { data_.stages.push_back(std::move(report)); }
+  [[nodiscard]] const Asset::Data& data() const { return data_; }
   void costs(const std::vector<StageCost>& costs);
   void notice(const std::string& line) { data_.notices.push_back(line); }
   void record(const std::string& key, const std::string& value) { data_.record[key] = value; }

@@ -173,7 +173,8 @@ json parse_json(const std::string& where, std::string_view text) {
     }
   }
   json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) fail(ErrorCode::format, where, ": not valid JSON; the file is damaged or was not fetched completely");
+  if (parsed.is_discarded())
+    fail(ErrorCode::format, where, ": not valid JSON; the file is damaged or was not fetched completely");
   return parsed;
 }
 
@@ -204,7 +205,8 @@ Checkpoint read_pipeline(const std::string& where, const json& pipeline) {
   const json& normalization = member(where, args, "slat_normalization");
   c.latent_mean = read_floats(where, normalization, "mean");
   c.latent_std = read_floats(where, normalization, "std");
-  if (c.latent_mean.size() != c.latent_std.size()) fail(ErrorCode::format, where, ": slat_normalization: mean and std differ in length");
+  if (c.latent_mean.size() != c.latent_std.size())
+    fail(ErrorCode::format, where, ": slat_normalization: mean and std differ in length");
   c.image_encoder = text_member(where, args, "image_cond_model");
   return c;
 }
@@ -212,7 +214,8 @@ Checkpoint read_pipeline(const std::string& where, const json& pipeline) {
 Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder) {
   const fs::path file = folder / "pipeline.json";
   if (!fs::is_directory(folder)) {
-    fail(ErrorCode::not_found, folder.string(), ": no such folder; give the folder of a TRELLIS checkpoint (with pipeline.json inside)");
+    fail(ErrorCode::not_found, folder.string(),
+         ": no such folder; give the folder of a TRELLIS checkpoint (with pipeline.json inside)");
   }
   const json pipeline = load_json(file);
   Checkpoint c = read_pipeline(file.string(), pipeline);

@@ -32,8 +32,8 @@ struct Checkpoint {
   std::map<std::string, ModuleSource> modules;  // by role; the image encoder is "image_cond_model"
   std::string image_encoder;                    // its name in pipeline.json
   SamplerSettings structure_sampler, latent_sampler;
-  std::vector<float> latent_mean, latent_std;   // per latent channel
-  bool untrained = false;                       // some module's metadata says trained = no
+  std::vector<float> latent_mean, latent_std;  // per latent channel
+  bool untrained = false;                      // some module's metadata says trained = no
 
   // The module of a role. Throws not_found naming the roles that exist.
   [[nodiscard]] const ModuleSource& module(const std::string& role) const;

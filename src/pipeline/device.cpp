@@ -31,7 +31,8 @@ EngineOptions engine_options(const std::string& device, Precision precision, Mem
     }
   } else if (device == "cuda" || device.rfind("cuda:", 0) == 0) {
     if (!built_with_cuda()) {
-      fail(ErrorCode::unsupported, "device ", device, ": this build has no CUDA back end; rebuild with: make cuda, or use --device cpu");
+      fail(ErrorCode::unsupported, "device ", device,
+           ": this build has no CUDA back end; rebuild with: make cuda, or use --device cpu");
     }
     o.cuda = true;
     o.ordinal = card_number(device);
@@ -40,7 +41,8 @@ EngineOptions engine_options(const std::string& device, Precision precision, Mem
       if (card.ordinal == o.ordinal) found = &card;
     }
     if (found == nullptr) {
-      fail(ErrorCode::device, "device ", device, ": no such card; the driver shows ", cards.size(), "; espalier doctor says more");
+      fail(ErrorCode::device, "device ", device, ": no such card; the driver shows ", cards.size(),
+           "; espalier doctor says more");
     }
     if (!found->covered) fail(ErrorCode::device, "device ", device, " (", found->name, "): ", found->advice);
   } else if (device != "cpu") {

@@ -22,8 +22,10 @@ void describe_processor(std::vector<Check>& out) {
   if (__builtin_cpu_supports("avx512f")) features += " AVX-512";
   if (__builtin_cpu_supports("avx512bf16")) features += " bfloat16";
 #endif
-  out.push_back(fact("processor", true, str(std::thread::hardware_concurrency(), " cores", features.empty() ? "" : ";", features)));
-  out.push_back(fact("free memory", true, str(static_cast<std::int64_t>(static_cast<double>(free_memory<Cpu>(0)) / kMiB), " MiB on the host")));
+  out.push_back(
+      fact("processor", true, str(std::thread::hardware_concurrency(), " cores", features.empty() ? "" : ";", features)));
+  out.push_back(fact("free memory", true,
+                     str(static_cast<std::int64_t>(static_cast<double>(free_memory<Cpu>(0)) / kMiB), " MiB on the host")));
 }
 
 void describe_card(std::vector<Check>& out, const CardInfo& card) {
@@ -32,7 +34,8 @@ void describe_card(std::vector<Check>& out, const CardInfo& card) {
                      str(card.name, ", compute capability ", card.major, ".", card.minor, ", ",
                          static_cast<std::int64_t>(static_cast<double>(card.free_bytes) / kMiB), " of ",
                          static_cast<std::int64_t>(static_cast<double>(card.total_bytes) / kMiB), " MiB free, driver for CUDA ",
-                         cuda_version(card.driver), ", built with CUDA ", cuda_version(card.runtime), card.covered ? "" : "; " + card.advice)));
+                         cuda_version(card.driver), ", built with CUDA ", cuda_version(card.runtime),
+                         card.covered ? "" : "; " + card.advice)));
 }
 
 }  // namespace
@@ -40,11 +43,13 @@ void describe_card(std::vector<Check>& out, const CardInfo& card) {
 std::vector<Check> doctor(const std::string& device) {
   const EngineOptions wanted = engine_options(device, Precision::automatic, MemoryTier::automatic);  // refuses a bad name
   std::vector<Check> out;
-  out.push_back(fact("version", true, str("Espalier ", ESPALIER_VERSION, built_with_cuda() ? ", with CUDA" : ", without CUDA")));
+  out.push_back(
+      fact("version", true, str("Espalier ", ESPALIER_VERSION, built_with_cuda() ? ", with CUDA" : ", without CUDA")));
   describe_processor(out);
   for (Check& c : check_cpu_kernels()) out.push_back(std::move(c));
   if (!built_with_cuda()) {
-    out.push_back({"CUDA", false, true, "this build has no CUDA back end; make cuda builds one where the toolkit is installed"});
+    out.push_back(
+        {"CUDA", false, true, "this build has no CUDA back end; make cuda builds one where the toolkit is installed"});
     return out;
   }
   const std::vector<CardInfo> cards = list_cards();

@@ -16,16 +16,16 @@ namespace espalier {
 struct EngineOptions {
   bool cuda = false;
   int ordinal = 0;
-  bool half = false;               // CUDA: float16 torsos; CPU: bfloat16 products where the processor has them
+  bool half = false;  // CUDA: float16 torsos; CPU: bfloat16 products where the processor has them
   MemoryTier tier = MemoryTier::automatic;
 };
 
 // What one stage cost.
 struct StageCost {
   std::string name;
-  double seconds = 0.0;            // wall, of the measured run without the loading of weights
-  double device_ms = 0.0;          // between events on the queue; 0 on the CPU
-  double load_seconds = 0.0;       // of weights that were not on the device yet
+  double seconds = 0.0;       // wall, of the measured run without the loading of weights
+  double device_ms = 0.0;     // between events on the queue; 0 on the CPU
+  double load_seconds = 0.0;  // of weights that were not on the device yet
   std::size_t weight_bytes = 0, planned_bytes = 0, peak_bytes = 0;
 };
 
@@ -84,7 +84,9 @@ class Engine {
 [[nodiscard]] std::unique_ptr<Engine> make_engine(const EngineOptions& options, std::shared_ptr<const Checkpoint> checkpoint);
 
 // One per back end; make_engine chooses.
-[[nodiscard]] std::unique_ptr<Engine> make_cpu_engine(const EngineOptions& options, std::shared_ptr<const Checkpoint> checkpoint);
-[[nodiscard]] std::unique_ptr<Engine> make_cuda_engine(const EngineOptions& options, std::shared_ptr<const Checkpoint> checkpoint);
+[[nodiscard]] std::unique_ptr<Engine> make_cpu_engine(const EngineOptions& options,
+                                                      std::shared_ptr<const Checkpoint> checkpoint);
+[[nodiscard]] std::unique_ptr<Engine> make_cuda_engine(const EngineOptions& options,
+                                                       std::shared_ptr<const Checkpoint> checkpoint);
 
 }  // namespace espalier

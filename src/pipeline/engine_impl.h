@@ -29,7 +29,10 @@ class Slot {
  public:
   Slot() = default;
   Slot(Queue<Dev>& queue, const ModuleSource& source, Config config, StageGroup group)
-      : source_(&source), config_(std::move(config)), group_(group), bytes_(measure_weights<Model>(queue, *source.tensors, config_)) {}
+      : source_(&source),
+        config_(std::move(config)),
+        group_(group),
+        bytes_(measure_weights<Model>(queue, *source.tensors, config_)) {}
 
   [[nodiscard]] bool present() const { return source_ != nullptr; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -53,7 +56,8 @@ class Slot {
 template <class Dev, class T>
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(const EngineOptions& options, std::shared_ptr<const Checkpoint> checkpoint, std::string device_name, std::string precision);
+  EngineImpl(const EngineOptions& options, std::shared_ptr<const Checkpoint> checkpoint, std::string device_name,
+             std::string precision);
 
   void set_hooks(EngineHooks hooks) override {
     hooks_ = std::move(hooks);
@@ -83,7 +87,7 @@ class EngineImpl final : public Engine {
  private:
   using DinoModel = Dino<Dev, T>;
   static constexpr int kPictureSide = 518;
-  static constexpr std::int64_t kTile = 32768;     // parent voxels of the finest mesh level at once
+  static constexpr std::int64_t kTile = 32768;  // parent voxels of the finest mesh level at once
   static constexpr std::int64_t kLowTile = 4096;
   static constexpr std::int64_t kMaxVoxels = std::int64_t{1} << 20U;
 
@@ -112,20 +116,22 @@ class EngineImpl final : public Engine {
   [[nodiscard]] static std::vector<float> fetch(Queue<Dev>& queue, V view);
   [[nodiscard]] View<Dev, float, 2> place_latent(const std::vector<float>& latent, std::int64_t rows);
   // tables[b - 1]: of b copies of the voxels, for steps with b branches.
-  void run_latent(const StructuredLatentFlow<Dev, T>& flow, const std::vector<LatentTables>& tables, const SamplerSettings& settings,
-                  const std::vector<float>& noise, const std::string& name, bool real, std::vector<float>& result);
+  void run_latent(const StructuredLatentFlow<Dev, T>& flow, const std::vector<LatentTables>& tables,
+                  const SamplerSettings& settings, const std::vector<float>& noise, const std::string& name, bool real,
+                  std::vector<float>& result);
   // What the mesh decoder reads besides the latent, built on the host once per asset.
   struct MeshTables {
     TokenTables tokens;
     std::vector<std::int32_t> neighbours;
   };
-  void run_mesh(const MeshDecoder<Dev, T>& decoder, const Voxels& voxels, const MeshTables& tables, const std::vector<float>& latent,
-                Mesh* mesh);
+  void run_mesh(const MeshDecoder<Dev, T>& decoder, const Voxels& voxels, const MeshTables& tables,
+                const std::vector<float>& latent, Mesh* mesh);
   // Contexts of all kept pictures, then that of the negative condition, which is all zeros.
   template <class Flow>
   [[nodiscard]] std::vector<Context<Dev, T>> contexts(const Flow& flow, const SamplerSettings& settings);
   [[nodiscard]] View<Dev, const float, 2> tokens_of(std::int64_t picture) const {
-    return {reinterpret_cast<const float*>(condition_.data()) + picture * token_count_ * token_channels_, {token_count_, token_channels_}};
+    return {reinterpret_cast<const float*>(condition_.data()) + picture * token_count_ * token_channels_,
+            {token_count_, token_channels_}};
   }
 
   std::shared_ptr<const Checkpoint> checkpoint_;
@@ -150,7 +156,8 @@ class EngineImpl final : public Engine {
 };
 
 // Throws unless the module is of the class that its role needs.
-inline const ModuleSource& module_of_class(const Checkpoint& checkpoint, const std::string& role, const std::string& class_name) {
+inline const ModuleSource& module_of_class(const Checkpoint& checkpoint, const std::string& role,
+                                           const std::string& class_name) {
   const ModuleSource& m = checkpoint.module(role);
   if (m.class_name != class_name) {
     fail(ErrorCode::unsupported, m.where, ": role ", role, " needs a ", class_name, ", found a ", m.class_name);
@@ -165,8 +172,8 @@ inline DinoConfig encoder_config(const Checkpoint& checkpoint) {
 }
 
 template <class Dev, class T>
-EngineImpl<Dev, T>::EngineImpl(const EngineOptions& options, std::shared_ptr<const Checkpoint> checkpoint, std::string device_name,
-                               std::string precision)
+EngineImpl<Dev, T>::EngineImpl(const EngineOptions& options, std::shared_ptr<const Checkpoint> checkpoint,
+                               std::string device_name, std::string precision)
     : checkpoint_(std::move(checkpoint)),
       queue_(options.ordinal, options.half ? MathMode::bf16 : MathMode::exact),
       device_name_(std::move(device_name)),
@@ -179,16 +186,19 @@ EngineImpl<Dev, T>::EngineImpl(const EngineOptions& options, std::shared_ptr<con
   };
   const ModuleSource& encoder = module_of_class(c, kImageEncoder, "DinoVisionTransformer");
   encoder_ = {queue_, encoder, typename DinoModel::Shape{encoder_config(c), kPictureSide, kPictureSide}, StageGroup::encode};
-  fill(structure_flow_, "sparse_structure_flow_model", "SparseStructureFlowModel", SparseStructureFlowConfig::from, StageGroup::structure, true);
+  fill(structure_flow_, "sparse_structure_flow_model", "SparseStructureFlowModel", SparseStructureFlowConfig::from,
+       StageGroup::structure, true);
   fill(structure_decoder_, "sparse_structure_decoder", "SparseStructureDecoder", SparseStructureVaeConfig::from_decoder,
        StageGroup::structure, true);
   fill(latent_flow_, "slat_flow_model", "SLatFlowModel", StructuredLatentFlowConfig::from, StageGroup::latent, true);
   fill(gaussian_decoder_, "slat_decoder_gs", "SLatGaussianDecoder", GaussianDecoderConfig::from, StageGroup::decode, false);
   fill(mesh_decoder_, "slat_decoder_mesh", "SLatMeshDecoder", MeshDecoderConfig::from, StageGroup::decode, false);
-  fill(radiance_decoder_, "slat_decoder_rf", "SLatRadianceFieldDecoder", RadianceDecoderConfig::from, StageGroup::decode, false);
+  fill(radiance_decoder_, "slat_decoder_rf", "SLatRadianceFieldDecoder", RadianceDecoderConfig::from, StageGroup::decode,
+       false);
   const auto channels = static_cast<std::size_t>(latent_channels());
   if (c.latent_mean.size() != channels) {
-    fail(ErrorCode::format, c.folder.string(), ": slat_normalization has ", c.latent_mean.size(), " channels, but slat_flow_model has ", channels);
+    fail(ErrorCode::format, c.folder.string(), ": slat_normalization has ", c.latent_mean.size(),
+         " channels, but slat_flow_model has ", channels);
   }
   if (structure_decoder_.config().latent_channels != structure_flow_.config().out_channels) {
     fail(ErrorCode::format, c.folder.string(), ": sparse_structure_decoder takes ", structure_decoder_.config().latent_channels,
@@ -196,13 +206,14 @@ EngineImpl<Dev, T>::EngineImpl(const EngineOptions& options, std::shared_ptr<con
   }
   const int decoded = structure_flow_.config().resolution * structure_decoder_.config().scale();
   if (decoded != latent_flow_.config().resolution) {
-    fail(ErrorCode::format, c.folder.string(), ": sparse_structure_decoder makes a grid of ", decoded, ", but slat_flow_model works on ",
-         latent_flow_.config().resolution);
+    fail(ErrorCode::format, c.folder.string(), ": sparse_structure_decoder makes a grid of ", decoded,
+         ", but slat_flow_model works on ", latent_flow_.config().resolution);
   }
-  for (const auto condition : {structure_flow_.config().transformer.condition_channels, latent_flow_.config().transformer.condition_channels}) {
+  for (const auto condition :
+       {structure_flow_.config().transformer.condition_channels, latent_flow_.config().transformer.condition_channels}) {
     if (condition != encoder_.config().config.channels) {
-      fail(ErrorCode::format, c.folder.string(), ": a flow model expects conditions of ", condition, " channels, but the image encoder makes ",
-           encoder_.config().config.channels);
+      fail(ErrorCode::format, c.folder.string(), ": a flow model expects conditions of ", condition,
+           " channels, but the image encoder makes ", encoder_.config().config.channels);
     }
   }
   choose_tier(options.tier);
@@ -221,7 +232,8 @@ std::size_t EngineImpl<Dev, T>::working_estimate() {
   }
   const auto& f = structure_flow_.config();
   const std::int64_t tokens = 2 * std::max<std::int64_t>(f.tokens(), kVoxels);
-  const auto flow = static_cast<std::size_t>(tokens * (f.transformer.channels * 8 + f.transformer.hidden) * static_cast<std::int64_t>(sizeof(T)));
+  const auto flow = static_cast<std::size_t>(tokens * (f.transformer.channels * 8 + f.transformer.hidden) *
+                                             static_cast<std::int64_t>(sizeof(T)));
   return std::max(mesh, flow);
 }
 
@@ -247,7 +259,8 @@ void EngineImpl<Dev, T>::choose_tier(MemoryTier wanted) {
   if (tier_ == MemoryTier::high) {
     double seconds = 0.0;
     each_slot([&](auto& s) {
-      if (s.present() && static_cast<const void*>(&s) != static_cast<const void*>(&radiance_decoder_)) (void)acquire(s, seconds);
+      if (s.present() && static_cast<const void*>(&s) != static_cast<const void*>(&radiance_decoder_))
+        (void)acquire(s, seconds);
     });
   }
 }
@@ -262,7 +275,8 @@ std::size_t EngineImpl<Dev, T>::resident_bytes() {
 template <class Dev, class T>
 template <class S>
 const auto& EngineImpl<Dev, T>::acquire(S& slot, double& seconds) {
-  if (!slot.present()) fail(ErrorCode::not_found, checkpoint_->folder.string(), ": the checkpoint has no decoder for what was asked");
+  if (!slot.present())
+    fail(ErrorCode::not_found, checkpoint_->folder.string(), ": the checkpoint has no decoder for what was asked");
   each_slot([&](auto& other) {
     if (static_cast<const void*>(&other) == static_cast<const void*>(&slot)) return;
     if (tier_ == MemoryTier::low || (tier_ == MemoryTier::medium && other.group() != slot.group())) other.drop();
@@ -326,7 +340,8 @@ void EngineImpl<Dev, T>::encode(const std::vector<std::vector<float>>& pictures)
       const Frame<Dev> frame(queue_.scratch());
       auto input = queue_.scratch().template take<float, 4>({1, 3, kPictureSide, kPictureSide});
       const auto& values = pictures[static_cast<std::size_t>(i)];
-      require(static_cast<std::int64_t>(values.size()) == input.size(), "Engine::encode", values.size(), " values in a picture");
+      require(static_cast<std::int64_t>(values.size()) == input.size(), "Engine::encode", values.size(),
+              " values in a picture");
       upload_bytes(queue_, values.data(), input.data(), values.size() * sizeof(float));
       const View<Dev, float, 2> out(reinterpret_cast<float*>(condition_.data()) + i * token_count_ * token_channels_,
                                     {token_count_, token_channels_});
@@ -351,7 +366,8 @@ void EngineImpl<Dev, T>::set_condition(const std::vector<float>& tokens, std::in
   token_channels_ = encoder_.config().config.channels;
   token_count_ = static_cast<std::int64_t>(tokens.size()) / pictures / token_channels_;
   pictures_ = pictures;
-  require(pictures_ * token_count_ * token_channels_ == static_cast<std::int64_t>(tokens.size()), "Engine::set_condition", tokens.size(), " values");
+  require(pictures_ * token_count_ * token_channels_ == static_cast<std::int64_t>(tokens.size()), "Engine::set_condition",
+          tokens.size(), " values");
   condition_ = Buffer<Dev>(tokens.size() * sizeof(float), queue_.ordinal(), "image condition");
   upload_bytes(queue_, tokens.data(), condition_.data(), tokens.size() * sizeof(float));
 }
@@ -397,11 +413,13 @@ StructureSample EngineImpl<Dev, T>::sample_structure(const SamplerSettings& sett
     for (int b = 1; b <= most; ++b) layouts.push_back(flow.layout(queue_, arena, b));
     auto inputs = arena.template take<float, 5>({most, c.in_channels, c.resolution, c.resolution, c.resolution});
     auto times = arena.template take<float, 1>({most});
-    const Velocity<Dev> velocity = [&](View<Dev, const float, 1> state, double t, std::span<const int> branches, View<Dev, float, 2> out) {
+    const Velocity<Dev> velocity = [&](View<Dev, const float, 1> state, double t, std::span<const int> branches,
+                                       View<Dev, float, 2> out) {
       const auto count = static_cast<std::int64_t>(branches.size());
       const std::vector<float> t_host(branches.size(), static_cast<float>(1000.0 * t));
       upload_bytes(queue_, t_host.data(), times.data(), t_host.size() * sizeof(float));
-      for (std::int64_t b = 0; b < count; ++b) copy_bytes(queue_, state.data(), inputs.rows(b, 1).data(), static_cast<std::size_t>(n) * sizeof(float));
+      for (std::int64_t b = 0; b < count; ++b)
+        copy_bytes(queue_, state.data(), inputs.rows(b, 1).data(), static_cast<std::size_t>(n) * sizeof(float));
       const auto used = branch_contexts<Dev, T>(all, branches);
       const View<Dev, float, 5> v(out.data(), inputs.rows(0, count).extents());
       flow.forward(queue_, inputs.rows(0, count), times.rows(0, count), layouts[branches.size() - 1], used, v);
@@ -431,8 +449,8 @@ StructureSample EngineImpl<Dev, T>::sample_structure(const SamplerSettings& sett
   for (std::size_t i = 0; i < sample.logits.size() / channels; ++i) {
     if (!(sample.logits[i * channels] > 0.0F)) continue;
     const auto cell = static_cast<std::int64_t>(i);
-    coords.insert(coords.end(), {0, static_cast<std::int32_t>(cell / (side * side)), static_cast<std::int32_t>(cell / side % side),
-                                 static_cast<std::int32_t>(cell % side)});
+    coords.insert(coords.end(), {0, static_cast<std::int32_t>(cell / (side * side)),
+                                 static_cast<std::int32_t>(cell / side % side), static_cast<std::int32_t>(cell % side)});
   }
   report(decoding, 1, 1);
   sample.voxels = make_voxels(std::move(coords), 1, static_cast<int>(side));
@@ -455,8 +473,8 @@ inline Voxels repeat_voxels(const Voxels& voxels, int times) {
 
 template <class Dev, class T>
 void EngineImpl<Dev, T>::run_latent(const StructuredLatentFlow<Dev, T>& flow, const std::vector<LatentTables>& tables,
-                                    const SamplerSettings& settings, const std::vector<float>& noise, const std::string& name, bool real,
-                                    std::vector<float>& result) {
+                                    const SamplerSettings& settings, const std::vector<float>& noise, const std::string& name,
+                                    bool real, std::vector<float>& result) {
   Arena<Dev>& arena = queue_.scratch();
   const std::int64_t channels = latent_channels();
   const std::int64_t rows = static_cast<std::int64_t>(noise.size()) / channels;
@@ -465,15 +483,18 @@ void EngineImpl<Dev, T>::run_latent(const StructuredLatentFlow<Dev, T>& flow, co
   const auto all = contexts(flow, settings);
   const int most = most_branches(settings, static_cast<int>(pictures_));
   std::vector<LatentStructure<Dev>> structures;
-  for (const LatentTables& t : tables) structures.push_back(t.levels.empty() ? LatentStructure<Dev>{} : flow.prepare(queue_, arena, t));
+  for (const LatentTables& t : tables)
+    structures.push_back(t.levels.empty() ? LatentStructure<Dev>{} : flow.prepare(queue_, arena, t));
   auto inputs = arena.template take<float, 2>({most * rows, channels});
   auto times = arena.template take<float, 1>({most});
-  const Velocity<Dev> velocity = [&](View<Dev, const float, 1> state, double t, std::span<const int> branches, View<Dev, float, 2> out) {
+  const Velocity<Dev> velocity = [&](View<Dev, const float, 1> state, double t, std::span<const int> branches,
+                                     View<Dev, float, 2> out) {
     const auto count = static_cast<std::int64_t>(branches.size());
     const std::vector<float> t_host(branches.size(), static_cast<float>(1000.0 * t));
     upload_bytes(queue_, t_host.data(), times.data(), t_host.size() * sizeof(float));
     for (std::int64_t b = 0; b < count; ++b) {
-      copy_bytes(queue_, state.data(), inputs.rows(b * rows, rows).data(), static_cast<std::size_t>(rows * channels) * sizeof(float));
+      copy_bytes(queue_, state.data(), inputs.rows(b * rows, rows).data(),
+                 static_cast<std::size_t>(rows * channels) * sizeof(float));
     }
     const auto used = branch_contexts<Dev, T>(all, branches);
     const View<Dev, float, 2> v(out.data(), {count * rows, channels});
@@ -492,14 +513,17 @@ void EngineImpl<Dev, T>::run_latent(const StructuredLatentFlow<Dev, T>& flow, co
 }
 
 template <class Dev, class T>
-std::vector<float> EngineImpl<Dev, T>::sample_latent(const Voxels& voxels, const SamplerSettings& settings, const std::vector<float>& noise) {
+std::vector<float> EngineImpl<Dev, T>::sample_latent(const Voxels& voxels, const SamplerSettings& settings,
+                                                     const std::vector<float>& noise) {
   const std::string name = "sampling the structured latent";
   check_settings(settings, name);
   if (voxels.rows() == 0) {
     fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another picture");
   }
-  if (voxels.rows() > kMaxVoxels) fail(ErrorCode::invalid_argument, name, ": ", voxels.rows(), " voxels; ", kMaxVoxels, " is the most");
-  require(static_cast<std::int64_t>(noise.size()) == voxels.rows() * latent_channels(), "Engine::sample_latent", noise.size(), " values of noise");
+  if (voxels.rows() > kMaxVoxels)
+    fail(ErrorCode::invalid_argument, name, ": ", voxels.rows(), " voxels; ", kMaxVoxels, " is the most");
+  require(static_cast<std::int64_t>(noise.size()) == voxels.rows() * latent_channels(), "Engine::sample_latent", noise.size(),
+          " values of noise");
   double seconds = 0.0;
   const auto& flow = acquire(latent_flow_, seconds);
   std::vector<float> result;
@@ -518,7 +542,8 @@ std::vector<float> EngineImpl<Dev, T>::sample_latent(const Voxels& voxels, const
 
 template <class Dev, class T>
 View<Dev, float, 2> EngineImpl<Dev, T>::place_latent(const std::vector<float>& latent, std::int64_t rows) {
-  require(rows > 0 && static_cast<std::int64_t>(latent.size()) % rows == 0, "Engine", latent.size(), " latent values for ", rows, " voxels");
+  require(rows > 0 && static_cast<std::int64_t>(latent.size()) % rows == 0, "Engine", latent.size(), " latent values for ",
+          rows, " voxels");
   auto view = queue_.scratch().template take<float, 2>({rows, static_cast<std::int64_t>(latent.size()) / rows});
   upload_bytes(queue_, latent.data(), view.data(), latent.size() * sizeof(float));
   return view;

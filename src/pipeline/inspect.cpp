@@ -2,12 +2,15 @@
 #include <functional>
 
 #include "espalier/espalier.h"
+#include "geometry/mesh_report.h"
+#include "io/mesh_reader.h"
 #include "models/dino.h"
 #include "models/slat_decoder.h"
 #include "models/sparse_structure_flow.h"
 #include "models/sparse_structure_vae.h"
 #include "models/structured_latent_flow.h"
 #include "pipeline/checkpoint.h"
+#include "pipeline/finish.h"
 
 namespace espalier {
 namespace {
@@ -66,5 +69,7 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std
   }
   return info;
 }
+
+MeshSummary summarise_mesh_file(const std::filesystem::path& path) { return summary_of(report_of(read_mesh(path).mesh)); }
 
 }  // namespace espalier

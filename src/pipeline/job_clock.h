@@ -1,29 +1,48 @@
-// Progress of a whole job: every stage has a share by what it costs, and the remaining time follows from the share done.
+// Progress of a whole job: every stage is planned with what it usually costs; what the job has taken so far corrects the rest.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "espalier/espalier.h"
-#include "samplers/flow_euler.h"
 
 namespace espalier {
 
+// Stages of one kind are fast or slow together: networks by processor and card, finishing by the host.
+enum class StageKind : std::uint8_t { network, finishing };
+
+struct PlannedStage {
+  std::string name;
+  double seconds = 0.0;
+  StageKind kind = StageKind::network;
+};
+
 class JobClock {
  public:
-  // A whole generation.
-  JobClock(const SamplerSettings& structure, const SamplerSettings& latent, int pictures, const Request& request);
-  // Decoding alone.
-  explicit JobClock(const Request& request);
+  using Clock = std::chrono::steady_clock;
 
-  [[nodiscard]] Progress at(const std::string& stage, int step, int steps);
+  // Stages in order of work.
+  explicit JobClock(std::vector<PlannedStage> stages, Clock::time_point start = Clock::now());
+
+  // A stage is at `step` of `steps`. The fraction never falls.
+  [[nodiscard]] Progress at(const std::string& stage, int step, int steps, Clock::time_point now = Clock::now());
 
  private:
-  void decoding(const Request& request);
-  std::vector<std::pair<std::string, double>> shares_;  // in order of work
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  struct Tally {
+    double planned = 0.0, taken = 0.0;
+  };
+  [[nodiscard]] double pace(StageKind kind) const;
+  void enter(std::size_t stage, double elapsed);
+
+  std::vector<PlannedStage> stages_;
+  Clock::time_point start_;
+  std::array<Tally, 2> tallies_{};  // of finished stages, by kind
+  std::size_t current_ = 0;
+  double entered_ = 0.0;  // seconds after the start
+  double fraction_ = 0.0;
 };
 
 }  // namespace espalier

@@ -13,7 +13,8 @@
 #include "pipeline/asset.h"
 #include "pipeline/device.h"
 #include "pipeline/engine.h"
-#include "pipeline/job_clock.h"
+#include "pipeline/finish.h"
+#include "pipeline/job_costs.h"
 
 namespace espalier {
 
@@ -53,6 +54,14 @@ std::string describe(const SamplerSettings& s) {
              s.interval_hi);
 }
 
+std::string describe(const FinishRequest& f) {
+  std::string text = f.clean ? "cleaned, " : "";
+  text += f.faces ? str("faces ", *f.faces) : str("simplify ", f.simplify);
+  if (f.texture)
+    text += str(", texture ", f.texture_size, " ", f.bake == BakeMode::best ? "best" : "fast", " of ", f.views, " views");
+  return text;
+}
+
 // prepare_picture with errors that name the file.
 PreparedPicture prepare_file(const fs::path& path, const Picture& picture) {
   try {
@@ -66,6 +75,26 @@ std::vector<float> draw(TorchGenerator& stream, std::int64_t n) {
   std::vector<float> values(static_cast<std::size_t>(n));
   stream.randn(values);
   return values;
+}
+
+// The request with everything decoded that finishing works on; checked before anything runs.
+Request with_what_finishing_needs(Request request) {
+  if (!request.finish) return request;
+  check_finish_request(*request.finish);
+  request.mesh = true;
+  if (request.finish->texture) (request.finish->bake_radiance_field ? request.radiance_field : request.gaussians) = true;
+  return request;
+}
+
+// Finishes the mesh of an asset in the making.
+void finish_builder(const EngineOptions& device, const FinishRequest& request, const EngineHooks& hooks, AssetBuilder& asset,
+                    std::vector<StageReport>& stages) {
+  const Asset::Data& data = asset.data();
+  const FinishInput input{data.mesh ? &*data.mesh : nullptr, data.gaussians ? &*data.gaussians : nullptr,
+                          data.radiance_field ? &*data.radiance_field : nullptr};
+  FinishedMesh finished = finish_mesh(device, input, request, hooks, stages);
+  asset.record("finishing", describe(request));
+  asset.finished(std::move(finished));
 }
 
 const char* name_of(MemoryTier tier) {
@@ -97,6 +126,7 @@ SamplerRequest app_latent_settings() {
 struct Pipeline::Impl {
   std::shared_ptr<const Checkpoint> checkpoint;
   std::unique_ptr<Engine> engine;
+  EngineOptions device;
   std::map<std::string, std::string> hashes;  // of the tensor files, made on first use
 
   const std::map<std::string, std::string>& checkpoint_hashes() {
@@ -126,6 +156,23 @@ struct Pipeline::Impl {
     if (request.radiance_field) asset.radiance_field(engine->decode_radiance_field(voxels, latent));
   }
 
+  // All stages of a request behind those that `before` lists.
+  JobClock clock_for(std::vector<PlannedStage> before, const Request& request) const {
+    const auto add = [&](std::vector<PlannedStage> more) { before.insert(before.end(), more.begin(), more.end()); };
+    add(decoding_costs(*checkpoint, device, request));
+    if (request.finish) add(finishing_costs(device, *request.finish));
+    return JobClock(std::move(before));
+  }
+
+  // Decoding, and finishing where it is asked for.
+  std::vector<StageReport> complete(const Voxels& voxels, const std::vector<float>& latent, const Request& request,
+                                    const EngineHooks& hooks, AssetBuilder& asset) {
+    std::vector<StageReport> finishing;
+    decode(voxels, latent, request, asset);
+    if (request.finish && !asset.mesh_is_empty()) finish_builder(device, *request.finish, hooks, asset, finishing);
+    return finishing;
+  }
+
   // Runs `job` with the observer attached to the engine for its duration.
   template <class Job>
   void observed(const Observer& observer, JobClock clock, Job job) {
@@ -141,11 +188,12 @@ struct Pipeline::Impl {
       ~Detach() { engine.set_hooks({}); }
     } const detach{*engine};
     (void)engine->take_costs();
-    job();
+    job(hooks);
   }
 
-  void finish(AssetBuilder& asset, const Request& request) {
+  void finish(AssetBuilder& asset, const Request& request, const std::vector<StageReport>& finishing) {
     asset.costs(engine->take_costs());
+    for (const StageReport& stage : finishing) asset.stage(stage);
     asset.record("generator", "Espalier " + version());
     asset.record("device", engine->device_name());
     asset.record("precision", engine->precision_name());
@@ -158,13 +206,15 @@ struct Pipeline::Impl {
 
 Pipeline::Pipeline(const PipelineOptions& options) : impl_(std::make_unique<Impl>()) {
   impl_->checkpoint = std::make_shared<Checkpoint>(open_checkpoint(options.checkpoint, options.image_encoder));
-  impl_->engine = make_engine(engine_options(options.device, options.precision, options.tier), impl_->checkpoint);
+  impl_->device = engine_options(options.device, options.precision, options.tier);
+  impl_->engine = make_engine(impl_->device, impl_->checkpoint);
 }
 Pipeline::~Pipeline() = default;
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
-Asset Pipeline::generate(const Request& request, const Observer& observer) {
+Asset Pipeline::generate(const Request& asked, const Observer& observer) {
+  const Request request = with_what_finishing_needs(asked);
   if (request.images.empty()) fail(ErrorCode::invalid_argument, "no picture was given");
   if (request.images.size() > 64)
     fail(ErrorCode::invalid_argument, request.images.size(), " pictures were given; 64 is the most");
@@ -175,7 +225,10 @@ Asset Pipeline::generate(const Request& request, const Observer& observer) {
   check_settings(latent_settings, "second stage (structured latent)");
   AssetBuilder asset;
   const auto pictures = static_cast<int>(request.images.size());
-  impl_->observed(observer, JobClock(structure, latent_settings, pictures, request), [&] {
+  std::vector<StageReport> finishing;
+  const JobClock clock =
+      impl_->clock_for(sampling_costs(*impl_->checkpoint, impl_->device, structure, latent_settings, pictures), request);
+  impl_->observed(observer, clock, [&](const EngineHooks& hooks) {
     std::vector<std::vector<float>> inputs;
     for (const fs::path& path : request.images) {
       inputs.push_back(impl_->prepare(path, request.background, asset));
@@ -193,34 +246,53 @@ Asset Pipeline::generate(const Request& request, const Observer& observer) {
     const std::vector<float> latent =
         engine.sample_latent(sample.voxels, latent_settings, draw(stream, rows * engine.latent_channels()));
     asset.latent(sample.voxels, latent);
-    impl_->decode(sample.voxels, latent, request, asset);
+    finishing = impl_->complete(sample.voxels, latent, request, hooks, asset);
   });
   asset.record("seed", std::to_string(request.seed));
   asset.record("first stage", describe(structure));
   asset.record("second stage", describe(latent_settings));
   if (pictures > 1)
     asset.record("multi-image", request.multi_image == MultiImageMode::stochastic ? "stochastic" : "multidiffusion");
-  impl_->finish(asset, request);
+  impl_->finish(asset, request, finishing);
   asset.tell(observer);
   return asset.build();
 }
 
-Asset Pipeline::decode(const fs::path& latent_file, const Request& request, const Observer& observer) {
+Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const Observer& observer) {
+  const Request request = with_what_finishing_needs(asked);
   if (!request.mesh && !request.gaussians && !request.radiance_field)
     fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
   AssetBuilder asset;
   const SavedLatent saved = load_latent(latent_file, impl_->engine->voxel_resolution(), impl_->engine->latent_channels());
-  impl_->observed(observer, JobClock(request), [&] {
+  std::vector<StageReport> finishing;
+  impl_->observed(observer, impl_->clock_for({}, request), [&](const EngineHooks& hooks) {
     asset.latent(saved.voxels, saved.latent);
-    impl_->decode(saved.voxels, saved.latent, request, asset);
+    finishing = impl_->complete(saved.voxels, saved.latent, request, hooks, asset);
   });
   for (const auto& [key, value] : saved.record) asset.record(key, value);
-  impl_->finish(asset, request);
+  impl_->finish(asset, request, finishing);
   asset.tell(observer);
   return asset.build();
 }
 
 void Pipeline::check_picture(const fs::path& image) { (void)load_picture(image); }
+
+Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device, const Observer& observer) {
+  const EngineOptions options = engine_options(device, Precision::automatic, MemoryTier::automatic);
+  AssetBuilder builder(asset.data());
+  builder.drop_finished();
+  const ObserverMonitor monitor(observer);
+  JobClock clock(finishing_costs(options, request));
+  EngineHooks hooks;
+  hooks.monitor = &monitor;
+  hooks.progress = [&](const std::string& stage, int step, int steps) {
+    if (observer.progress) observer.progress(clock.at(stage, step, steps));
+  };
+  std::vector<StageReport> stages;
+  finish_builder(options, request, hooks, builder, stages);
+  for (const StageReport& stage : stages) builder.stage(stage);
+  return builder.build();
+}
 
 std::vector<std::string> Pipeline::preprocess(const fs::path& image, Background background, const fs::path& png_out) {
   const Picture picture = load_picture(image);

@@ -59,7 +59,8 @@ Voxels workload_voxels(const std::string& name) {
   });
   std::vector<std::int32_t> coords;
   for (int i = 0; i < kSide * kSide * kSide; ++i) {
-    if (active[static_cast<std::size_t>(i)] != 0) coords.insert(coords.end(), {0, i / (kSide * kSide), i / kSide % kSide, i % kSide});
+    if (active[static_cast<std::size_t>(i)] != 0)
+      coords.insert(coords.end(), {0, i / (kSide * kSide), i / kSide % kSide, i % kSide});
   }
   return make_voxels(std::move(coords), 1, kSide);
 }

@@ -95,11 +95,13 @@ Picture side_by_side(std::span<const Picture> pictures) {
   return sheet;
 }
 
-Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options) {
+Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Picture* texture) {
   check_options(options);
   Queue<Cpu> queue;
-  MeshPainter painter(queue, mesh);
-  return sheet_of([&](const OrbitCamera& camera) { return painter.draw(camera_of(camera), {}, square(options)); });
+  MeshPainter painter(queue, mesh, texture);
+  MeshLook look;
+  if (texture != nullptr) look.style = MeshLook::Style::textured;
+  return sheet_of([&](const OrbitCamera& camera) { return painter.draw(camera_of(camera), look, square(options)); });
 }
 Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options) {
   check_options(options);

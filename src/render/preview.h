@@ -27,7 +27,8 @@ struct PreviewOptions {
 [[nodiscard]] Picture side_by_side(std::span<const Picture> pictures);
 
 // Four views around the asset, a quarter turn apart and slightly from above, side by side.
-[[nodiscard]] Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options);
+// With a texture the mesh shows that, else its colours.
+[[nodiscard]] Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Picture* texture = nullptr);
 [[nodiscard]] Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options);
 
 }  // namespace espalier

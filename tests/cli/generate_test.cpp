@@ -50,9 +50,28 @@ class Generate : public ::testing::Test {
 };
 
 TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
-  const Outcome first = succeed(
-      sampling({"-o", out("a.glb"), "-o", out("a.obj"), "-o", out("a.stl"), "-o", out("a.ply"), "-o", out("a.mesh.ply"),
-                "--preview", out("a.png"), "--save-latent", out("a.safetensors"), "--json", "--quiet", "--size", "8cm"}));
+  const Outcome first = succeed(sampling({"-o",
+                                          out("a.glb"),
+                                          "-o",
+                                          out("a.obj"),
+                                          "-o",
+                                          out("a.stl"),
+                                          "-o",
+                                          out("a.ply"),
+                                          "-o",
+                                          out("a.mesh.ply"),
+                                          "--preview",
+                                          out("a.png"),
+                                          "--save-latent",
+                                          out("a.safetensors"),
+                                          "--json",
+                                          "--quiet",
+                                          "--size",
+                                          "8cm",
+                                          "--bake-views",
+                                          "8",
+                                          "--texture-size",
+                                          "512"}));
   const auto report = nlohmann::json::parse(first.out);
   EXPECT_EQ(report.at("device").get<std::string>().substr(0, 3), "cpu");
   EXPECT_EQ(report.at("record").at("seed"), "42");
@@ -79,12 +98,35 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   const Picture preview = load_picture(folder_ / "a.png");
   EXPECT_GT(preview.width, preview.height);
 
-  succeed({"generate", "--from-latent", out("a.safetensors"), "--device", "cpu", "-o", out("b.glb"), "-o", out("b.obj"), "-o",
-           out("b.stl"), "-o", out("b.ply"), "--preview", out("b.png"), "--quiet", "--size", "80mm"});
-  for (const char* ending : {".glb", ".obj", ".stl", ".ply", ".png"}) {
+  succeed({"generate",
+           "--from-latent",
+           out("a.safetensors"),
+           "--device",
+           "cpu",
+           "-o",
+           out("b.glb"),
+           "-o",
+           out("b.obj"),
+           "-o",
+           out("b.stl"),
+           "-o",
+           out("b.ply"),
+           "--preview",
+           out("b.png"),
+           "--quiet",
+           "--size",
+           "80mm",
+           "--bake-views",
+           "8",
+           "--texture-size",
+           "512"});
+  for (const char* ending : {".glb", ".stl", ".ply", ".png"}) {
     EXPECT_TRUE(bytes(std::string("a") + ending) == bytes(std::string("b") + ending))
         << ending << " differs when decoded again";
   }
+  // An .obj names its material file, which is named after it.
+  const auto numbers = [&](const std::string& name) { return bytes(name).substr(bytes(name).find("\nv ")); };
+  EXPECT_TRUE(numbers("a.obj") == numbers("b.obj"));
 }
 
 TEST_F(Generate, SeedDecidesTheResult) {

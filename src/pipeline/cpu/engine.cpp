@@ -11,7 +11,8 @@ std::unique_ptr<Engine> make_cpu_engine(const EngineOptions& options, std::share
 #endif
   EngineOptions own = options;
   own.half = bf16;
-  return std::make_unique<EngineImpl<Cpu, float>>(own, std::move(checkpoint), "cpu (" + std::to_string(std::thread::hardware_concurrency()) + " cores)",
+  return std::make_unique<EngineImpl<Cpu, float>>(own, std::move(checkpoint),
+                                                  "cpu (" + std::to_string(std::thread::hardware_concurrency()) + " cores)",
                                                   bf16 ? "float32 with bfloat16 products" : "float32");
 }
 

@@ -1,0 +1,249 @@
+#include "outputs.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "places.h"
+#include "summary.h"
+#include "text.h"
+
+namespace espalier::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// What a file of this name holds.
+enum class Content { mesh, gaussians, unknown };
+
+struct Ending {
+  const char* text;
+  Content content;
+  bool textured;  // can hold a texture
+};
+// Longer endings come before those that they end in.
+constexpr std::array kEndings{Ending{".glb", Content::mesh, true},       Ending{".gltf", Content::mesh, true},
+                              Ending{".obj.zip", Content::mesh, true},   Ending{".obj", Content::mesh, true},
+                              Ending{".3mf", Content::mesh, true},       Ending{".stl", Content::mesh, false},
+                              Ending{".mesh.ply", Content::mesh, false}, Ending{".ply", Content::gaussians, false},
+                              Ending{".spz", Content::gaussians, false}, Ending{".splat", Content::gaussians, false}};
+constexpr const char* kEndingsInWords = ".glb, .gltf, .obj, .obj.zip, .3mf, .stl, .mesh.ply, .ply, .spz, .splat";
+
+const Ending* ending_of(const fs::path& path) {
+  std::string name = path.filename().string();
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto found = std::find_if(kEndings.begin(), kEndings.end(), [&](const Ending& e) { return name.ends_with(e.text); });
+  return found == kEndings.end() ? nullptr : &*found;
+}
+Content content_of(const fs::path& path) {
+  const Ending* ending = ending_of(path);
+  return ending == nullptr ? Content::unknown : ending->content;
+}
+
+// True also for files that do not exist yet, when folder and name are the same.
+bool same_place(const fs::path& a, const fs::path& b) {
+  std::error_code ignored;
+  return fs::weakly_canonical(fs::absolute(a, ignored), ignored) == fs::weakly_canonical(fs::absolute(b, ignored), ignored);
+}
+
+std::string describe_mesh(const Asset& asset) {
+  const MeshSummary mesh = asset.mesh_summary();
+  return "mesh: " + thousands(mesh.vertices) + " vertices, " + thousands(mesh.faces) + " faces";
+}
+
+std::uint64_t size_of(const fs::path& path) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  return error ? 0 : size;
+}
+
+struct Totals {
+  double seconds = 0.0;
+  std::uint64_t planned = 0, peak = 0;  // weights included
+};
+
+Totals totals_of(const Asset& asset) {
+  Totals totals;
+  for (const StageReport& stage : asset.stages()) {
+    totals.seconds += stage.seconds;
+    totals.planned = std::max(totals.planned, stage.weight_bytes + stage.planned_bytes);
+    totals.peak = std::max(totals.peak, stage.weight_bytes + stage.peak_bytes);
+  }
+  return totals;
+}
+
+void print_finish(const FinishReport& r) {
+  std::printf("decoded:  %s\nfinished: %s\n", in_words(r.before).c_str(), in_words(r.after).c_str());
+  std::printf("          %s inner faces and %s of small pieces removed, %s holes filled\n", thousands(r.hidden_faces).c_str(),
+              thousands(r.small_faces).c_str(), thousands(r.filled_holes).c_str());
+  if (r.charts > 0) {
+    std::printf("texture:  %s charts, %s %% used, stretch %s, %s %% of it seen\n", thousands(r.charts).c_str(),
+                fixed(100 * r.texture_use, 0).c_str(), fixed(r.mean_stretch, 2).c_str(), fixed(100 * r.texels_seen, 1).c_str());
+  }
+  std::printf("\n");
+}
+
+void print_report(const Workplace& w, const Asset& asset, const std::vector<WrittenFile>& files) {
+  std::string place = w.device;
+  if (!w.precision.empty()) place += ", " + w.precision;
+  if (!w.tier.empty()) place += ", memory tier " + w.tier;
+  if (!w.checkpoint.empty()) place += ", checkpoint " + w.checkpoint;
+  if (!place.empty()) std::printf("%s\n\n", place.c_str());
+  Table stages({"stage", "time", "weights", "planned", "peak"});
+  for (const StageReport& stage : asset.stages()) {
+    stages.add({stage.name, duration(stage.seconds), byte_count(stage.weight_bytes), byte_count(stage.planned_bytes),
+                byte_count(stage.peak_bytes)});
+  }
+  const Totals totals = totals_of(asset);
+  stages.add({"all; memory with weights", duration(totals.seconds), "", byte_count(totals.planned), byte_count(totals.peak)});
+  Table written({"file", "size", "content"}, {2});
+  for (const WrittenFile& file : files) written.add({file.path.string(), byte_count(size_of(file.path)), file.content});
+  std::printf("%s\n", stages.text().c_str());
+  if (const auto finished = asset.finish_report()) print_finish(*finished);
+  std::printf("%s", written.text().c_str());
+}
+
+nlohmann::ordered_json finish_json(const FinishReport& r) {
+  return {{"before", json_of(r.before)},    {"after", json_of(r.after)},      {"hidden_faces", r.hidden_faces},
+          {"small_faces", r.small_faces},   {"filled_holes", r.filled_holes}, {"charts", r.charts},
+          {"mean_stretch", r.mean_stretch}, {"texture_use", r.texture_use},   {"texels_seen", r.texels_seen}};
+}
+
+void print_json(const Workplace& w, const Asset& asset, const std::vector<WrittenFile>& files) {
+  nlohmann::ordered_json report;
+  report["version"] = version();
+  report["device"] = w.device;
+  report["precision"] = w.precision;
+  report["memory_tier"] = w.tier;
+  report["checkpoint"] = w.checkpoint;
+  report["untrained"] = w.untrained;
+  report["voxels"] = asset.voxels().size() / 3;
+  const MeshSummary mesh = asset.mesh_summary();
+  report["vertices"] = mesh.vertices;
+  report["faces"] = mesh.faces;
+  report["gaussians"] = asset.gaussian_count();
+  if (const auto finished = asset.finish_report()) report["finish"] = finish_json(*finished);
+  const Totals totals = totals_of(asset);
+  report["seconds"] = totals.seconds;
+  report["planned_bytes"] = totals.planned;
+  report["peak_bytes"] = totals.peak;
+  for (const StageReport& stage : asset.stages()) {
+    report["stages"].push_back({{"name", stage.name},
+                                {"seconds", stage.seconds},
+                                {"weight_bytes", stage.weight_bytes},
+                                {"planned_bytes", stage.planned_bytes},
+                                {"peak_bytes", stage.peak_bytes}});
+  }
+  for (const WrittenFile& file : files) {
+    report["files"].push_back({{"path", file.path.string()}, {"bytes", size_of(file.path)}, {"content", file.content}});
+  }
+  report["notices"] = asset.notices();
+  report["record"] = asset.record();
+  std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+}
+
+}  // namespace
+
+void check_extension(const char* option, const fs::path& path, const char* wanted) {
+  if (!path.empty() && extension(path) != wanted) {
+    throw UsageError(std::string(option) + ": " + path.string() + " does not end in " + wanted);
+  }
+}
+
+std::vector<fs::path> all_outputs(const Settings& s) {
+  std::vector<fs::path> all = s.outputs;
+  for (const fs::path& path : {s.preview, s.save_latent, s.save_asset}) {
+    if (!path.empty()) all.push_back(path);
+  }
+  return all;
+}
+
+void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
+  const std::vector<fs::path> outputs = all_outputs(s);
+  if (outputs.empty()) throw UsageError("no output is given; name a file with -o, such as -o out.glb");
+  for (const fs::path& path : s.outputs) {
+    if (content_of(path) == Content::unknown) {
+      throw UsageError("--output: " + path.string() + " ends in none of " + kEndingsInWords);
+    }
+  }
+  check_extension("--preview", s.preview, ".png");
+  check_extension("--save-latent", s.save_latent, ".safetensors");
+  check_extension("--save-asset", s.save_asset, ".safetensors");
+  std::error_code ignored;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (same_place(outputs[i], outputs[j])) {
+        throw UsageError(outputs[i].string() + " is named twice as an output");
+      }
+    }
+    for (const fs::path& input : inputs) {
+      if (fs::equivalent(outputs[i], input, ignored)) throw UsageError(input.string() + " is both input and output");
+    }
+  }
+}
+
+Formats formats_of(const Settings& s) {
+  Formats needed;
+  for (const fs::path& path : s.outputs) {
+    (content_of(path) == Content::mesh ? needed.mesh : needed.gaussians) = true;
+  }
+  if (!s.formats.any()) {
+    if (!s.preview.empty() && !needed.any()) needed.mesh = true;
+    if (!s.save_asset.empty()) needed.mesh = needed.gaussians = true;
+    return needed;
+  }
+  if (needed.mesh && !s.formats.mesh) throw UsageError("--formats leaves out the mesh, which an output file needs");
+  if (needed.gaussians && !s.formats.gaussians) {
+    throw UsageError("--formats leaves out the Gaussians (gaussian), which an output file needs");
+  }
+  return s.formats;
+}
+
+std::optional<FinishRequest> finish_of(const Settings& s) {
+  const bool mesh =
+      std::any_of(s.outputs.begin(), s.outputs.end(), [](const fs::path& path) { return content_of(path) == Content::mesh; });
+  if (s.raw_mesh || !(mesh || !s.preview.empty()) || !formats_of(s).mesh) return std::nullopt;
+  FinishRequest request = s.finish;
+  request.clean = !s.no_clean;
+  // Nobody waits for a texture that no file can hold.
+  request.texture = !s.no_texture && std::any_of(s.outputs.begin(), s.outputs.end(), [](const fs::path& path) {
+    const Ending* ending = ending_of(path);
+    return ending != nullptr && ending->textured;
+  });
+  return request;
+}
+
+std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interrupt& interrupt) {
+  std::vector<WrittenFile> files;
+  const auto save = [&](const fs::path& path, const std::string& content, const auto& write) {
+    if (path.empty()) return;
+    const Interrupt::Critical critical(interrupt);
+    if (interrupt.requested()) throw Error(ErrorCode::cancelled, "stopped on request before " + path.string() + " was written");
+    write(path);
+    files.push_back({path, content});
+  };
+  // First what cost most to make.
+  save(s.save_latent, thousands(static_cast<std::int64_t>(asset.voxels().size() / 3)) + " voxels and their latent",
+       [&](const fs::path& path) { asset.save_latent(path); });
+  save(s.save_asset, "asset as decoded", [&](const fs::path& path) { asset.save_asset(path); });
+  for (const fs::path& output : s.outputs) {
+    const std::string content =
+        content_of(output) == Content::mesh ? describe_mesh(asset) : thousands(asset.gaussian_count()) + " Gaussians";
+    save(output, content, [&](const fs::path& path) { asset.save(path, s.save); });
+  }
+  save(s.preview, "preview", [&](const fs::path& path) { asset.save_preview(path); });
+  return files;
+}
+
+void print_result(const Workplace& workplace, const Asset& asset, const std::vector<WrittenFile>& files,
+                  const Settings& settings) {
+  if (settings.json) {
+    print_json(workplace, asset, files);
+  } else if (!settings.quiet) {
+    print_report(workplace, asset, files);
+  }
+}
+
+}  // namespace espalier::cli

@@ -1,0 +1,44 @@
+// The files that generate and export write, and the reports that they print.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "espalier/espalier.h"
+#include "interrupt.h"
+#include "settings.h"
+
+namespace espalier::cli {
+
+struct WrittenFile {
+  std::filesystem::path path;
+  std::string content;
+};
+
+// What the report says of where the work was done; empty texts are left out.
+struct Workplace {
+  std::string device, precision, tier, checkpoint;
+  bool untrained = false;
+};
+
+// Throws UsageError unless `path` is empty or ends in `wanted`.
+void check_extension(const char* option, const std::filesystem::path& path, const char* wanted);
+
+// Throws UsageError for outputs of unknown kind, named twice, or equal to one of the inputs, and when there is none.
+void check_outputs(const Settings& settings, const std::vector<std::filesystem::path>& inputs);
+[[nodiscard]] std::vector<std::filesystem::path> all_outputs(const Settings& settings);
+
+// --formats, or what the outputs hold.
+[[nodiscard]] Formats formats_of(const Settings& settings);
+// How to finish the mesh; nothing with --raw-mesh or when no mesh is written.
+[[nodiscard]] std::optional<FinishRequest> finish_of(const Settings& settings);
+
+// Writes everything that was asked for; stops between files when `interrupt` says so.
+std::vector<WrittenFile> save_all(const Asset& asset, const Settings& settings, Interrupt& interrupt);
+
+// The report of --json, or that for people unless --quiet.
+void print_result(const Workplace& workplace, const Asset& asset, const std::vector<WrittenFile>& files,
+                  const Settings& settings);
+
+}  // namespace espalier::cli

@@ -1,0 +1,14 @@
+// What is said of a mesh, for people and as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "espalier/espalier.h"
+
+namespace espalier::cli {
+
+[[nodiscard]] std::string in_words(const MeshSummary& mesh);
+[[nodiscard]] nlohmann::ordered_json json_of(const MeshSummary& mesh);
+
+}  // namespace espalier::cli

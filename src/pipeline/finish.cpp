@@ -1,0 +1,64 @@
+#include "pipeline/finish.h"
+
+#include "pipeline/asset.h"
+#include "pipeline/device.h"
+
+namespace espalier {
+
+namespace {
+
+void check_input(const FinishInput& input, const FinishRequest& request) {
+  if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish; decode one (format mesh)");
+  if (input.mesh->faces.empty()) fail(ErrorCode::invalid_argument, "the mesh has no faces, so there is nothing to finish");
+  if (!request.texture) return;
+  if (request.bake_radiance_field) {
+    fail(ErrorCode::unsupported, "baking from the radiance field is not possible yet; bake from the Gaussians");
+  }
+  if (input.gaussians == nullptr || input.gaussians->count() == 0) {
+    fail(ErrorCode::invalid_argument,
+         "there are no Gaussians to bake a texture from; decode them (format gaussian) or do without a texture");
+  }
+}
+
+}  // namespace
+
+void check_finish_request(const FinishRequest& r) {
+  const auto within = [](const char* name, double value, double low, double high) {
+    if (!(value >= low && value <= high))
+      fail(ErrorCode::invalid_argument, name, " is ", value, "; it must lie in [", low, ", ", high, "]");
+  };
+  within("simplify, the share of the faces that goes,", r.simplify, 0.0, 0.9999);
+  if (r.faces) within("the number of faces", static_cast<double>(*r.faces), 4, 100'000'000);
+  within("the texture size", r.texture_size, 512, 4096);
+  within("the number of views", r.views, 1, 1000);
+  within("the size of views", r.view_size, 64, 4096);
+}
+
+MeshSummary summary_of(const MeshReport& r) {
+  MeshSummary s;
+  s.faces = r.faces;
+  s.vertices = r.vertices;
+  s.components = r.components;
+  s.boundary_edges = r.boundary_edges;
+  s.holes = r.boundary_loops;
+  s.non_manifold_edges = r.non_manifold_edges;
+  s.degenerate_faces = r.degenerate_faces;
+  s.duplicate_faces = r.duplicate_faces;
+  s.watertight = r.watertight;
+  s.consistent_winding = r.consistent_winding;
+  s.area = r.area;
+  s.volume = r.volume;
+  s.low = r.low;
+  s.high = r.high;
+  return s;
+}
+
+FinishedMesh finish_mesh(const EngineOptions& device, const FinishInput& input, const FinishRequest& request,
+                         const EngineHooks& hooks, std::vector<StageReport>& stages) {
+  check_finish_request(request);
+  check_input(input, request);
+  return device.cuda ? finish_mesh_cuda(device.ordinal, input, request, hooks, stages)
+                     : finish_mesh_cpu(input, request, hooks, stages);
+}
+
+}  // namespace espalier

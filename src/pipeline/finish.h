@@ -1,0 +1,49 @@
+// Finishing: from decoded surface and Gaussians to a clean textured mesh, on one device, without networks.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "espalier/espalier.h"
+#include "geometry/mesh.h"
+#include "geometry/mesh_report.h"
+#include "image/picture.h"
+#include "pipeline/engine.h"
+
+namespace espalier {
+
+struct FinishedMesh {
+  Mesh mesh;        // with uvs and normals when there is a texture
+  Picture texture;  // RGB; empty without one
+  FinishReport report;
+};
+
+// What is finished. Gaussians and radiance field may be null where nothing is baked from them.
+struct FinishInput {
+  const Mesh* mesh = nullptr;
+  const Gaussians* gaussians = nullptr;
+  const RadianceField* radiance_field = nullptr;
+};
+
+inline constexpr const char* kCleaningStage = "cleaning the mesh";
+inline constexpr const char* kUnwrappingStage = "unwrapping the mesh";
+inline constexpr const char* kBakingStage = "baking the texture";
+
+// Throws invalid_argument for values out of range, naming the option.
+void check_finish_request(const FinishRequest& request);
+
+// Runs the stages above. `stages` receives what each cost. Throws invalid_argument where the input lacks what is asked for or
+// no face is left, cancelled, out_of_memory.
+[[nodiscard]] FinishedMesh finish_mesh(const EngineOptions& device, const FinishInput& input, const FinishRequest& request,
+                                       const EngineHooks& hooks, std::vector<StageReport>& stages);
+
+[[nodiscard]] MeshSummary summary_of(const MeshReport& report);
+
+// One per back end; finish_mesh chooses.
+[[nodiscard]] FinishedMesh finish_mesh_cpu(const FinishInput& input, const FinishRequest& request, const EngineHooks& hooks,
+                                           std::vector<StageReport>& stages);
+[[nodiscard]] FinishedMesh finish_mesh_cuda(int ordinal, const FinishInput& input, const FinishRequest& request,
+                                            const EngineHooks& hooks, std::vector<StageReport>& stages);
+
+}  // namespace espalier

@@ -1,0 +1,175 @@
+// Finished assets: what export makes of a saved asset, and what check says of the files.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "image/codec.h"
+#include "program.h"
+#include "support/temporary_folder.h"
+#include "weights/safetensors.h"
+
+namespace espalier::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+constexpr int kRings = 60, kSectors = 120;
+
+// A ball with bumps, Z up, and Gaussians on its surface, as save_asset writes them.
+void write_ball(const fs::path& path) {
+  std::vector<float> vertices, colours, dc, scale, rotation, opacity;
+  std::vector<std::int32_t> faces;
+  const auto point = [&](float ring, float sector) {
+    const float theta = 3.14159265F * ring / kRings, phi = 6.2831853F * sector / kSectors;
+    const float radius = 0.4F + 0.02F * std::sin(8.0F * phi) * std::sin(6.0F * theta);
+    for (const float v : {std::sin(theta) * std::cos(phi), std::sin(theta) * std::sin(phi), std::cos(theta)})
+      vertices.push_back(radius * v);
+    for (const float v : {0.5F + 0.4F * std::cos(theta), 0.5F, 0.5F + 0.3F * std::sin(3 * phi)}) {
+      colours.push_back(v);
+      dc.push_back((v - 0.5F) / 0.28209479F);
+    }
+    scale.insert(scale.end(), 3, 0.012F);
+    rotation.insert(rotation.end(), {1, 0, 0, 0});
+    opacity.push_back(0.98F);
+  };
+  point(0, 0);
+  for (int ring = 1; ring < kRings; ++ring) {
+    for (int sector = 0; sector < kSectors; ++sector) point(static_cast<float>(ring), static_cast<float>(sector));
+  }
+  point(kRings, 0);
+  const auto index = [](int ring, int sector) {
+    return ring == 0 ? 0 : 1 + (ring - 1) * kSectors + (ring == kRings ? 0 : sector % kSectors);
+  };
+  for (int ring = 0; ring < kRings; ++ring) {
+    for (int sector = 0; sector < kSectors; ++sector) {
+      const int a = index(ring, sector), b = index(ring + 1, sector), c = index(ring + 1, sector + 1),
+                d = index(ring, sector + 1);
+      if (ring + 1 < kRings) faces.insert(faces.end(), {a, b, c});
+      if (ring > 0) faces.insert(faces.end(), {a, ring + 1 < kRings ? c : b, d});
+    }
+  }
+  const auto count = static_cast<std::int64_t>(opacity.size());
+  std::map<std::string, HostTensor> tensors;
+  tensors.emplace("mesh.vertices", HostTensor::from(vertices, {count, 3}));
+  tensors.emplace("mesh.colours", HostTensor::from(colours, {count, 3}));
+  tensors.emplace("mesh.faces", HostTensor::from(faces, {static_cast<std::int64_t>(faces.size()) / 3, 3}));
+  tensors.emplace("gaussians.xyz", HostTensor::from(vertices, {count, 3}));
+  tensors.emplace("gaussians.dc", HostTensor::from(dc, {count, 3}));
+  tensors.emplace("gaussians.scale", HostTensor::from(scale, {count, 3}));
+  tensors.emplace("gaussians.rotation", HostTensor::from(rotation, {count, 4}));
+  tensors.emplace("gaussians.opacity", HostTensor::from(opacity, {count, 1}));
+  save_safetensors(path, tensors, {{"format", "espalier-asset-1"}, {"record: seed", "7"}});
+}
+
+class Export : public ::testing::Test {
+ protected:
+  Export() { write_ball(folder_ / "asset.safetensors"); }
+  [[nodiscard]] std::string out(const std::string& name) const { return (folder_ / name).string(); }
+  [[nodiscard]] std::string bytes(const std::string& name) const { return read_text(folder_ / name); }
+  [[nodiscard]] nlohmann::json export_asset(const Words& arguments) const {
+    Words all{"export", out("asset.safetensors"), "--device", "cpu",          "--quiet",
+              "--json", "--texture-size",         "512",      "--bake-views", "12"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const Outcome done = espalier(all);
+    EXPECT_EQ(done.code, 0) << done.err;
+    return done.code == 0 ? nlohmann::json::parse(done.out) : nlohmann::json();
+  }
+  [[nodiscard]] nlohmann::json check(const std::string& name) const {
+    const Outcome done = espalier({"check", out(name), "--json"});
+    EXPECT_EQ(done.code, 0) << done.err;
+    return done.code == 0 ? nlohmann::json::parse(done.out).at(0) : nlohmann::json();
+  }
+
+  const TemporaryFolder folder_;
+};
+
+TEST_F(Export, TexturedMeshWithinTheBudgetInEveryFormat) {
+  const auto report =
+      export_asset({"--faces", "2000",           "-o", out("a.glb"),   "-o",        out("a.gltf"), "-o", out("a.obj"),
+                    "-o",      out("a.obj.zip"), "-o", out("a.3mf"),   "-o",        out("a.stl"),  "-o", out("a.mesh.ply"),
+                    "-o",      out("a.spz"),     "-o", out("a.splat"), "--preview", out("a.png")});
+  const auto& finish = report.at("finish");
+  EXPECT_LE(finish.at("after").at("faces"), 2000);
+  EXPECT_GE(finish.at("after").at("faces"), 1990);
+  EXPECT_GT(finish.at("before").at("faces"), 2000);
+  EXPECT_GT(finish.at("charts"), 0);
+  EXPECT_GT(finish.at("texture_use"), 0.4);
+  EXPECT_GT(finish.at("texels_seen"), 0.5);
+  for (const char* name : {"a.glb", "a.gltf", "a.obj", "a.stl", "a.mesh.ply"}) {
+    SCOPED_TRACE(name);
+    EXPECT_EQ(check(name).at("faces"), finish.at("after").at("faces"));
+  }
+  EXPECT_EQ(bytes("a.glb").substr(0, 4), "glTF");
+  EXPECT_NE(bytes("a.glb").find("TEXCOORD_0"), std::string::npos);
+  EXPECT_EQ(bytes("a.obj.zip").substr(0, 2), "PK");
+  EXPECT_EQ(bytes("a.3mf").substr(0, 2), "PK");
+  EXPECT_GT(fs::file_size(out("a.spz")), 1000U);
+  EXPECT_EQ(fs::file_size(out("a.splat")) % 32, 0U);
+  EXPECT_GT(load_picture(out("a.png")).width, 512);
+}
+
+TEST_F(Export, SameBytesEveryTime) {
+  (void)export_asset({"--faces", "1500", "--bake", "fast", "-o", out("b.glb")});
+  (void)export_asset({"--faces", "1500", "--bake", "fast", "-o", out("c.glb")});
+  EXPECT_EQ(bytes("b.glb"), bytes("c.glb"));
+}
+
+TEST_F(Export, TextureFormatsAndMaterials) {
+  (void)export_asset({"--faces", "1000", "--texture-format", "jpeg", "--unlit", "-o", out("d.glb")});
+  EXPECT_NE(bytes("d.glb").find("image/jpeg"), std::string::npos);
+  EXPECT_NE(bytes("d.glb").find("KHR_materials_unlit"), std::string::npos);
+  (void)export_asset({"--faces", "1000", "--no-texture", "-o", out("e.glb")});
+  EXPECT_EQ(bytes("e.glb").find("TEXCOORD_0"), std::string::npos);
+  EXPECT_NE(bytes("e.glb").find("COLOR_0"), std::string::npos);
+}
+
+TEST_F(Export, RawMeshIsTheDecodedOne) {
+  (void)export_asset({"--raw-mesh", "-o", out("f.glb"), "--save-asset", out("again.safetensors")});
+  const auto report = check("f.glb");
+  EXPECT_EQ(report.at("faces"), 2 * kSectors * (kRings - 1));
+  EXPECT_EQ(report.at("watertight"), true);
+  EXPECT_EQ(report.at("consistent_winding"), true);
+  EXPECT_NEAR(report.at("volume").get<double>(), 4.0 / 3.0 * 3.14159265 * 0.064, 0.01);
+  EXPECT_EQ(bytes("again.safetensors"), bytes("asset.safetensors"));
+  EXPECT_NE(bytes("f.glb").find("\"seed\":\"7\""), std::string::npos);
+}
+
+TEST_F(Export, RefusesWhatItCannotDo) {
+  const fs::path empty = folder_ / "empty";
+  fs::create_directory(empty);
+  const std::string target = (empty / "x.glb").string();
+  expect_refusal(espalier({"export", "-o", target}), 2, {"one asset or latent"});
+  expect_refusal(espalier({"export", out("asset.safetensors")}), 2, {"no output"});
+  expect_refusal(espalier({"export", out("nothing.safetensors"), "-o", target}), 1, {"nothing.safetensors"});
+  write_text(folder_ / "other.glb", "glTF");
+  expect_refusal(espalier({"export", out("other.glb"), "-o", target}), 1, {"other.glb"});
+  expect_refusal(espalier({"export", out("asset.safetensors"), "-o", target, "--texture-size", "100000"}), 2,
+                 {"--texture-size"});
+  expect_refusal(espalier({"check", out("asset.safetensors")}), 1, {"asset.safetensors"});
+  expect_refusal(espalier({"check"}), 2, {"no file"});
+  expect_empty(empty);
+}
+
+// Files that are cut short or changed end in one line, whatever they hold.
+TEST_F(Export, DamagedAssets) {
+  const std::string whole = bytes("asset.safetensors");
+  const std::string bad = out("bad.safetensors"), target = out("x.glb");
+  for (const std::size_t length : {std::size_t{0}, std::size_t{7}, std::size_t{64}, whole.size() / 2, whole.size() - 1}) {
+    write_text(bad, whole.substr(0, length));
+    expect_refusal(espalier({"export", bad, "-o", target}), 1, {"bad.safetensors"});
+  }
+  std::string other = whole;
+  const std::size_t at = other.find("mesh.faces");
+  ASSERT_NE(at, std::string::npos);
+  other.replace(at, 10, "mesh.faxes");
+  write_text(bad, other);
+  expect_refusal(espalier({"export", bad, "-o", target}), 1, {"bad.safetensors", "mesh.faces"});
+  EXPECT_FALSE(fs::exists(target));
+}
+
+}  // namespace
+}  // namespace espalier::test
