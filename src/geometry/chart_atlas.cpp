@@ -247,11 +247,12 @@ class Canvas {
     }
     int unchecked = 0;
     for (const Run& run : mask.grown) {
-      const int k = std::bit_width(static_cast<unsigned>(std::min(run.end - run.begin, side_))) - 1;
-      const std::uint64_t* row = levels_[at(k)].row(y + run.row);
-      // Overlapping stretches of 2^k cover the run.
-      for (int x = run.begin; x < run.end - (1 << k); x += 1 << k) or_shifted(row, x, words, free_.data());
-      or_shifted(row, run.end - (1 << k), words, free_.data());
+      const unsigned span = std::bit_floor(static_cast<unsigned>(std::clamp(run.end - run.begin, 1, side_)));
+      const std::uint64_t* row = levels_[at(std::countr_zero(span))].row(y + run.row);
+      const int step = static_cast<int>(span);
+      // Overlapping stretches of a power of two cover the run.
+      for (int x = run.begin; x < run.end - step; x += step) or_shifted(row, x, words, free_.data());
+      or_shifted(row, run.end - step, words, free_.data());
       if (++unchecked == 4) {
         unchecked = 0;
         if (none_free()) return false;
@@ -463,16 +464,18 @@ class Search {
 
 // One cell of a regular grid for each chart: for more charts than there are texels.
 void pack_in_grid(std::vector<FlatChart>& charts) {
-  const auto columns = static_cast<double>(std::ceil(std::sqrt(static_cast<double>(charts.size()))));
+  std::size_t columns = 1;
+  while (columns * columns < charts.size()) ++columns;
   double extent = 0;
   for (const FlatChart& chart : charts) {
     for (const Vector2d& p : chart.uv) extent = std::max(extent, p.maxCoeff());
   }
-  const double scale = extent > 0 ? 0.9 / (columns * extent) : 1;
+  const double cell = 1 / static_cast<double>(columns);
+  const double scale = extent > 0 ? 0.9 * cell / extent : 1;
   for (std::size_t i = 0; i < charts.size(); ++i) {
-    const Vector2d corner(static_cast<double>(i % static_cast<std::size_t>(columns)),
-                          static_cast<double>(i / static_cast<std::size_t>(columns)));
-    for (Vector2d& p : charts[i].uv) p = corner / columns + scale * p;
+    const std::size_t row = i / columns;
+    const Vector2d corner(static_cast<double>(i - row * columns), static_cast<double>(row));
+    for (Vector2d& p : charts[i].uv) p = cell * corner + scale * p;
   }
 }
 

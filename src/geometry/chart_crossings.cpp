@@ -81,7 +81,7 @@ bool borders_are_simple(const ChartMesh& chart, const std::vector<Vector2d>& uv)
   int counter_clockwise = 0;
   for (const auto& loop : chart.loops) {
     double area = 0;
-    const Vector2d origin = uv[at(chart.corners[at(loop.front() / 3)][at(loop.front() % 3)])];
+    const Vector2d& origin = uv[at(chart.corners[at(loop.front() / 3)][at(loop.front() % 3)])];
     for (const std::int32_t h : loop) {
       const Segment s{chart.corners[at(h / 3)][at(h % 3)], chart.corners[at(h / 3)][at((h + 1) % 3)]};
       segments.push_back(s);

@@ -57,9 +57,8 @@ Matrix2d jacobian(const Rest& rest, const Corners& corners, const std::vector<Ve
 // Singular values of a 2 x 2 matrix (the smaller one negative if it mirrors), its closest rotation, and the doubled angle
 // of its left singular vectors.
 struct Singular {
-  double large, small;
   Matrix2d rotation;
-  double cos_left, sin_left;
+  double large, small, cos_left, sin_left;
 };
 
 Singular singular(const Matrix2d& m) {
@@ -73,7 +72,7 @@ Singular singular(const Matrix2d& m) {
   const double sin_turn = q > 0 ? h / q : 0;
   const double cos_skew = r > 0 ? f / r : 1;
   const double sin_skew = r > 0 ? g / r : 0;
-  Singular out{q + r, q - r, {}, cos_turn * cos_skew - sin_turn * sin_skew, sin_turn * cos_skew + cos_turn * sin_skew};
+  Singular out{{}, q + r, q - r, cos_turn * cos_skew - sin_turn * sin_skew, sin_turn * cos_skew + cos_turn * sin_skew};
   out.rotation << cos_turn, -sin_turn, sin_turn, cos_turn;
   return out;
 }
@@ -85,6 +84,7 @@ class Equations {
 
   Equations(std::size_t vertices, const std::vector<Corners>& corners) : slots_(corners.size() * 21) {
     const auto size = static_cast<Eigen::Index>(2 * vertices);
+    require(size > 0, "flatten", "a chart without vertices");
     std::vector<Eigen::Triplet<double>> pattern;
     pattern.reserve(corners.size() * 21 + 2 * vertices);
     for (Eigen::Index i = 0; i < size; ++i) pattern.emplace_back(i, i, 0.0);
@@ -286,6 +286,7 @@ class Flattening {
     const std::size_t count = chart_.vertex_count();
     std::vector<Eigen::Triplet<double>> entries;
     const auto size = static_cast<Eigen::Index>(count + chart_.loops.size() - 1);
+    require(size > 0, "flatten", "a chart without vertices");
     std::vector<double> degree(at(size), 0);
     const auto link = [&](std::int64_t a, std::int64_t b) {
       entries.emplace_back(a, b, -1.0);

@@ -228,6 +228,7 @@ Unwrapped unwrap(const Mesh& mesh, const UnwrapOptions& options, const Monitor* 
     progress(70);
   }
   std::vector<FlatChart> flat;
+  flat.reserve(charts.size());
   for (const Chart& chart : charts) flat.push_back({chart.map.uv, border_of(chart.mesh)});
   if (!flat.empty()) pack(flat, options.texture_size, static_cast<int>(std::ceil(options.padding_texels)), monitor);
   progress(95);
