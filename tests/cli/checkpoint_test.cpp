@@ -206,8 +206,9 @@ class BadLatent : public BadCheckpoint {
                    {"coords", {{"dtype", "I32"}, {"shape", {rows, 4}}, {"data_offsets", {0, split}}}},
                    {"feats", {{"dtype", "F32"}, {"shape", {rows, 8}}, {"data_offsets", {split, end}}}}};
     file.data.resize(end);
+    if (rows == 0) return file;
     std::memcpy(file.data.data(), coords.data(), split);
-    if (rows > 0) file.fill("feats", value);
+    file.fill("feats", value);
     return file;
   }
 };
