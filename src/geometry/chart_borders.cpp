@@ -33,7 +33,7 @@ class Straightener {
       std::size_t end = i;
       while (end < border.size() && border[end].a == border[i].a && border[end].b == border[i].b) ++end;
       straighten(border[i].a, border[i].b,
-                 {border.begin() + static_cast<std::ptrdiff_t>(i), border.begin() + static_cast<std::ptrdiff_t>(end)});
+                 {border.begin() + static_cast<std::ptrdiff_t>(i), border.begin() + static_cast<std::ptrdiff_t>(end)}, monitor);
       i = end;
     }
   }
@@ -90,7 +90,7 @@ class Straightener {
     return faces;
   }
 
-  void straighten(std::int32_t a, std::int32_t b, const std::vector<Border>& border) {
+  void straighten(std::int32_t a, std::int32_t b, const std::vector<Border>& border, const Monitor* monitor) {
     const double size = std::sqrt(std::min(area_[at(a)], area_[at(b)]));
     const std::vector<std::int32_t> faces = band(a, b, border, 0.18 * size);
     const auto count = static_cast<std::int32_t>(faces.size());
@@ -126,7 +126,7 @@ class Straightener {
       if (!pinned[in_a ? 0 : 1]) pin(i, in_a);
     }
     if (pinned[0] && pinned[1]) {
-      cut.solve();
+      cut.solve(monitor);
       for (std::int32_t i = 0; i < count; ++i) regions_.region[at(faces[at(i)])] = cut.with_source(i) ? a : b;
     }
     for (const std::int32_t f : faces) node_[at(f)] = -1;

@@ -18,11 +18,14 @@ void MinCut::add(std::int32_t a, std::int32_t b, double forth, double back) {
   first_[at(b)] = static_cast<std::int32_t>(arcs_.size() - 1);
 }
 
-void MinCut::solve() {
+void MinCut::solve(const Monitor* monitor) {
   double largest = 0;
   for (const Arc& arc : arcs_) largest = std::max(largest, arc.left);
   smallest_ = 1e-14 * largest;
-  while (find_levels()) augment();
+  while (find_levels()) {
+    if (monitor != nullptr) monitor->check();
+    augment();
+  }
 }
 
 // Distances from the source over arcs with capacity left; false once the sink is out of reach.

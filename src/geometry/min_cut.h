@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/monitor.h"
+
 namespace espalier {
 
 // A graph with terminals; capacities are not negative. Shortest augmenting paths, level by level (Dinic 1970): quick where
@@ -15,7 +17,7 @@ class MinCut {
   void link(std::int32_t a, std::int32_t b, double capacity) { add(a, b, capacity, capacity); }
   void link_source(std::int32_t a, double capacity) { add(source_, a, capacity, 0); }
   void link_sink(std::int32_t a, double capacity) { add(a, sink_, capacity, 0); }
-  void solve();
+  void solve(const Monitor* monitor = nullptr);
   // After solve: on the side of the source.
   [[nodiscard]] bool with_source(std::int32_t a) const { return level_[static_cast<std::size_t>(a)] >= 0; }
 
