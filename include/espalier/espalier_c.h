@@ -62,8 +62,8 @@ typedef enum espalier_tier {
 typedef struct espalier_options {
   const char* device;        /* "auto", "cpu", "cuda" or "cuda:N" */
   const char* image_encoder; /* DINOv2 weights; NULL: looked for beside the checkpoint */
-  espalier_precision precision;
-  espalier_tier tier;
+  int precision;             /* an espalier_precision */
+  int tier;                  /* an espalier_tier */
 } espalier_options;
 
 /* Zero steps and negative numbers stand for the checkpoint's own values. */
@@ -80,8 +80,8 @@ typedef struct espalier_request {
   const char* const* images; /* several: views of one object */
   size_t image_count;
   uint32_t seed;
-  espalier_sampler structure, latent; /* first and second stage */
-  espalier_multi_image multi_image;
+  espalier_sampler structure, latent;  /* first and second stage */
+  int multi_image;                     /* an espalier_multi_image */
   int as_is;                           /* not 0: the pictures are not cut out */
   int mesh, gaussians, radiance_field; /* what to decode */
 } espalier_request;

@@ -35,7 +35,7 @@ static void mistakes(espalier_pipeline* pipeline) {
   espalier_error error;
   espalier_request request = espalier_request_defaults();
   const char* none[] = {"no such picture.png"};
-  espalier_options options = {NULL, NULL, (espalier_precision)7, ESPALIER_TIER_AUTO};
+  espalier_options options = {NULL, NULL, 7, ESPALIER_TIER_AUTO};
   expect(espalier_pipeline_open("no such folder", NULL, &error) == NULL && error.code == ESPALIER_NOT_FOUND &&
              strstr(error.message, "no such folder") != NULL,
          "a missing checkpoint", &error);
