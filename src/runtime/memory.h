@@ -80,7 +80,8 @@ class Arena {
  private:
   std::byte* take_bytes(std::size_t bytes) {
     const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    std::byte* base = metering() ? reinterpret_cast<std::byte*>(kAlignment) : buffer_.data();
+    std::byte* base =
+        metering() ? reinterpret_cast<std::byte*>(kAlignment) : buffer_.data();  // NOLINT(performance-no-int-to-ptr)
     if (!metering() && rounded > buffer_.bytes() - used_) {
       fail(ErrorCode::internal, what_, " arena: planned ", buffer_.bytes(), " bytes, but ", used_ + rounded, " are needed");
     }
