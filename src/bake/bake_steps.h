@@ -5,16 +5,12 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define ESPALIER_DEVICE_CODE __host__ __device__ inline
-#else
-#define ESPALIER_DEVICE_CODE inline
-#endif
+#include "parallel/device_code.h"
 
 namespace espalier::baking {
 
 // Sums are kept as integers of this many parts per unit. A texel can take in 2^20 whole equations before its sum overflows;
-// DensestFace keeps it below that.
+// usable_faces keeps it below that.
 inline constexpr float kUnit = 4096.0F;
 inline constexpr float kLeastAlpha = 0.5F;  // pixels of which less is covered say more about the background
 
