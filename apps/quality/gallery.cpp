@@ -78,9 +78,7 @@ void run(const Options& options) {
     std::printf("%s\n", file.c_str());
     std::fflush(stdout);
   }
-  SheetOptions sheet;
-  sheet.background = kPaper;
-  write_file(options.output, encode_jpeg(contact_sheet(rows, sheet), options.quality));
+  write_file(options.output, encode_jpeg(contact_sheet(rows, kPaper), options.quality));
 }
 
 }  // namespace

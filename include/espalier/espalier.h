@@ -205,8 +205,76 @@ class Asset {
 [[nodiscard]] Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device = "auto",
                            const Observer& observer = {});
 
+// The mesh in a .glb, .gltf, .obj, .stl or .ply file, with its texture if it has one; Z up, neither scaled nor moved. Throws
+// format for damaged files and those beyond 20 million vertices or 40 million faces, unsupported for what is refused by name.
+[[nodiscard]] Asset load_mesh(const std::filesystem::path& path);
+// The Gaussians in a .ply, .spz or .splat file, with all their spherical harmonics. Throws as load_mesh does.
+[[nodiscard]] Asset load_gaussians(const std::filesystem::path& path);
+// Whatever a file holds that can be shown: an asset of save_asset, Gaussians or a mesh. A .ply is looked into. Throws
+// invalid_argument for a latent, which a Pipeline has to decode.
+[[nodiscard]] Asset load_any(const std::filesystem::path& path);
+
 // Report on the mesh in a .glb, .gltf, .obj, .stl or .ply file.
 [[nodiscard]] MeshSummary summarise_mesh_file(const std::filesystem::path& path);
+
+// ---- Pictures of an asset
+//
+// The mesh in pictures is the one that save() writes, under a soft light that stands with the camera. Gaussians and radiance
+// fields are drawn on the device, meshes on the processor. Pictures depend on neither the number of cores nor the time. What
+// does not fill the unit cube, as meshes and splats of other programs may not, is moved and scaled into it for the picture.
+
+enum class RenderStyle {
+  automatic,  // textured; colour without a texture; clay without colours; splats, then radiance_field without a mesh
+  textured,
+  colour,      // at the vertices
+  clay,        // one matt material, for shapes
+  normals,     // red to the right, green upwards, blue towards the viewer
+  wireframe,   // edges of faces on clay
+  uv_checker,  // 32 x 32 squares in the space of the texture
+  splats,
+  radiance_field,
+};
+
+// Where a camera stands that looks at the centre, with Z up: at distance * (sin yaw cos pitch, cos yaw cos pitch, sin pitch).
+// Degrees. The front of an asset, -Y, is at a yaw of 180.
+struct Viewpoint {
+  double yaw = 164.0, pitch = 20.0;
+};
+struct ViewRequest {
+  RenderStyle style = RenderStyle::automatic;
+  Viewpoint from{};
+  double fov = 40.0;  // degrees, 1 to 120, across the picture
+  // From camera to centre, 0.1 to 100; unset: that at which the asset is as large as from 2.0 at 40 degrees.
+  std::optional<double> distance{};
+  int size = 1024;                                    // pixels on a side, 16 to 4096
+  std::optional<std::array<double, 3>> background{};  // sRGB, 0 ... 1; unset: transparent, and black in an MP4
+};
+// Once around the asset at one height, so that the end goes on as the beginning.
+struct TurntableRequest {
+  ViewRequest look{.size = 512};  // from where it begins
+  double seconds = 4.0;           // 0.1 to 60
+  int frames_per_second = 30;     // 1 to 60
+};
+// Rows of views around the asset, one for each style that there is something to show in, under its name.
+struct SheetRequest {
+  int views = 4;                                                           // 1 to 64
+  ViewRequest look{.size = 384, .background = std::array{1.0, 1.0, 1.0}};  // a style: that row alone. Unset background: white
+};
+
+// A PNG. Throws invalid_argument, naming the value, for values out of range and for a style that the asset has nothing for.
+void render_view(const Asset& asset, const std::filesystem::path& png, const ViewRequest& request,
+                 const std::string& device = "auto", const Observer& observer = {});
+// Several views side by side; 1 to 64.
+void render_views(const Asset& asset, const std::filesystem::path& png, std::span<const Viewpoint> from,
+                  const ViewRequest& request, const std::string& device = "auto", const Observer& observer = {});
+// By its ending, .mp4 (H.264, for which the program ffmpeg must be there; unsupported is thrown otherwise) or .webp (which
+// moves for ever, with transparency). The observer hears of every frame.
+void render_turntable(const Asset& asset, const std::filesystem::path& video, const TurntableRequest& request,
+                      const std::string& device = "auto", const Observer& observer = {});
+void render_contact_sheet(const Asset& asset, const std::filesystem::path& png, const SheetRequest& request = {},
+                          const std::string& device = "auto", const Observer& observer = {});
+// Whether render_turntable can write an .mp4 here.
+[[nodiscard]] bool can_write_mp4();
 
 // ---- The pipeline
 

@@ -15,6 +15,7 @@
 #include "pipeline/engine.h"
 #include "pipeline/finish.h"
 #include "pipeline/job_costs.h"
+#include "pipeline/observer_monitor.h"
 
 namespace espalier {
 
@@ -23,16 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kPictureSide = 518;  // what the reference feeds to the image encoder
-
-class ObserverMonitor final : public Monitor {
- public:
-  explicit ObserverMonitor(const Observer& observer) : observer_(observer) {}
-  void progress(int /*done*/, int /*total*/) const override {}
-  [[nodiscard]] bool cancelled() const override { return observer_.cancelled && observer_.cancelled(); }
-
- private:
-  const Observer& observer_;
-};
 
 SamplerSettings apply(SamplerSettings s, const SamplerRequest& request, MultiImageMode mode) {
   if (request.steps) s.steps = *request.steps;

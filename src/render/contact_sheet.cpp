@@ -1,13 +1,9 @@
 #include "render/contact_sheet.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "base/error.h"
-#include "render/mesh_picture.h"
 #include "render/pixels.h"
-#include "render/splat_renderer.h"
 
 namespace espalier {
 
@@ -73,35 +69,6 @@ int height_of(const SheetRow& row) {
   return height;
 }
 
-std::vector<Camera> cameras_around(int count) {
-  constexpr float kPi = std::numbers::pi_v<float>;
-  constexpr float kYaw = -16.0F / 180.0F * kPi, kPitch = 20.0F / 180.0F * kPi;
-  std::vector<Camera> cameras;
-  for (int i = 0; i < count; ++i) {
-    const float turn = 2.0F * kPi * static_cast<float>(i) / static_cast<float>(count);
-    cameras.push_back(camera_of({.yaw = kYaw + turn, .pitch = kPitch}));
-  }
-  return cameras;
-}
-
-SheetRow gaussian_row(Queue<Cpu>& queue, const Gaussians& gaussians, std::span<const Camera> cameras,
-                      const SheetOptions& options) {
-  const std::int64_t size = options.view_size;
-  SplatRenderer<Cpu> renderer(queue, gaussians);
-  SplatOptions look{.width = options.view_size, .height = options.view_size};
-  for (std::size_t c = 0; c < 3; ++c) look.background[c] = static_cast<float>(options.background[c]) / 255.0F;
-  SheetRow row{"Gaussians", {}};
-  std::vector<float> colour(static_cast<std::size_t>(3 * size * size)), alpha(static_cast<std::size_t>(size * size));
-  for (const Camera& camera : cameras) {
-    renderer.render(camera, look, View<Cpu, float, 3>(colour.data(), {size, size, 3}),
-                    View<Cpu, float, 2>(alpha.data(), {size, size}));
-    Picture picture(options.view_size, options.view_size, 3);
-    std::transform(colour.begin(), colour.end(), picture.pixels.begin(), byte_of);
-    row.pictures.push_back(std::move(picture));
-  }
-  return row;
-}
-
 }  // namespace
 
 void draw_text(Picture& picture, int x, int y, const std::string& text, int dot, const std::array<std::uint8_t, 3>& colour) {
@@ -120,7 +87,7 @@ void draw_text(Picture& picture, int x, int y, const std::string& text, int dot,
   }
 }
 
-Picture contact_sheet(std::span<const SheetRow> rows, const SheetOptions& options) {
+Picture contact_sheet(std::span<const SheetRow> rows, const std::array<std::uint8_t, 3>& background) {
   constexpr std::int64_t kMaxSide = 32768;
   std::int64_t width = 0, height = kGap;
   for (const SheetRow& row : rows) {
@@ -137,8 +104,8 @@ Picture contact_sheet(std::span<const SheetRow> rows, const SheetOptions& option
          kMaxSide, " on a side");
   }
   Picture sheet(static_cast<int>(width), static_cast<int>(height), 3);
-  for (std::size_t i = 0; i < sheet.pixels.size(); ++i) sheet.pixels[i] = options.background[i % 3];
-  const int brightness = options.background[0] * 3 + options.background[1] * 6 + options.background[2];
+  for (std::size_t i = 0; i < sheet.pixels.size(); ++i) sheet.pixels[i] = background[i % 3];
+  const int brightness = background[0] * 3 + background[1] * 6 + background[2];
   const std::uint8_t ink = brightness > 1275 ? 40 : 220;
   int y = kGap;
   for (const SheetRow& row : rows) {
@@ -148,40 +115,12 @@ Picture contact_sheet(std::span<const SheetRow> rows, const SheetOptions& option
     }
     int x = kGap;
     for (const Picture& p : row.pictures) {
-      paste(p, sheet, x, y, options.background);
+      paste(p, sheet, x, y, background);
       x += p.width + kGap;
     }
     y += height_of(row) + kGap;
   }
   return sheet;
-}
-
-Picture asset_sheet(const Mesh* mesh, const Picture* texture, const Gaussians* gaussians, const SheetOptions& options) {
-  require(mesh != nullptr || gaussians != nullptr, "asset_sheet", "there is nothing to show");
-  constexpr int kMaxViews = 64;
-  if (options.views < 1 || options.views > kMaxViews) {
-    fail(ErrorCode::invalid_argument, options.views, " views on a contact sheet are not possible; choose 1 to ", kMaxViews);
-  }
-  const std::vector<Camera> cameras = cameras_around(options.views);
-  std::vector<SheetRow> rows;
-  Queue<Cpu> queue;
-  if (gaussians != nullptr) rows.push_back(gaussian_row(queue, *gaussians, cameras, options));
-  if (mesh != nullptr) {
-    using Style = MeshLook::Style;
-    const bool unwrapped = !mesh->uvs.empty();
-    MeshPainter painter(queue, *mesh, unwrapped ? texture : nullptr);
-    const PictureOptions look{.width = options.view_size, .height = options.view_size, .background = options.background};
-    for (const Style style :
-         {Style::textured, Style::colour, Style::clay, Style::normals, Style::wireframe, Style::uv_checker}) {
-      if (style == Style::textured && (!unwrapped || texture == nullptr)) continue;
-      if (style == Style::uv_checker && !unwrapped) continue;
-      if (style == Style::colour && mesh->colours.empty()) continue;
-      SheetRow row{std::string(name_of(style)), {}};
-      for (const Camera& camera : cameras) row.pictures.push_back(painter.draw(camera, {.style = style}, look));
-      rows.push_back(std::move(row));
-    }
-  }
-  return contact_sheet(rows, options);
 }
 
 }  // namespace espalier

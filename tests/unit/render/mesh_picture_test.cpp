@@ -213,7 +213,7 @@ TEST(TextureSampler, TexelsAndLevels) {
 TEST(ContactSheet, RowsUnderTheirNames) {
   const std::vector<SheetRow> rows = {{"ab", {plain(30, 20, {200, 0, 0}), plain(10, 25, {0, 200, 0})}},
                                       {"", {plain(50, 5, {0, 0, 200})}}};
-  const Picture sheet = contact_sheet(rows, {});
+  const Picture sheet = contact_sheet(rows, {255, 255, 255});
   int red = 0, green = 0, blue = 0, ink = 0;
   for (std::size_t i = 0; i < sheet.pixels.size(); i += 3) {
     const std::array<int, 3> p = {sheet.pixels[i], sheet.pixels[i + 1], sheet.pixels[i + 2]};
@@ -234,24 +234,6 @@ TEST(ContactSheet, TextIsCutAtTheBorders) {
   draw_text(picture, -7, -3, "Espalier \x7f\xc3", 2, {255, 255, 255});
   draw_text(picture, 30, 8, "xyz", 3, {255, 255, 255});
   EXPECT_GT(std::count(picture.pixels.begin(), picture.pixels.end(), 255), 60);
-}
-
-TEST(ContactSheet, ShowsWhatAnAssetHas) {
-  Mesh mesh = rough_sphere(8, 16, 0.4F, 0.1F, 3);
-  const SheetOptions options{.view_size = 24, .views = 2};
-  const auto height = [&](const Picture& p) { return p.height; };
-  const int shapes = height(asset_sheet(&mesh, nullptr, nullptr, options));  // clay, normals, wireframe
-  mesh.colours.assign(mesh.vertices.size(), 0.5F);
-  const int row = height(asset_sheet(&mesh, nullptr, nullptr, options)) - shapes;
-  EXPECT_GT(row, 24);
-  mesh.uvs.assign(mesh.vertices.size() / 3 * 2, 0.5F);
-  const Picture texture = plain(4, 4, {1, 2, 3});
-  EXPECT_EQ(height(asset_sheet(&mesh, &texture, nullptr, options)), shapes + 3 * row);
-  const Gaussians none;
-  EXPECT_EQ(height(asset_sheet(&mesh, &texture, &none, options)), shapes + 4 * row);
-  EXPECT_EQ(asset_sheet(&mesh, &texture, &none, options).pixels, asset_sheet(&mesh, &texture, &none, options).pixels);
-  EXPECT_THROW((void)asset_sheet(nullptr, nullptr, nullptr, options), Error);
-  EXPECT_THROW((void)asset_sheet(&mesh, nullptr, nullptr, {.views = 0}), Error);
 }
 
 }  // namespace
