@@ -1,0 +1,144 @@
+import {ApiError, Unreachable, errorOf, isAbort} from './errors.js';
+import {EventParser, type ServerEvent} from './sse.js';
+import type {Background, Example, FinishOptions, Job, JobOptions, Models, TurntableOptions} from './types.js';
+
+const KEY = 'espalier.key';
+
+export interface Cutout {
+  picture: Blob;
+  notices: string[];
+}
+
+/** Asks for the server's key; `refused` says that the last one was wrong. Resolves to null when the user gives up. */
+export type AskForKey = (refused: boolean) => Promise<string | null>;
+
+/** Every call may throw ApiError or Unreachable. */
+export class Client {
+  private asking: Promise<boolean> | null = null;
+
+  constructor(private readonly askForKey: AskForKey) {}
+
+  async models(): Promise<Models> {
+    return this.json<Models>('/v1/models');
+  }
+
+  async examples(): Promise<Example[]> {
+    return this.json<Example[]>('/examples/index.json');
+  }
+
+  async healthy(): Promise<boolean> {
+    try {
+      return (await fetch('/health', {cache: 'no-store'})).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  async preprocess(image: File, background: Background, signal: AbortSignal): Promise<Cutout> {
+    const form = new FormData();
+    form.set('image', image, image.name);
+    form.set('background', background);
+    const response = await this.request('/v1/preprocess', {method: 'POST', body: form, signal});
+    return {picture: await response.blob(), notices: noticesIn(response.headers.get('X-Espalier-Notices'))};
+  }
+
+  async start(images: readonly File[], latent: File | null, options: JobOptions): Promise<Job> {
+    const form = new FormData();
+    for (const image of images) form.append('image', image, image.name);
+    if (latent) form.set('latent', latent, latent.name);
+    form.set('options', JSON.stringify(options));
+    return this.json<Job>('/v1/jobs', {method: 'POST', body: form});
+  }
+
+  async exports(id: string, body: FinishOptions | {turntable: TurntableOptions}): Promise<Job> {
+    return this.json<Job>(`/v1/jobs/${encodeURIComponent(id)}/exports`, {
+      method: 'POST',
+      headers: {'Content-Type': 'application/json'},
+      body: JSON.stringify(body),
+    });
+  }
+
+  async jobs(before: string | null, limit: number): Promise<{jobs: Job[]; next: string | null}> {
+    const query = new URLSearchParams({limit: String(limit)});
+    if (before) query.set('before', before);
+    return this.json(`/v1/jobs?${query}`);
+  }
+
+  async job(id: string): Promise<Job> {
+    return this.json<Job>(`/v1/jobs/${encodeURIComponent(id)}`);
+  }
+
+  /** Cancels a job that is queued or running, removes one that has ended. */
+  async remove(id: string): Promise<void> {
+    await this.request(`/v1/jobs/${encodeURIComponent(id)}`, {method: 'DELETE'});
+  }
+
+  async file(url: string, signal?: AbortSignal): Promise<Blob> {
+    return (await this.request(url, signal ? {signal} : {})).blob();
+  }
+
+  /** The events of a job until the server closes the stream. */
+  async *events(id: string, signal: AbortSignal): AsyncGenerator<ServerEvent> {
+    const response = await this.request(`/v1/jobs/${encodeURIComponent(id)}/events`, {signal, headers: {Accept: 'text/event-stream'}});
+    const reader = response.body?.getReader();
+    if (!reader) throw new Unreachable();
+    const decoder = new TextDecoder();
+    const parser = new EventParser();
+    try {
+      for (;;) {
+        const {done, value} = await reader.read();
+        if (done) return;
+        yield* parser.push(decoder.decode(value, {stream: true}));
+      }
+    } catch (error) {
+      throw isAbort(error) ? error : new Unreachable();
+    } finally {
+      reader.cancel().catch(() => undefined);
+    }
+  }
+
+  private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
+    return (await (await this.request(path, init)).json()) as T;
+  }
+
+  private async request(path: string, init: RequestInit = {}): Promise<Response> {
+    for (;;) {
+      const key = sessionStorage.getItem(KEY);
+      const headers = new Headers(init.headers);
+      if (key) headers.set('Authorization', `Bearer ${key}`);
+      let response: Response;
+      try {
+        response = await fetch(path, {...init, headers, cache: 'no-cache'});
+      } catch (error) {
+        throw isAbort(error) ? error : new Unreachable();
+      }
+      if (response.ok) return response;
+      const error = errorOf(response.status, await response.text().catch(() => ''));
+      if (response.status !== 401) throw error;
+      if (!(await this.newKey(key, error))) throw error;
+    }
+  }
+
+  /** One question at a time, however many calls were refused; true when a call may try again. */
+  private async newKey(refused: string | null, error: ApiError): Promise<boolean> {
+    if (sessionStorage.getItem(KEY) !== refused) return true;
+    this.asking ??= this.askForKey(refused !== null).then((key) => {
+      if (key) sessionStorage.setItem(KEY, key);
+      return key !== null;
+    }).finally(() => {
+      this.asking = null;
+    });
+    if (await this.asking) return true;
+    throw error;
+  }
+}
+
+function noticesIn(header: string | null): string[] {
+  try {
+    const list: unknown = JSON.parse(header ?? '[]');
+    return Array.isArray(list) ? list.map(String) : [];
+  } catch {
+    return [];
+  }
+}
+

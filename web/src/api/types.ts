@@ -1,0 +1,133 @@
+// The server's JSON, as /openapi.json describes it.
+
+export interface SamplerOptions {
+  steps?: number | undefined;
+  guidance?: number | undefined;
+}
+
+export type Background = 'automatic' | 'alpha' | 'none';
+export type Preset = 'checkpoint' | 'app';
+export type BakeMode = 'fast' | 'best';
+export type MultiImage = 'stochastic' | 'multidiffusion';
+export type TextureFormat = 'png' | 'jpeg' | 'webp';
+
+export interface FinishOptions {
+  raw_mesh?: boolean;
+  clean?: boolean;
+  fill_holes?: boolean;
+  simplify?: number;
+  faces?: number | null;
+  texture?: boolean;
+  texture_size?: number;
+  bake?: BakeMode;
+  project_image?: boolean;
+  formats?: string[];
+  size_mm?: number;
+  unlit?: boolean;
+  texture_format?: TextureFormat;
+}
+
+export interface JobOptions extends FinishOptions {
+  name?: string;
+  seed?: number | null;
+  preset?: Preset;
+  structure?: SamplerOptions;
+  latent?: SamplerOptions;
+  multi_image?: MultiImage;
+  background?: Background;
+  turntable?: TurntableOptions | null;
+}
+
+export interface TurntableOptions {
+  format: string;
+  style: string;
+  seconds: number;
+  size: number;
+}
+
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
+export type FileRole = 'input' | 'cutout' | 'thumbnail' | 'splats' | 'mesh' | 'result' | 'latent' | 'asset' | 'video';
+
+export interface JobFile {
+  name: string;
+  role: FileRole;
+  format: string;
+  bytes: number;
+  media_type: string;
+  url: string;
+}
+
+export interface Progress {
+  stage: string;
+  step: number;
+  steps: number;
+  fraction: number;
+  seconds_left: number | null;
+  memory_bytes: number;
+}
+
+export interface ErrorBody {
+  code: string;
+  message: string;
+  hint?: string;
+}
+
+export interface MeshReport {
+  faces?: number;
+  vertices?: number;
+  components?: number;
+  boundary_edges?: number;
+  watertight?: boolean;
+  charts?: number;
+  mean_stretch?: number;
+  texture_use?: number;
+  gaussians?: number;
+  voxels?: number;
+}
+
+export interface Job {
+  id: string;
+  kind: 'image' | 'latent' | 'export';
+  parent: string | null;
+  name: string;
+  state: JobState;
+  created: string;
+  started: string | null;
+  finished: string | null;
+  position: number | null;
+  options: JobOptions;
+  progress: Progress | null;
+  error: ErrorBody | null;
+  files: JobFile[];
+  report: MeshReport | null;
+  notices: string[];
+}
+
+export interface Model {
+  name: string;
+  pipeline: string;
+  device: string;
+  precision: string;
+  tier: string;
+  loaded: boolean;
+  untrained: boolean;
+  structure_defaults: SamplerOptions;
+  latent_defaults: SamplerOptions;
+  app_structure: SamplerOptions;
+  app_latent: SamplerOptions;
+}
+
+export interface Models {
+  models: Model[];
+  limits: {max_upload_bytes: number; max_images: number; max_queue: number};
+  video_formats: string[];
+}
+
+export interface Example {
+  file: string;
+  name: string;
+}
+
+export function isFinal(state: JobState): boolean {
+  return state === 'done' || state === 'failed' || state === 'cancelled';
+}

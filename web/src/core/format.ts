@@ -1,0 +1,66 @@
+// Numbers as people read them.
+
+const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
+
+/** 1234567 -> "1.2 MB" */
+export function bytes(n: number): string {
+  let value = n;
+  let unit = 0;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    ++unit;
+  }
+  const text = unit === 0 || value >= 100 ? String(Math.round(value)) : value.toFixed(1);
+  return `${text} ${UNITS[unit] ?? ''}`;
+}
+
+/** 17950 -> "17,950" */
+export function count(n: number): string {
+  return Math.round(n).toLocaleString('en-GB');
+}
+
+/** Seconds -> "8 s", "2 min 05 s", "1 h 02 min" */
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${pad(s % 60)} s`;
+  return `${Math.floor(s / 3600)} h ${pad(Math.floor((s % 3600) / 60))} min`;
+}
+
+function pad(n: number): string {
+  return String(n).padStart(2, '0');
+}
+
+/** Metres -> "38 cm", "1.20 m", "4 mm" */
+export function metres(m: number): string {
+  if (m >= 1) return `${m.toFixed(2)} m`;
+  if (m >= 0.01) return `${(m * 100).toFixed(m >= 0.1 ? 0 : 1)} cm`;
+  return `${(m * 1000).toFixed(1)} mm`;
+}
+
+/** How long ago a moment was: "just now", "5 min ago", "3 h ago", else the date. */
+export function ago(iso: string, now: number): string {
+  const then = Date.parse(iso);
+  if (Number.isNaN(then)) return '';
+  const minutes = Math.floor((now - then) / 60000);
+  if (minutes < 1) return 'just now';
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ago`;
+  return new Date(then).toLocaleDateString('en-GB', {day: 'numeric', month: 'short', year: 'numeric'});
+}
+
+export function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A file's name without folder and ending, for the name of a job: "front view.jpg" -> "front view" */
+export function stem(name: string): string {
+  const base = name.split(/[\\/]/).pop() ?? name;
+  return base.replace(/\.[A-Za-z0-9]{1,11}$/, '') || base || 'asset';
+}
+
+/** A name as the beginning of a file's name: without what file systems refuse. */
+export function fileName(name: string): string {
+  const clean = name.replace(/[\u0000-\u001f\u007f<>:"/\\|?*]+/g, '_').replace(/^[. ]+|[. ]+$/g, '');
+  return clean.slice(0, 80) || 'asset';
+}

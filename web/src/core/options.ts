@@ -1,0 +1,184 @@
+// The settings of the page, and the options of a job that follow from them.
+import type {BakeMode, Background, FinishOptions, JobOptions, Model, MultiImage, Preset, SamplerOptions, TextureFormat} from '../api/types.js';
+
+export const MAX_SEED = 2 ** 31 - 1;
+
+export interface FinishSettings {
+  finish: boolean;  // false: the mesh as decoded
+  clean: boolean;
+  fillHoles: boolean;
+  reduceBy: 'share' | 'faces';
+  simplify: number;  // share of the faces that goes
+  faces: number;
+  texture: boolean;
+  textureSize: number;
+  textureFormat: TextureFormat;
+  bake: BakeMode;
+  projectImage: boolean;
+  unlit: boolean;
+  sizeMm: number;
+  formats: string[];
+}
+
+export interface Settings extends FinishSettings {
+  preset: Preset;
+  randomise: boolean;
+  seed: number;
+  structure: {steps: number; guidance: number};
+  latent: {steps: number; guidance: number};
+  multiImage: MultiImage;
+  background: Background;
+}
+
+export interface Format {
+  id: string;
+  label: string;
+  about: string;
+}
+
+export const MESH_FORMATS: readonly Format[] = [
+  {id: 'glb', label: 'GLB', about: 'one file; Blender, Unity, Unreal, web'},
+  {id: 'gltf.zip', label: 'glTF', about: 'JSON, buffers and texture in a zip'},
+  {id: 'obj.zip', label: 'OBJ', about: 'with material and texture in a zip'},
+  {id: '3mf', label: '3MF', about: 'for printing, with colours'},
+  {id: 'stl', label: 'STL', about: 'for printing, shape only'},
+  {id: 'mesh.ply', label: 'PLY mesh', about: 'MeshLab, CloudCompare'},
+];
+export const SPLAT_FORMATS: readonly Format[] = [
+  {id: 'ply', label: 'PLY splats', about: 'Gaussians, every viewer'},
+  {id: 'spz', label: 'SPZ', about: 'Gaussians, compressed'},
+  {id: 'splat', label: 'SPLAT', about: 'Gaussians, for the web'},
+];
+export const FORMATS: readonly Format[] = [...MESH_FORMATS, ...SPLAT_FORMATS];
+
+export function formatLabel(id: string): string {
+  return FORMATS.find((format) => format.id === id)?.label ?? id.toUpperCase();
+}
+
+export function samplersOf(preset: Preset, model: Model | null): {structure: Required<Numbers>; latent: Required<Numbers>} {
+  const [structure, latent] = preset === 'app' ? [model?.app_structure, model?.app_latent] : [model?.structure_defaults, model?.latent_defaults];
+  return {structure: numbers(structure, 7.5), latent: numbers(latent, 3)};
+}
+
+interface Numbers {
+  steps: number;
+  guidance: number;
+}
+
+function numbers(given: SamplerOptions | undefined, guidance: number): Numbers {
+  return {steps: given?.steps ?? 12, guidance: given?.guidance ?? guidance};
+}
+
+export function initialSettings(model: Model | null): Settings {
+  return {
+    preset: 'checkpoint',
+    randomise: true,
+    seed: 42,
+    ...samplersOf('checkpoint', model),
+    multiImage: 'stochastic',
+    background: 'automatic',
+    ...initialFinish(),
+  };
+}
+
+export function initialFinish(): FinishSettings {
+  return {
+    finish: true,
+    clean: true,
+    fillHoles: true,
+    reduceBy: 'share',
+    simplify: 0.95,
+    faces: 20000,
+    texture: true,
+    textureSize: 1024,
+    textureFormat: 'png',
+    bake: 'best',
+    projectImage: false,
+    unlit: false,
+    sizeMm: 100,
+    formats: ['glb'],
+  };
+}
+
+export function finishOptions(settings: FinishSettings): FinishOptions {
+  const files: FinishOptions = {formats: [...settings.formats], size_mm: settings.sizeMm, unlit: settings.unlit, texture_format: settings.textureFormat};
+  if (!settings.finish) return {raw_mesh: true, ...files};
+  return {
+    raw_mesh: false,
+    clean: settings.clean,
+    fill_holes: settings.clean && settings.fillHoles,
+    ...(settings.reduceBy === 'faces' ? {faces: settings.faces} : {simplify: settings.simplify, faces: null}),
+    texture: settings.texture,
+    ...(settings.texture ? {texture_size: settings.textureSize, bake: settings.bake, project_image: settings.projectImage} : {}),
+    ...files,
+  };
+}
+
+export function jobOptions(settings: Settings, name: string, images: number): JobOptions {
+  return {
+    name,
+    seed: settings.randomise ? null : settings.seed,
+    preset: settings.preset,
+    structure: {...settings.structure},
+    latent: {...settings.latent},
+    ...(images > 1 ? {multi_image: settings.multiImage} : {}),
+    background: settings.background,
+    ...finishOptions(settings),
+  };
+}
+
+/** The settings of finishing that a job was made with. */
+export function finishOf(options: JobOptions): FinishSettings {
+  const start = initialFinish();
+  const faces = options.faces ?? null;
+  return {
+    ...start,
+    finish: !options.raw_mesh,
+    clean: options.clean ?? start.clean,
+    fillHoles: options.fill_holes ?? start.fillHoles,
+    reduceBy: faces === null ? 'share' : 'faces',
+    simplify: options.simplify ?? start.simplify,
+    faces: faces ?? start.faces,
+    texture: options.texture ?? start.texture,
+    textureSize: options.texture_size ?? start.textureSize,
+    textureFormat: options.texture_format ?? start.textureFormat,
+    bake: options.bake ?? start.bake,
+    projectImage: options.project_image ?? start.projectImage,
+    unlit: options.unlit ?? start.unlit,
+    sizeMm: options.size_mm ?? start.sizeMm,
+    formats: [...(options.formats ?? start.formats)],
+  };
+}
+
+/** The settings of the page that a job was made with, for "use these settings again". */
+export function settingsOf(options: JobOptions, model: Model | null): Settings {
+  const start = initialSettings(model);
+  const samplers = samplersOf(options.preset ?? start.preset, model);
+  return {
+    ...start,
+    ...finishOf(options),
+    preset: options.preset ?? start.preset,
+    randomise: false,
+    seed: options.seed ?? start.seed,
+    structure: {...samplers.structure, ...numbersIn(options.structure)},
+    latent: {...samplers.latent, ...numbersIn(options.latent)},
+    multiImage: options.multi_image ?? start.multiImage,
+    background: options.background ?? start.background,
+  };
+}
+
+function numbersIn(given: SamplerOptions | undefined): Partial<Numbers> {
+  return {
+    ...(given?.steps !== undefined ? {steps: given.steps} : {}),
+    ...(given?.guidance !== undefined ? {guidance: given.guidance} : {}),
+  };
+}
+
+/** Whether two jobs have the same finished mesh, so that a file of one is a file of the other. */
+export function sameFinish(a: JobOptions, b: JobOptions): boolean {
+  const key = (options: JobOptions): string => {
+    const {formats: _formats, sizeMm: _size, unlit: _unlit, textureFormat: _format, ...rest} = finishOf(options);
+    return JSON.stringify(rest);
+  };
+  return key(a) === key(b);
+}

@@ -1,0 +1,337 @@
+import {Client} from './api/client.js';
+import {Connection} from './api/connection.js';
+import {ApiError, explain, isAbort} from './api/errors.js';
+import {follow} from './api/follow.js';
+import {type FinishOptions, isFinal, type Job, type Model} from './api/types.js';
+import {button, h} from './core/dom.js';
+import {jobOptions, settingsOf} from './core/options.js';
+import {Backstage} from './ui/backstage.js';
+import {DetailsPanel} from './ui/details_panel.js';
+import {askForKey, confirmed} from './ui/dialogs.js';
+import {Gallery, isAsset} from './ui/gallery.js';
+import {Notifier} from './ui/notify.js';
+import {PicturesPanel} from './ui/pictures_panel.js';
+import {ProgressPanel} from './ui/progress_panel.js';
+import {SettingsPanel} from './ui/settings_panel.js';
+import {shownOf, ViewerPanel} from './ui/viewer_panel.js';
+
+const PAGE = 40;
+const TITLE = 'Espalier studio';
+
+function idInAddress(): string | null {
+  return new URLSearchParams(location.hash.slice(1)).get('job');
+}
+
+/** The page: what is chosen on the left, the asset in the middle, what is known of it on the right, the others below. */
+export class Studio {
+  private readonly notify;
+  private readonly client;
+  private readonly connection;
+  private readonly backstage;
+  private readonly pictures;
+  private readonly settings = new SettingsPanel();
+  private readonly progress;
+  private readonly viewer;
+  private readonly details;
+  private readonly gallery;
+  private readonly generate: HTMLButtonElement;
+  private readonly model = h('p', {class: 'model', text: 'Connecting…'});
+  private readonly away = h('div', {class: 'away', role: 'alert', hidden: true});
+  private readonly jobs = new Map<string, Job>();
+  private models: Model[] = [];
+  private next: string | null = null;
+  private current: string | null = null;
+  private parent: Job | null = null;
+  private following = new AbortController();
+  private listTimer = 0;
+  private starting = false;
+
+  constructor(root: HTMLElement) {
+    this.notify = new Notifier(document.body);
+    this.client = new Client(askForKey);
+    this.connection = new Connection(this.client, (present) => this.presence(present));
+    this.backstage = new Backstage(this.client, this.connection, () => void this.list());
+    this.pictures = new PicturesPanel(this.client, this.notify, () => this.refreshGenerate());
+    this.viewer = new ViewerPanel(this.client, this.notify);
+    this.progress = new ProgressPanel(this.notify, () => void this.cancel());
+    this.details = new DetailsPanel(this.backstage, this.notify, {
+      again: (job, options) => this.again(job, options),
+      reuse: (job) => void this.reuse(job),
+      remove: (job) => void this.remove(job),
+    });
+    this.gallery = new Gallery(this.client, {
+      open: (job) => this.open(job.id),
+      remove: (job) => void this.remove(job),
+      more: () => void this.older(),
+    });
+    this.generate = button({label: 'Generate', class: 'button primary large', onclick: () => void this.start()});
+    root.append(this.away,
+      h('header', {class: 'bar'}, h('a', {class: 'brand', href: '#', 'aria-label': 'Espalier studio: start anew', onclick: () => this.close()},
+        h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.model),
+      h('main', {class: 'studio'},
+        h('section', {class: 'panel make', 'aria-label': 'Make an asset'},
+          h('div', {class: 'make-scroll'}, this.pictures.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate)),
+        h('section', {class: 'stage', 'aria-label': 'Viewer'}, this.progress.element, this.viewer.element),
+        this.details.element, this.gallery.element),
+      h('footer', {class: 'foot'}, h('a', {href: '/openapi.json', text: 'API'}), h('a', {href: '/licences.txt', text: 'Licences'})));
+    this.refreshGenerate();
+    addEventListener('hashchange', () => this.followAddress());
+    document.addEventListener('visibilitychange', () => document.hidden || void this.list());
+  }
+
+  /** Asks the server what there is, and goes on where the page was left. */
+  async boot(): Promise<void> {
+    try {
+      const {models, limits, video_formats: videos} = await this.connection.patiently(() => this.client.models());
+      this.models = models;
+      const first = models[0];
+      if (first) this.settings.setModel(first);
+      this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
+      this.details.turntable.setFormats(videos);
+      this.presence(true);
+      this.pictures.setExamples(await this.client.examples().catch(() => []));
+      await this.list();
+    } catch (error) {
+      this.model.textContent = 'Not connected';
+      this.notify.error('', error);
+      return;
+    }
+    const active = [...this.jobs.values()].find(({state, kind}) => state === 'running' && kind !== 'export');
+    if (idInAddress()) this.followAddress();
+    else if (active) this.open(active.id);
+  }
+
+  private presence(present: boolean): void {
+    this.away.hidden = present;
+    if (present) {
+      const model = this.models[0];
+      this.model.textContent = model ? [model.name, model.device, model.precision].join(' · ') : 'No model';
+      this.model.classList.toggle('untrained', model?.untrained ?? false);
+      if (model?.untrained) this.model.append(' · untrained weights');
+      if (this.away.childElementCount > 0) {
+        this.away.replaceChildren();
+        this.notify.info('The server is back.');
+        void this.list();
+      }
+    } else {
+      this.away.replaceChildren(h('strong', {text: 'The server does not answer.'}),
+        h('span', {text: ' Start it again with “espalier serve”. This page asks again by itself; what was made is kept.'}));
+    }
+    this.refreshGenerate();
+  }
+
+  private refreshGenerate(): void {
+    const present = this.away.hidden;
+    this.settings.setImages(this.pictures.files.length);
+    this.generate.disabled = !present || this.starting || !this.pictures.usable;
+    this.generate.title = this.pictures.usable ? '' : 'Choose a picture first';
+  }
+
+  private async start(): Promise<void> {
+    this.starting = true;
+    this.refreshGenerate();
+    try {
+      const settings = this.settings.get(this.pictures.background);
+      const options = jobOptions(settings, this.pictures.name, this.pictures.files.length);
+      const job = await this.client.start(this.pictures.files, this.pictures.latent, options);
+      this.jobs.set(job.id, job);
+      this.open(job.id);
+      this.viewer.element.scrollIntoView({block: 'nearest'});
+    } catch (error) {
+      this.notify.error('The job was not started', error);
+    } finally {
+      this.starting = false;
+      this.refreshGenerate();
+    }
+  }
+
+  private async again(job: Job, options: FinishOptions): Promise<void> {
+    try {
+      const started = await this.client.exports(job.id, options);
+      this.jobs.set(started.id, started);
+      this.open(started.id);
+    } catch (error) {
+      this.notify.error('The job was not started', error);
+    }
+  }
+
+  private async cancel(): Promise<void> {
+    const id = this.current;
+    if (!id) return;
+    this.progress.cancelling();
+    try {
+      await this.client.remove(id);
+    } catch (error) {
+      this.progress.cancelFailed();
+      this.notify.error('The job could not be cancelled', error);
+    }
+  }
+
+  private async remove(job: Job): Promise<void> {
+    const active = !isFinal(this.jobs.get(job.id)?.state ?? job.state);
+    const yes = await confirmed(active ?
+      {title: `Cancel ${job.name}?`, text: 'The job stops and makes no asset.', yes: 'Cancel the job', no: 'Go on'} :
+      {title: `Delete ${job.name}?`, text: 'The asset and all its files are removed from the server. This cannot be undone.', yes: 'Delete'});
+    if (!yes) return;
+    try {
+      if (!active) for (const child of this.family(job.id)) if (!isAsset(child, this.jobs) && isFinal(child.state)) await this.gone(child.id);
+      if (active) await this.client.remove(job.id);
+      else await this.gone(job.id);
+      if (!active && this.current === job.id) this.close();
+    } catch (error) {
+      this.notify.error(`${job.name} could not be deleted`, error);
+    }
+    await this.list();
+  }
+
+  private async gone(id: string): Promise<void> {
+    try {
+      await this.client.remove(id);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+    }
+    this.jobs.delete(id);
+  }
+
+  private family(id: string): Job[] {
+    return [...this.jobs.values()].filter(({parent}) => parent === id);
+  }
+
+  /** Fills the left side with what a job was made from. */
+  private async reuse(job: Job): Promise<void> {
+    const origin = job.kind === 'export' && this.parent ? this.parent : job;
+    try {
+      const inputs = origin.files.filter(({role}) => role === 'input');
+      const files = await Promise.all(inputs.map(async (file, i) => {
+        const picture = await this.client.file(file.url);
+        const ending = /\.[a-z0-9]+$/i.exec(file.name)?.[0] ?? '';
+        return new File([picture], inputs.length > 1 ? `${origin.name}-${i + 1}${ending}` : origin.name + ending, {type: file.media_type});
+      }));
+      const settings = settingsOf({...origin.options, ...job.options, background: origin.options.background ?? 'automatic'}, this.models[0] ?? null);
+      this.settings.set(settings);
+      this.pictures.replace(files, settings.background);
+      this.pictures.element.scrollIntoView({block: 'start'});
+    } catch (error) {
+      this.notify.error('The pictures could not be loaded', error);
+    }
+  }
+
+  private followAddress(): void {
+    const id = idInAddress();
+    if (id && id !== this.current) this.open(id);
+    if (!id && this.current) this.close();
+  }
+
+  private open(id: string): void {
+    if (id === this.current) return;
+    this.leave();
+    this.current = id;
+    if (idInAddress() !== id) history.pushState(null, '', `#job=${encodeURIComponent(id)}`);
+    const known = this.jobs.get(id);
+    if (known) this.update(known);
+    void this.keepUp(id, this.following.signal);
+  }
+
+  /** The page as at the beginning. */
+  private close(): void {
+    this.leave();
+    this.viewer.empty();
+    document.title = TITLE;
+    if (location.hash) history.pushState(null, '', location.pathname);
+    this.drawGallery();
+  }
+
+  private leave(): void {
+    this.following.abort();
+    this.following = new AbortController();
+    this.current = null;
+    this.parent = null;
+    this.viewer.reset();
+    this.details.clear();
+    this.progress.show(null);
+  }
+
+  private async keepUp(id: string, signal: AbortSignal): Promise<void> {
+    try {
+      const job = await this.connection.patiently(() => this.client.job(id), signal);
+      if (job.parent) this.parent = await this.client.job(job.parent).catch(() => null);
+      if (signal.aborted) return;
+      const done = await follow(this.client, this.connection, id, signal, (next) => this.update(next));
+      if (!isFinal(job.state)) this.notify.say(done.state === 'done' ? `${done.name} is finished` : `${done.name}: ${done.state}`);
+      await this.list();
+    } catch (error) {
+      if (isAbort(error) || signal.aborted) return;
+      const missing = error instanceof ApiError && error.status === 404;
+      const {message, hint} = missing ? {message: 'This asset is not here', hint: 'It was deleted, or the server keeps its data in another folder now.'} : explain(error);
+      this.progress.show(null);
+      this.viewer.say('warning', message, hint);
+    }
+  }
+
+  /** The job in view has changed. */
+  private update(job: Job): void {
+    const before = this.jobs.get(job.id);
+    this.jobs.set(job.id, job);
+    if (job.id !== this.current) return;
+    this.progress.show(job);
+    this.details.show(job, this.family(job.id));
+    const percent = job.state === 'running' ? `${Math.floor((job.progress?.fraction ?? 0) * 100)} % · ` : '';
+    document.title = `${percent}${job.name} · ${TITLE}`;
+    this.describe(job);
+    void this.viewer.show(shownOf(job, this.parent), job.name);
+    if (before?.state !== job.state || before?.files.length !== job.files.length) this.drawGallery();
+  }
+
+  /** In place of an object that is not there yet, or will not be. */
+  private describe(job: Job): void {
+    if (this.viewer.faces > 0 && job.state === 'done') return;
+    if (job.state === 'failed') {
+      const {message, hint} = job.error ?? {message: 'The job failed', hint: 'Look at the log of the server.'};
+      this.viewer.say('warning', message, hint ?? '', button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
+    } else if (job.state === 'cancelled') {
+      this.viewer.say('warning', 'Cancelled', 'The job was stopped before it was finished.',
+        button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
+    } else if (!job.files.some(({role}) => role === 'splats' || role === 'mesh' || role === 'result') && !this.parent) {
+      this.viewer.say('picture', 'On its way', 'The splats appear here first, then the mesh.');
+    }
+  }
+
+  private async list(): Promise<void> {
+    clearTimeout(this.listTimer);
+    try {
+      const {jobs, next} = await this.client.jobs(null, PAGE);
+      // What is older than this page stays; what is missing from it was removed.
+      const oldest = jobs.at(-1)?.created ?? '';
+      for (const [id, job] of this.jobs) if ((job.created >= oldest || next === null) && !jobs.some((one) => one.id === id)) this.jobs.delete(id);
+      for (const job of jobs) if (job.id !== this.current || isFinal(job.state)) this.jobs.set(job.id, job);
+      if (this.jobs.size <= jobs.length) this.next = next;
+    } catch (error) {
+      if (this.connection.isLoss(error)) void this.connection.back();
+      else this.notify.error('The gallery could not be loaded', error);
+      return;
+    }
+    this.drawGallery();
+    const shown = this.current ? this.jobs.get(this.current) : undefined;
+    if (shown) this.details.show(shown, this.family(shown.id));
+    const waiting = [...this.jobs.values()].some(({id, state}) => !isFinal(state) && id !== this.current);
+    if (waiting && !document.hidden) this.listTimer = window.setTimeout(() => void this.list(), 3000);
+  }
+
+  private async older(): Promise<void> {
+    if (!this.next) return;
+    try {
+      const {jobs, next} = await this.client.jobs(this.next, PAGE);
+      for (const job of jobs) this.jobs.set(job.id, job);
+      this.next = next;
+      this.drawGallery();
+    } catch (error) {
+      this.notify.error('Older assets could not be loaded', error);
+    }
+  }
+
+  private drawGallery(): void {
+    const assets = [...this.jobs.values()].filter((job) => isAsset(job, this.jobs))
+      .sort((a, b) => (a.created === b.created ? (a.id < b.id ? 1 : -1) : a.created < b.created ? 1 : -1));
+    this.gallery.show(assets, this.current, this.next !== null);
+  }
+}

@@ -1,0 +1,112 @@
+import {isFinal, type Job, type MeshReport} from '../api/types.js';
+import {button, h} from '../core/dom.js';
+import {bytes, capitalised, count, duration} from '../core/format.js';
+import {finishOf, finishOptions, sameFinish} from '../core/options.js';
+import type {Backstage} from './backstage.js';
+import {Downloads} from './downloads.js';
+import {FinishFields} from './finish_fields.js';
+import type {Notifier} from './notify.js';
+import {Turntable} from './turntable.js';
+
+export interface DetailActions {
+  again(job: Job, options: ReturnType<typeof finishOptions>): Promise<void>;
+  reuse(job: Job): void;
+  remove(job: Job): void;
+}
+
+/** What is known of the asset in view, its files, and what else can be made of it. */
+export class DetailsPanel {
+  readonly element = h('section', {class: 'panel details', 'aria-label': 'Asset'});
+  private readonly head = h('div', {class: 'stack'});
+  private readonly facts = h('dl', {class: 'facts'});
+  private readonly notices = h('ul', {class: 'notices', 'aria-label': 'Notices'});
+  private readonly downloads;
+  readonly turntable;
+  private readonly fields = new FinishFields();
+  private readonly again: HTMLDetailsElement;
+  private readonly finished: HTMLElement;
+  private readonly ended: HTMLElement;
+  private job: Job | null = null;
+  private shown = '';
+
+  constructor(backstage: Backstage, notify: Notifier, private readonly actions: DetailActions) {
+    this.downloads = new Downloads(backstage, notify);
+    this.turntable = new Turntable(backstage, notify);
+    const start = button({label: 'Make it again', icon: 'repeat', class: 'button primary', onclick: () => {
+      if (!this.job) return;
+      start.disabled = true;
+      void this.actions.again(this.job, finishOptions(this.fields.get())).finally(() => {
+        start.disabled = false;
+      });
+    }});
+    this.again = h('details', {class: 'group again'}, h('summary', {text: 'Make again with other settings'}),
+      h('div', {class: 'stack inside'}, h('p', {class: 'hint', text: 'Nothing is sampled: mesh, texture and files are made anew from what was generated.'}), this.fields.element, start));
+    this.finished = h('div', {class: 'stack'}, this.downloads.element, this.turntable.element, this.again);
+    this.ended = h('div', {class: 'row wrap'},
+      button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => this.job && this.actions.reuse(this.job)}),
+      button({label: 'Delete', icon: 'trash', class: 'button danger-quiet', onclick: () => this.job && this.actions.remove(this.job)}));
+    this.element.append(this.head, this.facts, this.notices, this.finished, this.ended);
+    this.clear();
+  }
+
+  clear(): void {
+    this.job = null;
+    this.shown = '';
+    this.element.hidden = true;
+    this.turntable.clear();
+  }
+
+  /** `family`: all jobs that were made from this one. */
+  show(job: Job, family: readonly Job[]): void {
+    const key = JSON.stringify([job.id, job.state, job.files, job.notices, family.map(({id, state}) => [id, state])]);
+    const other = this.job?.id !== job.id;
+    this.job = job;
+    if (key === this.shown) return;
+    this.shown = key;
+    this.element.hidden = false;
+    this.head.replaceChildren(h('h2', {class: 'asset-name', text: job.name}), h('p', {class: 'hint', text: about(job)}));
+    this.facts.replaceChildren(...facts(job).flatMap(([name, value]) => [h('dt', {text: name}), h('dd', {text: value})]));
+    this.notices.replaceChildren(...job.notices.map((text) => h('li', {text})));
+    this.notices.hidden = job.notices.length === 0;
+    const done = job.state === 'done';
+    this.finished.hidden = !done;
+    this.ended.hidden = !isFinal(job.state);
+    if (!done) return;
+    const made = family.filter(({state}) => state === 'done');
+    this.downloads.show(job, made.filter(({options}) => !options.turntable && sameFinish(options, job.options)));
+    this.turntable.show(job, made.filter(({options}) => options.turntable));
+    if (other) {
+      this.fields.set(finishOf(job.options));
+      this.again.open = false;
+    }
+  }
+}
+
+function about(job: Job): string {
+  const parts: string[] = [];
+  if (job.kind === 'export') parts.push('made again');
+  if (job.kind === 'latent') parts.push('from a saved latent');
+  if (typeof job.options.seed === 'number' && job.kind === 'image') parts.push(`seed ${job.options.seed}`);
+  if (job.started && job.finished) parts.push(`made in ${duration((Date.parse(job.finished) - Date.parse(job.started)) / 1000)}`);
+  return job.state === 'done' ? capitalised(parts.join(' · ')) : capitalised([job.state, ...parts].join(' · '));
+}
+
+function facts(job: Job): [string, string][] {
+  const rows: [string, string][] = [];
+  const report: MeshReport = job.report ?? {};
+  const add = (name: string, value: number | undefined): void => {
+    if (value !== undefined && value !== null) rows.push([name, count(value)]);
+  };
+  add('Faces', report.faces);
+  add('Vertices', report.vertices);
+  if (report.charts) add('Charts', report.charts);
+  if (report.charts && report.texture_use) rows.push(['Texture used', `${Math.round(report.texture_use * 100)} %`]);
+  if (report.charts && report.mean_stretch) rows.push(['Stretch', report.mean_stretch.toFixed(2)]);
+  if (report.watertight !== undefined && report.faces) {
+    rows.push(['Watertight', report.watertight ? 'yes' : `no, ${count(report.boundary_edges ?? 0)} open edges`]);
+  }
+  add('Gaussians', report.gaussians || undefined);
+  const glb = job.files.find(({role, format}) => role === 'result' && format === 'glb');
+  if (glb) rows.push(['GLB', bytes(glb.bytes)]);
+  return rows;
+}

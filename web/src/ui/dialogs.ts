@@ -1,0 +1,67 @@
+import {h, uniqueId} from '../core/dom.js';
+
+function open<T>(build: (close: (value: T) => void) => {form: HTMLFormElement; otherwise: T}): Promise<T> {
+  return new Promise((resolve) => {
+    const before = document.activeElement;
+    const dialog = h('dialog', {class: 'dialog'});
+    let answer: T;
+    const close = (value: T): void => {
+      answer = value;
+      dialog.close();
+    };
+    const {form, otherwise} = build(close);
+    answer = otherwise;
+    const title = form.querySelector('h2');
+    if (title) dialog.setAttribute('aria-labelledby', title.id = uniqueId('title'));
+    dialog.append(form);
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      if (before instanceof HTMLElement) before.focus();
+      resolve(answer);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+export interface Question {
+  title: string;
+  text: string;
+  yes: string;
+  no?: string;
+}
+
+/** True when the user says yes. */
+export function confirmed(question: Question): Promise<boolean> {
+  return open<boolean>((close) => {
+    const form = h('form', {method: 'dialog', class: 'stack', onsubmit: (event: Event) => {
+      event.preventDefault();
+      close(true);
+    }},
+    h('h2', {text: question.title}), h('p', {text: question.text}),
+    h('div', {class: 'row end'},
+      h('button', {type: 'button', class: 'button', text: question.no ?? 'Keep', autofocus: true, onclick: () => close(false)}),
+      h('button', {type: 'submit', class: 'button danger', text: question.yes})));
+    return {form, otherwise: false};
+  });
+}
+
+/** The server's key, or null. */
+export function askForKey(refused: boolean): Promise<string | null> {
+  return open<string | null>((close) => {
+    const id = uniqueId('key');
+    const input = h('input', {id, type: 'password', autocomplete: 'current-password', required: true, autofocus: true, 'aria-describedby': `${id}-hint`});
+    const form = h('form', {method: 'dialog', class: 'stack', onsubmit: (event: Event) => {
+      event.preventDefault();
+      if (input.value.trim()) close(input.value.trim());
+    }},
+    h('h2', {text: 'This server asks for a key'}),
+    refused ? h('p', {class: 'problem', role: 'alert', text: 'The server refused that key. Check it and try again.'}) : null,
+    h('label', {for: id, class: 'label', text: 'Key'}), input,
+    h('p', {id: `${id}-hint`, class: 'hint', text: 'The one that “espalier serve --api-key” was started with. It is kept until this tab is closed.'}),
+    h('div', {class: 'row end'},
+      h('button', {type: 'button', class: 'button', text: 'Not now', onclick: () => close(null)}),
+      h('button', {type: 'submit', class: 'button primary', text: 'Continue'})));
+    return {form, otherwise: null};
+  });
+}

@@ -1,0 +1,64 @@
+import {explain} from '../api/errors.js';
+import type {Job, JobFile} from '../api/types.js';
+import {h, icon, saveBlob} from '../core/dom.js';
+import {bytes, fileName} from '../core/format.js';
+import {type Format, MESH_FORMATS, SPLAT_FORMATS} from '../core/options.js';
+import type {Backstage} from './backstage.js';
+import type {Notifier} from './notify.js';
+
+/** One button per format: those that exist are downloaded, the others made first. */
+export class Downloads {
+  readonly element = h('div', {class: 'stack'});
+
+  constructor(private readonly backstage: Backstage, private readonly notify: Notifier) {}
+
+  show(job: Job, others: readonly Job[]): void {
+    const files = [job, ...others].flatMap(({files: list}) => list);
+    const hasSplats = (job.report?.gaussians ?? 1) > 0;
+    this.element.replaceChildren(
+      h('h3', {text: 'Download'}),
+      this.group(job, 'Mesh', MESH_FORMATS, files),
+      ...(hasSplats ? [this.group(job, 'Gaussian splats', SPLAT_FORMATS, files)] : []));
+  }
+
+  private group(job: Job, title: string, formats: readonly Format[], files: readonly JobFile[]): HTMLElement {
+    const rows = formats.map((format) => {
+      const file = files.find((one) => one.format === format.id && (one.role === 'result' || (one.role === 'splats' && format.id === 'ply')));
+      return this.row(job, format, file ?? null);
+    });
+    return h('div', {class: 'downloads', role: 'group', 'aria-label': title}, h('p', {class: 'label', text: title}), ...rows);
+  }
+
+  private row(job: Job, format: Format, file: JobFile | null): HTMLElement {
+    let known = file;
+    const state = h('span', {class: 'download-state', text: known ? bytes(known.bytes) : 'make'});
+    const row = h('button', {type: 'button', class: known ? 'download' : 'download absent', 'data-format': format.id, title: format.about, onclick: () => void act()},
+      icon('download'), h('span', {class: 'download-name', text: format.label}), h('span', {class: 'download-about', text: format.about}), state);
+    const act = async (): Promise<void> => {
+      if (row.getAttribute('aria-busy') === 'true') return;
+      row.setAttribute('aria-busy', 'true');
+      try {
+        known ??= await this.make(job, format, (fraction) => {
+          state.textContent = `${Math.floor(fraction * 100)} %`;
+        });
+        saveBlob(await this.backstage.client.file(known.url), `${fileName(job.name)}.${format.id}`);
+        row.classList.remove('absent');
+      } catch (error) {
+        const {message, hint} = explain(error);
+        this.notify.warn(`${format.label} could not be made: ${message}`, hint);
+      } finally {
+        row.setAttribute('aria-busy', 'false');
+        state.textContent = known ? bytes(known.bytes) : 'make';
+      }
+    };
+    return row;
+  }
+
+  private async make(job: Job, format: Format, onprogress: (fraction: number) => void): Promise<JobFile> {
+    onprogress(0);
+    const made = await this.backstage.run(job.id, {formats: [format.id]}, (fraction) => onprogress(fraction));
+    const file = made.files.find((one) => one.role === 'result' && one.format === format.id);
+    if (!file) throw new Error(`the server made no ${format.label}`);
+    return file;
+  }
+}

@@ -1,0 +1,123 @@
+import type {BakeMode, TextureFormat} from '../api/types.js';
+import {h, segmented} from '../core/dom.js';
+import {FORMATS, type FinishSettings, initialFinish} from '../core/options.js';
+import {checkField, numberField, selectField} from './fields.js';
+
+/** The settings of finishing and of files; used for a new asset and for making one again. */
+export class FinishFields {
+  readonly element: HTMLElement;
+  private readonly finish;
+  private readonly clean;
+  private readonly fillHoles;
+  private readonly simplify;
+  private readonly faces;
+  private readonly texture;
+  private readonly textureSize;
+  private readonly project;
+  private readonly unlit;
+  private readonly sizeMm;
+  private readonly textureFormat;
+  private readonly reduce;
+  private readonly bake;
+  private readonly formats = new Map<string, HTMLInputElement>();
+  private reduceBy: 'share' | 'faces' = 'share';
+  private bakeMode: BakeMode = 'best';
+
+  constructor() {
+    const start = initialFinish();
+    const refresh = (): void => this.refresh();
+    this.finish = checkField('Finish the mesh', start.finish, 'Clean, simplify and texture. Off: the mesh as it was decoded.', refresh);
+    this.clean = checkField('Remove inner walls and small pieces', start.clean, '', refresh);
+    this.fillHoles = checkField('Fill holes', start.fillHoles);
+    this.reduce = segmented('Reduce faces by', [{value: 'share', label: 'Share'}, {value: 'faces', label: 'Budget'}] as const, start.reduceBy, (value) => {
+      this.reduceBy = value;
+      refresh();
+    });
+    this.simplify = numberField({label: 'Share of the faces that goes', min: 0, max: 0.99, step: 0.01, slider: true}, start.simplify);
+    this.faces = numberField({label: 'Faces at most', min: 100, max: 5000000, step: 1, whole: true}, start.faces);
+    this.texture = checkField('Texture', start.texture, 'Unwrap, and bake what the Gaussians show.', refresh);
+    this.textureSize = selectField('Texture size', ['512', '1024', '2048', '4096'].map((value) => ({value, label: `${value} × ${value}`})), String(start.textureSize));
+    this.bake = segmented('Baking', [
+      {value: 'fast', label: 'Fast', title: 'Mean of the views that see a texel'},
+      {value: 'best', label: 'Best', title: 'The texture that reproduces the views'},
+    ] as const, start.bake, (value) => {
+      this.bakeMode = value;
+    });
+    this.project = checkField('Project the picture', start.projectImage, 'Takes the colours of the front from the input picture.');
+    this.textureFormat = selectField<TextureFormat>('Texture file', [
+      {value: 'png', label: 'PNG'}, {value: 'jpeg', label: 'JPEG (smaller)'}, {value: 'webp', label: 'WebP (smallest)'}], start.textureFormat);
+    this.unlit = checkField('Unlit material', start.unlit, 'Colours as they are, without light (GLB, glTF).');
+    this.sizeMm = numberField({label: 'Size for printing', min: 1, max: 10000, step: 1, unit: 'mm', hint: 'Largest side of STL and 3MF.'}, start.sizeMm);
+    this.element = h('div', {class: 'stack'},
+      this.finish.element, this.clean.element, this.fillHoles.element, this.reduce.element, this.simplify.element, this.faces.element,
+      this.texture.element, this.textureSize.element, this.bake.element, this.project.element, this.textureFormat.element,
+      this.formatChoice(), this.unlit.element, this.sizeMm.element);
+    this.set(start);
+  }
+
+  private formatChoice(): HTMLElement {
+    const chips = h('div', {class: 'chips'});
+    for (const format of FORMATS) {
+      const input = h('input', {type: 'checkbox', value: format.id, onchange: () => this.refresh()});
+      if (format.id === 'glb') input.disabled = true;  // what the viewer shows
+      this.formats.set(format.id, input);
+      chips.append(h('label', {class: 'chip', title: format.id === 'glb' ? 'Always made: the viewer shows it' : format.about}, input, h('span', {text: format.label})));
+    }
+    return h('fieldset', {class: 'plain'}, h('legend', {class: 'label', text: 'Files to make'}), chips,
+      h('p', {class: 'hint', text: 'Others can be made at any time later.'}));
+  }
+
+  get(): FinishSettings {
+    return {
+      finish: this.finish.get(),
+      clean: this.clean.get(),
+      fillHoles: this.fillHoles.get(),
+      reduceBy: this.reduceBy,
+      simplify: this.simplify.get(),
+      faces: this.faces.get(),
+      texture: this.texture.get(),
+      textureSize: Number(this.textureSize.get()),
+      textureFormat: this.textureFormat.get(),
+      bake: this.bakeMode,
+      projectImage: this.project.get(),
+      unlit: this.unlit.get(),
+      sizeMm: this.sizeMm.get(),
+      formats: [...this.formats].filter(([, input]) => input.checked).map(([id]) => id),
+    };
+  }
+
+  set(settings: FinishSettings): void {
+    this.finish.set(settings.finish);
+    this.clean.set(settings.clean);
+    this.fillHoles.set(settings.fillHoles);
+    this.reduceBy = settings.reduceBy;
+    this.reduce.set(settings.reduceBy);
+    this.simplify.set(settings.simplify);
+    this.faces.set(settings.faces);
+    this.texture.set(settings.texture);
+    this.textureSize.set(String(settings.textureSize));
+    this.textureFormat.set(settings.textureFormat);
+    this.bakeMode = settings.bake;
+    this.bake.set(settings.bake);
+    this.project.set(settings.projectImage);
+    this.unlit.set(settings.unlit);
+    this.sizeMm.set(settings.sizeMm);
+    for (const [id, input] of this.formats) input.checked = id === 'glb' || settings.formats.includes(id);
+    this.refresh();
+  }
+
+  /** Shows what has a meaning under the present choices. */
+  private refresh(): void {
+    const finish = this.finish.get();
+    const texture = finish && this.texture.get();
+    const chosen = (id: string): boolean => this.formats.get(id)?.checked ?? false;
+    this.clean.element.hidden = !finish;
+    this.fillHoles.element.hidden = !finish || !this.clean.get();
+    this.reduce.element.hidden = !finish;
+    this.simplify.element.hidden = !finish || this.reduceBy !== 'share';
+    this.faces.element.hidden = !finish || this.reduceBy !== 'faces';
+    this.texture.element.hidden = !finish;
+    for (const element of [this.textureSize.element, this.bake.element, this.project.element, this.textureFormat.element]) element.hidden = !texture;
+    this.sizeMm.element.hidden = !chosen('stl') && !chosen('3mf');
+  }
+}

@@ -1,0 +1,105 @@
+import type {Client} from '../api/client.js';
+import type {Job} from '../api/types.js';
+import {button, h, icon} from '../core/dom.js';
+import {ago} from '../core/format.js';
+import {sameFinish} from '../core/options.js';
+
+export interface GalleryActions {
+  open(job: Job): void;
+  remove(job: Job): void;
+  more(): void;
+}
+
+const STATES: Record<Job['state'], string> = {queued: 'waiting', running: 'running', done: '', failed: 'failed', cancelled: 'cancelled'};
+
+interface Card {
+  element: HTMLElement;
+  open: HTMLButtonElement;
+  place: HTMLElement;
+  caption: HTMLElement;
+  key: string;
+  thumbnail: string;
+  url: string | null;
+}
+
+/** Whether a job is an asset of its own; the others made a file or a video of one. */
+export function isAsset(job: Job, all: ReadonlyMap<string, Job>): boolean {
+  if (job.kind !== 'export') return true;
+  if (job.options.turntable) return false;
+  const parent = job.parent ? all.get(job.parent) : undefined;
+  return parent === undefined || !sameFinish(job.options, parent.options);
+}
+
+/** The assets so far, newest first. */
+export class Gallery {
+  readonly element: HTMLElement;
+  private readonly list = h('ul', {class: 'cards'});
+  private readonly cards = new Map<string, Card>();
+  private readonly none = h('p', {class: 'hint', text: 'What you make appears here.'});
+  private readonly more: HTMLButtonElement;
+
+  constructor(private readonly client: Client, private readonly actions: GalleryActions) {
+    this.more = button({label: 'Older', icon: 'open', class: 'button quiet', onclick: () => actions.more()});
+    this.element = h('section', {class: 'panel gallery', 'aria-label': 'Gallery'}, h('h2', {text: 'Gallery'}), h('div', {class: 'strip'}, this.list, this.none, this.more));
+  }
+
+  show(jobs: readonly Job[], current: string | null, hasMore: boolean): void {
+    const now = Date.now();
+    for (const [id, card] of this.cards) {
+      if (jobs.some((job) => job.id === id)) continue;
+      if (card.url) URL.revokeObjectURL(card.url);
+      card.element.remove();
+      this.cards.delete(id);
+    }
+    jobs.forEach((job, i) => {
+      const card = this.cards.get(job.id) ?? this.newCard(job);
+      this.draw(card, job, now);
+      if (job.id === current) card.open.setAttribute('aria-current', 'true');
+      else card.open.removeAttribute('aria-current');
+      if (this.list.children[i] !== card.element) this.list.insertBefore(card.element, this.list.children[i] ?? null);
+    });
+    this.none.hidden = jobs.length > 0;
+    this.more.hidden = !hasMore;
+  }
+
+  private newCard(job: Job): Card {
+    const place = h('span', {class: 'thumbnail'});
+    const caption = h('span', {class: 'caption'});
+    const open = h('button', {type: 'button', class: 'card-open', onclick: () => this.actions.open(job)}, place, caption);
+    const remove = button({label: `Delete ${job.name}`, icon: 'trash', iconOnly: true, class: 'button quiet small card-remove', onclick: () => this.actions.remove(job)});
+    const card: Card = {element: h('li', {class: 'card', 'data-job': job.id}, open, remove), open, place, caption, key: '', thumbnail: '', url: null};
+    this.cards.set(job.id, card);
+    return card;
+  }
+
+  private draw(card: Card, job: Job, now: number): void {
+    const percent = job.state === 'running' && job.progress ? ` ${Math.floor(job.progress.fraction * 100)} %` : '';
+    const state = STATES[job.state] + percent;
+    const when = state || ago(job.created, now);
+    const key = `${job.name}|${job.state}|${when}`;
+    if (key !== card.key) {
+      card.key = key;
+      card.element.dataset['state'] = job.state;
+      card.caption.replaceChildren(h('span', {class: 'card-name', text: job.name}), h('span', {class: 'card-when', text: when}));
+    }
+    const picture = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role}) => role === 'cutout') ?? job.files.find(({role}) => role === 'input');
+    if (picture && picture.url !== card.thumbnail) {
+      card.thumbnail = picture.url;
+      void this.loadThumbnail(card, picture.url);
+    } else if (!picture && card.place.childElementCount === 0) {
+      card.place.replaceChildren(icon(job.state === 'failed' ? 'warning' : 'picture'));
+    }
+  }
+
+  private async loadThumbnail(card: Card, url: string): Promise<void> {
+    try {
+      const blob = await this.client.file(url);
+      if (card.thumbnail !== url || !card.element.isConnected) return;
+      if (card.url) URL.revokeObjectURL(card.url);
+      card.url = URL.createObjectURL(blob);
+      card.place.replaceChildren(h('img', {src: card.url, alt: ''}));
+    } catch {
+      card.thumbnail = '';  // tried again with the next list
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type {Model, MultiImage, Preset} from '../api/types.js';
+import {button, h, segmented} from '../core/dom.js';
+import {initialSettings, MAX_SEED, samplersOf, type Settings} from '../core/options.js';
+import {checkField, numberField, selectField} from './fields.js';
+import {FinishFields} from './finish_fields.js';
+
+/** Everything there is to choose before generating, but the pictures. */
+export class SettingsPanel {
+  readonly element: HTMLElement;
+  private readonly finish = new FinishFields();
+  private readonly seed;
+  private readonly randomise;
+  private readonly presets;
+  private readonly structureSteps;
+  private readonly structureGuidance;
+  private readonly latentSteps;
+  private readonly latentGuidance;
+  private readonly multiImage;
+  private preset: Preset = 'checkpoint';
+  private model: Model | null = null;
+
+  constructor() {
+    const start = initialSettings(null);
+    this.presets = segmented<Preset>('Preset', [
+      {value: 'checkpoint', label: 'Checkpoint', title: 'The settings that the checkpoint was published with'},
+      {value: 'app', label: 'TRELLIS app', title: 'The settings of the public web app'},
+    ], 'checkpoint', (value) => {
+      this.preset = value;
+      this.fillSamplers();
+    });
+    this.randomise = checkField('Randomise', start.randomise, '', () => this.seed.enable(!this.randomise.get()));
+    this.seed = numberField({label: 'Seed', min: 0, max: MAX_SEED, step: 1, whole: true}, start.seed);
+    const dice = button({label: 'Another seed', icon: 'dice', iconOnly: true, class: 'button quiet small', onclick: () => {
+      this.randomise.set(false);
+      this.seed.enable(true);
+      this.seed.set(Math.floor(Math.random() * MAX_SEED));
+    }});
+    const steps = {label: 'Steps', min: 1, max: 50, step: 1, whole: true, slider: true};
+    const guidance = {label: 'Guidance', min: 0, max: 10, step: 0.1, slider: true};
+    this.structureSteps = numberField(steps, start.structure.steps);
+    this.structureGuidance = numberField(guidance, start.structure.guidance);
+    this.latentSteps = numberField(steps, start.latent.steps);
+    this.latentGuidance = numberField(guidance, start.latent.guidance);
+    this.multiImage = selectField<MultiImage>('Several pictures', [
+      {value: 'stochastic', label: 'Stochastic'}, {value: 'multidiffusion', label: 'Multidiffusion'}], start.multiImage);
+    this.multiImage.element.hidden = true;
+    this.seed.enable(!start.randomise);
+    this.element = h('div', {class: 'stack settings'},
+      h('h2', {text: 'Settings'}),
+      this.presets.element,
+      h('div', {class: 'seed'}, this.seed.element, dice, this.randomise.element),
+      this.multiImage.element,
+      group('Stage 1: structure', this.structureSteps.element, this.structureGuidance.element),
+      group('Stage 2: detail', this.latentSteps.element, this.latentGuidance.element),
+      group('Mesh, texture and files', this.finish.element));
+  }
+
+  setModel(model: Model): void {
+    const first = this.model === null;
+    this.model = model;
+    if (first) this.fillSamplers();
+  }
+
+  setImages(count: number): void {
+    this.multiImage.element.hidden = count < 2;
+  }
+
+  get(background: Settings['background']): Settings {
+    return {
+      preset: this.preset,
+      randomise: this.randomise.get(),
+      seed: this.seed.get(),
+      structure: {steps: this.structureSteps.get(), guidance: this.structureGuidance.get()},
+      latent: {steps: this.latentSteps.get(), guidance: this.latentGuidance.get()},
+      multiImage: this.multiImage.get(),
+      background,
+      ...this.finish.get(),
+    };
+  }
+
+  set(settings: Settings): void {
+    this.preset = settings.preset;
+    this.presets.set(settings.preset);
+    this.randomise.set(settings.randomise);
+    this.seed.set(settings.seed);
+    this.seed.enable(!settings.randomise);
+    this.setSamplers(settings);
+    this.multiImage.set(settings.multiImage);
+    this.finish.set(settings);
+  }
+
+  private fillSamplers(): void {
+    this.setSamplers(samplersOf(this.preset, this.model));
+  }
+
+  private setSamplers({structure, latent}: Pick<Settings, 'structure' | 'latent'>): void {
+    this.structureSteps.set(structure.steps);
+    this.structureGuidance.set(structure.guidance);
+    this.latentSteps.set(latent.steps);
+    this.latentGuidance.set(latent.guidance);
+  }
+}
+
+function group(title: string, ...fields: HTMLElement[]): HTMLElement {
+  return h('details', {class: 'group'}, h('summary', {text: title}), h('div', {class: 'stack inside'}, ...fields));
+}

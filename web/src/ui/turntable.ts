@@ -1,0 +1,95 @@
+import {explain} from '../api/errors.js';
+import type {Job, JobFile} from '../api/types.js';
+import {button, h, ObjectUrls, saveBlob} from '../core/dom.js';
+import {bytes, fileName} from '../core/format.js';
+import type {Backstage} from './backstage.js';
+import {numberField, selectField} from './fields.js';
+import type {Notifier} from './notify.js';
+
+const STYLES = [
+  {value: 'textured', label: 'Textured'}, {value: 'clay', label: 'Clay'}, {value: 'normals', label: 'Normals'},
+  {value: 'wireframe', label: 'Wireframe'}, {value: 'splats', label: 'Splats'},
+] as const;
+const SIZES = ['256', '512', '768', '1024'] as const;
+
+/** A video of the asset turning once. */
+export class Turntable {
+  readonly element: HTMLDetailsElement;
+  private readonly form = h('div', {class: 'stack'});
+  private readonly result = h('div', {class: 'turntable-result'});
+  private readonly style = selectField<string>('Look', STYLES, 'textured');
+  private readonly size = selectField<string>('Size', SIZES.map((value) => ({value, label: `${value} × ${value}`})), '512');
+  private readonly seconds = numberField({label: 'Length', min: 1, max: 30, step: 1, unit: 's'}, 4);
+  private format = selectField<string>('Format', [{value: 'webp', label: 'WEBP'}], 'webp');
+  private readonly start: HTMLButtonElement;
+  private readonly urls = new ObjectUrls();
+  private job: Job | null = null;
+
+  constructor(private readonly backstage: Backstage, private readonly notify: Notifier) {
+    this.start = button({label: 'Make the video', icon: 'film', class: 'button', onclick: () => void this.make()});
+    this.setFormats(['webp']);
+    this.element = h('details', {class: 'group'}, h('summary', {text: 'Turntable video'}), h('div', {class: 'stack inside'}, this.form, this.start, this.result));
+  }
+
+  setFormats(formats: readonly string[]): void {
+    this.format = selectField('Format', formats.map((value) => ({value, label: value === 'mp4' ? 'MP4' : 'WebP, animated'})), formats[0] ?? 'webp');
+    this.form.replaceChildren(this.style.element, this.size.element, this.seconds.element, this.format.element);
+  }
+
+  /** `videos`: jobs that made some of this asset before. */
+  show(job: Job, videos: readonly Job[]): void {
+    const same = this.job?.id === job.id;
+    this.job = job;
+    if (same) return;
+    this.clear();
+    const file = videos.flatMap(({files}) => files).find(({role}) => role === 'video');
+    if (file) {
+      this.result.replaceChildren(button({label: `Download the last one (${bytes(file.bytes)})`, icon: 'download', class: 'button', onclick: () => void this.save(file)}));
+    }
+  }
+
+  clear(): void {
+    this.urls.clear();
+    this.result.replaceChildren();
+  }
+
+  private async make(): Promise<void> {
+    const job = this.job;
+    if (!job) return;
+    this.start.disabled = true;
+    this.clear();
+    const bar = h('progress', {max: 1, value: 0, 'aria-label': 'Progress of the video'});
+    this.result.replaceChildren(bar);
+    try {
+      const request = {format: this.format.get(), style: this.style.get(), seconds: this.seconds.get(), size: Number(this.size.get())};
+      const made = await this.backstage.run(job.id, {turntable: request}, (fraction) => {
+        bar.value = fraction;
+      });
+      const file = made.files.find(({role}) => role === 'video');
+      if (!file) throw new Error('the server made no video');
+      if (this.job?.id === job.id) await this.present(file);
+    } catch (error) {
+      if (this.job?.id === job.id) this.clear();
+      const {message, hint} = explain(error);
+      this.notify.warn(`The video could not be made: ${message}`, hint);
+    } finally {
+      this.start.disabled = false;
+    }
+  }
+
+  private async present(file: JobFile): Promise<void> {
+    const url = this.urls.of(await this.backstage.client.file(file.url));
+    const moving = file.format === 'mp4' ?
+      h('video', {src: url, controls: true, loop: true, autoplay: true, muted: true, playsinline: true, 'aria-label': 'The turntable video'}) :
+      h('img', {src: url, alt: 'The turntable video'});
+    this.result.replaceChildren(moving, button({label: `Download (${bytes(file.bytes)})`, icon: 'download', class: 'button', onclick: () => void this.save(file)}));
+  }
+
+  private async save(file: JobFile): Promise<void> {
+    try {
+      saveBlob(await this.backstage.client.file(file.url), `${fileName(this.job?.name ?? 'asset')}-turntable.${file.format}`);
+    } catch (error) {
+      this.notify.error('The video could not be downloaded', error);
+    }
+  }
+}

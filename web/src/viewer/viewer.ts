@@ -1,0 +1,264 @@
+import {AmbientLight, Box3, Clock, DirectionalLight, HemisphereLight, PerspectiveCamera, Scene, SRGBColorSpace, Vector3, WebGLRenderer} from 'three';
+import {OrbitControls} from 'three/addons/controls/OrbitControls.js';
+import {Dimensions} from './dimensions.js';
+import {Grid} from './grid.js';
+import {MESH_VIEWS, MeshModel, type MeshView} from './mesh_model.js';
+import {ContactShadow} from './shadow.js';
+import type {SplatModel, SplatPainter} from './splat_model.js';
+import {type Theme, themeOf} from './theme.js';
+
+export type View = 'splats' | MeshView;
+export const VIEWS: readonly View[] = ['splats', ...MESH_VIEWS];
+
+const FIELD_OF_VIEW = 35;
+const AZIMUTH = 30;
+const ELEVATION = 18;
+
+/** The scene of one asset. Draws when something changed, not otherwise. */
+export class Viewer {
+  readonly canvas: HTMLCanvasElement;
+  private readonly renderer: WebGLRenderer;
+  private readonly scene = new Scene();
+  private readonly camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 100);
+  private readonly controls: OrbitControls;
+  private readonly lamp = new DirectionalLight(0xffffff, 1.7);
+  private readonly grid = new Grid();
+  private readonly dimensions: Dimensions;
+  private readonly shadow = new ContactShadow();
+  private readonly resizing: ResizeObserver;
+  private readonly dark = matchMedia('(prefers-color-scheme: dark)');
+  private readonly clock = new Clock();
+  private theme: Theme;
+  private painter: SplatPainter | null = null;
+  private splats: SplatModel | null = null;
+  private mesh: MeshModel | null = null;
+  private view: View = 'textured';
+  private measured = true;
+  private waiting = 0;
+  private framed = false;
+
+  /** Throws where there is no WebGL. `onLost` is called when the card takes the context away, and when it is back. */
+  constructor(private readonly parent: HTMLElement, private readonly onLost: (lost: boolean) => void) {
+    this.renderer = new WebGLRenderer({antialias: true, alpha: true, powerPreference: 'high-performance'});
+    this.renderer.outputColorSpace = SRGBColorSpace;
+    this.renderer.setClearAlpha(0);
+    this.canvas = this.renderer.domElement;
+    parent.append(this.canvas);
+    this.theme = themeOf(parent);
+    this.dimensions = new Dimensions(parent);
+    this.controls = new OrbitControls(this.camera, this.canvas);
+    this.controls.enableDamping = true;
+    this.controls.dampingFactor = 0.12;
+    this.controls.addEventListener('change', this.invalidate);
+    this.scene.add(new HemisphereLight(0xffffff, 0x8a857c, 1.5), new AmbientLight(0xffffff, 0.55), this.lamp, this.lamp.target);
+    this.scene.add(this.grid.lines, this.dimensions.lines, this.shadow.plane);
+    this.canvas.addEventListener('webglcontextlost', this.lost);
+    this.canvas.addEventListener('webglcontextrestored', this.restored);
+    this.dark.addEventListener('change', this.recolour);
+    this.resizing = new ResizeObserver(() => this.resize());
+    this.resizing.observe(parent);
+    this.clear();
+    this.resize();
+  }
+
+  private readonly lost = (event: Event): void => {
+    event.preventDefault();
+    this.onLost(true);
+  };
+
+  private readonly restored = (): void => {
+    this.onLost(false);
+    this.refresh();
+  };
+
+  private readonly recolour = (): void => {
+    this.theme = themeOf(this.parent);
+    this.mesh?.forgetMaterials();
+    this.refresh();
+  };
+
+  /** Draws at the next frame. */
+  readonly invalidate = (): void => {
+    if (this.waiting === 0) this.waiting = requestAnimationFrame(this.draw);
+  };
+
+  private readonly draw = (): void => {
+    this.waiting = 0;
+    this.controls.update(Math.min(this.clock.getDelta(), 0.1));
+    this.lamp.position.copy(this.camera.position).add(this.lampOffset());
+    this.lamp.target.position.copy(this.controls.target);
+    this.renderer.render(this.scene, this.camera);
+    this.dimensions.place(this.camera, this.parent.clientWidth, this.parent.clientHeight);
+  };
+
+  /** The lamp hangs at the left above the camera, so that forms are seen from every side. */
+  private lampOffset(): Vector3 {
+    const distance = this.camera.position.distanceTo(this.controls.target);
+    return new Vector3(-0.5, 0.7, 0.1).multiplyScalar(distance).applyQuaternion(this.camera.quaternion);
+  }
+
+  private resize(): void {
+    const {clientWidth: width, clientHeight: height} = this.parent;
+    if (width === 0 || height === 0) return;
+    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    this.renderer.setSize(width, height, true);
+    this.camera.aspect = width / height;
+    this.camera.updateProjectionMatrix();
+    this.invalidate();
+  }
+
+  get available(): ReadonlySet<View> {
+    const views = new Set<View>();
+    if (this.splats) views.add('splats');
+    if (this.mesh) for (const view of MESH_VIEWS) if (view !== 'checker' || this.mesh.hasUv) views.add(view);
+    return views;
+  }
+
+  get size(): Vector3 | null {
+    const box = this.box();
+    return box ? box.getSize(new Vector3()) : null;
+  }
+
+  get cell(): number {
+    return this.grid.cell;
+  }
+
+  get gaussians(): number {
+    return this.splats?.count ?? 0;
+  }
+
+  get faces(): number {
+    return this.mesh?.faces ?? 0;
+  }
+
+  async setSplats(file: Blob, current: () => boolean): Promise<void> {
+    const {SplatModel, SplatPainter} = await import('./splat_model.js');
+    const model = await SplatModel.load(file);
+    if (!current()) return model.dispose();
+    this.painter ??= new SplatPainter(this.renderer, this.scene, this.invalidate);
+    this.splats?.dispose();
+    this.splats = model;
+    this.scene.add(model.mesh);
+    this.refresh();
+  }
+
+  async setMesh(file: Blob, current: () => boolean): Promise<void> {
+    const model = await MeshModel.load(file);
+    if (!current()) return model.dispose();
+    this.mesh?.dispose();
+    this.mesh = model;
+    this.scene.add(model.root);
+    this.shadow.build(this.renderer, model.root, model.box);
+    this.refresh();
+  }
+
+  setView(view: View): void {
+    this.view = view;
+    this.refresh();
+  }
+
+  /** Grid and dimensions. */
+  setMeasured(measured: boolean): void {
+    this.measured = measured;
+    this.refresh();
+  }
+
+  private box(): Box3 | null {
+    return this.mesh?.box ?? this.splats?.box ?? null;
+  }
+
+  private refresh(): void {
+    const asSplats = this.view === 'splats' && this.splats !== null;
+    if (this.splats) this.splats.mesh.visible = asSplats;
+    if (this.painter) this.painter.visible = asSplats;
+    if (this.mesh) {
+      this.mesh.root.visible = !asSplats;
+      const view: MeshView = this.view === 'splats' || (this.view === 'checker' && !this.mesh.hasUv) ? 'textured' : this.view;
+      this.mesh.show(view, this.theme);
+    }
+    const box = this.box();
+    const visible = box !== null && !box.isEmpty();
+    if (visible) {
+      const size = box.getSize(new Vector3());
+      this.grid.build(Math.max(size.x, size.y, size.z), box.min.y, this.theme);
+      this.dimensions.build(box, this.theme);
+      if (!this.framed) this.frame();
+    }
+    this.grid.lines.visible = visible && this.measured;
+    this.dimensions.show(visible && this.measured);
+    this.shadow.plane.visible = this.mesh !== null && !asSplats;
+    this.shadow.plane.material.opacity = this.theme.shadow;
+    this.invalidate();
+  }
+
+  /** The whole object in view, from the front, a little from above. */
+  frame(): void {
+    const box = this.box();
+    if (!box || box.isEmpty()) return;
+    this.framed = true;
+    const centre = box.getCenter(new Vector3());
+    const radius = Math.max(box.getSize(new Vector3()).length() / 2, 1e-3);
+    const half = (FIELD_OF_VIEW / 2) * Math.PI / 180;
+    const narrow = Math.min(half, Math.atan(Math.tan(half) * this.camera.aspect));
+    const distance = 1.06 * radius / Math.sin(narrow);
+    const [azimuth, elevation] = [AZIMUTH * Math.PI / 180, ELEVATION * Math.PI / 180];
+    const direction = new Vector3(Math.sin(azimuth) * Math.cos(elevation), Math.sin(elevation), Math.cos(azimuth) * Math.cos(elevation));
+    this.controls.target.copy(centre);
+    this.camera.position.copy(centre).addScaledVector(direction, distance);
+    this.camera.near = distance / 100;
+    this.camera.far = distance * 20;
+    this.camera.updateProjectionMatrix();
+    this.controls.minDistance = radius * 0.2;
+    this.controls.maxDistance = distance * 6;
+    this.controls.update();
+    this.invalidate();
+  }
+
+  /** Turns by angles in radians around the object, and comes nearer by a factor. */
+  orbit(right: number, up: number, nearer: number): void {
+    const offset = this.camera.position.clone().sub(this.controls.target);
+    const distance = Math.min(Math.max(offset.length() / nearer, this.controls.minDistance), this.controls.maxDistance);
+    const polar = Math.min(Math.max(Math.acos(offset.y / offset.length()) - up, 0.02), Math.PI - 0.02);
+    const azimuth = Math.atan2(offset.x, offset.z) + right;
+    offset.set(Math.sin(polar) * Math.sin(azimuth), Math.cos(polar), Math.sin(polar) * Math.cos(azimuth)).multiplyScalar(distance);
+    this.camera.position.copy(this.controls.target).add(offset);
+    this.controls.update();
+    this.invalidate();
+  }
+
+  /** What is seen, without grid, before nothing. */
+  async snapshot(): Promise<Blob | null> {
+    const shown = [this.grid.lines.visible, this.dimensions.lines.visible];
+    this.grid.lines.visible = this.dimensions.lines.visible = false;
+    this.renderer.render(this.scene, this.camera);
+    const picture = new Promise<Blob | null>((resolve) => this.canvas.toBlob(resolve, 'image/png'));
+    this.grid.lines.visible = shown[0] ?? false;
+    this.dimensions.lines.visible = shown[1] ?? false;
+    this.invalidate();
+    return picture;
+  }
+
+  /** Nothing in view; the next asset is framed anew. */
+  clear(): void {
+    this.splats?.dispose();
+    this.mesh?.dispose();
+    this.splats = null;
+    this.mesh = null;
+    this.framed = false;
+    this.refresh();
+  }
+
+  dispose(): void {
+    if (this.waiting !== 0) cancelAnimationFrame(this.waiting);
+    this.resizing.disconnect();
+    this.dark.removeEventListener('change', this.recolour);
+    this.clear();
+    this.painter?.dispose();
+    this.grid.dispose();
+    this.dimensions.dispose();
+    this.shadow.dispose();
+    this.controls.dispose();
+    this.renderer.dispose();
+    this.canvas.remove();
+  }
+}

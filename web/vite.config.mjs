@@ -1,0 +1,64 @@
+import {copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {defineConfig} from 'vite';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const examples = join(here, '..', 'examples');
+
+/** The pictures of examples/ with a list of them, as {file, name}. */
+function listOfExamples() {
+  const seen = JSON.parse(readFileSync(join(examples, 'examples.json'), 'utf8'));
+  return seen.map(({file, family}) => ({file, name: family}));
+}
+
+/** Licences of what the built page holds: their texts must travel with it. */
+function licences() {
+  return ['three', '@sparkjsdev/spark', 'fflate'].map((name) => {
+    const folder = join(here, 'node_modules', name);
+    const {version} = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    return `${name} ${version}\n\n${readFileSync(join(folder, 'LICENSE'), 'utf8').trim()}\n`;
+  }).join('\n----------------------------------------------------------------\n\n');
+}
+
+/** Puts examples/ and licences.txt beside the page. */
+function companions() {
+  let out = '';
+  return {
+    name: 'companions',
+    configResolved(config) {
+      out = join(config.root, config.build.outDir);
+    },
+    configureServer(server) {
+      server.middlewares.use('/examples', (request, response, next) => {
+        const name = request.url.split('?')[0].slice(1);
+        if (name === 'index.json') return response.end(JSON.stringify(listOfExamples()));
+        if (!/^[\w-]+\.png$/.test(name) || !existsSync(join(examples, name))) return next();
+        response.setHeader('Content-Type', 'image/png');
+        return response.end(readFileSync(join(examples, name)));
+      });
+    },
+    writeBundle() {
+      const list = listOfExamples();
+      mkdirSync(join(out, 'examples'), {recursive: true});
+      for (const {file} of list) copyFileSync(join(examples, file), join(out, 'examples', file));
+      writeFileSync(join(out, 'examples', 'index.json'), JSON.stringify(list));
+      writeFileSync(join(out, 'licences.txt'), licences());
+    },
+  };
+}
+
+// ESPALIER_SERVER: where `npm run dev` finds a running `espalier serve`.
+const server = process.env.ESPALIER_SERVER ?? 'http://127.0.0.1:7860';
+
+export default defineConfig({
+  root: here,
+  plugins: [companions()],
+  server: {proxy: {'/v1': server, '/health': server, '/openapi.json': server}},
+  build: {
+    target: 'es2022',
+    modulePreload: {polyfill: false},  // it would be an inline script
+    chunkSizeWarningLimit: 3000,
+    assetsInlineLimit: 0,  // no data: addresses, which the page's content security policy refuses
+  },
+});
