@@ -64,10 +64,11 @@ int produce(const Settings& settings, MakeAsset make_asset) {
                           .message = [&](const std::string& text) { printer.message(text); }};
   Workplace workplace;
   const Asset asset = make_asset(observer, workplace);
-  const std::vector<WrittenFile> files = save_all(asset, settings, interrupt);
+  std::vector<WrittenFile> files;
+  const StageReport writing = measured("writing the files", [&] { files = save_all(asset, settings, interrupt); });
   printer.clear();
   for (const std::string& notice : asset.notices()) printer.message(notice);
-  print_result(workplace, asset, files, settings);
+  print_result(workplace, asset, writing, files, settings);
   return 0;
 }
 

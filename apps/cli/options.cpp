@@ -166,6 +166,7 @@ constexpr std::array multi_image_modes{Choice<MultiImageMode>{"stochastic", Mult
                                        Choice<MultiImageMode>{"multidiffusion", MultiImageMode::multidiffusion}};
 
 constexpr std::array bake_modes{Choice<BakeMode>{"fast", BakeMode::fast}, Choice<BakeMode>{"best", BakeMode::best}};
+constexpr std::array bake_sources{Choice<bool>{"gaussians", false}, Choice<bool>{"radiance-field", true}};
 constexpr std::array texture_formats{Choice<TextureFormat>{"png", TextureFormat::png},
                                      Choice<TextureFormat>{"jpeg", TextureFormat::jpeg},
                                      Choice<TextureFormat>{"webp", TextureFormat::webp}};
@@ -230,7 +231,11 @@ std::vector<Option> finish_options() {
        "fast: the mean of the views that see a texel. best: the texture that reproduces the views.",
        choice(
            [](Settings & s) -> auto& { return s.finish.bake; }, bake_modes)},
-      {"--bake-views", finish_group, both, "ESPALIER_BAKE_VIEWS", "100", "Views of the Gaussians that are baked.",
+      {"--bake-from", finish_group, both, "ESPALIER_BAKE_FROM", "gaussians",
+       "What is baked. The radiance field costs more time; export needs an asset that was saved with it, or a latent.",
+       choice(
+           [](Settings & s) -> auto& { return s.finish.bake_radiance_field; }, bake_sources)},
+      {"--bake-views", finish_group, both, "ESPALIER_BAKE_VIEWS", "100", "Views that are baked.",
        number<int>(
            "N", 1, 1000, [](Settings & s) -> auto& { return s.finish.views; })},
       {"--texture-format", finish_group, both, "ESPALIER_TEXTURE_FORMAT", "png",

@@ -62,17 +62,28 @@ std::uint64_t size_of(const fs::path& path) {
 struct Totals {
   double seconds = 0.0;
   std::uint64_t planned = 0, peak = 0;  // weights included
+  std::uint64_t process = 0;
 };
 
-Totals totals_of(const Asset& asset) {
+Totals totals_of(const std::vector<StageReport>& stages) {
   Totals totals;
-  for (const StageReport& stage : asset.stages()) {
+  for (const StageReport& stage : stages) {
     totals.seconds += stage.seconds;
     totals.planned = std::max(totals.planned, stage.weight_bytes + stage.planned_bytes);
     totals.peak = std::max(totals.peak, stage.weight_bytes + stage.peak_bytes);
+    totals.process = std::max(totals.process, stage.process_bytes);
   }
   return totals;
 }
+
+std::vector<StageReport> all_stages(const Asset& asset, const StageReport& writing) {
+  std::vector<StageReport> stages = asset.stages();
+  stages.push_back(writing);
+  return stages;
+}
+
+// Nothing where there is no such memory, rather than an amount.
+std::string bytes_or(std::uint64_t bytes, const char* nothing) { return bytes > 0 ? byte_count(bytes) : nothing; }
 
 void print_finish(const FinishReport& r) {
   std::printf("decoded:  %s\nfinished: %s\n", in_words(r.before).c_str(), in_words(r.after).c_str());
@@ -85,19 +96,21 @@ void print_finish(const FinishReport& r) {
   std::printf("\n");
 }
 
-void print_report(const Workplace& w, const Asset& asset, const std::vector<WrittenFile>& files) {
+void print_report(const Workplace& w, const Asset& asset, const std::vector<StageReport>& all,
+                  const std::vector<WrittenFile>& files) {
   std::string place = w.device;
   if (!w.precision.empty()) place += ", " + w.precision;
   if (!w.tier.empty()) place += ", memory tier " + w.tier;
   if (!w.checkpoint.empty()) place += ", checkpoint " + w.checkpoint;
   if (!place.empty()) std::printf("%s\n\n", place.c_str());
-  Table stages({"stage", "time", "weights", "planned", "peak"});
-  for (const StageReport& stage : asset.stages()) {
-    stages.add({stage.name, duration(stage.seconds), byte_count(stage.weight_bytes), byte_count(stage.planned_bytes),
-                byte_count(stage.peak_bytes)});
+  Table stages({"stage", "time", "weights", "planned", "peak", "process"});
+  for (const StageReport& stage : all) {
+    stages.add({stage.name, duration(stage.seconds), bytes_or(stage.weight_bytes, "-"), bytes_or(stage.planned_bytes, "-"),
+                bytes_or(stage.peak_bytes, "-"), bytes_or(stage.process_bytes, "unknown")});
   }
-  const Totals totals = totals_of(asset);
-  stages.add({"all; memory with weights", duration(totals.seconds), "", byte_count(totals.planned), byte_count(totals.peak)});
+  const Totals totals = totals_of(all);
+  stages.add({"all; memory with weights", duration(totals.seconds), "", bytes_or(totals.planned, "-"),
+              bytes_or(totals.peak, "-"), bytes_or(totals.process, "unknown")});
   Table written({"file", "size", "content"}, {2});
   for (const WrittenFile& file : files) written.add({file.path.string(), byte_count(size_of(file.path)), file.content});
   std::printf("%s\n", stages.text().c_str());
@@ -111,7 +124,8 @@ nlohmann::ordered_json finish_json(const FinishReport& r) {
           {"mean_stretch", r.mean_stretch}, {"texture_use", r.texture_use},   {"texels_seen", r.texels_seen}};
 }
 
-void print_json(const Workplace& w, const Asset& asset, const std::vector<WrittenFile>& files) {
+void print_json(const Workplace& w, const Asset& asset, const std::vector<StageReport>& all,
+                const std::vector<WrittenFile>& files) {
   nlohmann::ordered_json report;
   report["version"] = version();
   report["device"] = w.device;
@@ -125,16 +139,18 @@ void print_json(const Workplace& w, const Asset& asset, const std::vector<Writte
   report["faces"] = mesh.faces;
   report["gaussians"] = asset.gaussian_count();
   if (const auto finished = asset.finish_report()) report["finish"] = finish_json(*finished);
-  const Totals totals = totals_of(asset);
+  const Totals totals = totals_of(all);
   report["seconds"] = totals.seconds;
   report["planned_bytes"] = totals.planned;
   report["peak_bytes"] = totals.peak;
-  for (const StageReport& stage : asset.stages()) {
+  report["process_bytes"] = totals.process;
+  for (const StageReport& stage : all) {
     report["stages"].push_back({{"name", stage.name},
                                 {"seconds", stage.seconds},
                                 {"weight_bytes", stage.weight_bytes},
                                 {"planned_bytes", stage.planned_bytes},
-                                {"peak_bytes", stage.peak_bytes}});
+                                {"peak_bytes", stage.peak_bytes},
+                                {"process_bytes", stage.process_bytes}});
   }
   for (const WrittenFile& file : files) {
     report["files"].push_back({{"path", file.path.string()}, {"bytes", size_of(file.path)}, {"content", file.content}});
@@ -237,12 +253,12 @@ std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interru
   return files;
 }
 
-void print_result(const Workplace& workplace, const Asset& asset, const std::vector<WrittenFile>& files,
-                  const Settings& settings) {
+void print_result(const Workplace& workplace, const Asset& asset, const StageReport& writing,
+                  const std::vector<WrittenFile>& files, const Settings& settings) {
   if (settings.json) {
-    print_json(workplace, asset, files);
+    print_json(workplace, asset, all_stages(asset, writing), files);
   } else if (!settings.quiet) {
-    print_report(workplace, asset, files);
+    print_report(workplace, asset, all_stages(asset, writing), files);
   }
 }
 

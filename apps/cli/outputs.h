@@ -37,8 +37,8 @@ void check_outputs(const Settings& settings, const std::vector<std::filesystem::
 // Writes everything that was asked for; stops between files when `interrupt` says so.
 std::vector<WrittenFile> save_all(const Asset& asset, const Settings& settings, Interrupt& interrupt);
 
-// The report of --json, or that for people unless --quiet.
-void print_result(const Workplace& workplace, const Asset& asset, const std::vector<WrittenFile>& files,
-                  const Settings& settings);
+// The report of --json, or that for people unless --quiet. `writing`: what save_all cost.
+void print_result(const Workplace& workplace, const Asset& asset, const StageReport& writing,
+                  const std::vector<WrittenFile>& files, const Settings& settings);
 
 }  // namespace espalier::cli

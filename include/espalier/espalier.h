@@ -78,6 +78,9 @@ struct FinishRequest {
   bool bake_radiance_field = false;  // bake from the radiance field, which must be decoded, instead of the Gaussians
   int views = 100;                   // that are baked
   int view_size = 1024;              // pixels on a side of such a view
+  // Blend the pictures that the asset was made of into the texels that they see. Where they were taken from is found by
+  // comparing them with the object; a picture that does not match it well enough is left out, with a notice.
+  bool project_image = false;
 };
 
 struct Request {
@@ -119,9 +122,15 @@ struct StageReport {
   std::string name;
   double seconds = 0.0;
   std::uint64_t weight_bytes = 0;   // on the device during the stage
-  std::uint64_t planned_bytes = 0;  // working memory planned before the stage
-  std::uint64_t peak_bytes = 0;     // working memory really used at the peak
+  std::uint64_t planned_bytes = 0;  // working memory planned before the stage; 0 where nothing is planned (finishing)
+  // Working memory really used at the peak: of networks, what they took of the plan; of finishing, how far the free memory of
+  // the card fell or, on the CPU, how far the process grew.
+  std::uint64_t peak_bytes = 0;
+  std::uint64_t process_bytes = 0;  // resident host memory of the process at the peak; 0 where the system does not tell
 };
+// Runs the work and tells what it cost. To measure a peak the system's mark of the process (VmHWM on Linux) starts anew, as it
+// does with every stage of a pipeline.
+[[nodiscard]] StageReport measured(const std::string& name, const std::function<void()>& work);
 
 // What can be said of a mesh. Vertices at one position count as one but for `vertices`.
 struct MeshSummary {
@@ -133,6 +142,14 @@ struct MeshSummary {
   double area = 0.0, volume = 0.0;      // volume 0 when not watertight
   std::array<double, 3> low{}, high{};  // box
 };
+// Where a picture of the asset was taken from, as far as its outline and colours tell.
+struct PictureMatch {
+  double overlap = 0.0;           // intersection over union of the outlines of picture and mesh
+  double yaw = 0.0, pitch = 0.0;  // degrees; yaw 0 looks along -Y, and grows towards +X
+  double distance = 0.0;          // of the camera from the centre of the unit cube
+  double texels = 0.0;            // share of the texels inside of charts that took colour from it
+  bool used = false;              // false: it does not match well enough
+};
 // What finishing made of a mesh.
 struct FinishReport {
   MeshSummary before, after;
@@ -141,6 +158,7 @@ struct FinishReport {
   double mean_stretch = 0.0;                                         // 1 where nothing is distorted
   double texture_use = 0.0;                                          // share of the texels inside of charts
   double texels_seen = 0.0;                                          // share of those that a view saw
+  std::vector<PictureMatch> pictures;                                // of project_image, in the order of the request
 };
 
 enum class TextureFormat { png, jpeg, webp };

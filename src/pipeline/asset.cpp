@@ -173,7 +173,8 @@ void AssetBuilder::drop_finished() {
 }
 
 void AssetBuilder::costs(const std::vector<StageCost>& costs) {
-  for (const StageCost& c : costs) data_.stages.push_back({c.name, c.seconds, c.weight_bytes, c.planned_bytes, c.peak_bytes});
+  for (const StageCost& c : costs)
+    data_.stages.push_back({c.name, c.seconds, c.weight_bytes, c.planned_bytes, c.peak_bytes, c.process_bytes});
 }
 
 void AssetBuilder::tell(const Observer& observer) {

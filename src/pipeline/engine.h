@@ -27,6 +27,7 @@ struct StageCost {
   double device_ms = 0.0;     // between events on the queue; 0 on the CPU
   double load_seconds = 0.0;  // of weights that were not on the device yet
   std::size_t weight_bytes = 0, planned_bytes = 0, peak_bytes = 0;
+  std::size_t process_bytes = 0;  // resident host memory of the process at the peak; 0 when unknown
 };
 
 struct EngineHooks {

@@ -16,6 +16,7 @@
 #include "models/structured_latent_flow.h"
 #include "ops/elementwise.h"
 #include "pipeline/engine.h"
+#include "runtime/host_memory.h"
 #include "runtime/stopwatch.h"
 
 namespace espalier {
@@ -304,6 +305,7 @@ void EngineImpl<Dev, T>::stage(const std::string& name, double load_seconds, Bod
   cost.load_seconds = load_seconds;
   cost.planned_bytes = meter.peak();
   cost.weight_bytes = resident_bytes();
+  const HostMemoryWatch memory;
   const auto start = std::chrono::steady_clock::now();
   Arena<Dev> arena(std::max<std::size_t>(meter.peak(), 1), queue_.ordinal(), name);
   queue_.use(&arena);
@@ -313,6 +315,7 @@ void EngineImpl<Dev, T>::stage(const std::string& name, double load_seconds, Bod
   cost.device_ms = watch.stop();
   cost.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   cost.peak_bytes = arena.peak();
+  cost.process_bytes = memory.peak();
   costs_.push_back(cost);
 }
 
@@ -663,6 +666,7 @@ Mesh EngineImpl<Dev, T>::decode_mesh(const Voxels& voxels, const std::vector<flo
     surface.weight_bytes = whole.weight_bytes;
     surface.planned_bytes = whole.planned_bytes;
     surface.peak_bytes += whole.peak_bytes;
+    surface.process_bytes = whole.process_bytes;
     std::swap(whole, surface);
   }
   return mesh;

@@ -11,8 +11,13 @@ void check_input(const FinishInput& input, const FinishRequest& request) {
   if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish; decode one (format mesh)");
   if (input.mesh->faces.empty()) fail(ErrorCode::invalid_argument, "the mesh has no faces, so there is nothing to finish");
   if (!request.texture) return;
+  if (request.project_image) fail(ErrorCode::unsupported, "pictures cannot be projected into the texture yet");
   if (request.bake_radiance_field) {
-    fail(ErrorCode::unsupported, "baking from the radiance field is not possible yet; bake from the Gaussians");
+    if (input.radiance_field == nullptr || input.radiance_field->density.empty()) {
+      fail(ErrorCode::invalid_argument,
+           "there is no radiance field to bake a texture from; decode it (format radiance_field) or bake from the Gaussians");
+    }
+    return;
   }
   if (input.gaussians == nullptr || input.gaussians->count() == 0) {
     fail(ErrorCode::invalid_argument,

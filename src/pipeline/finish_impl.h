@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <type_traits>
 
 #include "bake/bake.h"
 #include "geometry/clean.h"
@@ -11,16 +12,48 @@
 #include "geometry/unwrap.h"
 #include "pipeline/finish.h"
 #include "render/camera.h"
+#include "render/radiance_field_renderer.h"
 #include "render/splat_renderer.h"
 #include "render/triangle_rasteriser.h"
+#include "runtime/host_memory.h"
 
 namespace espalier {
 
-// Passes progress of one stage on.
+// How far the free memory of a device fell since construction, as far as samples show it. Of a card other processes count too.
+// On the CPU: how far the process grew.
+template <class Dev>
+class WorkingMemory {
+ public:
+  explicit WorkingMemory(int ordinal) : ordinal_(ordinal) {
+    if constexpr (!std::is_same_v<Dev, Cpu>) start_ = lowest_ = free_memory<Dev>(ordinal_);
+  }
+  void sample() {
+    if constexpr (!std::is_same_v<Dev, Cpu>) lowest_ = std::min(lowest_, free_memory<Dev>(ordinal_));
+  }
+  [[nodiscard]] const HostMemoryWatch& host() const { return host_; }
+  [[nodiscard]] std::size_t peak() const {
+    if constexpr (std::is_same_v<Dev, Cpu>) {
+      const std::size_t most = host_.peak();
+      return most > host_.start() ? most - host_.start() : 0;
+    } else {
+      return start_ - lowest_;
+    }
+  }
+
+ private:
+  int ordinal_;
+  HostMemoryWatch host_;
+  std::size_t start_ = 0, lowest_ = 0;
+};
+
+// Passes progress of one stage on, and looks at the memory whenever there is some: the stage's buffers exist then.
+template <class Dev>
 class StageMonitor final : public Monitor {
  public:
-  StageMonitor(const EngineHooks& hooks, const char* stage) : hooks_(hooks), stage_(stage) {}
+  StageMonitor(const EngineHooks& hooks, const char* stage, WorkingMemory<Dev>& memory)
+      : hooks_(hooks), stage_(stage), memory_(memory) {}
   void progress(int done, int total) const override {
+    memory_.sample();
     if (hooks_.progress) hooks_.progress(stage_, done, total);
   }
   [[nodiscard]] bool cancelled() const override { return hooks_.monitor != nullptr && hooks_.monitor->cancelled(); }
@@ -28,6 +61,7 @@ class StageMonitor final : public Monitor {
  private:
   const EngineHooks& hooks_;
   const char* stage_;
+  WorkingMemory<Dev>& memory_;
 };
 
 template <class Dev>
@@ -43,6 +77,21 @@ class SplatSource final : public ViewSource<Dev> {
 
  private:
   SplatRenderer<Dev> renderer_;
+};
+
+template <class Dev>
+class RadianceFieldSource final : public ViewSource<Dev> {
+ public:
+  RadianceFieldSource(Queue<Dev>& queue, const RadianceField& field) : renderer_(queue, field) {}
+  void render(const Camera& camera, View<Dev, float, 3> colour, View<Dev, float, 2> alpha) override {
+    RadianceFieldOptions options;
+    options.height = static_cast<int>(alpha.extent(0));
+    options.width = static_cast<int>(alpha.extent(1));
+    renderer_.render(camera, options, colour, alpha);
+  }
+
+ private:
+  RadianceFieldRenderer<Dev> renderer_;
 };
 
 template <class Dev>
@@ -72,7 +121,8 @@ class Finisher {
 
   template <class Work>
   void stage(const char* name, Work work) {
-    const StageMonitor monitor(hooks_, name);
+    WorkingMemory<Dev> memory(queue_.ordinal());
+    const StageMonitor<Dev> monitor(hooks_, name, memory);
     monitor.progress(0, 1);
     monitor.check();
     const auto start = std::chrono::steady_clock::now();
@@ -81,6 +131,8 @@ class Finisher {
     StageReport report;
     report.name = name;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.peak_bytes = memory.peak();
+    report.process_bytes = memory.host().peak();
     stages_.push_back(report);
   }
 
@@ -120,10 +172,15 @@ class Finisher {
     options.views = request_.views;
     options.view_size = request_.view_size;
     options.quality = request_.bake == BakeMode::best ? BakeQuality::best : BakeQuality::fast;
-    SplatSource<Dev> source(queue_, *input_.gaussians);
-    BakedTexture baked = bake_texture(queue_, out.mesh, source, options, &monitor);
+    const std::unique_ptr<ViewSource<Dev>> source = view_source();
+    BakedTexture baked = bake_texture(queue_, out.mesh, *source, options, &monitor);
     out.texture = std::move(baked.picture);
     out.report.texels_seen = baked.texels > 0 ? static_cast<double>(baked.seen) / static_cast<double>(baked.texels) : 0.0;
+  }
+
+  std::unique_ptr<ViewSource<Dev>> view_source() {
+    if (request_.bake_radiance_field) return std::make_unique<RadianceFieldSource<Dev>>(queue_, *input_.radiance_field);
+    return std::make_unique<SplatSource<Dev>>(queue_, *input_.gaussians);
   }
 
   Queue<Dev> queue_;

@@ -49,7 +49,8 @@ std::string describe(const FinishRequest& f) {
   std::string text = f.clean ? "cleaned, " : "";
   text += f.faces ? str("faces ", *f.faces) : str("simplify ", f.simplify);
   if (f.texture)
-    text += str(", texture ", f.texture_size, " ", f.bake == BakeMode::best ? "best" : "fast", " of ", f.views, " views");
+    text += str(", texture ", f.texture_size, " ", f.bake == BakeMode::best ? "best" : "fast", " of ", f.views,
+                " views of the ", f.bake_radiance_field ? "radiance field" : "Gaussians");
   return text;
 }
 

@@ -1,6 +1,7 @@
 // Finished assets: what export makes of a saved asset, and what check says of the files.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -18,6 +19,31 @@ namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
 constexpr int kRings = 60, kSectors = 120;
+constexpr std::array<float, 3> kFieldColour{0.2F, 0.7F, 0.4F};
+
+// A radiance field of one colour in the cells that the ball's surface crosses.
+void add_field(std::map<std::string, HostTensor>& tensors, std::map<std::string, std::string>& metadata) {
+  constexpr int kSide = 16;
+  std::vector<float> position, features;
+  for (int cell = 0; cell < kSide * kSide * kSide; ++cell) {
+    const std::array<int, 3> at{cell / (kSide * kSide), cell / kSide % kSide, cell % kSide};
+    float squared = 0.0F;
+    for (const int i : at) squared += std::pow((static_cast<float>(i) + 0.5F) / kSide - 0.5F, 2.0F);
+    if (std::abs(std::sqrt(squared) - 0.4F) > 0.08F) continue;
+    for (const int i : at) position.push_back((static_cast<float>(i) + 0.5F) / kSide);
+    for (const float v : kFieldColour) features.push_back((v - 0.5F) / 0.28209479F);
+  }
+  const auto count = static_cast<std::int64_t>(position.size()) / 3;
+  tensors.emplace("radiance_field.position", HostTensor::from(position, {count, 3}));
+  tensors.emplace("radiance_field.trivec",
+                  HostTensor::from(std::vector<float>(static_cast<std::size_t>(count) * 6, 1.0F), {count, 6}));
+  tensors.emplace("radiance_field.density",
+                  HostTensor::from(std::vector<float>(static_cast<std::size_t>(count), 500.0F), {count, 1}));
+  tensors.emplace("radiance_field.features_dc", HostTensor::from(features, {count, 3}));
+  metadata["radiance_field.resolution"] = std::to_string(kSide);
+  metadata["radiance_field.rank"] = "1";
+  metadata["radiance_field.dim"] = "2";
+}
 
 // A ball with bumps, Z up, and Gaussians on its surface, as save_asset writes them.
 void write_ball(const fs::path& path) {
@@ -62,7 +88,9 @@ void write_ball(const fs::path& path) {
   tensors.emplace("gaussians.scale", HostTensor::from(scale, {count, 3}));
   tensors.emplace("gaussians.rotation", HostTensor::from(rotation, {count, 4}));
   tensors.emplace("gaussians.opacity", HostTensor::from(opacity, {count, 1}));
-  save_safetensors(path, tensors, {{"format", "espalier-asset-1"}, {"record: seed", "7"}});
+  std::map<std::string, std::string> metadata{{"format", "espalier-asset-1"}, {"record: seed", "7"}};
+  add_field(tensors, metadata);
+  save_safetensors(path, tensors, metadata);
 }
 
 class Export : public ::testing::Test {
@@ -125,6 +153,52 @@ TEST_F(Export, TextureFormatsAndMaterials) {
   (void)export_asset({"--faces", "1000", "--no-texture", "-o", out("e.glb")});
   EXPECT_EQ(bytes("e.glb").find("TEXCOORD_0"), std::string::npos);
   EXPECT_NE(bytes("e.glb").find("COLOR_0"), std::string::npos);
+}
+
+TEST_F(Export, BakesTheRadianceField) {
+  (void)export_asset(
+      {"--faces", "1000", "--bake-from", "radiance-field", "-o", out("g.obj"), "--save-asset", out("g.safetensors")});
+  const SafetensorsFile before(out("asset.safetensors")), after(out("g.safetensors"));
+  for (const char* part : {"position", "trivec", "density", "features_dc"}) {
+    const std::string name = std::string("radiance_field.") + part;
+    EXPECT_TRUE(before.load(name).to_vector<float>(name) == after.load(name).to_vector<float>(name)) << name;
+  }
+  const Picture texture = load_picture(out("g.png"));
+  std::int64_t near = 0;
+  for (int y = 0; y < texture.height; ++y) {
+    for (int x = 0; x < texture.width; ++x) {
+      float most = 0.0F;
+      for (std::size_t c = 0; c < 3; ++c)
+        most = std::max(most, std::abs(static_cast<float>(texture.at(x, y)[c]) / 255.0F - kFieldColour[c]));
+      near += most < 0.02F ? 1 : 0;
+    }
+  }
+  EXPECT_GT(near, texture.width * texture.height * 98 / 100);
+}
+
+TEST_F(Export, NothingIsBakedFromARadianceFieldThatIsNotThere) {
+  const SafetensorsFile file(out("asset.safetensors"));
+  std::map<std::string, HostTensor> tensors;
+  for (const char* name : {"mesh.vertices", "mesh.faces"}) tensors.emplace(name, file.load(name));
+  save_safetensors(out("bare.safetensors"), tensors, {{"format", "espalier-asset-1"}});
+  expect_refusal(espalier({"export", out("bare.safetensors"), "-o", out("x.glb"), "--bake-from", "radiance-field"}), 1,
+                 {"radiance field", "format radiance_field"});
+  EXPECT_FALSE(fs::exists(out("x.glb")));
+}
+
+TEST_F(Export, EveryStageTellsItsMemory) {
+  const auto report = export_asset({"--faces", "1000", "-o", out("h.glb")});
+  if (report.at("process_bytes") == 0) GTEST_SKIP() << "this system tells no peak of the memory";
+  std::vector<std::string> names;
+  for (const auto& stage : report.at("stages")) {
+    names.push_back(stage.at("name"));
+    EXPECT_GT(stage.at("process_bytes"), std::uint64_t{1} << 20U) << names.back();
+    EXPECT_LE(stage.at("process_bytes"), report.at("process_bytes")) << names.back();
+    EXPECT_LE(stage.at("peak_bytes"), stage.at("process_bytes")) << names.back();
+  }
+  EXPECT_EQ(names, (Words{"cleaning the mesh", "unwrapping the mesh", "baking the texture", "writing the files"}));
+  // Baking holds 512 x 512 texels and 1024 x 1024 pixels of views.
+  EXPECT_GT(report.at("stages").at(2).at("peak_bytes"), std::uint64_t{20} << 20U);
 }
 
 TEST_F(Export, RawMeshIsTheDecodedOne) {

@@ -1,0 +1,27 @@
+// What memory the process itself takes, as the operating system sees it.
+#pragma once
+
+#include <cstddef>
+
+namespace espalier {
+
+// Bytes of resident memory of this process now; 0 where the system does not tell.
+[[nodiscard]] std::size_t resident_memory();
+
+// Watches the resident memory from its construction on. Linux keeps a mark of the highest value (VmHWM); the watch puts it
+// back to the present one, so watches cannot overlap: one ends the one before. All threads of the process count.
+class HostMemoryWatch {
+ public:
+  HostMemoryWatch();
+  // Resident memory at the start; 0 when unknown.
+  [[nodiscard]] std::size_t start() const { return start_; }
+  // The most since the start; 0 when unknown. Where the mark cannot be put back (/proc mounted read-only), it is known only if
+  // it has risen.
+  [[nodiscard]] std::size_t peak() const;
+
+ private:
+  std::size_t start_ = 0, mark_ = 0;
+  bool fresh_ = false;  // the mark was put back
+};
+
+}  // namespace espalier
