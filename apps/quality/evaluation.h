@@ -22,7 +22,8 @@ struct Row {
   double voxel_f = 0, mismatch_f = 0;  // mismatch: against another object of the set
   double mesh_precision = 0, mesh_recall = 0, mesh_f = 0;
   double psnr = 0;          // dB, mean over the views
-  double colour_error = 0;  // 0 ... 255
+  double colour_error = 0;  // 0 ... 255, mean over the mesh's vertices
+  double seen_error = 0;    // the same over the vertices of faces that a view from outside sees
   double seconds = 0;
 };
 

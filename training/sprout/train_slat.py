@@ -125,7 +125,7 @@ def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, 
     log, dev = Log(out, 'decoders'), DEV
     plain_attention()
     torch.manual_seed(2000 + seed)
-    objs, _ = ob.draw(objects, seed_of(seed) + 40, dev)
+    objs, _ = ob.draw(objects, seed_of(seed) + 40, dev, ob.TRAIN)
     mean, std = normalization(state)
     B = Bins(objs, rows)
     hobj, _ = ob.draw(held, HELD, dev)
@@ -238,7 +238,7 @@ def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, 
     torch.manual_seed(3000 + seed)
     if wait:
         wait_for(os.path.join(state, wait))
-    objs, _ = ob.draw(objects, seed_of(seed) + 50, dev)
+    objs, _ = ob.draw(objects, seed_of(seed) + 50, dev, ob.TRAIN)
     mean, std = normalization(state)
     B = Bins(objs, rows, most)
     vit, flow = module(state, 'dino', ck.has(state, 'dino')).eval(), module(state, 'slat_flow', state_has(state, 'slat_flow'))

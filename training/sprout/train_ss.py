@@ -71,7 +71,7 @@ def decode(dec, z):
 # ---- VAE
 def train_vae(state, out, seconds, seed=0, batch=32, lr=1e-3, kl=1e-3, objects=16384, held=128, every=10., compile=False, graph=True):
     log, dev = Log(out, 'vae'), DEV
-    objs, _ = ob.draw(objects, 1000 + seed, dev)
+    objs, _ = ob.draw(objects, 1000 + seed, dev, ob.TRAIN)
     hobj, hfam = ob.draw(held, HELD, dev)
     hocc = ob.cells(hobj)[:, None]
     enc, dec = module(state, 'ss_enc', state_has(state, 'ss_enc')), module(state, 'ss_dec', state_has(state, 'ss_enc'))
@@ -210,7 +210,7 @@ def coarse_of(objs):
 
 def train_encoder(state, out, seconds, seed=0, batch=256, lr=1e-3, muon=2e-3, objects=32768, pool=16384, refill=32, held=128, every=15., compile=True, graph=True):
     log, dev = Log(out, 'encoder', rank() > 0), DEV
-    objs, _ = ob.draw(objects, seed_of(seed), dev)
+    objs, _ = ob.draw(objects, seed_of(seed), dev, ob.TRAIN)
     torch.manual_seed(seed_of(seed))
     coarse = coarse_of(objs)
     vit, heads = module(state, 'dino', state_has(state, 'dino')), heads_of(state)
@@ -273,8 +273,10 @@ def flow_scores(vit, flow, dec, h, **kw):
     p = sample_ss(flow, dec, c, h.noise, **kw)
     iou, f = scores(p, h.occ)
     _, mis = scores(p, h.occ.roll(1, 0))
+    named = h.fam < len(ob.NAMED)
     return dict(iou=iou.mean().item(), f=f.mean().item(), f_median=f.median().item(), f_p10=f.kthvalue(max(1, len(f) // 10))[0].item(), f_mismatched=mis.mean().item(),
-                share85=(f >= .85).float().mean().item()), f, p
+                share85=(f >= .85).float().mean().item(),
+                f_named=f[named].mean().item(), iou_named=iou[named].mean().item()), f, p
 
 
 def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone=0., joint=.7, enc_scale=1., aux=.5, tmean=2.5, tstd=1.5, objects=16384, pool=16384, refill=24, held=128,
@@ -283,7 +285,7 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone
     from the share joint on the encoder is frozen (and published for the second half of the model). flat, last: see schedule().
     hard: more objects of the families that go wrong most."""
     log, dev = Log(out, 'flow', rank() > 0), DEV
-    objs, _ = ob.draw(objects, seed_of(seed), dev, ob.HARD if hard else None)
+    objs, _ = ob.draw(objects, seed_of(seed), dev, ob.HARD if hard else ob.TRAIN)
     torch.manual_seed(seed_of(seed))
     enc, dec = (module(state, k).to(memory_format=torch.channels_last_3d) if CUDA else module(state, k) for k in ('ss_enc', 'ss_dec'))
     begin = sync()

@@ -29,12 +29,14 @@ class Data(unittest.TestCase):
         self.assertTrue(torch.equal(a, b))
         self.assertFalse(torch.equal(a, ob.draw(21, 6, 'cpu')[0]))
 
-    def test_evaluation_set_is_the_one_on_file(self):
-        objs, fam, views, cams = held_out.evaluation_set()
-        f = ck.read_safetensors(held_out.FILE)
-        self.assertTrue(torch.allclose(torch.tensor(f['objects']), objs, atol=1e-6))
-        self.assertTrue(torch.equal(torch.tensor(f['views']), views))
-        self.assertTrue(torch.allclose(torch.tensor(f['cameras']), cams, atol=.02))       # framed by a small picture: a pixel may flip
+    def test_evaluation_sets_are_those_on_file(self):
+        for name, families in held_out.SETS.items():
+            objs, fam, views, cams = held_out.evaluation_set(families)
+            f = ck.read_safetensors(os.path.join(held_out.FOLDER, name))
+            self.assertTrue(torch.allclose(torch.tensor(f['objects']), objs, atol=1e-6))
+            self.assertTrue(torch.equal(torch.tensor(f['views']), views))
+            self.assertTrue(torch.allclose(torch.tensor(f['cameras']), cams, atol=.02))   # framed by a small picture: a pixel may flip
+            self.assertEqual(any(ob.FAMILIES[k] is ob.pile for k in fam.tolist()), families is ob.FAMILIES)
 
     def test_nudged_objects_keep_their_shape(self):
         o = ob.draw(21, 5, 'cpu')[0][:4].contiguous()
