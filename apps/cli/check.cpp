@@ -1,5 +1,8 @@
-// check: what can be said of the mesh in a file.
+// check: what can be said of the mesh or the Gaussians in a file.
+#include <array>
 #include <cstdio>
+#include <optional>
+#include <string>
 
 #include "commands.h"
 #include "places.h"
@@ -14,8 +17,22 @@ namespace {
 
 const char* yes(bool value) { return value ? "yes" : "no"; }
 
-void print_summary(const fs::path& path, const MeshSummary& m) {
-  std::printf("%s\n", path.c_str());
+std::string box(const std::array<double, 3>& low, const std::array<double, 3>& high) {
+  return fixed(high[0] - low[0], 4) + " x " + fixed(high[1] - low[1], 4) + " x " + fixed(high[2] - low[2], 4);
+}
+
+void print_summary(const GaussianSummary& g) {
+  Table table({"", ""});
+  table.add({"Gaussians", thousands(g.gaussians)});
+  table.add({"degree of harmonics", std::to_string(g.harmonics_degree)});
+  table.add({"too faint to be seen", thousands(g.unseen)});
+  table.add({"mean opacity", fixed(g.mean_opacity, 3)});
+  table.add({"median scale", fixed(g.median_scale, 5)});
+  table.add({"size", box(g.low, g.high)});
+  std::printf("%s", table.text().c_str());
+}
+
+void print_summary(const MeshSummary& m) {
   Table table({"", ""});
   table.add({"faces", thousands(m.faces)});
   table.add({"vertices", thousands(m.vertices)});
@@ -27,11 +44,26 @@ void print_summary(const fs::path& path, const MeshSummary& m) {
   table.add({"duplicate faces", thousands(m.duplicate_faces)});
   table.add({"watertight", yes(m.watertight)});
   table.add({"consistent winding", yes(m.consistent_winding)});
-  table.add({"size",
-             fixed(m.high[0] - m.low[0], 4) + " x " + fixed(m.high[1] - m.low[1], 4) + " x " + fixed(m.high[2] - m.low[2], 4)});
+  table.add({"size", box(m.low, m.high)});
   table.add({"area", fixed(m.area, 5)});
   if (m.watertight) table.add({"volume", fixed(m.volume, 6)});
   std::printf("%s", table.text().c_str());
+}
+
+struct Summary {
+  std::optional<MeshSummary> mesh;
+  std::optional<GaussianSummary> gaussians;
+};
+Summary summary_of(const fs::path& path) {
+  if (content_of(path) == FileContent::mesh) return {summarise_mesh_file(path), std::nullopt};
+  const Asset asset = load_any(path);
+  Summary summary;
+  if (!asset.faces().empty()) summary.mesh = asset.mesh_summary();
+  if (asset.gaussian_count() > 0) summary.gaussians = asset.gaussian_summary();
+  if (!summary.mesh && !summary.gaussians) {
+    throw Error(ErrorCode::invalid_argument, path.string() + ": it holds neither a mesh with faces nor Gaussians to report on");
+  }
+  return summary;
 }
 
 }  // namespace
@@ -40,15 +72,23 @@ int check(const Settings& settings) {
   if (settings.inputs.empty()) throw UsageError("no file is given: espalier check FILE...");
   nlohmann::ordered_json report = nlohmann::ordered_json::array();
   for (const fs::path& path : settings.inputs) {
-    check_readable(path, "mesh");
-    const MeshSummary summary = summarise_mesh_file(path);
+    check_readable(path, "file");
+    const Summary summary = summary_of(path);
     if (settings.json) {
-      nlohmann::ordered_json row = json_of(summary);
+      nlohmann::ordered_json row = nlohmann::ordered_json::object();
+      if (summary.mesh) row = json_of(*summary.mesh);
+      if (summary.mesh && summary.gaussians) {
+        row["splats"] = json_of(*summary.gaussians);
+      } else if (summary.gaussians) {
+        row = json_of(*summary.gaussians);
+      }
       row["file"] = path.string();
       report.push_back(row);
-    } else {
-      print_summary(path, summary);
+      continue;
     }
+    std::printf("%s\n", path.c_str());
+    if (summary.mesh) print_summary(*summary.mesh);
+    if (summary.gaussians) print_summary(*summary.gaussians);
   }
   if (settings.json) std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   return 0;

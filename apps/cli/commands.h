@@ -9,6 +9,7 @@ int generate(const Settings& settings);
 int preprocess(const Settings& settings);
 int export_asset(const Settings& settings);
 int check(const Settings& settings);
+int render(const Settings& settings);
 int info(const Settings& settings);
 int bench(const Settings& settings);
 int doctor(const Settings& settings);

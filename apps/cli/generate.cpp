@@ -54,6 +54,21 @@ Workplace workplace_of(const Pipeline& pipeline, const fs::path& checkpoint) {
   return {pipeline.device(), pipeline.precision(), pipeline.tier(), checkpoint.string(), pipeline.untrained()};
 }
 
+// Refuses what no file of this content can become.
+void check_export(const Settings& s, FileContent content) {
+  const std::string name = s.inputs.front().string();
+  if (content == FileContent::mesh) {
+    throw Error(ErrorCode::unsupported, name +
+                                            ": export takes an asset (.safetensors) or Gaussians (.ply, .spz, .splat); a mesh "
+                                            "can be shown (espalier render) and checked (espalier check)");
+  }
+  if (content != FileContent::gaussians) return;
+  if (const std::vector<fs::path> meshes = mesh_outputs(s); !meshes.empty()) {
+    throw Error(ErrorCode::unsupported, name + " holds Gaussians, of which no mesh can be made for " + meshes.front().string() +
+                                            "; .ply, .spz and .splat can be written");
+  }
+}
+
 // Runs `make_asset` with progress and interruption, then writes and reports.
 template <class MakeAsset>
 int produce(const Settings& settings, MakeAsset make_asset) {
@@ -65,7 +80,7 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   Workplace workplace;
   const Asset asset = make_asset(observer, workplace);
   std::vector<WrittenFile> files;
-  const StageReport writing = measured("writing the files", [&] { files = save_all(asset, settings, interrupt); });
+  const StageReport writing = measured("writing the files", [&] { files = save_all(asset, settings, interrupt, observer); });
   printer.clear();
   for (const std::string& notice : asset.notices()) printer.message(notice);
   print_result(workplace, asset, writing, files, settings);
@@ -99,14 +114,19 @@ int generate(const Settings& settings) {
 }
 
 int export_asset(const Settings& settings) {
-  if (settings.inputs.size() != 1) throw UsageError("export takes one asset or latent: espalier export FILE -o OUT.glb");
+  if (settings.inputs.size() != 1) {
+    throw UsageError("export takes one asset, latent or file of Gaussians: espalier export FILE -o OUT.glb");
+  }
   const fs::path& input = settings.inputs.front();
   check_outputs(settings, {input});
   const Request request = request_of(settings);
   check_readable(input, "asset or latent");
+  const FileContent content = content_of(input);
+  check_export(settings, content);
   for (const fs::path& path : all_outputs(settings)) check_writable(path);
   return produce(settings, [&](const Observer& observer, Workplace& workplace) {
-    if (!is_asset_file(input)) {
+    if (content == FileContent::gaussians) return load_gaussians(input);
+    if (content == FileContent::latent) {
       const fs::path checkpoint = find_checkpoint(settings.model);
       Pipeline pipeline = open_pipeline(settings, checkpoint);
       workplace = workplace_of(pipeline, checkpoint);

@@ -57,8 +57,8 @@ int run(int argc, char** argv) {
   }
   const CLI::App* chosen = chosen_command(app);
   if (chosen == nullptr) {
-    return wrong_usage(nullptr,
-                       "no command is given; one of generate, export, check, preprocess, info, bench, doctor is needed");
+    return wrong_usage(
+        nullptr, "no command is given; one of generate, export, render, check, preprocess, info, bench, doctor is needed");
   }
   try {
     for (const Command& command : commands()) {

@@ -154,6 +154,38 @@ Value length() {
           }};
 }
 
+Value viewpoint() {
+  const std::string range = "two numbers, yaw and pitch in degrees, such as 150,20; the pitch from -90 to 90";
+  return {.name = "YAW,PITCH",
+          .range = range,
+          .set =
+              [=](Settings& s, const std::string& text) {
+                const auto comma = text.find(',');
+                if (comma == std::string::npos) refuse(text, "not ", range);
+                const double yaw = parse_in_range(text.substr(0, comma), -3600.0, 3600.0, range);
+                s.views.push_back({yaw, parse_in_range(text.substr(comma + 1), -90.0, 90.0, range)});
+              },
+          .repeats = true};
+}
+
+Value background() {
+  const std::string range = "transparent, black, white, or a colour such as #20a0ff";
+  return {.name = "COLOUR", .range = range, .set = [=](Settings& s, const std::string& text) {
+            if (text == "transparent") {
+              s.look.background.reset();
+              return;
+            }
+            const std::string digits = text == "black" ? "#000000" : text == "white" ? "#ffffff" : text;
+            unsigned rgb = 0;
+            const char* const end = digits.data() + digits.size();
+            if (digits.size() != 7 || digits.front() != '#') refuse(text, "not ", range);
+            const auto [stop, error] = std::from_chars(digits.data() + 1, end, rgb, 16);
+            if (error != std::errc() || stop != end) refuse(text, "not ", range);
+            const auto part = [&](unsigned shift) { return (rgb >> shift & 0xFFU) / 255.0; };
+            s.look.background = std::array{part(16), part(8), part(0)};
+          }};
+}
+
 // ---- The table
 
 constexpr std::array precisions{Choice<Precision>{"auto", Precision::automatic}, Choice<Precision>{"full", Precision::full},
@@ -171,10 +203,21 @@ constexpr std::array texture_formats{Choice<TextureFormat>{"png", TextureFormat:
                                      Choice<TextureFormat>{"jpeg", TextureFormat::jpeg},
                                      Choice<TextureFormat>{"webp", TextureFormat::webp}};
 
+constexpr std::array render_styles{Choice<RenderStyle>{"auto", RenderStyle::automatic},
+                                   Choice<RenderStyle>{"textured", RenderStyle::textured},
+                                   Choice<RenderStyle>{"colour", RenderStyle::colour},
+                                   Choice<RenderStyle>{"clay", RenderStyle::clay},
+                                   Choice<RenderStyle>{"normals", RenderStyle::normals},
+                                   Choice<RenderStyle>{"wireframe", RenderStyle::wireframe},
+                                   Choice<RenderStyle>{"uv-checker", RenderStyle::uv_checker},
+                                   Choice<RenderStyle>{"splats", RenderStyle::splats},
+                                   Choice<RenderStyle>{"radiance-field", RenderStyle::radiance_field}};
+
 constexpr std::array voxel_sets{Choice<const char*>{"12k", "12k"}, Choice<const char*>{"24k", "24k"}};
 
 constexpr const char* files_group = "Files";
 constexpr const char* finish_group = "Mesh and texture";
+constexpr const char* picture_group = "Pictures";
 constexpr const char* sampling_group = "Sampling";
 constexpr const char* machine_group = "Checkpoint and machine";
 constexpr const char* report_group = "Reports";
@@ -184,17 +227,33 @@ std::vector<Option> file_options() {
   return {
       {"IMAGE", files_group, generate_bit | preprocess_bit, "", "",
        "Pictures (PNG, JPEG, WebP) of one object; several are views of the same one.", paths("FILE", &Settings::images)},
-      {"FILE", files_group, export_bit, "", "", "What --save-asset or --save-latent wrote.", paths("FILE", &Settings::inputs)},
-      {"FILE", files_group, check_bit, "", "", "Meshes (.glb, .gltf, .obj, .stl, .ply).", paths("FILE", &Settings::inputs)},
+      {"FILE", files_group, export_bit, "", "", "What --save-asset or --save-latent wrote, or Gaussians (.ply, .spz, .splat).",
+       paths("FILE", &Settings::inputs)},
+      {"FILE", files_group, render_bit, "", "",
+       "What --save-asset wrote, a mesh (.glb, .gltf, .obj, .stl, .ply) or Gaussians (.ply, .spz, .splat).",
+       paths("FILE", &Settings::inputs)},
+      {"FILE", files_group, check_bit, "", "",
+       "Meshes (.glb, .gltf, .obj, .stl, .ply), Gaussians (.ply, .spz, .splat) and what --save-asset wrote.",
+       paths("FILE", &Settings::inputs)},
       {"-o,--output", files_group, generate_bit | export_bit | preprocess_bit, "", "",
        "A file to write; repeat it for several. .glb, .gltf, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the mesh, .ply, "
        ".spz "
        "and .splat the Gaussians. preprocess: .png.",
        paths("FILE", &Settings::outputs)},
+      {"-o,--output", files_group, render_bit, "", "",
+       "A file to draw; repeat it for several. .png: the views that --view asks for, side by side. .mp4 and .webp: a turntable "
+       "that begins at the first of them; an .mp4 needs the program ffmpeg.",
+       paths("FILE", &Settings::outputs)},
       {"--formats", files_group, generate_bit | export_bit, "ESPALIER_FORMATS", "what the output files hold", "What to decode.",
        formats()},
       {"--preview", files_group, generate_bit | export_bit, "", "", "Also draw four views into this .png.",
        path("FILE", &Settings::preview)},
+      {"--turntable", files_group, generate_bit | export_bit | render_bit, "", "",
+       "Also draw the asset as it turns once around, into this .mp4 (needs the program ffmpeg) or .webp.",
+       path("FILE", &Settings::turntable)},
+      {"--sheet", files_group, generate_bit | export_bit | render_bit, "", "",
+       "Also draw four views in every style that there is something to show in, into this .png.",
+       path("FILE", &Settings::sheet)},
       {"--size", files_group, generate_bit | export_bit, "ESPALIER_SIZE", "100mm", "Largest dimension of an .stl or .3mf.",
        length()},
       {"--save-latent", files_group, generate_bit, "", "", "Also write what was sampled, for --from-latent (.safetensors).",
@@ -245,6 +304,37 @@ std::vector<Option> finish_options() {
            [](Settings & s) -> auto& { return s.save.texture; }, texture_formats)},
       {"--unlit", finish_group, both, "ESPALIER_UNLIT", "", "Let viewers of .glb and .gltf show the colours without light.",
        flag([](Settings & s) -> auto& { return s.save.unlit; })},
+  };
+}
+
+std::vector<Option> picture_options() {
+  const auto look = [](auto field) {
+    return [=](Settings & s) -> auto& { return s.look.*field; };
+  };
+  return {
+      {"--style", picture_group, render_bit, "", "auto",
+       "How to draw. auto: textured, colour without a texture, clay without colours; splats where there is no mesh.",
+       choice(look(&ViewRequest::style), render_styles)},
+      {"--view", picture_group, render_bit, "", "164,20",
+       "Where the camera stands; repeat it for several views. At a yaw of 180 it looks at the front, at 90 from +X, at a pitch "
+       "of "
+       "90 from above.",
+       viewpoint()},
+      {"--fov", picture_group, render_bit, "", "40", "Field of view in degrees; the size of the asset stays.",
+       number<double>("X", 1.0, 120.0, look(&ViewRequest::fov))},
+      {"--distance", picture_group, render_bit, "", "what shows the whole asset", "From the camera to the centre.",
+       number<double>("X", 0.1, 100.0, look(&ViewRequest::distance))},
+      {"--size", picture_group, render_bit, "", "1024; 512 of a turntable, 384 of a sheet", "Pixels on a side of a view.",
+       number<int>(
+           "N", 16, 4096, [](Settings & s) -> auto& { return s.picture_size; })},
+      {"--background", picture_group, render_bit, "", "transparent; black of an .mp4, white of a sheet",
+       "What is behind the asset.", background()},
+      {"--seconds", picture_group, render_bit, "", "4", "Length of a turntable.",
+       number<double>(
+           "X", 0.1, 60.0, [](Settings & s) -> auto& { return s.seconds; })},
+      {"--fps", picture_group, render_bit, "", "30", "Frames per second of a turntable.",
+       number<int>(
+           "N", 1, 60, [](Settings & s) -> auto& { return s.frames_per_second; })},
   };
 }
 
@@ -302,7 +392,7 @@ std::vector<Option> machine_options() {
        "Folder of a TRELLIS checkpoint (with pipeline.json).", path("FOLDER", &Settings::model)},
       {"--image-encoder", machine_group, generate_bit | export_bit | info_bit, "ESPALIER_IMAGE_ENCODER",
        "looked for beside the checkpoint", "DINOv2 weights (.safetensors).", path("FILE", &Settings::image_encoder)},
-      {"--device", machine_group, generate_bit | export_bit | bench_bit | doctor_bit, "ESPALIER_DEVICE", "auto",
+      {"--device", machine_group, generate_bit | export_bit | render_bit | bench_bit | doctor_bit, "ESPALIER_DEVICE", "auto",
        "Where to compute.", device()},
       {"--precision", machine_group, generate_bit | export_bit | bench_bit, "ESPALIER_PRECISION", "auto",
        "full: float32. half: float16 on a card, bfloat16 products on processors that have them. auto: half on a card, full on "
@@ -323,9 +413,9 @@ std::vector<Option> report_options() {
        number<int>(
            "N", 1, 1000, [](Settings & s) -> auto& { return s.repetitions; })},
       {"--quick", report_group, bench_bit, "", "", "One small repetition, to see that it runs.", flag(&Settings::quick)},
-      {"--json", report_group, generate_bit | export_bit | check_bit | info_bit | bench_bit | doctor_bit, "", "",
+      {"--json", report_group, generate_bit | export_bit | render_bit | check_bit | info_bit | bench_bit | doctor_bit, "", "",
        "Print the report as JSON on standard output.", flag(&Settings::json)},
-      {"--quiet", report_group, generate_bit | export_bit | bench_bit, "ESPALIER_QUIET", "",
+      {"--quiet", report_group, generate_bit | export_bit | render_bit | bench_bit, "ESPALIER_QUIET", "",
        "No progress and no report; warnings and errors only.", flag(&Settings::quiet)},
   };
 }
@@ -408,8 +498,10 @@ std::span<const Command> commands() {
   static constexpr std::array table{
       Command{generate_bit, "generate", "Makes a 3D asset of pictures", &generate},
       Command{preprocess_bit, "preprocess", "Writes the cut-out of a picture that generate would look at", &preprocess},
-      Command{export_bit, "export", "Finishes and writes a saved asset or latent again, without sampling", &export_asset},
-      Command{check_bit, "check", "Reports on the mesh in a file: faces, pieces, openings, winding", &check},
+      Command{export_bit, "export", "Writes a saved asset or latent again, without sampling, or Gaussians in another format",
+              &export_asset},
+      Command{render_bit, "render", "Draws views, turntables and contact sheets of an asset, a mesh or Gaussians", &render},
+      Command{check_bit, "check", "Reports on the mesh or the Gaussians in a file", &check},
       Command{info_bit, "info", "Lists what a checkpoint holds and checks it", &info},
       Command{bench_bit, "bench", "Times every stage on the workload of docs/performance.md", &bench},
       Command{doctor_bit, "doctor", "Checks every kernel family on a device against known answers", &doctor},
@@ -427,7 +519,8 @@ std::string Option::description() const {
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
-    for (auto part : {file_options(), finish_options(), sampling_options(), machine_options(), report_options()}) {
+    for (auto part :
+         {file_options(), finish_options(), picture_options(), sampling_options(), machine_options(), report_options()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -21,6 +21,7 @@ enum CommandBit : unsigned {
   doctor_bit = 16,
   export_bit = 32,
   check_bit = 64,
+  render_bit = 128,
 };
 
 struct Command {

@@ -53,12 +53,6 @@ std::string describe_mesh(const Asset& asset) {
   return "mesh: " + thousands(mesh.vertices) + " vertices, " + thousands(mesh.faces) + " faces";
 }
 
-std::uint64_t size_of(const fs::path& path) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  return error ? 0 : size;
-}
-
 struct Totals {
   double seconds = 0.0;
   std::uint64_t planned = 0, peak = 0;  // weights included
@@ -168,9 +162,27 @@ void check_extension(const char* option, const fs::path& path, const char* wante
   }
 }
 
+std::uint64_t size_of(const fs::path& path) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  return error ? 0 : size;
+}
+
+void check_turntable(const char* option, const fs::path& path) {
+  if (path.empty()) return;
+  const std::string ending = extension(path);
+  if (ending != ".mp4" && ending != ".webp")
+    throw UsageError(std::string(option) + ": " + path.string() + " ends in neither .mp4 nor .webp");
+  if (ending == ".mp4" && !can_write_mp4()) {
+    throw Error(ErrorCode::unsupported, path.string() +
+                                            ": the program ffmpeg, which makes an MP4, is not there; install it, or "
+                                            "name the file .webp for an animation that needs no other program");
+  }
+}
+
 std::vector<fs::path> all_outputs(const Settings& s) {
   std::vector<fs::path> all = s.outputs;
-  for (const fs::path& path : {s.preview, s.save_latent, s.save_asset}) {
+  for (const fs::path& path : {s.preview, s.turntable, s.sheet, s.save_latent, s.save_asset}) {
     if (!path.empty()) all.push_back(path);
   }
   return all;
@@ -187,6 +199,12 @@ void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
   check_extension("--preview", s.preview, ".png");
   check_extension("--save-latent", s.save_latent, ".safetensors");
   check_extension("--save-asset", s.save_asset, ".safetensors");
+  check_extension("--sheet", s.sheet, ".png");
+  check_distinct(outputs, inputs);
+  check_turntable("--turntable", s.turntable);
+}
+
+void check_distinct(const std::vector<fs::path>& outputs, const std::vector<fs::path>& inputs) {
   std::error_code ignored;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
@@ -206,7 +224,9 @@ Formats formats_of(const Settings& s) {
     (content_of(path) == Content::mesh ? needed.mesh : needed.gaussians) = true;
   }
   if (!s.formats.any()) {
-    if (!s.preview.empty() && !needed.any()) needed.mesh = true;
+    const bool drawn = !s.preview.empty() || !s.turntable.empty() || !s.sheet.empty();
+    if (drawn && !needed.any()) needed.mesh = true;
+    if (!s.sheet.empty()) needed.mesh = needed.gaussians = true;
     if (!s.save_asset.empty()) needed.mesh = needed.gaussians = true;
     return needed;
   }
@@ -217,21 +237,28 @@ Formats formats_of(const Settings& s) {
   return s.formats;
 }
 
+std::vector<fs::path> mesh_outputs(const Settings& s) {
+  std::vector<fs::path> paths;
+  std::copy_if(s.outputs.begin(), s.outputs.end(), std::back_inserter(paths),
+               [](const fs::path& path) { return content_of(path) == Content::mesh; });
+  return paths;
+}
+
 std::optional<FinishRequest> finish_of(const Settings& s) {
-  const bool mesh =
-      std::any_of(s.outputs.begin(), s.outputs.end(), [](const fs::path& path) { return content_of(path) == Content::mesh; });
-  if (s.raw_mesh || !(mesh || !s.preview.empty()) || !formats_of(s).mesh) return std::nullopt;
+  const std::vector<fs::path> meshes = mesh_outputs(s);
+  const bool shown = !s.turntable.empty() || !s.sheet.empty();
+  if (s.raw_mesh || (meshes.empty() && s.preview.empty() && !shown) || !formats_of(s).mesh) return std::nullopt;
   FinishRequest request = s.finish;
   request.clean = !s.no_clean;
-  // Nobody waits for a texture that no file can hold.
-  request.texture = !s.no_texture && std::any_of(s.outputs.begin(), s.outputs.end(), [](const fs::path& path) {
-    const Ending* ending = ending_of(path);
-    return ending != nullptr && ending->textured;
-  });
+  // Nobody waits for a texture that no file can hold or show.
+  request.texture = !s.no_texture && (shown || std::any_of(meshes.begin(), meshes.end(), [](const fs::path& path) {
+                                        const Ending* ending = ending_of(path);
+                                        return ending != nullptr && ending->textured;
+                                      }));
   return request;
 }
 
-std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interrupt& interrupt) {
+std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interrupt& interrupt, const Observer& observer) {
   std::vector<WrittenFile> files;
   const auto save = [&](const fs::path& path, const std::string& content, const auto& write) {
     if (path.empty()) return;
@@ -250,6 +277,14 @@ std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interru
     save(output, content, [&](const fs::path& path) { asset.save(path, s.save); });
   }
   save(s.preview, "preview", [&](const fs::path& path) { asset.save_preview(path); });
+  // These take longer, and stop by themselves.
+  const auto draw = [&](const fs::path& path, const char* content, const auto& write) {
+    if (path.empty()) return;
+    write(path);
+    files.push_back({path, content});
+  };
+  draw(s.sheet, "contact sheet", [&](const fs::path& path) { render_contact_sheet(asset, path, {}, s.device, observer); });
+  draw(s.turntable, "turntable", [&](const fs::path& path) { render_turntable(asset, path, {}, s.device, observer); });
   return files;
 }
 

@@ -25,6 +25,11 @@ struct Workplace {
 // Throws UsageError unless `path` is empty or ends in `wanted`.
 void check_extension(const char* option, const std::filesystem::path& path, const char* wanted);
 
+// Throws UsageError unless `path` is empty or a file that a turntable can be written to.
+void check_turntable(const char* option, const std::filesystem::path& path);
+// Throws UsageError for an output that is named twice or is one of the inputs.
+void check_distinct(const std::vector<std::filesystem::path>& outputs, const std::vector<std::filesystem::path>& inputs);
+
 // Throws UsageError for outputs of unknown kind, named twice, or equal to one of the inputs, and when there is none.
 void check_outputs(const Settings& settings, const std::vector<std::filesystem::path>& inputs);
 [[nodiscard]] std::vector<std::filesystem::path> all_outputs(const Settings& settings);
@@ -34,8 +39,14 @@ void check_outputs(const Settings& settings, const std::vector<std::filesystem::
 // How to finish the mesh; nothing with --raw-mesh or when no mesh is written.
 [[nodiscard]] std::optional<FinishRequest> finish_of(const Settings& settings);
 
-// Writes everything that was asked for; stops between files when `interrupt` says so.
-std::vector<WrittenFile> save_all(const Asset& asset, const Settings& settings, Interrupt& interrupt);
+// The outputs (of -o) that hold a mesh.
+[[nodiscard]] std::vector<std::filesystem::path> mesh_outputs(const Settings& settings);
+
+// Writes everything that was asked for; stops between files, and between frames of a video, when `interrupt` says so.
+std::vector<WrittenFile> save_all(const Asset& asset, const Settings& settings, Interrupt& interrupt, const Observer& observer);
+
+// A number of bytes, 0 for a file that is not there.
+[[nodiscard]] std::uint64_t size_of(const std::filesystem::path& path);
 
 // The report of --json, or that for people unless --quiet. `writing`: what save_all cost.
 void print_result(const Workplace& workplace, const Asset& asset, const StageReport& writing,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -33,9 +34,16 @@ struct Settings {
   std::vector<std::filesystem::path> outputs;
   Formats formats;
   SaveOptions save;
-  std::filesystem::path preview, save_latent, from_latent, save_asset;
-  std::vector<std::filesystem::path> inputs;  // of export and check
+  std::filesystem::path preview, save_latent, from_latent, save_asset, turntable, sheet;
+  std::vector<std::filesystem::path> inputs;  // of export, check and render
   bool no_preprocess = false;
+
+  // How render draws.
+  ViewRequest look;
+  std::optional<int> picture_size;  // pixels on a side of a view; unset: as usual for the kind of file
+  std::vector<Viewpoint> views;     // none: the default
+  double seconds = TurntableRequest{}.seconds;
+  int frames_per_second = TurntableRequest{}.frames_per_second;
 
   FinishRequest finish;  // clean and texture are set from these
   bool raw_mesh = false, no_clean = false, no_texture = false;

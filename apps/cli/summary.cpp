@@ -28,4 +28,14 @@ nlohmann::ordered_json json_of(const MeshSummary& m) {
           {"high", m.high}};
 }
 
+nlohmann::ordered_json json_of(const GaussianSummary& g) {
+  return {{"gaussians", g.gaussians},
+          {"harmonics_degree", g.harmonics_degree},
+          {"unseen", g.unseen},
+          {"mean_opacity", g.mean_opacity},
+          {"median_scale", g.median_scale},
+          {"low", g.low},
+          {"high", g.high}};
+}
+
 }  // namespace espalier::cli

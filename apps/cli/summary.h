@@ -1,4 +1,4 @@
-// What is said of a mesh, for people and as JSON.
+// What is said of a mesh or of Gaussians, for people and as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,5 +10,6 @@ namespace espalier::cli {
 
 [[nodiscard]] std::string in_words(const MeshSummary& mesh);
 [[nodiscard]] nlohmann::ordered_json json_of(const MeshSummary& mesh);
+[[nodiscard]] nlohmann::ordered_json json_of(const GaussianSummary& gaussians);
 
 }  // namespace espalier::cli

@@ -150,6 +150,15 @@ struct PictureMatch {
   double texels = 0.0;            // share of the texels inside of charts that took colour from it
   bool used = false;              // false: it does not match well enough
 };
+// What can be said of Gaussians.
+struct GaussianSummary {
+  std::int64_t gaussians = 0;
+  int harmonics_degree = 0;  // 0: colours do not follow the view
+  std::int64_t unseen = 0;   // with an opacity below 1/255, which nothing draws
+  double mean_opacity = 0.0;
+  double median_scale = 0.0;            // of the largest standard deviation of each
+  std::array<double, 3> low{}, high{};  // box of the centres
+};
 // What finishing made of a mesh.
 struct FinishReport {
   MeshSummary before, after;
@@ -193,6 +202,7 @@ class Asset {
   [[nodiscard]] std::optional<FinishReport> finish_report() const;
   // The mesh that save() writes: finished if there is one, else as decoded.
   [[nodiscard]] MeshSummary mesh_summary() const;
+  [[nodiscard]] GaussianSummary gaussian_summary() const;
 
   // By extension: .glb, .gltf, .obj, .stl and .3mf hold the mesh (finished if it was), .obj.zip an .obj with its texture in one
   // file; .ply, .spz and .splat the Gaussians, but .ply the mesh when the name ends in .mesh.ply or when no Gaussians were
@@ -228,8 +238,11 @@ class Asset {
 [[nodiscard]] Asset load_mesh(const std::filesystem::path& path);
 // The Gaussians in a .ply, .spz or .splat file, with all their spherical harmonics. Throws as load_mesh does.
 [[nodiscard]] Asset load_gaussians(const std::filesystem::path& path);
-// Whatever a file holds that can be shown: an asset of save_asset, Gaussians or a mesh. A .ply is looked into. Throws
-// invalid_argument for a latent, which a Pipeline has to decode.
+enum class FileContent { asset, latent, gaussians, mesh };
+// By the ending of the name; a .ply is looked into, and a .safetensors too. Whether the file can be read is not said.
+[[nodiscard]] FileContent content_of(const std::filesystem::path& path);
+// Whatever a file holds that can be shown: an asset, Gaussians or a mesh. Throws invalid_argument for a latent, which a
+// Pipeline has to decode.
 [[nodiscard]] Asset load_any(const std::filesystem::path& path);
 
 // Report on the mesh in a .glb, .gltf, .obj, .stl or .ply file.

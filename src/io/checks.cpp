@@ -1,5 +1,6 @@
 #include "io/checks.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -64,6 +65,12 @@ void check_gaussians(const Gaussians& g, const char* format) {
   if (g.xyz.size() != 3 * n || g.dc.size() != 3 * n || g.scale.size() != 3 * n || g.rotation.size() != 4 * n) {
     fail(ErrorCode::invalid_argument, format, ": the arrays of ", n, " Gaussians differ in length");
   }
+  const std::size_t harmonics = g.sh.size() / (3 * n);
+  if (g.sh.size() != 3 * n * harmonics || (harmonics != 0 && harmonics != 3 && harmonics != 8 && harmonics != 15)) {
+    fail(ErrorCode::invalid_argument, format, ": ", g.sh.size(), " values of harmonics beyond degree 0 for ", n,
+         " Gaussians; 0, 9, 24 or 45 each are possible");
+  }
+  check_finite(g.sh, static_cast<int>(std::max<std::size_t>(3 * harmonics, 1)), format, "a harmonic of Gaussian");
   check_finite(g.xyz, 3, format, "the position of Gaussian");
   check_finite(g.dc, 3, format, "the colour of Gaussian");
   check_finite(g.scale, 3, format, "the scale of Gaussian");

@@ -15,6 +15,7 @@ namespace {
 
 using reader::Source;
 
+constexpr std::size_t kMostHarmonics = 45;
 constexpr double kHarmonic = 0.28209479177387814;
 
 // Takes values as they mean, not as formats store them, and refuses what no Gaussian can have.
@@ -48,10 +49,13 @@ class Builder {
     if (!(length > 0.0) || !std::isfinite(length)) source_.damaged("the rotation of Gaussian ", index(), " is none");
     put(turned(rotation.data(), turn), g.rotation, "rotation");
   }
-  GaussianFile finish(bool harmonics_dropped) {
-    file_.harmonics_dropped = harmonics_dropped;
-    return std::move(file_);
+  // Of the Gaussian added last; colours innermost, 3, 8 or 15 coefficients.
+  void add_harmonics(std::span<const float> values, Quarter turn) {
+    std::array<float, 45> out{};
+    turn_harmonics(values.data(), values.size() / 3, turn, out.data());
+    for (std::size_t i = 0; i < values.size(); ++i) put(std::array{out[i]}, file_.gaussians.sh, "harmonics");
   }
+  GaussianFile finish() { return std::move(file_); }
 
  private:
   [[nodiscard]] std::size_t index() const { return file_.gaussians.xyz.size() / 3 - 1; }
@@ -67,12 +71,31 @@ class Builder {
   GaussianFile file_;
 };
 
+// The columns f_rest_0, f_rest_1, ... of a PLY: 0, 9, 24 or 45, all of red first.
+std::vector<const float*> harmonics_of(const reader::Ply& ply, std::span<const std::string> names, const Source& source) {
+  std::vector<const float*> columns;
+  for (const std::string& name : names) {
+    const std::vector<float>* values = ply.column(name);
+    if (values == nullptr) break;
+    columns.push_back(values->data());
+  }
+  const std::size_t n = columns.size();
+  if (n != 0 && n != 9 && n != 24 && n != kMostHarmonics) {
+    source.damaged("it has ", n, " columns f_rest_*, but harmonics of degree 1, 2 and 3 take 9, 24 and ", kMostHarmonics);
+  }
+  return columns;
+}
+
 GaussianFile read_gaussian_ply(const Source& source) {
-  constexpr std::array<std::string_view, 15> kColumns = {"x",      "y",       "z",       "f_dc_0",  "f_dc_1",
+  constexpr std::array<std::string_view, 14> kColumns = {"x",      "y",       "z",       "f_dc_0",  "f_dc_1",
                                                          "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2",
-                                                         "rot_0",  "rot_1",   "rot_2",   "rot_3",   "f_rest_0"};
-  const reader::Ply ply = reader::parse_ply(source, kColumns);
-  std::array<const float*, 14> column{};
+                                                         "rot_0",  "rot_1",   "rot_2",   "rot_3"};
+  std::vector<std::string> rest;
+  for (std::size_t i = 0; i <= kMostHarmonics; ++i) rest.push_back("f_rest_" + std::to_string(i));
+  std::vector<std::string_view> wanted(kColumns.begin(), kColumns.end());
+  wanted.insert(wanted.end(), rest.begin(), rest.end());
+  const reader::Ply ply = reader::parse_ply(source, wanted);
+  std::array<const float*, kColumns.size()> column{};
   for (std::size_t c = 0; c < column.size(); ++c) {
     const std::vector<float>* values = ply.column(kColumns[c]);
     if (values == nullptr) {
@@ -80,14 +103,19 @@ GaussianFile read_gaussian_ply(const Source& source) {
     }
     column[c] = values->data();
   }
+  const std::vector<const float*> harmonics = harmonics_of(ply, rest, source);
+  const std::size_t coefficients = harmonics.size() / 3;
+  std::vector<float> mixed(harmonics.size());
   Builder builder(source, "PLY", static_cast<std::uint64_t>(ply.vertices));
   for (std::size_t i = 0; i < static_cast<std::size_t>(ply.vertices); ++i) {
     const auto at = [&](std::size_t c) { return column[c][i]; };
     builder.add({at(0), at(1), at(2)}, {at(3), at(4), at(5)},
                 {std::exp(double{at(7)}), std::exp(double{at(8)}), std::exp(double{at(9)})}, {at(10), at(11), at(12), at(13)},
                 1.0 / (1.0 + std::exp(-double{at(6)})), Quarter::back);
+    for (std::size_t k = 0; k < mixed.size(); ++k) mixed[3 * (k % coefficients) + k / coefficients] = harmonics[k][i];
+    builder.add_harmonics(mixed, Quarter::back);
   }
-  return builder.finish(ply.column("f_rest_0") != nullptr);
+  return builder.finish();
 }
 
 // w x y z.
@@ -138,7 +166,8 @@ GaussianFile read_spz(const Source& source) {
     return bytes;
   };
   const auto places = column(9), alphas = column(1), colours = column(3), scales = column(3),
-             rotations = column(rotation_bytes);
+             rotations = column(rotation_bytes), harmonics = column(3 * kHarmonics[degree]);
+  std::vector<float> values(3 * kHarmonics[degree]);
   const auto byte = [](const std::vector<std::byte>& from, std::size_t at) {
     return static_cast<double>(std::to_integer<int>(from[at]));
   };
@@ -155,8 +184,12 @@ GaussianFile read_spz(const Source& source) {
     }
     builder.add(place, dc, scale, spz_rotation(rotations.data() + i * rotation_bytes, static_cast<int>(version)),
                 byte(alphas, i) / 255.0, Quarter::forward);
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      values[k] = static_cast<float>((byte(harmonics, i * values.size() + k) - spz::kHarmonicZero) / spz::kHarmonicSteps);
+    }
+    builder.add_harmonics(values, Quarter::forward);
   }
-  return builder.finish(degree > 0);
+  return builder.finish();
 }
 
 GaussianFile read_splat(const Source& source) {
@@ -175,7 +208,7 @@ GaussianFile read_splat(const Source& source) {
     for (float& x : rotation) x = (static_cast<float>(cursor.number<std::uint8_t>()) - 128.0F) / 128.0F;
     builder.add(place, dc, scale, rotation, opacity, Quarter::back);
   }
-  return builder.finish(false);
+  return builder.finish();
 }
 
 GaussianFile decode(const Source& source) {

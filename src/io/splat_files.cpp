@@ -73,11 +73,12 @@ std::vector<std::byte> encode_spz(const Gaussians& g, const SpzOptions& options)
   }
   const int bits = fractional_bits(g);
   const auto n = static_cast<std::size_t>(g.count());
-  ByteWriter out(spz::kHeaderBytes + n * 20);
+  ByteWriter out(spz::kHeaderBytes + n * 20 + g.sh.size());
   out.put(spz::kMagic);
   out.put(static_cast<std::uint32_t>(options.version));
   out.put(static_cast<std::uint32_t>(n));
-  out.put(std::uint8_t{0});  // degree of the spherical harmonics behind f_dc
+  const std::size_t harmonics = g.sh.size() / (3 * n);  // per colour: 0, 3, 8 or 15
+  out.put(static_cast<std::uint8_t>(harmonics == 0 ? 0 : harmonics == 3 ? 1 : harmonics == 8 ? 2 : 3));  // their degree
   out.put(static_cast<std::uint8_t>(bits));
   out.put(std::uint8_t{0});  // flags
   out.put(std::uint8_t{0});
@@ -91,6 +92,11 @@ std::vector<std::byte> encode_spz(const Gaussians& g, const SpzOptions& options)
   for (const float dc : g.dc) out.put(to_byte((dc * spz::kColourScale + 0.5) * 255.0));
   for (const float scale : g.scale) out.put(to_byte((std::log(double{scale}) + spz::kScaleOffset) * spz::kScaleSteps));
   for (std::size_t i = 0; i < n; ++i) put_rotation(out, &g.rotation[i * 4], options.version);
+  for (std::size_t i = 0; i < n; ++i) {
+    std::array<float, 45> values{};
+    turn_harmonics(g.sh.data() + 3 * harmonics * i, harmonics, Quarter::back, values.data());
+    for (std::size_t k = 0; k < 3 * harmonics; ++k) out.put(to_byte(values[k] * spz::kHarmonicSteps + spz::kHarmonicZero));
+  }
 
   std::string comment;
   for (const std::string& line : options.comments) {

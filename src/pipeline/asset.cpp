@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/file.h"
 #include "image/codec.h"
@@ -215,6 +216,31 @@ std::optional<FinishReport> Asset::finish_report() const {
 MeshSummary Asset::mesh_summary() const {
   if (data_->finished) return data_->finished->report.after;
   return data_->mesh ? summary_of(report_of(*data_->mesh)) : MeshSummary{};
+}
+
+GaussianSummary Asset::gaussian_summary() const {
+  GaussianSummary summary;
+  if (!data_->gaussians || data_->gaussians->count() == 0) return summary;
+  const Gaussians& g = *data_->gaussians;
+  constexpr float kDrawn = 1.0F / 255.0F;  // render/splat_renderer.h
+  const auto n = static_cast<std::size_t>(g.count());
+  summary.gaussians = g.count();
+  while ((summary.harmonics_degree + 1) * (summary.harmonics_degree + 3) * 3 * n <= g.sh.size()) ++summary.harmonics_degree;
+  summary.unseen = std::count_if(g.opacity.begin(), g.opacity.end(), [](float o) { return o < kDrawn; });
+  summary.mean_opacity = std::accumulate(g.opacity.begin(), g.opacity.end(), 0.0) / static_cast<double>(n);
+  std::vector<float> largest(n);
+  for (std::size_t i = 0; i < n; ++i) largest[i] = *std::max_element(&g.scale[3 * i], &g.scale[3 * i] + 3);
+  const auto middle = largest.begin() + static_cast<std::ptrdiff_t>(n / 2);
+  std::nth_element(largest.begin(), middle, largest.end());
+  summary.median_scale = *middle;
+  for (std::size_t k = 0; k < 3; ++k) {
+    summary.low[k] = summary.high[k] = g.xyz[k];
+    for (std::size_t i = k; i < g.xyz.size(); i += 3) {
+      summary.low[k] = std::min(summary.low[k], double{g.xyz[i]});
+      summary.high[k] = std::max(summary.high[k], double{g.xyz[i]});
+    }
+  }
+  return summary;
 }
 
 void Asset::save(const fs::path& path, const SaveOptions& options) const {

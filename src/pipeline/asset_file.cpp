@@ -64,6 +64,13 @@ Gaussians read_gaussians_of(const SafetensorsFile& file) {
   g.scale = need<float>(file, "gaussians.scale", count, 3);
   g.rotation = need<float>(file, "gaussians.rotation", count, 4);
   g.opacity = need<float>(file, "gaussians.opacity", count, 1);
+  const auto harmonics = file.entries().find("gaussians.sh");
+  if (harmonics == file.entries().end()) return g;
+  const auto& extents = harmonics->second.extents;
+  const std::int64_t values = extents.size() == 2 ? extents[1] : 0;
+  if (values != 9 && values != 24 && values != 45)
+    fail(ErrorCode::format, file.label(), ": gaussians.sh has ", values, " columns; 9, 24 or 45 were expected");
+  g.sh = need<float>(file, "gaussians.sh", count, values);
   return g;
 }
 
@@ -125,6 +132,8 @@ void Asset::save_asset(const fs::path& path) const {
     put(tensors, "gaussians.scale", data_->gaussians->scale, 3);
     put(tensors, "gaussians.rotation", data_->gaussians->rotation, 4);
     put(tensors, "gaussians.opacity", data_->gaussians->opacity, 1);
+    put(tensors, "gaussians.sh", data_->gaussians->sh,
+        static_cast<std::int64_t>(data_->gaussians->sh.size()) / std::max<std::int64_t>(data_->gaussians->count(), 1));
   }
   if (data_->radiance_field) {
     const RadianceField& field = *data_->radiance_field;

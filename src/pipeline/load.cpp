@@ -15,8 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-enum class Kind { asset, gaussians, mesh };
-
 std::string lower_extension(const fs::path& path) {
   std::string text = path.extension().string();
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -24,22 +22,15 @@ std::string lower_extension(const fs::path& path) {
 }
 
 // What a PLY holds, by its header; nothing is said of a file that cannot be read.
-Kind kind_of_ply(const fs::path& path) {
+FileContent content_of_ply(const fs::path& path) {
   constexpr std::size_t kHeader = std::size_t{1} << 16U;
   std::string head(kHeader, '\0');
   std::ifstream file(path, std::ios::binary);
   file.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
   head.resize(std::min(head.find("end_header"), head.size()));
-  return head.find(" f_dc_0") != std::string::npos && head.find("element face ") == std::string::npos ? Kind::gaussians
-                                                                                                      : Kind::mesh;
-}
-
-Kind kind_of(const fs::path& path) {
-  const std::string extension = lower_extension(path);
-  if (extension == ".safetensors") return Kind::asset;
-  if (extension == ".spz" || extension == ".splat") return Kind::gaussians;
-  return extension == ".ply" ? kind_of_ply(path) : Kind::mesh;
+  return head.find(" f_dc_0") != std::string::npos && head.find("element face ") == std::string::npos ? FileContent::gaussians
+                                                                                                      : FileContent::mesh;
 }
 
 }  // namespace
@@ -66,23 +57,26 @@ Asset load_gaussians(const fs::path& path) {
   AssetBuilder builder;
   builder.gaussians(std::move(file.gaussians));
   builder.record("source", path.filename().string());
-  if (file.harmonics_dropped)
-    builder.notice("spherical harmonics beyond degree 0 are left out: colours do not follow the view");
   return builder.build();
 }
 
+FileContent content_of(const fs::path& path) {
+  const std::string extension = lower_extension(path);
+  if (extension == ".safetensors") return is_asset_file(path) ? FileContent::asset : FileContent::latent;
+  if (extension == ".spz" || extension == ".splat") return FileContent::gaussians;
+  return extension == ".ply" ? content_of_ply(path) : FileContent::mesh;
+}
+
 Asset load_any(const fs::path& path) {
-  switch (kind_of(path)) {
-    case Kind::gaussians: return load_gaussians(path);
-    case Kind::mesh: return load_mesh(path);
-    case Kind::asset: break;
+  switch (content_of(path)) {
+    case FileContent::gaussians: return load_gaussians(path);
+    case FileContent::mesh: return load_mesh(path);
+    case FileContent::asset: return load_asset(path);
+    case FileContent::latent: break;
   }
-  if (!is_asset_file(path)) {
-    fail(ErrorCode::invalid_argument, path.string(),
-         ": a latent has to be decoded before it can be shown; save an asset of it (espalier export ", path.filename().string(),
-         " --save-asset FILE)");
-  }
-  return load_asset(path);
+  fail(ErrorCode::invalid_argument, path.string(),
+       ": a latent has to be decoded before it can be shown; save an asset of it with: espalier export ",
+       path.filename().string(), " --save-asset FILE");
 }
 
 }  // namespace espalier

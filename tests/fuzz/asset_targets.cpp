@@ -85,7 +85,10 @@ Gaussians sample_gaussians() {
 
 std::vector<Bytes> gaussian_seeds() {
   const Gaussians g = sample_gaussians();
-  return {encode_gaussian_ply(g, {}), encode_spz(g, {.version = 2}), encode_spz(g)};
+  Gaussians coloured = g;
+  for (std::size_t i = 0; i < 9 * coloured.opacity.size(); ++i) coloured.sh.push_back(0.1F * static_cast<float>(i % 7));
+  return {encode_gaussian_ply(g, {}), encode_spz(g, {.version = 2}), encode_spz(g), encode_gaussian_ply(coloured, {}),
+          encode_spz(coloured)};
 }
 
 std::vector<Bytes> splat_seeds() { return {encode_splat(sample_gaussians())}; }

@@ -6,10 +6,15 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <span>
+#include <string>
 
 #include "io/deflate.h"
 #include "io/gaussian_ply.h"
 #include "io/gaussian_reader.h"
+#include "io/quarter_turn.h"
+#include "ply_reader.h"
 #include "support/data.h"
 #include "support/errors.h"
 
@@ -72,12 +77,107 @@ TEST(GaussianFiles, PlyGivesBackWhatWasWritten) {
   const Gaussians g = sample();
   const GaussianFile file = decode_gaussians(encode_gaussian_ply(g, {}), "x");
   EXPECT_EQ(file.format, "PLY");
-  EXPECT_FALSE(file.harmonics_dropped);
   EXPECT_EQ(file.gaussians.xyz, g.xyz);
   EXPECT_EQ(file.gaussians.dc, g.dc);
   EXPECT_LT(scale_error(g, file.gaussians), 1e-6);
   EXPECT_LT(rotation_error(g, file.gaussians), 1e-3);  // arc cosines near one
   EXPECT_LT(opacity_error(g, file.gaussians), 1e-6);
+}
+
+// Harmonics of all degrees; small numbers of few bits, so that SPZ holds them exactly before they are turned.
+Gaussians with_harmonics(Gaussians g, std::size_t coefficients) {
+  unsigned x = 7;
+  g.sh.resize(g.opacity.size() * 3 * coefficients);
+  for (float& v : g.sh) {
+    x = x * 1664525U + 1013904223U;
+    v = static_cast<float>(static_cast<int>(x >> 24U) - 128) / 256.0F;
+  }
+  return g;
+}
+
+// Real harmonics in the order and with the signs of 3D Gaussian splatting, from degree 1.
+std::array<double, 15> basis_of(const std::array<double, 3>& d) {
+  const double x = d[0], y = d[1], z = d[2], xx = x * x, yy = y * y, zz = z * z;
+  return {-0.4886025119029199 * y,
+          0.4886025119029199 * z,
+          -0.4886025119029199 * x,
+          1.0925484305920792 * x * y,
+          -1.0925484305920792 * y * z,
+          0.31539156525252005 * (2 * zz - xx - yy),
+          -1.0925484305920792 * x * z,
+          0.5462742152960396 * (xx - yy),
+          -0.5900435899266435 * y * (3 * xx - yy),
+          2.890611442640554 * x * y * z,
+          -0.4570457994644658 * y * (4 * zz - xx - yy),
+          0.3731763325901154 * z * (2 * zz - 3 * xx - 3 * yy),
+          -0.4570457994644658 * x * (4 * zz - xx - yy),
+          1.445305721320277 * z * (xx - yy),
+          -0.5900435899266435 * x * (xx - 3 * yy)};
+}
+
+TEST(GaussianFiles, TurnedHarmonicsShowTheSameColours) {
+  const Gaussians g = with_harmonics(sample(), 15);
+  const auto colour = [](const float* sh, const std::array<double, 3>& d, std::size_t channel) {
+    const auto basis = basis_of(d);
+    double sum = 0.0;
+    for (std::size_t k = 0; k < 15; ++k) sum += basis[k] * sh[3 * k + channel];
+    return sum;
+  };
+  for (const Quarter turn : {Quarter::forward, Quarter::back}) {
+    std::array<float, 45> turned{}, again{};
+    turn_harmonics(g.sh.data(), 15, turn, turned.data());
+    for (int i = 0; i < 50; ++i) {
+      const double a = 0.7 * i, z = -0.98 + 0.039 * i, r = std::sqrt(1 - z * z);
+      const std::array<float, 3> d = {static_cast<float>(r * std::cos(a)), static_cast<float>(r * std::sin(a)),
+                                      static_cast<float>(z)};
+      const auto to = turned_point(d.data(), turn);
+      for (std::size_t c = 0; c < 3; ++c) {
+        EXPECT_NEAR(colour(turned.data(), {to[0], to[1], to[2]}, c), colour(g.sh.data(), {d[0], d[1], d[2]}, c), 1e-5);
+      }
+    }
+    turn_harmonics(turned.data(), 15, turn == Quarter::forward ? Quarter::back : Quarter::forward, again.data());
+    for (std::size_t k = 0; k < 45; ++k) EXPECT_NEAR(again[k], g.sh[k], 1e-6);
+  }
+}
+
+TEST(GaussianFiles, HarmonicsOfEveryDegreeAreKept) {
+  for (const std::size_t coefficients : {3, 8, 15}) {
+    SCOPED_TRACE(coefficients);
+    const Gaussians g = with_harmonics(sample(), coefficients);
+    const auto ply = encode_gaussian_ply(g, {});
+    EXPECT_LT(largest_error(decode_gaussians(ply, "x").gaussians.sh, g.sh), 1e-6);
+    for (const int version : {2, 3}) {
+      const auto spz = encode_spz(g, {.version = version});
+      const Gaussians back = decode_gaussians(spz, "x").gaussians;
+      EXPECT_LT(largest_error(back.sh, g.sh), 0.008);
+      EXPECT_GT(largest_error(back.sh, std::vector<float>(g.sh.size())), 0.4);
+    }
+  }
+  // All of red stands first.
+  const Gaussians g = with_harmonics(sample(), 3);
+  const test::PlyFile file = test::PlyReader::read(encode_gaussian_ply(g, {}));
+  const auto& columns = file.elements.at(0).columns;
+  for (std::size_t c = 0; c < 3; ++c)
+    EXPECT_FLOAT_EQ(static_cast<float>(columns.at("f_rest_" + std::to_string(3 * c + 2)).at(0)), g.sh[6 + c]);
+  EXPECT_TRUE(decode_gaussians(encode_splat(g), "x.splat").gaussians.sh.empty());
+}
+
+TEST(GaussianFiles, HarmonicsThatBelongToNoDegree) {
+  Gaussians g = with_harmonics(sample(), 3);
+  g.sh.pop_back();
+  expect_error(ErrorCode::invalid_argument, {"harmonics"}, [&] { (void)encode_gaussian_ply(g, {}); });
+  expect_error(ErrorCode::invalid_argument, {"harmonics"}, [&] { (void)encode_spz(g); });
+  g.sh.resize(g.opacity.size() * 12);
+  expect_error(ErrorCode::invalid_argument, {"harmonics"}, [&] { (void)encode_gaussian_ply(g, {}); });
+  g = with_harmonics(sample(), 8);
+  g.sh[5] = std::numeric_limits<float>::infinity();
+  expect_error(ErrorCode::invalid_argument, {"harmonic", "not finite"}, [&] { (void)encode_spz(g); });
+  // A header with one column too many, and one too few.
+  const auto ply = encode_gaussian_ply(with_harmonics(sample(), 3), {});
+  std::string text(reinterpret_cast<const char*>(ply.data()), ply.size());
+  text.replace(text.find("f_rest_8"), 8, "f_else_8");
+  expect_error(ErrorCode::format, {"8 columns f_rest"},
+               [&] { (void)decode_gaussians(std::as_bytes(std::span(text.data(), text.size())), "x"); });
 }
 
 // The bytes of the format, unpacked here by hand after the published layout.
