@@ -74,11 +74,16 @@ double ball_share() {
 }
 
 TEST_F(Render, AnAssetInEveryStyleItHas) {
-  for (const char* style : {"auto", "colour", "clay", "normals", "wireframe", "splats", "radiance-field"}) {
+  for (const char* style : {"auto", "colour", "clay", "normals", "wireframe"}) {
     SCOPED_TRACE(style);
-    EXPECT_NEAR(covered(view("asset.safetensors", {"--style", style})), ball_share(),
-                std::string(style) == "splats" || std::string(style) == "radiance-field" ? 0.09 : 0.02);
+    EXPECT_NEAR(covered(view("asset.safetensors", {"--style", style})), ball_share(), 0.02);
   }
+  // These reach a little and a few cells beyond the surface.
+  const double splats = covered(view("asset.safetensors", {"--style", "splats"}));
+  const double field = covered(view("asset.safetensors", {"--style", "radiance-field"}));
+  EXPECT_GT(splats, ball_share());
+  EXPECT_GT(field, splats);
+  EXPECT_LT(field, 2.0 * ball_share());
   for (const char* style : {"textured", "uv-checker"}) {
     expect_refusal(espalier({"render", out("asset.safetensors"), "-o", out("no.png"), "--style", style}), 1, {style, "needs"});
   }
