@@ -72,11 +72,15 @@ struct Run {
   int row, begin, end;
 };
 
+// Places are first looked for in blocks of this many rows and columns, which tells most of them to be taken.
+constexpr int kBlock = 4;
+
 // Texels that a chart touches, and the same grown by the padding on all sides.
 struct Mask {
   int width = 0, height = 0;  // without the padding
   std::vector<Run> touched;
-  std::vector<Run> grown;  // longest first; the mask starts `padding` rows and columns in
+  std::vector<Run> grown;   // longest first; the mask starts `padding` rows and columns in
+  std::vector<Run> blocks;  // that `grown` fills wherever in a block it starts; longest first
 };
 
 // A way to lay a chart: turned, then moved so that its box has a corner at the origin.
@@ -148,28 +152,50 @@ void fill(const std::vector<Vector2d>& points, const std::vector<std::array<std:
 std::vector<Run> runs_of(const BitRows& rows) {
   std::vector<Run> runs;
   for (int y = 0; y < rows.height(); ++y) {
-    for (int x = 0; x < rows.width();) {
-      if (!rows.at(x, y)) {
-        ++x;
-        continue;
-      }
-      int end = x + 1;
-      while (end < rows.width() && rows.at(end, y)) ++end;
+    for (int x = rows.next(y, 0, true); x < rows.width();) {
+      const int end = rows.next(y, x, false);
       runs.push_back({y, x, end});
-      x = end;
+      x = rows.next(y, end, true);
     }
   }
   return runs;
 }
 
-std::vector<Run> grown_runs(const std::vector<Run>& runs, int width, int height, int padding) {
+void longest_first(std::vector<Run>& runs) {
+  std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.end - a.begin > b.end - b.begin; });
+}
+
+BitRows grown_by(const std::vector<Run>& runs, int width, int height, int padding) {
   BitRows grown(width + 2 * padding, height + 2 * padding);
   for (const Run& run : runs) {
     for (int y = run.row; y <= run.row + 2 * padding; ++y) grown.set(y, run.begin, run.end + 2 * padding);
   }
-  std::vector<Run> out = runs_of(grown);
-  std::stable_sort(out.begin(), out.end(), [](const Run& a, const Run& b) { return a.end - a.begin > b.end - b.begin; });
-  return out;
+  return grown;
+}
+
+// Blocks, counted from the block that the mask starts in, that it fills whichever texel of that block it starts at: the texels
+// of the block and those up to kBlock - 1 before it, both ways.
+std::vector<Run> filled_blocks(const BitRows& mask) {
+  constexpr int kMore = kBlock - 1;
+  std::vector<Run> runs;
+  std::vector<std::uint64_t> row(at(mask.words()));
+  for (int block = 1; block * kBlock + kMore < mask.height(); ++block) {
+    std::copy_n(mask.row(block * kBlock - kMore), mask.words(), row.begin());
+    for (int y = block * kBlock - kMore + 1; y <= block * kBlock + kMore; ++y) {
+      for (int i = 0; i < mask.words(); ++i) row[at(i)] &= mask.row(y)[i];
+    }
+    BitRows common(mask.width(), 1);
+    std::copy(row.begin(), row.end(), common.row(0));
+    for (int x = common.next(0, 0, true); x < common.width();) {
+      const int end = common.next(0, x, false);
+      const int first = (x + kMore + kBlock - 1) / kBlock;
+      const int last = end / kBlock;  // the block behind the last one
+      if (first < last) runs.push_back({block, first, last});
+      x = common.next(0, end, true);
+    }
+  }
+  longest_first(runs);
+  return runs;
 }
 
 // `whole_box`: the box instead of the shape.
@@ -188,17 +214,78 @@ Mask mask_of(const FlatChart& chart, const Pose& pose, double scale, int padding
     fill(points, chart.border, rows);
   }
   mask.touched = runs_of(rows);
-  mask.grown = grown_runs(mask.touched, mask.width, mask.height, padding);
+  const BitRows grown = grown_by(mask.touched, mask.width, mask.height, padding);
+  mask.grown = runs_of(grown);
+  longest_first(mask.grown);
+  mask.blocks = filled_blocks(grown);
   return mask;
 }
+
+// Where something lies, and which columns of a row have room for a set of runs.
+class Rows {
+ public:
+  Rows(int width, int height) : side_(width) {
+    for (int span = 1; span <= width; span *= 2) levels_.emplace_back(width, height);
+  }
+  [[nodiscard]] int words() const { return levels_[0].words(); }
+  [[nodiscard]] int height() const { return levels_[0].height(); }
+
+  void set(int row, int begin, int end) { levels_[0].set(row, begin, end); }
+  // Call it after `set` in these rows.
+  void update(int first_row, int last_row) {
+    for (int y = first_row; y <= last_row; ++y) {
+      for (std::size_t k = 1; k < levels_.size(); ++k) {
+        const std::uint64_t* half = levels_[k - 1].row(y);
+        std::uint64_t* full = levels_[k].row(y);
+        std::copy_n(half, words(), full);
+        or_shifted(half, 1 << (k - 1), words(), full, 0, words() - 1);
+      }
+    }
+  }
+
+  // Ones where the runs, moved down by `y` and right to that column, meet something, are added to `taken`. False if no zero
+  // is left.
+  [[nodiscard]] bool add_taken(const std::vector<Run>& runs, int y, std::vector<std::uint64_t>& taken) const {
+    int first = 0;
+    int last = words() - 1;
+    const auto narrow = [&] {
+      while (first <= last && taken[at(first)] == ~std::uint64_t{0}) ++first;
+      while (last >= first && taken[at(last)] == ~std::uint64_t{0}) --last;
+      return first <= last;
+    };
+    if (!narrow()) return false;
+    int unchecked = 0;
+    for (const Run& run : runs) {
+      const unsigned span = std::bit_floor(static_cast<unsigned>(std::clamp(run.end - run.begin, 1, side_)));
+      const std::uint64_t* row = levels_[at(std::countr_zero(span))].row(y + run.row);
+      const int step = static_cast<int>(span);
+      // Overlapping stretches of a power of two cover the run.
+      for (int x = run.begin; x < run.end - step; x += step) or_shifted(row, x, words(), taken.data(), first, last);
+      or_shifted(row, run.end - step, words(), taken.data(), first, last);
+      if (++unchecked == 4) {
+        unchecked = 0;
+        if (!narrow()) return false;
+      }
+    }
+    return narrow();
+  }
+
+ private:
+  int side_;
+  std::vector<BitRows> levels_;  // bit x of level k: one of the 2^k columns from x on is taken
+};
 
 // The square, and where in it something lies already.
 class Canvas {
  public:
   // There are `padding` columns and rows around the square, in which the padding of masks may lie.
-  Canvas(int side, int padding) : side_(side), padding_(padding), free_(at((side + 2 * padding + 63) / 64)) {
-    for (int span = 1; span <= side; span *= 2) levels_.emplace_back(side + 2 * padding, side + 2 * padding);
-  }
+  Canvas(int side, int padding)
+      : side_(side),
+        padding_(padding),
+        fine_(side + 2 * padding, side + 2 * padding),
+        coarse_((side + 2 * padding) / kBlock + 1, (side + 2 * padding) / kBlock + 1),
+        taken_(at(fine_.words())),
+        taken_blocks_(at(coarse_.words())) {}
 
   struct Place {
     int x = 0, y = 0;
@@ -210,10 +297,20 @@ class Canvas {
     const int last_x = side_ - border - mask.width;
     const int last_y = std::min(side_ - border - mask.height, before - 1);
     if (last_x < border) return false;
-    for (int y = std::max(from, border); y <= last_y; ++y) {
-      if (free_columns(mask, y, border, last_x)) {
-        place = {first_free(), y};
-        return true;
+    for (int y = std::max(from, border); y <= last_y;) {
+      const int next = std::min((y / kBlock + 1) * kBlock, last_y + 1);
+      take_outside(border / kBlock, last_x / kBlock, taken_blocks_);
+      if (!mask.blocks.empty() && !coarse_.add_taken(mask.blocks, y / kBlock, taken_blocks_)) {
+        y = next;
+        continue;
+      }
+      for (; y < next; ++y) {
+        take_outside(border, last_x, taken_);
+        take_blocks();
+        if (fine_.add_taken(mask.grown, y, taken_)) {
+          place = {first_free(), y};
+          return true;
+        }
       }
     }
     return false;
@@ -221,58 +318,50 @@ class Canvas {
 
   void put(const Mask& mask, const Place& place) {
     for (const Run& run : mask.touched) {
-      levels_[0].set(place.y + run.row + padding_, place.x + run.begin + padding_, place.x + run.end + padding_);
+      const int row = place.y + run.row + padding_;
+      const int begin = place.x + run.begin + padding_;
+      const int end = place.x + run.end + padding_;
+      fine_.set(row, begin, end);
+      coarse_.set(row / kBlock, begin / kBlock, (end - 1) / kBlock + 1);
     }
-    const int words = levels_[0].words();
-    for (int y = place.y + padding_; y < place.y + padding_ + mask.height; ++y) {
-      for (std::size_t k = 1; k < levels_.size(); ++k) {
-        const std::uint64_t* half = levels_[k - 1].row(y);
-        std::uint64_t* full = levels_[k].row(y);
-        std::copy_n(half, words, full);
-        or_shifted(half, 1 << (k - 1), words, full);
-      }
-    }
+    const int top = place.y + padding_;
+    fine_.update(top, top + mask.height - 1);
+    coarse_.update(top / kBlock, (top + mask.height - 1) / kBlock);
   }
 
  private:
-  // free_ gets a zero bit for every x in [first, last] at which the mask in row y is free; false if there is none.
-  bool free_columns(const Mask& mask, int y, int first, int last) {
-    const int words = levels_[0].words();
-    for (int i = 0; i < words; ++i) {
+  // Ones but for the columns [first, last].
+  static void take_outside(int first, int last, std::vector<std::uint64_t>& taken) {
+    for (int i = 0; i < static_cast<int>(taken.size()); ++i) {
       const int low = std::clamp(first - 64 * i, 0, 64);
       const int high = std::clamp(last + 1 - 64 * i, 0, 64);
       const std::uint64_t below_high = high == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << high) - 1;
       const std::uint64_t below_low = low == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << low) - 1;
-      free_[at(i)] = ~(below_high & ~below_low);
+      taken[at(i)] = ~(below_high & ~below_low);
     }
-    int unchecked = 0;
-    for (const Run& run : mask.grown) {
-      const unsigned span = std::bit_floor(static_cast<unsigned>(std::clamp(run.end - run.begin, 1, side_)));
-      const std::uint64_t* row = levels_[at(std::countr_zero(span))].row(y + run.row);
-      const int step = static_cast<int>(span);
-      // Overlapping stretches of a power of two cover the run.
-      for (int x = run.begin; x < run.end - step; x += step) or_shifted(row, x, words, free_.data());
-      or_shifted(row, run.end - step, words, free_.data());
-      if (++unchecked == 4) {
-        unchecked = 0;
-        if (none_free()) return false;
-      }
-    }
-    return !none_free();
   }
-  [[nodiscard]] bool none_free() const {
-    return std::all_of(free_.begin(), free_.end(), [](std::uint64_t word) { return word == ~std::uint64_t{0}; });
+  // The columns of blocks that are taken.
+  void take_blocks() {
+    static_assert(64 % kBlock == 0);
+    constexpr int kPerWord = 64 / kBlock;
+    constexpr std::uint64_t kOnes = (std::uint64_t{1} << kBlock) - 1;
+    for (int i = 0; i < fine_.words(); ++i) {
+      const int block = i * kPerWord;
+      std::uint64_t blocks = taken_blocks_[at(block / 64)] >> (block % 64) & ((std::uint64_t{1} << kPerWord) - 1);
+      for (; blocks != 0; blocks &= blocks - 1) taken_[at(i)] |= kOnes << (kBlock * std::countr_zero(blocks));
+    }
   }
   [[nodiscard]] int first_free() const {
-    for (std::size_t i = 0; i < free_.size(); ++i) {
-      if (free_[i] != ~std::uint64_t{0}) return static_cast<int>(64 * i) + std::countr_one(free_[i]);
+    for (std::size_t i = 0; i < taken_.size(); ++i) {
+      if (taken_[i] != ~std::uint64_t{0}) return static_cast<int>(64 * i) + std::countr_one(taken_[i]);
     }
     return 0;
   }
 
   int side_, padding_;
-  std::vector<BitRows> levels_;      // bit x of level k: one of the 2^k columns from x on is taken
-  std::vector<std::uint64_t> free_;  // ones where it is not free
+  Rows fine_;
+  Rows coarse_;  // the same in blocks of kBlock columns and rows
+  std::vector<std::uint64_t> taken_, taken_blocks_;
 };
 
 struct Placed {

@@ -27,7 +27,16 @@ class BitRows {
   [[nodiscard]] const std::uint64_t* row(int y) const {
     return bits_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(words_);
   }
-  [[nodiscard]] bool at(int x, int y) const { return (row(y)[x / 64] >> (x % 64) & 1U) != 0; }
+  // The first column from x on whose bit is `value`; the width if there is none.
+  [[nodiscard]] int next(int y, int x, bool value) const {
+    const std::uint64_t* words = row(y);
+    const std::uint64_t flip = value ? 0 : ~std::uint64_t{0};
+    for (; x < width_; x = (x / 64 + 1) * 64) {
+      const std::uint64_t word = (words[x / 64] ^ flip) >> (x % 64);
+      if (word != 0) return std::min(x + std::countr_zero(word), width_);
+    }
+    return width_;
+  }
   // Columns [begin, end).
   void set(int y, int begin, int end) {
     std::uint64_t* words = row(y);
@@ -49,17 +58,17 @@ class BitRows {
   std::vector<std::uint64_t> bits_;
 };
 
-// out |= in >> shift, over `words` words, which do not overlap.
-inline void or_shifted(const std::uint64_t* in, int shift, int words, std::uint64_t* __restrict out) {
+// out |= in >> shift, for the words [first, last] of `words` ones, which do not overlap.
+inline void or_shifted(const std::uint64_t* in, int shift, int words, std::uint64_t* __restrict out, int first, int last) {
   const std::uint64_t* __restrict from = in + shift / 64;
-  const int count = words - shift / 64;
+  const int count = words - shift / 64;  // that there are in `from`
   const int bits = shift % 64;
   if (bits == 0) {
-    for (int i = 0; i < count; ++i) out[i] |= from[i];
+    for (int i = first; i <= std::min(last, count - 1); ++i) out[i] |= from[i];
     return;
   }
-  for (int i = 0; i + 1 < count; ++i) out[i] |= from[i] >> bits | from[i + 1] << (64 - bits);
-  if (count > 0) out[count - 1] |= from[count - 1] >> bits;
+  for (int i = first; i <= std::min(last, count - 2); ++i) out[i] |= from[i] >> bits | from[i + 1] << (64 - bits);
+  if (first < count && count - 1 <= last) out[count - 1] |= from[count - 1] >> bits;
 }
 
 }  // namespace espalier
