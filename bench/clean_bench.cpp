@@ -65,7 +65,7 @@ int run(std::int64_t target, int repetitions) {
     time_step("weld", [&] { mesh = welded(tube); });
     time_step("duplicate faces", [&] { mesh = without_duplicate_faces(mesh); });
     time_step("degenerate faces", [&] { mesh = without_degenerate_faces(mesh); });
-    time_step("simplify to working size", [&] { mesh = simplified(mesh, kWorkingFactor * target); });
+    time_step("simplify to working size", [&] { mesh = roughly_simplified(mesh, kWorkingFactor * target); });
     visibility = made_up(mesh, nullptr);
     HiddenFaceOptions hidden;
     hidden.views = visibility.views;

@@ -94,7 +94,7 @@ Mesh clean_steps(const Mesh& given, const std::function<Seen(const Mesh&)>& look
   table.time("duplicate faces", [&] { mesh = without_duplicate_faces(mesh); });
   table.time("degenerate faces", [&] { mesh = without_degenerate_faces(mesh); });
   const std::int64_t working = std::max(kWorkingLeast, target * kWorkingFactor);
-  table.time("simplify to working size", [&] { mesh = simplified(mesh, working); });
+  table.time("simplify to working size", [&] { mesh = roughly_simplified(mesh, working); });
   Seen seen;
   table.time("look from all around", [&] { seen = look(mesh); });
   HiddenFaceOptions hidden;

@@ -71,7 +71,7 @@ class Cleaner {
     if (!options_.drop_hidden || !count_views_) return;
     const Part first(monitor_, 5, 30);
     const std::int64_t working = std::max(kWorkingLeast, std::min(target_, mesh_.face_count()) * kWorkingFactor);
-    if (mesh_.face_count() > working) mesh_ = simplified(mesh_, working, &first);
+    if (mesh_.face_count() > working) mesh_ = roughly_simplified(mesh_, working, &first);
     const Part look(monitor_, 30, 70);
     const Visibility visibility = count_views_(mesh_, &look);
     const Part part(monitor_, 70, 78);

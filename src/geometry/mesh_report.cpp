@@ -72,7 +72,7 @@ MeshReport report_of(const Mesh& mesh) {
   const MeshEdges edges = edges_of(plain.faces, plain.vertex_count());
   count_edges(plain, edges, report);
   report.components = edge_components(edges, plain.face_count()).count;
-  for (const std::uint8_t mark : non_manifold_vertices(edges, plain.faces, plain.vertex_count())) {
+  for (const std::uint8_t mark : non_manifold_vertices(edges, plain.faces, corners_around(plain.faces, plain.vertex_count()))) {
     report.non_manifold_vertices += mark;
   }
   report.degenerate_by_index = mesh.face_count() - plain.face_count();

@@ -35,7 +35,22 @@ struct MeshEdges {
 // Corner indices stay within 31 bits.
 inline constexpr std::int64_t kMaxFaces = 700'000'000;
 
-// Disjoint sets (union by size, path halving).
+// The corners at each vertex, ascending.
+struct VertexCorners {
+  std::vector<std::int32_t> first;    // [V + 1] where a vertex's corners start in `corners`
+  std::vector<std::int32_t> corners;  // [F * 3]
+
+  [[nodiscard]] std::span<const std::int32_t> of(std::int32_t vertex) const {
+    const auto at = static_cast<std::size_t>(vertex);
+    return {corners.data() + first[at], static_cast<std::size_t>(first[at + 1] - first[at])};
+  }
+};
+
+// faces as for edges_of.
+[[nodiscard]] VertexCorners corners_around(std::span<const std::int32_t> faces, std::int64_t vertices);
+
+// Disjoint sets. Threads may call `find` and `join` at the same time; the sets do not depend on the order of the calls. The
+// root of a set is its first item (links by number, path halving).
 class UnionFind {
  public:
   explicit UnionFind(std::int64_t items);
@@ -45,7 +60,7 @@ class UnionFind {
   [[nodiscard]] std::vector<std::int32_t> labels(std::int32_t& count);
 
  private:
-  std::vector<std::int32_t> parent_, size_;
+  std::vector<std::int32_t> parent_;
 };
 
 struct Components {
@@ -59,8 +74,8 @@ struct Components {
 [[nodiscard]] Components vertex_components(std::span<const std::int32_t> faces, std::int64_t vertices);
 
 // Vertices around which the faces are no single fan (an edge of more than two faces, or several fans that touch in a
-// point): [V] 1 or 0.
+// point): [V] 1 or 0. No face may name a vertex twice.
 [[nodiscard]] std::vector<std::uint8_t> non_manifold_vertices(const MeshEdges& edges, std::span<const std::int32_t> faces,
-                                                              std::int64_t vertices);
+                                                              const VertexCorners& around);
 
 }  // namespace espalier

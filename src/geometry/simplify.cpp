@@ -1,10 +1,15 @@
 #include "geometry/simplify.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
+#include <cstdio>
+#include <ctime>
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "geometry/collapse.h"
@@ -14,14 +19,21 @@
 
 namespace espalier {
 namespace {
+struct Lap {
+  const char* n;
+  std::clock_t t = std::clock();
+  ~Lap() { fprintf(stderr, "   %s %.3f\n", n, double(std::clock() - t) / CLOCKS_PER_SEC); }
+};
 
 constexpr std::int64_t kGrain = 8192;
-constexpr std::int64_t kBlockFaces = 24576;  // a block and its queue stay in a core's cache
+constexpr std::int64_t kBlockFaces = 8192;  // many more blocks than cores, and each stays in a core's cache
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 // Weight of an opening's outline against the surface, per squared length of an edge.
 constexpr double kOutlineWeight = 10.0;
-// Blocks stop at this many times the faces asked for.
-constexpr std::int64_t kBlocksStopAt = 3;
+// Blocks stop at this many times the faces asked for, but for rough results.
+constexpr double kBlocksStopAt = 1.4;
+// What is rough has at most this many times the faces asked for.
+constexpr double kRough = 1.1;
 // Share of the free vertices that a round takes at most. Vertices where blocks meet wait for the next round; what lies between
 // must not pay for them.
 constexpr double kRoundShare = 0.75;
@@ -49,7 +61,7 @@ struct Work {
 };
 
 // Distance quadrics of the faces around each vertex, and of planes upright on the openings' edges.
-void add_quadrics(Work& work, const MeshEdges& edges, std::span<const std::int32_t> faces) {
+void add_quadrics(Work& work, const MeshEdges& edges, const VertexCorners& around, std::span<const std::int32_t> faces) {
   auto& points = work.mesh.points;
   auto& quadrics = work.mesh.quadrics;
   quadrics.resize(points.size());
@@ -64,7 +76,9 @@ void add_quadrics(Work& work, const MeshEdges& edges, std::span<const std::int32
     if (!(twice_area > 0)) return;
     of_face[at(f)] = Quadric::plane(cross / twice_area, points[at(faces[at(3 * f)])], 0.5 * twice_area);
   });
-  for (std::size_t c = 0; c < faces.size(); ++c) quadrics[at(faces[c])] += of_face[c / 3];
+  parallel_for(static_cast<std::int64_t>(points.size()), kGrain, [&](std::int64_t v) {
+    for (const std::int32_t c : around.of(static_cast<std::int32_t>(v))) quadrics[at(v)] += of_face[at(c / 3)];
+  });
   for (std::int32_t e = 0; e < edges.count(); ++e) {
     if (edges.degree(e) != 1) continue;
     const std::int32_t a = edges.ends[at(2 * std::int64_t{e})];
@@ -79,10 +93,9 @@ void add_quadrics(Work& work, const MeshEdges& edges, std::span<const std::int32
   }
 }
 
-void mark_kinds(Work& work, const MeshEdges& edges, std::span<const std::int32_t> faces) {
-  const auto vertices = static_cast<std::int64_t>(work.mesh.points.size());
-  const std::vector<std::uint8_t> complex = non_manifold_vertices(edges, faces, vertices);
-  work.mesh.kinds.assign(at(vertices), kFree);
+void mark_kinds(Work& work, const MeshEdges& edges, const VertexCorners& around, std::span<const std::int32_t> faces) {
+  const std::vector<std::uint8_t> complex = non_manifold_vertices(edges, faces, around);
+  work.mesh.kinds.assign(complex.size(), kFree);
   for (std::size_t v = 0; v < complex.size(); ++v) {
     if (complex[v] != 0) work.mesh.kinds[v] = kComplex;
   }
@@ -98,12 +111,13 @@ Work start_work(const Mesh& mesh) {
   for (int k = 0; k < 3; ++k) work.centre[k] = 0.5 * (box.low[at(k)] + box.high[at(k)]);
   if (const double diagonal = box.diagonal(); diagonal > 0) work.unit = diagonal;
   work.mesh.points.resize(at(mesh.vertex_count()));
-  for (std::int32_t v = 0; v < mesh.vertex_count(); ++v) {
-    work.mesh.points[at(v)] = (point_of(mesh, v) - work.centre) / work.unit;
-  }
+  parallel_for(mesh.vertex_count(), kGrain, [&](std::int64_t v) {
+    work.mesh.points[at(v)] = (point_of(mesh, static_cast<std::int32_t>(v)) - work.centre) / work.unit;
+  });
   // A face that names a vertex twice has no part in the surface.
   std::vector<std::int32_t> faces;
   faces.reserve(mesh.faces.size());
+  work.mesh.faces.reserve(at(mesh.face_count()));
   for (std::int64_t f = 0; f < mesh.face_count(); ++f) {
     const std::int32_t* const face = face_of(mesh, f);
     if (face[0] == face[1] || face[1] == face[2] || face[2] == face[0]) continue;
@@ -113,8 +127,9 @@ Work start_work(const Mesh& mesh) {
   work.colours = mesh.colours;
   work.normals = mesh.normals;
   const MeshEdges edges = edges_of(faces, mesh.vertex_count());
-  mark_kinds(work, edges, faces);
-  add_quadrics(work, edges, faces);
+  const VertexCorners around = corners_around(faces, mesh.vertex_count());
+  mark_kinds(work, edges, around, faces);
+  add_quadrics(work, edges, around, faces);
   return work;
 }
 
@@ -143,6 +158,33 @@ std::uint64_t spread(std::uint64_t x) {
   return (x | x << 2U) & 0x09249249U;
 }
 
+// Radix sort by the 30 bits from bit 32 up; it is stable, so equal ones stay in order.
+void sort_by_place(std::vector<std::uint64_t>& keys) {
+  constexpr std::int64_t kChunk = 65536;
+  constexpr std::size_t kDigits = 1024;
+  const auto count = static_cast<std::int64_t>(keys.size());
+  const std::int64_t chunks = (count + kChunk - 1) / kChunk;
+  std::vector<std::array<std::int64_t, kDigits>> starts(at(chunks));
+  std::vector<std::uint64_t> other(keys.size());
+  for (unsigned bit = 32; bit < 62; bit += 10) {
+    const auto digit = [bit](std::uint64_t key) { return key >> bit & (kDigits - 1); };
+    parallel_for(chunks, 1, [&](std::int64_t c) {
+      starts[at(c)].fill(0);
+      for (std::int64_t i = c * kChunk; i < std::min(count, (c + 1) * kChunk); ++i) ++starts[at(c)][digit(keys[at(i)])];
+    });
+    std::int64_t sum = 0;
+    for (std::size_t d = 0; d < kDigits; ++d) {
+      for (auto& start : starts) sum += std::exchange(start[d], sum);
+    }
+    parallel_for(chunks, 1, [&](std::int64_t c) {
+      for (std::int64_t i = c * kChunk; i < std::min(count, (c + 1) * kChunk); ++i) {
+        other[at(starts[at(c)][digit(keys[at(i)])]++)] = keys[at(i)];
+      }
+    });
+    keys.swap(other);
+  }
+}
+
 // Faces in the order of a space-filling curve through their centres; the curve starts elsewhere in every round, so that
 // blocks do not meet at the same places twice.
 std::vector<std::int32_t> along_curve(const CollapseMesh& mesh, int round) {
@@ -159,18 +201,9 @@ std::vector<std::int32_t> along_curve(const CollapseMesh& mesh, int round) {
     }
     keys[at(f)] = key << 32U | static_cast<std::uint64_t>(f);
   });
-  // Radix sort of the 30 bits above the index; it is stable, so equal keys stay in order.
-  std::vector<std::uint64_t> other(keys.size());
-  for (unsigned bit = 32; bit < 62; bit += 10) {
-    std::array<std::int64_t, 1025> first{};
-    for (const std::uint64_t key : keys) ++first[(key >> bit & 1023U) + 1];
-    std::partial_sum(first.begin(), first.end(), first.begin());
-    for (const std::uint64_t key : keys) other[at(first[key >> bit & 1023U]++)] = key;
-    keys.swap(other);
-  }
+  sort_by_place(keys);
   std::vector<std::int32_t> order(keys.size());
-  std::transform(keys.begin(), keys.end(), order.begin(),
-                 [](std::uint64_t k) { return static_cast<std::int32_t>(k & 0xFFFFFFFFU); });
+  parallel_for(faces, kGrain, [&](std::int64_t i) { order[at(i)] = static_cast<std::int32_t>(keys[at(i)] & 0xFFFFFFFFU); });
   return order;
 }
 
@@ -189,14 +222,11 @@ class BlockRound {
     const auto begin_of = [&](std::int64_t b) { return faces * b / count; };
     // The block that owns each vertex, or -2 for one that several use.
     std::vector<std::int32_t> owner(work.mesh.points.size(), -1);
-    for (std::int64_t b = 0; b < count; ++b) {
+    parallel_for(count, 1, [&](std::int64_t b) {
       for (std::int64_t i = begin_of(b); i < begin_of(b + 1); ++i) {
-        for (const std::int32_t v : work.mesh.faces[at(order[at(i)])]) {
-          if (owner[at(v)] == -1) owner[at(v)] = static_cast<std::int32_t>(b);
-          if (owner[at(v)] != b) owner[at(v)] = -2;
-        }
+        for (const std::int32_t v : work.mesh.faces[at(order[at(i)])]) claim(owner[at(v)], static_cast<std::int32_t>(b));
       }
-    }
+    });
     std::vector<std::int32_t> local(work.mesh.points.size(), -1);  // only a vertex's owner reads and writes it
     parallel_for(count, 1, [&](std::int64_t b) {
       if (course_.monitor != nullptr) course_.monitor->check();
@@ -204,8 +234,8 @@ class BlockRound {
     });
   }
 
-  // Collapses in all blocks under a common limit on the error, which is raised until at most `stop` faces are left or the
-  // round's share is done. No block goes far below its own share, however flat it is.
+  // Collapses in all blocks under a common limit on the error, which is raised until `stop` faces are left or the round's
+  // share is done. No block goes far below its own share, however flat it is.
   void run(std::int64_t stop) {
     std::int64_t free = 0;
     for (const Block& block : blocks_) {
@@ -220,25 +250,47 @@ class BlockRound {
       const auto faces = static_cast<double>(blocks_[b].collapser->face_count());
       least[b] = static_cast<std::int64_t>(0.4 * faces * static_cast<double>(target) / total);
     }
-    constexpr double kStep = 4;
+    constexpr double kStep = 2;
     constexpr double kLast = 1;
     double limit = 0;
-    while (face_count() > target) {
+    while (face_count() > target + target / 200) {
       course_.at(face_count());
+      // Blocks that have something to do under the limit share what is to go by their sizes, so that it is never too much.
       double lowest = kNoLimit;
+      std::int64_t busy = 0;
+      std::vector<std::int64_t> until = least;
       for (std::size_t b = 0; b < blocks_.size(); ++b) {
         const Collapser& collapser = *blocks_[b].collapser;
-        if (collapser.face_count() > least[b]) lowest = std::min(lowest, collapser.next_cost());
+        const bool open = collapser.face_count() > least[b];
+        if (open) lowest = std::min(lowest, collapser.next_cost());
+        if (open && collapser.next_cost() <= limit) busy += collapser.face_count();
       }
       if (lowest >= kLast) break;
-      limit = kStep * std::max(limit, lowest);
+      if (busy == 0) {
+        limit = kStep * std::max(limit, lowest);
+        continue;
+      }
+      const double share = static_cast<double>(face_count() - target) / static_cast<double>(busy);
+      for (std::size_t b = 0; b < blocks_.size(); ++b) {
+        const auto faces = blocks_[b].collapser->face_count();
+        until[b] = std::max(least[b], faces - 1 - static_cast<std::int64_t>(share * static_cast<double>(faces)));
+      }
       parallel_for(static_cast<std::int64_t>(blocks_.size()), 1,
-                   [&](std::int64_t b) { blocks_[at(b)].collapser->run(limit, least[at(b)], course_.monitor); });
+                   [&](std::int64_t b) { blocks_[at(b)].collapser->run(limit, until[at(b)], course_.monitor); });
     }
     write_back();
   }
 
  private:
+  // Whichever block comes first, the outcome is the same.
+  static void claim(std::int32_t& owner, std::int32_t block) {
+    const std::atomic_ref shared(owner);
+    std::int32_t known = -1;
+    if (shared.load(std::memory_order_relaxed) == block) return;
+    if (shared.compare_exchange_strong(known, block, std::memory_order_relaxed)) return;
+    if (known != block) shared.store(-2, std::memory_order_relaxed);
+  }
+
   [[nodiscard]] std::int64_t face_count() const {
     std::int64_t sum = 0;
     for (const Block& block : blocks_) sum += block.collapser->face_count();
@@ -257,6 +309,7 @@ class BlockRound {
     shared.erase(std::unique(shared.begin(), shared.end()), shared.end());
     block.vertices = shared;
     CollapseMesh mesh;
+    mesh.faces.reserve(faces.size());
     for (const std::int32_t f : faces) {
       auto face = work_.mesh.faces[at(f)];
       for (std::int32_t& v : face) {
@@ -273,6 +326,9 @@ class BlockRound {
       }
       mesh.faces.push_back(face);
     }
+    mesh.points.reserve(block.vertices.size());
+    mesh.quadrics.reserve(block.vertices.size());
+    mesh.kinds.reserve(block.vertices.size());
     for (std::size_t i = 0; i < block.vertices.size(); ++i) {
       const std::size_t v = at(block.vertices[i]);
       mesh.points.push_back(work_.mesh.points[v]);
@@ -284,8 +340,11 @@ class BlockRound {
   }
 
   void write_back() {
-    work_.mesh.faces.clear();
-    for (Block& block : blocks_) {
+    std::vector<std::int64_t> first(blocks_.size() + 1, 0);
+    for (std::size_t b = 0; b < blocks_.size(); ++b) first[b + 1] = first[b] + blocks_[b].collapser->face_count();
+    work_.mesh.faces.resize(at(first.back()));
+    parallel_for(static_cast<std::int64_t>(blocks_.size()), 1, [&](std::int64_t b) {
+      Block& block = blocks_[at(b)];
       const CollapseMesh& mesh = block.collapser->mesh();
       for (std::size_t i = 0; i < block.vertices.size(); ++i) {
         if ((mesh.kinds[i] & kLocked) != 0) continue;
@@ -294,13 +353,14 @@ class BlockRound {
         work_.mesh.quadrics[v] = mesh.quadrics[i];
         work_.mesh.kinds[v] = mesh.kinds[i];
       }
+      auto place = work_.mesh.faces.begin() + first[at(b)];
       for (auto face : mesh.faces) {
         if (face[0] < 0) continue;
         for (std::int32_t& v : face) v = block.vertices[at(v)];
-        work_.mesh.faces.push_back(face);
+        *place++ = face;
       }
       block.collapser.reset();
-    }
+    });
   }
 
   Work& work_;
@@ -376,7 +436,8 @@ bool split_fans(Work& work) {
     work.mesh.faces[c / 3][c % 3] = vertex;
   }
   faces = flat_faces(work.mesh);
-  mark_kinds(work, edges_of(faces, static_cast<std::int64_t>(work.mesh.points.size())), faces);
+  const auto now = static_cast<std::int64_t>(work.mesh.points.size());
+  mark_kinds(work, edges_of(faces, now), corners_around(faces, now), faces);
   return split;
 }
 
@@ -431,7 +492,9 @@ std::int64_t faces_after(std::int64_t faces, double ratio) {
   return std::max<std::int64_t>(1, std::llround((1 - ratio) * static_cast<double>(faces)));
 }
 
-Mesh simplified(const Mesh& mesh, std::int64_t target_faces, const Monitor* monitor) {
+namespace {
+
+void check_request(const Mesh& mesh, std::int64_t target_faces) {
   check_mesh(mesh, "simplify");
   if (mesh.faces.empty()) fail(ErrorCode::invalid_argument, "simplify: the mesh has no faces");
   if (target_faces < 1) fail(ErrorCode::invalid_argument, "simplify: ", target_faces, " faces asked for; at least 1 is needed");
@@ -439,21 +502,44 @@ Mesh simplified(const Mesh& mesh, std::int64_t target_faces, const Monitor* moni
     fail(ErrorCode::unsupported,
          "simplify: the mesh has texture coordinates, which do not survive; simplify before unwrapping");
   }
+}
+
+// Works in blocks until `stop` faces are left, or more when too much is locked. A round is not worth its while below `least`
+// times as many.
+void collapse_in_blocks(Work& work, std::int64_t stop, double least, const Course& course) {
+  for (int round = 0; round < 8; ++round) {
+    const auto faces = static_cast<std::int64_t>(work.mesh.faces.size());
+    if (faces < 4 * kBlockFaces || static_cast<double>(faces) < least * static_cast<double>(stop)) break;
+    BlockRound(work, round, course).run(stop);
+    if (static_cast<std::int64_t>(work.mesh.faces.size()) > faces - faces / 20) break;
+  }
+}
+
+}  // namespace
+
+Mesh simplified(const Mesh& mesh, std::int64_t target_faces, const Monitor* monitor) {
+  check_request(mesh, target_faces);
   if (mesh.face_count() <= target_faces) return mesh;
   const Course course{monitor, mesh.face_count(), target_faces};
   course.at(mesh.face_count());
   Work work = start_work(mesh);
-  for (int round = 0; round < 8; ++round) {
-    const auto faces = static_cast<std::int64_t>(work.mesh.faces.size());
-    const std::int64_t stop = kBlocksStopAt * target_faces;
-    if (faces < 2 * kBlockFaces || 2 * faces < 3 * stop) break;
-    BlockRound(work, round, course).run(stop);
-    if (static_cast<std::int64_t>(work.mesh.faces.size()) > faces - faces / 5) break;  // too much is locked
-  }
+  collapse_in_blocks(work, static_cast<std::int64_t>(kBlocksStopAt * static_cast<double>(target_faces)), 1.5, course);
   collapse_whole(work, target_faces, course);
   const auto left = [&] { return static_cast<std::int64_t>(work.mesh.faces.size()); };
   if (left() > target_faces && split_fans(work)) collapse_whole(work, target_faces, course);
   if (left() > target_faces) drop_pieces(work, target_faces);
+  return finished(work);
+}
+
+Mesh roughly_simplified(const Mesh& mesh, std::int64_t target_faces, const Monitor* monitor) {
+  check_request(mesh, target_faces);
+  if (mesh.face_count() <= target_faces) return mesh;
+  const Course course{monitor, mesh.face_count(), target_faces};
+  course.at(mesh.face_count());
+  Work work = start_work(mesh);
+  collapse_in_blocks(work, target_faces, kRough, course);
+  if (static_cast<double>(work.mesh.faces.size()) > kRough * static_cast<double>(target_faces))
+    return simplified(finished(work), target_faces, monitor);
   return finished(work);
 }
 
