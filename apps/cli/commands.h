@@ -13,5 +13,6 @@ int render(const Settings& settings);
 int info(const Settings& settings);
 int bench(const Settings& settings);
 int doctor(const Settings& settings);
+int serve(const Settings& settings);
 
 }  // namespace espalier::cli

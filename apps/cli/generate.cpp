@@ -24,6 +24,8 @@ void check_usage(const Settings& s) {
   check_outputs(s, inputs);
 }
 
+Background background_of(const Settings& s) { return s.no_preprocess ? Background::none : s.background; }
+
 SamplerRequest with_preset(const SamplerRequest& asked, SamplerPreset preset, const SamplerRequest& app) {
   SamplerRequest request = asked;
   if (preset == SamplerPreset::checkpoint) return request;
@@ -42,7 +44,7 @@ Request request_of(const Settings& s) {
   request.structure = with_preset(s.structure, s.preset, app_structure_settings());
   request.latent = with_preset(s.latent, s.preset, app_latent_settings());
   request.multi_image = s.multi_image;
-  request.background = s.no_preprocess ? Background::none : Background::automatic;
+  request.background = background_of(s);
   request.mesh = formats.mesh;
   request.gaussians = formats.gaussians;
   request.radiance_field = formats.radiance_field;
@@ -149,7 +151,7 @@ int preprocess(const Settings& settings) {
   std::error_code ignored;
   if (fs::equivalent(output, settings.images.front(), ignored)) throw UsageError(output.string() + " is both input and output");
   ProgressPrinter printer(false);
-  const Background background = settings.no_preprocess ? Background::none : Background::automatic;
+  const Background background = background_of(settings);
   for (const std::string& notice : Pipeline::preprocess(settings.images.front(), background, output)) printer.message(notice);
   return 0;
 }

@@ -57,8 +57,9 @@ int run(int argc, char** argv) {
   }
   const CLI::App* chosen = chosen_command(app);
   if (chosen == nullptr) {
-    return wrong_usage(
-        nullptr, "no command is given; one of generate, export, render, check, preprocess, info, bench, doctor is needed");
+    std::string names;
+    for (const Command& command : commands()) names += (names.empty() ? "" : ", ") + std::string(command.name);
+    return wrong_usage(nullptr, "no command is given; one of " + names + " is needed");
   }
   try {
     for (const Command& command : commands()) {

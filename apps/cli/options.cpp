@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <optional>
 #include <sstream>
@@ -197,6 +198,8 @@ constexpr std::array presets{Choice<SamplerPreset>{"checkpoint", SamplerPreset::
 constexpr std::array multi_image_modes{Choice<MultiImageMode>{"stochastic", MultiImageMode::stochastic},
                                        Choice<MultiImageMode>{"multidiffusion", MultiImageMode::multidiffusion}};
 
+constexpr std::array backgrounds{Choice<Background>{"automatic", Background::automatic},
+                                 Choice<Background>{"alpha", Background::alpha}, Choice<Background>{"none", Background::none}};
 constexpr std::array bake_modes{Choice<BakeMode>{"fast", BakeMode::fast}, Choice<BakeMode>{"best", BakeMode::best}};
 constexpr std::array bake_sources{Choice<bool>{"gaussians", false}, Choice<bool>{"radiance-field", true}};
 constexpr std::array texture_formats{Choice<TextureFormat>{"png", TextureFormat::png},
@@ -220,6 +223,7 @@ constexpr const char* finish_group = "Mesh and texture";
 constexpr const char* picture_group = "Pictures";
 constexpr const char* sampling_group = "Sampling";
 constexpr const char* machine_group = "Checkpoint and machine";
+constexpr const char* server_group = "Server";
 constexpr const char* report_group = "Reports";
 constexpr const char* of_the_preset = "the preset's";
 
@@ -236,7 +240,8 @@ std::vector<Option> file_options() {
        "Meshes (.glb, .gltf, .obj, .stl, .ply), Gaussians (.ply, .spz, .splat) and what --save-asset wrote.",
        paths("FILE", &Settings::inputs)},
       {"-o,--output", files_group, generate_bit | export_bit | preprocess_bit, "", "",
-       "A file to write; repeat it for several. .glb, .gltf, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the mesh, .ply, "
+       "A file to write; repeat it for several. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the "
+       "mesh, .ply, "
        ".spz "
        "and .splat the Gaussians. preprocess: .png.",
        paths("FILE", &Settings::outputs)},
@@ -262,6 +267,10 @@ std::vector<Option> file_options() {
        "Also write everything that was decoded, for espalier export (.safetensors).", path("FILE", &Settings::save_asset)},
       {"--from-latent", files_group, generate_bit, "", "",
        "Decode what --save-latent wrote, instead of sampling; takes no pictures.", path("FILE", &Settings::from_latent)},
+      {"--background", files_group, generate_bit | preprocess_bit, "ESPALIER_BACKGROUND", "automatic",
+       "automatic: the pictures' alpha channel if they have one, else a plain background is removed. alpha: a picture without "
+       "transparency is refused. none: as --no-preprocess.",
+       choice(&Settings::background, backgrounds)},
       {"--no-preprocess", files_group, generate_bit | preprocess_bit, "ESPALIER_NO_PREPROCESS", "",
        "Take the pictures as they are: no background removal, no crop to the object.", flag(&Settings::no_preprocess)},
   };
@@ -385,23 +394,114 @@ std::vector<Option> sampling_options() {
 
 std::vector<Option> machine_options() {
   return {
-      {"--model,--checkpoint", machine_group, generate_bit | export_bit, "ESPALIER_MODEL",
+      {"--model,--checkpoint", machine_group, generate_bit | export_bit | serve_bit, "ESPALIER_MODEL",
        "the checkpoint that ships with the program", "Folder of a TRELLIS checkpoint (with pipeline.json).",
        path("FOLDER", &Settings::model)},
       {"CHECKPOINT", machine_group, info_bit, "ESPALIER_MODEL", "the checkpoint that ships with the program",
        "Folder of a TRELLIS checkpoint (with pipeline.json).", path("FOLDER", &Settings::model)},
-      {"--image-encoder", machine_group, generate_bit | export_bit | info_bit, "ESPALIER_IMAGE_ENCODER",
+      {"--image-encoder", machine_group, generate_bit | export_bit | info_bit | serve_bit, "ESPALIER_IMAGE_ENCODER",
        "looked for beside the checkpoint", "DINOv2 weights (.safetensors).", path("FILE", &Settings::image_encoder)},
-      {"--device", machine_group, generate_bit | export_bit | render_bit | bench_bit | doctor_bit, "ESPALIER_DEVICE", "auto",
-       "Where to compute.", device()},
-      {"--precision", machine_group, generate_bit | export_bit | bench_bit, "ESPALIER_PRECISION", "auto",
+      {"--device", machine_group, generate_bit | export_bit | render_bit | bench_bit | doctor_bit | serve_bit,
+       "ESPALIER_DEVICE", "auto", "Where to compute.", device()},
+      {"--precision", machine_group, generate_bit | export_bit | bench_bit | serve_bit, "ESPALIER_PRECISION", "auto",
        "full: float32. half: float16 on a card, bfloat16 products on processors that have them. auto: half on a card, full on "
        "the CPU.",
        choice(&Settings::precision, precisions)},
-      {"--vram-tier", machine_group, generate_bit | export_bit, "ESPALIER_VRAM_TIER", "auto",
+      {"--vram-tier", machine_group, generate_bit | export_bit | serve_bit, "ESPALIER_VRAM_TIER", "auto",
        "How many weights stay in memory: all (high), those of a stage (medium), those of a network, with tiled decoding (low). "
        "auto: by the memory that is free.",
        choice(&Settings::tier, tiers)},
+  };
+}
+
+// Numbers of `scale` bytes each.
+Value bytes(const char* name, double low, double high, double scale, std::uint64_t server::ServeOptions::*field) {
+  const std::string range = "a number from " + in_words(low) + " to " + in_words(high);
+  return {.name = name, .range = range, .set = [=](Settings& s, const std::string& text) {
+            s.serve.*field = static_cast<std::uint64_t>(scale * parse_in_range(text, low, high, range));
+          }};
+}
+
+Value api_key() {
+  const std::string range = "8 to 200 visible ASCII characters";
+  return {.name = "KEY", .range = range, .set = [=](Settings& s, const std::string& text) {
+            const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+            if (!visible || text.size() < 8 || text.size() > 200) throw UsageError("the key is not " + range);
+            s.serve.api_key = text;
+          }};
+}
+
+Value origins() {
+  const std::string range = "http://HOST[:PORT] or https://HOST[:PORT]";
+  return {.name = "ORIGIN",
+          .range = range,
+          .set =
+              [=](Settings& s, const std::string& text) {
+                const auto scheme = text.starts_with("https://") ? 8U : text.starts_with("http://") ? 7U : 0U;
+                if (scheme == 0 || text.size() == scheme || text.find('/', scheme) != std::string::npos)
+                  refuse(text, "not ", range);
+                s.serve.allowed_origins.push_back(text);
+              },
+          .repeats = true};
+}
+
+std::vector<Option> server_options() {
+  const auto host = [](Settings& s) -> std::string& { return s.serve.host; };
+  return {
+      {"--host",
+       server_group,
+       serve_bit,
+       "ESPALIER_HOST",
+       "127.0.0.1",
+       "Address to listen at. One that other machines can reach needs --api-key or --no-auth.",
+       {.name = "ADDRESS",
+        .range = "",
+        .set =
+            [=](Settings& s, const std::string& text) {
+              if (text.empty()) throw UsageError("the address is empty");
+              host(s) = text;
+            }}},
+      {"--port", server_group, serve_bit, "ESPALIER_PORT", "7860", "Port to listen at; 0: one that is free.",
+       number<int>(
+           "N", 0, 65535, [](Settings & s) -> auto& { return s.serve.port; })},
+      {"--api-key", server_group, serve_bit, "ESPALIER_API_KEY", "",
+       "Ask every client for this key. Other users of this machine can see the command line, not the variable.", api_key()},
+      {"--no-auth", server_group, serve_bit, "", "", "Let everybody in who can reach the address.",
+       flag([](Settings & s) -> auto& { return s.serve.no_auth; })},
+      {"--allow-origin", server_group, serve_bit, "", "", "Let the page of another server use this one; may be repeated.",
+       origins()},
+      {"--data",
+       server_group,
+       serve_bit,
+       "ESPALIER_DATA",
+       "$XDG_DATA_HOME/espalier, or ~/.local/share/espalier",
+       "Folder of jobs and their files.",
+       {.name = "FOLDER",
+        .range = "",
+        .set =
+            [](Settings& s, const std::string& text) {
+              if (text.empty()) throw UsageError("the name is empty");
+              s.serve.data = text;
+            }}},
+      {"--keep-alive", server_group, serve_bit, "ESPALIER_KEEP_ALIVE", "15",
+       "Minutes without a job after which the weights leave memory; the next job loads them again.",
+       number<double>(
+           "MIN", 0.0, 525600.0, [](Settings & s) -> auto& { return s.serve.keep_alive_minutes; })},
+      {"--max-queue", server_group, serve_bit, "ESPALIER_MAX_QUEUE", "200", "Jobs that may wait; more are refused.",
+       number<int>(
+           "N", 1, 100000, [](Settings & s) -> auto& { return s.serve.max_queue; })},
+      {"--max-upload", server_group, serve_bit, "ESPALIER_MAX_UPLOAD", "64", "MiB that one request may bring.",
+       bytes("MIB", 0.01, 65536, 1048576.0, &server::ServeOptions::max_upload_bytes)},
+      {"--keep-days", server_group, serve_bit, "ESPALIER_KEEP_DAYS", "30", "Days after which ended jobs are removed; 0: never.",
+       number<double>(
+           "DAYS", 0.0, 36500.0, [](Settings & s) -> auto& { return s.serve.keep_days; })},
+      {"--keep-size", server_group, serve_bit, "ESPALIER_KEEP_SIZE", "20",
+       "GiB of files of all jobs, above which the oldest that ended are removed; 0: no limit.",
+       bytes("GIB", 0.0, 1048576, 1073741824.0, &server::ServeOptions::keep_bytes)},
+      {"--client-timeout", server_group, serve_bit, "ESPALIER_CLIENT_TIMEOUT", "20",
+       "Seconds that a client may take for its headers, and for a body or a download beyond what 8 KiB/s take.",
+       number<double>(
+           "S", 0.1, 3600.0, [](Settings & s) -> auto& { return s.serve.client_seconds; })},
   };
 }
 
@@ -501,6 +601,7 @@ std::span<const Command> commands() {
       Command{export_bit, "export", "Writes a saved asset or latent again, without sampling, or Gaussians in another format",
               &export_asset},
       Command{render_bit, "render", "Draws views, turntables and contact sheets of an asset, a mesh or Gaussians", &render},
+      Command{serve_bit, "serve", "Serves the studio: the page in the browser and the HTTP interface", &serve},
       Command{check_bit, "check", "Reports on the mesh or the Gaussians in a file", &check},
       Command{info_bit, "info", "Lists what a checkpoint holds and checks it", &info},
       Command{bench_bit, "bench", "Times every stage on the workload of docs/performance.md", &bench},
@@ -519,8 +620,8 @@ std::string Option::description() const {
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
-    for (auto part :
-         {file_options(), finish_options(), picture_options(), sampling_options(), machine_options(), report_options()}) {
+    for (auto part : {file_options(), finish_options(), picture_options(), sampling_options(), server_options(),
+                      machine_options(), report_options()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;
@@ -530,6 +631,13 @@ const std::vector<Option>& option_table() {
 
 void add_commands(CLI::App& app, Settings& settings) {
   app.formatter(std::make_shared<WrappingFormatter>());
+  // What the default of --data is made from.
+  const auto variable = [](const char* name) -> std::string {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  settings.data_home = variable("XDG_DATA_HOME");
+  settings.home = variable("HOME");
   for (const Command& command : commands()) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     sub->set_help_flag("-h,--help", "Print this help.");

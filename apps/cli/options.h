@@ -22,6 +22,7 @@ enum CommandBit : unsigned {
   export_bit = 32,
   check_bit = 64,
   render_bit = 128,
+  serve_bit = 256,
 };
 
 struct Command {

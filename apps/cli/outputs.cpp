@@ -24,12 +24,13 @@ struct Ending {
   bool textured;  // can hold a texture
 };
 // Longer endings come before those that they end in.
-constexpr std::array kEndings{Ending{".glb", Content::mesh, true},       Ending{".gltf", Content::mesh, true},
-                              Ending{".obj.zip", Content::mesh, true},   Ending{".obj", Content::mesh, true},
-                              Ending{".3mf", Content::mesh, true},       Ending{".stl", Content::mesh, false},
-                              Ending{".mesh.ply", Content::mesh, false}, Ending{".ply", Content::gaussians, false},
-                              Ending{".spz", Content::gaussians, false}, Ending{".splat", Content::gaussians, false}};
-constexpr const char* kEndingsInWords = ".glb, .gltf, .obj, .obj.zip, .3mf, .stl, .mesh.ply, .ply, .spz, .splat";
+constexpr std::array kEndings{Ending{".glb", Content::mesh, true},        Ending{".gltf", Content::mesh, true},
+                              Ending{".gltf.zip", Content::mesh, true},   Ending{".obj.zip", Content::mesh, true},
+                              Ending{".obj", Content::mesh, true},        Ending{".3mf", Content::mesh, true},
+                              Ending{".stl", Content::mesh, false},       Ending{".mesh.ply", Content::mesh, false},
+                              Ending{".ply", Content::gaussians, false},  Ending{".spz", Content::gaussians, false},
+                              Ending{".splat", Content::gaussians, false}};
+constexpr const char* kEndingsInWords = ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl, .mesh.ply, .ply, .spz, .splat";
 
 const Ending* ending_of(const fs::path& path) {
   std::string name = path.filename().string();

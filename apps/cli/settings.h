@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "espalier/espalier.h"
+#include "server/serve.h"
 
 namespace espalier::cli {
 
@@ -36,7 +37,8 @@ struct Settings {
   SaveOptions save;
   std::filesystem::path preview, save_latent, from_latent, save_asset, turntable, sheet;
   std::vector<std::filesystem::path> inputs;  // of export, check and render
-  bool no_preprocess = false;
+  Background background = Background::automatic;
+  bool no_preprocess = false;  // as Background::none
 
   // How render draws.
   ViewRequest look;
@@ -63,6 +65,9 @@ struct Settings {
   std::string voxels = "12k";
   int repetitions = 5;
   bool quick = false;
+
+  server::ServeOptions serve;   // what belongs to the server alone
+  std::string data_home, home;  // of the environment, for the default of --data
 
   bool json = false;
   bool quiet = false;

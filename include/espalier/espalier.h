@@ -58,6 +58,7 @@ struct SamplerRequest {
 enum class MultiImageMode { stochastic, multidiffusion };
 enum class Background {
   automatic,  // use alpha if there is any, else remove a plain background
+  alpha,      // use the alpha channel; a picture without one is refused
   none,       // take the picture as it is
 };
 
@@ -109,11 +110,16 @@ struct Progress {
   double seconds_left = -1.0;  // estimate; negative while unknown
 };
 
+class Asset;
+
 // Callbacks run on the thread that called generate(). Default-constructed: silent and never cancelled.
 struct Observer {
   std::function<void(const Progress&)> progress{};
   std::function<bool()> cancelled{};                  // true: stop soon with ErrorCode::cancelled
   std::function<void(const std::string&)> message{};  // one-line notices and warnings
+  // What exists so far, as soon as it does: first with the Gaussians, then with the mesh, before finishing. The asset may be
+  // kept.
+  std::function<void(const Asset&)> partial{};
 };
 
 // ---- Results
@@ -204,9 +210,10 @@ class Asset {
   [[nodiscard]] MeshSummary mesh_summary() const;
   [[nodiscard]] GaussianSummary gaussian_summary() const;
 
-  // By extension: .glb, .gltf, .obj, .stl and .3mf hold the mesh (finished if it was), .obj.zip an .obj with its texture in one
-  // file; .ply, .spz and .splat the Gaussians, but .ply the mesh when the name ends in .mesh.ply or when no Gaussians were
-  // decoded. .gltf and a textured .obj come with further files beside them. Written atomically, what others name last.
+  // By extension: .glb, .gltf, .obj, .stl and .3mf hold the mesh (finished if it was), .obj.zip and .gltf.zip an .obj or .gltf
+  // with all that it names in one file; .ply, .spz and .splat the Gaussians, but .ply the mesh when the name ends in .mesh.ply
+  // or when no Gaussians were decoded. .gltf and a textured .obj come with further files beside them. Written atomically, what
+  // others name last.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
   // Voxels and latent, for Pipeline::decode.
   void save_latent(const std::filesystem::path& path) const;

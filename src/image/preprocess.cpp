@@ -17,14 +17,6 @@ constexpr int kSolid = 204;         // alpha above this (0.8 * 255) is object
 constexpr int kRemovalSide = 1024;  // opaque pictures are scaled down to this before removal
 constexpr double kFullCoverage = 0.9;
 
-bool has_alpha(const Picture& picture) {
-  if (picture.channels != 4) return false;
-  for (std::size_t i = 3; i < picture.pixels.size(); i += 4) {
-    if (picture.pixels[i] != 255) return true;
-  }
-  return false;
-}
-
 Picture without_alpha(const Picture& picture) {
   if (picture.channels == 3) return picture;
   Picture rgb(picture.width, picture.height, 3);
@@ -119,6 +111,14 @@ Picture before_black(const Picture& rgba) {
 
 const char* name_of(CutoutReport::Method method) {
   return method == CutoutReport::Method::alpha ? "alpha channel" : "plain background removed";
+}
+
+bool has_alpha(const Picture& picture) {
+  if (picture.channels != 4) return false;
+  for (std::size_t i = 3; i < picture.pixels.size(); i += 4) {
+    if (picture.pixels[i] != 255) return true;
+  }
+  return false;
 }
 
 PreparedPicture prepare_picture(const Picture& picture, int size) {

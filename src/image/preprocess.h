@@ -23,6 +23,9 @@ struct CutoutReport {
 // "alpha channel" or "plain background removed".
 [[nodiscard]] const char* name_of(CutoutReport::Method method);
 
+// True when some alpha of the picture is not 255.
+[[nodiscard]] bool has_alpha(const Picture& picture);
+
 struct PreparedPicture {
   Picture picture;  // RGB, size x size, the object in front of black
   Box object;       // the solid part (alpha > 204) of the cut-out: the picture, or its copy without background

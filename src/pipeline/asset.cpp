@@ -99,6 +99,10 @@ void write_gltf(const Asset::Data& data, const fs::path& path, const SaveOptions
   const Shown what = shown(data, path, options.texture);
   write_files(folder_of(path), encode_gltf(*what.mesh, glb_options(data, options, what), path.stem().string()));
 }
+void write_gltf_zip(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
+  const Shown what = shown(data, path, options.texture);
+  write_file(path, encode_zip(encode_gltf(*what.mesh, glb_options(data, options, what), path.stem().stem().string())));
+}
 void write_obj(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
   const Shown what = shown(data, path, without_webp(options.texture));
   if (what.texture.empty()) {
@@ -149,10 +153,11 @@ struct Writer {
   const char* ending;
   void (*write)(const Asset::Data&, const fs::path&, const SaveOptions&);
 };
-constexpr Writer kWriters[] = {{".glb", write_glb}, {".gltf", write_gltf},  {".obj.zip", write_obj_zip},   {".obj", write_obj},
-                               {".stl", write_stl}, {".3mf", write_3mf},    {".mesh.ply", write_mesh_ply}, {".ply", write_ply},
-                               {".spz", write_spz}, {".splat", write_splat}};
-constexpr const char* kEndings = ".glb, .gltf, .obj, .obj.zip, .stl, .3mf, .mesh.ply, .ply, .spz and .splat";
+constexpr Writer kWriters[] = {{".glb", write_glb},         {".gltf", write_gltf},         {".gltf.zip", write_gltf_zip},
+                               {".obj.zip", write_obj_zip}, {".obj", write_obj},           {".stl", write_stl},
+                               {".3mf", write_3mf},         {".mesh.ply", write_mesh_ply}, {".ply", write_ply},
+                               {".spz", write_spz},         {".splat", write_splat}};
+constexpr const char* kEndings = ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .stl, .3mf, .mesh.ply, .ply, .spz and .splat";
 
 }  // namespace
 

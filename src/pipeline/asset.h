@@ -42,6 +42,8 @@ class AssetBuilder {
   // Hands notices that were not told yet to the observer.
   void tell(const Observer& observer);
   [[nodiscard]] bool mesh_is_empty() const { return data_.mesh && data_.mesh->faces.empty(); }
+  // A copy of what there is.
+  [[nodiscard]] Asset so_far() const { return Asset(std::make_shared<Asset::Data>(data_)); }
   [[nodiscard]] Asset build() { return Asset(std::make_shared<Asset::Data>(std::move(data_))); }
 
  private:

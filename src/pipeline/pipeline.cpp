@@ -54,8 +54,13 @@ std::string describe(const FinishRequest& f) {
   return text;
 }
 
-// prepare_picture with errors that name the file.
-PreparedPicture prepare_file(const fs::path& path, const Picture& picture) {
+// prepare_picture with errors that name the file. `background` is automatic or alpha.
+PreparedPicture prepare_file(const fs::path& path, const Picture& picture, Background background) {
+  if (background == Background::alpha && !has_alpha(picture)) {
+    fail(ErrorCode::invalid_argument, path.string(),
+         ": the picture has no transparent pixel, so it brings no cut-out; let the background be removed (automatic), or give "
+         "a picture with an alpha channel");
+  }
   try {
     return prepare_picture(picture, kPictureSide);
   } catch (const Error& e) {
@@ -134,7 +139,7 @@ struct Pipeline::Impl {
   std::vector<float> prepare(const fs::path& path, Background background, AssetBuilder& asset) const {
     const Picture picture = load_picture(path);
     if (background == Background::none) return encoder_input(picture, kPictureSide);
-    const PreparedPicture prepared = prepare_file(path, picture);
+    const PreparedPicture prepared = prepare_file(path, picture, background);
     if (prepared.report.method == CutoutReport::Method::plain_background) {
       asset.notice(path.filename().string() + ": no alpha channel; its plain background was removed");
     }
@@ -142,9 +147,19 @@ struct Pipeline::Impl {
     return encoder_input(prepared.picture, kPictureSide);
   }
 
-  void decode(const Voxels& voxels, const std::vector<float>& latent, const Request& request, AssetBuilder& asset) {
-    if (request.gaussians) asset.gaussians(engine->decode_gaussians(voxels, latent));
-    if (request.mesh) asset.mesh(engine->decode_mesh(voxels, latent));
+  void decode(const Voxels& voxels, const std::vector<float>& latent, const Request& request, const Observer& observer,
+              AssetBuilder& asset) {
+    const auto show = [&] {
+      if (observer.partial) observer.partial(asset.so_far());
+    };
+    if (request.gaussians) {
+      asset.gaussians(engine->decode_gaussians(voxels, latent));
+      show();
+    }
+    if (request.mesh) {
+      asset.mesh(engine->decode_mesh(voxels, latent));
+      show();
+    }
     if (request.radiance_field) asset.radiance_field(engine->decode_radiance_field(voxels, latent));
   }
 
@@ -158,9 +173,9 @@ struct Pipeline::Impl {
 
   // Decoding, and finishing where it is asked for.
   std::vector<StageReport> complete(const Voxels& voxels, const std::vector<float>& latent, const Request& request,
-                                    const EngineHooks& hooks, AssetBuilder& asset) {
+                                    const EngineHooks& hooks, const Observer& observer, AssetBuilder& asset) {
     std::vector<StageReport> finishing;
-    decode(voxels, latent, request, asset);
+    decode(voxels, latent, request, observer, asset);
     if (request.finish && !asset.mesh_is_empty()) finish_builder(device, *request.finish, hooks, asset, finishing);
     return finishing;
   }
@@ -238,7 +253,7 @@ Asset Pipeline::generate(const Request& asked, const Observer& observer) {
     const std::vector<float> latent =
         engine.sample_latent(sample.voxels, latent_settings, draw(stream, rows * engine.latent_channels()));
     asset.latent(sample.voxels, latent);
-    finishing = impl_->complete(sample.voxels, latent, request, hooks, asset);
+    finishing = impl_->complete(sample.voxels, latent, request, hooks, observer, asset);
   });
   asset.record("seed", std::to_string(request.seed));
   asset.record("first stage", describe(structure));
@@ -259,7 +274,7 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
   std::vector<StageReport> finishing;
   impl_->observed(observer, impl_->clock_for({}, request), [&](const EngineHooks& hooks) {
     asset.latent(saved.voxels, saved.latent);
-    finishing = impl_->complete(saved.voxels, saved.latent, request, hooks, asset);
+    finishing = impl_->complete(saved.voxels, saved.latent, request, hooks, observer, asset);
   });
   for (const auto& [key, value] : saved.record) asset.record(key, value);
   impl_->finish(asset, request, finishing);
@@ -290,8 +305,8 @@ std::vector<std::string> Pipeline::preprocess(const fs::path& image, Background 
   const Picture picture = load_picture(image);
   std::vector<std::string> notices;
   Picture out = picture;
-  if (background == Background::automatic) {
-    PreparedPicture prepared = prepare_file(image, picture);
+  if (background != Background::none) {
+    PreparedPicture prepared = prepare_file(image, picture, background);
     notices = std::move(prepared.report.warnings);
     notices.insert(notices.begin(), name_of(prepared.report.method));
     out = std::move(prepared.picture);

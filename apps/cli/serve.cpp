@@ -1,0 +1,35 @@
+#include "server/serve.h"
+
+#include <cstdio>
+
+#include "commands.h"
+#include "interrupt.h"
+#include "places.h"
+
+namespace espalier::cli {
+
+int serve(const Settings& settings) {
+  server::ServeOptions options = settings.serve;
+  if (!server::is_loopback(options.host) && options.api_key.empty() && !options.no_auth) {
+    throw UsageError(
+        "--host " + options.host +
+        " can be reached from other machines; set a key with --api-key or ESPALIER_API_KEY, or let everybody in with "
+        "--no-auth");
+  }
+  if (options.data.empty()) options.data = server::default_data_folder(settings.data_home, settings.home);
+  options.pipeline = {.checkpoint = find_checkpoint(settings.model),
+                      .device = settings.device,
+                      .precision = settings.precision,
+                      .tier = settings.tier,
+                      .image_encoder = settings.image_encoder};
+  Interrupt interrupt;
+  server::serve(
+      options, [&] { return interrupt.requested(); },
+      [](const std::string& address) {
+        std::printf("Espalier listens at %s (Ctrl-C ends it)\n", address.c_str());
+        std::fflush(stdout);
+      });
+  return 0;
+}
+
+}  // namespace espalier::cli

@@ -1,0 +1,201 @@
+#include "http_connection.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+
+namespace espalier::server {
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+Connection::Clock::duration in_clock(double seconds) {
+  return std::chrono::duration_cast<Connection::Clock::duration>(Seconds(seconds));
+}
+
+}  // namespace
+
+Connection::Connection(int socket, const ConnectionLimits& limits) : socket_(socket), limits_(limits), start_(Clock::now()) {}
+
+bool Connection::wait(short events, Clock::time_point until) const {
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    if (left <= 0) return false;
+    pollfd source{socket_, events, 0};
+    const int ready = ::poll(&source, 1, static_cast<int>(std::min<long long>(left, 60'000)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) throw Gone();
+  }
+}
+
+std::optional<std::size_t> Connection::receive(std::span<char> bytes, Clock::time_point until) const {
+  while (true) {
+    const ssize_t n = ::recv(socket_, bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) throw Gone();
+    if (!wait(POLLIN, until)) return std::nullopt;
+  }
+}
+
+std::optional<std::string> Connection::read_head() {
+  auto until = Clock::now() + in_clock(pending_.empty() ? limits_.idle_seconds : limits_.client_seconds);
+  bool silent = pending_.empty();
+  std::size_t searched = 0;
+  while (true) {
+    const auto end = pending_.find("\r\n\r\n", searched);
+    if (end != std::string::npos && end + 4 <= limits_.head.bytes) {
+      std::string head = pending_.substr(0, end + 4);
+      pending_.erase(0, end + 4);
+      return head;
+    }
+    if (pending_.size() > limits_.head.bytes) {
+      throw HttpError(431, "invalid_argument", "the headers have more than " + std::to_string(limits_.head.bytes) + " bytes",
+                      "send fewer or shorter headers");
+    }
+    searched = pending_.size() < 3 ? 0 : pending_.size() - 3;
+    std::array<char, 4096> bytes{};
+    const auto n = receive(bytes, until);
+    if (!n && silent) return std::nullopt;
+    if (!n) throw HttpError(408, "invalid_argument", "the headers did not come in time", "send the request faster");
+    if (*n == 0) return std::nullopt;
+    if (silent) until = Clock::now() + in_clock(limits_.client_seconds);
+    silent = false;
+    pending_.append(bytes.data(), *n);
+  }
+}
+
+void Connection::begin_transfer() {
+  start_ = Clock::now();
+  moved_ = 0;
+}
+
+Connection::Clock::time_point Connection::deadline() const {
+  return start_ + in_clock(limits_.client_seconds + static_cast<double>(moved_) / static_cast<double>(limits_.slowest_rate));
+}
+
+std::size_t Connection::read(std::span<char> bytes) {
+  std::size_t n = 0;
+  if (!pending_.empty()) {
+    n = std::min(bytes.size(), pending_.size());
+    std::copy_n(pending_.data(), n, bytes.data());
+    pending_.erase(0, n);
+  } else {
+    const auto received = receive(bytes, deadline());
+    if (!received) throw HttpError(408, "invalid_argument", "the body of the request comes too slowly", "send it faster");
+    if (*received == 0) throw Gone();
+    n = *received;
+  }
+  moved_ += n;
+  return n;
+}
+
+void Connection::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+      moved_ += static_cast<std::uint64_t>(n);
+      continue;
+    }
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) throw Gone();
+    if (!wait(POLLOUT, deadline())) throw Gone();
+  }
+}
+
+void Connection::close_gently() {
+  // Closing with unread bytes would reset the connection, and the client would lose the answer with it.
+  ::shutdown(socket_, SHUT_WR);
+  const auto until = Clock::now() + in_clock(std::min(2.0, limits_.client_seconds));
+  std::array<char, 16384> bytes{};
+  try {
+    for (std::uint64_t seen = 0; seen < limits_.drained;) {
+      const auto n = receive(bytes, until);
+      if (!n || *n == 0) return;
+      seen += *n;
+    }
+  } catch (const Gone&) {
+    return;
+  }
+}
+
+Body::Body(Connection& connection, const RequestHead& head, std::uint64_t limit)
+    : connection_(connection),
+      limit_(limit),
+      left_(head.content_length.value_or(0)),
+      chunked_(head.chunked),
+      expects_continue_(lower_case(head.header("expect")) == "100-continue"),
+      finished_(!head.has_body()) {
+  if (!chunked_ && left_ > limit_) too_large();
+}
+
+void Body::too_large() const {
+  throw HttpError(413, "too_large",
+                  "the request has more than " + std::to_string(limit_) + " bytes, which is the most that is taken here",
+                  "send smaller files, or start the server with a larger --max-upload");
+}
+
+void Body::begin() {
+  begun_ = true;
+  connection_.begin_transfer();
+  if (expects_continue_) connection_.write("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+std::string Body::chunk_line() {
+  constexpr std::size_t kLongest = 256;
+  std::string line;
+  while (!line.ends_with("\r\n")) {
+    char c = 0;
+    (void)connection_.read({&c, 1});
+    line += c;
+    if (line.size() > kLongest)
+      throw HttpError(400, "invalid_argument", "a chunk of the body begins with a line that is too long",
+                      "send well-formed chunks");
+  }
+  line.resize(line.size() - 2);
+  return line;
+}
+
+void Body::next_chunk() {
+  const HttpError broken(400, "invalid_argument", "the chunks of the body are broken", "send well-formed chunks");
+  if (!first_chunk_ && !chunk_line().empty()) throw broken;
+  first_chunk_ = false;
+  const std::string line = chunk_line();
+  const std::string_view digits = trimmed(std::string_view(line).substr(0, line.find(';')));
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, left_, 16);
+  if (digits.empty() || error != std::errc() || stop != end) throw broken;
+  if (left_ > limit_ - seen_) too_large();
+  if (left_ > 0) return;
+  for (int trailers = 0; !chunk_line().empty(); ++trailers) {
+    if (trailers > 16) throw broken;
+  }
+  finished_ = true;
+}
+
+std::size_t Body::read(std::span<char> bytes) {
+  if (finished_) return 0;
+  if (!begun_) begin();
+  if (chunked_ && left_ == 0) next_chunk();
+  if (finished_) return 0;
+  const std::size_t n = connection_.read(bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()))));
+  seen_ += n;
+  left_ -= n;
+  if (!chunked_ && left_ == 0) finished_ = true;
+  return n;
+}
+
+std::string Body::text() {
+  std::string all;
+  std::array<char, 16384> bytes{};
+  while (const std::size_t n = read(bytes)) all.append(bytes.data(), n);
+  return all;
+}
+
+}  // namespace espalier::server

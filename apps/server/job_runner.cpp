@@ -1,0 +1,394 @@
+#include "job_runner.h"
+
+#include <malloc.h>
+
+#include <chrono>
+
+#include "uploads.h"
+
+namespace espalier::server {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Json null_if_empty(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json error_of(const std::string& word, const std::string& message, const std::string& hint) {
+  return {{"code", word}, {"message", message}, {"hint", hint}};
+}
+
+// The library's messages are "what and where; what to do".
+Json error_of(const Error& error) {
+  const std::string text = error.what();
+  const auto split = text.rfind("; ");
+  const std::string hint = split == std::string::npos ? "" : text.substr(split + 2);
+  return error_of(word_of(error.code()), split == std::string::npos ? text : text.substr(0, split), hint);
+}
+
+Json progress_json(const Progress& p) {
+  return {{"stage", p.stage},
+          {"step", p.step},
+          {"steps", p.steps},
+          {"fraction", p.fraction},
+          {"seconds_left", p.seconds_left < 0 ? Json(nullptr) : Json(p.seconds_left)},
+          {"memory_bytes", resident_bytes()}};
+}
+
+Json report_of(const Asset& asset) {
+  const MeshSummary mesh = asset.mesh_summary();
+  const FinishReport finished = asset.finish_report().value_or(FinishReport{});
+  return {{"faces", mesh.faces},
+          {"vertices", mesh.vertices},
+          {"components", mesh.components},
+          {"boundary_edges", mesh.boundary_edges},
+          {"watertight", mesh.watertight},
+          {"charts", finished.charts},
+          {"mean_stretch", finished.mean_stretch},
+          {"texture_use", finished.texture_use},
+          {"gaussians", asset.gaussian_count()},
+          {"voxels", asset.voxels().size() / 3}};
+}
+
+// "cutout.png", then "cutout-2.png".
+std::string numbered(const std::string& stem, std::size_t index, const std::string& ending) {
+  return index == 0 ? stem + ending : stem + '-' + std::to_string(index + 1) + ending;
+}
+
+}  // namespace
+
+const char* word_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_argument: return "invalid_argument";
+    case ErrorCode::not_found: return "not_found";
+    case ErrorCode::format: return "format";
+    case ErrorCode::unsupported: return "unsupported";
+    case ErrorCode::io: return "io";
+    case ErrorCode::out_of_memory: return "out_of_memory";
+    case ErrorCode::device: return "device";
+    case ErrorCode::cancelled: return "cancelled";
+    case ErrorCode::internal: return "internal";
+  }
+  return "internal";
+}
+
+Json json_of(const std::string& id, const JobFile& file) {
+  return {{"name", file.name},
+          {"role", file.role},
+          {"format", file.format},
+          {"bytes", file.bytes},
+          {"media_type", file.media_type},
+          {"url", "/v1/jobs/" + id + "/files/" + file.name}};
+}
+
+Json json_of(const Job& job, const Json& progress) {
+  Json files = Json::array();
+  for (const JobFile& file : job.files) files.push_back(json_of(job.id, file));
+  Json json{{"id", job.id}, {"kind", name_of(job.kind)}, {"parent", null_if_empty(job.parent)}, {"name", job.name}};
+  json["state"] = name_of(job.state);
+  json["created"] = job.created;
+  json["started"] = null_if_empty(job.started);
+  json["finished"] = null_if_empty(job.finished);
+  json["position"] = job.position ? Json(*job.position) : Json(nullptr);
+  json["options"] = job.options;
+  json["progress"] = job.state == JobState::running ? progress : Json(nullptr);
+  json["error"] = job.error;
+  json["files"] = files;
+  json["report"] = job.report;
+  json["notices"] = job.notices;
+  return json;
+}
+
+JobRunner::JobRunner(const ServeOptions& options, JobStore& store, EventHub& hub, Metrics& metrics)
+    : options_(options), store_(store), hub_(hub), metrics_(metrics) {}
+
+JobRunner::~JobRunner() { stop(); }
+
+void JobRunner::start() {
+  thread_ = std::thread([this] {
+    try {
+      loop();
+    } catch (...) {
+      const std::scoped_lock lock(mutex_);
+      failure_ = std::current_exception();
+    }
+    unload();
+  });
+}
+
+void JobRunner::stop() {
+  if (!thread_.joinable()) return;
+  interrupted_ = true;
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void JobRunner::wake() {
+  {
+    const std::scoped_lock lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_all();
+}
+
+bool JobRunner::cancel(const std::string& id) {
+  {
+    // loop() takes jobs under this lock, so a job is either waiting or the running one.
+    const std::scoped_lock lock(mutex_);
+    if (!store_.cancel_waiting(id)) {
+      if (current_ != id) return false;
+      cancelled_ = true;
+      return true;
+    }
+  }
+  ++metrics_.cancelled;
+  publish_state(id);
+  return true;
+}
+
+std::optional<ModelFacts> JobRunner::model() const {
+  const std::scoped_lock lock(mutex_);
+  return model_;
+}
+
+std::exception_ptr JobRunner::failure() const {
+  const std::scoped_lock lock(mutex_);
+  return failure_;
+}
+
+Json JobRunner::progress_of(const std::string& id) const {
+  const std::scoped_lock lock(mutex_);
+  return current_ == id ? progress_ : Json(nullptr);
+}
+
+void JobRunner::publish_state(const std::string& id) {
+  const auto job = store_.find(id);
+  if (job) hub_.publish(id, {"state", text_of(json_of(*job, progress_of(id))), has_ended(job->state)});
+}
+
+void JobRunner::load() {
+  if (pipeline_) return;
+  pipeline_.emplace(options_.pipeline);
+  ++metrics_.loads;
+  ModelFacts facts;
+  const auto known = model();
+  facts.name = fs::absolute(options_.pipeline.checkpoint).lexically_normal().filename().string();
+  if (facts.name.empty()) facts.name = fs::absolute(options_.pipeline.checkpoint).parent_path().filename().string();
+  facts.pipeline =
+      known ? known->pipeline : inspect_checkpoint(options_.pipeline.checkpoint, options_.pipeline.image_encoder).pipeline;
+  facts.device = pipeline_->device();
+  facts.precision = pipeline_->precision();
+  facts.tier = pipeline_->tier();
+  facts.untrained = pipeline_->untrained();
+  facts.structure_defaults = pipeline_->structure_defaults();
+  facts.latent_defaults = pipeline_->latent_defaults();
+  const std::scoped_lock lock(mutex_);
+  model_ = std::move(facts);
+  loaded_ = true;
+}
+
+void JobRunner::unload() {
+  loaded_ = false;
+  pipeline_.reset();
+  ::malloc_trim(0);
+}
+
+void JobRunner::remove_old() { (void)store_.remove_old(options_.keep_days, options_.keep_bytes); }
+
+void JobRunner::loop() {
+  load();
+  const auto patience =
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.keep_alive_minutes * 60));
+  auto last_job = Clock::now();
+  remove_old();
+  auto last_removal = Clock::now();
+  while (true) {
+    std::optional<Job> job;
+    {
+      std::unique_lock lock(mutex_);
+      if (stopping_) return;
+      woken_ = false;
+      job = store_.take_next();
+      if (job) {
+        current_ = job->id;
+        progress_ = nullptr;
+        cancelled_ = false;
+      }
+    }
+    if (job) {
+      run(*job);
+      remove_old();
+      ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
+      last_job = Clock::now();
+      continue;
+    }
+    if (pipeline_ && Clock::now() - last_job >= patience) unload();
+    if (Clock::now() - last_removal > std::chrono::hours(1)) {
+      remove_old();
+      last_removal = Clock::now();
+    }
+    const auto longest = Clock::now() + std::chrono::minutes(10);
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, pipeline_ ? std::min(longest, last_job + patience) : longest,
+                        [&] { return woken_ || stopping_; });
+  }
+}
+
+void JobRunner::run(const Job& job) {
+  publish_state(job.id);
+  const auto start = Clock::now();
+  JobEnd end;
+  try {
+    end = run_kind(job);
+  } catch (const Error& error) {
+    end.state = error.code() == ErrorCode::cancelled ? JobState::cancelled : JobState::failed;
+    if (end.state == JobState::failed) end.error = error_of(error);
+  } catch (const std::bad_alloc&) {
+    end.state = JobState::failed;
+    end.error =
+        error_of("out_of_memory", "the host's memory is not enough for this job", "ask for less, or use --vram-tier low");
+  } catch (const std::exception& error) {
+    end.state = JobState::failed;
+    end.error = error_of("internal", std::string("unexpected failure: ") + error.what(), "please report it");
+  }
+  if (end.state == JobState::cancelled && interrupted_ && !cancelled_) {
+    store_.put_back(job.id);  // the server ends, nobody asked for the job's end
+    return;
+  }
+  store_.end(job.id, end);
+  (end.state == JobState::done ? metrics_.done : end.state == JobState::failed ? metrics_.failed : metrics_.cancelled)++;
+  metrics_.job_milliseconds +=
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count());
+  {
+    const std::scoped_lock lock(mutex_);
+    current_.clear();
+    progress_ = nullptr;
+  }
+  publish_state(job.id);
+}
+
+void JobRunner::check_cancelled() const {
+  if (cancelled_ || interrupted_) throw Error(ErrorCode::cancelled, "stopped on request");
+}
+
+Observer JobRunner::observer_of(const Job& job) {
+  Observer observer;
+  observer.cancelled = [this] { return cancelled_ || interrupted_; };
+  observer.progress = [this, id = job.id, last = Clock::time_point(), stage = std::string()](const Progress& p) mutable {
+    constexpr auto kPause = std::chrono::milliseconds(100);
+    if (p.stage == stage && Clock::now() - last < kPause && p.step != p.steps) return;
+    last = Clock::now();
+    stage = p.stage;
+    Json progress = progress_json(p);
+    hub_.publish(id, {"progress", text_of(progress)});
+    const std::scoped_lock lock(mutex_);
+    progress_ = std::move(progress);
+  };
+  return observer;
+}
+
+void JobRunner::keep(const Job& job, const std::string& name, const std::string& role, const std::string& format,
+                     const std::string& media_type, const std::function<void(const fs::path&)>& write) {
+  check_cancelled();
+  const fs::path path = store_.folder_of(job.id) / name;
+  write(path);
+  const JobFile file{name, role, format, media_type, fs::file_size(path)};
+  store_.add_file(job.id, file);
+  hub_.publish(job.id, {"file", text_of(json_of(job.id, file))});
+}
+
+void JobRunner::keep_results(const Job& job, const Asset& asset, const FinishOptions& options) {
+  for (const std::string& name : options.formats) {
+    const ResultFormat& format = *find_format(name);
+    keep(job, "asset." + name, "result", name, format.media_type,
+         [&](const fs::path& path) { asset.save(path, options.save); });
+  }
+  keep(job, "thumbnail.png", "thumbnail", "png", "image/png",
+       [&](const fs::path& path) { render_view(asset, path, {.size = 256}, options_.pipeline.device); });
+}
+
+void JobRunner::keep_cutouts(const Job& job, Background background) {
+  std::size_t index = 0;
+  for (const JobFile& file : job.files) {
+    if (file.role != "input") continue;
+    keep(job, numbered("cutout", index++, ".png"), "cutout", "png", "image/png",
+         [&](const fs::path& path) { (void)Pipeline::preprocess(store_.folder_of(job.id) / file.name, background, path); });
+  }
+}
+
+JobEnd JobRunner::run_kind(const Job& job) { return job.kind == JobKind::exported ? run_export(job) : run_generation(job); }
+
+JobEnd JobRunner::run_generation(const Job& job) {
+  const GenerateOptions options = parse_generate_options(text_of(job.options));
+  const fs::path folder = store_.folder_of(job.id);
+  if (job.kind == JobKind::image) keep_cutouts(job, options.background);
+  load();
+  Request request;
+  request.seed = options.seed;
+  request.structure = options.structure;
+  request.latent = options.latent;
+  request.multi_image = options.multi_image;
+  request.background = options.background;
+  request.finish = options.finish.request();
+  Observer observer = observer_of(job);
+  observer.partial = [&](const Asset& asset) {
+    if (asset.faces().empty()) {
+      keep(job, "gaussians.ply", "splats", "ply", "application/octet-stream", [&](const fs::path& path) { asset.save(path); });
+    } else {
+      keep(job, "preview.glb", "mesh", "glb", "model/gltf-binary", [&](const fs::path& path) { asset.save(path); });
+    }
+  };
+  Asset asset;
+  if (job.kind == JobKind::latent) {
+    asset = pipeline_->decode(folder / job.files.front().name, request, observer);
+  } else {
+    for (const JobFile& file : job.files) request.images.push_back(folder / file.name);
+    asset = pipeline_->generate(request, observer);
+  }
+  keep(job, "latent.safetensors", "latent", "safetensors", "application/octet-stream",
+       [&](const fs::path& path) { asset.save_latent(path); });
+  keep(job, "asset.safetensors", "asset", "safetensors", "application/octet-stream",
+       [&](const fs::path& path) { asset.save_asset(path); });
+  keep_results(job, asset, options.finish);
+  return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = asset.notices()};
+}
+
+JobEnd JobRunner::run_export(const Job& job) {
+  const auto parent = store_.find(job.parent);
+  const fs::path folder = store_.folder_of(job.parent);
+  if (!parent || parent->file("asset.safetensors") == nullptr) {
+    throw Error(ErrorCode::not_found, "the asset of job " + job.parent + " is gone; generate it again");
+  }
+  const FinishOptions of_parent = parse_generate_options(text_of(parent->options)).finish;
+  const ExportOptions options = parse_export_options(text_of(job.options), of_parent);
+  const Observer observer = observer_of(job);
+  const std::string& device = options_.pipeline.device;
+  if (!options.turntable) {
+    Asset asset = load_asset(folder / "asset.safetensors");
+    if (const auto request = options.finish.request()) asset = finish(asset, *request, device, observer);
+    keep_results(job, asset, options.finish);
+    return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = asset.notices()};
+  }
+  // The finished mesh is in the GLB that the job left; without one it is finished again.
+  const bool splats = options.turntable->style == RenderStyle::splats;
+  const bool glb = !splats && parent->file("asset.glb") != nullptr;
+  Asset asset = glb ? load_mesh(folder / "asset.glb") : load_asset(folder / "asset.safetensors");
+  const auto request = of_parent.request();
+  if (!splats && !glb && request) asset = finish(asset, *request, device, observer);
+  TurntableRequest turntable;
+  turntable.look.style = options.turntable->style;
+  turntable.look.size = options.turntable->size;
+  turntable.seconds = options.turntable->seconds;
+  const std::string ending = options.turntable->mp4 ? "mp4" : "webp";
+  keep(job, "turntable." + ending, "video", ending, options.turntable->mp4 ? "video/mp4" : "image/webp",
+       [&](const fs::path& path) { render_turntable(asset, path, turntable, device, observer); });
+  return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = asset.notices()};
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,94 @@
+// Runs the jobs of a store one after another on a thread of its own, which alone touches the pipeline.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "event_hub.h"
+#include "job_options.h"
+#include "job_store.h"
+#include "metrics.h"
+#include "serve.h"
+
+namespace espalier::server {
+
+// What is known of the checkpoint once it was loaded.
+struct ModelFacts {
+  std::string name, pipeline, device, precision, tier;
+  bool untrained = false;
+  std::pair<int, double> structure_defaults, latent_defaults;  // steps, guidance
+};
+
+// Functions may be called from any thread.
+class JobRunner {
+ public:
+  JobRunner(const ServeOptions& options, JobStore& store, EventHub& hub, Metrics& metrics);
+  JobRunner(const JobRunner&) = delete;
+  JobRunner& operator=(const JobRunner&) = delete;
+  ~JobRunner();
+
+  // Loads the checkpoint, then runs jobs.
+  void start();
+  // A running job goes back into the queue.
+  void stop();
+
+  // There may be a new job.
+  void wake();
+  // Ends a waiting job at once and a running one at its next step; false when it is neither.
+  bool cancel(const std::string& id);
+
+  [[nodiscard]] std::optional<ModelFacts> model() const;  // nothing while it is loaded for the first time
+  [[nodiscard]] bool loaded() const { return loaded_; }
+  // Why the checkpoint could not be loaded at the start; null when it could.
+  [[nodiscard]] std::exception_ptr failure() const;
+  // How far the job is, if it runs.
+  [[nodiscard]] Json progress_of(const std::string& id) const;
+
+ private:
+  struct Outcome;
+
+  void loop();
+  void load();
+  void unload();
+  void run(const Job& job);
+  [[nodiscard]] JobEnd run_kind(const Job& job);
+  [[nodiscard]] JobEnd run_generation(const Job& job);
+  [[nodiscard]] JobEnd run_export(const Job& job);
+  [[nodiscard]] Observer observer_of(const Job& job);
+  void keep(const Job& job, const std::string& name, const std::string& role, const std::string& format,
+            const std::string& media_type, const std::function<void(const std::filesystem::path&)>& write);
+  void keep_results(const Job& job, const Asset& asset, const FinishOptions& options);
+  void keep_cutouts(const Job& job, Background background);
+  void check_cancelled() const;
+  void publish_state(const std::string& id);
+  void remove_old();
+
+  const ServeOptions& options_;
+  JobStore& store_;
+  EventHub& hub_;
+  Metrics& metrics_;
+  std::optional<Pipeline> pipeline_;  // of the thread alone
+  std::thread thread_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false, woken_ = false;
+  std::string current_;  // id of the running job
+  Json progress_;
+  std::optional<ModelFacts> model_;
+  std::exception_ptr failure_;
+  std::atomic<bool> cancelled_{false}, interrupted_{false}, loaded_{false};
+};
+
+// The API's job object.
+[[nodiscard]] Json json_of(const Job& job, const Json& progress);
+[[nodiscard]] Json json_of(const std::string& id, const JobFile& file);
+// Words of the API for the codes of the library.
+[[nodiscard]] const char* word_of(ErrorCode code);
+
+}  // namespace espalier::server

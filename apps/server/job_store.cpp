@@ -1,0 +1,392 @@
+#include "job_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <set>
+
+#include "espalier/error.h"
+
+namespace espalier::server {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kSchema = 1;
+constexpr int kMostAttempts = 2;
+constexpr std::array kStates{JobState::queued, JobState::running, JobState::done, JobState::failed, JobState::cancelled};
+constexpr std::array kKinds{JobKind::image, JobKind::latent, JobKind::exported};
+constexpr const char* kColumns =
+    "SELECT sequence, id, kind, parent, name, state, created, started, finished, options, error, report, notices, "
+    "CASE state WHEN 'queued' THEN (SELECT count(*) FROM jobs AS ahead WHERE ahead.state = 'running' OR "
+    "(ahead.state = 'queued' AND ahead.sequence < jobs.sequence)) ELSE -1 END FROM jobs ";
+
+std::string now(double days_ago = 0.0) {
+  const auto time =
+      std::chrono::system_clock::now() - std::chrono::milliseconds(static_cast<std::int64_t>(days_ago * 86'400'000));
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  const std::time_t seconds = milliseconds / 1000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 64> text{};
+  const std::size_t n = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::string fraction = std::to_string(1000 + milliseconds % 1000);
+  fraction[0] = '.';
+  return std::string(text.data(), n) + fraction + "Z";
+}
+
+Json json_of(const std::string& text) {
+  Json value = text.empty() ? Json(nullptr) : Json::parse(text, nullptr, false);
+  return value.is_discarded() ? Json(nullptr) : value;
+}
+
+std::string text_or_empty(const Json& value) { return value.is_null() ? std::string() : text_of(value); }
+
+std::string sql(const char* tail) { return std::string(kColumns) + tail; }
+
+}  // namespace
+
+const char* name_of(JobState state) {
+  switch (state) {
+    case JobState::queued: return "queued";
+    case JobState::running: return "running";
+    case JobState::done: return "done";
+    case JobState::failed: return "failed";
+    case JobState::cancelled: return "cancelled";
+  }
+  return "failed";
+}
+
+std::optional<JobState> state_named(const std::string& name) {
+  const auto found = std::find_if(kStates.begin(), kStates.end(), [&](JobState s) { return name == name_of(s); });
+  return found == kStates.end() ? std::nullopt : std::optional(*found);
+}
+
+const char* name_of(JobKind kind) { return kind == JobKind::image ? "image" : kind == JobKind::latent ? "latent" : "export"; }
+
+const JobFile* Job::file(const std::string& file_name) const {
+  const auto found = std::find_if(files.begin(), files.end(), [&](const JobFile& f) { return f.name == file_name; });
+  return found == files.end() ? nullptr : &*found;
+}
+
+JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {
+  std::error_code error;
+  fs::create_directories(folder_ / "jobs", error);
+  if (!error) fs::remove_all(incoming(), error);
+  if (!error) fs::create_directories(incoming(), error);
+  if (error)
+    throw Error(ErrorCode::io,
+                "cannot use " + folder_.string() + ": " + error.message() + "; choose another folder with --data");
+  lock_folder();
+  database_.emplace(folder_ / "espalier.db");
+  create_tables();
+  recover();
+  sweep();
+}
+
+JobStore::~JobStore() {
+  database_.reset();
+  if (lock_ >= 0) ::close(lock_);
+}
+
+void JobStore::lock_folder() {
+  const fs::path path = folder_ / "lock";
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) throw Error(ErrorCode::io, "cannot write in " + folder_.string() + "; choose another folder with --data");
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    throw Error(ErrorCode::io,
+                folder_.string() + " is in use by another server; stop that, or choose another folder with --data");
+  }
+}
+
+void JobStore::create_tables() {
+  Database& db = *database_;
+  db.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON");
+  Statement version(db, "PRAGMA user_version");
+  const std::int64_t found = version.step() ? version.number(0) : 0;
+  if (found > kSchema) {
+    throw Error(ErrorCode::unsupported, folder_.string() +
+                                            " was written by a newer version of this program; use that, or choose "
+                                            "another folder with --data");
+  }
+  if (found == kSchema) return;
+  Transaction transaction(db);
+  db.run(
+      "CREATE TABLE jobs (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, parent TEXT "
+      "NOT "
+      "NULL, name TEXT NOT NULL, state TEXT NOT NULL, created TEXT NOT NULL, started TEXT NOT NULL, finished TEXT NOT NULL, "
+      "options TEXT NOT NULL, error TEXT NOT NULL, report TEXT NOT NULL, notices TEXT NOT NULL, attempts INTEGER NOT NULL);"
+      "CREATE INDEX jobs_by_state ON jobs (state, sequence);"
+      "CREATE TABLE files (job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, name TEXT NOT NULL, role TEXT NOT NULL, "
+      "format "
+      "TEXT NOT NULL, media_type TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (job, name));"
+      "PRAGMA user_version = 1");
+  transaction.commit();
+}
+
+void JobStore::recover() {
+  Database& db = *database_;
+  Transaction transaction(db);
+  const std::string error = text_of({{"code", "internal"},
+                                     {"message", "the server ended twice while this job was running"},
+                                     {"hint", "start it again with other settings, or look at the server's messages"}});
+  Statement(db, "UPDATE jobs SET state = 'failed', finished = ?, error = ? WHERE state = 'running' AND attempts >= ?", now(),
+            error, kMostAttempts)
+      .run();
+  db.run("DELETE FROM files WHERE role <> 'input' AND job IN (SELECT id FROM jobs WHERE state = 'running')");
+  db.run("UPDATE jobs SET state = 'queued', started = '' WHERE state = 'running'");
+  transaction.commit();
+}
+
+// Files without a record and records without a file.
+void JobStore::sweep() {
+  Database& db = *database_;
+  std::map<std::string, std::set<std::string>> known;
+  {
+    Statement jobs(db, "SELECT id FROM jobs");
+    while (jobs.step()) known[jobs.text(0)];
+  }
+  std::vector<std::pair<std::string, std::string>> lost;
+  Statement rows(db, "SELECT job, name, bytes FROM files");
+  while (rows.step()) {
+    std::error_code error;
+    const auto size = fs::file_size(folder_of(rows.text(0)) / rows.text(1), error);
+    if (error || static_cast<std::int64_t>(size) != rows.number(2)) {
+      lost.emplace_back(rows.text(0), rows.text(1));
+    } else {
+      known[rows.text(0)].insert(rows.text(1));
+    }
+  }
+  for (const auto& [job, name] : lost) Statement(db, "DELETE FROM files WHERE job = ? AND name = ?", job, name).run();
+  std::error_code ignored;
+  for (const auto& folder : fs::directory_iterator(folder_ / "jobs", ignored)) {
+    const auto job = known.find(folder.path().filename().string());
+    if (job == known.end()) {
+      fs::remove_all(folder.path(), ignored);
+      continue;
+    }
+    for (const auto& file : fs::directory_iterator(folder.path(), ignored)) {
+      if (job->second.count(file.path().filename().string()) == 0) fs::remove_all(file.path(), ignored);
+    }
+  }
+}
+
+std::string JobStore::new_id() {
+  std::array<unsigned char, 12> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    throw Error(ErrorCode::io, "the system gives no random numbers");
+  }
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string id;
+  for (const unsigned char b : bytes) {
+    id += kDigits[b >> 4U];
+    id += kDigits[b & 15U];
+  }
+  return id;
+}
+
+bool JobStore::is_id(const std::string& text) {
+  return text.size() == 24 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+std::vector<Job> JobStore::read(Statement& rows) {
+  std::vector<Job> jobs;
+  while (rows.step()) {
+    Job job;
+    job.sequence = rows.number(0);
+    job.id = rows.text(1);
+    const std::string kind = rows.text(2);
+    job.kind = *std::find_if(kKinds.begin(), kKinds.end() - 1, [&](JobKind k) { return kind == name_of(k); });
+    job.parent = rows.text(3);
+    job.name = rows.text(4);
+    job.state = state_named(rows.text(5)).value_or(JobState::failed);
+    job.created = rows.text(6);
+    job.started = rows.text(7);
+    job.finished = rows.text(8);
+    job.options = json_of(rows.text(9));
+    job.error = json_of(rows.text(10));
+    job.report = json_of(rows.text(11));
+    job.notices = json_of(rows.text(12));
+    if (!job.notices.is_array()) job.notices = Json::array();
+    if (const std::int64_t ahead = rows.number(13); ahead >= 0) job.position = ahead;
+    jobs.push_back(std::move(job));
+  }
+  for (Job& job : jobs) {
+    Statement files(*database_, "SELECT name, role, format, media_type, bytes FROM files WHERE job = ? ORDER BY rowid", job.id);
+    while (files.step()) {
+      job.files.push_back(
+          {files.text(0), files.text(1), files.text(2), files.text(3), static_cast<std::uint64_t>(files.number(4))});
+    }
+  }
+  return jobs;
+}
+
+void JobStore::add(Job job, int max_queue) {
+  const std::scoped_lock lock(mutex_);
+  Database& db = *database_;
+  Transaction transaction(db);
+  Statement waiting(db, "SELECT count(*) FROM jobs WHERE state = 'queued'");
+  if (waiting.step() && waiting.number(0) >= max_queue) {
+    throw HttpError(429, "queue_full",
+                    std::to_string(max_queue) + " jobs are waiting, which is the most that this server takes",
+                    "try again later, or start the server with a larger --max-queue");
+  }
+  if (!job.parent.empty()) {
+    Statement parent(db, "SELECT 1 FROM jobs WHERE id = ?", job.parent);
+    if (!parent.step()) throw HttpError(404, "not_found", "job " + job.parent + " is gone", "list the jobs again");
+  }
+  Statement(
+      db,
+      "INSERT INTO jobs (id, kind, parent, name, state, created, started, finished, options, error, report, notices, attempts) "
+      "VALUES (?, ?, ?, ?, 'queued', ?, '', '', ?, '', '', '[]', 0)",
+      job.id, name_of(job.kind), job.parent, job.name, now(), text_of(job.options))
+      .run();
+  for (const JobFile& f : job.files) {
+    Statement(db, "INSERT INTO files (job, name, role, format, media_type, bytes) VALUES (?, ?, ?, ?, ?, ?)", job.id, f.name,
+              f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
+        .run();
+  }
+  transaction.commit();
+}
+
+std::optional<Job> JobStore::find(const std::string& id) {
+  if (!is_id(id)) return std::nullopt;
+  const std::scoped_lock lock(mutex_);
+  Statement rows(*database_, sql("WHERE id = ?").c_str(), id);
+  std::vector<Job> jobs = read(rows);
+  return jobs.empty() ? std::nullopt : std::optional(std::move(jobs.front()));
+}
+
+std::vector<Job> JobStore::list(std::optional<JobState> state, int limit, const std::string& before) {
+  const std::scoped_lock lock(mutex_);
+  std::int64_t below = INT64_MAX;
+  if (!before.empty()) {
+    Statement row(*database_, "SELECT sequence FROM jobs WHERE id = ?", before);
+    if (!row.step()) throw HttpError(404, "not_found", "before: there is no such job", "begin again without it");
+    below = row.number(0);
+  }
+  Statement rows(*database_, sql("WHERE sequence < ? AND (? = '' OR state = ?) ORDER BY sequence DESC LIMIT ?").c_str(), below,
+                 state ? name_of(*state) : "", state ? name_of(*state) : "", limit);
+  return read(rows);
+}
+
+std::map<JobState, std::int64_t> JobStore::counts() {
+  const std::scoped_lock lock(mutex_);
+  std::map<JobState, std::int64_t> counts;
+  for (const JobState state : kStates) counts[state] = 0;
+  Statement rows(*database_, "SELECT state, count(*) FROM jobs GROUP BY state");
+  while (rows.step()) counts[state_named(rows.text(0)).value_or(JobState::failed)] += rows.number(1);
+  return counts;
+}
+
+std::uint64_t JobStore::bytes() {
+  const std::scoped_lock lock(mutex_);
+  Statement row(*database_, "SELECT coalesce(sum(bytes), 0) FROM files");
+  return row.step() ? static_cast<std::uint64_t>(row.number(0)) : 0;
+}
+
+std::optional<Job> JobStore::take_next() {
+  const std::scoped_lock lock(mutex_);
+  Statement rows(*database_, sql("WHERE state = 'queued' ORDER BY sequence LIMIT 1").c_str());
+  std::vector<Job> jobs = read(rows);
+  if (jobs.empty()) return std::nullopt;
+  Job& job = jobs.front();
+  job.state = JobState::running;
+  job.position.reset();
+  job.started = now();
+  Statement(*database_, "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 WHERE id = ?", job.started,
+            job.id)
+      .run();
+  return std::move(job);
+}
+
+void JobStore::put_back(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  Transaction transaction(*database_);
+  Statement(*database_, "DELETE FROM files WHERE role <> 'input' AND job = ?", id).run();
+  Statement(*database_, "UPDATE jobs SET state = 'queued', started = '', attempts = attempts - 1 WHERE id = ?", id).run();
+  transaction.commit();
+}
+
+void JobStore::add_file(const std::string& id, const JobFile& f) {
+  const std::scoped_lock lock(mutex_);
+  Statement(*database_, "INSERT INTO files (job, name, role, format, media_type, bytes) VALUES (?, ?, ?, ?, ?, ?)", id, f.name,
+            f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
+      .run();
+}
+
+void JobStore::end(const std::string& id, const JobEnd& end) {
+  const std::scoped_lock lock(mutex_);
+  Statement(*database_, "UPDATE jobs SET state = ?, finished = ?, error = ?, report = ?, notices = ? WHERE id = ?",
+            name_of(end.state), now(), text_or_empty(end.error), text_or_empty(end.report), text_of(end.notices), id)
+      .run();
+}
+
+bool JobStore::cancel_waiting(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  Statement(*database_, "UPDATE jobs SET state = 'cancelled', finished = ? WHERE id = ? AND state = 'queued'", now(), id).run();
+  return database_->changes() > 0;
+}
+
+bool JobStore::is_needed(const std::string& id) {
+  Statement row(*database_, "SELECT 1 FROM jobs WHERE parent = ? AND state IN ('queued', 'running')", id);
+  return row.step();
+}
+
+void JobStore::remove_ended(const std::string& id) {
+  // The record goes first: files without one are swept, a record without files would be shown.
+  Statement(*database_, "DELETE FROM jobs WHERE id = ?", id).run();
+  std::error_code ignored;
+  fs::remove_all(folder_of(id), ignored);
+}
+
+bool JobStore::remove(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  Statement row(*database_, "SELECT state FROM jobs WHERE id = ?", id);
+  if (!row.step()) return false;
+  if (!has_ended(state_named(row.text(0)).value_or(JobState::failed))) {
+    throw HttpError(409, "conflict", "job " + id + " has not ended", "cancel it first");
+  }
+  if (is_needed(id))
+    throw HttpError(409, "conflict", "exports of job " + id + " have not ended", "cancel them or wait for them");
+  remove_ended(id);
+  return true;
+}
+
+std::vector<std::string> JobStore::remove_old(double days, std::uint64_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  std::vector<std::string> removed;
+  struct Ended {
+    std::string id;
+    std::int64_t bytes;
+    bool too_old;
+  };
+  std::vector<Ended> ended;
+  std::int64_t total = 0;
+  {
+    Statement sum(*database_, "SELECT coalesce(sum(bytes), 0) FROM files");
+    if (sum.step()) total = sum.number(0);
+    Statement rows(*database_,
+                   "SELECT id, (SELECT coalesce(sum(bytes), 0) FROM files WHERE job = id), finished < ? FROM jobs "
+                   "WHERE state IN ('done', 'failed', 'cancelled') ORDER BY finished, sequence",
+                   days > 0 ? now(days) : std::string());
+    while (rows.step()) ended.push_back({rows.text(0), rows.number(1), rows.number(2) != 0});
+  }
+  for (const Ended& job : ended) {
+    const bool too_much = bytes > 0 && total > static_cast<std::int64_t>(bytes);
+    if (!(job.too_old || too_much) || is_needed(job.id)) continue;
+    remove_ended(job.id);
+    removed.push_back(job.id);
+    total -= job.bytes;
+  }
+  return removed;
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,123 @@
+#include "page.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+
+#include "espalier/error.h"
+
+namespace espalier::server {
+namespace {
+
+struct Media {
+  const char* ending;
+  const char* type;
+  bool compresses;
+};
+constexpr std::array kMedia{Media{".html", "text/html; charset=utf-8", true},
+                            Media{".js", "text/javascript; charset=utf-8", true},
+                            Media{".css", "text/css; charset=utf-8", true},
+                            Media{".json", "application/json", true},
+                            Media{".svg", "image/svg+xml", true},
+                            Media{".wasm", "application/wasm", true},
+                            Media{".txt", "text/plain; charset=utf-8", true},
+                            Media{".webmanifest", "application/manifest+json", true},
+                            Media{".png", "image/png", false},
+                            Media{".jpg", "image/jpeg", false},
+                            Media{".webp", "image/webp", false},
+                            Media{".ico", "image/x-icon", false},
+                            Media{".woff2", "font/woff2", false},
+                            Media{".glb", "model/gltf-binary", false},
+                            Media{".hdr", "application/octet-stream", false}};
+
+// Scripts come from this server alone. Workers and pictures may be made by the page itself, which Spark and three.js do; the
+// decoder of splats is WebAssembly.
+constexpr const char* kPolicy =
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob: data:; "
+    "img-src 'self' "
+    "blob: data:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; font-src 'self'; manifest-src 'self'; base-uri "
+    "'none'; "
+    "form-action 'none'; frame-ancestors 'none'";
+
+constexpr std::string_view kWithoutPage =
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Espalier</title><body><h1>Espalier</h1>"
+    "<p>The server runs, but this program was built without the studio's page. To get it, install nodejs (18 or newer) and "
+    "npm, then run "
+    "<code>make studio</code> in the source tree.</p><p>The HTTP interface works without it: it is described in "
+    "<a href=\"/openapi.json\">/openapi.json</a> and docs/server.md.</p></body></html>";
+
+Media media_of(std::string_view path) {
+  const auto found = std::find_if(kMedia.begin(), kMedia.end(), [&](const Media& m) { return path.ends_with(m.ending); });
+  return found == kMedia.end() ? Media{"", "application/octet-stream", false} : *found;
+}
+
+// FNV-1a, which is enough to tell one build's file from the next.
+std::string etag_of(std::string_view bytes) {
+  std::uint64_t hash = 14695981039346656037U;
+  for (const unsigned char c : bytes) hash = (hash ^ c) * 1099511628211U;
+  return '"' + std::to_string(hash) + '-' + std::to_string(bytes.size()) + '"';
+}
+
+std::string gzip(std::string_view bytes) {
+  z_stream stream{};
+  constexpr int kGzip = 15 + 16;
+  if (deflateInit2(&stream, 9, Z_DEFLATED, kGzip, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+    throw Error(ErrorCode::out_of_memory, "no memory to compress the page");
+  std::string out(deflateBound(&stream, bytes.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int result = deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  if (result != Z_STREAM_END) throw Error(ErrorCode::internal, "a file of the page could not be compressed");
+  return out;
+}
+
+}  // namespace
+
+Page::Page() {
+  const auto add = [&](const EmbeddedFile& file) {
+    const Media media = media_of(file.path);
+    Entry entry{file, media.type, etag_of(file.bytes), {}};
+    if (media.compresses && file.bytes.size() > 1024) entry.compressed = gzip(file.bytes);
+    entries_.emplace(std::string(file.path), std::move(entry));
+  };
+  for (const EmbeddedFile& file : page_files()) add(file);
+  if (entries_.find("index.html") == entries_.end()) add({"index.html", kWithoutPage});
+  add({"openapi.json", openapi_document()});
+}
+
+Response Page::respond(const RequestHead& head) const {
+  std::string path;
+  for (const std::string& part : head.path) {
+    if (!path.empty()) path += '/';
+    path += part;
+  }
+  const auto found = entries_.find(path.empty() ? "index.html" : path);
+  if (found == entries_.end())
+    throw HttpError(404, "not_found", "there is nothing at this address", "see /openapi.json for what there is");
+  const Entry& entry = found->second;
+  const bool compressed = !entry.compressed.empty() && head.header("accept-encoding").find("gzip") != std::string::npos;
+  // The two encodings are different bytes, so their strong tags differ.
+  std::string etag = entry.etag;
+  if (compressed) etag.insert(etag.size() - 1, "-gzip");
+  Response response;
+  response.header("ETag", etag);
+  response.header("Vary", "Accept-Encoding");
+  // Names under assets/ change with their bytes.
+  response.header("Cache-Control", entry.file.path.starts_with("assets/") ? "public, max-age=31536000, immutable" : "no-cache");
+  if (head.header("if-none-match").find(etag) != std::string::npos) {
+    response.status = 304;
+    return response;
+  }
+  response.header("Content-Type", entry.media_type);
+  if (entry.file.path.ends_with(".html")) response.header("Content-Security-Policy", kPolicy);
+  if (compressed) response.header("Content-Encoding", "gzip");
+  response.constant = compressed ? std::string_view(entry.compressed) : entry.file.bytes;
+  return response;
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,473 @@
+#include "routes.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+
+#include "uploads.h"
+
+namespace espalier::server {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kMostImages = 8;
+constexpr int kMostStreams = 256;
+constexpr std::uint64_t kJsonBytes = 65536;
+constexpr auto kHeartbeat = std::chrono::seconds(15);
+
+[[noreturn]] void not_found(const std::string& what) { throw HttpError(404, "not_found", what, "list the jobs again"); }
+
+// A failure of the library as an answer: the client's fault where it is about what the client sent.
+[[noreturn]] void rethrow_as_answer(const Error& error, const std::string& hint) {
+  const ErrorCode code = error.code();
+  const bool of_client = code == ErrorCode::invalid_argument || code == ErrorCode::format || code == ErrorCode::unsupported;
+  throw HttpError(of_client ? 422 : 500, word_of(code), error.what(), hint);
+}
+
+// The library names files by their paths on this machine; the client knows its pictures by their own names.
+Error with_name(const Error& error, const fs::path& path, const std::string& name) {
+  std::string text = error.what();
+  if (const auto at = text.find(path.string()); at != std::string::npos) text.replace(at, path.string().size(), name);
+  return Error(error.code(), text);
+}
+
+std::string stem_of(const std::string& filename) {
+  const auto slash = filename.find_last_of("/\\");
+  const std::string base = slash == std::string::npos ? filename : filename.substr(slash + 1);
+  return base.substr(0, base.rfind('.') == 0 ? std::string::npos : base.rfind('.'));
+}
+
+void require_json(const RequestHead& head) {
+  const std::string type = head.header("content-type");
+  if (lower_case(trimmed(std::string_view(type).substr(0, type.find(';')))) == "application/json") return;
+  throw HttpError(415, "unsupported", "the content type is not application/json", "send the options as JSON");
+}
+
+// A method that an address does not take.
+[[noreturn]] void wrong_method(const std::string& allowed) {
+  throw HttpError(405, "invalid_argument", "this address takes " + allowed + " only", "see /openapi.json");
+}
+
+class Counted {
+ public:
+  explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { --count_; }
+
+ private:
+  std::atomic<int>& count_;
+};
+
+// Removes a new job's folder unless the job was recorded.
+class FolderOfNewJob {
+ public:
+  explicit FolderOfNewJob(fs::path path) : path_(std::move(path)) { fs::create_directory(path_); }
+  FolderOfNewJob(const FolderOfNewJob&) = delete;
+  FolderOfNewJob& operator=(const FolderOfNewJob&) = delete;
+  ~FolderOfNewJob() {
+    std::error_code ignored;
+    if (!kept_) fs::remove_all(path_, ignored);
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  fs::path path_;
+  bool kept_ = false;
+};
+
+Json settings_json(const SamplerRequest& settings) {
+  return {{"steps", settings.steps.value_or(0)}, {"guidance", settings.guidance.value_or(0.0)}};
+}
+
+}  // namespace
+
+Routes::Routes(const ServeOptions& options, JobStore& store, JobRunner& runner, EventHub& hub, Metrics& metrics)
+    : options_(options),
+      rules_{options.api_key, is_loopback(options.host), options.allowed_origins},
+      store_(store),
+      runner_(runner),
+      hub_(hub),
+      metrics_(metrics) {}
+
+Response Routes::respond(HttpRequest& request) {
+  const std::string origin = allowed_origin(request.head, rules_);
+  Response response;
+  try {
+    if (request.head.method == "OPTIONS" && !origin.empty()) {  // a browser asks before the page of another server may
+      response.status = 204;
+      response.header("Access-Control-Allow-Methods", "GET, POST, DELETE");
+      response.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Range");
+      response.header("Access-Control-Max-Age", "600");
+    } else {
+      guard(request.head, rules_);
+      response = route(request, request.head.method == "HEAD" ? "GET" : request.head.method);
+    }
+  } catch (const HttpError& error) {
+    response = error_response(error);
+  }
+  if (!origin.empty()) {
+    response.header("Access-Control-Allow-Origin", origin);
+    response.header("Access-Control-Expose-Headers", "Location, X-Espalier-Notices");
+    response.header("Vary", "Origin");
+  }
+  return response;
+}
+
+Response Routes::route(HttpRequest& request, const std::string& method) {
+  const std::vector<std::string>& path = request.head.path;
+  const auto only = [&](const char* allowed) {
+    if (method != allowed) wrong_method(allowed);
+  };
+  if (!path.empty() && path.front() == "v1") {
+    if (path.size() >= 2 && path[1] == "jobs") return route_jobs(request, method);
+    if (path.size() == 2 && path[1] == "models") {
+      only("GET");
+      return models();
+    }
+    if (path.size() == 2 && path[1] == "preprocess") {
+      only("POST");
+      return preprocess(request);
+    }
+    throw HttpError(404, "not_found", "there is nothing at this address", "see /openapi.json for what there is");
+  }
+  only("GET");
+  if (path.size() == 1 && path.front() == "health") return health();
+  if (path.size() == 1 && path.front() == "metrics") return metrics_page();
+  return page_.respond(request.head);
+}
+
+Response Routes::route_jobs(HttpRequest& request, const std::string& method) {
+  const std::vector<std::string>& path = request.head.path;
+  if (path.size() == 2) {
+    if (method == "POST") return add_job(request);
+    if (method == "GET") return list_jobs(request.head);
+    wrong_method("GET and POST");
+  }
+  const std::string& id = path[2];
+  if (!JobStore::is_id(id)) not_found("there is no such job");
+  if (path.size() == 3) {
+    if (method == "GET") return json_response(200, job_json(id));
+    if (method == "DELETE") return remove_job(id);
+    wrong_method("GET and DELETE");
+  }
+  if (path.size() == 4 && path[3] == "events") {
+    if (method != "GET") wrong_method("GET");
+    return events(id);
+  }
+  if (path.size() == 4 && path[3] == "exports") {
+    if (method != "POST") wrong_method("POST");
+    return add_export(request, id);
+  }
+  if (path.size() == 5 && path[3] == "files") {
+    if (method != "GET") wrong_method("GET");
+    return send_file(request.head, id, path[4]);
+  }
+  throw HttpError(404, "not_found", "there is nothing at this address", "see /openapi.json for what there is");
+}
+
+Response Routes::health() const {
+  if (!runner_.model()) {
+    Response response = json_response(503, {{"status", "loading"}});
+    response.header("Retry-After", "1");
+    return response;
+  }
+  return json_response(200, {{"status", "ready"}, {"version", version()}});
+}
+
+Response Routes::models() const {
+  Json list = Json::array();
+  if (const auto model = runner_.model()) {
+    const auto defaults = [](const std::pair<int, double>& d) { return Json{{"steps", d.first}, {"guidance", d.second}}; };
+    list.push_back({{"name", model->name},
+                    {"pipeline", model->pipeline},
+                    {"device", model->device},
+                    {"precision", model->precision},
+                    {"tier", model->tier},
+                    {"loaded", runner_.loaded()},
+                    {"untrained", model->untrained},
+                    {"structure_defaults", defaults(model->structure_defaults)},
+                    {"latent_defaults", defaults(model->latent_defaults)},
+                    {"app_structure", settings_json(app_structure_settings())},
+                    {"app_latent", settings_json(app_latent_settings())}});
+  }
+  Json videos = Json::array();
+  if (can_write_mp4()) videos.push_back("mp4");
+  videos.push_back("webp");
+  return json_response(
+      200, {{"models", list},
+            {"limits",
+             {{"max_upload_bytes", options_.max_upload_bytes}, {"max_images", kMostImages}, {"max_queue", options_.max_queue}}},
+            {"video_formats", videos}});
+}
+
+Response Routes::metrics_page() {
+  MetricsText text;
+  text.family("espalier_jobs_total", "counter", "Jobs that ended since the start.")
+      .value(static_cast<double>(metrics_.done), "state=\"done\"")
+      .value(static_cast<double>(metrics_.failed), "state=\"failed\"")
+      .value(static_cast<double>(metrics_.cancelled), "state=\"cancelled\"");
+  text.family("espalier_jobs", "gauge", "Jobs that are kept, by state.");
+  for (const auto& [state, count] : store_.counts())
+    text.value(static_cast<double>(count), std::string("state=\"") + name_of(state) + "\"");
+  text.family("espalier_job_seconds_total", "counter", "Time spent on jobs that ended.")
+      .value(static_cast<double>(metrics_.job_milliseconds) / 1000);
+  text.family("espalier_requests_total", "counter", "Answers by class of status.");
+  for (std::size_t digit = 2; digit < metrics_.requests.size(); ++digit) {
+    text.value(static_cast<double>(metrics_.requests[digit]), "code=\"" + std::to_string(digit) + "xx\"");
+  }
+  text.family("espalier_event_streams", "gauge", "Event streams that are open.").value(streams_);
+  text.family("espalier_model_loaded", "gauge", "1 while the weights are in memory.").value(runner_.loaded() ? 1 : 0);
+  text.family("espalier_model_loads_total", "counter", "Times the checkpoint was loaded.")
+      .value(static_cast<double>(metrics_.loads));
+  text.family("espalier_stored_bytes", "gauge", "Bytes of the files of all jobs.").value(static_cast<double>(store_.bytes()));
+  text.family("espalier_resident_bytes", "gauge", "Resident memory of the server.")
+      .value(static_cast<double>(resident_bytes()));
+  const std::chrono::duration<double> up = std::chrono::steady_clock::now() - start_;
+  text.family("espalier_uptime_seconds", "gauge", "Time since the start.").value(up.count());
+  Response response;
+  response.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+  response.header("Cache-Control", "no-store");
+  response.body = text.text();
+  return response;
+}
+
+Response Routes::preprocess(HttpRequest& request) {
+  const Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, 1, 0, {"background"}});
+  if (upload.images.empty()) throw HttpError(400, "invalid_argument", "no picture was sent", "send one as the part image");
+  const auto text = upload.texts.find("background");
+  const Background background = text == upload.texts.end() ? Background::automatic : parse_background(text->second);
+  const fs::path& picture = upload.images.front().path();
+  (void)picture_format_of(picture);
+  const IncomingFile out(store_.incoming());
+  Json notices = Json::array();
+  try {
+    const std::scoped_lock lock(decoding_);
+    for (const std::string& notice : Pipeline::preprocess(picture, background, out.path())) notices.push_back(notice);
+  } catch (const Error& error) {
+    rethrow_as_answer(with_name(error, picture, upload.image_names.front()),
+                      "try another background setting or another picture");
+  }
+  Response response;
+  response.header("Content-Type", "image/png");
+  response.header("Cache-Control", "no-store");
+  // Headers are ASCII.
+  response.header("X-Espalier-Notices", notices.dump(-1, ' ', true, Json::error_handler_t::replace));
+  std::ifstream file(out.path(), std::ios::binary);
+  response.body.assign(std::istreambuf_iterator<char>(file), {});
+  return response;
+}
+
+void Routes::refuse_when_full() {
+  if (store_.counts()[JobState::queued] < options_.max_queue) return;
+  throw HttpError(429, "queue_full",
+                  std::to_string(options_.max_queue) + " jobs are waiting, which is the most that this server takes",
+                  "try again later, or start the server with a larger --max-queue");
+}
+
+Response Routes::accepted(const std::string& id) {
+  runner_.wake();
+  Response response = json_response(202, job_json(id));
+  response.header("Location", "/v1/jobs/" + id);
+  return response;
+}
+
+Response Routes::add_job(HttpRequest& request) {
+  refuse_when_full();
+  Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, kMostImages, 1, {"options"}});
+  GenerateOptions options = parse_generate_options(upload.texts["options"]);
+  if (upload.images.empty() == upload.latents.empty()) {
+    throw HttpError(400, "invalid_argument", upload.images.empty() ? "no picture was sent" : "pictures and a latent were sent",
+                    "send pictures as parts named image, or one latent as the part latent");
+  }
+  Job job;
+  job.id = JobStore::new_id();
+  job.kind = upload.latents.empty() ? JobKind::image : JobKind::latent;
+  try {
+    const std::scoped_lock lock(decoding_);
+    std::size_t index = 0;
+    for (const IncomingFile& image : upload.images) {
+      const std::string format = picture_format_of(image.path());
+      try {
+        Pipeline::check_picture(image.path());
+      } catch (const Error& error) {
+        throw with_name(error, image.path(), upload.image_names[index]);
+      }
+      job.files.push_back({"input-" + std::to_string(++index) + (format == "jpeg" ? ".jpg" : "." + format), "input", format,
+                           media_type_of_picture(format), image.size()});
+    }
+    for (const IncomingFile& latent : upload.latents) {
+      if (is_asset_file(latent.path())) throw Error(ErrorCode::unsupported, "the file is a saved asset, not a latent");
+      job.files.push_back({"input.safetensors", "input", "safetensors", "application/octet-stream", latent.size()});
+    }
+  } catch (const Error& error) {
+    rethrow_as_answer(upload.latents.empty() ? error : with_name(error, upload.latents.front().path(), "the latent"),
+                      upload.latents.empty() ? "send a PNG, JPEG or WebP that opens elsewhere"
+                                             : "send what a job left as latent.safetensors");
+  }
+  if (options.name.empty() && !upload.image_names.empty()) options.name = stem_of(upload.image_names.front());
+  job.name = options.name;
+  job.options = to_json(options);
+  FolderOfNewJob folder(store_.folder_of(job.id));
+  std::size_t index = 0;
+  for (auto* const files : {&upload.images, &upload.latents}) {
+    for (IncomingFile& file : *files) file.move_to(store_.folder_of(job.id) / job.files[index++].name);
+  }
+  const std::string id = job.id;
+  store_.add(std::move(job), options_.max_queue);
+  folder.keep();
+  return accepted(id);
+}
+
+Response Routes::add_export(HttpRequest& request, const std::string& id) {
+  require_json(request.head);
+  const std::string text = request.open_body(kJsonBytes).text();
+  const Job parent = known_job(id);
+  if (parent.kind == JobKind::exported) {
+    throw HttpError(409, "conflict", "job " + id + " is an export itself", "export the job that it names as parent");
+  }
+  if (parent.state != JobState::done || parent.file("asset.safetensors") == nullptr) {
+    throw HttpError(409, "conflict", "job " + id + " has no asset (it is " + name_of(parent.state) + ")",
+                    "wait until it is done");
+  }
+  ExportOptions options = parse_export_options(text, parse_generate_options(text_of(parent.options)).finish);
+  if (options.turntable && options.turntable->mp4 && !can_write_mp4()) {
+    throw HttpError(422, "unsupported", "this server cannot write MP4: the program ffmpeg is not installed", "ask for webp");
+  }
+  if (options.name.empty()) options.name = parent.name;
+  Job job;
+  job.id = JobStore::new_id();
+  job.kind = JobKind::exported;
+  job.parent = id;
+  job.name = options.name;
+  job.options = to_json(options);
+  FolderOfNewJob folder(store_.folder_of(job.id));
+  const std::string new_id = job.id;
+  store_.add(std::move(job), options_.max_queue);
+  folder.keep();
+  return accepted(new_id);
+}
+
+Job Routes::known_job(const std::string& id) {
+  auto job = store_.find(id);
+  if (!job) not_found("there is no such job");
+  return *std::move(job);
+}
+
+Json Routes::job_json(const std::string& id) { return json_of(known_job(id), runner_.progress_of(id)); }
+
+Response Routes::list_jobs(const RequestHead& head) {
+  std::optional<JobState> state;
+  std::string before;
+  int limit = 50;
+  for (const auto& [key, value] : head.query) {
+    if (key == "state") {
+      state = state_named(value);
+      if (!state)
+        throw HttpError(400, "invalid_argument", "state must be one of queued, running, done, failed, cancelled",
+                        "leave it out for all");
+    } else if (key == "before") {
+      before = value;
+      if (!JobStore::is_id(before))
+        throw HttpError(400, "invalid_argument", "before is no job's id", "take it from next of the page before");
+    } else if (key == "limit") {
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
+      if (error != std::errc() || end != value.data() + value.size() || limit < 1 || limit > 200) {
+        throw HttpError(400, "invalid_argument", "limit must be a whole number from 1 to 200", "leave it out for 50");
+      }
+    } else {
+      throw HttpError(400, "invalid_argument", "the query names something other than state, limit, before",
+                      "see /openapi.json");
+    }
+  }
+  const std::vector<Job> jobs = store_.list(state, limit + 1, before);
+  Json list = Json::array();
+  const auto shown = std::min<std::size_t>(jobs.size(), static_cast<std::size_t>(limit));
+  for (std::size_t i = 0; i < shown; ++i) list.push_back(json_of(jobs[i], runner_.progress_of(jobs[i].id)));
+  return json_response(200, {{"jobs", list}, {"next", jobs.size() > shown ? Json(jobs[shown - 1].id) : Json(nullptr)}});
+}
+
+Response Routes::remove_job(const std::string& id) {
+  (void)known_job(id);
+  if (runner_.cancel(id)) return json_response(200, job_json(id));
+  if (!store_.remove(id)) not_found("there is no such job");
+  Response response;
+  response.status = 204;
+  return response;
+}
+
+Response Routes::events(const std::string& id) {
+  (void)known_job(id);
+  if (streams_ >= kMostStreams) {
+    throw HttpError(503, "unavailable", std::to_string(kMostStreams) + " event streams are open, which is the most",
+                    "ask for the job itself instead");
+  }
+  Response response;
+  response.header("Content-Type", "text/event-stream");
+  response.header("Cache-Control", "no-store");
+  response.header("X-Accel-Buffering", "no");
+  response.stream = [this, id](const Sink& sink) { stream_events(id, sink); };
+  return response;
+}
+
+void Routes::stream_events(const std::string& id, const Sink& sink) {
+  const Counted counted(streams_);
+  EventHub::Listener listener(hub_, id);  // before the state is read, so that nothing falls in between
+  const auto send = [&](const std::string& name, const std::string& data) {
+    sink("event: " + name + "\ndata: " + data + "\n\n");
+  };
+  const auto job = store_.find(id);
+  if (!job) return;
+  send("state", text_of(json_of(*job, runner_.progress_of(id))));
+  if (has_ended(job->state)) return;
+  while (!listener.closed()) {
+    const auto event = listener.wait(kHeartbeat);
+    if (!event) {
+      sink(": alive\n\n");
+      continue;
+    }
+    send(event->name, event->data);
+    if (event->last) return;
+  }
+}
+
+Response Routes::send_file(const RequestHead& head, const std::string& id, const std::string& name) {
+  const Job job = known_job(id);
+  const JobFile* file = job.file(name);  // only what is recorded has a path
+  if (file == nullptr) not_found("the job has no such file");
+  Response response;
+  response.file = store_.folder_of(id) / file->name;
+  struct stat status {};
+  if (::stat(response.file.c_str(), &status) != 0) not_found("the file is gone");
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  const std::string etag = '"' + std::to_string(status.st_ino) + "-" + std::to_string(status.st_mtim.tv_sec) + "-" +
+                           std::to_string(status.st_mtim.tv_nsec) + "-" + std::to_string(size) + "\"";
+  response.header("ETag", etag);
+  response.header("Cache-Control", "private, no-cache");
+  if (head.header("if-none-match").find(etag) != std::string::npos) {
+    response.status = 304;
+    response.file.clear();
+    return response;
+  }
+  response.header("Content-Type", file->media_type);
+  response.header("Accept-Ranges", "bytes");
+  // Never a page of this server, whatever is inside.
+  response.header("Content-Security-Policy", "default-src 'none'; sandbox");
+  const auto download = head.query.find("download");
+  const bool attach = download != head.query.end() && download->second != "0";
+  response.header("Content-Disposition", std::string(attach ? "attachment" : "inline") + "; filename=\"" + file->name + "\"");
+  const std::string if_range = head.header("if-range");
+  if (if_range.empty() || if_range == etag) response.range = parse_range(head.header("range"), size);
+  if (response.range) {
+    response.status = 206;
+    response.header("Content-Range", "bytes " + std::to_string(response.range->first) + "-" +
+                                         std::to_string(response.range->last) + "/" + std::to_string(size));
+  }
+  return response;
+}
+
+}  // namespace espalier::server

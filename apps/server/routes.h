@@ -1,0 +1,54 @@
+// The addresses of the HTTP API and of the page. What they mean is in openapi.json.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include "event_hub.h"
+#include "guard.h"
+#include "http_server.h"
+#include "job_runner.h"
+#include "job_store.h"
+#include "metrics.h"
+#include "page.h"
+
+namespace espalier::server {
+
+class Routes {
+ public:
+  Routes(const ServeOptions& options, JobStore& store, JobRunner& runner, EventHub& hub, Metrics& metrics);
+
+  [[nodiscard]] Response respond(HttpRequest& request);
+
+ private:
+  [[nodiscard]] Response route(HttpRequest& request, const std::string& method);
+  [[nodiscard]] Response route_jobs(HttpRequest& request, const std::string& method);
+  [[nodiscard]] Response health() const;
+  [[nodiscard]] Response models() const;
+  [[nodiscard]] Response metrics_page();
+  [[nodiscard]] Response preprocess(HttpRequest& request);
+  [[nodiscard]] Response add_job(HttpRequest& request);
+  [[nodiscard]] Response add_export(HttpRequest& request, const std::string& id);
+  [[nodiscard]] Response list_jobs(const RequestHead& head);
+  [[nodiscard]] Response remove_job(const std::string& id);
+  [[nodiscard]] Response events(const std::string& id);
+  [[nodiscard]] Response send_file(const RequestHead& head, const std::string& id, const std::string& name);
+  [[nodiscard]] Job known_job(const std::string& id);
+  [[nodiscard]] Json job_json(const std::string& id);
+  [[nodiscard]] Response accepted(const std::string& id);
+  void refuse_when_full();
+  void stream_events(const std::string& id, const Sink& sink);
+
+  const ServeOptions& options_;
+  GuardRules rules_;
+  JobStore& store_;
+  JobRunner& runner_;
+  EventHub& hub_;
+  Metrics& metrics_;
+  Page page_;
+  std::mutex decoding_;  // one large picture is in memory at a time
+  std::atomic<int> streams_{0};
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace espalier::server

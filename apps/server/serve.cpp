@@ -1,0 +1,86 @@
+#include "serve.h"
+
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <thread>
+
+#include "routes.h"
+
+namespace espalier::server {
+namespace {
+
+void check(const ServeOptions& o) {
+  if (is_loopback(o.host) || !o.api_key.empty() || o.no_auth) return;
+  throw Error(ErrorCode::invalid_argument, "--host " + o.host +
+                                               " can be reached from other machines; set a key with --api-key (or "
+                                               "ESPALIER_API_KEY), or say --no-auth to let everybody in");
+}
+
+// Every connection takes a descriptor, every file that is sent another.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 4096);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+HttpServerOptions http_options(const ServeOptions& o) {
+  HttpServerOptions http;
+  http.host = o.host;
+  http.port = o.port;
+  http.limits.client_seconds = o.client_seconds;
+  http.headers = {{"X-Content-Type-Options", "nosniff"},
+                  {"Referrer-Policy", "no-referrer"},
+                  {"X-Frame-Options", "DENY"},
+                  {"Server", "Espalier"}};
+  if (o.allowed_origins.empty()) http.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+  return http;
+}
+
+std::string address(const ServeOptions& o, int port) {
+  const std::string host = o.host.find(':') == std::string::npos ? o.host : "[" + o.host + "]";
+  return "http://" + host + ":" + std::to_string(port);
+}
+
+}  // namespace
+
+bool is_loopback(const std::string& host) {
+  const bool ipv4 = host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
+  return ipv4 || host == "localhost" || host == "::1";
+}
+
+std::filesystem::path default_data_folder(const std::string& data_home, const std::string& home) {
+  if (data_home.starts_with('/')) return std::filesystem::path(data_home) / "espalier";
+  if (!home.empty()) return std::filesystem::path(home) / ".local/share/espalier";
+  throw Error(ErrorCode::not_found, "there is no home folder to keep jobs in; name a folder with --data");
+}
+
+void serve(const ServeOptions& options, const std::function<bool()>& stopped,
+           const std::function<void(const std::string&)>& say) {
+  check(options);
+  raise_file_limit();
+  // Without this every thread's first allocation opens a heap of its own, which none of the others can use.
+  ::mallopt(M_ARENA_MAX, 2);
+  JobStore store(options.data);
+  EventHub hub;
+  Metrics metrics;
+  JobRunner runner(options, store, hub, metrics);
+  Routes routes(options, store, runner, hub, metrics);
+  HttpServer http(
+      http_options(options), [&](HttpRequest& request) { return routes.respond(request); },
+      [&](const RequestHead&, int status) {
+        ++metrics.requests[static_cast<std::size_t>(status / 100) % metrics.requests.size()];
+      });
+  http.start();
+  say(address(options, http.port()));
+  runner.start();
+  while (!stopped() && !runner.failure()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  hub.close();
+  http.stop();
+  runner.stop();
+  if (runner.failure()) std::rethrow_exception(runner.failure());
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,58 @@
+// Multipart uploads, streamed to files of the data folder and looked at before anything else sees them.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "http_server.h"
+#include "job_store.h"
+
+namespace espalier::server {
+
+// A file that came in, under a name of ours; removed unless it is moved away.
+class IncomingFile {
+ public:
+  explicit IncomingFile(const std::filesystem::path& folder);
+  IncomingFile(IncomingFile&& other) noexcept;
+  IncomingFile& operator=(IncomingFile&&) = delete;
+  ~IncomingFile();
+
+  void write(std::string_view bytes);
+  // Flushed to the disk and closed.
+  void finish();
+  void move_to(const std::filesystem::path& place);
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+
+ private:
+  [[noreturn]] void fail() const;
+
+  std::filesystem::path path_;
+  int fd_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+struct Upload {
+  std::vector<IncomingFile> images;
+  std::vector<std::string> image_names;  // as the client calls them, cleaned
+  std::vector<IncomingFile> latents;     // at most one
+  std::map<std::string, std::string> texts;
+};
+
+struct UploadRules {
+  std::filesystem::path folder;
+  std::uint64_t bytes = 0;  // of the whole body
+  std::size_t images = 0, latents = 0;
+  std::vector<std::string> texts;  // the fields that may come
+};
+
+// Reads the whole body. Throws HttpError for anything that the rules do not allow, as soon as it is seen.
+[[nodiscard]] Upload read_upload(HttpRequest& request, const UploadRules& rules);
+
+// "png", "jpeg" or "webp" by the first bytes. Throws HttpError 415 for anything else.
+[[nodiscard]] std::string picture_format_of(const std::filesystem::path& path);
+[[nodiscard]] const char* media_type_of_picture(const std::string& format);
+
+}  // namespace espalier::server
