@@ -86,6 +86,26 @@ typedef struct espalier_request {
   int mesh, gaussians, radiance_field; /* what to decode */
 } espalier_request;
 
+typedef enum espalier_style {
+  ESPALIER_STYLE_AUTO = 0,
+  ESPALIER_STYLE_TEXTURED,
+  ESPALIER_STYLE_COLOUR,
+  ESPALIER_STYLE_CLAY,
+  ESPALIER_STYLE_NORMALS,
+  ESPALIER_STYLE_WIREFRAME,
+  ESPALIER_STYLE_UV_CHECKER,
+  ESPALIER_STYLE_SPLATS,
+  ESPALIER_STYLE_RADIANCE_FIELD
+} espalier_style;
+typedef struct espalier_look {
+  int style;               /* an espalier_style */
+  double yaw, pitch, fov;  /* degrees */
+  double distance;         /* 0: what shows the whole asset */
+  int size;                /* pixels on a side */
+  int opaque;              /* 0: without background */
+  double red, green, blue; /* the background, sRGB in [0, 1] */
+} espalier_look;
+
 /* Called on the thread that runs the job; any may be NULL. `context` is handed through. */
 typedef struct espalier_observer {
   void* context;
@@ -107,11 +127,24 @@ espalier_asset* espalier_generate(espalier_pipeline* pipeline, const espalier_re
 espalier_asset* espalier_decode(espalier_pipeline* pipeline, const char* latent, const espalier_request* request,
                                 const espalier_observer* observer, espalier_error* error);
 
+/* What a file holds: an asset of espalier_asset_save_asset, a mesh or Gaussians. */
+espalier_asset* espalier_asset_load(const char* path, espalier_error* error);
 void espalier_asset_free(espalier_asset* asset);
 /* By extension, as Asset::save. size_mm: the largest dimension of an STL; 0 for the default. */
 espalier_code espalier_asset_save(const espalier_asset* asset, const char* path, double size_mm, espalier_error* error);
 espalier_code espalier_asset_save_latent(const espalier_asset* asset, const char* path, espalier_error* error);
 espalier_code espalier_asset_save_preview(const espalier_asset* asset, const char* path, espalier_error* error);
+espalier_code espalier_asset_save_asset(const espalier_asset* asset, const char* path, espalier_error* error);
+
+/* The front from a little above, 1024 pixels, without background. */
+espalier_look espalier_look_defaults(void);
+/* A PNG. device as in espalier_options; device, observer and error may be NULL. */
+espalier_code espalier_asset_render_view(const espalier_asset* asset, const char* png, const espalier_look* look,
+                                         const char* device, const espalier_observer* observer, espalier_error* error);
+/* Once around, into an .mp4 (which needs the program ffmpeg) or a .webp. */
+espalier_code espalier_asset_render_turntable(const espalier_asset* asset, const char* video, const espalier_look* look,
+                                              double seconds, int frames_per_second, const char* device,
+                                              const espalier_observer* observer, espalier_error* error);
 
 /* Arrays live as long as the asset; *count is the number of values. Vertices and colours have 3 per vertex, faces 3 per
  * triangle, voxels x, y, z each. */

@@ -90,6 +90,22 @@ Request request_of(const espalier_request& r) {
   return out;
 }
 
+static_assert(static_cast<int>(RenderStyle::radiance_field) == ESPALIER_STYLE_RADIANCE_FIELD &&
+              static_cast<int>(RenderStyle::clay) == ESPALIER_STYLE_CLAY);
+
+ViewRequest view_of(const espalier_look& l) {
+  ViewRequest out;
+  out.style = enumerator(l.style, RenderStyle::radiance_field, "style");
+  out.from = {l.yaw, l.pitch};
+  out.fov = l.fov;
+  if (l.distance != 0.0) out.distance = l.distance;
+  out.size = l.size;
+  if (l.opaque != 0) out.background = {l.red, l.green, l.blue};
+  return out;
+}
+
+std::string device_of(const char* device) { return device == nullptr ? "auto" : device; }
+
 Observer observer_of(const espalier_observer* o) {
   Observer out;
   if (o == nullptr) return out;
@@ -162,6 +178,12 @@ espalier_asset* espalier_decode(espalier_pipeline* pipeline, const char* latent,
   return made;
 }
 
+espalier_asset* espalier_asset_load(const char* path, espalier_error* error) {
+  espalier_asset* loaded = nullptr;
+  guarded(error, [&] { loaded = new espalier_asset{load_any(text_of(path, "path"))}; });
+  return loaded;
+}
+
 void espalier_asset_free(espalier_asset* asset) { delete asset; }
 
 espalier_code espalier_asset_save(const espalier_asset* asset, const char* path, double size_mm, espalier_error* error) {
@@ -178,6 +200,32 @@ espalier_code espalier_asset_save_latent(const espalier_asset* asset, const char
 
 espalier_code espalier_asset_save_preview(const espalier_asset* asset, const char* path, espalier_error* error) {
   return guarded(error, [&] { given(asset, "asset").asset.save_preview(text_of(path, "path")); });
+}
+
+espalier_code espalier_asset_save_asset(const espalier_asset* asset, const char* path, espalier_error* error) {
+  return guarded(error, [&] { given(asset, "asset").asset.save_asset(text_of(path, "path")); });
+}
+
+espalier_look espalier_look_defaults(void) {
+  const ViewRequest r;
+  return {ESPALIER_STYLE_AUTO, r.from.yaw, r.from.pitch, r.fov, 0.0, r.size, 0, 0.0, 0.0, 0.0};
+}
+
+espalier_code espalier_asset_render_view(const espalier_asset* asset, const char* png, const espalier_look* look,
+                                         const char* device, const espalier_observer* observer, espalier_error* error) {
+  return guarded(error, [&] {
+    render_view(given(asset, "asset").asset, text_of(png, "png"), view_of(given(look, "look")), device_of(device),
+                observer_of(observer));
+  });
+}
+
+espalier_code espalier_asset_render_turntable(const espalier_asset* asset, const char* video, const espalier_look* look,
+                                              double seconds, int frames_per_second, const char* device,
+                                              const espalier_observer* observer, espalier_error* error) {
+  return guarded(error, [&] {
+    const TurntableRequest request{view_of(given(look, "look")), seconds, frames_per_second};
+    render_turntable(given(asset, "asset").asset, text_of(video, "video"), request, device_of(device), observer_of(observer));
+  });
 }
 
 const float* espalier_asset_vertices(const espalier_asset* asset, size_t* count) {

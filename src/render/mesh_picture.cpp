@@ -262,7 +262,7 @@ MeshPainter::~MeshPainter() = default;
 Picture MeshPainter::draw(const Camera& camera, const MeshLook& look, const PictureOptions& options) {
   state_->check(look, options);
   Picture picture(options.width, options.height, options.background ? 3 : 4);
-  constexpr std::int64_t kStripSamples = std::int64_t{1} << 22;
+  constexpr std::int64_t kStripSamples = std::int64_t{1} << 21;  // cancelled between two strips
   const std::int64_t row_samples = std::int64_t{options.width} * options.samples * options.samples;
   const int step = static_cast<int>(std::clamp<std::int64_t>(kStripSamples / row_samples, 1, options.height));
   for (int first = 0; first < options.height; first += step) {

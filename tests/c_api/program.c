@@ -110,6 +110,38 @@ static void work(espalier_pipeline* pipeline, const char* picture, const char* f
   espalier_asset_free(asset);
 }
 
+/* A mesh file as an asset, and pictures of it. */
+static void pictures(const char* folder) {
+  espalier_error error;
+  espalier_look look = espalier_look_defaults();
+  espalier_asset* asset;
+  char path[4096];
+  snprintf(path, sizeof path, "%s/a.glb", folder);
+  asset = espalier_asset_load(path, &error);
+  expect(asset != NULL && espalier_asset_faces(asset, NULL) != NULL, "load", &error);
+  snprintf(path, sizeof path, "%s/view.png", folder);
+  look.size = 64;
+  look.style = ESPALIER_STYLE_NORMALS;
+  look.opaque = 1;
+  look.green = 0.5;
+  expect(espalier_asset_render_view(asset, path, &look, "cpu", NULL, &error) == ESPALIER_OK, "view", &error);
+  look.style = ESPALIER_STYLE_RADIANCE_FIELD + 1;
+  expect(espalier_asset_render_view(asset, path, &look, "cpu", NULL, &error) == ESPALIER_INVALID_ARGUMENT, "style", &error);
+  look.style = ESPALIER_STYLE_SPLATS;
+  expect(espalier_asset_render_view(asset, path, &look, NULL, NULL, &error) == ESPALIER_INVALID_ARGUMENT, "splats", &error);
+  look.style = ESPALIER_STYLE_AUTO;
+  snprintf(path, sizeof path, "%s/turn.webp", folder);
+  expect(espalier_asset_render_turntable(asset, path, &look, 0.2, 10, "cpu", NULL, &error) == ESPALIER_OK, "turntable", &error);
+  snprintf(path, sizeof path, "%s/b.safetensors", folder);
+  expect(espalier_asset_save_asset(asset, path, &error) == ESPALIER_OK, "save asset", &error);
+  espalier_asset_free(asset);
+  asset = espalier_asset_load(path, &error);
+  expect(asset != NULL, "load an asset", &error);
+  espalier_asset_free(asset);
+  expect(espalier_asset_load(NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "no path", &error);
+  expect(espalier_asset_render_view(NULL, path, &look, NULL, NULL, &error) == ESPALIER_INVALID_ARGUMENT, "no asset", &error);
+}
+
 int main(int argc, char** argv) {
   espalier_error error;
   espalier_options options = {"cpu", NULL, ESPALIER_PRECISION_FULL, ESPALIER_TIER_LOW};
@@ -120,6 +152,7 @@ int main(int argc, char** argv) {
   if (pipeline != NULL) {
     mistakes(pipeline);
     work(pipeline, argv[2], argv[3]);
+    pictures(argv[3]);
   }
   espalier_pipeline_close(pipeline);
   espalier_pipeline_close(NULL);

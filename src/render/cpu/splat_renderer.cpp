@@ -253,18 +253,25 @@ void draw_tile(const ViewPoint& view, const Workspace& work, int column, int row
   }
 }
 
-void draw_samples(const HostScene& scene, const ViewPoint& view, const Target& target, Workspace& work) {
+void draw_samples(Queue<Cpu>& queue, const HostScene& scene, const ViewPoint& view, const Target& target, Workspace& work) {
+  queue.check();
   project_all(scene, view, work);
+  queue.check();
   list_tiles(view, work);
   // Short runs of tiles, mixed, so that every range that a core gets has its share of the full ones.
   constexpr std::int64_t kRun = 8, kMix = 1000003;
   const std::int64_t tiles = std::int64_t{view.columns} * view.rows, runs = (tiles + kRun - 1) / kRun;
-  parallel_for(runs, 1, [&](std::int64_t i) {
+  const auto draw_run = [&](std::int64_t i) {
     const std::int64_t run = i * kMix % runs;
     for (std::int64_t t = run * kRun; t < std::min((run + 1) * kRun, tiles); ++t) {
       draw_tile(view, work, static_cast<int>(t % view.columns), static_cast<int>(t / view.columns), target);
     }
-  });
+  };
+  constexpr std::int64_t kBlock = 2048;  // runs between looks at the monitor: four million samples
+  for (std::int64_t first = 0; first < runs; first += kBlock) {
+    queue.check();
+    parallel_for(std::min(kBlock, runs - first), 1, [&](std::int64_t i) { draw_run(first + i); });
+  }
 }
 
 }  // namespace
@@ -277,16 +284,15 @@ struct SplatRenderer<Cpu>::State {
 
   void draw(const Camera& camera, const SplatOptions& options, View<Cpu, float, 3> colour, View<Cpu, float, 2> alpha,
             Workspace& work) {
-    queue.check();
     const ViewPoint view = view_point_of(camera, options);
     if (options.ssaa == 1) {
-      draw_samples(scene, view, {colour.data(), alpha.data(), options.background}, work);
+      draw_samples(queue, scene, view, {colour.data(), alpha.data(), options.background}, work);
       return;
     }
     const std::int64_t samples = std::int64_t{view.width} * view.height;
     work.fine.resize(static_cast<std::size_t>(4 * samples));
     float* const fine = work.fine.data();
-    draw_samples(scene, view, {fine, fine + 3 * samples, options.background}, work);
+    draw_samples(queue, scene, view, {fine, fine + 3 * samples, options.background}, work);
     downsample<Cpu>(queue, View<Cpu, const float, 3>(fine, {view.height, view.width, 3}), options.ssaa, colour);
     downsample<Cpu>(queue, View<Cpu, const float, 3>(fine + 3 * samples, {view.height, view.width, 1}), options.ssaa,
                     View<Cpu, float, 3>(alpha.data(), {options.height, options.width, 1}));

@@ -289,6 +289,39 @@ TEST(Turntable, StopsWhenAskedTo) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
+// One picture that takes long is given up in its middle.
+TEST(RenderView, StopsInsideAPicture) {
+  AssetBuilder builder;
+  builder.mesh(coloured_box());
+  builder.gaussians(coloured_gaussians());
+  RadianceField field;
+  field.resolution = 2;
+  field.rank = field.dim = 1;
+  field.position = {0.25F, 0.25F, 0.25F};
+  field.trivec = {1, 1, 1};
+  field.density = {5};
+  field.features_dc = {1, 0, 0};
+  builder.radiance_field(field);
+  const Asset asset = builder.build();
+  const TemporaryFolder folder;
+  for (const RenderStyle style : {RenderStyle::clay, RenderStyle::splats, RenderStyle::radiance_field}) {
+    // The last look at the flag comes before the last part of the picture.
+    int looks = 0;
+    const ViewRequest request{.style = style, .size = 1024};
+    const Observer counting{.cancelled = [&] {
+      ++looks;
+      return false;
+    }};
+    render_view(asset, folder / "whole.png", request, "cpu", counting);
+    const int all = looks;
+    EXPECT_GE(all, 4) << static_cast<int>(style);
+    looks = 0;
+    const Observer stopping{.cancelled = [&] { return ++looks >= all; }};
+    expect_error(ErrorCode::cancelled, {}, [&] { render_view(asset, folder / "part.png", request, "cpu", stopping); });
+    EXPECT_FALSE(std::filesystem::exists(folder / "part.png"));
+  }
+}
+
 TEST(Turntable, FfprobeReadsTheMp4) {
   if (!can_write_mp4()) GTEST_SKIP() << "SKIPPED: ffmpeg is not installed";
   const TemporaryFolder folder;
