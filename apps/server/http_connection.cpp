@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 namespace espalier::server {
 namespace {
@@ -129,10 +128,9 @@ Body::Body(Connection& connection, const RequestHead& head, std::uint64_t limit)
     : connection_(connection),
       limit_(limit),
       left_(head.content_length.value_or(0)),
-      chunked_(head.chunked),
       expects_continue_(lower_case(head.header("expect")) == "100-continue"),
       finished_(!head.has_body()) {
-  if (!chunked_ && left_ > limit_) too_large();
+  if (left_ > limit_) too_large();
 }
 
 void Body::too_large() const {
@@ -147,47 +145,12 @@ void Body::begin() {
   if (expects_continue_) connection_.write("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
-std::string Body::chunk_line() {
-  constexpr std::size_t kLongest = 256;
-  std::string line;
-  while (!line.ends_with("\r\n")) {
-    char c = 0;
-    (void)connection_.read({&c, 1});
-    line += c;
-    if (line.size() > kLongest)
-      throw HttpError(400, "invalid_argument", "a chunk of the body begins with a line that is too long",
-                      "send well-formed chunks");
-  }
-  line.resize(line.size() - 2);
-  return line;
-}
-
-void Body::next_chunk() {
-  const HttpError broken(400, "invalid_argument", "the chunks of the body are broken", "send well-formed chunks");
-  if (!first_chunk_ && !chunk_line().empty()) throw broken;
-  first_chunk_ = false;
-  const std::string line = chunk_line();
-  const std::string_view digits = trimmed(std::string_view(line).substr(0, line.find(';')));
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, left_, 16);
-  if (digits.empty() || error != std::errc() || stop != end) throw broken;
-  if (left_ > limit_ - seen_) too_large();
-  if (left_ > 0) return;
-  for (int trailers = 0; !chunk_line().empty(); ++trailers) {
-    if (trailers > 16) throw broken;
-  }
-  finished_ = true;
-}
-
 std::size_t Body::read(std::span<char> bytes) {
   if (finished_) return 0;
   if (!begun_) begin();
-  if (chunked_ && left_ == 0) next_chunk();
-  if (finished_) return 0;
   const std::size_t n = connection_.read(bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()))));
-  seen_ += n;
   left_ -= n;
-  if (!chunked_ && left_ == 0) finished_ = true;
+  if (left_ == 0) finished_ = true;
   return n;
 }
 

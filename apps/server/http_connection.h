@@ -72,7 +72,7 @@ class Body {
   // Throws HttpError 413 when the head already says that the body is larger than `limit`.
   Body(Connection& connection, const RequestHead& head, std::uint64_t limit);
 
-  // 0 at the end. Throws HttpError 413 as soon as the limit is passed, 400 for broken chunks, 408; Gone.
+  // 0 at the end. Throws HttpError 408; Gone.
   [[nodiscard]] std::size_t read(std::span<char> bytes);
   // All of it as text.
   [[nodiscard]] std::string text();
@@ -80,16 +80,12 @@ class Body {
 
  private:
   void begin();
-  [[nodiscard]] std::string chunk_line();
-  void next_chunk();
   [[noreturn]] void too_large() const;
 
   Connection& connection_;
   std::uint64_t limit_;
-  std::uint64_t seen_ = 0;
-  std::uint64_t left_ = 0;  // of the body, or of the chunk
-  bool chunked_, expects_continue_;
-  bool first_chunk_ = true;
+  std::uint64_t left_ = 0;
+  bool expects_continue_;
   bool begun_ = false, finished_ = false;
 };
 

@@ -1,27 +1,29 @@
 #include "http_message.h"
 
 #include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
 #include <charconv>
+#include <limits>
 
 namespace espalier::server {
 namespace {
 
 constexpr const char* kBadRequest = "invalid_argument";
 
+namespace http = boost::beast::http;
+using HeadParser = http::request_parser<http::empty_body>;
+
+std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
+std::string text(boost::beast::string_view from) { return std::string(view(from)); }
+
 [[noreturn]] void bad_head(const std::string& what) {
   throw HttpError(400, kBadRequest, "the request is no valid HTTP: " + what, "send HTTP/1.1 as RFC 9112 describes it");
 }
 
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           kMarks.find(static_cast<char>(c)) != std::string_view::npos;
-  });
-}
-
-bool is_field_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c == '\t' || (c >= 32 && c != 127); });
+[[noreturn]] void refuse_version() {
+  throw HttpError(505, "unsupported", "the version of the request is neither HTTP/1.1 nor HTTP/1.0", "use HTTP/1.1");
 }
 
 std::optional<std::uint64_t> whole_number(std::string_view text) {
@@ -72,42 +74,35 @@ void parse_target(std::string_view target, RequestHead& head) {
   }
 }
 
-void parse_request_line(std::string_view line, const HeadLimits& limits, RequestHead& head) {
-  const auto first = line.find(' ');
-  const auto last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last) bad_head("its first line is not METHOD ADDRESS VERSION");
-  const std::string_view method = line.substr(0, first);
-  const std::string_view target = line.substr(first + 1, last - first - 1);
-  const std::string_view version = line.substr(last + 1);
-  if (!is_token(method) || method.size() > 16) bad_head("the method is no word");
-  if (target.size() > limits.target) {
+void take_request_line(const HeadParser::value_type& message, const HeadLimits& limits, RequestHead& head) {
+  if (message.method_string().size() > 16) bad_head("the method is no word");
+  if (message.target().size() > limits.target) {
     throw HttpError(414, kBadRequest, "the address has more than " + std::to_string(limits.target) + " bytes",
                     "use a shorter one");
   }
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
-    throw HttpError(505, "unsupported", "the version of the request is neither HTTP/1.1 nor HTTP/1.0", "use HTTP/1.1");
-  }
-  head.method = method;
-  head.old_version = version == "HTTP/1.0";
-  head.keep_alive = !head.old_version;
-  parse_target(target, head);
+  if (message.version() != 11 && message.version() != 10) refuse_version();
+  head.method = text(message.method_string());
+  head.old_version = message.version() == 10;
+  parse_target(view(message.target()), head);
 }
 
-void parse_framing(RequestHead& head) {
-  const std::string coding = lower_case(head.header("transfer-encoding"));
-  const std::string length = head.header("content-length");
+void take_headers(const HeadParser::value_type& message, const HeadLimits& limits, RequestHead& head) {
+  for (const auto& field : message) {
+    if (head.headers.size() >= limits.headers) {
+      throw HttpError(431, kBadRequest, "the request has more than " + std::to_string(limits.headers) + " headers",
+                      "send fewer");
+    }
+    const std::string name = lower_case(view(field.name_string()));
+    const bool fresh = head.headers.emplace(name, trimmed(view(field.value()))).second;
+    if (!fresh &&
+        (name == "host" || name == "content-length" || name == "authorization" || name == "origin" || name == "content-type")) {
+      bad_head(name + " is given twice");
+    }
+  }
+  if (!head.old_version && head.headers.count("host") == 0) bad_head("Host is missing");
   if (head.headers.count("transfer-encoding") != 0) {
-    if (coding != "chunked")
-      throw HttpError(501, "unsupported", "the transfer coding is not chunked", "send the body plain or chunked");
-    if (!length.empty() || head.old_version) bad_head("its length is given twice");
-    head.chunked = true;
+    throw HttpError(411, kBadRequest, "the length of the body is not given beforehand", "send it with Content-Length");
   }
-  if (head.headers.count("content-length") != 0) {
-    head.content_length = whole_number(length);
-    if (!head.content_length) bad_head("Content-Length is no number");
-  }
-  const std::string connection = lower_case(head.header("connection"));
-  if (connection.find("close") != std::string::npos) head.keep_alive = false;
 }
 
 }  // namespace
@@ -124,35 +119,20 @@ std::string RequestHead::header(const std::string& name) const {
 }
 
 RequestHead parse_head(std::string_view text, const HeadLimits& limits) {
+  HeadParser parser;
+  parser.header_limit(
+      static_cast<std::uint32_t>(std::min<std::size_t>(limits.bytes, std::numeric_limits<std::uint32_t>::max())));
+  parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // whoever reads the body has a limit of its own
+  boost::system::error_code error;
+  parser.put(boost::asio::buffer(text.data(), text.size()), error);
+  if (error == http::error::bad_version) refuse_version();
+  if (error && error != http::error::need_more) bad_head(error.message());
+  if (!parser.is_header_done()) bad_head("its head does not end");
   RequestHead head;
-  const auto next_line = [&] {
-    const auto end = text.find("\r\n");
-    if (end == std::string_view::npos) bad_head("a line does not end");
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end + 2);
-    if (line.find('\n') != std::string_view::npos || line.find('\r') != std::string_view::npos)
-      bad_head("a line ends in the wrong way");
-    return line;
-  };
-  parse_request_line(next_line(), limits, head);
-  for (std::string_view line = next_line(); !line.empty(); line = next_line()) {
-    if (head.headers.size() >= limits.headers) {
-      throw HttpError(431, kBadRequest, "the request has more than " + std::to_string(limits.headers) + " headers",
-                      "send fewer");
-    }
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) bad_head("a header has no name");
-    const std::string name = lower_case(line.substr(0, colon));
-    const std::string_view value = trimmed(line.substr(colon + 1));
-    if (!is_field_value(value)) bad_head("a header has control characters");
-    const bool fresh = head.headers.emplace(name, value).second;
-    if (!fresh && (name == "host" || name == "content-length" || name == "transfer-encoding" || name == "authorization" ||
-                   name == "origin" || name == "content-type")) {
-      bad_head(name + " is given twice");
-    }
-  }
-  if (!head.old_version && head.headers.count("host") == 0) bad_head("Host is missing");
-  parse_framing(head);
+  take_request_line(parser.get(), limits, head);
+  take_headers(parser.get(), limits, head);
+  head.keep_alive = parser.keep_alive();
+  if (const auto length = parser.content_length()) head.content_length = *length;
   return head;
 }
 

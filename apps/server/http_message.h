@@ -48,15 +48,15 @@ struct RequestHead {
   std::map<std::string, std::string> query;    // decoded; of a name that comes twice the last
   std::map<std::string, std::string> headers;  // names in lower case
   bool keep_alive = true;
-  bool chunked = false;
   bool old_version = false;  // HTTP/1.0
   std::optional<std::uint64_t> content_length;
 
   [[nodiscard]] std::string header(const std::string& name) const;
-  [[nodiscard]] bool has_body() const { return chunked || content_length.value_or(0) > 0; }
+  [[nodiscard]] bool has_body() const { return content_length.value_or(0) > 0; }
 };
 
-// Reads everything up to and with the empty line. Throws HttpError (400, 414, 431, 501, 505): the head is hostile input.
+// Reads everything up to and with the empty line. Throws HttpError (400, 411, 414, 431, 505): the head is hostile input.
+// Bodies of unknown length (Transfer-Encoding) are refused.
 [[nodiscard]] RequestHead parse_head(std::string_view text, const HeadLimits& limits = {});
 
 // "%41" and the like as bytes; nothing when an escape is broken or stands for a zero byte.
