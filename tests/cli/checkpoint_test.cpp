@@ -74,7 +74,7 @@ TEST_F(BadCheckpoint, CopyItselfIsGood) {
 TEST_F(BadCheckpoint, MissingFiles) {
   expect_refusal(espalier({"info", (folder_ / "none").string()}), 1, {"none"});
   for (const std::string& file : {std::string("pipeline.json"), flow + ".json", flow + ".safetensors",
-                                  std::string("ckpts/dinov2_sprout37_reg.safetensors")}) {
+                                  std::string("ckpts/dinov2_sprout14_reg.safetensors")}) {
     SCOPED_TRACE(file);
     const CheckpointCopy checkpoint = fresh();
     checkpoint.remove(file);

@@ -28,8 +28,8 @@ MODULES = {
              dict(model_channels=256, num_heads=4, mlp_ratio=1, representation_config={'use_color': True}, **SWIN)),
     'rf': ('slat_dec_rf_sprout_fp16', 'SLatRadianceFieldDecoder', slat.SLatRadianceFieldDecoder,
            dict(model_channels=64, num_heads=2, mlp_ratio=4, representation_config={'rank': 8, 'dim': 8}, **SWIN)),
-    'dino': ('dinov2_sprout37_reg', 'DinoVisionTransformer', nets.DinoVisionTransformer,
-             dict(img_size=518, patch_size=37, embed_dim=192, depth=5, num_heads=3, mlp_ratio=4, num_register_tokens=4, init_values=1.0, interpolate_antialias=True, interpolate_offset=0.0)),
+    'dino': ('dinov2_sprout14_reg', 'DinoVisionTransformer', nets.DinoVisionTransformer,
+             dict(img_size=518, patch_size=14, embed_dim=192, depth=5, num_heads=3, mlp_ratio=4, num_register_tokens=4, init_values=1.0, interpolate_antialias=True, interpolate_offset=0.0)),
 }
 NP = {'F32': np.float32, 'F16': np.float16}
 

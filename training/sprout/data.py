@@ -5,7 +5,7 @@ from . import objects as ob
 from .common import CUDA, DEV
 from .sparse import CHILD, D27, Voxels
 
-SUB = 4                                                                       # what a patch sees is supervised on SUB x SUB points
+SUB = 2                                                                       # what a patch sees is supervised on SUB x SUB points
 HELD = 777                                                                    # seed of the objects that curves are measured on
 
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-import held_out  # noqa: E402
-from sprout import checkpoint as ck, data, flat, nets, objects as ob, sparse, splat, train_slat  # noqa: E402
+import held_out, repatch  # noqa: E402
+from sprout import checkpoint as ck, data, flat, nets, objects as ob, sparse, splat, train_slat, train_ss  # noqa: E402
 
 
 def thin(n=2):
@@ -161,7 +161,7 @@ class Slat(unittest.TestCase):
         for p in f.parameters():
             if not p.abs().max():
                 torch.nn.init.normal_(p, std=.05)
-        x, c = torch.randn(len(S.mid), 8), torch.randn(2, 201, 192)
+        x, c = torch.randn(len(S.mid), 8), torch.randn(2, ck.build('dino').pos_embed.shape[1] + 4, 192)
         with torch.no_grad():
             a, b = f(x, torch.full((2,), 500.), c, S.V), f(x, torch.full((2,), 500.), c.flip(0), S.V)
         self.assertEqual(a.shape, x.shape)
@@ -193,9 +193,42 @@ class Checkpoint(unittest.TestCase):
         x = m.patches(img)
         mean, std = torch.tensor([.485, .456, .406]).view(1, 3, 1, 1), torch.tensor([.229, .224, .225]).view(1, 3, 1, 1)
         want = m.patch_embed.proj((img.permute(0, 3, 1, 2).float() / 255 - mean) / std).flatten(2).transpose(1, 2)
-        w = F.pad(m.patch_embed.proj.weight.flatten(1), (0, x.shape[-1] - 4107))
+        w = F.pad(m.patch_embed.proj.weight.flatten(1), (0, x.shape[-1] - 3 * m.p ** 2))
         got = F.linear(torch.addcmul(m.shift, x.float(), m.scale), w, m.patch_embed.proj.bias)
         self.assertTrue(torch.allclose(got, want, atol=1e-4))
+
+    def test_another_patch_size(self):
+        with tempfile.TemporaryDirectory() as d:
+            old = nets.DinoVisionTransformer(**{**ck.MODULES['dino'][3], 'patch_size': 37})
+            with torch.no_grad():
+                old.patch_embed.proj.weight.copy_(.01 * torch.randn(192, 3, 1, 1))
+                old.pos_embed[:, 1:] = torch.arange(14.).repeat(14)[:, None]
+            name = os.path.join(d, 'ckpts', 'dinov2_old_reg')
+            ck.write_pipeline(d, [0] * 8, [1] * 8)
+            with open(os.path.join(d, 'pipeline.json')) as f:
+                text = f.read()
+            with open(os.path.join(d, 'pipeline.json'), 'w') as f:
+                f.write(text.replace(ck.MODULES['dino'][0], 'dinov2_old_reg'))
+            os.makedirs(os.path.dirname(name))
+            ck.write_safetensors(name + '.safetensors', ck.tensors_of(old))
+            with open(name + '.json', 'w') as f:
+                f.write('{}')
+            heads = train_ss.Heads()
+            ck.write_safetensors(os.path.join(d, 'heads.safetensors'), ck.tensors_of(heads, set()))
+            self.assertEqual(repatch.repatch(d, d), 37)
+            self.assertEqual(ck.read_pipeline(d)['image_cond_model'], ck.MODULES['dino'][0])
+            self.assertEqual(sorted(os.listdir(os.path.join(d, 'ckpts'))), [ck.MODULES['dino'][0] + x for x in ('.json', '.safetensors')])
+            new = ck.load(d, 'dino')
+            self.assertEqual(new.pos_embed.shape, (1, 1370, 192))
+            # a picture of one colour looks the same, and the patches lie where they lay
+            x = torch.full((1, 3, 518, 518), .5)
+            a, b = (m.patch_embed.proj(x).mean((0, 2, 3)) for m in (old, new))
+            self.assertTrue(torch.allclose(a, b, atol=.01 * a.std().item()))
+            along = new.pos_embed[0, 1:].view(37, 37, 192)[18, 5:32]
+            self.assertTrue(torch.allclose(along, ((torch.arange(5, 32) + .5) * 14 / 37 - .5)[:, None].expand(-1, 192), atol=.1))
+            back = ck.load_into(train_ss.Heads(), ck.read_safetensors(os.path.join(d, 'heads.safetensors')))
+            self.assertTrue(torch.allclose(back.pose.weight, heads.pose.weight, atol=1e-4))
+            self.assertFalse(torch.allclose(back.see.weight, heads.see.weight, atol=1e-4))
 
 
 if __name__ == '__main__':
