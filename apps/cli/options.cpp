@@ -306,6 +306,10 @@ std::vector<Option> finish_options() {
       {"--bake-views", finish_group, both, "ESPALIER_BAKE_VIEWS", "100", "Views that are baked.",
        number<int>(
            "N", 1, 1000, [](Settings & s) -> auto& { return s.finish.views; })},
+      {"--project-image", finish_group, both, "ESPALIER_PROJECT_IMAGE", "",
+       "Blend the pictures that the asset was made of, all of them, into the texels that they see. A picture that does not "
+       "match the object well enough is left out, with a notice.",
+       flag([](Settings & s) -> auto& { return s.finish.project_image; })},
       {"--texture-format", finish_group, both, "ESPALIER_TEXTURE_FORMAT", "png",
        "How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer of .glb "
        "reads.",

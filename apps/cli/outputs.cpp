@@ -88,6 +88,12 @@ void print_finish(const FinishReport& r) {
     std::printf("texture:  %s charts, %s %% used, stretch %s, %s %% of it seen\n", thousands(r.charts).c_str(),
                 fixed(100 * r.texture_use, 0).c_str(), fixed(r.mean_stretch, 2).c_str(), fixed(100 * r.texels_seen, 1).c_str());
   }
+  for (const PictureMatch& p : r.pictures) {
+    std::printf("picture:  overlap %s, colour error %s, yaw %s, pitch %s, distance %s; %s\n", fixed(p.overlap, 2).c_str(),
+                fixed(p.colour_error, 2).c_str(), fixed(p.yaw, 0).c_str(), fixed(p.pitch, 0).c_str(),
+                fixed(p.distance, 1).c_str(),
+                p.used ? (fixed(100 * p.texels, 0) + " % of the texture took from it").c_str() : "not used");
+  }
   std::printf("\n");
 }
 
@@ -114,9 +120,21 @@ void print_report(const Workplace& w, const Asset& asset, const std::vector<Stag
 }
 
 nlohmann::ordered_json finish_json(const FinishReport& r) {
-  return {{"before", json_of(r.before)},    {"after", json_of(r.after)},      {"hidden_faces", r.hidden_faces},
-          {"small_faces", r.small_faces},   {"filled_holes", r.filled_holes}, {"charts", r.charts},
-          {"mean_stretch", r.mean_stretch}, {"texture_use", r.texture_use},   {"texels_seen", r.texels_seen}};
+  nlohmann::ordered_json report{{"before", json_of(r.before)},    {"after", json_of(r.after)},
+                                {"hidden_faces", r.hidden_faces}, {"small_faces", r.small_faces},
+                                {"filled_holes", r.filled_holes}, {"charts", r.charts},
+                                {"mean_stretch", r.mean_stretch}, {"texture_use", r.texture_use},
+                                {"texels_seen", r.texels_seen},   {"pictures", nlohmann::ordered_json::array()}};
+  for (const PictureMatch& p : r.pictures) {
+    report["pictures"].push_back({{"overlap", p.overlap},
+                                  {"colour_error", p.colour_error},
+                                  {"yaw", p.yaw},
+                                  {"pitch", p.pitch},
+                                  {"distance", p.distance},
+                                  {"texels", p.texels},
+                                  {"used", p.used}});
+  }
+  return report;
 }
 
 void print_json(const Workplace& w, const Asset& asset, const std::vector<StageReport>& all,

@@ -151,6 +151,7 @@ struct MeshSummary {
 // Where a picture of the asset was taken from, as far as its outline and colours tell.
 struct PictureMatch {
   double overlap = 0.0;           // intersection over union of the outlines of picture and mesh
+  double colour_error = 0.0;      // of both, root mean square of what a gain and an offset per channel do not explain
   double yaw = 0.0, pitch = 0.0;  // degrees; yaw 0 looks along -Y, and grows towards +X
   double distance = 0.0;          // of the camera from the centre of the unit cube
   double texels = 0.0;            // share of the texels inside of charts that took colour from it

@@ -63,6 +63,22 @@ std::vector<std::uint8_t> usable_faces(const Mesh& mesh, const BakeOptions& opti
   return usable;
 }
 
+TexelView texel_view(const Camera& camera, int view_size, float least_cosine) {
+  TexelView view{};
+  std::copy(camera.rotation.begin(), camera.rotation.end(), view.rotation);
+  std::copy(camera.translation.begin(), camera.translation.end(), view.translation);
+  const std::array<float, 3> eye = camera.position();
+  std::copy(eye.begin(), eye.end(), view.eye);
+  const auto pixels = static_cast<float>(view_size);
+  view.focal_x = camera.fx * pixels;
+  view.focal_y = camera.fy * pixels;
+  view.centre_x = camera.cx * pixels;
+  view.centre_y = camera.cy * pixels;
+  view.view_size = view_size;
+  view.least_cosine = least_cosine;
+  return view;
+}
+
 Picture bytes_of(const std::vector<float>& texture, int size) {
   Picture picture(size, size, 3);
   for (std::size_t i = 0; i < texture.size(); ++i) {

@@ -26,6 +26,8 @@ void check_mesh(const Mesh& mesh);
 void check_options(const BakeOptions& options);
 // Per face 1, or 0 where so many pixels fall into so little texture that sums could overflow.
 [[nodiscard]] std::vector<std::uint8_t> usable_faces(const Mesh& mesh, const BakeOptions& options);
+// The part of a TexelView that a camera decides.
+[[nodiscard]] TexelView texel_view(const Camera& camera, int view_size, float least_cosine);
 [[nodiscard]] Picture bytes_of(const std::vector<float>& texture, int size);
 
 // A block of device memory with a type.
@@ -194,22 +196,13 @@ class Baker {
                             position.template view<3>({s, s, 3}));
     rasteriser_.interpolate(texel_fragments(), normals.template view<2>({mesh_.vertex_count(), 3}),
                             normal.template view<3>({s, s, 3}));
-    const auto pixels = static_cast<float>(options_.view_size);
     each_view([&](const Camera& camera) {
       GatherView step{};
-      std::copy(camera.rotation.begin(), camera.rotation.end(), step.rotation);
-      std::copy(camera.translation.begin(), camera.translation.end(), step.translation);
-      const std::array<float, 3> eye = camera.position();
-      std::copy(eye.begin(), eye.end(), step.eye);
-      step.focal_x = camera.fx * pixels;
-      step.focal_y = camera.fy * pixels;
-      step.centre_x = camera.cx * pixels;
-      step.centre_y = camera.cy * pixels;
-      step.view_size = options_.view_size;
-      step.face = face_.data();
-      step.position = position.data();
-      step.normal = normal.data();
-      step.depth = view_.depth();
+      step.view = texel_view(camera, options_.view_size, 0.15F);
+      step.view.face = face_.data();
+      step.view.position = position.data();
+      step.view.normal = normal.data();
+      step.view.depth = view_.depth();
       step.colour = view_.seen().colour;
       step.alpha = view_.seen().alpha;
       step.sum = sum.data();

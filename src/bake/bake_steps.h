@@ -179,22 +179,27 @@ struct Relax {
   }
 };
 
-// Per texel: takes one view's colour into its weighted mean. Visible is what the view's own depth says, within a tolerance of
+// Where the texels lie in a view, and whether it sees them. Visible is what the view's own depth says, within a tolerance of
 // some pixels that grows as the surface turns away.
-struct GatherView {
+struct TexelView {
   float rotation[9], translation[3], eye[3];
   float focal_x, focal_y, centre_x, centre_y;  // pixels
   int view_size;
+  float least_cosine;        // of the angle between the surface's normal and the direction to the eye
   const std::int32_t* face;  // [texels]
   const float* position;     // [texels, 3]
   const float* normal;       // [texels, 3]
   const float* depth;        // [pixels]
-  const float* colour;       // [pixels, 3]
-  const float* alpha;        // [pixels]
-  float* sum;                // [texels, 4]: weighted colour, weight
 
-  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
-    if (face[i] == 0) return;
+  struct Place {
+    bool seen;
+    float u, v;  // in units of the view's sides
+    float cosine, squared_distance;
+  };
+
+  ESPALIER_DEVICE_CODE Place place(std::int64_t i) const {
+    Place out{};
+    if (face[i] == 0) return out;
     const float* p = position + 3 * i;
     float q[3], toward[3], length = 0.0F;
     for (int r = 0; r < 3; ++r) {
@@ -202,25 +207,44 @@ struct GatherView {
       toward[r] = eye[r] - p[r];
       length += toward[r] * toward[r];
     }
-    if (!(q[2] > 0.05F)) return;
+    if (!(q[2] > 0.05F)) return out;
     const float* n = normal + 3 * i;
     const float cosine = (toward[0] * n[0] + toward[1] * n[1] + toward[2] * n[2]) / sqrtf(length);
-    if (!(cosine > 0.15F)) return;
+    if (!(cosine > least_cosine)) return out;
     const float x = focal_x * q[0] / q[2] + centre_x, y = focal_y * q[1] / q[2] + centre_y;
     const float last = static_cast<float>(view_size - 1);
-    if (!(x > 1.0F && y > 1.0F && x < last && y < last)) return;
+    if (!(x > 1.0F && y > 1.0F && x < last && y < last)) return out;
     const std::int64_t pixel = static_cast<std::int64_t>(y) * view_size + static_cast<std::int64_t>(x);
     const float pixel_width = q[2] / focal_x;
-    const float seen = depth[pixel];
-    if (seen <= 0.0F || fabsf(seen - q[2]) > pixel_width * (1.0F + 1.5F / cosine)) return;
-    const Footprint foot = footprint_at(x / static_cast<float>(view_size), y / static_cast<float>(view_size), view_size);
+    const float shown = depth[pixel];
+    if (shown <= 0.0F || fabsf(shown - q[2]) > pixel_width * (1.0F + 1.5F / cosine)) return out;
+    out.seen = true;
+    out.u = x / static_cast<float>(view_size);
+    out.v = y / static_cast<float>(view_size);
+    out.cosine = cosine;
+    out.squared_distance = length;
+    return out;
+  }
+};
+
+// Per texel: takes one view's colour into its weighted mean.
+struct GatherView {
+  TexelView view;
+  const float* colour;  // [pixels, 3]
+  const float* alpha;   // [pixels]
+  float* sum;           // [texels, 4]: weighted colour, weight
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    const TexelView::Place place = view.place(i);
+    if (!place.seen) return;
+    const Footprint foot = footprint_at(place.u, place.v, view.view_size);
     float a = 0.0F, mixed[3] = {0.0F, 0.0F, 0.0F};
     for (int k = 0; k < 4; ++k) {
       a += foot.weight[k] * alpha[foot.texel[k]];
       for (int c = 0; c < 3; ++c) mixed[c] += foot.weight[k] * colour[3 * foot.texel[k] + c];
     }
     if (!(a >= kLeastAlpha)) return;
-    const float weight = a * a * cosine * cosine * cosine / length;
+    const float weight = a * a * place.cosine * place.cosine * place.cosine / place.squared_distance;
     for (int c = 0; c < 3; ++c) sum[4 * i + c] += weight * clamped(mixed[c] / a, 0.0F, 1.0F);
     sum[4 * i + 3] += weight;
   }

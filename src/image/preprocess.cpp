@@ -94,6 +94,47 @@ void judge(const Picture& rgba, const Extent& e, CutoutReport& report) {
   }
 }
 
+Picture square_cutout(const Picture& rgba, const Box& box) {
+  const int side = std::clamp(box.width(), kLeastCutout, kMostCutout);
+  return resize_lanczos(rgba, box, side, side);
+}
+
+// Alpha 0 for pixels that are black, nearly, and linked to the border by such pixels.
+Picture without_black_surroundings(const Picture& picture) {
+  constexpr std::uint8_t kBlack = 8;
+  const Picture rgb = without_alpha(picture);
+  Picture rgba(rgb.width, rgb.height, 4);
+  for (std::size_t i = 0; i < rgb.pixel_count(); ++i) {
+    std::copy_n(&rgb.pixels[i * 3], 3, &rgba.pixels[i * 4]);
+    rgba.pixels[i * 4 + 3] = 255;
+  }
+  std::vector<std::array<int, 2>> open;
+  const auto visit = [&](int x, int y) {
+    if (x < 0 || y < 0 || x >= rgba.width || y >= rgba.height) return;
+    std::uint8_t* pixel = rgba.at(x, y);
+    if (pixel[3] == 0 || std::max({pixel[0], pixel[1], pixel[2]}) > kBlack) return;
+    pixel[3] = 0;
+    open.push_back({x, y});
+  };
+  for (int x = 0; x < rgba.width; ++x) {
+    visit(x, 0);
+    visit(x, rgba.height - 1);
+  }
+  for (int y = 0; y < rgba.height; ++y) {
+    visit(0, y);
+    visit(rgba.width - 1, y);
+  }
+  while (!open.empty()) {
+    const auto [x, y] = open.back();
+    open.pop_back();
+    visit(x - 1, y);
+    visit(x + 1, y);
+    visit(x, y - 1);
+    visit(x, y + 1);
+  }
+  return rgba;
+}
+
 // c/255 * a/255 in float32, times 255 in float32, truncated: the order of operations decides the bytes.
 Picture before_black(const Picture& rgba) {
   Picture rgb(rgba.width, rgba.height, 3);
@@ -137,7 +178,16 @@ PreparedPicture prepare_picture(const Picture& picture, int size) {
   out.object = {extent.x0, extent.y0, extent.x1 + 1, extent.y1 + 1};
   out.box = object_box(extent);
   out.picture = before_black(resize_lanczos(*rgba, out.box, size, size));
+  out.cutout = square_cutout(*rgba, out.box);
   return out;
+}
+
+Picture cutout_as_is(const Picture& picture) {
+  const Picture rgba = has_alpha(picture) ? picture : without_black_surroundings(picture);
+  const Extent extent = extent_of(rgba);
+  constexpr int kSmallest = 3;
+  if (extent.solid == 0 || std::max(extent.x1 - extent.x0, extent.y1 - extent.y0) < kSmallest) return {};
+  return square_cutout(rgba, object_box(extent));
 }
 
 std::vector<float> encoder_input(const Picture& picture, int size) {

@@ -28,16 +28,23 @@ struct CutoutReport {
 
 struct PreparedPicture {
   Picture picture;  // RGB, size x size, the object in front of black
+  Picture cutout;   // RGBA, square, what the picture shows at its own resolution, within kLeastCutout and kMostCutout
   Box object;       // the solid part (alpha > 204) of the cut-out: the picture, or its copy without background
   Box box;          // the square around it that was resized, in the same pixels; may reach beyond them
   CutoutReport report;
 };
+
+inline constexpr int kLeastCutout = 64, kMostCutout = 1024;  // pixels on a side
 
 // The reference's preprocess_image: alpha or background removal, a square 1.2 times the object's larger side around the
 // centre of its box, Lanczos to size x size, premultiplied. A picture counts as having alpha if some alpha is not 255;
 // else its background is removed (in a copy scaled to at most 1024 pixels). Byte for byte as the reference for pictures
 // with alpha. Throws invalid_argument when there is no object or it is smaller than three pixels.
 [[nodiscard]] PreparedPicture prepare_picture(const Picture& picture, int size);
+
+// The cutout above of a picture that is taken as it is: by its alpha, or else what is not the black that reaches the borders.
+// Empty when there is no object in it.
+[[nodiscard]] Picture cutout_as_is(const Picture& picture);
 
 // The reference's encode_image up to the network: resized to size x size unless it has that size, alpha dropped, scaled
 // to [0, 1], less the mean and divided by the deviation of ImageNet. [3, size, size], channel-major.

@@ -174,7 +174,7 @@ void AssetBuilder::latent(const Voxels& voxels, const std::vector<float>& values
 void AssetBuilder::drop_finished() {
   data_.finished.reset();
   std::erase_if(data_.stages, [](const StageReport& s) {
-    return s.name == kCleaningStage || s.name == kUnwrappingStage || s.name == kBakingStage;
+    return s.name == kCleaningStage || s.name == kUnwrappingStage || s.name == kBakingStage || s.name == kProjectingStage;
   });
 }
 

@@ -17,6 +17,7 @@ struct Asset::Data {
   std::optional<Mesh> mesh;
   std::optional<Gaussians> gaussians;
   std::optional<RadianceField> radiance_field;
+  std::vector<Picture> pictures;  // cut-outs of what it was made of (RGBA, square), for project_image
   std::optional<FinishedMesh> finished;
   std::vector<StageReport> stages;
   std::vector<std::string> notices;
@@ -31,6 +32,7 @@ class AssetBuilder {
   void mesh(Mesh value) { data_.mesh = std::move(value); }
   void gaussians(Gaussians value) { data_.gaussians = std::move(value); }
   void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
+  void picture(Picture value) { data_.pictures.push_back(std::move(value)); }
   void finished(FinishedMesh value) { data_.finished = std::move(value); }
   // Forgets what finishing made, and what it cost.
   void drop_finished();

@@ -1,7 +1,10 @@
 // Whole assets as one safetensors file: everything that was decoded, so that it can be finished again.
 #include <algorithm>
 #include <cmath>
+#include <span>
 
+#include "image/codec.h"
+#include "image/preprocess.h"
 #include "pipeline/asset.h"
 #include "weights/safetensors.h"
 
@@ -13,6 +16,7 @@ namespace {
 
 constexpr const char* kAssetFormat = "espalier-asset-1";
 constexpr const char* kRecord = "record: ";
+constexpr std::size_t kMostPictures = 64;
 
 using Tensors = std::map<std::string, HostTensor>;
 
@@ -98,6 +102,25 @@ RadianceField read_radiance_field_of(const SafetensorsFile& file) {
   return field;
 }
 
+std::string picture_key(std::size_t index) { return "picture." + std::to_string(index + 1); }
+
+// PNG bytes, as many as there are without a gap.
+std::vector<Picture> read_pictures_of(const SafetensorsFile& file) {
+  std::vector<Picture> pictures;
+  for (std::size_t i = 0; i < kMostPictures && file.has(picture_key(i)); ++i) {
+    const std::string where = file.label() + ": " + picture_key(i);
+    const std::vector<std::uint8_t> bytes = file.load(picture_key(i)).to_vector<std::uint8_t>(picture_key(i));
+    Picture picture = decode_picture(std::as_bytes(std::span(bytes)), where);
+    if (picture.channels != 4 || picture.width != picture.height || picture.width < kLeastCutout ||
+        picture.width > kMostCutout) {
+      fail(ErrorCode::format, where, " is ", picture.width, " x ", picture.height, " with ", picture.channels,
+           " channels; a square RGBA picture of ", kLeastCutout, " to ", kMostCutout, " pixels was expected");
+    }
+    pictures.push_back(std::move(picture));
+  }
+  return pictures;
+}
+
 std::string format_of(const SafetensorsFile& file) {
   const auto found = file.metadata().find("format");
   return found == file.metadata().end() ? "" : found->second;
@@ -145,6 +168,11 @@ void Asset::save_asset(const fs::path& path) const {
     put(tensors, "radiance_field.density", field.density, field.rank);
     put(tensors, "radiance_field.features_dc", field.features_dc, std::int64_t{field.rank} * 3);
   }
+  for (std::size_t i = 0; i < data_->pictures.size(); ++i) {
+    const std::vector<std::byte> png = encode_png(data_->pictures[i]);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
+    put(tensors, picture_key(i), std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
+  }
   save_safetensors(path, tensors, metadata);
 }
 
@@ -176,6 +204,7 @@ Asset load_asset(const fs::path& path) {
   if (file.has("mesh.vertices")) builder.mesh(read_mesh_of(file));
   if (file.has("gaussians.xyz")) builder.gaussians(read_gaussians_of(file));
   if (file.has("radiance_field.position")) builder.radiance_field(read_radiance_field_of(file));
+  for (Picture& picture : read_pictures_of(file)) builder.picture(std::move(picture));
   for (const auto& [key, value] : file.metadata()) {
     if (key.rfind(kRecord, 0) == 0) builder.record(key.substr(std::string(kRecord).size()), value);
   }

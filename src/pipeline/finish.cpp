@@ -1,5 +1,10 @@
 #include "pipeline/finish.h"
 
+#include <cmath>
+#include <iomanip>
+#include <numbers>
+#include <sstream>
+
 #include "pipeline/asset.h"
 #include "pipeline/device.h"
 
@@ -11,7 +16,11 @@ void check_input(const FinishInput& input, const FinishRequest& request) {
   if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish; decode one (format mesh)");
   if (input.mesh->faces.empty()) fail(ErrorCode::invalid_argument, "the mesh has no faces, so there is nothing to finish");
   if (!request.texture) return;
-  if (request.project_image) fail(ErrorCode::unsupported, "pictures cannot be projected into the texture yet");
+  if (request.project_image && input.pictures.empty()) {
+    fail(
+        ErrorCode::invalid_argument,
+        "there is no picture to project into the texture; generate from a picture, or export an asset that was saved with one");
+  }
   if (request.bake_radiance_field) {
     if (input.radiance_field == nullptr || input.radiance_field->density.empty()) {
       fail(ErrorCode::invalid_argument,
@@ -56,6 +65,28 @@ MeshSummary summary_of(const MeshReport& r) {
   s.low = r.low;
   s.high = r.high;
   return s;
+}
+
+PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels) {
+  constexpr double kDegrees = 180.0 / std::numbers::pi;
+  const PicturePose& pose = picture.found.pose;
+  PictureMatch match;
+  match.overlap = picture.found.agreement.overlap;
+  match.colour_error = picture.found.agreement.colour_error;
+  match.yaw = std::remainder(pose.yaw * kDegrees, 360.0);
+  match.pitch = pose.pitch * kDegrees;
+  match.distance = 1.0 / pose.closeness;
+  match.used = picture.used;
+  if (texels > 0) match.texels = static_cast<double>(picture.texels) / static_cast<double>(texels);
+  return match;
+}
+
+std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(2) << (count > 1 ? str("picture ", number) : "the picture")
+       << " does not match the object well enough (IoU " << picture.found.agreement.overlap << ", colours differ by "
+       << picture.found.agreement.colour_error << "); " << (count > 1 ? "it is not projected" : "the texture is left as baked");
+  return text.str();
 }
 
 FinishedMesh finish_mesh(const EngineOptions& device, const FinishInput& input, const FinishRequest& request,

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "bake/project.h"
 #include "espalier/espalier.h"
 #include "geometry/mesh.h"
 #include "geometry/mesh_report.h"
@@ -17,6 +19,7 @@ struct FinishedMesh {
   Mesh mesh;        // with uvs and normals when there is a texture
   Picture texture;  // RGB; empty without one
   FinishReport report;
+  std::vector<std::string> notices;
 };
 
 // What is finished. Gaussians and radiance field may be null where nothing is baked from them.
@@ -24,11 +27,13 @@ struct FinishInput {
   const Mesh* mesh = nullptr;
   const Gaussians* gaussians = nullptr;
   const RadianceField* radiance_field = nullptr;
+  std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
 };
 
 inline constexpr const char* kCleaningStage = "cleaning the mesh";
 inline constexpr const char* kUnwrappingStage = "unwrapping the mesh";
 inline constexpr const char* kBakingStage = "baking the texture";
+inline constexpr const char* kProjectingStage = "projecting the pictures";
 
 // Throws invalid_argument for values out of range, naming the option.
 void check_finish_request(const FinishRequest& request);
@@ -39,6 +44,11 @@ void check_finish_request(const FinishRequest& request);
                                        const EngineHooks& hooks, std::vector<StageReport>& stages);
 
 [[nodiscard]] MeshSummary summary_of(const MeshReport& report);
+
+// What a report says of a projected picture; texels: those inside charts.
+[[nodiscard]] PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels);
+// The notice of a picture that was left out, the `number`-th of `count`.
+[[nodiscard]] std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count);
 
 // One per back end; finish_mesh chooses.
 [[nodiscard]] FinishedMesh finish_mesh_cpu(const FinishInput& input, const FinishRequest& request, const EngineHooks& hooks,

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "bake/bake.h"
+#include "bake/project.h"
 #include "geometry/clean.h"
 #include "geometry/simplify.h"
 #include "geometry/unwrap.h"
@@ -109,6 +110,7 @@ class Finisher {
     if (request_.texture) {
       stage(kUnwrappingStage, [&](const Monitor& monitor) { unwrap_mesh(out, monitor); });
       stage(kBakingStage, [&](const Monitor& monitor) { bake(out, monitor); });
+      if (request_.project_image) stage(kProjectingStage, [&](const Monitor& monitor) { project(out, monitor); });
     }
     return out;
   }
@@ -176,6 +178,15 @@ class Finisher {
     BakedTexture baked = bake_texture(queue_, out.mesh, *source, options, &monitor);
     out.texture = std::move(baked.picture);
     out.report.texels_seen = baked.texels > 0 ? static_cast<double>(baked.seen) / static_cast<double>(baked.texels) : 0.0;
+  }
+
+  void project(FinishedMesh& out, const Monitor& monitor) {
+    const std::vector<Picture> pictures(input_.pictures.begin(), input_.pictures.end());
+    const ProjectedPictures projected = project_pictures(queue_, out.mesh, pictures, {}, out.texture, &monitor);
+    for (const ProjectedPicture& p : projected.pictures) {
+      out.report.pictures.push_back(match_of(p, projected.texels));
+      if (!p.used) out.notices.push_back(unused_picture(p, out.report.pictures.size(), pictures.size()));
+    }
   }
 
   std::unique_ptr<ViewSource<Dev>> view_source() {

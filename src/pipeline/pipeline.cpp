@@ -88,9 +88,10 @@ void finish_builder(const EngineOptions& device, const FinishRequest& request, c
                     std::vector<StageReport>& stages) {
   const Asset::Data& data = asset.data();
   const FinishInput input{data.mesh ? &*data.mesh : nullptr, data.gaussians ? &*data.gaussians : nullptr,
-                          data.radiance_field ? &*data.radiance_field : nullptr};
+                          data.radiance_field ? &*data.radiance_field : nullptr, data.pictures};
   FinishedMesh finished = finish_mesh(device, input, request, hooks, stages);
   asset.record("finishing", describe(request));
+  for (const std::string& notice : finished.notices) asset.notice(notice);
   asset.finished(std::move(finished));
 }
 
@@ -138,8 +139,12 @@ struct Pipeline::Impl {
   // One prepared picture, with what the user should know about its cut-out.
   std::vector<float> prepare(const fs::path& path, Background background, AssetBuilder& asset) const {
     const Picture picture = load_picture(path);
-    if (background == Background::none) return encoder_input(picture, kPictureSide);
-    const PreparedPicture prepared = prepare_file(path, picture, background);
+    if (background == Background::none) {
+      if (Picture cutout = cutout_as_is(picture); cutout.width > 0) asset.picture(std::move(cutout));
+      return encoder_input(picture, kPictureSide);
+    }
+    PreparedPicture prepared = prepare_file(path, picture, background);
+    asset.picture(std::move(prepared.cutout));
     if (prepared.report.method == CutoutReport::Method::plain_background) {
       asset.notice(path.filename().string() + ": no alpha channel; its plain background was removed");
     }
@@ -269,6 +274,10 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
   const Request request = with_what_finishing_needs(asked);
   if (!request.mesh && !request.gaussians && !request.radiance_field)
     fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
+  if (request.finish && request.finish->project_image) {
+    fail(ErrorCode::invalid_argument, latent_file.string(),
+         ": a latent holds no picture to project into the texture; generate from the picture, or export a saved asset");
+  }
   AssetBuilder asset;
   const SavedLatent saved = load_latent(latent_file, impl_->engine->voxel_resolution(), impl_->engine->latent_channels());
   std::vector<StageReport> finishing;
@@ -297,6 +306,7 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
   };
   std::vector<StageReport> stages;
   finish_builder(options, request, hooks, builder, stages);
+  builder.tell(observer);
   for (const StageReport& stage : stages) builder.stage(stage);
   return builder.build();
 }

@@ -9,6 +9,7 @@
 
 #include "bake/fill.h"
 #include "render/triangle_rasteriser.h"
+#include "support/chart_ball.h"
 #include "support/errors.h"
 
 namespace espalier::test {
@@ -17,45 +18,6 @@ namespace {
 using Field = std::function<std::array<float, 3>(const float*)>;
 
 std::size_t index_of(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-// A ball of six square charts (a cube blown up), laid out in 3 x 2 cells of the texture with a wide gap.
-Mesh ball(int n, float radius = 0.45F) {
-  constexpr std::array<std::array<std::array<float, 3>, 3>, 6> sides{{{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
-                                                                      {{{-1, 0, 0}, {0, 0, 1}, {0, 1, 0}}},
-                                                                      {{{0, 1, 0}, {0, 0, 1}, {1, 0, 0}}},
-                                                                      {{{0, -1, 0}, {1, 0, 0}, {0, 0, 1}}},
-                                                                      {{{0, 0, 1}, {1, 0, 0}, {0, 1, 0}}},
-                                                                      {{{0, 0, -1}, {0, 1, 0}, {1, 0, 0}}}}};
-  Mesh mesh;
-  for (int side = 0; side < 6; ++side) {
-    const auto& [out, right, up] = sides[index_of(side)];
-    const auto first = static_cast<std::int32_t>(mesh.vertex_count());
-    for (int row = 0; row <= n; ++row) {
-      for (int column = 0; column <= n; ++column) {
-        const float s = static_cast<float>(column) / static_cast<float>(n), t = static_cast<float>(row) / static_cast<float>(n);
-        std::array<float, 3> p{};
-        float length = 0.0F;
-        for (std::size_t c = 0; c < 3; ++c) {
-          p[c] = out[c] + (2 * s - 1) * right[c] + (2 * t - 1) * up[c];
-          length += p[c] * p[c];
-        }
-        for (const float v : p) {
-          mesh.vertices.push_back(radius * v / std::sqrt(length));
-          mesh.normals.push_back(v / std::sqrt(length));
-        }
-        mesh.uvs.push_back((static_cast<float>(side % 3) + 0.04F + 0.92F * s) / 3.0F);
-        mesh.uvs.push_back((static_cast<float>(side / 3) + 0.04F + 0.92F * t) / 2.0F);
-      }
-    }
-    for (int row = 0; row < n; ++row) {
-      for (int column = 0; column < n; ++column) {
-        const std::int32_t a = first + row * (n + 1) + column, b = a + n + 1;
-        for (const std::int32_t v : {a, a + 1, b, b, a + 1, b + 1}) mesh.faces.push_back(v);
-      }
-    }
-  }
-  return mesh;
-}
 
 // Shows a mesh under a colour field; pixels that `hide` chooses by position are not covered.
 template <class Dev>
@@ -136,7 +98,7 @@ TYPED_TEST_SUITE(Bake, Devices, DeviceNames);
 
 TYPED_TEST(Bake, TextureShowsTheField) {
   Queue<TypeParam> queue;
-  const Mesh mesh = ball(24);
+  const Mesh mesh = chart_ball(24);
   FieldSource<TypeParam> source(queue, mesh, waves);
   const std::vector<OrbitCamera> others = sphere_cameras(12, 2.0F, 40.0F, {0.37F, 0.41F});
   for (const auto& [quality, least] : {std::pair{BakeQuality::best, 38.0}, std::pair{BakeQuality::fast, 33.0}}) {
@@ -154,7 +116,7 @@ TYPED_TEST(Bake, TextureShowsTheField) {
 // What solving adds: the texture of a field that is finer than a mean of views can show.
 TYPED_TEST(Bake, SolvingIsSharperThanGathering) {
   Queue<TypeParam> queue;
-  const Mesh mesh = ball(24);
+  const Mesh mesh = chart_ball(24);
   FieldSource<TypeParam> source(queue, mesh, [](const float* p) -> std::array<float, 3> {
     const float v = std::sin(60.0F * p[0]) * std::sin(60.0F * p[1]) * std::sin(60.0F * p[2]) > 0 ? 0.9F : 0.1F;
     return {v, v, v};
@@ -171,7 +133,7 @@ TYPED_TEST(Bake, SolvingIsSharperThanGathering) {
 
 TYPED_TEST(Bake, UnseenPartsTakeTheColoursAround) {
   Queue<TypeParam> queue;
-  const Mesh mesh = ball(24);
+  const Mesh mesh = chart_ball(24);
   FieldSource<TypeParam> source(
       queue, mesh,
       [](const float* p) -> std::array<float, 3> {
@@ -191,7 +153,7 @@ TYPED_TEST(Bake, UnseenPartsTakeTheColoursAround) {
 
 TYPED_TEST(Bake, SameBytesEveryTime) {
   Queue<TypeParam> queue;
-  const Mesh mesh = ball(16);
+  const Mesh mesh = chart_ball(16);
   FieldSource<TypeParam> source(queue, mesh, waves);
   for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
     BakeOptions options = small_bake(quality);
@@ -204,7 +166,7 @@ TYPED_TEST(Bake, SameBytesEveryTime) {
 // All of the mesh in a single texel: nothing overflows, nothing is read or written outside.
 TYPED_TEST(Bake, DegenerateTextureCoordinates) {
   Queue<TypeParam> queue;
-  Mesh mesh = ball(4);
+  Mesh mesh = chart_ball(4);
   std::fill(mesh.uvs.begin(), mesh.uvs.end(), 0.5F);
   FieldSource<TypeParam> source(queue, mesh, waves);
   BakeOptions options = small_bake(BakeQuality::best);
@@ -228,7 +190,7 @@ class Stop final : public Monitor {
 
 TYPED_TEST(Bake, TellsProgressAndStops) {
   Queue<TypeParam> queue;
-  const Mesh mesh = ball(4);
+  const Mesh mesh = chart_ball(4);
   FieldSource<TypeParam> source(queue, mesh, waves);
   BakeOptions options = small_bake(BakeQuality::best);
   const Stop stop(5);
@@ -239,7 +201,7 @@ TYPED_TEST(Bake, TellsProgressAndStops) {
 
 TYPED_TEST(Bake, RefusesWhatCannotBeBaked) {
   Queue<TypeParam> queue;
-  const Mesh mesh = ball(2);
+  const Mesh mesh = chart_ball(2);
   FieldSource<TypeParam> source(queue, mesh, waves);
   const auto refused = [&](const Mesh& m, const BakeOptions& options, const char* word) {
     expect_error(ErrorCode::invalid_argument, {word}, [&] { (void)bake_texture(queue, m, source, options, nullptr); });

@@ -1,5 +1,6 @@
 #include "bake/bake.h"
 #include "bake/bake_impl.h"
+#include "bake/project_impl.h"
 #include "parallel/cuda/for_each.cuh"
 
 namespace espalier {
@@ -22,6 +23,12 @@ template <>
 double bake_fidelity(Queue<Cuda>& queue, const Mesh& mesh, const Picture& texture, ViewSource<Cuda>& source,
                      const std::vector<OrbitCamera>& cameras, int view_size, const Monitor* monitor) {
   return baking::fidelity(queue, mesh, texture, source, cameras, view_size, monitor);
+}
+
+template <>
+ProjectedPictures project_pictures(Queue<Cuda>& queue, const Mesh& mesh, const std::vector<Picture>& pictures,
+                                   const ProjectOptions& options, Picture& texture, const Monitor* monitor) {
+  return baking::project(queue, mesh, pictures, options, texture, monitor);
 }
 
 }  // namespace espalier
