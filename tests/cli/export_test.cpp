@@ -110,6 +110,55 @@ TEST_F(Export, NothingIsBakedFromARadianceFieldThatIsNotThere) {
   EXPECT_FALSE(fs::exists(out("x.glb")));
 }
 
+TEST_F(Export, PictureGoesIntoTheTexture) {
+  (void)export_asset({"--faces", "800", "-o", out("plain.obj")});
+  const auto report =
+      export_asset({"--faces", "800", "--project-image", "-o", out("i.obj"), "--save-asset", out("i.safetensors")});
+  const auto& match = report.at("finish").at("pictures").at(0);
+  EXPECT_EQ(match.at("used"), true);
+  EXPECT_GT(match.at("overlap"), 0.9);
+  EXPECT_GT(match.at("texels"), 0.05);
+  EXPECT_TRUE(report.at("notices").empty());
+  EXPECT_FALSE(bytes("i.png") == bytes("plain.png"));
+  const SafetensorsFile kept(out("i.safetensors"));
+  EXPECT_GT(kept.load("picture.1").size(), 100);
+}
+
+TEST_F(Export, PictureOfSomethingElseStaysOut) {
+  const SafetensorsFile file(out("asset.safetensors"));
+  std::map<std::string, HostTensor> tensors;
+  for (const auto& [name, entry] : file.entries()) {
+    if (name.rfind("radiance_field", 0) != 0) tensors.emplace(name, file.load(name));
+  }
+  // A crescent.
+  const HostTensor bytes_of_png = tensors.at("picture.1");
+  const auto* data = reinterpret_cast<const std::byte*>(bytes_of_png.data());
+  Picture picture = decode_picture({data, bytes_of_png.bytes()}, "picture");
+  for (int y = 0; y < 96; ++y) {
+    for (int x = 0; x < 96; ++x) {
+      if (std::hypot(x - 60.0, y - 40.0) < 34.0) picture.at(x, y)[3] = 0;
+    }
+  }
+  const std::vector<std::byte> png = encode_png(picture);
+  const auto* first = reinterpret_cast<const std::uint8_t*>(png.data());
+  tensors.insert_or_assign("picture.1", HostTensor::from(std::vector<std::uint8_t>(first, first + png.size()),
+                                                         {static_cast<std::int64_t>(png.size()), 1}));
+  save_safetensors(out("other.safetensors"), tensors, file.metadata());
+  const Outcome done = espalier({"export", out("other.safetensors"), "-o", out("j.glb"), "--faces", "800", "--project-image",
+                                 "--device", "cpu", "--json", "--bake-views", "12", "--texture-size", "512"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto report = nlohmann::json::parse(done.out);
+  EXPECT_EQ(report.at("finish").at("pictures").at(0).at("used"), false);
+  EXPECT_NE(done.err.find("does not match the object well enough"), std::string::npos) << done.err;
+
+  tensors.erase("picture.1");
+  save_safetensors(out("bare.safetensors"), tensors, file.metadata());
+  expect_refusal(espalier({"export", out("bare.safetensors"), "-o", out("x.glb"), "--project-image"}), 1, {"no picture"});
+  tensors.emplace("picture.1", HostTensor::from(std::vector<std::uint8_t>(64, 7), {64, 1}));
+  save_safetensors(out("damaged.safetensors"), tensors, file.metadata());
+  expect_refusal(espalier({"export", out("damaged.safetensors"), "-o", out("x.glb")}), 1, {"damaged.safetensors", "picture.1"});
+}
+
 TEST_F(Export, EveryStageTellsItsMemory) {
   const auto report = export_asset({"--faces", "1000", "-o", out("h.glb")});
   if (report.at("process_bytes") == 0) GTEST_SKIP() << "this system tells no peak of the memory";

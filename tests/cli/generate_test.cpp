@@ -64,6 +64,8 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
                                           out("a.png"),
                                           "--save-latent",
                                           out("a.safetensors"),
+                                          "--save-asset",
+                                          out("whole.safetensors"),
                                           "--json",
                                           "--quiet",
                                           "--size",
@@ -78,10 +80,11 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   EXPECT_GT(report.at("voxels"), 0);
   EXPECT_GT(report.at("faces"), 0);
   EXPECT_GT(report.at("gaussians"), 0);
-  EXPECT_EQ(report.at("files").size(), 7U);
+  EXPECT_EQ(report.at("files").size(), 8U);
   for (const auto& file : report.at("files")) {
     EXPECT_EQ(fs::file_size(file.at("path").get<std::string>()), file.at("bytes").get<std::uintmax_t>());
   }
+  EXPECT_NE(bytes("whole.safetensors").substr(0, 4000).find("picture.1"), std::string::npos);
   ASSERT_GE(report.at("stages").size(), 5U);
   for (const auto& stage : report.at("stages")) EXPECT_GE(stage.at("planned_bytes"), 0);
 

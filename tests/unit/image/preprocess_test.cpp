@@ -121,6 +121,34 @@ TEST(Preprocess, AVeryLongPictureNeedsNoHugeCanvas) {
   EXPECT_EQ(prepared.picture.width, 64);
 }
 
+TEST(Preprocess, TheCutoutKeepsTheResolution) {
+  const Picture large = transparent_with_box(900, 700, {100, 200, 500, 400});
+  const PreparedPicture prepared = prepare_picture(large, 64);
+  EXPECT_EQ(prepared.cutout.channels, 4);
+  EXPECT_EQ(prepared.cutout.width, prepared.box.width());
+  EXPECT_EQ(prepared.cutout.height, prepared.cutout.width);
+  EXPECT_EQ(prepared.cutout.at(prepared.cutout.width / 2, prepared.cutout.width / 2)[3], 255);
+  EXPECT_EQ(prepared.cutout.at(2, 2)[3], 0);
+  EXPECT_EQ(prepare_picture(transparent_with_box(40, 40, {10, 10, 20, 20}), 64).cutout.width, kLeastCutout);
+  EXPECT_EQ(prepare_picture(transparent_with_box(3000, 3000, {10, 10, 2900, 2900}), 64).cutout.width, kMostCutout);
+}
+
+TEST(Preprocess, CutoutOfAPictureAsItIs) {
+  Picture rgb(200, 120, 3);
+  for (int y = 40; y < 80; ++y) {
+    for (int x = 50; x < 150; ++x) std::fill_n(rgb.at(x, y), 3, x > 90 && x < 110 && y > 50 && y < 70 ? 0 : 180);
+  }
+  const Picture cutout = cutout_as_is(rgb);
+  ASSERT_EQ(cutout.channels, 4);
+  EXPECT_EQ(cutout.width, cutout.height);
+  const int middle = cutout.width / 2;
+  EXPECT_EQ(cutout.at(middle, middle)[3], 255) << "black inside of the object is the object";
+  EXPECT_EQ(cutout.at(middle, middle)[0], 0);
+  EXPECT_EQ(cutout.at(2, 2)[3], 0);
+  EXPECT_EQ(cutout_as_is(transparent_with_box(200, 120, {50, 40, 150, 80})).width, cutout.width);
+  EXPECT_EQ(cutout_as_is(Picture(50, 50, 3)).width, 0);
+}
+
 TEST(Resize, ABoxOutsideIsTransparent) {
   const Picture picture = transparent_with_box(4, 4, {0, 0, 4, 4});
   for (const Box& box : {Box{10, 10, 14, 14}, Box{-9, 0, -2, 7}, Box{10, 10, 30, 30}}) {
