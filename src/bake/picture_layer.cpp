@@ -116,7 +116,7 @@ PictureLayer picture_layer(const Picture& picture, const BakedView& view) {
           "picture_layer", "picture and view are of different sizes");
   constexpr double kSlow = 0.04, kFew = 0.008;     // deviations, in sides of the picture
   constexpr float kRim = 0.004F, kInside = 0.03F;  // where pixels begin to count, and count whole
-  constexpr float kTolerated = 0.2F;              // difference of colours over a few pixels
+  constexpr float kTolerated = 0.2F;               // difference of colours over a few pixels
   const std::vector<std::uint8_t> mask = common_pixels(picture, view);
   const std::vector<float> slow_share = share_of(mask, s, kSlow * s), few_share = share_of(mask, s, kFew * s);
   PictureLayer layer;
