@@ -53,7 +53,7 @@ Picture picture_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera, cons
 template <class Draw>
 Picture sheet_of(Draw&& draw) {
   constexpr float kPi = std::numbers::pi_v<float>;
-  constexpr float kYaw = -16.0F / 180.0F * kPi, kPitch = 20.0F / 180.0F * kPi;
+  constexpr float kYaw = 164.0F / 180.0F * kPi, kPitch = 20.0F / 180.0F * kPi;
   std::vector<Picture> views;
   views.reserve(4);
   for (int i = 0; i < 4; ++i) {

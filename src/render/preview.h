@@ -26,7 +26,7 @@ struct PreviewOptions {
 // Pictures of equal height and channels, from left to right.
 [[nodiscard]] Picture side_by_side(std::span<const Picture> pictures);
 
-// Four views around the asset, a quarter turn apart and slightly from above, side by side.
+// Four views around the asset, the front first, a quarter turn apart and slightly from above, side by side.
 // With a texture the mesh shows that, else its colours.
 [[nodiscard]] Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Picture* texture = nullptr);
 [[nodiscard]] Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options);
