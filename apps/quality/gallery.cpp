@@ -4,11 +4,13 @@
 #include <cstdio>
 #include <numbers>
 #include <string>
+#include <utility>
 
 #include "base/file.h"
 #include "espalier/espalier.h"
 #include "image/codec.h"
 #include "image/preprocess.h"
+#include "image/resize.h"
 #include "pipeline/asset.h"
 #include "pipeline/device.h"
 #include "pipeline/painter.h"
@@ -39,13 +41,21 @@ std::vector<Camera> views(const Options& options) {
   return cameras;
 }
 
+// What the encoder sees, but on paper where the picture brought its own cut-out and nothing else is on the sheet.
+Picture original(const std::filesystem::path& file, const Options& options) {
+  const Picture picture = load_picture(file);
+  PreparedPicture prepared = prepare_picture(picture, options.size);
+  if (!options.mesh_only || !has_alpha(picture)) return std::move(prepared.picture);
+  return resize_lanczos(picture, prepared.box, options.size, options.size);
+}
+
 SheetRow row_of(Pipeline& pipeline, const std::filesystem::path& file, const Options& options) {
   Request request;
   request.images = {file};
   request.seed = options.seed;
   request.finish = FinishRequest{};
   const Asset asset = pipeline.generate(request);
-  SheetRow row{options.mesh_only ? "" : file.stem().string(), {prepare_picture(load_picture(file), options.size).picture}};
+  SheetRow row{options.mesh_only ? "" : file.stem().string(), {original(file, options)}};
   const Exhibit exhibit = exhibit_of(asset.data());
   const auto painter =
       make_painter(engine_options(options.device, Precision::automatic, MemoryTier::automatic), exhibit, nullptr);

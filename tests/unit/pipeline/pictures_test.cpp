@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <random>
 #include <string>
 
 #include "base/file.h"
@@ -287,6 +288,73 @@ TEST(Turntable, StopsWhenAskedTo) {
     EXPECT_EQ(frames, 3);
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+// Values that no program should write, and some do.
+float odd_value(std::mt19937& random) {
+  constexpr float kMax = std::numeric_limits<float>::max();
+  constexpr std::array<float, 10> kOdd = {0.0F,
+                                          -0.0F,
+                                          1e-38F,
+                                          -1e-20F,
+                                          1e20F,
+                                          kMax,
+                                          -kMax,
+                                          std::numeric_limits<float>::infinity(),
+                                          std::numeric_limits<float>::quiet_NaN(),
+                                          0.5F};
+  return random() % 4 == 0 ? kOdd[random() % kOdd.size()] : static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
+}
+std::vector<float> odd_values(std::mt19937& random, std::size_t count) {
+  std::vector<float> values(count);
+  for (float& v : values) v = odd_value(random);
+  return values;
+}
+
+TEST(RenderView, NothingInAnAssetBreaksIt) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(round);
+    AssetBuilder builder;
+    Mesh mesh;
+    const std::size_t vertices = 1 + random() % 30;
+    mesh.vertices = odd_values(random, 3 * vertices);
+    const std::size_t corners = 3 * (random() % 40);
+    for (std::size_t i = 0; i < corners; ++i) mesh.faces.push_back(static_cast<std::int32_t>(random() % vertices));
+    if (random() % 2 == 0) mesh.colours = odd_values(random, 3 * vertices);
+    if (random() % 2 == 0) mesh.normals = odd_values(random, 3 * vertices);
+    mesh.uvs = odd_values(random, 2 * vertices);
+    const bool faces = !mesh.faces.empty();
+    if (faces) {
+      FinishedMesh finished;
+      finished.mesh = mesh;
+      finished.texture = Picture(1 + static_cast<int>(random() % 5), 1 + static_cast<int>(random() % 5), 3);
+      builder.finished(std::move(finished));
+    }
+    builder.mesh(std::move(mesh));
+    Gaussians g;
+    const std::size_t n = 1 + random() % 50;
+    g.xyz = odd_values(random, 3 * n);
+    g.dc = odd_values(random, 3 * n);
+    g.scale = odd_values(random, 3 * n);
+    g.rotation = odd_values(random, 4 * n);
+    g.opacity = odd_values(random, n);
+    if (random() % 2 == 0) g.sh = odd_values(random, 9 * n);
+    builder.gaussians(std::move(g));
+    const Asset asset = builder.build();
+    const ViewRequest look{.from = {static_cast<double>(random() % 360), static_cast<double>(random() % 181) - 90.0},
+                           .fov = 1.0 + static_cast<double>(random() % 119),
+                           .size = 16};
+    for (const RenderStyle style :
+         {RenderStyle::automatic, RenderStyle::textured, RenderStyle::clay, RenderStyle::colour, RenderStyle::normals,
+          RenderStyle::wireframe, RenderStyle::uv_checker, RenderStyle::splats}) {
+      if (!faces && style != RenderStyle::automatic && style != RenderStyle::splats) continue;
+      ViewRequest request = look;
+      request.style = style;
+      EXPECT_EQ(view(asset, request).width, 16);
+    }
+    (void)asset.gaussian_summary();
+  }
 }
 
 // One picture that takes long is given up in its middle.
