@@ -75,7 +75,8 @@ void Connection::begin_transfer() {
 }
 
 Connection::Clock::time_point Connection::deadline() const {
-  return start_ + in_clock(limits_.client_seconds + static_cast<double>(moved_) / static_cast<double>(limits_.slowest_rate));
+  const double allowed = limits_.client_seconds + static_cast<double>(moved_) / static_cast<double>(limits_.slowest_rate);
+  return std::min(start_ + in_clock(allowed), Clock::now() + in_clock(limits_.client_seconds));
 }
 
 std::size_t Connection::read(std::span<char> bytes) {

@@ -40,7 +40,7 @@ class Connection {
   // Throws HttpError when it is too long or too slow.
   [[nodiscard]] std::optional<std::string> read_head();
 
-  // A transfer begins: what follows may take client_seconds more than slowest_rate takes.
+  // A transfer begins: what follows may take client_seconds more than slowest_rate takes, and stand still no longer than that.
   void begin_transfer();
   // Between 1 and bytes.size() bytes. Throws Gone at the end of the stream, HttpError 408 when the client is too slow.
   [[nodiscard]] std::size_t read(std::span<char> bytes);

@@ -87,8 +87,9 @@ void take_request_line(const HeadParser::value_type& message, const HeadLimits& 
 }
 
 void take_headers(const HeadParser::value_type& message, const HeadLimits& limits, RequestHead& head) {
+  std::size_t count = 0;
   for (const auto& field : message) {
-    if (head.headers.size() >= limits.headers) {
+    if (++count > limits.headers) {
       throw HttpError(431, kBadRequest, "the request has more than " + std::to_string(limits.headers) + " headers",
                       "send fewer");
     }

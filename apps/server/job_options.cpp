@@ -183,6 +183,7 @@ void read_finish(Fields& fields, FinishOptions& options) {
   fields.flag("texture", options.finish.texture);
   fields.number("texture_size", options.finish.texture_size, 512, 4096);
   fields.choice("bake", options.finish.bake, kBakes);
+  fields.flag("project_image", options.finish.project_image);
   read_formats(fields, options.formats);
   fields.number("size_mm", options.save.size_mm, 0.1, 10000);
   fields.flag("unlit", options.save.unlit);
@@ -198,6 +199,7 @@ void write_finish(const FinishOptions& options, Json& json) {
   json["texture"] = options.finish.texture;
   json["texture_size"] = options.finish.texture_size;
   json["bake"] = name_of(options.finish.bake, kBakes);
+  json["project_image"] = options.finish.project_image;
   json["formats"] = options.formats;
   json["size_mm"] = options.save.size_mm;
   json["unlit"] = options.save.unlit;
@@ -232,6 +234,14 @@ TurntableOptions read_turntable(const Json& object) {
 const ResultFormat* find_format(const std::string& name) {
   const auto found = std::find_if(kFormats.begin(), kFormats.end(), [&](const ResultFormat& f) { return name == f.name; });
   return found == kFormats.end() ? nullptr : &*found;
+}
+
+bool FinishOptions::same_mesh(const FinishOptions& other) const {
+  const FinishRequest& a = finish;
+  const FinishRequest& b = other.finish;
+  return raw_mesh == other.raw_mesh && a.clean == b.clean && a.fill_holes == b.fill_holes && a.simplify == b.simplify &&
+         a.faces == b.faces && a.texture == b.texture && a.texture_size == b.texture_size && a.bake == b.bake &&
+         a.project_image == b.project_image;
 }
 
 std::optional<FinishRequest> FinishOptions::request() const {

@@ -33,6 +33,8 @@ struct FinishOptions {
   std::vector<std::string> formats{"glb"};
   SaveOptions save;
 
+  // Whether the finished mesh is the same; formats are another matter.
+  [[nodiscard]] bool same_mesh(const FinishOptions& other) const;
   // Nothing for a raw mesh. Nobody waits for a texture that no file can hold.
   [[nodiscard]] std::optional<FinishRequest> request() const;
 };

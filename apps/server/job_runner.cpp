@@ -303,12 +303,12 @@ void JobRunner::keep(const Job& job, const std::string& name, const std::string&
   hub_.publish(job.id, {"file", text_of(json_of(job.id, file))});
 }
 
-void JobRunner::keep_results(const Job& job, const Asset& asset, const FinishOptions& options) {
-  for (const std::string& name : options.formats) {
-    const ResultFormat& format = *find_format(name);
-    keep(job, "asset." + name, "result", name, format.media_type,
-         [&](const fs::path& path) { asset.save(path, options.save); });
-  }
+void JobRunner::keep_result(const Job& job, const Asset& asset, const std::string& format, const SaveOptions& options) {
+  keep(job, "asset." + format, "result", format, find_format(format)->media_type,
+       [&](const fs::path& path) { asset.save(path, options); });
+}
+
+void JobRunner::keep_thumbnail(const Job& job, const Asset& asset) {
   keep(job, "thumbnail.png", "thumbnail", "png", "image/png",
        [&](const fs::path& path) { render_view(asset, path, {.size = 256}, options_.pipeline.device); });
 }
@@ -337,10 +337,10 @@ JobEnd JobRunner::run_generation(const Job& job) {
   request.background = options.background;
   request.finish = options.finish.request();
   Observer observer = observer_of(job);
-  observer.partial = [&](const Asset& asset) {
-    if (asset.faces().empty()) {
+  observer.partial = [&, splats = false](const Asset& asset) mutable {
+    if (!std::exchange(splats, true)) {
       keep(job, "gaussians.ply", "splats", "ply", "application/octet-stream", [&](const fs::path& path) { asset.save(path); });
-    } else {
+    } else if (!asset.faces().empty()) {
       keep(job, "preview.glb", "mesh", "glb", "model/gltf-binary", [&](const fs::path& path) { asset.save(path); });
     }
   };
@@ -355,8 +355,24 @@ JobEnd JobRunner::run_generation(const Job& job) {
        [&](const fs::path& path) { asset.save_latent(path); });
   keep(job, "asset.safetensors", "asset", "safetensors", "application/octet-stream",
        [&](const fs::path& path) { asset.save_asset(path); });
-  keep_results(job, asset, options.finish);
+  for (const std::string& name : options.finish.formats) keep_result(job, asset, name, options.finish.save);
+  keep_thumbnail(job, asset);
   return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = asset.notices()};
+}
+
+Asset JobRunner::finished_asset(const Job& parent, const FinishOptions& of_parent, const FinishOptions& wanted,
+                                const Observer& observer) {
+  const fs::path folder = store_.folder_of(parent.id);
+  const auto request = wanted.request();
+  const auto parent_request = of_parent.request();
+  // A GLB whose texture lost nothing is the finished mesh, and reading it takes no time.
+  const bool lossless = !parent_request || !parent_request->texture || of_parent.save.texture == TextureFormat::png;
+  const bool same_texture = request && parent_request && request->texture == parent_request->texture;
+  if (same_texture && lossless && wanted.same_mesh(of_parent) && parent.file("asset.glb") != nullptr) {
+    return load_mesh(folder / "asset.glb");
+  }
+  const Asset asset = load_asset(folder / "asset.safetensors");
+  return request ? finish(asset, *request, options_.pipeline.device, observer) : asset;
 }
 
 JobEnd JobRunner::run_export(const Job& job) {
@@ -368,27 +384,28 @@ JobEnd JobRunner::run_export(const Job& job) {
   const FinishOptions of_parent = parse_generate_options(text_of(parent->options)).finish;
   const ExportOptions options = parse_export_options(text_of(job.options), of_parent);
   const Observer observer = observer_of(job);
-  const std::string& device = options_.pipeline.device;
-  if (!options.turntable) {
-    Asset asset = load_asset(folder / "asset.safetensors");
-    if (const auto request = options.finish.request()) asset = finish(asset, *request, device, observer);
-    keep_results(job, asset, options.finish);
-    return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = asset.notices()};
+  if (options.turntable) {
+    const bool splats = options.turntable->style == RenderStyle::splats;
+    const Asset asset =
+        splats ? load_asset(folder / "asset.safetensors") : finished_asset(*parent, of_parent, of_parent, observer);
+    TurntableRequest turntable;
+    turntable.look.style = options.turntable->style;
+    turntable.look.size = options.turntable->size;
+    turntable.seconds = options.turntable->seconds;
+    const std::string ending = options.turntable->mp4 ? "mp4" : "webp";
+    keep(job, "turntable." + ending, "video", ending, options.turntable->mp4 ? "video/mp4" : "image/webp",
+         [&](const fs::path& path) { render_turntable(asset, path, turntable, options_.pipeline.device, observer); });
+    return {.state = JobState::done, .error = nullptr, .report = parent->report, .notices = Json::array()};
   }
-  // The finished mesh is in the GLB that the job left; without one it is finished again.
-  const bool splats = options.turntable->style == RenderStyle::splats;
-  const bool glb = !splats && parent->file("asset.glb") != nullptr;
-  Asset asset = glb ? load_mesh(folder / "asset.glb") : load_asset(folder / "asset.safetensors");
-  const auto request = of_parent.request();
-  if (!splats && !glb && request) asset = finish(asset, *request, device, observer);
-  TurntableRequest turntable;
-  turntable.look.style = options.turntable->style;
-  turntable.look.size = options.turntable->size;
-  turntable.seconds = options.turntable->seconds;
-  const std::string ending = options.turntable->mp4 ? "mp4" : "webp";
-  keep(job, "turntable." + ending, "video", ending, options.turntable->mp4 ? "video/mp4" : "image/webp",
-       [&](const fs::path& path) { render_turntable(asset, path, turntable, device, observer); });
-  return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = asset.notices()};
+  const Asset asset = finished_asset(*parent, of_parent, options.finish, observer);
+  const bool reused = asset.gaussian_count() == 0;  // what was read from a GLB
+  const Asset decoded = reused ? load_asset(folder / "asset.safetensors") : asset;
+  for (const std::string& name : options.finish.formats) {
+    const Asset& source = find_format(name)->mesh ? asset : decoded;
+    keep_result(job, source, name, options.finish.save);
+  }
+  keep_thumbnail(job, asset);
+  return {.state = JobState::done, .error = nullptr, .report = reused ? parent->report : report_of(asset), .notices = asset.notices()};
 }
 
 }  // namespace espalier::server

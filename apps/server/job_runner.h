@@ -62,7 +62,11 @@ class JobRunner {
   [[nodiscard]] Observer observer_of(const Job& job);
   void keep(const Job& job, const std::string& name, const std::string& role, const std::string& format,
             const std::string& media_type, const std::function<void(const std::filesystem::path&)>& write);
-  void keep_results(const Job& job, const Asset& asset, const FinishOptions& options);
+  void keep_result(const Job& job, const Asset& asset, const std::string& format, const SaveOptions& options);
+  void keep_thumbnail(const Job& job, const Asset& asset);
+  // The parent's asset with its mesh finished as wanted.
+  [[nodiscard]] Asset finished_asset(const Job& parent, const FinishOptions& of_parent, const FinishOptions& wanted,
+                                     const Observer& observer);
   void keep_cutouts(const Job& job, Background background);
   void check_cancelled() const;
   void publish_state(const std::string& id);

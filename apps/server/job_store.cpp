@@ -79,6 +79,8 @@ const JobFile* Job::file(const std::string& file_name) const {
 JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {
   std::error_code error;
   fs::create_directories(folder_ / "jobs", error);
+  // What people make is theirs, on machines with other users, too.
+  if (!error) fs::permissions(folder_, fs::perms::owner_all, error);
   if (!error) fs::remove_all(incoming(), error);
   if (!error) fs::create_directories(incoming(), error);
   if (error)
@@ -134,7 +136,7 @@ void JobStore::create_tables() {
 void JobStore::recover() {
   Database& db = *database_;
   Transaction transaction(db);
-  const std::string error = text_of({{"code", "internal"},
+  const std::string error = text_of({{"code", "interrupted"},
                                      {"message", "the server ended twice while this job was running"},
                                      {"hint", "start it again with other settings, or look at the server's messages"}});
   Statement(db, "UPDATE jobs SET state = 'failed', finished = ?, error = ? WHERE state = 'running' AND attempts >= ?", now(),

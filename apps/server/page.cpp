@@ -31,14 +31,12 @@ constexpr std::array kMedia{Media{".html", "text/html; charset=utf-8", true},
                             Media{".glb", "model/gltf-binary", false},
                             Media{".hdr", "application/octet-stream", false}};
 
-// Scripts come from this server alone. Workers and pictures may be made by the page itself, which Spark and three.js do; the
-// decoder of splats is WebAssembly.
+// Scripts come from this server alone. Spark sorts splats in a WebAssembly worker made from a blob, three.js fetches textures
+// from blobs.
 constexpr const char* kPolicy =
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' blob: data:; "
-    "img-src 'self' "
-    "blob: data:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; font-src 'self'; manifest-src 'self'; base-uri "
-    "'none'; "
-    "form-action 'none'; frame-ancestors 'none'";
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; connect-src 'self' blob:; img-src 'self' blob:; "
+    "media-src 'self' blob:; style-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'";
 
 constexpr std::string_view kWithoutPage =
     "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Espalier</title><body><h1>Espalier</h1>"

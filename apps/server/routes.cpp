@@ -47,6 +47,12 @@ void require_json(const RequestHead& head) {
   throw HttpError(415, "unsupported", "the content type is not application/json", "send the options as JSON");
 }
 
+// The checkpoint's values where none were asked for. A guidance of 0 stays unsaid: said, it would double the work for nothing.
+void fill_in(SamplerRequest& sampler, const std::pair<int, double>& defaults) {
+  if (!sampler.steps) sampler.steps = defaults.first;
+  if (!sampler.guidance && defaults.second > 0) sampler.guidance = defaults.second;
+}
+
 // A method that an address does not take.
 [[noreturn]] void wrong_method(const std::string& allowed) {
   throw HttpError(405, "invalid_argument", "this address takes " + allowed + " only", "see /openapi.json");
@@ -311,6 +317,10 @@ Response Routes::add_job(HttpRequest& request) {
   }
   if (options.name.empty() && !upload.image_names.empty()) options.name = stem_of(upload.image_names.front());
   job.name = options.name;
+  if (const auto model = runner_.model()) {
+    fill_in(options.structure, model->structure_defaults);
+    fill_in(options.latent, model->latent_defaults);
+  }
   job.options = to_json(options);
   FolderOfNewJob folder(store_.folder_of(job.id));
   std::size_t index = 0;

@@ -1,0 +1,105 @@
+"""Sudden ends: finished jobs stay, nothing half-written is shown."""
+import random
+import sqlite3
+import unittest
+
+from studio import QUICK, Case, wait_for
+
+ENDS = 20
+
+
+class Durability(Case):
+    def check_files(self, server, jobs):
+        """Everything that is listed can be had, whole, and nothing else lies about."""
+        for job in jobs:
+            names = {f["name"] for f in job["files"]}
+            for file in job["files"]:
+                data = server.get(file["url"])
+                self.assertEqual((data.status, len(data.body)), (200, file["bytes"]))
+                if file["name"].endswith(".glb"):
+                    self.assertEqual(data.body[:4], b"glTF")
+            if job["state"] not in ("running",):
+                on_disk = {p.name for p in (server.folder / "data" / "jobs" / job["id"]).iterdir()}
+                if job["state"] != "queued":
+                    self.assertEqual(on_disk, names, job["state"])
+
+    def test_killed_at_random_moments(self):
+        chance = random.Random(7)
+        done = {}
+        posted = []
+        for _ in range(ENDS):
+            server = self.serve(ready=False)
+            wait_for(lambda: server.get("/health").status == 200, "the server to be ready")
+            jobs = {j["id"]: j for j in server.jobs()}
+            self.assertEqual(set(jobs), set(posted))
+            for job, files in done.items():
+                self.assertEqual((jobs[job]["state"], {f["name"] for f in jobs[job]["files"]}), ("done", files))
+            self.check_files(server, [j for j in jobs.values() if j["state"] in ("done", "failed", "cancelled")])
+            posted += [server.post_latent({"formats": ["ply", "glb"]}).json["id"] for _ in range(2)]
+            steps = chance.randint(0, 60)
+            for _ in range(steps):
+                server.get("/health")
+            for job in server.jobs():
+                if job["state"] == "done":
+                    done[job["id"]] = {f["name"] for f in job["files"]}
+            server.kill()
+        server = self.serve()
+        jobs = [server.ended(job) for job in posted]
+        self.assertEqual(len({j["id"] for j in jobs}), 2 * ENDS)
+        self.check_files(server, jobs)
+        states = [j["state"] for j in jobs]
+        print(f"{ENDS} sudden ends, {len(jobs)} jobs: {states.count('done')} done, {states.count('failed')} failed because they ran at two ends")
+        for job in jobs:
+            if job["state"] != "done":
+                self.assertEqual((job["state"], job["error"]["code"]), ("failed", "interrupted"))
+                self.assertIn("twice", job["error"]["message"])
+        self.assertGreater(states.count("done"), ENDS)
+
+    def test_a_running_job_begins_again_once(self):
+        server = self.serve()
+        job = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        waiting = server.post_latent().json["id"]
+        for expected in ("running", "failed"):
+            wait_for(lambda: server.job(job)["progress"], "the job to work")
+            server.kill()
+            server = self.serve()
+            state = wait_for(lambda: (lambda s: s if s != "queued" else None)(server.job(job)["state"]), "the job to be judged")
+            self.assertEqual(state, expected)
+        self.check_files(server, [server.job(job)])
+        self.assertEqual(server.ended(waiting)["state"], "done")
+
+    def test_a_stopped_server_puts_its_job_back(self):
+        server = self.serve()
+        job = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        for _ in range(3):  # any number of times
+            wait_for(lambda: server.job(job)["progress"], "the job to work")
+            self.assertEqual(server.stop(), 0)
+            server = self.serve()
+        self.assertEqual(server.ask("DELETE", f"/v1/jobs/{job}").status, 200)
+        self.assertEqual(server.ended(job)["state"], "cancelled")
+
+    def test_records_and_files_are_put_right(self):
+        server = self.serve()
+        job = server.ended(server.post_latent({"formats": ["ply", "spz"]}).json["id"])
+        server.stop()
+        folder = server.folder / "data" / "jobs" / job["id"]
+        (folder / "asset.spz").write_bytes(b"shorter")
+        (folder / "thumbnail.png").unlink()
+        (folder / ".espalier-1-0.part").write_bytes(b"half")
+        (folder.parent / ("0" * 24)).mkdir()
+        server = self.serve()
+        left = {f["name"] for f in server.job(job["id"])["files"]}
+        self.assertEqual(left, {f["name"] for f in job["files"]} - {"asset.spz", "thumbnail.png"})
+        self.assertEqual({p.name for p in folder.iterdir()}, left)
+        self.assertFalse((folder.parent / ("0" * 24)).exists())
+        server.stop()
+        database = sqlite3.connect(server.folder / "data" / "espalier.db")
+        database.execute("PRAGMA user_version = 99")
+        database.close()
+        with self.assertRaises(AssertionError) as refusal:
+            self.serve()
+        self.assertIn("newer version", str(refusal.exception))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,176 @@
+"""What the interface does for a client that behaves."""
+import json
+import struct
+import time
+import unittest
+
+from studio import LATENT, PICTURE, QUICK, Case, SharedServerCase, wait_for
+
+
+def is_glb(data):
+    return data[:4] == b"glTF" and struct.unpack("<I", data[8:12])[0] == len(data)
+
+
+class Jobs(SharedServerCase):
+    def test_health_models_and_metrics(self):
+        self.assertEqual(self.server.get("/health").json["status"], "ready")
+        models = self.server.get("/v1/models").json
+        self.assertEqual(models["models"][0]["name"], "sprout")
+        self.assertEqual(models["models"][0]["app_structure"], {"steps": 12, "guidance": 7.5})
+        self.assertTrue(models["models"][0]["loaded"])
+        self.assertEqual(self.server.metric("espalier_model_loaded"), 1)
+        self.assertGreater(self.server.metric("espalier_resident_bytes"), 1e6)
+
+    def test_a_picture_becomes_an_asset(self):
+        answer = self.server.post_picture(QUICK | {"formats": ["glb", "gltf.zip", "spz"]}, filename="my chair.png")
+        self.assertEqual(answer.status, 202)
+        job = answer.json
+        self.assertEqual(answer.headers["Location"], f"/v1/jobs/{job['id']}")
+        self.assertEqual((job["kind"], job["name"], job["options"]["seed"]), ("image", "my chair", 1))
+        events = list(self.server.events(job["id"]))
+        self.assert_events_in_order(events)
+        job = self.server.job(job["id"])
+        self.assertEqual(job["state"], "done")
+        self.assertGreater(job["report"]["faces"], 1000)
+        self.assertGreater(job["report"]["gaussians"], 1000)
+        roles = {f["name"]: f["role"] for f in job["files"]}
+        self.assertEqual(roles, {"input-1.png": "input", "cutout.png": "cutout", "gaussians.ply": "splats", "preview.glb": "mesh",
+                                 "latent.safetensors": "latent", "asset.safetensors": "asset", "asset.glb": "result",
+                                 "asset.gltf.zip": "result", "asset.spz": "result", "thumbnail.png": "thumbnail"})
+        for file in job["files"]:
+            data = self.server.get(file["url"])
+            self.assertEqual((len(data.body), data.headers["Content-Type"]), (file["bytes"], file["media_type"]))
+        self.assertTrue(is_glb(self.server.file(job["id"], "asset.glb").body))
+        self.assertTrue(is_glb(self.server.file(job["id"], "preview.glb").body))
+        self.assertEqual(self.server.file(job["id"], "input-1.png").body, PICTURE.read_bytes())
+        self.again_from_its_latent(job)
+        self.ranges_and_tags(job)
+
+    def assert_events_in_order(self, events):
+        names = [name for name, _ in events]
+        states = [data["state"] for name, data in events if name == "state"]
+        self.assertEqual(names[0], "state")
+        self.assertEqual(states[-1], "done")
+        self.assertIn("running", states)
+        files = [data["name"] for name, data in events if name == "file"]
+        self.assertLess(files.index("gaussians.ply"), files.index("preview.glb"))
+        self.assertLess(files.index("preview.glb"), files.index("asset.glb"))
+        progress = [data for name, data in events if name == "progress"]
+        self.assertTrue(progress)
+        fractions = [p["fraction"] for p in progress]
+        self.assertEqual(fractions, sorted(fractions))
+        for p in progress:
+            self.assertEqual(self.server.schema.problems(p, {"$ref": "#/components/schemas/Progress"}), [])
+        # What the stream showed as soon as it existed could be fetched then: its record came after the file.
+        for data in (data for name, data in events if name == "file"):
+            self.assertEqual(self.server.schema.problems(data, {"$ref": "#/components/schemas/File"}), [])
+
+    def again_from_its_latent(self, job):
+        latent = self.server.file(job["id"], "latent.safetensors").body
+        again = self.server.post_latent({"formats": ["glb"]}, latent).json
+        self.assertEqual(again["kind"], "latent")
+        self.assertEqual(self.server.ended(again["id"])["report"], job["report"])
+
+    def ranges_and_tags(self, job):
+        whole = self.server.file(job["id"], "asset.spz")
+        part = self.server.file(job["id"], "asset.spz", Range="bytes=10-19")
+        self.assertEqual((part.status, part.body), (206, whole.body[10:20]))
+        self.assertEqual(part.headers["Content-Range"], f"bytes 10-19/{len(whole.body)}")
+        self.assertEqual(self.server.file(job["id"], "asset.spz", Range="bytes=-5").body, whole.body[-5:])
+        self.expect_error(self.server.file(job["id"], "asset.spz", Range="bytes=999999999-"), 416, "invalid_argument")
+        # Many ranges would multiply the file; they are ignored, as RFC 9110 allows.
+        self.assertEqual(self.server.file(job["id"], "asset.spz", Range="bytes=0-," * 50 + "0-").body, whole.body)
+        self.assertEqual(self.server.get(f"/v1/jobs/{job['id']}/files/asset.spz", **{"If-None-Match": whole.headers["ETag"]}).status, 304)
+        self.assertIn("attachment", self.server.get(f"/v1/jobs/{job['id']}/files/asset.spz?download=1").headers["Content-Disposition"])
+
+    def test_a_finished_asset_is_exported_again_without_sampling(self):
+        job = self.server.post_latent({"raw_mesh": False, "texture": False, "simplify": 0.5, "formats": ["glb"]}).json
+        self.assertEqual(self.server.ended(job["id"])["state"], "done")
+        other = self.server.post_export(job["id"], {"formats": ["obj.zip", "stl", "3mf", "mesh.ply", "splat"], "faces": 500}).json
+        self.assertEqual((other["kind"], other["parent"], other["options"]["texture"]), ("export", job["id"], False))
+        ended = self.server.ended(other["id"])
+        self.assertEqual(ended["state"], "done", ended)
+        self.assertLessEqual(ended["report"]["faces"], 500)
+        self.assertEqual({f["name"] for f in ended["files"]},
+                         {"asset.obj.zip", "asset.stl", "asset.3mf", "asset.mesh.ply", "asset.splat", "thumbnail.png"})
+        turning = self.server.post_export(job["id"], {"turntable": {"format": "webp", "style": "clay", "seconds": 0.5, "size": 64}}).json
+        ended = self.server.ended(turning["id"])
+        self.assertEqual([(f["name"], f["role"]) for f in ended["files"]], [("turntable.webp", "video")], ended)
+        self.assertEqual(self.server.file(turning["id"], "turntable.webp").body[:4], b"RIFF")
+        self.expect_error(self.server.post_export(turning["id"], {"formats": ["glb"]}), 409, "conflict")
+
+    def test_preprocess_shows_the_cut_out(self):
+        answer = self.server.post_parts("/v1/preprocess", [("image", "chair.png", PICTURE.read_bytes()), ("background", None, b"alpha")])
+        self.assertEqual((answer.status, answer.body[:8]), (200, b"\x89PNG\r\n\x1a\n"))
+        self.assertEqual(json.loads(answer.headers["X-Espalier-Notices"])[0], "alpha channel")
+        photo = (PICTURE.parents[1] / "docs" / "images" / "gallery.jpg").read_bytes()
+        refused = self.server.post_parts("/v1/preprocess", [("image", "gallery.jpg", photo), ("background", None, b"alpha")])
+        self.expect_error(refused, 422, "invalid_argument")
+        self.assertIn("gallery.jpg", refused.json["error"]["message"])
+        self.assertNotIn(self.shared_folder.name, refused.json["error"]["message"])
+
+    def test_removal(self):
+        job = self.server.post_latent().json["id"]
+        self.server.ended(job)
+        self.assertEqual(self.server.ask("DELETE", f"/v1/jobs/{job}").status, 204)
+        self.expect_error(self.server.get(f"/v1/jobs/{job}"), 404, "not_found")
+        self.expect_error(self.server.file(job, "asset.ply"), 404, "not_found")
+        self.assertFalse((self.server.folder / "data" / "jobs" / job).exists())
+
+
+class Queue(Case):
+    def test_cancelling_and_the_next_job(self):
+        server = self.serve()
+        slow = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        wait_for(lambda: server.job(slow)["progress"], "the slow job to work")
+        waiting = server.post_latent().json
+        self.assertEqual((waiting["state"], waiting["position"]), ("queued", 1))
+        last = server.post_latent().json
+        self.assertEqual(last["position"], 2)
+        cancelled = server.ask("DELETE", f"/v1/jobs/{waiting['id']}").json
+        self.assertEqual(cancelled["state"], "cancelled")
+        self.assertEqual(server.job(last["id"])["position"], 1)
+        self.assertEqual(server.job(slow)["state"], "running")
+        server.ask("DELETE", f"/v1/jobs/{slow}")
+        started = time.monotonic()
+        wait_for(lambda: server.job(last["id"])["state"] != "queued", "the next job to begin")
+        print(f"the next job began {time.monotonic() - started:.2f} s after the running one was cancelled")
+        self.assertEqual(server.job(slow)["state"], "cancelled")
+        self.assertEqual(server.ended(last["id"])["state"], "done")
+        self.assertEqual([j["state"] for j in server.jobs()], ["done", "cancelled", "cancelled"])
+        self.assertEqual(len(server.get("/v1/jobs?state=cancelled").json["jobs"]), 2)
+
+    def test_a_full_queue_refuses(self):
+        server = self.serve("--max-queue", "2")
+        slow = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        wait_for(lambda: server.job(slow)["state"] == "running", "the slow job to begin")
+        for _ in range(2):
+            self.assertEqual(server.post_latent().status, 202)
+        refused = server.post_latent()
+        self.expect_error(refused, 429, "queue_full")
+        self.assertIn("Retry-After", refused.headers)
+        self.assertEqual(len(server.jobs()), 3)
+        self.assertEqual(server.stop(), 0)
+
+    def test_weights_leave_memory_when_nobody_asks(self):
+        server = self.serve("--keep-alive", "0.005")
+        wait_for(lambda: not server.get("/v1/models").json["models"][0]["loaded"], "the weights to go")
+        self.assertEqual(server.ended(server.post_latent().json["id"])["state"], "done")
+        self.assertEqual(server.metric("espalier_model_loads_total"), 2)
+        wait_for(lambda: server.metric("espalier_model_loaded") == 0, "the weights to go again")
+
+    def test_old_jobs_are_removed(self):
+        server = self.serve("--keep-size", "0.0015")  # a little more than two of these
+        ids = [server.post_latent().json["id"] for _ in range(5)]
+        wait_for(lambda: server.metric('espalier_jobs_total{state="done"}') == 5, "the jobs to end")
+        kept = wait_for(lambda: (lambda left: left if len(left) < 5 else None)([j["id"] for j in server.jobs()]), "old jobs to go")
+        self.assertEqual(kept, ids[::-1][:len(kept)])
+        self.assertGreater(len(kept), 0)
+        self.assertLess(server.metric("espalier_stored_bytes"), 0.0015 * 2**30)
+        server.stop()
+        server = self.serve("--keep-days", "0.0000001")
+        wait_for(lambda: not server.jobs(), "all jobs to be too old")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

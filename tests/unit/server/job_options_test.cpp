@@ -1,0 +1,63 @@
+#include "job_options.h"
+
+#include <gtest/gtest.h>
+
+namespace espalier::server {
+namespace {
+
+TEST(GenerateOptions, WhatIsWrittenIsReadBack) {
+  const GenerateOptions options = parse_generate_options(
+      R"({"name": "a\u0007b", "seed": 4294967295, "preset": "app", "structure": {"steps": 5, "interval": [0.25, 1]},
+          "latent": {"guidance": 0.1, "rescale_t": null}, "multi_image": "multidiffusion", "background": "alpha", "clean": false,
+          "fill_holes": false, "simplify": 0.5, "faces": 1000, "texture_size": 2048, "bake": "fast", "project_image": true,
+          "formats": ["3mf", "ply"], "size_mm": 55.5, "unlit": true, "texture_format": "webp"})");
+  EXPECT_EQ(options.name, "ab");
+  EXPECT_EQ(options.seed, 4294967295U);
+  EXPECT_EQ(options.structure.steps, 5);
+  EXPECT_EQ(options.structure.guidance, 7.5);  // of the preset
+  EXPECT_EQ(options.latent.guidance, 0.1);
+  EXPECT_EQ(options.finish.finish.faces, 1000);
+  EXPECT_TRUE(options.finish.finish.project_image);
+  const Json json = to_json(options);
+  EXPECT_EQ(to_json(parse_generate_options(text_of(json))), json);
+}
+
+TEST(GenerateOptions, SeedsAreDrawnWhenNoneIsGiven) {
+  const std::uint32_t first = parse_generate_options("").seed;
+  bool differs = false;
+  for (int i = 0; i < 8 && !differs; ++i) differs = parse_generate_options(R"({"seed": null})").seed != first;
+  EXPECT_TRUE(differs);
+}
+
+TEST(FinishOptions, NobodyWaitsForATextureThatNoFileHolds) {
+  const auto texture = [](const char* text) {
+    const auto request = parse_generate_options(text).finish.request();
+    return request ? request->texture ? 2 : 1 : 0;
+  };
+  EXPECT_EQ(texture("{}"), 2);
+  EXPECT_EQ(texture(R"({"formats": ["stl", "mesh.ply"]})"), 1);
+  EXPECT_EQ(texture(R"({"formats": ["ply", "spz"]})"), 0);
+  EXPECT_EQ(texture(R"({"raw_mesh": true})"), 0);
+  EXPECT_EQ(texture(R"({"texture": false})"), 1);
+}
+
+TEST(ExportOptions, WhatIsAbsentHoldsAsBefore) {
+  FinishOptions parent;
+  parent.finish.faces = 77;
+  parent.formats = {"stl"};
+  EXPECT_EQ(parse_export_options("{}", parent).finish.finish.faces, 77);
+  const ExportOptions other = parse_export_options(R"({"faces": 99, "formats": ["glb"]})", parent);
+  EXPECT_EQ(other.finish.finish.faces, 99);
+  EXPECT_EQ(other.finish.formats, std::vector<std::string>{"glb"});
+  EXPECT_FALSE(parse_export_options(R"({"turntable": {"format": "webp", "style": "clay"}})", parent).turntable->mp4);
+  EXPECT_THROW((void)parse_export_options(R"({"turntable": {}, "faces": 9})", parent), HttpError);
+}
+
+TEST(Names, AreCutAtACharacter) {
+  const std::string cleaned = clean_name(std::string(199, 'a') + "\xc3\xa4\xff");
+  EXPECT_EQ(cleaned, std::string(199, 'a'));
+  EXPECT_EQ(clean_name("\xff<b>\n"), "\xef\xbf\xbd<b>");
+}
+
+}  // namespace
+}  // namespace espalier::server

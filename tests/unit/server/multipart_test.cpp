@@ -1,0 +1,118 @@
+#include "multipart.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <random>
+#include <thread>
+
+namespace espalier::server {
+namespace {
+
+struct Part {
+  PartHead head;
+  std::string data;
+};
+
+// What read_multipart finds in a body that comes over a socket, `piece` bytes at a time.
+std::vector<Part> parts_of(const std::string& body, const std::string& boundary, std::size_t piece) {
+  std::array<int, 2> ends{};
+  EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+  std::thread client([&, fd = ends[0]] {
+    for (std::size_t at = 0; at < body.size();) {
+      const ssize_t n = ::send(fd, body.data() + at, std::min(piece, body.size() - at), MSG_NOSIGNAL);
+      if (n <= 0) break;
+      at += static_cast<std::size_t>(n);
+    }
+    ::shutdown(fd, SHUT_WR);
+  });
+  struct Ends {
+    std::thread& thread;
+    std::array<int, 2>& ends;
+    ~Ends() {
+      ::close(ends[1]);
+      thread.join();
+      ::close(ends[0]);
+    }
+  } const cleaner{client, ends};
+  RequestHead head;
+  head.content_length = body.size();
+  Connection connection(ends[1], {});
+  Body reader(connection, head, std::uint64_t{1} << 24U);
+  std::vector<Part> parts;
+  read_multipart(
+      reader, boundary,
+      [&](const PartHead& part) {
+        parts.push_back({part, ""});
+      },
+      [&](std::string_view bytes) { parts.back().data += bytes; });
+  EXPECT_TRUE(reader.finished());
+  return parts;
+}
+
+const std::string kBody =
+    "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a \\\"b\\\".png\"\r\nContent-Type: "
+    "Image/PNG; x=y\r\n\r\n--b\r\n--\r\n-\r\n--bb\r\n--b \r\n--b\r\ncontent-disposition: FORM-DATA; "
+    "name=options\r\n\r\n{}\r\n--b--\r\nepilogue";
+
+TEST(Multipart, PartsAndTheirHeads) {
+  std::string body =
+      "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a \\\"b\\\".png\"\r\nContent-Type: Image/PNG; "
+      "x=y\r\n\r\n";
+  std::string data(300000, '\0');
+  std::mt19937 random(3);
+  for (char& c : data) c = "\r\n-bx"[random() % 5];
+  for (std::size_t at = 0; (at = data.find("\r\n--b", at)) != std::string::npos;) data[at] = 'x';
+  body += data + "\r\n--b\r\ncontent-disposition: FORM-DATA; name=options\r\n\r\n{}\r\n--b--\r\nepilogue";
+  for (const std::size_t piece : {997, 65536}) {
+    const std::vector<Part> parts = parts_of("preamble\r\n" + body, "b", piece);
+    ASSERT_EQ(parts.size(), 2U);
+    EXPECT_EQ(parts[0].head.name, "image");
+    EXPECT_EQ(parts[0].head.filename, "a \"b\".png");
+    EXPECT_EQ(parts[0].head.content_type, "image/png");
+    EXPECT_TRUE(parts[0].data == data);
+    EXPECT_EQ(parts[1].head.name, "options");
+    EXPECT_EQ(parts[1].data, "{}");
+  }
+  EXPECT_TRUE(parts_of("--b--\r\n", "b", 1).empty());
+}
+
+TEST(Multipart, BoundariesOfContentTypes) {
+  EXPECT_EQ(multipart_boundary("multipart/form-data; boundary=abc"), "abc");
+  EXPECT_EQ(multipart_boundary("Multipart/Form-Data; charset=utf-8; boundary=\"a b\""), "a b");
+  for (const char* type : {"", "multipart/form-data", "multipart/mixed; boundary=b",
+                           "multipart/form-data; boundary=", "application/json; boundary=b"}) {
+    EXPECT_THROW((void)multipart_boundary(type), HttpError) << type;
+  }
+  EXPECT_THROW((void)multipart_boundary("multipart/form-data; boundary=" + std::string(71, 'b')), HttpError);
+}
+
+TEST(Multipart, NothingDamagedCrashes) {
+  std::mt19937 random(5);
+  int refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string body = kBody;
+    for (unsigned changes = 1 + random() % 3; changes > 0; --changes) {
+      const std::size_t at = random() % body.size();
+      if (random() % 2 == 0) {
+        body[at] = static_cast<char>(random());
+      } else {
+        body.erase(at, 1 + random() % 20);
+        if (body.empty()) body.push_back(kBody.front());
+      }
+    }
+    try {
+      (void)parts_of(body, "b", 1 + random() % 200);
+    } catch (const HttpError& error) {
+      EXPECT_EQ(error.status(), 400);
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 100);
+}
+
+}  // namespace
+}  // namespace espalier::server
