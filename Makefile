@@ -1,9 +1,11 @@
 # A front to the CMake presets; what the commands do stands in scripts/.
-.PHONY: help demo test quality bench lint asan tsan cuda gpu-check format clean
+.PHONY: help demo studio test quality bench lint asan tsan cuda gpu-check format clean
 help:       ## this list
 	@sed -n 's/^\([a-z-]*\): *## /  make \1\t/p' Makefile | expand -t 20
 demo:       ## a picture from examples/ becomes out/demo.glb, out/demo.ply and out/demo.png
 	@scripts/demo
+studio:     ## builds the server with its page, serves at http://127.0.0.1:7860 and opens a browser where there is a display
+	@scripts/studio
 test:       ## build and run all tests, then again with sanitizers
 	@scripts/test
 quality:    ## generate from 64 held-out pictures and score the results against the true objects

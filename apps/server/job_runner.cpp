@@ -405,7 +405,10 @@ JobEnd JobRunner::run_export(const Job& job) {
     keep_result(job, source, name, options.finish.save);
   }
   keep_thumbnail(job, asset);
-  return {.state = JobState::done, .error = nullptr, .report = reused ? parent->report : report_of(asset), .notices = asset.notices()};
+  return {.state = JobState::done,
+          .error = nullptr,
+          .report = reused ? parent->report : report_of(asset),
+          .notices = asset.notices()};
 }
 
 }  // namespace espalier::server

@@ -34,7 +34,8 @@ constexpr std::array kMedia{Media{".html", "text/html; charset=utf-8", true},
 // Scripts come from this server alone. Spark sorts splats in a WebAssembly worker made from a blob, three.js fetches textures
 // from blobs.
 constexpr const char* kPolicy =
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; connect-src 'self' blob:; img-src 'self' blob:; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; connect-src 'self' blob:; img-src 'self' "
+    "blob:; "
     "media-src 'self' blob:; style-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
 

@@ -47,10 +47,10 @@ void require_json(const RequestHead& head) {
   throw HttpError(415, "unsupported", "the content type is not application/json", "send the options as JSON");
 }
 
-// The checkpoint's values where none were asked for. A guidance of 0 stays unsaid: said, it would double the work for nothing.
+// The checkpoint's values where none were asked for.
 void fill_in(SamplerRequest& sampler, const std::pair<int, double>& defaults) {
   if (!sampler.steps) sampler.steps = defaults.first;
-  if (!sampler.guidance && defaults.second > 0) sampler.guidance = defaults.second;
+  if (!sampler.guidance) sampler.guidance = defaults.second;
 }
 
 // A method that an address does not take.

@@ -27,6 +27,8 @@ class Jobs(SharedServerCase):
         job = answer.json
         self.assertEqual(answer.headers["Location"], f"/v1/jobs/{job['id']}")
         self.assertEqual((job["kind"], job["name"], job["options"]["seed"]), ("image", "my chair", 1))
+        defaults = self.server.get("/v1/models").json["models"][0]["structure_defaults"]
+        self.assertEqual(job["options"]["structure"], {"steps": 1, "guidance": defaults["guidance"], "rescale_t": None, "interval": None})
         events = list(self.server.events(job["id"]))
         self.assert_events_in_order(events)
         job = self.server.job(job["id"])
@@ -93,6 +95,10 @@ class Jobs(SharedServerCase):
         self.assertLessEqual(ended["report"]["faces"], 500)
         self.assertEqual({f["name"] for f in ended["files"]},
                          {"asset.obj.zip", "asset.stl", "asset.3mf", "asset.mesh.ply", "asset.splat", "thumbnail.png"})
+        same = self.server.post_export(job["id"], {"formats": ["glb", "spz"]}).json
+        ended = self.server.ended(same["id"])
+        self.assertEqual((ended["state"], ended["report"]), ("done", self.server.job(job["id"])["report"]), ended)
+        self.assertEqual({f["name"] for f in ended["files"]}, {"asset.glb", "asset.spz", "thumbnail.png"})
         turning = self.server.post_export(job["id"], {"turntable": {"format": "webp", "style": "clay", "seconds": 0.5, "size": 64}}).json
         ended = self.server.ended(turning["id"])
         self.assertEqual([(f["name"], f["role"]) for f in ended["files"]], [("turntable.webp", "video")], ended)
