@@ -60,7 +60,10 @@ export class Studio {
       remove: (job) => void this.remove(job),
     });
     this.gallery = new Gallery(this.client, {
-      open: (job) => this.open(job.id),
+      open: (job) => {
+        this.open(job.id);
+        this.viewer.element.scrollIntoView({block: 'nearest'});
+      },
       remove: (job) => void this.remove(job),
       more: () => void this.older(),
     });
@@ -273,6 +276,7 @@ export class Studio {
     const before = this.jobs.get(job.id);
     this.jobs.set(job.id, job);
     if (job.id !== this.current) return;
+    if (!isFinal(job.state)) this.viewer.prepare();
     this.progress.show(job);
     this.details.show(job, this.family(job.id));
     const percent = job.state === 'running' ? `${Math.floor((job.progress?.fraction ?? 0) * 100)} % · ` : '';

@@ -1,8 +1,8 @@
 // The server's JSON, as /openapi.json describes it.
 
 export interface SamplerOptions {
-  steps?: number | undefined;
-  guidance?: number | undefined;
+  steps?: number | null;  // null: the checkpoint's
+  guidance?: number | null;
 }
 
 export type Background = 'automatic' | 'alpha' | 'none';

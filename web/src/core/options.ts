@@ -37,17 +37,17 @@ export interface Format {
 }
 
 export const MESH_FORMATS: readonly Format[] = [
-  {id: 'glb', label: 'GLB', about: 'one file; Blender, Unity, Unreal, web'},
-  {id: 'gltf.zip', label: 'glTF', about: 'JSON, buffers and texture in a zip'},
-  {id: 'obj.zip', label: 'OBJ', about: 'with material and texture in a zip'},
-  {id: '3mf', label: '3MF', about: 'for printing, with colours'},
-  {id: 'stl', label: 'STL', about: 'for printing, shape only'},
-  {id: 'mesh.ply', label: 'PLY mesh', about: 'MeshLab, CloudCompare'},
+  {id: 'glb', label: 'GLB', about: 'Blender, Unity, web'},
+  {id: 'gltf.zip', label: 'glTF', about: 'a zip'},
+  {id: 'obj.zip', label: 'OBJ', about: 'a zip'},
+  {id: '3mf', label: '3MF', about: 'printing in colour'},
+  {id: 'stl', label: 'STL', about: 'printing'},
+  {id: 'mesh.ply', label: 'PLY mesh', about: 'MeshLab, scans'},
 ];
 export const SPLAT_FORMATS: readonly Format[] = [
-  {id: 'ply', label: 'PLY splats', about: 'Gaussians, every viewer'},
-  {id: 'spz', label: 'SPZ', about: 'Gaussians, compressed'},
-  {id: 'splat', label: 'SPLAT', about: 'Gaussians, for the web'},
+  {id: 'ply', label: 'PLY splats', about: 'every viewer'},
+  {id: 'spz', label: 'SPZ', about: 'compressed'},
+  {id: 'splat', label: 'SPLAT', about: 'web viewers'},
 ];
 export const FORMATS: readonly Format[] = [...MESH_FORMATS, ...SPLAT_FORMATS];
 
@@ -109,7 +109,7 @@ export function finishOptions(settings: FinishSettings): FinishOptions {
     fill_holes: settings.clean && settings.fillHoles,
     ...(settings.reduceBy === 'faces' ? {faces: settings.faces} : {simplify: settings.simplify, faces: null}),
     texture: settings.texture,
-    ...(settings.texture ? {texture_size: settings.textureSize, bake: settings.bake, project_image: settings.projectImage} : {}),
+    ...(settings.texture ? {texture_size: settings.textureSize, bake: settings.bake, ...(settings.projectImage ? {project_image: true} : {})} : {}),
     ...files,
   };
 }
@@ -169,8 +169,8 @@ export function settingsOf(options: JobOptions, model: Model | null): Settings {
 
 function numbersIn(given: SamplerOptions | undefined): Partial<Numbers> {
   return {
-    ...(given?.steps !== undefined ? {steps: given.steps} : {}),
-    ...(given?.guidance !== undefined ? {guidance: given.guidance} : {}),
+    ...(typeof given?.steps === 'number' ? {steps: given.steps} : {}),
+    ...(typeof given?.guidance === 'number' ? {guidance: given.guidance} : {}),
   };
 }
 

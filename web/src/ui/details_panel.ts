@@ -1,4 +1,4 @@
-import {isFinal, type Job, type MeshReport} from '../api/types.js';
+import {isFinal, type Job, type MeshReport, type SamplerOptions} from '../api/types.js';
 import {button, h} from '../core/dom.js';
 import {bytes, capitalised, count, duration} from '../core/format.js';
 import {finishOf, finishOptions, sameFinish} from '../core/options.js';
@@ -19,6 +19,7 @@ export class DetailsPanel {
   readonly element = h('section', {class: 'panel details', 'aria-label': 'Asset'});
   private readonly head = h('div', {class: 'stack'});
   private readonly facts = h('dl', {class: 'facts'});
+  private readonly settings = h('dl', {class: 'facts soft', 'aria-label': 'Made with'});
   private readonly notices = h('ul', {class: 'notices', 'aria-label': 'Notices'});
   private readonly downloads;
   readonly turntable;
@@ -45,7 +46,7 @@ export class DetailsPanel {
     this.ended = h('div', {class: 'row wrap'},
       button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => this.job && this.actions.reuse(this.job)}),
       button({label: 'Delete', icon: 'trash', class: 'button danger-quiet', onclick: () => this.job && this.actions.remove(this.job)}));
-    this.element.append(this.head, this.facts, this.notices, this.finished, this.ended);
+    this.element.append(this.head, this.facts, this.notices, this.finished, this.settings, this.ended);
     this.clear();
   }
 
@@ -65,7 +66,8 @@ export class DetailsPanel {
     this.shown = key;
     this.element.hidden = false;
     this.head.replaceChildren(h('h2', {class: 'asset-name', text: job.name}), h('p', {class: 'hint', text: about(job)}));
-    this.facts.replaceChildren(...facts(job).flatMap(([name, value]) => [h('dt', {text: name}), h('dd', {text: value})]));
+    fill(this.facts, facts(job));
+    fill(this.settings, settings(job));
     this.notices.replaceChildren(...job.notices.map((text) => h('li', {text})));
     this.notices.hidden = job.notices.length === 0;
     const done = job.state === 'done';
@@ -82,11 +84,14 @@ export class DetailsPanel {
   }
 }
 
+function fill(list: HTMLElement, rows: readonly (readonly [string, string])[]): void {
+  list.replaceChildren(...rows.flatMap(([name, value]) => [h('dt', {text: name}), h('dd', {text: value})]));
+}
+
 function about(job: Job): string {
   const parts: string[] = [];
   if (job.kind === 'export') parts.push('made again');
   if (job.kind === 'latent') parts.push('from a saved latent');
-  if (typeof job.options.seed === 'number' && job.kind === 'image') parts.push(`seed ${job.options.seed}`);
   if (job.started && job.finished) parts.push(`made in ${duration((Date.parse(job.finished) - Date.parse(job.started)) / 1000)}`);
   return job.state === 'done' ? capitalised(parts.join(' · ')) : capitalised([job.state, ...parts].join(' · '));
 }
@@ -108,5 +113,24 @@ function facts(job: Job): [string, string][] {
   add('Gaussians', report.gaussians || undefined);
   const glb = job.files.find(({role, format}) => role === 'result' && format === 'glb');
   if (glb) rows.push(['GLB', bytes(glb.bytes)]);
+  return rows;
+}
+
+/** What it was made with. */
+function settings(job: Job): [string, string][] {
+  const {structure, latent, texture_size: texture, seed} = job.options;
+  const rows: [string, string][] = [];
+  const sampler = (name: string, given: SamplerOptions | undefined): void => {
+    if (typeof given?.steps !== 'number') return;
+    rows.push([name, `${given.steps} steps${typeof given.guidance === 'number' ? `, guidance ${given.guidance}` : ''}`]);
+  };
+  if (job.kind === 'image') {
+    const pictures = job.files.filter(({role}) => role === 'input').length;
+    if (pictures > 1) rows.push(['Pictures', String(pictures)]);
+    if (typeof seed === 'number') rows.push(['Seed', String(seed)]);
+    sampler('Stage 1', structure);
+    sampler('Stage 2', latent);
+  }
+  if (!job.options.raw_mesh && job.options.texture !== false && texture) rows.push(['Texture', `${texture} × ${texture}`]);
   return rows;
 }

@@ -124,6 +124,11 @@ export class ViewerPanel {
     this.message.hidden = true;
   }
 
+  /** Fetches the programs of the viewer ahead of the first file. */
+  prepare(): void {
+    void this.open().then((viewer) => viewer?.prepare());
+  }
+
   /** Loads what is new of a job's files. */
   async show(files: Shown, name: string): Promise<void> {
     this.name = name;
@@ -223,6 +228,7 @@ export class ViewerPanel {
   private toggleCompare(): void {
     const wide = this.split.classList.toggle('compare');
     this.compare.setAttribute('aria-pressed', String(wide));
+    requestAnimationFrame(() => this.viewer?.reframe());
   }
 
   private async snapshot(): Promise<void> {

@@ -78,7 +78,7 @@ export class MeshModel {
   }
 
   private addOverlays(theme: Theme): void {
-    const lines = new MeshBasicMaterial({color: theme.wire, wireframe: true, transparent: true, opacity: 0.55});
+    const lines = new MeshBasicMaterial({color: theme.wire, wireframe: true, transparent: true, opacity: 0.4});
     this.made.set('lines', lines);
     for (const mesh of this.meshes) {
       const overlay = new Mesh(mesh.geometry, lines);

@@ -21,7 +21,7 @@ export class Viewer {
   private readonly scene = new Scene();
   private readonly camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 100);
   private readonly controls: OrbitControls;
-  private readonly lamp = new DirectionalLight(0xffffff, 1.7);
+  private readonly lamp = new DirectionalLight(0xffffff, 2.2);
   private readonly grid = new Grid();
   private readonly dimensions: Dimensions;
   private readonly shadow = new ContactShadow();
@@ -50,7 +50,7 @@ export class Viewer {
     this.controls.enableDamping = true;
     this.controls.dampingFactor = 0.12;
     this.controls.addEventListener('change', this.invalidate);
-    this.scene.add(new HemisphereLight(0xffffff, 0x8a857c, 1.5), new AmbientLight(0xffffff, 0.55), this.lamp, this.lamp.target);
+    this.scene.add(new HemisphereLight(0xffffff, 0x6f6a62, 1.2), new AmbientLight(0xffffff, 0.35), this.lamp, this.lamp.target);
     this.scene.add(this.grid.lines, this.dimensions.lines, this.shadow.plane);
     this.canvas.addEventListener('webglcontextlost', this.lost);
     this.canvas.addEventListener('webglcontextrestored', this.restored);
@@ -200,7 +200,7 @@ export class Viewer {
     const radius = Math.max(box.getSize(new Vector3()).length() / 2, 1e-3);
     const half = (FIELD_OF_VIEW / 2) * Math.PI / 180;
     const narrow = Math.min(half, Math.atan(Math.tan(half) * this.camera.aspect));
-    const distance = 1.06 * radius / Math.sin(narrow);
+    const distance = (this.camera.aspect < 1.2 ? 1.16 : 1.06) * radius / Math.sin(narrow);
     const [azimuth, elevation] = [AZIMUTH * Math.PI / 180, ELEVATION * Math.PI / 180];
     const direction = new Vector3(Math.sin(azimuth) * Math.cos(elevation), Math.sin(elevation), Math.cos(azimuth) * Math.cos(elevation));
     this.controls.target.copy(centre);
@@ -212,6 +212,17 @@ export class Viewer {
     this.controls.maxDistance = distance * 6;
     this.controls.update();
     this.invalidate();
+  }
+
+  /** After a change of the place's shape. */
+  reframe(): void {
+    this.resize();
+    this.frame();
+  }
+
+  /** Fetches what draws splats before there are any. */
+  async prepare(): Promise<void> {
+    await import('./splat_model.js');
   }
 
   /** Turns by angles in radians around the object, and comes nearer by a factor. */

@@ -1,0 +1,404 @@
+import assert from 'node:assert/strict';
+import {after, before, test} from 'node:test';
+import validator from 'gltf-validator';
+import {
+  cutoutReady, drop, example, fileOf, finished, generate, launch, newPage, open, openGroup, PATIENCE, picture, reached, save, Server, setFinish, setSteps, shot,
+  viewsHave,
+} from './support.mjs';
+
+let server;
+let browser;
+let seed;  // a finished asset that tests of viewing share
+
+before(async () => {
+  [server, browser] = await Promise.all([Server.start(), launch()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test('from a dropped picture to a valid GLB', async () => {
+  const page = await open(browser, server);
+  await shot(page, '01-empty');
+  assert.ok(await page.getByRole('button', {name: 'Generate'}).isDisabled(), 'nothing to generate from yet');
+  await drop(page, fileOf(example('02-chair.png'), 'my chair.png'));
+  await cutoutReady(page);
+  await page.getByRole('radio', {name: 'None'}).check();
+  await cutoutReady(page);
+  await page.getByRole('radio', {name: 'Alpha'}).check();
+  await cutoutReady(page);
+  await shot(page, '02-picture');
+
+  await page.getByLabel('Randomise').uncheck();
+  await page.getByLabel('Seed', {exact: true}).fill('1');
+  await setSteps(page, 3);
+  const group = await setFinish(page, true);
+  await group.getByRole('spinbutton', {name: 'Share of the faces that goes'}).fill('0.97');
+  await group.getByLabel('Texture size').selectOption('512');
+  await group.getByRole('radio', {name: 'Fast'}).check();
+  await generate(page);
+
+  await page.locator('.progress-panel .current').waitFor();
+  await viewsHave(page, 'splats');
+  await shot(page, '03-splats');
+  await viewsHave(page, 'clay');
+  await shot(page, '04-mesh');
+  await finished(page);
+  await viewsHave(page, 'checker');
+  await shot(page, '05-done');
+
+  const job = await server.json(`/v1/jobs/${new URLSearchParams(new URL(page.url()).hash.slice(1)).get('job')}`);
+  seed = job;
+  assert.equal(job.name, 'my chair');
+  assert.equal(job.options.seed, 1);
+  assert.equal(job.options.structure.steps, 3);
+  const facts = await page.locator('.facts').first().innerText();
+  for (const fact of [job.report.faces, job.report.charts]) assert.ok(facts.includes(fact.toLocaleString('en-GB')), `${fact} is in ${facts}`);
+
+  const glb = await save(page, () => page.locator('[data-format="glb"]').click());
+  assert.equal(glb.name, 'my chair.glb');
+  const report = await validator.validateBytes(new Uint8Array(glb.bytes), {format: 'glb'});
+  assert.equal(report.issues.numErrors + report.issues.numWarnings, 0, JSON.stringify(report.issues.messages));
+  assert.equal(report.info.totalTriangleCount, job.report.faces);
+
+  const stl = await save(page, () => page.locator('[data-format="stl"]').click());
+  assert.equal(stl.bytes.length, 84 + 50 * stl.bytes.readUInt32LE(80), 'an STL that was made when it was asked for');
+  await page.locator('[data-format="stl"]:not(.absent)').waitFor();
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('every view shows the asset in its own way, and nothing is drawn while nothing changes', async () => {
+  const page = await open(browser, server, {hash: `#job=${seed.id}`});
+  await viewsHave(page, 'checker');
+  await viewsHave(page, 'splats');
+  const seen = new Set();
+  for (const view of ['Textured', 'Clay', 'Normals', 'Wireframe', 'UV checker', 'Splats']) {
+    await page.getByRole('radio', {name: view}).check();
+    if (view === 'Splats') await page.waitForTimeout(1500);  // they are sorted beside the page
+    const bytes = await picture(page);
+    await shot(page, `06-${view.toLowerCase().replace(' ', '-')}`);
+    assert.ok(bytes.length > 8000, `${view} shows something`);
+    seen.add(bytes.toString('base64'));
+  }
+  assert.equal(seen.size, 6, 'no two views look the same');
+
+  await page.getByRole('radio', {name: 'Textured'}).check();
+  await picture(page);
+  const drawn = await page.evaluate(async () => {
+    let frames = 0;
+    const ask = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (callback) => (++frames, ask(callback));
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    return frames;
+  });
+  assert.equal(drawn, 0);
+
+  await page.getByRole('button', {name: 'Side by side with the input'}).click();
+  assert.ok((await page.locator('.input-picture').boundingBox()).width > 200);
+  await shot(page, '07-side-by-side');
+  const view = await save(page, () => page.getByRole('button', {name: 'Save this view as a picture'}).click());
+  assert.equal(view.bytes.subarray(1, 4).toString(), 'PNG');
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('a turntable video, and the asset made again with other settings', async () => {
+  const page = await open(browser, server, {hash: `#job=${seed.id}`});
+  await finished(page);
+  const video = await openGroup(page, 'Turntable video');
+  await video.getByLabel('Size').selectOption('256');
+  await video.getByLabel('Length').fill('1');
+  await video.getByLabel('Format').selectOption('webp');
+  await video.getByRole('button', {name: 'Make the video'}).click();
+  await video.getByRole('button', {name: /^Download/}).waitFor({timeout: PATIENCE});
+  const file = await save(page, () => video.getByRole('button', {name: /^Download/}).click());
+  assert.equal(file.bytes.subarray(0, 4).toString() + file.bytes.subarray(8, 12).toString(), 'RIFFWEBP');
+
+  const again = await openGroup(page, 'Make again');
+  await again.getByRole('radio', {name: 'Budget'}).check();
+  await again.getByLabel('Faces at most').fill('2000');
+  await again.getByLabel('Texture', {exact: true}).uncheck();
+  await again.getByRole('button', {name: 'Make it again'}).click();
+  await page.waitForURL((url) => url.hash !== `#job=${seed.id}`);
+  await finished(page);
+  const id = new URL(page.url()).hash.slice('#job='.length);
+  const job = await server.json(`/v1/jobs/${id}`);
+  assert.equal(job.parent, seed.id);
+  assert.ok(job.report.faces > 100 && job.report.faces <= 2000);
+  await viewsHave(page, 'clay');
+  await viewsHave(page, 'splats');  // of the job that it was made from
+  await page.locator(`.card[data-job="${id}"]`).waitFor();
+
+  page.locator(`.card[data-job="${id}"]`).hover();
+  await page.locator(`.card[data-job="${id}"]`).getByRole('button', {name: /^Delete/}).click();
+  await shot(page, '08-delete');
+  await page.getByRole('dialog').getByRole('button', {name: 'Keep'}).click();
+  assert.equal(await page.locator(`.card[data-job="${id}"]`).count(), 1, 'it was kept');
+  await page.locator('.details').getByRole('button', {name: 'Delete'}).click();
+  await page.getByRole('dialog').getByRole('button', {name: 'Delete'}).click();
+  await page.locator(`.card[data-job="${id}"]`).waitFor({state: 'detached'});
+  assert.equal((await fetch(new URL(`/v1/jobs/${id}`, server.url))).status, 404);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('a running job is cancelled, the settings are taken up again, and the next one runs', async () => {
+  const page = await open(browser, server);
+  await page.getByRole('button', {name: 'Example: mug'}).click();
+  await cutoutReady(page);
+  await setSteps(page, 50);
+  await setFinish(page, false);
+  await generate(page);
+  await reached(page, 'Structure');
+  await shot(page, '09-running');
+  await page.getByRole('button', {name: 'Cancel', exact: true}).click();
+  await page.getByRole('heading', {name: 'Cancelled'}).waitFor({timeout: PATIENCE});
+  assert.ok(await page.locator('.progress-panel').isHidden());
+  await page.locator('.viewer').getByRole('button', {name: 'Use picture and settings'}).click();
+  await cutoutReady(page);
+  assert.equal(await page.locator('.picture-name').innerText(), 'mug.png');
+  assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '50');
+  await setSteps(page, 1);
+  await generate(page);
+  await finished(page);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('a reload in mid-job finds the job again', async () => {
+  const page = await open(browser, server);
+  await page.locator('#picture-files').setInputFiles([example('03-car.png'), example('03-car.png')]);
+  await cutoutReady(page);
+  await page.getByLabel('Several pictures', {exact: true}).selectOption('multidiffusion');
+  await setSteps(page, 12);
+  await setFinish(page, false);
+  await generate(page);
+  await reached(page, 'Structure');
+  const address = page.url();
+  await page.goto(server.url);  // without the address of the job: the running one is opened
+  await page.locator('.progress-panel .percent').waitFor();
+  assert.equal(page.url(), address);
+  await page.reload();
+  await page.locator('.progress-panel .percent').waitFor();
+  await finished(page);
+  assert.equal((await server.json(`/v1/jobs/${new URL(address).hash.slice(5)}`)).options.multi_image, 'multidiffusion');
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('files that are no pictures, and names that look like HTML', async () => {
+  const page = await open(browser, server);
+  const name = '<img src=x onerror=document.title=1>.png';
+  await drop(page, {name, type: 'image/png', base64: Buffer.from('this is no picture').toString('base64')});
+  await page.locator('.picture .problem').waitFor();
+  assert.ok((await page.locator('.picture .problem').innerText()).length > 20);
+  assert.equal(await page.locator('.picture-name').innerText(), name);
+  assert.equal(await page.locator('img[src="x"]').count(), 0);
+  assert.ok(await page.getByRole('button', {name: 'Generate'}).isDisabled());
+  await shot(page, '10-bad-file');
+  await page.getByRole('button', {name: `Remove ${name}`}).click();
+  // A name like that on a good picture is shown as text in the gallery and above the asset, too.
+  await drop(page, fileOf(example('05-lamp.png'), '<b>lamp</b>.png'));
+  await cutoutReady(page);
+  await setSteps(page, 1);
+  await setFinish(page, false);
+  await generate(page);
+  await finished(page);
+  // "/" ends a folder's name: what follows it is the file's.
+  assert.equal(await page.locator('.asset-name b, .card-name b').count(), 0);
+  assert.match(await page.locator('.asset-name').innerText(), />/);
+  // The console tells of the refused request by itself; nothing else is there.
+  assert.deepEqual(page.complaints.filter((text) => !/status of 4\d\d/.test(text)), []);
+  await page.context().close();
+});
+
+test('the whole way with the keyboard', async () => {
+  const page = await open(browser, server);
+  const tabTo = async (what, limit = 60) => {
+    for (let i = 0; i < limit; ++i) {
+      await page.keyboard.press('Tab');
+      const found = await page.evaluate((selector) => document.activeElement?.matches(selector) ?? false, what);
+      const visible = await page.evaluate(() => {
+        const at = document.activeElement;
+        const shown = at.matches('input') && getComputedStyle(at).opacity === '0' ? at.nextElementSibling : at;
+        // The file chooser is 1 pixel large; its label shows the focus.
+        const mark = at.id === 'picture-files' ? document.querySelector('.drop') : shown;
+        return at === document.body || getComputedStyle(mark).outlineStyle !== 'none';
+      });
+      assert.ok(visible, `focus is seen on the way to ${what}`);
+      if (found) return;
+    }
+    assert.fail(`${what} is not reached with Tab`);
+  };
+  await tabTo('.example[aria-label="Example: mushroom"]');
+  await page.keyboard.press('Enter');
+  await cutoutReady(page);
+  await setSteps(page, 1);
+  await setFinish(page, false);
+  await page.locator('.brand').focus();
+  await tabTo('.button.primary');
+  await page.keyboard.press('Enter');
+  await finished(page);
+  await viewsHave(page, 'clay');
+  await page.locator('.make .button.primary').focus();
+  await tabTo('.canvas-place');
+  const start = await picture(page);
+  await page.keyboard.press('ArrowLeft');
+  const turned = await picture(page);
+  assert.notDeepEqual(start, turned);
+  await page.keyboard.press('3');
+  await page.locator('.canvas-place[data-view="clay"]').waitFor();
+  await shot(page, '11-keyboard');
+  await page.keyboard.press('f');
+  await page.keyboard.press('2');
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('everything has a name, and text stands out from its ground, in light and in dark', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    const page = await open(browser, server, {hash: `#job=${seed.id}`, colorScheme});
+    await viewsHave(page, 'checker');
+    await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+    const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, summary, a[href], [tabindex="0"], video')].filter((element) => {
+      const label = element.getAttribute('aria-label') ?? [...(element.labels ?? [])].map((one) => one.textContent).join('') + element.textContent;
+      return label.trim() === '';
+    }).map((element) => element.outerHTML));
+    assert.deepEqual(nameless, []);
+    const faint = await page.evaluate(() => {
+      const channel = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+      const parse = (text) => (text.match(/[\d.]+/g) ?? []).map(Number);
+      const light = ([r, g, b]) => 0.2126 * channel(r / 255) + 0.7152 * channel(g / 255) + 0.0722 * channel(b / 255);
+      const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+          const colour = parse(getComputedStyle(at).backgroundColor);
+          if (colour.length === 3 || colour[3] > 0.9) return colour;
+        }
+        return [255, 255, 255];
+      };
+      const found = [];
+      for (const element of document.querySelectorAll('#studio *')) {
+        const words = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim() !== '');
+        if (!words || element.closest('.disabled, :disabled, [hidden], .viewer-message, .hidden') || !element.checkVisibility()) continue;
+        const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < 4.5) found.push(`${element.className || element.tagName}: ${element.textContent.slice(0, 30)} ${ratio.toFixed(2)}`);
+      }
+      return found;
+    });
+    assert.deepEqual(faint, [], `contrast in ${colorScheme}`);
+    await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = false)));
+    await picture(page);
+    await shot(page, `12-${colorScheme}`);
+    assert.deepEqual(page.complaints, []);
+    await page.context().close();
+  }
+});
+
+test('on a phone', async () => {
+  const page = await open(browser, server, {hash: `#job=${seed.id}`, viewport: {width: 390, height: 844}, isMobile: true, hasTouch: true});
+  await viewsHave(page, 'checker');
+  const {wide, small} = await page.evaluate(() => ({
+    wide: document.documentElement.scrollWidth - innerWidth,
+    small: [...document.querySelectorAll('.button:not(.small), .download, .segment')].filter((element) => element.checkVisibility() && element.getBoundingClientRect().height < 40).map((element) => element.textContent),
+  }));
+  assert.ok(wide <= 0, `${wide} pixels wider than the screen`);
+  assert.deepEqual(small, []);
+  await shot(page, '13-phone-top');
+  await page.locator('.viewer').scrollIntoViewIfNeeded();
+  await picture(page);
+  await shot(page, '14-phone-viewer');
+  await page.getByRole('radio', {name: 'Clay'}).tap();
+  await page.locator('.canvas-place[data-view="clay"]').waitFor();
+  await page.locator('.details').scrollIntoViewIfNeeded();
+  await shot(page, '15-phone-details');
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('without WebGL the page says so, and files can be had', async () => {
+  const plain = await launch(['--disable-3d-apis']);
+  const page = await open(plain, server, {hash: `#job=${seed.id}`});
+  await page.getByRole('heading', {name: 'This browser shows no 3D here'}).waitFor();
+  const glb = await save(page, () => page.locator('[data-format="glb"]').click());
+  assert.deepEqual(glb.bytes, Buffer.from(await (await fetch(new URL(seed.files.find(({name}) => name === 'asset.glb').url, server.url))).arrayBuffer()));
+  await shot(page, '16-no-webgl');
+  assert.deepEqual(page.complaints, []);
+  await plain.close();
+});
+
+test('a server with a key asks for it', async () => {
+  const guarded = await Server.start('--api-key', 'correct-horse');
+  const page = await newPage(browser);
+  await page.goto(guarded.url);
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Key').fill('wrong-horse');
+  await page.keyboard.press('Enter');
+  await dialog.getByRole('alert').waitFor();
+  await shot(page, '17-key');
+  await dialog.getByLabel('Key').fill('correct-horse');
+  await page.keyboard.press('Enter');
+  await page.locator('.example').first().click();
+  await cutoutReady(page);
+  await page.reload();
+  await page.locator('.example').first().waitFor();  // the key is kept as long as the tab
+  assert.deepEqual(page.complaints.filter((text) => !/status of 401/.test(text)), []);
+  await page.context().close();
+  await guarded.stop();
+});
+
+test('the server is killed in mid-job and comes back; the gallery is as before', async () => {
+  const page = await open(browser, server);
+  const cards = await page.locator('.card').count();
+  await page.getByRole('button', {name: 'Example: boat'}).click();
+  await cutoutReady(page);
+  await setSteps(page, 50);
+  await setFinish(page, false);
+  await generate(page);
+  await reached(page, 'Structure');
+  const id = new URL(page.url()).hash.slice(5);
+  await server.kill();
+  await page.locator('.away strong').waitFor();
+  await shot(page, '18-server-away');
+  await server.run();
+  await page.locator('.away').waitFor({state: 'hidden'});
+  const job = await server.json(`/v1/jobs/${id}`);
+  if (job.state === 'failed') {
+    await page.locator('.viewer-message h2', {hasText: job.error.message}).waitFor();
+  } else {
+    await page.locator('.progress-panel .percent').waitFor();
+    await page.getByRole('button', {name: 'Cancel', exact: true}).click();
+    await page.getByRole('heading', {name: 'Cancelled'}).waitFor({timeout: PATIENCE});
+  }
+  await shot(page, '19-server-back');
+  assert.equal(await page.locator('.card').count(), cards + 1);
+  // A thumbnail is a picture that was loaded.
+  await page.waitForFunction((card) => document.querySelector(`.card[data-job="${card}"] img`)?.naturalWidth > 0, seed.id);
+  await page.locator(`.card[data-job="${seed.id}"] .card-open`).click();
+  await finished(page);
+  await viewsHave(page, 'checker');
+  await shot(page, '20-gallery-after-restart');
+  // The console tells of refused connections by itself.
+  assert.deepEqual(page.complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)|status of 503/.test(text)), []);
+  await page.context().close();
+});
+
+test('nothing comes from elsewhere, and the page is small', async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const asked = [];
+  let bytes = 0;
+  page.on('request', (request) => asked.push(request.url()));
+  page.on('requestfinished', async (request) => {
+    if (/\.(js|css|html)$|\/$/.test(new URL(request.url()).pathname)) bytes += (await request.sizes()).responseBodySize;
+  });
+  await page.goto(`${server.url}#job=${seed.id}`);
+  await page.locator('.canvas-place[data-views~="splats"][data-views~="checker"]').waitFor({timeout: 240000});
+  await page.waitForTimeout(300);
+  assert.deepEqual(asked.filter((url) => !url.startsWith(server.url) && !url.startsWith('blob:') && !url.startsWith('data:')), []);
+  assert.ok(bytes > 100000 && bytes < 1500000, `${bytes} bytes of page, as sent`);
+  await context.close();
+});

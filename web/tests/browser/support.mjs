@@ -1,0 +1,155 @@
+// What the browser tests share: the program as a server, Chromium, and pages that remember their complaints.
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {basename, dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {chromium} from 'playwright-core';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+export const example = (name) => join(root, 'examples', name);
+const program = process.env.ESPALIER_PROGRAM ?? join(root, 'build/release/bin/espalier');
+const shots = process.env.ESPALIER_SHOTS ?? join(root, 'build/studio-shots');
+mkdirSync(shots, {recursive: true});
+
+/** Long enough for two cores that are shared with others; no test passes or fails by how fast it is. */
+export const PATIENCE = 240000;  // with a job
+const ANSWER = 60000;            // with the page
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject).listen(0, '127.0.0.1', () => {
+      const {port} = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** `espalier serve` with a folder of its own, which outlives a restart. */
+export class Server {
+  static async start(...more) {
+    const server = new Server();
+    server.port = await freePort();
+    server.data = mkdtempSync(join(tmpdir(), 'espalier-studio-'));
+    server.more = more;
+    await server.run();
+    return server;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}/`;
+  }
+
+  async run() {
+    this.log = '';
+    this.child = spawn(program, ['serve', '--port', String(this.port), '--data', this.data, '--device', 'cpu', ...this.more], {stdio: ['ignore', 'pipe', 'pipe']});
+    this.ended = new Promise((resolve) => this.child.once('exit', resolve));
+    for (const stream of [this.child.stdout, this.child.stderr]) stream.on('data', (text) => (this.log += text));
+    for (;;) {
+      assert.equal(this.child.exitCode, null, `the server ended at once: ${this.log}`);
+      const ready = await fetch(new URL('/health', this.url)).then((response) => response.ok, () => false);
+      if (ready) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    await this.ended;
+    rmSync(this.data, {recursive: true, force: true});
+  }
+
+  async json(path, init) {
+    return (await fetch(new URL(path, this.url), init)).json();
+  }
+}
+
+const SOFTWARE = ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
+export const browserPath = process.env.ESPALIER_CHROMIUM ?? '/usr/bin/chromium';
+export const launch = (gl = SOFTWARE) => chromium.launch({executablePath: browserPath, args: ['--no-sandbox', '--disable-dev-shm-usage', ...gl]});
+
+/** A page of its own context; `page.complaints` collects errors and warnings of the console, and exceptions. */
+export async function newPage(browser, options = {}) {
+  const context = await browser.newContext({viewport: {width: 1280, height: 820}, acceptDownloads: true, colorScheme: 'light', ...options});
+  const page = await context.newPage();
+  page.setDefaultTimeout(ANSWER);
+  page.complaints = [];
+  page.on('console', (message) => {
+    // Chromium's own remark on reading pixels from a software renderer says nothing about the page.
+    if (['error', 'warning'].includes(message.type()) && !/GPU stall due to ReadPixels/.test(message.text())) page.complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => page.complaints.push(String(error)));
+  return page;
+}
+
+export async function open(browser, server, options = {}) {
+  const page = await newPage(browser, options);
+  await page.goto(server.url + (options.hash ?? ''));
+  await page.locator('.example').first().waitFor();
+  return page;
+}
+
+export const shot = (page, name) => page.screenshot({path: join(shots, `${name}.png`), animations: 'disabled'});
+
+/** Drops files on the page as a person does. */
+export async function drop(page, ...files) {
+  const data = await page.evaluateHandle(async (list) => {
+    const transfer = new DataTransfer();
+    for (const {name, base64, type} of list) {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      transfer.items.add(new File([bytes], name, {type}));
+    }
+    return transfer;
+  }, files);
+  for (const type of ['dragenter', 'dragover', 'drop']) await page.dispatchEvent('body', type, {dataTransfer: data});
+}
+
+export function fileOf(path, name = basename(path)) {
+  return {name, type: 'image/png', base64: readFileSync(path).toString('base64')};
+}
+
+export async function openGroup(page, title, within = page) {
+  const group = within.locator('details', {has: page.locator('summary', {hasText: title})}).first();
+  if (!(await group.evaluate((element) => element.open))) await group.locator('summary').first().click();
+  return group;
+}
+
+/** Few steps, for tests that care about the way and not about the asset. */
+export async function setSteps(page, structure, latent = structure) {
+  for (const [title, steps] of [['Stage 1', structure], ['Stage 2', latent]]) {
+    const group = await openGroup(page, title);
+    await group.getByRole('spinbutton', {name: 'Steps'}).fill(String(steps));
+    await group.locator('summary').click();
+  }
+}
+
+export async function setFinish(page, finish) {
+  const group = await openGroup(page, 'Mesh, texture and files', page.locator('.make'));
+  await group.getByLabel('Finish the mesh').setChecked(finish);
+  return group;
+}
+
+export const cutoutReady = (page) => page.locator('.picture[aria-busy="false"] .checked img').first().waitFor();
+export const generate = (page) => page.getByRole('button', {name: 'Generate'}).click();
+export const viewsHave = (page, view) => page.locator(`.canvas-place[data-views~="${view}"]`).waitFor({timeout: PATIENCE});
+/** A job in that phase. */
+export const reached = (page, phase) => page.locator('.phases .current', {hasText: phase}).waitFor({timeout: PATIENCE});
+export const finished = (page) => page.locator('.details .downloads').first().waitFor({timeout: PATIENCE});
+
+/** The picture in the viewer, after what is asked for was drawn. */
+export async function picture(page) {
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  return page.locator('.canvas-place canvas').screenshot();
+}
+
+export async function save(page, click) {
+  const [download] = await Promise.all([page.waitForEvent('download', {timeout: PATIENCE}), click()]);
+  return {name: download.suggestedFilename(), bytes: readFileSync(await download.path())};
+}

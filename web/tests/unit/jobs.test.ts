@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {ApiError, errorOf, explain, Unreachable} from '../../src/api/errors.js';
+import {applied} from '../../src/api/follow.js';
+import type {Job, JobFile} from '../../src/api/types.js';
+import {PHASES, phaseOf} from '../../src/core/stages.js';
+import {isAsset} from '../../src/ui/gallery.js';
+
+function job(id: string, more: Partial<Job> = {}): Job {
+  return {id, kind: 'image', parent: null, name: 'chair', state: 'running', created: '2026-03-01T12:00:00Z', started: null, finished: null, position: null,
+    options: {}, progress: null, error: null, files: [], report: null, notices: [], ...more};
+}
+
+function file(name: string, bytes: number): JobFile {
+  return {name, role: 'result', format: 'glb', bytes, media_type: 'model/gltf-binary', url: `/v1/jobs/a/files/${name}`};
+}
+
+test('events change a job', () => {
+  const before = job('a');
+  const progress = {stage: 'baking the texture', step: 1, steps: 2, fraction: 0.5, seconds_left: 3, memory_bytes: 9};
+  assert.deepEqual(applied(before, 'progress', JSON.stringify(progress)).progress, progress);
+  assert.equal(applied(before, 'state', JSON.stringify(job('a', {state: 'done'}))).state, 'done');
+  assert.equal(applied(before, 'unheard of', '{}'), before);
+});
+
+test('a file that is announced twice is one file', () => {
+  const once = applied(job('a'), 'file', JSON.stringify(file('asset.glb', 1)));
+  const twice = applied(once, 'file', JSON.stringify(file('asset.glb', 2)));
+  assert.deepEqual(twice.files.map(({bytes}) => bytes), [2]);
+});
+
+test('stages belong to phases, in their order', () => {
+  const stages = ['encoding the picture', 'sampling the sparse structure', 'decoding the sparse structure', 'sampling the structured latent',
+    'decoding the Gaussians', 'decoding the mesh', 'extracting the surface', 'cleaning the mesh', 'unwrapping the mesh', 'baking the texture', 'writing files'];
+  const at = stages.map((stage) => PHASES.indexOf(phaseOf(stage) ?? 'Picture'));
+  assert.deepEqual(at, [0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4]);
+  assert.equal(phaseOf('something new'), null);
+});
+
+test('files and videos of an asset are no assets', () => {
+  const parent = job('p', {options: {simplify: 0.95}});
+  const all = new Map([[parent.id, parent]]);
+  const made = (options: Job['options']): Job => job('c', {kind: 'export', parent: 'p', options});
+  assert.equal(isAsset(parent, all), true);
+  assert.equal(isAsset(made({simplify: 0.95, formats: ['stl']}), all), false);
+  assert.equal(isAsset(made({simplify: 0.95, turntable: {format: 'mp4', style: 'clay', seconds: 1, size: 256}}), all), false);
+  assert.equal(isAsset(made({simplify: 0.9}), all), true);
+});
+
+test('errors say what happened and what to do', () => {
+  const error = errorOf(400, '{"error":{"code":"format","message":"no picture","hint":"use a PNG"}}');
+  assert.ok(error instanceof ApiError);
+  assert.deepEqual(explain(error), {message: 'no picture', hint: 'use a PNG'});
+  assert.match(explain(errorOf(502, '<html>Bad gateway</html>')).message, /502/);
+  assert.match(explain(new Unreachable()).hint, /espalier serve/);
+  assert.equal(explain(new Error('odd')).message, 'odd');
+});

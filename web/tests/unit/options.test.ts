@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import type {Model} from '../../src/api/types.js';
+import {finishOf, finishOptions, initialSettings, jobOptions, sameFinish, samplersOf, settingsOf} from '../../src/core/options.js';
+
+const MODEL: Model = {
+  name: 'sprout', pipeline: 'TrellisImageTo3DPipeline', device: 'cpu', precision: 'float32', tier: 'high', loaded: true, untrained: false,
+  structure_defaults: {steps: 12, guidance: 2}, latent_defaults: {steps: 8, guidance: 0},
+  app_structure: {steps: 12, guidance: 7.5}, app_latent: {steps: 12, guidance: 3},
+};
+
+test('presets', () => {
+  assert.deepEqual(samplersOf('checkpoint', MODEL), {structure: {steps: 12, guidance: 2}, latent: {steps: 8, guidance: 0}});
+  assert.deepEqual(samplersOf('app', MODEL), {structure: {steps: 12, guidance: 7.5}, latent: {steps: 12, guidance: 3}});
+});
+
+test('a random seed is left to the server, a chosen one is sent', () => {
+  const settings = initialSettings(MODEL);
+  assert.equal(jobOptions(settings, 'chair', 1).seed, null);
+  assert.equal(jobOptions({...settings, randomise: false, seed: 7}, 'chair', 1).seed, 7);
+});
+
+test('the algorithm for several pictures is sent with several pictures', () => {
+  const settings = initialSettings(MODEL);
+  assert.equal('multi_image' in jobOptions(settings, 'chair', 1), false);
+  assert.equal(jobOptions(settings, 'chair', 2).multi_image, 'stochastic');
+});
+
+test('a share or a number of faces, never both', () => {
+  const settings = initialSettings(MODEL);
+  assert.equal(finishOptions(settings).faces, null);
+  assert.equal(finishOptions(settings).simplify, 0.95);
+  const budget = finishOptions({...settings, reduceBy: 'faces', faces: 5000});
+  assert.equal(budget.faces, 5000);
+  assert.equal('simplify' in budget, false);
+});
+
+test('a mesh as decoded has no settings of finishing', () => {
+  const options = finishOptions({...initialSettings(MODEL), finish: false});
+  assert.equal(options.raw_mesh, true);
+  assert.equal('texture' in options, false);
+});
+
+test('settings survive the way to the server and back', () => {
+  const settings = {...initialSettings(MODEL), randomise: false, seed: 99, preset: 'app' as const, structure: {steps: 20, guidance: 5}, latent: {steps: 9, guidance: 1},
+    background: 'none' as const, simplify: 0.9, textureSize: 2048, bake: 'fast' as const, formats: ['glb', 'stl'], sizeMm: 55, fillHoles: false};
+  assert.deepEqual(settingsOf(jobOptions(settings, 'chair', 2), MODEL), settings);
+  const budget = {...settings, reduceBy: 'faces' as const, faces: 1234, simplify: 0.95};
+  assert.deepEqual(settingsOf(jobOptions(budget, 'chair', 2), MODEL), budget);
+});
+
+test('steps that the server resolved to nothing are those of the checkpoint', () => {
+  const settings = settingsOf({structure: {steps: 3, guidance: null}, latent: {steps: null, guidance: null}}, MODEL);
+  assert.deepEqual(settings.structure, {steps: 3, guidance: 2});
+  assert.deepEqual(settings.latent, {steps: 8, guidance: 0});
+});
+
+test('another format is the same mesh, another number of faces is not', () => {
+  const options = finishOptions(initialSettings(MODEL));
+  assert.equal(sameFinish(options, {...options, formats: ['stl'], size_mm: 20, texture_format: 'webp'}), true);
+  assert.equal(sameFinish(options, {...options, faces: 300}), false);
+  assert.equal(sameFinish(options, {...options, texture_size: 512}), false);
+  assert.equal(finishOf({}).textureSize, 1024);
+});
