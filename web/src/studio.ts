@@ -4,6 +4,7 @@ import {ApiError, explain, isAbort} from './api/errors.js';
 import {follow} from './api/follow.js';
 import {type FinishOptions, isFinal, type Job, type Model} from './api/types.js';
 import {button, h} from './core/dom.js';
+import {capitalised} from './core/format.js';
 import {jobOptions, settingsOf} from './core/options.js';
 import {Backstage} from './ui/backstage.js';
 import {DetailsPanel} from './ui/details_panel.js';
@@ -53,7 +54,7 @@ export class Studio {
     this.backstage = new Backstage(this.client, this.connection, () => void this.list());
     this.pictures = new PicturesPanel(this.client, this.notify, () => this.refreshGenerate());
     this.viewer = new ViewerPanel(this.client, this.notify);
-    this.progress = new ProgressPanel(this.notify, () => void this.cancel());
+    this.progress = new ProgressPanel(this.notify, () => void this.cancel(), () => this.viewer.focus());
     this.details = new DetailsPanel(this.backstage, this.notify, {
       again: (job, options) => this.again(job, options),
       reuse: (job) => void this.reuse(job),
@@ -68,7 +69,7 @@ export class Studio {
       more: () => void this.older(),
     });
     this.generate = button({label: 'Generate', class: 'button primary large', onclick: () => void this.start()});
-    root.append(this.away,
+    root.append(this.away, button({label: 'Skip to the viewer', class: 'button skip', onclick: () => this.viewer.focus()}),
       h('header', {class: 'bar'}, h('a', {class: 'brand', href: '#', 'aria-label': 'Espalier studio: start anew', onclick: () => this.close()},
         h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.model),
       h('main', {class: 'studio'},
@@ -204,7 +205,7 @@ export class Studio {
   private async reuse(job: Job): Promise<void> {
     const origin = job.kind === 'export' && this.parent ? this.parent : job;
     try {
-      const inputs = origin.files.filter(({role}) => role === 'input');
+      const inputs = origin.files.filter(({role}) => role === (origin.kind === 'latent' ? 'latent' : 'input'));
       const files = await Promise.all(inputs.map(async (file, i) => {
         const picture = await this.client.file(file.url);
         const ending = /\.[a-z0-9]+$/i.exec(file.name)?.[0] ?? '';
@@ -290,8 +291,8 @@ export class Studio {
   private describe(job: Job): void {
     if (this.viewer.faces > 0 && job.state === 'done') return;
     if (job.state === 'failed') {
-      const {message, hint} = job.error ?? {message: 'The job failed', hint: 'Look at the log of the server.'};
-      this.viewer.say('warning', message, hint ?? '', button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
+      const {message, hint = ''} = job.error ?? {message: 'The job failed', hint: 'Look at the log of the server.'};
+      this.viewer.say('warning', capitalised(message), capitalised(hint), button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
     } else if (job.state === 'cancelled') {
       this.viewer.say('warning', 'Cancelled', 'The job was stopped before it was finished.',
         button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));

@@ -1,3 +1,4 @@
+import {capitalised} from '../core/format.js';
 import type {ErrorBody} from './types.js';
 
 /** What the server refused, in its own words. */
@@ -36,12 +37,11 @@ export interface Explained {
 
 /** Any error as something to show: what happened, and what to do. */
 export function explain(error: unknown): Explained {
-  if (error instanceof ApiError) return {message: error.message, hint: error.hint};
+  if (error instanceof ApiError) return {message: capitalised(error.message), hint: capitalised(error.hint)};
   if (error instanceof Unreachable) {
     return {message: error.message, hint: 'Start it again with “espalier serve”; the page goes on by itself.'};
   }
-  const message = error instanceof Error ? error.message : String(error);
-  return {message, hint: ''};
+  return {message: capitalised(error instanceof Error ? error.message : String(error)), hint: ''};
 }
 
 export function isAbort(error: unknown): boolean {

@@ -1,10 +1,14 @@
-import {explain} from '../api/errors.js';
 import type {Job, JobFile} from '../api/types.js';
 import {h, icon, saveBlob} from '../core/dom.js';
 import {bytes, fileName} from '../core/format.js';
 import {type Format, MESH_FORMATS, SPLAT_FORMATS} from '../core/options.js';
 import type {Backstage} from './backstage.js';
 import type {Notifier} from './notify.js';
+
+const SOURCES = [
+  {role: 'latent', label: 'Latent', about: 'decode again'},
+  {role: 'asset', label: 'Asset', about: 'as decoded'},
+] as const;
 
 /** One button per format: those that exist are downloaded, the others made first. */
 export class Downloads {
@@ -18,7 +22,8 @@ export class Downloads {
     this.element.replaceChildren(
       h('h3', {text: 'Download'}),
       this.group(job, 'Mesh', MESH_FORMATS, files),
-      ...(hasSplats ? [this.group(job, 'Gaussian splats', SPLAT_FORMATS, files)] : []));
+      ...(hasSplats ? [this.group(job, 'Gaussian splats', SPLAT_FORMATS, files)] : []),
+      ...this.sources(job));
   }
 
   private group(job: Job, title: string, formats: readonly Format[], files: readonly JobFile[]): HTMLElement {
@@ -27,6 +32,15 @@ export class Downloads {
       return this.row(job, format, file ?? null);
     });
     return h('div', {class: 'downloads', role: 'group', 'aria-label': title}, h('p', {class: 'label', text: title}), ...rows);
+  }
+
+  /** What "espalier export" and the page start from again. */
+  private sources(job: Job): HTMLElement[] {
+    const rows = SOURCES.flatMap(({role, label, about}) => {
+      const file = job.files.find((one) => one.role === role);
+      return file ? [this.row(job, {id: file.name, label, about}, file)] : [];
+    });
+    return rows.length > 0 ? [h('div', {class: 'downloads', role: 'group', 'aria-label': 'To go on from'}, h('p', {class: 'label', text: 'To go on from'}), ...rows)] : [];
   }
 
   private row(job: Job, format: Format, file: JobFile | null): HTMLElement {
@@ -41,11 +55,10 @@ export class Downloads {
         known ??= await this.make(job, format, (fraction) => {
           state.textContent = `${Math.floor(fraction * 100)} %`;
         });
-        saveBlob(await this.backstage.client.file(known.url), `${fileName(job.name)}.${format.id}`);
+        saveBlob(await this.backstage.client.file(known.url), `${fileName(job.name)}.${format.id.replace(/^asset\./, '')}`);
         row.classList.remove('absent');
       } catch (error) {
-        const {message, hint} = explain(error);
-        this.notify.warn(`${format.label} could not be made: ${message}`, hint);
+        this.notify.error(`${format.label} could not be made`, error);
       } finally {
         row.setAttribute('aria-busy', 'false');
         state.textContent = known ? bytes(known.bytes) : 'make';

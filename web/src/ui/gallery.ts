@@ -40,6 +40,7 @@ export class Gallery {
 
   constructor(private readonly client: Client, private readonly actions: GalleryActions) {
     this.more = button({label: 'Older', icon: 'open', class: 'button quiet', onclick: () => actions.more()});
+    this.more.hidden = true;
     this.element = h('section', {class: 'panel gallery', 'aria-label': 'Gallery'}, h('h2', {text: 'Gallery'}), h('div', {class: 'strip'}, this.list, this.none, this.more));
   }
 
@@ -82,7 +83,7 @@ export class Gallery {
       card.element.dataset['state'] = job.state;
       card.caption.replaceChildren(h('span', {class: 'card-name', text: job.name}), h('span', {class: 'card-when', text: when}));
     }
-    const picture = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role}) => role === 'cutout') ?? job.files.find(({role}) => role === 'input');
+    const picture = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role}) => role === 'input');
     if (picture && picture.url !== card.thumbnail) {
       card.thumbnail = picture.url;
       void this.loadThumbnail(card, picture.url);

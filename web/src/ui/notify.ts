@@ -22,7 +22,7 @@ export class Notifier {
   /** What happened and what to do; stays until it is closed. */
   error(what: string, error: unknown): void {
     const {message, hint} = explain(error);
-    this.add('error', what ? `${what}: ${message}` : message, hint, 0);
+    this.add('error', what || message, what ? [message, hint].filter(Boolean).join(' · ') : hint, 0);
   }
 
   warn(message: string, hint: string): void {

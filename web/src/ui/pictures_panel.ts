@@ -149,7 +149,7 @@ export class PicturesPanel {
     picture.tile.classList.toggle('failed', picture.failed);
     picture.tile.setAttribute('aria-busy', String(busy));
     const frame = h('div', {class: 'frames'},
-      h('figure', {}, h('img', {src: picture.original, alt: `Input: ${file.name}`}), h('figcaption', {text: 'Input'})),
+      h('figure', {}, h('img', {src: picture.original, alt: `Input: ${file.name}`, onerror: (event: Event) => (event.target as HTMLElement).replaceWith(icon('warning'))}), h('figcaption', {text: 'Input'})),
       h('figure', {class: 'checked'}, picture.cutout ? h('img', {src: picture.cutout, alt: `Cut-out of ${file.name}`}) : h('span', {class: busy ? 'spinner' : 'empty'}),
         h('figcaption', {text: 'Cut-out'})));
     picture.tile.replaceChildren(frame,

@@ -18,7 +18,8 @@ export class ProgressPanel {
   private job: string | null = null;
   private said = '';
 
-  constructor(private readonly notify: Notifier, oncancel: () => void) {
+  /** `onleave`: the panel goes while it has the keyboard's focus. */
+  constructor(private readonly notify: Notifier, oncancel: () => void, private readonly onleave: () => void) {
     for (const phase of PHASES) {
       const item = h('li', {}, h('span', {class: 'phase-mark'}, icon('tick')), h('span', {text: phase}));
       this.phases.set(phase, item);
@@ -32,8 +33,10 @@ export class ProgressPanel {
 
   show(job: Job | null): void {
     const active = job !== null && (job.state === 'queued' || job.state === 'running');
+    const focused = this.element.contains(document.activeElement);
     this.element.hidden = !active;
     if (!active) {
+      if (focused) this.onleave();
       this.job = null;
       return;
     }

@@ -1,4 +1,3 @@
-import {explain} from '../api/errors.js';
 import type {Job, JobFile} from '../api/types.js';
 import {button, h, ObjectUrls, saveBlob} from '../core/dom.js';
 import {bytes, fileName} from '../core/format.js';
@@ -70,8 +69,7 @@ export class Turntable {
       if (this.job?.id === job.id) await this.present(file);
     } catch (error) {
       if (this.job?.id === job.id) this.clear();
-      const {message, hint} = explain(error);
-      this.notify.warn(`The video could not be made: ${message}`, hint);
+      this.notify.error('The video could not be made', error);
     } finally {
       this.start.disabled = false;
     }

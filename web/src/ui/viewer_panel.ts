@@ -39,7 +39,7 @@ export function shownOf(job: Job, parent: Job | null): Shown {
   return {
     splats: find('splats') ?? find('result', 'ply'),
     mesh: find('result', 'glb') ?? find('mesh', 'glb'),
-    picture: find('cutout') ?? find('input'),
+    picture: find('input'),
   };
 }
 
@@ -53,6 +53,7 @@ export class ViewerPanel {
   private readonly busy = h('span', {class: 'viewer-busy', text: 'Loading…', hidden: true});
   private readonly views;
   private readonly bar: HTMLElement;
+  private readonly tools: HTMLElement;
   private readonly picture = h('figure', {class: 'input-picture', hidden: true});
   private readonly split = h('div', {class: 'split'});
   private readonly compare: HTMLButtonElement;
@@ -72,15 +73,15 @@ export class ViewerPanel {
     this.measureButton = measure;
     this.compare = button({label: 'Side by side with the input', icon: 'compare', iconOnly: true, class: 'button quiet', onclick: () => this.toggleCompare()});
     this.compare.setAttribute('aria-pressed', 'false');
-    this.bar = h('div', {class: 'viewer-bar'}, this.views.element,
-      h('div', {class: 'row tools', role: 'group', 'aria-label': 'Viewer'},
-        button({label: 'Frame the object (F)', icon: 'frame', iconOnly: true, class: 'button quiet', onclick: () => this.viewer?.frame()}),
-        measure, this.compare,
-        button({label: 'Save this view as a picture', icon: 'camera', iconOnly: true, class: 'button quiet', onclick: () => void this.snapshot()}),
-        button({label: 'Full screen', icon: 'full', iconOnly: true, class: 'button quiet', onclick: () => void this.fullScreen()})));
+    this.bar = h('div', {class: 'viewer-bar'}, this.views.element);
+    this.tools = h('div', {class: 'tools', role: 'group', 'aria-label': 'Tools of the viewer', hidden: true},
+      button({label: 'Frame the object (F)', icon: 'frame', iconOnly: true, class: 'button quiet', onclick: () => this.viewer?.frame()}),
+      measure, this.compare,
+      button({label: 'Save this view as a picture', icon: 'camera', iconOnly: true, class: 'button quiet', onclick: () => void this.snapshot()}),
+      button({label: 'Full screen', icon: 'full', iconOnly: true, class: 'button quiet', onclick: () => void this.fullScreen()}));
     this.canvasPlace.addEventListener('keydown', (event) => this.key(event));
     this.canvasPlace.append(this.message, this.scale, this.busy);
-    this.split.append(this.picture, this.canvasPlace);
+    this.split.append(this.picture, this.canvasPlace, this.tools);
     this.element = h('div', {class: 'viewer'}, this.split, this.bar);
     this.empty();
   }
@@ -113,6 +114,10 @@ export class ViewerPanel {
     this.refresh();
   }
 
+  focus(): void {
+    this.canvasPlace.focus();
+  }
+
   /** A sentence in place of the object. */
   say(mark: 'picture' | 'warning', title: string, text: string, ...more: HTMLElement[]): void {
     this.message.hidden = false;
@@ -134,8 +139,8 @@ export class ViewerPanel {
     this.name = name;
     await Promise.all([
       this.load('picture', files.picture, async (blob) => this.showPicture(blob)),
-      this.load('splats', files.splats, async (blob, current) => (await this.open())?.setSplats(blob, current)),
-      this.load('mesh', files.mesh, async (blob, current) => (await this.open())?.setMesh(blob, current)),
+      this.load('splats', files.splats, async (blob, current) => (await this.openOrSay())?.setSplats(blob, current)),
+      this.load('mesh', files.mesh, async (blob, current) => (await this.openOrSay())?.setMesh(blob, current)),
     ]);
   }
 
@@ -162,7 +167,7 @@ export class ViewerPanel {
   private showPicture(blob: Blob): void {
     this.urls.clear();
     const open = h('button', {type: 'button', class: 'checked', 'aria-label': 'Input picture: side by side or small', onclick: () => this.toggleCompare()},
-      h('img', {src: this.urls.of(blob), alt: 'Input picture, cut out'}));
+      h('img', {src: this.urls.of(blob), alt: 'Input picture'}));
     this.picture.replaceChildren(open, h('figcaption', {text: 'Input'}));
     this.picture.hidden = false;
   }
@@ -174,10 +179,7 @@ export class ViewerPanel {
   }
 
   private async make(): Promise<Viewer | null> {
-    if (!hasWebGl()) {
-      this.noWebGl();
-      return null;
-    }
+    if (!hasWebGl()) return null;
     const {Viewer} = await import('../viewer/viewer.js');
     try {
       this.viewer = new Viewer(this.canvasPlace, (lost) => {
@@ -185,11 +187,16 @@ export class ViewerPanel {
         else this.quiet();
       });
     } catch {
-      this.noWebGl();
       return null;
     }
     this.viewer.setMeasured(this.measured);
     return this.viewer;
+  }
+
+  private async openOrSay(): Promise<Viewer | null> {
+    const viewer = await this.open();
+    if (!viewer) this.noWebGl();
+    return viewer;
   }
 
   private noWebGl(): void {
@@ -215,7 +222,7 @@ export class ViewerPanel {
     this.canvasPlace.dataset['view'] = available.size > 0 ? wanted : '';
     this.canvasPlace.dataset['views'] = [...available].join(' ');
     this.scale.textContent = available.size > 0 && this.measured && this.viewer ? `Grid ${metres(this.viewer.cell)}` : '';
-    this.bar.classList.toggle('idle', available.size === 0);
+    this.tools.hidden = available.size === 0;
   }
 
   private toggleMeasure(): void {

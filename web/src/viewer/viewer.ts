@@ -87,8 +87,9 @@ export class Viewer {
     this.controls.update(Math.min(this.clock.getDelta(), 0.1));
     this.lamp.position.copy(this.camera.position).add(this.lampOffset());
     this.lamp.target.position.copy(this.controls.target);
-    this.renderer.render(this.scene, this.camera);
+    this.camera.updateMatrixWorld();
     this.dimensions.place(this.camera, this.parent.clientWidth, this.parent.clientHeight);
+    this.renderer.render(this.scene, this.camera);
   };
 
   /** The lamp hangs at the left above the camera, so that forms are seen from every side. */

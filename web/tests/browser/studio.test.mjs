@@ -42,6 +42,7 @@ test('from a dropped picture to a valid GLB', async () => {
 
   await page.locator('.progress-panel .current').waitFor();
   await viewsHave(page, 'splats');
+  await page.waitForTimeout(1200);  // they are sorted beside the page
   await shot(page, '03-splats');
   await viewsHave(page, 'clay');
   await shot(page, '04-mesh');
