@@ -63,10 +63,4 @@ export class Dimensions {
     });
     positions.needsUpdate = true;
   }
-
-  dispose(): void {
-    this.lines.geometry.dispose();
-    this.lines.material.dispose();
-    for (const label of this.labels) label.remove();
-  }
 }

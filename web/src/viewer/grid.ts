@@ -42,9 +42,4 @@ export class Grid {
     this.lines.geometry = geometry;
     this.lines.position.y = floor;
   }
-
-  dispose(): void {
-    this.lines.geometry.dispose();
-    this.lines.material.dispose();
-  }
 }

@@ -87,14 +87,4 @@ export class ContactShadow {
     renderer.clear();
     renderer.render(this.screenScene, this.camera);
   }
-
-  dispose(): void {
-    this.target.dispose();
-    this.other.dispose();
-    this.depth.dispose();
-    this.blur.dispose();
-    this.screen.geometry.dispose();
-    this.plane.geometry.dispose();
-    this.plane.material.dispose();
-  }
 }

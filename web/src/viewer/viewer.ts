@@ -14,7 +14,7 @@ const FIELD_OF_VIEW = 35;
 const AZIMUTH = 30;
 const ELEVATION = 18;
 
-/** The scene of one asset. Draws when something changed, not otherwise. */
+/** The scene of one asset, as long as the page lives. Draws when something changed, not otherwise. */
 export class Viewer {
   readonly canvas: HTMLCanvasElement;
   private readonly renderer: WebGLRenderer;
@@ -25,7 +25,6 @@ export class Viewer {
   private readonly grid = new Grid();
   private readonly dimensions: Dimensions;
   private readonly shadow = new ContactShadow();
-  private readonly resizing: ResizeObserver;
   private readonly dark = matchMedia('(prefers-color-scheme: dark)');
   private readonly clock = new Clock();
   private theme: Theme;
@@ -55,8 +54,7 @@ export class Viewer {
     this.canvas.addEventListener('webglcontextlost', this.lost);
     this.canvas.addEventListener('webglcontextrestored', this.restored);
     this.dark.addEventListener('change', this.recolour);
-    this.resizing = new ResizeObserver(() => this.resize());
-    this.resizing.observe(parent);
+    new ResizeObserver(() => this.resize()).observe(parent);
     this.clear();
     this.resize();
   }
@@ -68,6 +66,7 @@ export class Viewer {
 
   private readonly restored = (): void => {
     this.onLost(false);
+    if (this.mesh) this.shadow.build(this.renderer, this.mesh.root, this.mesh.box);
     this.refresh();
   };
 
@@ -250,27 +249,15 @@ export class Viewer {
     return picture;
   }
 
-  /** Nothing in view; the next asset is framed anew. */
+  /** Nothing in view, and nothing of it left on the card; the next asset is framed anew. */
   clear(): void {
     this.splats?.dispose();
+    this.painter?.dispose();
     this.mesh?.dispose();
     this.splats = null;
+    this.painter = null;
     this.mesh = null;
     this.framed = false;
     this.refresh();
-  }
-
-  dispose(): void {
-    if (this.waiting !== 0) cancelAnimationFrame(this.waiting);
-    this.resizing.disconnect();
-    this.dark.removeEventListener('change', this.recolour);
-    this.clear();
-    this.painter?.dispose();
-    this.grid.dispose();
-    this.dimensions.dispose();
-    this.shadow.dispose();
-    this.controls.dispose();
-    this.renderer.dispose();
-    this.canvas.remove();
   }
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import validator from 'gltf-validator';
 import {
-  cutoutReady, drop, example, fileOf, finished, generate, launch, newPage, open, openGroup, PATIENCE, picture, reached, save, Server, setFinish, setSteps, shot,
-  viewsHave,
+  cutoutReady, drop, example, fileOf, finished, generate, launch, newPage, open, openGroup, paste, PATIENCE, picture, reached, save, Server, setFinish, setSteps,
+  shot, viewsHave,
 } from './support.mjs';
 
 let server;
@@ -148,7 +148,7 @@ test('a turntable video, and the asset made again with other settings', async ()
 
 test('a running job is cancelled, the settings are taken up again, and the next one runs', async () => {
   const page = await open(browser, server);
-  await page.getByRole('button', {name: 'Example: mug'}).click();
+  await paste(page, fileOf(example('01-mug.png'), 'mug.png'));
   await cutoutReady(page);
   await setSteps(page, 50);
   await setFinish(page, false);
@@ -384,6 +384,29 @@ test('the server is killed in mid-job and comes back; the gallery is as before',
   await shot(page, '20-gallery-after-restart');
   // The console tells of refused connections by itself.
   assert.deepEqual(page.complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)|status of 503/.test(text)), []);
+  await page.context().close();
+});
+
+test('one asset after another is shown, and each as before', async () => {
+  const page = await open(browser, server);
+  const show = async (name) => {
+    await page.locator('.card', {hasText: name}).locator('.card-open').click();
+    await finished(page);
+    await page.locator('.canvas-place[data-views~="splats"][data-views~="clay"]').waitFor();
+    await page.getByRole('radio', {name: 'Clay'}).check();
+    await page.mouse.move(0, 0);
+    return picture(page);
+  };
+  const chair = await show('my chair');
+  const mushroom = await show('mushroom');
+  assert.notDeepEqual(chair, mushroom);
+  assert.deepEqual(await show('my chair'), chair);
+  await page.goBack();
+  await page.locator('.asset-name', {hasText: 'mushroom'}).waitFor();
+  await page.locator('.brand').click();
+  await page.getByRole('heading', {name: 'Drop a picture to begin'}).waitFor();
+  assert.equal(await page.locator('.details').isVisible(), false);
+  assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
 

@@ -98,9 +98,8 @@ export async function open(browser, server, options = {}) {
 
 export const shot = (page, name) => page.screenshot({path: join(shots, `${name}.png`), animations: 'disabled'});
 
-/** Drops files on the page as a person does. */
-export async function drop(page, ...files) {
-  const data = await page.evaluateHandle(async (list) => {
+function transferOf(page, files) {
+  return page.evaluateHandle(async (list) => {
     const transfer = new DataTransfer();
     for (const {name, base64, type} of list) {
       const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -108,7 +107,17 @@ export async function drop(page, ...files) {
     }
     return transfer;
   }, files);
+}
+
+/** Drops files on the page as a person does. */
+export async function drop(page, ...files) {
+  const data = await transferOf(page, files);
   for (const type of ['dragenter', 'dragover', 'drop']) await page.dispatchEvent('body', type, {dataTransfer: data});
+}
+
+export async function paste(page, ...files) {
+  const data = await transferOf(page, files);
+  await page.evaluate((clipboardData) => document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData, bubbles: true, cancelable: true})), data);
 }
 
 export function fileOf(path, name = basename(path)) {
