@@ -112,7 +112,7 @@ class Session:
                    '--sheet', os.path.join(self.a.out, 'sheet.png')]
         else:
             cmd = [sys.executable, os.path.join(HERE, 'train.py'), name, '--seconds', seconds, '--state', run, '--out', self.logs, *kw]
-        t, log, limit = time.time(), os.path.join(self.logs, f'{name}.{i}.txt'), min(left, float(seconds) + 150)
+        t, log, limit = time.time(), os.path.join(self.logs, f'{name}.{i}.txt'), min(left, float(seconds) + self.a.grace)
         if many:
             rc = self.launch(cmd + ['--gpus', str(self.a.ranks or self.gpus)], name, log, limit, 150.)
         else:
@@ -157,6 +157,7 @@ def main():
     p.add_argument('--unpack')
     p.add_argument('--minutes', type=float, default=9.)
     p.add_argument('--run', default='/tmp/sprout-run')
+    p.add_argument('--grace', type=float, default=150., help='seconds that a stage may need beside its training before it is stopped')
     p.add_argument('--ranks', type=int, default=0, help='processes of a stage with a star, if not one per GPU')
     p.add_argument('lanes', nargs='*')
     a = p.parse_intermixed_args()
