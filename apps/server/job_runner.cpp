@@ -124,6 +124,8 @@ void JobRunner::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
+    // At once, because nobody may wait for the end of a step that takes long.
+    if (!current_.empty() && !cancelled_) store_.put_back(current_);
   }
   changed_.notify_all();
   thread_.join();
@@ -248,7 +250,7 @@ void JobRunner::run(const Job& job) {
     end = run_kind(job);
   } catch (const Error& error) {
     end.state = error.code() == ErrorCode::cancelled ? JobState::cancelled : JobState::failed;
-    if (end.state == JobState::failed) end.error = error_of(error);
+    if (end.state == JobState::failed) end.error = error_of(Error(error.code(), without_folders(job, error.what())));
   } catch (const std::bad_alloc&) {
     end.state = JobState::failed;
     end.error =
@@ -271,6 +273,15 @@ void JobRunner::run(const Job& job) {
     progress_ = nullptr;
   }
   publish_state(job.id);
+}
+
+// Where the server keeps its files is no client's business.
+std::string JobRunner::without_folders(const Job& job, std::string text) const {
+  for (const std::string& id : {job.id, job.parent}) {
+    const std::string folder = store_.folder_of(id).string() + "/";
+    for (std::size_t at = 0; !id.empty() && (at = text.find(folder, at)) != std::string::npos;) text.erase(at, folder.size());
+  }
+  return text;
 }
 
 void JobRunner::check_cancelled() const {

@@ -68,6 +68,7 @@ class JobRunner {
   [[nodiscard]] Asset finished_asset(const Job& parent, const FinishOptions& of_parent, const FinishOptions& wanted,
                                      const Observer& observer);
   void keep_cutouts(const Job& job, Background background);
+  [[nodiscard]] std::string without_folders(const Job& job, std::string text) const;
   void check_cancelled() const;
   void publish_state(const std::string& id);
   void remove_old();

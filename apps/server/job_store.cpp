@@ -303,9 +303,13 @@ std::optional<Job> JobStore::take_next() {
   job.state = JobState::running;
   job.position.reset();
   job.started = now();
+  std::erase_if(job.files, [](const JobFile& file) { return file.role != "input"; });
+  Transaction transaction(*database_);
+  Statement(*database_, "DELETE FROM files WHERE role <> 'input' AND job = ?", job.id).run();
   Statement(*database_, "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 WHERE id = ?", job.started,
             job.id)
       .run();
+  transaction.commit();
   return std::move(job);
 }
 
@@ -313,20 +317,23 @@ void JobStore::put_back(const std::string& id) {
   const std::scoped_lock lock(mutex_);
   Transaction transaction(*database_);
   Statement(*database_, "DELETE FROM files WHERE role <> 'input' AND job = ?", id).run();
-  Statement(*database_, "UPDATE jobs SET state = 'queued', started = '', attempts = attempts - 1 WHERE id = ?", id).run();
+  Statement(*database_,
+            "UPDATE jobs SET state = 'queued', started = '', attempts = attempts - 1 WHERE id = ? AND state = 'running'", id)
+      .run();
   transaction.commit();
 }
 
 void JobStore::add_file(const std::string& id, const JobFile& f) {
   const std::scoped_lock lock(mutex_);
-  Statement(*database_, "INSERT INTO files (job, name, role, format, media_type, bytes) VALUES (?, ?, ?, ?, ?, ?)", id, f.name,
-            f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
+  Statement(*database_, "INSERT OR REPLACE INTO files (job, name, role, format, media_type, bytes) VALUES (?, ?, ?, ?, ?, ?)",
+            id, f.name, f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
       .run();
 }
 
 void JobStore::end(const std::string& id, const JobEnd& end) {
   const std::scoped_lock lock(mutex_);
-  Statement(*database_, "UPDATE jobs SET state = ?, finished = ?, error = ?, report = ?, notices = ? WHERE id = ?",
+  Statement(*database_,
+            "UPDATE jobs SET state = ?, finished = ?, error = ?, report = ?, notices = ? WHERE id = ? AND state = 'running'",
             name_of(end.state), now(), text_or_empty(end.error), text_or_empty(end.report), text_of(end.notices), id)
       .run();
 }
@@ -382,7 +389,8 @@ std::vector<std::string> JobStore::remove_old(double days, std::uint64_t bytes) 
     while (rows.step()) ended.push_back({rows.text(0), rows.number(1), rows.number(2) != 0});
   }
   for (const Ended& job : ended) {
-    const bool too_much = bytes > 0 && total > static_cast<std::int64_t>(bytes);
+    // What was made last is for somebody who waits for it, however large it is.
+    const bool too_much = bytes > 0 && total > static_cast<std::int64_t>(bytes) && &job != &ended.back();
     if (!(job.too_old || too_much) || is_needed(job.id)) continue;
     remove_ended(job.id);
     removed.push_back(job.id);

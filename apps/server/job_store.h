@@ -81,16 +81,18 @@ class JobStore {
 
   // The oldest job that waits, now running.
   [[nodiscard]] std::optional<Job> take_next();
-  // Back into its place of the queue, as if it had not run.
+  // A running job, back into its place of the queue as if it had not run.
   void put_back(const std::string& id);
   void add_file(const std::string& id, const JobFile& file);
+  // Of a running job; nothing happens to others.
   void end(const std::string& id, const JobEnd& end);
   // True when it was waiting.
   bool cancel_waiting(const std::string& id);
   // Removes an ended job with its files. False when there is none. Throws HttpError 409 when it has not ended or when jobs that
   // need its files have not.
   bool remove(const std::string& id);
-  // Removes ended jobs that are older than `days` and, oldest first, as many as it takes to get below `bytes`; 0: no limit.
+  // Removes ended jobs that are older than `days` and, oldest first, all but the last that ended, as many as it takes to get
+  // below `bytes`; 0: no limit.
   // Returns their ids.
   std::vector<std::string> remove_old(double days, std::uint64_t bytes);
 

@@ -95,6 +95,7 @@ class Hostile(SharedServerCase):
             self.expect_error(self.server.post_latent(data=data), 422, "format") if data else self.assertEqual(self.server.post_parts("/v1/jobs", [("latent", "a", b"")]).status, 422)
         job = self.server.ended(self.server.post_latent(data=latent[:-4000] + b"\xff" * 4000).json["id"])  # values that are not finite
         self.assertEqual((job["state"], job["error"]["code"]), ("failed", "format"))
+        self.assertTrue(job["error"]["message"].startswith("input.safetensors: "), job["error"])  # no word of the server's folders
 
     def test_wrong_bodies(self):
         post = lambda body, kind: self.server.ask("POST", "/v1/jobs", body, {"Content-Type": kind})
