@@ -342,6 +342,8 @@ std::vector<Option> picture_options() {
            "N", 16, 4096, [](Settings & s) -> auto& { return s.picture_size; })},
       {"--background", picture_group, render_bit, "", "transparent; black of an .mp4, white of a sheet",
        "What is behind the asset.", background()},
+      {"--unlit", picture_group, render_bit, "", "", "Show textures and colours as they are, without light.",
+       flag([](Settings & s) -> auto& { return s.look.unlit; })},
       {"--seconds", picture_group, render_bit, "", "4", "Length of a turntable.",
        number<double>(
            "X", 0.1, 60.0, [](Settings & s) -> auto& { return s.seconds; })},

@@ -61,7 +61,7 @@ SheetRow row_of(Pipeline& pipeline, const std::filesystem::path& file, const Opt
       make_painter(engine_options(options.device, Precision::automatic, MemoryTier::automatic), exhibit, nullptr);
   const PictureOptions look{.width = options.size, .height = options.size, .background = kPaper};
   const auto draw = [&](RenderStyle style) {
-    for (const Camera& camera : views(options)) row.pictures.push_back(painter->draw(style, camera, look));
+    for (const Camera& camera : views(options)) row.pictures.push_back(painter->draw(style, true, camera, look));
   };
   draw(resolved_style(RenderStyle::automatic, exhibit));
   if (!options.mesh_only) draw(RenderStyle::splats);

@@ -287,6 +287,7 @@ struct ViewRequest {
   std::optional<double> distance{};
   int size = 1024;                                    // pixels on a side, 16 to 4096
   std::optional<std::array<double, 3>> background{};  // sRGB, 0 ... 1; unset: transparent, and black in an MP4
+  bool unlit = false;                                 // textured and colour: as they are, without light
 };
 // Once around the asset at one height, so that the end goes on as the beginning.
 struct TurntableRequest {

@@ -48,8 +48,8 @@ class Painter {
   Painter& operator=(const Painter&) = delete;
   virtual ~Painter() = default;
 
-  // A style of resolved_style. Throws cancelled when the monitor says so.
-  [[nodiscard]] virtual Picture draw(RenderStyle style, const Camera& camera, const PictureOptions& options) = 0;
+  // A style of resolved_style. `lit` matters to textured and colour alone. Throws cancelled when the monitor says so.
+  [[nodiscard]] virtual Picture draw(RenderStyle style, bool lit, const Camera& camera, const PictureOptions& options) = 0;
 };
 // Exhibit and monitor (which may be null) must outlive the painter.
 [[nodiscard]] std::unique_ptr<Painter> make_painter(const EngineOptions& device, const Exhibit& exhibit,

@@ -21,12 +21,12 @@ class DevicePainter final : public Painter {
     host_.watch(monitor);
   }
 
-  Picture draw(RenderStyle style, const Camera& camera, const PictureOptions& options) override {
+  Picture draw(RenderStyle style, bool lit, const Camera& camera, const PictureOptions& options) override {
     if (monitor_ != nullptr) monitor_->check();
     switch (style) {
       case RenderStyle::splats: return splat_picture(camera, options);
       case RenderStyle::radiance_field: return field_picture(camera, options);
-      default: return mesh_painter().draw(camera, {.style = mesh_style(style)}, options);
+      default: return mesh_painter().draw(camera, {.style = mesh_style(style), .lit = lit}, options);
     }
   }
 

@@ -105,7 +105,8 @@ class Job final : public Monitor {
   [[nodiscard]] const Exhibit& exhibit() const { return exhibit_; }
   [[nodiscard]] Picture frame(RenderStyle style, const Viewpoint& from, const ViewRequest& r,
                               const std::optional<Bytes3>& background) {
-    return painter_->draw(style, camera_of(orbit_of(from, r)), {.width = r.size, .height = r.size, .background = background});
+    return painter_->draw(style, !r.unlit, camera_of(orbit_of(from, r)),
+                          {.width = r.size, .height = r.size, .background = background});
   }
   [[nodiscard]] Picture picture(RenderStyle style, const Viewpoint& from, const ViewRequest& r,
                                 const std::optional<Bytes3>& background) {

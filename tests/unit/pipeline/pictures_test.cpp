@@ -133,6 +133,16 @@ TEST(RenderView, BackgroundFieldOfViewAndDistance) {
   EXPECT_LT(covered({.distance = 4.0, .size = 64}), 0.4 * usual);
 }
 
+TEST(RenderView, UnlitShowsColoursAsTheyAre) {
+  const auto front = [&](bool unlit) {
+    const Picture p = view(asset_of(coloured_box()), {.from = {180, 0}, .size = 32, .unlit = unlit});
+    const std::uint8_t* at = p.at(16, 16);
+    return Rgb({at[0], at[1], at[2]});
+  };
+  EXPECT_EQ(front(true), Rgb({255, 0, 0}));
+  EXPECT_LT(front(false)[0], 250);
+}
+
 TEST(RenderView, WhatComesInAnotherSizeIsFramed) {
   const Mesh mesh = coloured_box();
   const Picture expected = view(asset_of(mesh), {.size = 64, .background = std::array{1.0, 1.0, 1.0}});
