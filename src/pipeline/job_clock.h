@@ -14,11 +14,23 @@ namespace espalier {
 // Stages of one kind are fast or slow together: networks by processor and card, finishing by the host.
 enum class StageKind : std::uint8_t { network, finishing };
 
+// A stage's steps in order: what its progress is at the end of each, and the seconds that it usually takes.
+struct PlannedStep {
+  double done = 1.0;  // share of the stage's progress, growing, 1 at the last
+  double seconds = 0.0;
+};
+
 struct PlannedStage {
   std::string name;
   double seconds = 0.0;
   StageKind kind = StageKind::network;
+  std::vector<PlannedStep> steps{};  // empty: time runs evenly with progress
 };
+
+// The stage of these steps; its seconds are theirs together.
+[[nodiscard]] PlannedStage stage_of_steps(std::string name, StageKind kind, std::vector<PlannedStep> steps);
+// Share of the stage's time that has gone when its progress is at `done`.
+[[nodiscard]] double share_of_time(const PlannedStage& stage, double done);
 
 class JobClock {
  public:
@@ -27,6 +39,9 @@ class JobClock {
   // Stages in order of work.
   explicit JobClock(std::vector<PlannedStage> stages, Clock::time_point start = Clock::now());
 
+  // Better figures for stages that have not begun, by name: sizes become known on the way.
+  void replan(const std::vector<PlannedStage>& stages);
+
   // A stage is at `step` of `steps`. The fraction never falls.
   [[nodiscard]] Progress at(const std::string& stage, int step, int steps, Clock::time_point now = Clock::now());
 
@@ -34,7 +49,7 @@ class JobClock {
   struct Tally {
     double planned = 0.0, taken = 0.0;
   };
-  [[nodiscard]] double pace(StageKind kind) const;
+  [[nodiscard]] double pace(StageKind kind, const Tally& present) const;
   void enter(std::size_t stage, double elapsed);
 
   std::vector<PlannedStage> stages_;

@@ -83,6 +83,15 @@ Request with_what_finishing_needs(Request request) {
   return request;
 }
 
+JobSizes sizes_of(const Asset::Data& data) {
+  JobSizes sizes;
+  if (data.mesh) sizes.faces = static_cast<double>(data.mesh->face_count());
+  if (data.gaussians) sizes.gaussians = static_cast<double>(data.gaussians->count());
+  if (data.voxels.rows() > 0) sizes.voxels = static_cast<double>(data.voxels.rows());
+  sizes.pictures = std::max(1, static_cast<int>(data.pictures.size()));
+  return sizes;
+}
+
 // Finishes the mesh of an asset in the making.
 void finish_builder(const EngineOptions& device, const FinishRequest& request, const EngineHooks& hooks, AssetBuilder& asset,
                     std::vector<StageReport>& stages) {
@@ -168,26 +177,28 @@ struct Pipeline::Impl {
     if (request.radiance_field) asset.radiance_field(engine->decode_radiance_field(voxels, latent));
   }
 
-  // All stages of a request behind those that `before` lists.
-  JobClock clock_for(std::vector<PlannedStage> before, const Request& request) const {
-    const auto add = [&](std::vector<PlannedStage> more) { before.insert(before.end(), more.begin(), more.end()); };
-    add(decoding_costs(*checkpoint, device, request));
-    if (request.finish) add(finishing_costs(device, *request.finish));
-    return JobClock(std::move(before));
+  // All stages behind sampling.
+  std::vector<PlannedStage> costs_behind_sampling(const Request& request, const JobSizes& sizes) const {
+    std::vector<PlannedStage> stages = decoding_costs(*checkpoint, device, request, sizes);
+    if (!request.finish) return stages;
+    for (PlannedStage& stage : finishing_costs(device, *request.finish, sizes)) stages.push_back(std::move(stage));
+    return stages;
   }
 
   // Decoding, and finishing where it is asked for.
   std::vector<StageReport> complete(const Voxels& voxels, const std::vector<float>& latent, const Request& request,
-                                    const EngineHooks& hooks, const Observer& observer, AssetBuilder& asset) {
+                                    const EngineHooks& hooks, const Observer& observer, JobClock& clock, AssetBuilder& asset) {
     std::vector<StageReport> finishing;
+    clock.replan(costs_behind_sampling(request, {.voxels = static_cast<double>(voxels.rows())}));
     decode(voxels, latent, request, observer, asset);
+    if (request.finish) clock.replan(finishing_costs(device, *request.finish, sizes_of(asset.data())));
     if (request.finish && !asset.mesh_is_empty()) finish_builder(device, *request.finish, hooks, asset, finishing);
     return finishing;
   }
 
   // Runs `job` with the observer attached to the engine for its duration.
   template <class Job>
-  void observed(const Observer& observer, JobClock clock, Job job) {
+  void observed(const Observer& observer, JobClock& clock, Job job) {
     const ObserverMonitor monitor(observer);
     EngineHooks hooks;
     hooks.monitor = &monitor;
@@ -238,8 +249,12 @@ Asset Pipeline::generate(const Request& asked, const Observer& observer) {
   AssetBuilder asset;
   const auto pictures = static_cast<int>(request.images.size());
   std::vector<StageReport> finishing;
-  const JobClock clock =
-      impl_->clock_for(sampling_costs(*impl_->checkpoint, impl_->device, structure, latent_settings, pictures), request);
+  const auto costs = [&](const JobSizes& sizes) {
+    std::vector<PlannedStage> stages = sampling_costs(*impl_->checkpoint, impl_->device, structure, latent_settings, sizes);
+    for (PlannedStage& stage : impl_->costs_behind_sampling(request, sizes)) stages.push_back(std::move(stage));
+    return stages;
+  };
+  JobClock clock(costs({.pictures = pictures}));
   impl_->observed(observer, clock, [&](const EngineHooks& hooks) {
     std::vector<std::vector<float>> inputs;
     for (const fs::path& path : request.images) {
@@ -255,10 +270,11 @@ Asset Pipeline::generate(const Request& asked, const Observer& observer) {
       fail(ErrorCode::invalid_argument,
            "the first stage found no active voxel: try another seed, more steps or another picture");
     }
+    clock.replan(costs({.voxels = static_cast<double>(rows), .pictures = pictures}));
     const std::vector<float> latent =
         engine.sample_latent(sample.voxels, latent_settings, draw(stream, rows * engine.latent_channels()));
     asset.latent(sample.voxels, latent);
-    finishing = impl_->complete(sample.voxels, latent, request, hooks, observer, asset);
+    finishing = impl_->complete(sample.voxels, latent, request, hooks, observer, clock, asset);
   });
   asset.record("seed", std::to_string(request.seed));
   asset.record("first stage", describe(structure));
@@ -281,9 +297,10 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
   AssetBuilder asset;
   const SavedLatent saved = load_latent(latent_file, impl_->engine->voxel_resolution(), impl_->engine->latent_channels());
   std::vector<StageReport> finishing;
-  impl_->observed(observer, impl_->clock_for({}, request), [&](const EngineHooks& hooks) {
+  JobClock clock(impl_->costs_behind_sampling(request, {.voxels = static_cast<double>(saved.voxels.rows())}));
+  impl_->observed(observer, clock, [&](const EngineHooks& hooks) {
     asset.latent(saved.voxels, saved.latent);
-    finishing = impl_->complete(saved.voxels, saved.latent, request, hooks, observer, asset);
+    finishing = impl_->complete(saved.voxels, saved.latent, request, hooks, observer, clock, asset);
   });
   for (const auto& [key, value] : saved.record) asset.record(key, value);
   impl_->finish(asset, request, finishing);
@@ -298,7 +315,7 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
   AssetBuilder builder(asset.data());
   builder.drop_finished();
   const ObserverMonitor monitor(observer);
-  JobClock clock(finishing_costs(options, request));
+  JobClock clock(finishing_costs(options, request, sizes_of(asset.data())));
   EngineHooks hooks;
   hooks.monitor = &monitor;
   hooks.progress = [&](const std::string& stage, int step, int steps) {
