@@ -150,7 +150,7 @@ class Server:
         environment.setdefault("OMP_WAIT_POLICY", "passive")
         if key:
             environment["ESPALIER_API_KEY"] = key
-        command = [PROGRAM, "serve", "--port", "0", "--device", "cpu", "--data", str(self.folder / "data"), *options]
+        command = [PROGRAM, "serve", "--port", "0", "--device", os.environ.get("ESPALIER_TEST_DEVICE", "cpu"), "--data", str(self.folder / "data"), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=environment)
         line = self.process.stdout.readline().decode()
         match = re.search(r"http://[^ ]*:(\d+) ", line)
