@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """End to end in PyTorch: picture -> voxels -> latent -> mesh decoder, on held-out objects (seed 0).
 
-    evaluate.py [--model DIR] [--objects 64] [--mesh 16] [--sheet PNG] [--json FILE]
+    evaluate.py [--model DIR] [--objects 64] [--mesh 16] [--truth] [--sheet PNG] [--json FILE]
 
 The mesh's points are the zero crossings on the edges of the 256^3 lattice that the surface extraction works on; its vertices are means of those.
 Walls between the shell and the untouched inside count as surface, as they do in the reference. Scores of the shipped C++ pipeline come from `make quality`."""
@@ -104,6 +104,12 @@ class Pipeline:
         return sum(out) / 4
 
 
+def with_truth(P, c, got, obj, yaw, gen):
+    """PSNR of the Gaussians with the true voxels, with the true latents of the voxels as generated, and with both."""
+    true, own = Surface(obj), Surface(obj, occ=got)
+    return [P.psnr(z, S.V, obj, yaw) for S, z in ((true, P.latent(c, true.V, gen)), (own, own.latent()), (true, true.latent()))]
+
+
 def f_score(pts, obj, tol=1 / 32, n=4000, gen=None):
     """F-score against the true surface, and mean colour error of nothing yet: precision by the SDF, recall by distances between points."""
     if not len(pts):
@@ -148,6 +154,7 @@ def main():
     a.add_argument('--objects', type=int, default=64)
     a.add_argument('--mesh', type=int, default=16)
     a.add_argument('--piles', action='store_true', help='the set with random piles among the families')
+    a.add_argument('--truth', action='store_true', help='also what the Gaussians would score with true voxels, true latents, both')
     a.add_argument('--sheet')
     a.add_argument('--json')
     a = a.parse_args()
@@ -170,7 +177,7 @@ def main():
                voxel_iou=iou.mean().item(), voxels=got.flatten(1).sum(1).float().mean().item(), seconds_per_object=(time.time() - t) / len(objs),
                by_family={ob.FAMILIES[k].__name__: round(f[fam == k].mean().item(), 3) for k in sorted(set(fam.tolist()))})
     print(json.dumps(res), flush=True)
-    rows, sheet = [], []
+    rows, sheet, truth = [], [], []
     for k in range(min(a.mesh, len(objs))):
         q = got[k, 0].nonzero()
         t = time.time()
@@ -182,6 +189,9 @@ def main():
             pts = cols = torch.zeros(0, 3, device=DEV)
         o = objs[k:k + 1].contiguous()
         db = P.psnr(z, V, o, v[k, 0].item()) if len(q) else 0.
+        if a.truth and len(q):
+            truth.append(with_truth(P, cond[k:k + 1], got[k], o, v[k, 0].item(), gen))
+            print('  with the truth', [round(x, 1) for x in truth[-1]], flush=True)
         fs, other = f_score(pts, o, gen=gen), f_score(pts, objs[(k + 1) % len(objs)][None].contiguous(), gen=gen)
         rows.append((fs[0], fs[1], fs[2], other[0], colour_error(pts, cols, o), db, time.time() - t))
         print(k, ob.FAMILIES[fam[k]].__name__, len(q), [round(x, 3) for x in rows[-1]], flush=True)
@@ -191,6 +201,8 @@ def main():
         r = torch.tensor(rows)
         res.update(mesh_objects=len(r), mesh_f=r[:, 0].mean().item(), mesh_f_p10=r[:, 0].kthvalue(max(1, len(r) // 10))[0].item(), mesh_precision=r[:, 1].mean().item(), mesh_recall=r[:, 2].mean().item(),
                    mesh_f_mismatched=r[:, 3].mean().item(), mesh_colour_error=r[:, 4].mean().item(), psnr=r[:, 5].mean().item(), mesh_seconds=r[:, 6].mean().item())
+        if truth:
+            res.update(zip(('psnr_true_voxels', 'psnr_true_latents', 'psnr_true_both'), torch.tensor(truth).mean(0).tolist()))
         print(json.dumps(res), flush=True)
     if a.sheet and sheet:
         from PIL import Image
