@@ -1,6 +1,5 @@
 #include <spng.h>
 
-#include <cstring>
 #include <memory>
 
 #include "base/error.h"
@@ -16,9 +15,9 @@ struct ContextDeleter {
 };
 using Context = std::unique_ptr<spng_ctx, ContextDeleter>;
 
-Context make_context(int flags) {
-  Context context(spng_ctx_new(flags));
-  if (!context) fail(ErrorCode::out_of_memory, "not enough memory for a PNG codec");
+Context make_context() {
+  Context context(spng_ctx_new(0));
+  if (!context) fail(ErrorCode::out_of_memory, "not enough memory to decode a PNG");
   return context;
 }
 
@@ -31,7 +30,7 @@ Picture decode_png(Bytes bytes, const std::string& name) {
     if (error == SPNG_EMEM) fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this PNG");
     if (error != 0) fail_damaged(name, "PNG", spng_strerror(error));
   };
-  const Context context = make_context(0);
+  const Context context = make_context();
   // Metadata is never needed beyond this; a text or profile chunk that unpacks to more is an attack.
   constexpr std::size_t kChunkLimit = std::size_t{16} << 20U;
   check(spng_set_chunk_limits(context.get(), kChunkLimit, 2 * kChunkLimit));
@@ -58,29 +57,5 @@ Picture decode_png(Bytes bytes, const std::string& name) {
 }
 
 }  // namespace codec
-
-std::vector<std::byte> encode_png(const Picture& picture) {
-  codec::check_encodable(picture, "encode_png");
-  const auto check = [](int error) {
-    if (error != 0) fail(ErrorCode::internal, "cannot encode a PNG: ", spng_strerror(error));
-  };
-  const Context context = make_context(SPNG_CTX_ENCODER);
-  check(spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1));
-  check(spng_set_option(context.get(), SPNG_IMG_COMPRESSION_LEVEL, 6));
-  spng_ihdr header{};
-  header.width = static_cast<std::uint32_t>(picture.width);
-  header.height = static_cast<std::uint32_t>(picture.height);
-  header.bit_depth = 8;
-  header.color_type = picture.channels == 4 ? SPNG_COLOR_TYPE_TRUECOLOR_ALPHA : SPNG_COLOR_TYPE_TRUECOLOR;
-  check(spng_set_ihdr(context.get(), &header));
-  check(spng_encode_image(context.get(), picture.pixels.data(), picture.pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE));
-  std::size_t size = 0;
-  int error = 0;
-  const std::unique_ptr<void, void (*)(void*)> buffer(spng_get_png_buffer(context.get(), &size, &error), std::free);
-  check(error);
-  std::vector<std::byte> bytes(size);
-  std::memcpy(bytes.data(), buffer.get(), size);
-  return bytes;
-}
 
 }  // namespace espalier
