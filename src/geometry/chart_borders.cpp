@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <queue>
+#include <span>
 
 #include "geometry/min_cut.h"
+#include "parallel/parallel_for.h"
 
 namespace espalier {
 namespace {
@@ -27,14 +30,31 @@ class Straightener {
       axis_[at(regions_.region[f])] += surface_.area[f] * normals_[f];
     }
     for (auto& axis : axis_) axis = axis.norm() > 0 ? Vector3d(axis.normalized()) : axis;
-    std::vector<Border> border = borders();
+    const std::vector<Border> border = borders();
+    std::vector<std::span<const Border>> waiting;  // one for each pair of neighbours
     for (std::size_t i = 0; i < border.size();) {
-      if (monitor != nullptr) monitor->check();
       std::size_t end = i;
       while (end < border.size() && border[end].a == border[i].a && border[end].b == border[i].b) ++end;
-      straighten(border[i].a, border[i].b,
-                 {border.begin() + static_cast<std::ptrdiff_t>(i), border.begin() + static_cast<std::ptrdiff_t>(end)}, monitor);
+      waiting.emplace_back(border.data() + i, end - i);
       i = end;
+    }
+    std::stable_sort(waiting.begin(), waiting.end(), [](const auto& p, const auto& q) { return p.size() > q.size(); });
+    // Pairs without a common region do not touch the same faces. Long borders first, so that a round's borders are alike.
+    while (!waiting.empty()) {
+      std::vector<char> busy(at(regions_.count), 0);
+      std::vector<std::span<const Border>> chosen;
+      std::erase_if(waiting, [&](const std::span<const Border>& pair) {
+        char& a = busy[at(pair.front().a)];
+        char& b = busy[at(pair.front().b)];
+        if (a != 0 || b != 0) return false;
+        a = b = 1;
+        chosen.push_back(pair);
+        return true;
+      });
+      parallel_for(static_cast<std::int64_t>(chosen.size()), 1, [&](std::int64_t i) {
+        if (monitor != nullptr) monitor->check();
+        straighten(chosen[at(i)].front().a, chosen[at(i)].front().b, chosen[at(i)], monitor);
+      });
     }
   }
 
@@ -57,6 +77,11 @@ class Straightener {
     return out;
   }
 
+  // Faces of other regions are only looked at for being that, which may change meanwhile.
+  [[nodiscard]] std::int32_t region_of(std::int32_t face) const {
+    return std::atomic_ref(regions_.region[at(face)]).load(std::memory_order_relaxed);
+  }
+
   // A unit of length of a border through this half-edge: cheap in a crease.
   [[nodiscard]] double crease_factor(std::int32_t h) const {
     const double turn = 1 - normals_[at(h / 3)].dot(normals_[at(surface_.twin[at(h)] / 3)]);
@@ -64,7 +89,7 @@ class Straightener {
   }
 
   // Faces of a and b within reach of their border, nearest first; node_ numbers them.
-  std::vector<std::int32_t> band(std::int32_t a, std::int32_t b, const std::vector<Border>& border, double reach) {
+  std::vector<std::int32_t> band(std::int32_t a, std::int32_t b, std::span<const Border> border, double reach) {
     using Step = std::pair<double, std::int32_t>;
     std::priority_queue<Step, std::vector<Step>, std::greater<>> queue;
     for (const Border& edge : border) {
@@ -74,13 +99,13 @@ class Straightener {
     while (!queue.empty()) {
       const auto [distance, f] = queue.top();
       queue.pop();
-      const std::int32_t region = regions_.region[at(f)];
-      if (node_[at(f)] >= 0 || (region != a && region != b)) continue;
+      const std::int32_t region = region_of(f);
+      if ((region != a && region != b) || node_[at(f)] >= 0) continue;
       node_[at(f)] = static_cast<std::int32_t>(faces.size());
       faces.push_back(f);
       for (std::int64_t k = 0; k < 3; ++k) {
         const std::int32_t twin = surface_.twin[at(3L * f + k)];
-        if (twin < 0 || node_[at(twin / 3)] >= 0) continue;
+        if (twin < 0) continue;
         // Half the heights over the common edge add up to the way from face to face.
         const double way =
             (surface_.area[at(f)] + surface_.area[at(twin / 3)]) / std::max(surface_.length[at(twin)], 1e-9) / 1.5;
@@ -90,7 +115,7 @@ class Straightener {
     return faces;
   }
 
-  void straighten(std::int32_t a, std::int32_t b, const std::vector<Border>& border, const Monitor* monitor) {
+  void straighten(std::int32_t a, std::int32_t b, std::span<const Border> border, const Monitor* monitor) {
     const double size = std::sqrt(std::min(area_[at(a)], area_[at(b)]));
     const std::vector<std::int32_t> faces = band(a, b, border, 0.18 * size);
     const auto count = static_cast<std::int32_t>(faces.size());
@@ -109,10 +134,12 @@ class Straightener {
         const std::int32_t h = static_cast<std::int32_t>(3L * f + k);
         const std::int32_t twin = surface_.twin[at(h)];
         if (twin < 0) continue;
+        const std::int32_t region = region_of(twin / 3);
+        if (region != a && region != b) continue;
         const std::int32_t other = node_[at(twin / 3)];
         if (other > i) {
           cut.link(i, other, 0.1 * size * surface_.length[at(h)] * crease_factor(h));
-        } else if (other < 0 && regions_.region[at(twin / 3)] == regions_.region[at(f)]) {
+        } else if (other < 0 && region == (in_a ? a : b)) {
           inner = true;
         }
       }
@@ -127,7 +154,9 @@ class Straightener {
     }
     if (pinned[0] && pinned[1]) {
       cut.solve(monitor);
-      for (std::int32_t i = 0; i < count; ++i) regions_.region[at(faces[at(i)])] = cut.with_source(i) ? a : b;
+      for (std::int32_t i = 0; i < count; ++i) {
+        std::atomic_ref(regions_.region[at(faces[at(i)])]).store(cut.with_source(i) ? a : b, std::memory_order_relaxed);
+      }
     }
     for (const std::int32_t f : faces) node_[at(f)] = -1;
   }

@@ -28,12 +28,14 @@ void MinCut::solve(const Monitor* monitor) {
   }
 }
 
-// Distances from the source over arcs with capacity left; false once the sink is out of reach.
+// Distances from the source over arcs with capacity left, of nodes nearer than the sink; false once it is out of reach.
 bool MinCut::find_levels() {
   std::fill(level_.begin(), level_.end(), -1);
-  std::vector<std::int32_t> queue{source_};
+  std::vector<std::int32_t>& queue = queue_;
+  queue.assign(1, source_);
   level_[at(source_)] = 0;
   for (std::size_t i = 0; i < queue.size(); ++i) {
+    if (level_[at(sink_)] >= 0 && level_[at(queue[i])] + 1 >= level_[at(sink_)]) break;
     for (std::int32_t arc = first_[at(queue[i])]; arc >= 0; arc = arcs_[at(arc)].next) {
       const std::int32_t to = arcs_[at(arc)].to;
       if (level_[at(to)] >= 0 || arcs_[at(arc)].left <= smallest_) continue;

@@ -33,7 +33,7 @@ class MinCut {
   std::int32_t source_, sink_;
   double smallest_ = 0;  // less is rounding
   std::vector<Arc> arcs_;
-  std::vector<std::int32_t> first_, current_, level_;
+  std::vector<std::int32_t> first_, current_, level_, queue_;
 };
 
 }  // namespace espalier
