@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -112,7 +113,10 @@ void run(const char* path, int views, Table& table) {
   Asset asset;
   table.time("read the asset", [&] { asset = load_asset(path); });
   const Asset::Data& data = asset.data();
-  Queue<Dev> queue;
+  table.time("look at the cards", [] { (void)list_cards(); });
+  std::unique_ptr<Queue<Dev>> made;
+  table.time("open a queue", [&] { made = std::make_unique<Queue<Dev>>(); });
+  Queue<Dev>& queue = *made;
   std::vector<Camera> cameras;
   for (const OrbitCamera& orbit : sphere_cameras(Seen::kViews, 2.0F, 40.0F)) cameras.push_back(camera_of(orbit));
   const Mesh clean = clean_steps(

@@ -1,9 +1,11 @@
 #include "geometry/mesh_edit.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "geometry/mesh_points.h"
@@ -27,20 +29,30 @@ void copy_rows(const std::vector<float>& from, std::int64_t width, std::span<con
 // The vertices that these faces use, in their old order, and the faces renumbered.
 Mesh with_face_list(const Mesh& mesh, std::vector<std::int32_t> faces) {
   std::vector<std::int32_t> renamed(at(mesh.vertex_count()), -1);
-  for (const std::int32_t v : faces) renamed[at(v)] = 0;
+  parallel_for(static_cast<std::int64_t>(faces.size()), kGrain,
+               [&](std::int64_t c) { std::atomic_ref(renamed[at(faces[at(c)])]).store(0, std::memory_order_relaxed); });
   std::vector<std::int32_t> kept;
+  kept.reserve(renamed.size());
   for (std::int32_t v = 0; v < mesh.vertex_count(); ++v) {
     if (renamed[at(v)] < 0) continue;
     renamed[at(v)] = static_cast<std::int32_t>(kept.size());
     kept.push_back(v);
   }
   Mesh result;
-  for (std::int32_t& v : faces) v = renamed[at(v)];
+  if (kept.size() == renamed.size()) {
+    result.vertices = mesh.vertices;
+    result.colours = mesh.colours;
+    result.normals = mesh.normals;
+    result.uvs = mesh.uvs;
+  } else {
+    parallel_for(static_cast<std::int64_t>(faces.size()), kGrain,
+                 [&](std::int64_t c) { faces[at(c)] = renamed[at(faces[at(c)])]; });
+    copy_rows(mesh.vertices, 3, kept, result.vertices);
+    copy_rows(mesh.colours, 3, kept, result.colours);
+    copy_rows(mesh.normals, 3, kept, result.normals);
+    copy_rows(mesh.uvs, 2, kept, result.uvs);
+  }
   result.faces = std::move(faces);
-  copy_rows(mesh.vertices, 3, kept, result.vertices);
-  copy_rows(mesh.colours, 3, kept, result.colours);
-  copy_rows(mesh.normals, 3, kept, result.normals);
-  copy_rows(mesh.uvs, 2, kept, result.uvs);
   return result;
 }
 
@@ -98,25 +110,38 @@ class CellTable {
   std::vector<Cell> cells_;
 };
 
-Cell bits_of(const Mesh& mesh, std::int32_t v) {
-  Cell cell;
+std::array<std::uint32_t, 3> bits_of(const Mesh& mesh, std::int64_t v) {
+  std::array<std::uint32_t, 3> bits;
   for (std::int64_t k = 0; k < 3; ++k) {
-    const float value = mesh.vertices[at(3 * std::int64_t{v} + k)];
-    cell[at(k)] = std::bit_cast<std::int32_t>(value == 0.0F ? 0.0F : value);
+    const float value = mesh.vertices[at(3 * v + k)];
+    bits[at(k)] = std::bit_cast<std::uint32_t>(value == 0.0F ? 0.0F : value);
   }
-  return cell;
+  return bits;
 }
 
-// Of each vertex the first one at the same position.
+// Of each vertex the first one at the same position. All threads fill one table by open addressing: the vertices of a position
+// end up in one slot, whatever their order, and the smallest stays there.
 std::vector<std::int32_t> first_at_position(const Mesh& mesh) {
-  CellTable table(mesh.vertex_count());
+  const std::size_t slots = std::bit_ceil(at(2 * mesh.vertex_count() + 16));
+  std::vector<std::int32_t> table(slots, -1);
+  std::vector<std::uint32_t> slot_of(at(mesh.vertex_count()));
+  parallel_for(mesh.vertex_count(), kGrain, [&](std::int64_t v) {
+    const auto bits = bits_of(mesh, v);
+    std::uint64_t h = mixed(bits[0] | std::uint64_t{bits[1]} << 32U);
+    std::size_t s = mixed(h + bits[2]) & (slots - 1);
+    for (auto vertex = static_cast<std::int32_t>(v);; s = (s + 1) & (slots - 1)) {
+      const std::atomic_ref slot(table[s]);
+      std::int32_t known = slot.load(std::memory_order_relaxed);
+      if (known < 0 && slot.compare_exchange_strong(known, vertex, std::memory_order_relaxed)) known = vertex;
+      if (bits_of(mesh, known) != bits) continue;
+      while (vertex < known && !slot.compare_exchange_weak(known, vertex, std::memory_order_relaxed)) {
+      }
+      slot_of[at(v)] = static_cast<std::uint32_t>(s);
+      return;
+    }
+  });
   std::vector<std::int32_t> first(at(mesh.vertex_count()));
-  for (std::int32_t v = 0; v < mesh.vertex_count(); ++v) {
-    const Cell cell = bits_of(mesh, v);
-    const std::int32_t known = table.head(cell);
-    first[at(v)] = known < 0 ? v : known;
-    if (known < 0) table.add(cell, v);
-  }
+  parallel_for(mesh.vertex_count(), kGrain, [&](std::int64_t v) { first[at(v)] = table[slot_of[at(v)]]; });
   return first;
 }
 
@@ -153,6 +178,21 @@ std::array<std::int32_t, 3> sorted_face(const std::int32_t* f) {
   return key;
 }
 
+// The index of the first value that `is_bad`, or their number.
+template <class T, class IsBad>
+std::size_t first_where(const std::vector<T>& values, const IsBad& is_bad) {
+  std::atomic<std::size_t> first = values.size();
+  parallel_ranges(static_cast<std::int64_t>(values.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    const auto found = std::find_if(values.begin() + begin, values.begin() + end, is_bad);
+    if (found == values.begin() + end) return;
+    const auto index = static_cast<std::size_t>(found - values.begin());
+    std::size_t known = first;
+    while (index < known && !first.compare_exchange_weak(known, index)) {
+    }
+  });
+  return first;
+}
+
 }  // namespace
 
 void check_mesh(const Mesh& mesh, const char* what) {
@@ -171,14 +211,14 @@ void check_mesh(const Mesh& mesh, const char* what) {
   attribute(mesh.colours, 3, "colour values");
   attribute(mesh.normals, 3, "normal coordinates");
   attribute(mesh.uvs, 2, "texture coordinates");
-  for (std::size_t i = 0; i < mesh.vertices.size(); ++i) {
+  const auto bad_value = [](float value) { return !(std::abs(value) <= kLargest); };
+  const auto bad_index = [count = mesh.vertex_count()](std::int32_t v) { return v < 0 || v >= count; };
+  if (const std::size_t i = first_where(mesh.vertices, bad_value); i < mesh.vertices.size()) {
     const float value = mesh.vertices[i];
-    if (std::isfinite(value) && std::abs(value) <= kLargest) continue;
     refuse("vertex ", i / 3, " has the ", "xyz"[i % 3], " coordinate ", value, "; coordinates must be finite and at most ",
            kLargest);
   }
-  for (std::size_t i = 0; i < mesh.faces.size(); ++i) {
-    if (mesh.faces[i] >= 0 && mesh.faces[i] < mesh.vertex_count()) continue;
+  if (const std::size_t i = first_where(mesh.faces, bad_index); i < mesh.faces.size()) {
     refuse("face ", i / 3, " names vertex ", mesh.faces[i], ", and there are ", mesh.vertex_count());
   }
 }
@@ -206,6 +246,7 @@ Mesh welded(const Mesh& mesh, float tolerance) {
 
 Mesh with_faces(const Mesh& mesh, std::span<const std::uint8_t> keep) {
   require(keep.size() == at(mesh.face_count()), "with_faces", keep.size(), " marks for ", mesh.face_count(), " faces");
+  if (std::find(keep.begin(), keep.end(), 0) == keep.end()) return with_face_list(mesh, mesh.faces);
   std::vector<std::int32_t> faces;
   for (std::int64_t f = 0; f < mesh.face_count(); ++f) {
     if (keep[at(f)] != 0) faces.insert(faces.end(), face_of(mesh, f), face_of(mesh, f) + 3);
@@ -227,31 +268,28 @@ bool is_degenerate(const Mesh& mesh, std::int64_t face) {
   return (b - a).cross(c - a).norm() <= kDegenerate * longest;
 }
 
-Mesh without_duplicate_faces(const Mesh& mesh) {
-  std::vector<std::int32_t> order(at(mesh.face_count()));
-  std::iota(order.begin(), order.end(), 0);
-  // Grouped by smallest vertex first, so that only short lists are sorted.
-  std::vector<std::int32_t> first(at(mesh.vertex_count()) + 1, 0);
-  std::vector<std::uint8_t> keep(order.size(), 1);
-  const auto smallest = [&](std::int32_t f) { return sorted_face(face_of(mesh, f))[0]; };
-  for (const std::int32_t f : order) ++first[at(smallest(f)) + 1];
-  std::partial_sum(first.begin(), first.end(), first.begin());
-  std::vector<std::int32_t> cursor(first.begin(), first.end() - 1);
-  for (std::int32_t f = 0; f < mesh.face_count(); ++f) order[at(cursor[at(smallest(f))]++)] = f;
-  parallel_for(mesh.vertex_count(), kGrain, [&](std::int64_t v) {
-    const auto begin = order.begin() + first[at(v)];
-    const auto end = order.begin() + first[at(v) + 1];
-    const auto key = [&](std::int32_t f) { return sorted_face(face_of(mesh, f)); };
-    std::sort(begin, end, [&](std::int32_t a, std::int32_t b) {
-      const auto ka = key(a);
-      const auto kb = key(b);
-      return ka != kb ? ka < kb : a < b;
-    });
-    for (auto i = begin; i != end && i + 1 != end; ++i) {
-      if (key(i[0]) == key(i[1])) keep[at(i[1])] = 0;
+std::vector<std::uint8_t> first_of_duplicates(const Mesh& mesh, const VertexCorners& around) {
+  std::vector<std::uint8_t> first(at(mesh.face_count()), 1);
+  // Each vertex looks at the faces of which it is the smallest, so that only short lists are sorted.
+  parallel_ranges(mesh.vertex_count(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::pair<std::array<std::int32_t, 3>, std::int32_t>> faces;
+    for (std::int64_t v = begin; v < end; ++v) {
+      faces.clear();
+      for (const std::int32_t c : around.of(static_cast<std::int32_t>(v))) {
+        const auto key = sorted_face(face_of(mesh, c / 3));
+        if (key[0] == v) faces.emplace_back(key, c / 3);  // a face that names it twice is here twice
+      }
+      std::sort(faces.begin(), faces.end());
+      for (std::size_t i = 0; i + 1 < faces.size(); ++i) {
+        if (faces[i].first == faces[i + 1].first && faces[i].second != faces[i + 1].second) first[at(faces[i + 1].second)] = 0;
+      }
     }
   });
-  return with_faces(mesh, keep);
+  return first;
+}
+
+Mesh without_duplicate_faces(const Mesh& mesh) {
+  return with_faces(mesh, first_of_duplicates(mesh, corners_around(mesh.faces, mesh.vertex_count())));
 }
 
 Mesh without_small_pieces(const Mesh& mesh, const SmallPieces& limits) {
@@ -392,10 +430,13 @@ Mesh without_degenerate_faces(const Mesh& mesh) {
   // needs more than these keeps the rest.
   constexpr int kPasses = 32;
   const auto any = [](const Mesh& m) {
-    for (std::int64_t f = 0; f < m.face_count(); ++f) {
-      if (is_degenerate(m, f)) return true;
-    }
-    return false;
+    std::atomic<bool> found = false;
+    parallel_ranges(m.face_count(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t f = begin; f < end && !found; ++f) {
+        if (is_degenerate(m, f)) found = true;
+      }
+    });
+    return found.load();
   };
   Mesh result = mesh;
   for (int pass = 0; pass < kPasses && any(result); ++pass) {

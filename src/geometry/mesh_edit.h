@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "geometry/mesh.h"
+#include "geometry/mesh_topology.h"
 
 namespace espalier {
 
@@ -36,6 +37,8 @@ inline constexpr double kDegenerate = 1e-6;
 // side, and where the mesh forbids that (an edge of more than two faces, a fold) the face stays.
 [[nodiscard]] Mesh without_degenerate_faces(const Mesh& mesh);
 
+// Of faces with the same three vertices, in whatever order, the first: [F] 1 or 0.
+[[nodiscard]] std::vector<std::uint8_t> first_of_duplicates(const Mesh& mesh, const VertexCorners& around);
 // Of faces with the same three vertices, in whatever order, the first stays.
 [[nodiscard]] Mesh without_duplicate_faces(const Mesh& mesh);
 

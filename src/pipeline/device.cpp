@@ -21,7 +21,8 @@ int card_number(const std::string& device) {
 EngineOptions engine_options(const std::string& device, Precision precision, MemoryTier tier) {
   EngineOptions o;
   o.tier = tier;
-  const std::vector<CardInfo> cards = list_cards();
+  // Looking at cards starts their driver, which takes a while.
+  const std::vector<CardInfo> cards = device == "cpu" ? std::vector<CardInfo>{} : list_cards();
   if (device == "auto") {
     for (const CardInfo& card : cards) {
       if (!card.covered) continue;
