@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "geometry/chart_crossings.h"
+#include "geometry/chart_equations.h"
 
 namespace espalier {
 namespace {
@@ -76,75 +77,6 @@ Singular singular(const Matrix2d& m) {
   out.rotation << cos_turn, -sin_turn, sin_turn, cos_turn;
   return out;
 }
-
-// Sparse equations for 2 unknowns per vertex, summed from 6 x 6 matrices of triangles. The pattern is analysed once.
-class Equations {
- public:
-  using Element = Eigen::Matrix<double, 6, 6>;
-
-  Equations(std::size_t vertices, const std::vector<Corners>& corners) : slots_(corners.size() * 21) {
-    const auto size = static_cast<Eigen::Index>(2 * vertices);
-    require(size > 0, "flatten", "a chart without vertices");
-    std::vector<Eigen::Triplet<double>> pattern;
-    pattern.reserve(corners.size() * 21 + 2 * vertices);
-    for (Eigen::Index i = 0; i < size; ++i) pattern.emplace_back(i, i, 0.0);
-    for (const Corners& c : corners) {
-      for_each_slot(c, [&](std::size_t, int row, int column) { pattern.emplace_back(row, column, 0.0); });
-    }
-    matrix_.resize(size, size);
-    matrix_.setFromTriplets(pattern.begin(), pattern.end());
-    matrix_.makeCompressed();
-    for (std::size_t f = 0; f < corners.size(); ++f) {
-      for_each_slot(corners[f], [&](std::size_t slot, int row, int column) { slots_[f * 21 + slot] = slot_of(row, column); });
-    }
-    diagonal_.resize(at(size));
-    for (Eigen::Index i = 0; i < size; ++i) diagonal_[at(i)] = slot_of(static_cast<int>(i), static_cast<int>(i));
-    solver_.analyzePattern(matrix_);
-  }
-
-  void clear() { std::fill_n(matrix_.valuePtr(), matrix_.nonZeros(), 0.0); }
-  void add(std::size_t face, const Element& element) {
-    std::size_t slot = 0;
-    for (int i = 0; i < 6; ++i) {
-      for (int j = 0; j <= i; ++j, ++slot) matrix_.valuePtr()[slots_[face * 21 + slot]] += element(i, j);
-    }
-  }
-  void add_diagonal(std::size_t unknown, double value) { matrix_.valuePtr()[diagonal_[unknown]] += value; }
-  [[nodiscard]] double mean_diagonal() const {
-    double sum = 0;
-    for (const std::ptrdiff_t slot : diagonal_) sum += matrix_.valuePtr()[slot];
-    return sum / static_cast<double>(diagonal_.size());
-  }
-  // False where the matrix is not positive definite.
-  bool solve(const Eigen::VectorXd& right, Eigen::VectorXd& out) {
-    solver_.factorize(matrix_);
-    if (solver_.info() != Eigen::Success) return false;
-    out = solver_.solve(right);
-    return out.allFinite();
-  }
-
- private:
-  template <class Body>
-  static void for_each_slot(const Corners& c, Body&& body) {
-    std::size_t slot = 0;
-    for (int i = 0; i < 6; ++i) {
-      for (int j = 0; j <= i; ++j, ++slot) {
-        const int row = 2 * c[at(i / 2)] + i % 2;
-        const int column = 2 * c[at(j / 2)] + j % 2;
-        body(slot, std::max(row, column), std::min(row, column));
-      }
-    }
-  }
-  [[nodiscard]] std::ptrdiff_t slot_of(int row, int column) const {
-    const int* begin = matrix_.innerIndexPtr() + matrix_.outerIndexPtr()[column];
-    const int* end = matrix_.innerIndexPtr() + matrix_.outerIndexPtr()[column + 1];
-    return std::lower_bound(begin, end, row) - matrix_.innerIndexPtr();
-  }
-
-  Eigen::SparseMatrix<double> matrix_;  // lower triangle
-  Eigen::SimplicialLDLT<Eigen::SparseMatrix<double>, Eigen::Lower> solver_;
-  std::vector<std::ptrdiff_t> slots_, diagonal_;
-};
 
 class Flattening {
  public:
@@ -215,19 +147,19 @@ class Flattening {
     return scale_to_rest();
   }
 
-  Equations& equations() {
-    if (!equations_) equations_ = std::make_unique<Equations>(chart_.vertex_count(), chart_.corners);
+  ChartEquations& equations() {
+    if (!equations_) equations_ = std::make_unique<ChartEquations>(chart_.vertex_count(), chart_.corners);
     return *equations_;
   }
 
   // Two border vertices far from each other are held; all angles are kept as well as can be.
   bool conformal() {
     check();
-    Equations& eq = equations();
+    ChartEquations& eq = equations();
     eq.clear();
     for (std::size_t f = 0; f < rests_.size(); ++f) {
       const Rest& rest = rests_[f];
-      Equations::Element element;
+      ChartEquations::Element element;
       for (std::size_t k = 0; k < 3; ++k) {
         for (std::size_t l = 0; l < 3; ++l) {
           const double dot = rest.area * rest.gradient[k].dot(rest.gradient[l]);
@@ -363,7 +295,7 @@ class Flattening {
   // Where all triangles together come closest to their closest rotations, in the metric that has the gradient of the
   // symmetric Dirichlet energy.
   bool projection_step(std::vector<Vector2d>& target) {
-    Equations& eq = equations();
+    ChartEquations& eq = equations();
     eq.clear();
     Eigen::VectorXd right = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(2 * uv_.size()));
     for (std::size_t f = 0; f < rests_.size(); ++f) {
@@ -380,7 +312,7 @@ class Flattening {
           (large - small) / 2 * s.sin_left, (large + small) / 2 - (large - small) / 2 * s.cos_left;
       metric *= rest.area;
       const Matrix2d goal = metric * s.rotation;
-      Equations::Element element;
+      ChartEquations::Element element;
       for (std::size_t k = 0; k < 3; ++k) {
         right.segment<2>(2L * chart_.corners[f][k]) += goal * rest.gradient[k];
         for (std::size_t l = 0; l < 3; ++l) {
@@ -450,7 +382,7 @@ class Flattening {
   const Monitor* monitor_;
   std::vector<Rest> rests_;
   std::vector<Vector2d> uv_;
-  std::unique_ptr<Equations> equations_;
+  std::unique_ptr<ChartEquations> equations_;
   double area_ = 0;
 };
 
