@@ -395,6 +395,10 @@ class Packer {
     const auto size = [&](std::int32_t i) { return poses_[at(i)][0].box.prod() + areas[at(i)]; };
     std::iota(order_.begin(), order_.end(), 0);
     std::stable_sort(order_.begin(), order_.end(), [&](std::int32_t a, std::int32_t b) { return size(a) > size(b); });
+    by_length_ = order_;
+    const auto length = [&](std::int32_t i) { return poses_[at(i)][0].box.maxCoeff(); };
+    std::stable_sort(by_length_.begin(), by_length_.end(),
+                     [&](std::int32_t a, std::int32_t b) { return length(a) > length(b); });
     // Turns by 45 degrees pay for large charts alone.
     constexpr std::size_t kSlantedCharts = 40;
     for (std::size_t i = 0; i < std::min(charts.size(), kSlantedCharts); ++i) {
@@ -428,8 +432,8 @@ class Packer {
     return set;
   }
 
-  // Variant 0 takes the charts from large to small; others swap some. Every second one prefers the lowest place to the
-  // lowest upper end, two of four use the quarter turns only.
+  // Variants 0 to 3 take the charts from large to small, 4 to 7 from long to short, and so on by turns; those from 8 on swap
+  // some. Every second one prefers the lowest place to the lowest upper end, two of four use the quarter turns only.
   [[nodiscard]] Layout pack(const MaskSet& set, std::uint64_t variant) const {
     Layout layout;
     layout.scale = set.scale;
@@ -463,8 +467,8 @@ class Packer {
 
  private:
   [[nodiscard]] std::vector<std::int32_t> order_of(std::uint64_t variant) const {
-    std::vector<std::int32_t> order = order_;
-    if (variant < 4 || order.size() < 3) return order;
+    std::vector<std::int32_t> order = variant / 4 % 2 == 0 ? order_ : by_length_;
+    if (variant < 8 || order.size() < 3) return order;
     std::uint64_t state = variant * 0x9E3779B97F4A7C15U;
     const auto below = [&](std::size_t n) {  // splitmix64
       std::uint64_t z = state += 0x9E3779B97F4A7C15U;
@@ -483,7 +487,8 @@ class Packer {
   const std::vector<FlatChart>& charts_;
   int side_, padding_, box_limit_ = 0;
   const Monitor* monitor_;
-  std::vector<std::int32_t> order_;  // large charts first
+  std::vector<std::int32_t> order_;      // large charts first
+  std::vector<std::int32_t> by_length_;  // long ones first
   std::vector<std::vector<Pose>> poses_;
   double area_ = 0;
 };
@@ -511,6 +516,7 @@ class Search {
 
  private:
   static constexpr std::int64_t kAttempts = 4;
+  static constexpr std::int64_t kOrders = 8;
 
   // Rising uses: the last one that fits is kept, the first one that does not is the new `high`.
   void grow(const std::array<double, kAttempts>& uses, double& high) {
@@ -534,10 +540,10 @@ class Search {
     std::uint64_t variant = 1;
     for (int round = 0; round < rounds; ++round) {
       if (set.masks.empty()) set = packer_.draw_masks(kGain * use_, true);
-      std::array<Layout, kAttempts> layouts;
-      parallel_for(kAttempts, 1,
+      std::array<Layout, kOrders> layouts;
+      parallel_for(kOrders, 1,
                    [&](std::int64_t i) { layouts[at(i)] = packer_.pack(set, variant + static_cast<std::uint64_t>(i)); });
-      variant += kAttempts;
+      variant += kOrders;
       const auto fits = std::find_if(layouts.begin(), layouts.end(), [](const Layout& layout) { return layout.complete; });
       if (fits == layouts.end()) continue;
       use_ *= kGain;

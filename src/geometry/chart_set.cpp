@@ -22,7 +22,7 @@ constexpr int kFinalSteps = 12;            // from there
 constexpr double kTornStretch = 1.6;       // beyond this a chart is split
 constexpr double kReach = 0.65;            // longest chart, over the side of a square of the whole area
 constexpr std::size_t kMostFaces = 60000;  // of a chart, so that no step takes long
-constexpr double kFill = 0.5;              // least share of its box that a joined chart covers
+constexpr double kFill = 0.6;              // least share of its box that a joined chart covers
 
 // Calls body(i, local) for i in [0, n) in the order given; `local` has an entry of -1 per face of the surface. Charts
 // differ so much in size that each worker takes the next one when it is done.
