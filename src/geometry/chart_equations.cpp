@@ -10,14 +10,16 @@ namespace espalier {
 namespace {
 
 using Block = double __attribute__((vector_size(32)));
-using Index4 = std::int64_t __attribute__((vector_size(32)));
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-Block transposed(const Block& a) { return __builtin_shuffle(a, Index4{0, 2, 1, 3}); }
+template <int A, int B, int C, int D>
+Block picked(const Block& a) {
+  return __builtin_shufflevector(a, a, A, B, C, D);
+}
+Block transposed(const Block& a) { return picked<0, 2, 1, 3>(a); }
 Block product(const Block& a, const Block& b) {
-  return __builtin_shuffle(a, Index4{0, 0, 2, 2}) * __builtin_shuffle(b, Index4{0, 1, 0, 1}) +
-         __builtin_shuffle(a, Index4{1, 1, 3, 3}) * __builtin_shuffle(b, Index4{2, 3, 2, 3});
+  return picked<0, 0, 2, 2>(a) * picked<0, 1, 0, 1>(b) + picked<1, 1, 3, 3>(a) * picked<2, 3, 2, 3>(b);
 }
 
 // False where it is not positive definite.
@@ -169,12 +171,11 @@ bool ChartEquations::factorise() {
       const std::int32_t i = pattern[at(top)];
       const Block w = work[at(i)];  // D_i times the transposed entry of L
       work[at(i)] = Block{};
-      const Block upper = __builtin_shuffle(w, Index4{0, 1, 0, 1});
-      const Block lower = __builtin_shuffle(w, Index4{2, 3, 2, 3});
+      const Block upper = picked<0, 1, 0, 1>(w);
+      const Block lower = picked<2, 3, 2, 3>(w);
       for (std::int32_t p = first_[at(i)]; p < end_[at(i)]; ++p) {
         const Block& l = value_[at(p)];
-        work[at(row_[at(p)])] -=
-            __builtin_shuffle(l, Index4{0, 0, 2, 2}) * upper + __builtin_shuffle(l, Index4{1, 1, 3, 3}) * lower;
+        work[at(row_[at(p)])] -= picked<0, 0, 2, 2>(l) * upper + picked<1, 1, 3, 3>(l) * lower;
       }
       const Block entry = product(transposed(w), inverse_[at(i)]);
       pivot -= product(entry, w);

@@ -147,6 +147,7 @@ std::vector<std::byte> encode_png(const Picture& picture) {
   });
   constexpr std::array<std::uint8_t, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   std::vector<std::byte> out;
+  out.reserve(kSignature.size());
   for (const std::uint8_t byte : kSignature) out.push_back(static_cast<std::byte>(byte));
   put_chunk(out, "IHDR", header_of(picture));
   // The wrapping of zlib (RFC 1950): two bytes before, the sum of what was compressed behind.
