@@ -3,7 +3,7 @@
 
     held_out.py [FOLDER]      default: apps/quality
 
-held_out.safetensors draws from the families with a front, held_out_piles.safetensors from these and random piles of parts.
+held_out.safetensors, the evaluation set, draws from all families, held_out_fronts.safetensors only from those with a front (no random piles of parts).
 objects [64,16,24] and cameras [64,18] are what sdf.cu takes, views [64,5] what cameras were made of (see objects.views). The sets never change:
 tests/test_sprout.py holds the files against a fresh draw."""
 import os
@@ -16,7 +16,7 @@ sys.path.insert(0, HERE)
 from sprout import checkpoint as ck, objects as ob  # noqa: E402
 
 FOLDER = os.path.join(HERE, '..', 'apps', 'quality')
-SETS = {'held_out.safetensors': ob.NAMED, 'held_out_piles.safetensors': ob.FAMILIES}
+SETS = {'held_out.safetensors': ob.FAMILIES, 'held_out_fronts.safetensors': ob.NAMED}
 COUNT, SEED = 64, 0
 
 
