@@ -20,7 +20,7 @@ float soft_light(const Vec3& normal) {
 
 Vec3 checker(float u, float v, float footprint) {
   constexpr float kCells = 32.0F;
-  const float x = std::clamp(u, 0.0F, 1.0F) * kCells, y = std::clamp(v, 0.0F, 1.0F) * kCells;
+  const float x = unit_range(u) * kCells, y = unit_range(v) * kCells;
   const bool dark = (static_cast<int>(x) + static_cast<int>(y)) % 2 != 0;
   const Vec3 tint = {{0.35F + 0.6F * u, 0.42F + 0.4F * (1.0F - std::abs(u - v)), 0.35F + 0.6F * v}};
   const float fine = std::clamp(2.0F - 2.0F * footprint * kCells, 0.0F, 1.0F);  // 1 while a sample is below half a cell

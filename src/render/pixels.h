@@ -1,7 +1,6 @@
 // From values to the bytes of pictures.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -11,9 +10,7 @@
 
 namespace espalier {
 
-[[nodiscard]] inline std::uint8_t byte_of(float v) {
-  return static_cast<std::uint8_t>(std::lround(std::clamp(v, 0.0F, 1.0F) * 255.0F));
-}
+[[nodiscard]] inline std::uint8_t byte_of(float v) { return static_cast<std::uint8_t>(std::lround(unit_range(v) * 255.0F)); }
 
 // A colour (sRGB, not multiplied by coverage) over the background as 3 bytes, or with its coverage as 4.
 inline void write_pixel(const Vec3& srgb, float coverage, const std::optional<std::array<std::uint8_t, 3>>& background,

@@ -30,8 +30,8 @@ Vec3 texel(const Picture& p, int x, int y) {
 }
 
 Vec3 bilinear(const Picture& p, float u, float v) {
-  const float x = std::clamp(u, 0.0F, 1.0F) * static_cast<float>(p.width) - 0.5F;
-  const float y = std::clamp(v, 0.0F, 1.0F) * static_cast<float>(p.height) - 0.5F;
+  const float x = unit_range(u) * static_cast<float>(p.width) - 0.5F;
+  const float y = unit_range(v) * static_cast<float>(p.height) - 0.5F;
   const float left = std::floor(x), top = std::floor(y);
   const int x0 = static_cast<int>(left), y0 = static_cast<int>(top);
   const float right = x - left, below = y - top;
