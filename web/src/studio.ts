@@ -61,10 +61,7 @@ export class Studio {
       remove: (job) => void this.remove(job),
     });
     this.gallery = new Gallery(this.client, {
-      open: (job) => {
-        this.open(job.id);
-        this.viewer.element.scrollIntoView({block: 'nearest'});
-      },
+      open: (job) => this.open(job.id),
       remove: (job) => void this.remove(job),
       more: () => void this.older(),
     });
@@ -140,7 +137,6 @@ export class Studio {
       const job = await this.client.start(this.pictures.files, this.pictures.latent, options);
       this.jobs.set(job.id, job);
       this.open(job.id);
-      this.viewer.element.scrollIntoView({block: 'nearest'});
     } catch (error) {
       this.notify.error('The job was not started', error);
     } finally {
@@ -233,6 +229,7 @@ export class Studio {
     if (idInAddress() !== id) history.pushState(null, '', `#job=${encodeURIComponent(id)}`);
     const known = this.jobs.get(id);
     if (known) this.update(known);
+    this.viewer.element.scrollIntoView({block: 'nearest'});  // on a phone it lies below
     void this.keepUp(id, this.following.signal);
   }
 
@@ -261,7 +258,7 @@ export class Studio {
       if (job.parent) this.parent = await this.client.job(job.parent).catch(() => null);
       if (signal.aborted) return;
       const done = await follow(this.client, this.connection, id, signal, (next) => this.update(next));
-      if (!isFinal(job.state)) this.notify.say(done.state === 'done' ? `${done.name} is finished` : `${done.name}: ${done.state}`);
+      if (!isFinal(job.state)) this.notify.say(done.state === 'done' ? `${done.name} is finished` : `${done.name}: ${done.error?.message ?? done.state}`);
       await this.list();
     } catch (error) {
       if (isAbort(error) || signal.aborted) return;

@@ -1,7 +1,7 @@
 // The settings of the page, and the options of a job that follow from them.
 import type {BakeMode, Background, FinishOptions, JobOptions, Model, MultiImage, Preset, SamplerOptions, TextureFormat} from '../api/types.js';
 
-export const MAX_SEED = 2 ** 31 - 1;
+export const MAX_SEED = 2 ** 32 - 1;
 
 export interface FinishSettings {
   finish: boolean;  // false: the mesh as decoded
