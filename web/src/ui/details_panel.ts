@@ -68,7 +68,7 @@ export class DetailsPanel {
     this.head.replaceChildren(h('h2', {class: 'asset-name', text: job.name}), h('p', {class: 'hint', text: about(job)}));
     fill(this.facts, facts(job));
     fill(this.settings, settings(job));
-    this.notices.replaceChildren(...job.notices.map((text) => h('li', {text})));
+    this.notices.replaceChildren(...job.notices.map((text) => h('li', {text: capitalised(text)})));
     this.notices.hidden = job.notices.length === 0;
     const done = job.state === 'done';
     this.finished.hidden = !done;

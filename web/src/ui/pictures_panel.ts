@@ -155,7 +155,7 @@ export class PicturesPanel {
     picture.tile.replaceChildren(frame,
       h('div', {class: 'picture-foot'}, h('span', {class: 'picture-name', text: file.name}), this.removeButton(file.name, () => this.remove(picture))),
       ...(problem ? [h('div', {class: 'problem', role: 'alert'}, h('strong', {text: problem.message}), problem.hint ? h('p', {text: problem.hint}) : null)] : []),
-      ...notes.map((note) => h('p', {class: 'hint note', text: note})));
+      ...notes.map((note) => h('p', {class: 'hint note', text: capitalised(note)})));
   }
 
   private async cut(picture: Picture): Promise<void> {
