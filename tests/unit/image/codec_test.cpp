@@ -35,6 +35,22 @@ TEST(Png, WhatIsEncodedIsDecoded) {
   }
 }
 
+// Rows of several strips that are compressed apart, of noise and of flat colour.
+TEST(Png, LargePicturesComeBackWhole) {
+  for (const int channels : {3, 4}) {
+    Picture picture(331, 719, channels);
+    std::uint32_t state = 1;
+    for (std::size_t i = 0; i < picture.pixels.size(); ++i) {
+      state = state * 1664525U + 1013904223U;
+      picture.pixels[i] = i / 65536 % 2 == 0 ? static_cast<std::uint8_t>(state >> 24U) : 77;
+    }
+    const std::vector<std::byte> bytes = encode_png(picture);
+    EXPECT_LT(bytes.size(), picture.pixels.size() * 3 / 4);
+    EXPECT_EQ(decode_picture(bytes, "x").pixels, picture.pixels);
+    EXPECT_EQ(encode_png(picture), bytes);
+  }
+}
+
 TEST(Png, SixteenBitsKeepTheHighByte) {
   const test::PngForm form{.colour_type = SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, .bit_depth = 16};
   const Picture picture = decode_picture(test::make_png(1, 1, form, {0x12, 0xFF, 0x34, 0x80, 0x56, 0x00, 0x78, 0x9A}), "x");
