@@ -65,35 +65,26 @@ class StageMonitor final : public Monitor {
   WorkingMemory<Dev>& memory_;
 };
 
-template <class Dev>
-class SplatSource final : public ViewSource<Dev> {
+// What a renderer shows, with its own defaults but for the size.
+template <class Dev, class Renderer, class Options>
+class RenderedSource final : public ViewSource<Dev> {
  public:
-  SplatSource(Queue<Dev>& queue, const Gaussians& gaussians) : renderer_(queue, gaussians) {}
+  template <class Scene>
+  RenderedSource(Queue<Dev>& queue, const Scene& scene) : renderer_(queue, scene) {}
   void render(const Camera& camera, View<Dev, float, 3> colour, View<Dev, float, 2> alpha) override {
-    SplatOptions options;
+    Options options;
     options.height = static_cast<int>(alpha.extent(0));
     options.width = static_cast<int>(alpha.extent(1));
     renderer_.render(camera, options, colour, alpha);
   }
 
  private:
-  SplatRenderer<Dev> renderer_;
+  Renderer renderer_;
 };
-
 template <class Dev>
-class RadianceFieldSource final : public ViewSource<Dev> {
- public:
-  RadianceFieldSource(Queue<Dev>& queue, const RadianceField& field) : renderer_(queue, field) {}
-  void render(const Camera& camera, View<Dev, float, 3> colour, View<Dev, float, 2> alpha) override {
-    RadianceFieldOptions options;
-    options.height = static_cast<int>(alpha.extent(0));
-    options.width = static_cast<int>(alpha.extent(1));
-    renderer_.render(camera, options, colour, alpha);
-  }
-
- private:
-  RadianceFieldRenderer<Dev> renderer_;
-};
+using SplatSource = RenderedSource<Dev, SplatRenderer<Dev>, SplatOptions>;
+template <class Dev>
+using RadianceFieldSource = RenderedSource<Dev, RadianceFieldRenderer<Dev>, RadianceFieldOptions>;
 
 template <class Dev>
 class Finisher {
