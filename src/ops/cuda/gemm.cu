@@ -84,6 +84,7 @@ void describe(GemmPlan& plan, const Product& p, cublasLtEpilogue_t epilogue) {
 // The plan for a product, searched on first use. plan.found is false when the library has no kernel for it.
 GemmPlan& plan_for(Queue<Cuda>& queue, const Product& p, cublasLtEpilogue_t epilogue, bool has_bias) {
   auto& native = queue.native();
+  if (native.gemm_plans.size() >= cuda::kMostGemmPlans) native.gemm_plans.clear();
   const auto [entry, fresh] = native.gemm_plans.try_emplace(key_of(p, epilogue));
   GemmPlan& plan = entry->second;
   if (!fresh) return plan;

@@ -1,9 +1,11 @@
 // Matrix products that a queue has met: the algorithm is searched once per shape and kept here. Filled by ops/cuda/gemm.
+// Shapes follow the number of voxels, so every asset brings new ones: at kMostGemmPlans all are forgotten.
 #pragma once
 
 #include <cublasLt.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 
@@ -24,5 +26,6 @@ struct GemmPlan {
 };
 
 using GemmPlans = std::map<GemmKey, GemmPlan>;
+inline constexpr std::size_t kMostGemmPlans = 2048;
 
 }  // namespace espalier::cuda
