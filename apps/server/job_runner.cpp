@@ -226,7 +226,6 @@ void JobRunner::loop() {
     if (job) {
       run(*job);
       remove_old();
-      ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
       last_job = Clock::now();
       continue;
     }
@@ -259,6 +258,7 @@ void JobRunner::run(const Job& job) {
     end.state = JobState::failed;
     end.error = error_of("internal", std::string("unexpected failure: ") + error.what(), "please report it");
   }
+  ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
   if (end.state == JobState::cancelled && interrupted_ && !cancelled_) {
     store_.put_back(job.id);  // the server ends, nobody asked for the job's end
     return;
