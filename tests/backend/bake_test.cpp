@@ -10,6 +10,7 @@
 #include "bake/fill.h"
 #include "render/triangle_rasteriser.h"
 #include "support/chart_ball.h"
+#include "support/devices.h"
 #include "support/errors.h"
 
 namespace espalier::test {
@@ -77,23 +78,7 @@ BakeOptions small_bake(BakeQuality quality) {
 }
 
 template <class Dev>
-class Bake : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (Dev::where == Where::cuda && list_cards().empty()) GTEST_SKIP() << "no CUDA card on this machine";
-  }
-};
-#ifdef ESPALIER_WITH_CUDA
-using Devices = ::testing::Types<Cpu, Cuda>;
-#else
-using Devices = ::testing::Types<Cpu>;
-#endif
-struct DeviceNames {
-  template <class Dev>
-  static std::string GetName(int /*index*/) {
-    return Dev::name;
-  }
-};
+using Bake = OnDevice<Dev>;
 TYPED_TEST_SUITE(Bake, Devices, DeviceNames);
 
 TYPED_TEST(Bake, TextureShowsTheField) {

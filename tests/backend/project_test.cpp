@@ -9,6 +9,7 @@
 #include "image/preprocess.h"
 #include "render/mesh_picture.h"
 #include "support/chart_ball.h"
+#include "support/devices.h"
 #include "support/errors.h"
 
 namespace espalier::test {
@@ -71,23 +72,7 @@ double psnr(const Mesh& mesh, const Picture& texture, const Camera& camera, cons
 }
 
 template <class Dev>
-class Project : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (Dev::where == Where::cuda && list_cards().empty()) GTEST_SKIP() << "no CUDA card on this machine";
-  }
-};
-#ifdef ESPALIER_WITH_CUDA
-using Devices = ::testing::Types<Cpu, Cuda>;
-#else
-using Devices = ::testing::Types<Cpu>;
-#endif
-struct DeviceNames {
-  template <class Dev>
-  static std::string GetName(int /*index*/) {
-    return Dev::name;
-  }
-};
+using Project = OnDevice<Dev>;
 TYPED_TEST_SUITE(Project, Devices, DeviceNames);
 
 TYPED_TEST(Project, FindsTheCameraAndSharpensTheView) {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "support/data.h"
+#include "support/devices.h"
 #include "support/golden_file.h"
 #include "unit/render/raster_fixture.h"
 
@@ -11,24 +12,7 @@ namespace espalier::test {
 namespace {
 
 template <class Dev>
-class RasterOn : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (Dev::where == Where::cuda && list_cards().empty()) GTEST_SKIP() << "no CUDA card on this machine";
-  }
-};
-
-#ifdef ESPALIER_WITH_CUDA
-using Devices = ::testing::Types<Cpu, Cuda>;
-#else
-using Devices = ::testing::Types<Cpu>;
-#endif
-struct DeviceNames {
-  template <class Dev>
-  static std::string GetName(int /*index*/) {
-    return Dev::name;
-  }
-};
+using RasterOn = OnDevice<Dev>;
 TYPED_TEST_SUITE(RasterOn, Devices, DeviceNames);
 
 struct View {
