@@ -161,6 +161,9 @@ constexpr const char* kEndings = ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .stl, 
 
 }  // namespace
 
+// Not in the header: inlined, GCC 12 takes the untouched optional for a value that is read (-Wmaybe-uninitialized).
+void AssetBuilder::gaussians(Gaussians value) { data_.gaussians = std::move(value); }
+
 void AssetBuilder::latent(const Voxels& voxels, const std::vector<float>& values) {
   data_.voxels = voxels;
   data_.latent = values;

@@ -29,11 +29,11 @@ class AssetBuilder {
   AssetBuilder() = default;
   explicit AssetBuilder(const Asset::Data& data) : data_(data), told_(data.notices.size()) {}
   void latent(const Voxels& voxels, const std::vector<float>& values);
-  void mesh(Mesh value) { data_.mesh.emplace(std::move(value)); }
-  void gaussians(Gaussians value) { data_.gaussians.emplace(std::move(value)); }
-  void radiance_field(RadianceField value) { data_.radiance_field.emplace(std::move(value)); }
+  void mesh(Mesh value) { data_.mesh = std::move(value); }
+  void gaussians(Gaussians value);
+  void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
   void picture(Picture value) { data_.pictures.push_back(std::move(value)); }
-  void finished(FinishedMesh value) { data_.finished.emplace(std::move(value)); }
+  void finished(FinishedMesh value) { data_.finished = std::move(value); }
   // Forgets what finishing made, and what it cost.
   void drop_finished();
   void stage(StageReport report) { data_.stages.push_back(std::move(report)); }
