@@ -45,7 +45,11 @@ Buffer<Cpu>::~Buffer() {
 }
 
 template <>
-Queue<Cpu>::Queue(int ordinal, MathMode math) : ordinal_(ordinal), math_(math), native_(std::make_unique<Native>()) {}
+Queue<Cpu>::Queue(int ordinal, MathMode math) : ordinal_(ordinal), math_(math), native_(std::make_unique<Native>()) {
+  // oneDNN keeps the code of 1024 shapes by default. Shapes follow the number of voxels and never come again with the next
+  // asset; one asset has some forty.
+  dnnl::set_primitive_cache_capacity(192);
+}
 
 template <>
 Queue<Cpu>::~Queue() = default;
