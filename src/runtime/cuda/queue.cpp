@@ -56,8 +56,6 @@ Queue<Cuda>::Native::Native(int card) : ordinal(card) {
     static_cast<void>(cudaStreamDestroy(stream));
     cuda::fail_call(status, "cublasLtCreate", __FILE__, __LINE__);
   }
-  // The library's own memory of choices holds thousands of shapes that never come again; gemm_plans is the one that is used.
-  static_cast<void>(cublasLtHeuristicsCacheSetCapacity(0));
 }
 
 Queue<Cuda>::Native::~Native() {
