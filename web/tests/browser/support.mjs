@@ -152,10 +152,16 @@ export const viewsHave = (page, view) => page.locator(`.canvas-place[data-views~
 export const reached = (page, phase) => page.locator('.phases .current', {hasText: phase}).waitFor({timeout: PATIENCE});
 export const finished = (page) => page.locator('.details .downloads').first().waitFor({timeout: PATIENCE});
 
-/** The picture in the viewer, after what is asked for was drawn. */
+/** The picture in the viewer once it stands still: labels and the input beside it come a moment after what is drawn. */
 export async function picture(page) {
-  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-  return page.locator('.canvas-place canvas').screenshot();
+  const end = Date.now() + PATIENCE;
+  for (let before = Buffer.alloc(0);;) {
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    const now = await page.locator('.canvas-place canvas').screenshot();
+    if (now.equals(before)) return now;
+    if (Date.now() > end) throw new Error('the viewer does not come to rest');
+    before = now;
+  }
 }
 
 export async function save(page, click) {
