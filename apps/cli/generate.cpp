@@ -44,7 +44,7 @@ Request request_of(const Settings& s) {
   request.structure = with_preset(s.structure, s.preset, app_structure_settings());
   request.latent = with_preset(s.latent, s.preset, app_latent_settings());
   request.multi_image = s.multi_image;
-  request.background = background_of(s);
+  request.background = {background_of(s)};
   request.mesh = formats.mesh;
   request.gaussians = formats.gaussians;
   request.radiance_field = formats.radiance_field;

@@ -66,17 +66,17 @@ class Fields {
   }
   template <class T, std::size_t N>
   void choice(const char* key, T& value, const std::array<std::pair<const char*, T>, N>& choices) {
+    if (const Json* v = take(key)) value = chosen(*v, path(key), choices);
+  }
+  // One, or a list of them.
+  template <class T, std::size_t N>
+  void choices(const char* key, std::vector<T>& values, const std::array<std::pair<const char*, T>, N>& choices) {
     const Json* v = take(key);
     if (v == nullptr) return;
-    std::string names;
-    for (const auto& [name, meaning] : choices) {
-      if (v->is_string() && v->get_ref<const std::string&>() == name) {
-        value = meaning;
-        return;
-      }
-      names += (names.empty() ? "" : ", ") + std::string(name);
-    }
-    refuse(path(key), "must be one of " + names);
+    values.clear();
+    if (!v->is_array()) return values.push_back(chosen(*v, path(key), choices));
+    for (const Json& one : *v) values.push_back(chosen(one, path(key) + "[" + std::to_string(values.size()) + "]", choices));
+    if (values.empty()) refuse(path(key), "must not be empty");
   }
   void finish() const {
     for (const auto& [key, value] : object_.items()) {
@@ -85,6 +85,15 @@ class Fields {
   }
 
  private:
+  template <class T, std::size_t N>
+  static T chosen(const Json& v, const std::string& where, const std::array<std::pair<const char*, T>, N>& choices) {
+    std::string names;
+    for (const auto& [name, meaning] : choices) {
+      if (v.is_string() && v.get_ref<const std::string&>() == name) return meaning;
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    refuse(where, "must be one of " + names);
+  }
   template <class T>
   struct Plain {
     using type = T;
@@ -128,6 +137,13 @@ template <class T, std::size_t N>
 const char* name_of(T value, const std::array<std::pair<const char*, T>, N>& choices) {
   const auto found = std::find_if(choices.begin(), choices.end(), [&](const auto& c) { return c.second == value; });
   return found->first;
+}
+
+Json backgrounds_json(const std::vector<Background>& backgrounds) {
+  if (backgrounds.size() == 1) return name_of(backgrounds.front(), kBackgrounds);
+  Json list = Json::array();
+  for (const Background one : backgrounds) list.push_back(name_of(one, kBackgrounds));
+  return list;
 }
 
 template <class T>
@@ -271,7 +287,7 @@ GenerateOptions parse_generate_options(const std::string& text) {
     apply_preset(options.latent, app_latent_settings());
   }
   fields.choice("multi_image", options.multi_image, kModes);
-  fields.choice("background", options.background, kBackgrounds);
+  fields.choices("background", options.background, kBackgrounds);
   read_finish(fields, options.finish);
   fields.finish();
   return options;
@@ -306,7 +322,7 @@ Json to_json(const GenerateOptions& options) {
   json["structure"] = sampler_json(options.structure);
   json["latent"] = sampler_json(options.latent);
   json["multi_image"] = name_of(options.multi_image, kModes);
-  json["background"] = name_of(options.background, kBackgrounds);
+  json["background"] = backgrounds_json(options.background);
   write_finish(options.finish, json);
   return json;
 }

@@ -45,7 +45,7 @@ struct GenerateOptions {
   bool app_preset = false;
   SamplerRequest structure, latent;
   MultiImageMode multi_image = MultiImageMode::stochastic;
-  Background background = Background::automatic;
+  std::vector<Background> background{Background::automatic};  // one for all pictures, or one for each
   FinishOptions finish;
 };
 

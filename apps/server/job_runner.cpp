@@ -324,12 +324,13 @@ void JobRunner::keep_thumbnail(const Job& job, const Asset& asset) {
        [&](const fs::path& path) { render_view(asset, path, {.size = 256}, options_.pipeline.device); });
 }
 
-void JobRunner::keep_cutouts(const Job& job, Background background) {
+void JobRunner::keep_cutouts(const Job& job, const std::vector<Background>& background) {
   std::size_t index = 0;
   for (const JobFile& file : job.files) {
     if (file.role != "input") continue;
+    const Background of_picture = background[background.size() == 1 ? 0 : index];
     keep(job, numbered("cutout", index++, ".png"), "cutout", "png", "image/png",
-         [&](const fs::path& path) { (void)Pipeline::preprocess(store_.folder_of(job.id) / file.name, background, path); });
+         [&](const fs::path& path) { (void)Pipeline::preprocess(store_.folder_of(job.id) / file.name, of_picture, path); });
   }
 }
 

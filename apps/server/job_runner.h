@@ -67,7 +67,7 @@ class JobRunner {
   // The parent's asset with its mesh finished as wanted.
   [[nodiscard]] Asset finished_asset(const Job& parent, const FinishOptions& of_parent, const FinishOptions& wanted,
                                      const Observer& observer);
-  void keep_cutouts(const Job& job, Background background);
+  void keep_cutouts(const Job& job, const std::vector<Background>& background);
   [[nodiscard]] std::string without_folders(const Job& job, std::string text) const;
   void check_cancelled() const;
   void publish_state(const std::string& id);

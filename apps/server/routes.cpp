@@ -290,6 +290,12 @@ Response Routes::add_job(HttpRequest& request) {
     throw HttpError(400, "invalid_argument", upload.images.empty() ? "no picture was sent" : "pictures and a latent were sent",
                     "send pictures as parts named image, or one latent as the part latent");
   }
+  if (upload.latents.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
+    throw HttpError(400, "invalid_argument",
+                    "options: background has " + std::to_string(options.background.size()) + " values for " +
+                        std::to_string(upload.images.size()) + " pictures",
+                    "give one for all pictures, or one for each");
+  }
   Job job;
   job.id = JobStore::new_id();
   job.kind = upload.latents.empty() ? JobKind::image : JobKind::latent;

@@ -90,7 +90,7 @@ struct Request {
   SamplerRequest structure{};  // first stage: sparse structure
   SamplerRequest latent{};     // second stage: structured latent
   MultiImageMode multi_image = MultiImageMode::stochastic;
-  Background background = Background::automatic;
+  std::vector<Background> background{Background::automatic};  // one for all pictures, or one for each
   bool mesh = true;  // what to decode; generate() may be asked for nothing, only the latent
   bool gaussians = true;
   bool radiance_field = false;
@@ -332,7 +332,8 @@ class Pipeline {
   [[nodiscard]] Asset decode(const std::filesystem::path& latent, const Request& request, const Observer& observer = {});
   // Throws what generate() would if the file is missing or no picture that can be decoded; quick, and needs no checkpoint.
   static void check_picture(const std::filesystem::path& image);
-  // The cut-out that generate() would condition on, as a PNG.
+  // The cut-out that generate() would condition on, as a PNG of 518 x 518 pixels: RGBA, which the networks see in front of
+  // black; RGB with Background::none. Returns notices: how it was made, and warnings.
   static std::vector<std::string> preprocess(const std::filesystem::path& image, Background background,
                                              const std::filesystem::path& png_out);
 

@@ -135,6 +135,8 @@ Picture without_black_surroundings(const Picture& picture) {
   return rgba;
 }
 
+}  // namespace
+
 // c/255 * a/255 in float32, times 255 in float32, truncated: the order of operations decides the bytes.
 Picture before_black(const Picture& rgba) {
   Picture rgb(rgba.width, rgba.height, 3);
@@ -147,8 +149,6 @@ Picture before_black(const Picture& rgba) {
   }
   return rgb;
 }
-
-}  // namespace
 
 const char* name_of(CutoutReport::Method method) {
   return method == CutoutReport::Method::alpha ? "alpha channel" : "plain background removed";
@@ -177,7 +177,8 @@ PreparedPicture prepare_picture(const Picture& picture, int size) {
   judge(*rgba, extent, out.report);
   out.object = {extent.x0, extent.y0, extent.x1 + 1, extent.y1 + 1};
   out.box = object_box(extent);
-  out.picture = before_black(resize_lanczos(*rgba, out.box, size, size));
+  out.masked = resize_lanczos(*rgba, out.box, size, size);
+  out.picture = before_black(out.masked);
   out.cutout = square_cutout(*rgba, out.box);
   return out;
 }
@@ -190,10 +191,12 @@ Picture cutout_as_is(const Picture& picture) {
   return square_cutout(rgba, object_box(extent));
 }
 
+Picture encoder_picture(const Picture& picture, int size) { return without_alpha(resize_lanczos(picture, size, size)); }
+
 std::vector<float> encoder_input(const Picture& picture, int size) {
   constexpr std::array<float, 3> kMean = {0.485F, 0.456F, 0.406F};
   constexpr std::array<float, 3> kDeviation = {0.229F, 0.224F, 0.225F};
-  const Picture rgb = without_alpha(resize_lanczos(picture, size, size));
+  const Picture rgb = encoder_picture(picture, size);
   const std::size_t plane = rgb.pixel_count();
   std::vector<float> out(plane * 3);
   for (std::size_t i = 0; i < plane; ++i) {

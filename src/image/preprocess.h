@@ -27,7 +27,8 @@ struct CutoutReport {
 [[nodiscard]] bool has_alpha(const Picture& picture);
 
 struct PreparedPicture {
-  Picture picture;  // RGB, size x size, the object in front of black
+  Picture picture;  // RGB, size x size, the object in front of black: what the encoder sees
+  Picture masked;   // RGBA, size x size: the same before it was put in front of black
   Picture cutout;   // RGBA, square, what the picture shows at its own resolution, within kLeastCutout and kMostCutout
   Box object;       // the solid part (alpha > 204) of the cut-out: the picture, or its copy without background
   Box box;          // the square around it that was resized, in the same pixels; may reach beyond them
@@ -46,8 +47,14 @@ inline constexpr int kLeastCutout = 64, kMostCutout = 1024;  // pixels on a side
 // Empty when there is no object in it.
 [[nodiscard]] Picture cutout_as_is(const Picture& picture);
 
-// The reference's encode_image up to the network: resized to size x size unless it has that size, alpha dropped, scaled
-// to [0, 1], less the mean and divided by the deviation of ImageNet. [3, size, size], channel-major.
+// RGBA in front of black, as the reference computes it.
+[[nodiscard]] Picture before_black(const Picture& rgba);
+
+// What the encoder sees of a picture: resized to size x size unless it has that size, alpha dropped.
+[[nodiscard]] Picture encoder_picture(const Picture& picture, int size);
+
+// The reference's encode_image up to the network: encoder_picture() scaled to [0, 1], less the mean and divided by the
+// deviation of ImageNet. [3, size, size], channel-major.
 [[nodiscard]] std::vector<float> encoder_input(const Picture& picture, int size);
 
 }  // namespace espalier

@@ -83,7 +83,7 @@ Request request_of(const espalier_request& r) {
   out.structure = sampler_of(r.structure);
   out.latent = sampler_of(r.latent);
   out.multi_image = enumerator(r.multi_image, MultiImageMode::multidiffusion, "multi_image");
-  out.background = r.as_is != 0 ? Background::none : Background::automatic;
+  out.background = {r.as_is != 0 ? Background::none : Background::automatic};
   out.mesh = r.mesh != 0;
   out.gaussians = r.gaussians != 0;
   out.radiance_field = r.radiance_field != 0;

@@ -241,6 +241,9 @@ Asset Pipeline::generate(const Request& asked, const Observer& observer) {
   if (request.images.empty()) fail(ErrorCode::invalid_argument, "no picture was given");
   if (request.images.size() > 64)
     fail(ErrorCode::invalid_argument, request.images.size(), " pictures were given; 64 is the most");
+  if (request.background.size() != 1 && request.background.size() != request.images.size())
+    fail(ErrorCode::invalid_argument, request.background.size(), " backgrounds were given for ", request.images.size(),
+         " pictures; give one for all, or one for each");
   Engine& engine = *impl_->engine;
   const SamplerSettings structure = apply(impl_->checkpoint->structure_sampler, request.structure, request.multi_image);
   const SamplerSettings latent_settings = apply(impl_->checkpoint->latent_sampler, request.latent, request.multi_image);
@@ -258,7 +261,8 @@ Asset Pipeline::generate(const Request& asked, const Observer& observer) {
   impl_->observed(observer, clock, [&](const EngineHooks& hooks) {
     std::vector<std::vector<float>> inputs;
     for (const fs::path& path : request.images) {
-      inputs.push_back(impl_->prepare(path, request.background, asset));
+      const std::size_t of_picture = request.background.size() == 1 ? 0 : inputs.size();
+      inputs.push_back(impl_->prepare(path, request.background[of_picture], asset));
       asset.record("picture " + std::to_string(inputs.size()), path.filename().string());
     }
     asset.tell(observer);
@@ -331,12 +335,14 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
 std::vector<std::string> Pipeline::preprocess(const fs::path& image, Background background, const fs::path& png_out) {
   const Picture picture = load_picture(image);
   std::vector<std::string> notices;
-  Picture out = picture;
-  if (background != Background::none) {
+  Picture out;
+  if (background == Background::none) {
+    out = encoder_picture(picture, kPictureSide);
+  } else {
     PreparedPicture prepared = prepare_file(image, picture, background);
     notices = std::move(prepared.report.warnings);
     notices.insert(notices.begin(), name_of(prepared.report.method));
-    out = std::move(prepared.picture);
+    out = std::move(prepared.masked);
   }
   write_file(png_out, encode_png(out));
   return notices;

@@ -11,6 +11,11 @@ def is_glb(data):
     return data[:4] == b"glTF" and struct.unpack("<I", data[8:12])[0] == len(data)
 
 
+def png_shape(data):
+    width, height, _, colour = struct.unpack(">IIBB", data[16:26])
+    return width, height, {2: "RGB", 6: "RGBA"}[colour]
+
+
 class Jobs(SharedServerCase):
     def test_health_models_and_metrics(self):
         self.assertEqual(self.server.get("/health").json["status"], "ready")
@@ -109,11 +114,25 @@ class Jobs(SharedServerCase):
         answer = self.server.post_parts("/v1/preprocess", [("image", "chair.png", PICTURE.read_bytes()), ("background", None, b"alpha")])
         self.assertEqual((answer.status, answer.body[:8]), (200, b"\x89PNG\r\n\x1a\n"))
         self.assertEqual(json.loads(answer.headers["X-Espalier-Notices"])[0], "alpha channel")
+        self.assertEqual(png_shape(answer.body), (518, 518, "RGBA"))
+        as_it_is = self.server.post_parts("/v1/preprocess", [("image", "chair.png", PICTURE.read_bytes()), ("background", None, b"none")])
+        self.assertEqual(png_shape(as_it_is.body), (518, 518, "RGB"))
         photo = (PICTURE.parents[1] / "docs" / "images" / "gallery.jpg").read_bytes()
         refused = self.server.post_parts("/v1/preprocess", [("image", "gallery.jpg", photo), ("background", None, b"alpha")])
         self.expect_error(refused, 422, "invalid_argument")
         self.assertIn("gallery.jpg", refused.json["error"]["message"])
         self.assertNotIn(self.shared_folder.name, refused.json["error"]["message"])
+
+    def test_every_picture_has_its_background(self):
+        def post(background):
+            options = json.dumps(QUICK | {"raw_mesh": True, "background": background}).encode()
+            return self.server.post_parts("/v1/jobs", [("image", "a.png", PICTURE.read_bytes()), ("image", "b.png", PICTURE.read_bytes()), ("options", None, options)])
+
+        job = self.server.ended(post(["none", "alpha"]).json["id"])
+        self.assertEqual((job["state"], job["options"]["background"]), ("done", ["none", "alpha"]), job["error"])
+        cutouts = [self.server.get(f["url"]).body for f in job["files"] if f["role"] == "cutout"]
+        self.assertEqual([png_shape(data)[2] for data in cutouts], ["RGB", "RGBA"])
+        self.expect_error(post(["none"] * 3), 400, "invalid_argument")
 
     def test_removal(self):
         job = self.server.post_latent().json["id"]

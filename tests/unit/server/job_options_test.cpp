@@ -22,6 +22,20 @@ TEST(GenerateOptions, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(to_json(parse_generate_options(text_of(json))), json);
 }
 
+TEST(GenerateOptions, OneBackgroundForAllPicturesOrOneForEach) {
+  const auto read = [](const char* text) { return parse_generate_options(text).background; };
+  EXPECT_EQ(read("{}"), std::vector{Background::automatic});
+  EXPECT_EQ(read(R"({"background": "none"})"), std::vector{Background::none});
+  const std::vector<Background> each{Background::alpha, Background::none, Background::automatic};
+  const GenerateOptions options = parse_generate_options(R"({"background": ["alpha", "none", "automatic"]})");
+  EXPECT_EQ(options.background, each);
+  EXPECT_EQ(to_json(options).at("background"), Json::parse(R"(["alpha", "none", "automatic"])"));
+  for (const char* text : {R"({"background": []})", R"({"background": "white"})", R"({"background": ["alpha", 1]})",
+                           R"({"background": [["alpha"]]})", R"({"background": {}})"}) {
+    EXPECT_THROW((void)parse_generate_options(text), HttpError) << text;
+  }
+}
+
 TEST(GenerateOptions, SeedsAreDrawnWhenNoneIsGiven) {
   const std::uint32_t first = parse_generate_options("").seed;
   bool differs = false;
