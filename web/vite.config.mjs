@@ -50,11 +50,13 @@ function companions() {
 
 // ESPALIER_SERVER: where `npm run dev` finds a running `espalier serve`.
 const server = process.env.ESPALIER_SERVER ?? 'http://127.0.0.1:7860';
+// It refuses pages of other servers, so the page from source speaks in its name.
+const proxied = {target: server, changeOrigin: true, headers: {origin: new URL(server).origin}};
 
 export default defineConfig({
   root: here,
   plugins: [companions()],
-  server: {proxy: {'/v1': server, '/health': server, '/openapi.json': server}},
+  server: {proxy: {'/v1': proxied, '/health': proxied, '/openapi.json': proxied}},
   build: {
     target: 'es2022',
     modulePreload: {polyfill: false},  // it would be an inline script

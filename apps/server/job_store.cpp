@@ -236,8 +236,7 @@ void JobStore::add(Job job, int max_queue) {
   Transaction transaction(db);
   Statement waiting(db, "SELECT count(*) FROM jobs WHERE state = 'queued'");
   if (waiting.step() && waiting.number(0) >= max_queue) {
-    throw HttpError(429, "queue_full",
-                    std::to_string(max_queue) + " jobs are waiting, which is the most that this server takes",
+    throw HttpError(429, "queue_full", "the queue is full (--max-queue " + std::to_string(max_queue) + ")",
                     "try again later, or start the server with a larger --max-queue");
   }
   if (!job.parent.empty()) {

@@ -270,8 +270,7 @@ Response Routes::preprocess(HttpRequest& request) {
 
 void Routes::refuse_when_full() {
   if (store_.counts()[JobState::queued] < options_.max_queue) return;
-  throw HttpError(429, "queue_full",
-                  std::to_string(options_.max_queue) + " jobs are waiting, which is the most that this server takes",
+  throw HttpError(429, "queue_full", "the queue is full (--max-queue " + std::to_string(options_.max_queue) + ")",
                   "try again later, or start the server with a larger --max-queue");
 }
 

@@ -5,7 +5,7 @@ import {follow} from './api/follow.js';
 import {type FinishOptions, isFinal, type Job, type Model} from './api/types.js';
 import {button, h} from './core/dom.js';
 import {capitalised} from './core/format.js';
-import {jobOptions, settingsOf} from './core/options.js';
+import {backgroundsOf, jobOptions, settingsOf} from './core/options.js';
 import {Backstage} from './ui/backstage.js';
 import {DetailsPanel} from './ui/details_panel.js';
 import {askForKey, confirmed} from './ui/dialogs.js';
@@ -132,11 +132,8 @@ export class Studio {
     this.starting = true;
     this.refreshGenerate();
     try {
-      const settings = this.settings.get(this.pictures.background);
-      const options = jobOptions(settings, this.pictures.name, this.pictures.files.length);
-      const job = await this.client.start(this.pictures.files, this.pictures.latent, options);
-      this.jobs.set(job.id, job);
-      this.open(job.id);
+      const options = jobOptions(this.settings.get(), this.pictures.name, this.pictures.backgrounds);
+      this.begin(await this.client.start(this.pictures.files, this.pictures.latent, options));
     } catch (error) {
       this.notify.error('The job was not started', error);
     } finally {
@@ -145,11 +142,16 @@ export class Studio {
     }
   }
 
+  /** Shows a new job; the list keeps an eye on those before it. */
+  private begin(job: Job): void {
+    this.jobs.set(job.id, job);
+    this.open(job.id);
+    void this.list();
+  }
+
   private async again(job: Job, options: FinishOptions): Promise<void> {
     try {
-      const started = await this.client.exports(job.id, options);
-      this.jobs.set(started.id, started);
-      this.open(started.id);
+      this.begin(await this.client.exports(job.id, options));
     } catch (error) {
       this.notify.error('The job was not started', error);
     }
@@ -177,7 +179,10 @@ export class Studio {
       if (!active) for (const child of this.family(job.id)) if (!isAsset(child, this.jobs) && isFinal(child.state)) await this.gone(child.id);
       if (active) await this.client.remove(job.id);
       else await this.gone(job.id);
-      if (!active && this.current === job.id) this.close();
+      if (!active && this.current === job.id) {
+        this.close();
+        this.viewer.focus();
+      }
     } catch (error) {
       this.notify.error(`${job.name} could not be deleted`, error);
     }
@@ -207,9 +212,8 @@ export class Studio {
         const ending = /\.[a-z0-9]+$/i.exec(file.name)?.[0] ?? '';
         return new File([picture], inputs.length > 1 ? `${origin.name}-${i + 1}${ending}` : origin.name + ending, {type: file.media_type});
       }));
-      const settings = settingsOf({...origin.options, ...job.options, background: origin.options.background ?? 'automatic'}, this.models[0] ?? null);
-      this.settings.set(settings);
-      this.pictures.replace(files, settings.background);
+      this.settings.set(settingsOf({...origin.options, ...job.options}, this.models[0] ?? null));
+      this.pictures.replace(files, backgroundsOf(origin.options, files.length));
       this.pictures.element.scrollIntoView({block: 'start'});
     } catch (error) {
       this.notify.error('The pictures could not be loaded', error);
@@ -229,6 +233,7 @@ export class Studio {
     if (idInAddress() !== id) history.pushState(null, '', `#job=${encodeURIComponent(id)}`);
     const known = this.jobs.get(id);
     if (known) this.update(known);
+    this.drawGallery();
     this.viewer.element.scrollIntoView({block: 'nearest'});  // on a phone it lies below
     void this.keepUp(id, this.following.signal);
   }
@@ -281,7 +286,8 @@ export class Studio {
     document.title = `${percent}${job.name} · ${TITLE}`;
     this.describe(job);
     void this.viewer.show(shownOf(job, this.parent), job.name);
-    if (before?.state !== job.state || before?.files.length !== job.files.length) this.drawGallery();
+    const shown = ({state, files, progress}: Job): string => [state, files.length, Math.floor((progress?.fraction ?? 0) * 100)].join();
+    if (!before || shown(before) !== shown(job)) this.drawGallery();
   }
 
   /** In place of an object that is not there yet, or will not be. */

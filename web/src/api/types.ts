@@ -34,7 +34,7 @@ export interface JobOptions extends FinishOptions {
   structure?: SamplerOptions;
   latent?: SamplerOptions;
   multi_image?: MultiImage;
-  background?: Background;
+  background?: Background | Background[];  // one for all pictures, or one for each
   turntable?: TurntableOptions | null;
 }
 

@@ -28,6 +28,8 @@ const SVG = 'http://www.w3.org/2000/svg';
 /** Paths in a 20 x 20 box, drawn as lines. */
 const ICONS = {
   add: 'M10 4v12M4 10h12',
+  after: 'M7.5 4.5L13 10l-5.5 5.5',
+  before: 'M12.5 4.5L7 10l5.5 5.5',
   camera: 'M3 6.5h3l1.3-2h5.4l1.3 2h3v9H3zM10 13.5a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6z',
   close: 'M5 5l10 10M15 5L5 15',
   compare: 'M3 4h14v12H3zM10 4v12',
@@ -116,6 +118,11 @@ export function segmented<T extends string>(legend: string, choices: readonly Ch
       label.title = enabled ? choices.find((choice) => choice.value === which)?.title ?? '' : why;
     },
   };
+}
+
+/** Whether the user asked the system for less motion. */
+export function prefersStillness(): boolean {
+  return matchMedia('(prefers-reduced-motion: reduce)').matches;
 }
 
 /** Object URLs that are taken back together. */

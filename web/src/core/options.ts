@@ -27,7 +27,6 @@ export interface Settings extends FinishSettings {
   structure: {steps: number; guidance: number};
   latent: {steps: number; guidance: number};
   multiImage: MultiImage;
-  background: Background;
 }
 
 export interface Format {
@@ -76,7 +75,6 @@ export function initialSettings(model: Model | null): Settings {
     seed: 42,
     ...samplersOf('checkpoint', model),
     multiImage: 'stochastic',
-    background: 'automatic',
     ...initialFinish(),
   };
 }
@@ -114,15 +112,16 @@ export function finishOptions(settings: FinishSettings): FinishOptions {
   };
 }
 
-export function jobOptions(settings: Settings, name: string, images: number): JobOptions {
+/** `backgrounds`: one for each picture; none where the job is made from a latent. */
+export function jobOptions(settings: Settings, name: string, backgrounds: readonly Background[]): JobOptions {
   return {
     name,
     seed: settings.randomise ? null : settings.seed,
     preset: settings.preset,
     structure: {...settings.structure},
     latent: {...settings.latent},
-    ...(images > 1 ? {multi_image: settings.multiImage} : {}),
-    background: settings.background,
+    ...(backgrounds.length > 1 ? {multi_image: settings.multiImage} : {}),
+    ...(backgrounds.length > 0 ? {background: [...backgrounds]} : {}),
     ...finishOptions(settings),
   };
 }
@@ -163,8 +162,12 @@ export function settingsOf(options: JobOptions, model: Model | null): Settings {
     structure: {...samplers.structure, ...numbersIn(options.structure)},
     latent: {...samplers.latent, ...numbersIn(options.latent)},
     multiImage: options.multi_image ?? start.multiImage,
-    background: options.background ?? start.background,
   };
+}
+
+/** The background of each of so many pictures. */
+export function backgroundsOf({background = 'automatic'}: JobOptions, pictures: number): Background[] {
+  return Array.from({length: pictures}, (_, i) => (Array.isArray(background) ? background[i] ?? 'automatic' : background));
 }
 
 function numbersIn(given: SamplerOptions | undefined): Partial<Numbers> {

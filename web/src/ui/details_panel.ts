@@ -19,7 +19,7 @@ export class DetailsPanel {
   readonly element = h('section', {class: 'panel details', 'aria-label': 'Asset'});
   private readonly head = h('div', {class: 'stack'});
   private readonly facts = h('dl', {class: 'facts'});
-  private readonly settings = h('dl', {class: 'facts soft', 'aria-label': 'Made with'});
+  private readonly settings = h('dl', {class: 'made-with', 'aria-label': 'Made with'});
   private readonly notices = h('ul', {class: 'notices', 'aria-label': 'Notices'});
   private readonly downloads;
   readonly turntable;
@@ -84,8 +84,8 @@ export class DetailsPanel {
   }
 }
 
-function fill(list: HTMLElement, rows: readonly (readonly [string, string])[]): void {
-  list.replaceChildren(...rows.flatMap(([name, value]) => [h('dt', {text: name}), h('dd', {text: value})]));
+function fill(list: HTMLElement, rows: readonly Row[]): void {
+  list.replaceChildren(...rows.map(([name, value, about]) => h('div', {title: about}, h('dt', {text: name}), h('dd', {text: value}))));
 }
 
 function about(job: Job): string {
@@ -96,30 +96,33 @@ function about(job: Job): string {
   return job.state === 'done' ? capitalised(parts.join(' · ')) : capitalised([job.state, ...parts].join(' · '));
 }
 
-function facts(job: Job): [string, string][] {
-  const rows: [string, string][] = [];
+type Row = readonly [name: string, value: string, about?: string | undefined];
+
+function facts(job: Job): Row[] {
+  const rows: Row[] = [];
   const report: MeshReport = job.report ?? {};
-  const add = (name: string, value: number | undefined): void => {
-    if (value !== undefined && value !== null) rows.push([name, count(value)]);
+  const add = (name: string, value: number | undefined, about?: string): void => {
+    if (value !== undefined && value !== null) rows.push([name, count(value), about]);
   };
   add('Faces', report.faces);
   add('Vertices', report.vertices);
-  if (report.charts) add('Charts', report.charts);
-  if (report.charts && report.texture_use) rows.push(['Texture used', `${Math.round(report.texture_use * 100)} %`]);
-  if (report.charts && report.mean_stretch) rows.push(['Stretch', report.mean_stretch.toFixed(2)]);
   if (report.watertight !== undefined && report.faces) {
-    rows.push(['Watertight', report.watertight ? 'yes' : `no, ${count(report.boundary_edges ?? 0)} open edges`]);
+    if (report.watertight) rows.push(['Watertight', 'yes', 'No edge has one face only']);
+    else add('Open edges', report.boundary_edges ?? 0, 'Edges with one face only: the mesh is not watertight');
   }
+  if (report.charts) add('Charts', report.charts, 'Pieces that the surface is unwrapped into');
+  if (report.charts && report.texture_use) rows.push(['Texture used', `${Math.round(report.texture_use * 100)} %`, 'Share of the texels that lie on the surface']);
+  if (report.charts && report.mean_stretch) rows.push(['Stretch', report.mean_stretch.toFixed(2), 'Of the texture on the surface; 1 is none']);
   add('Gaussians', report.gaussians || undefined);
   const glb = job.files.find(({role, format}) => role === 'result' && format === 'glb');
-  if (glb) rows.push(['GLB', bytes(glb.bytes)]);
+  if (glb) rows.push(['GLB', bytes(glb.bytes), 'Size of the file that the viewer shows']);
   return rows;
 }
 
 /** What it was made with. */
-function settings(job: Job): [string, string][] {
+function settings(job: Job): Row[] {
   const {structure, latent, texture_size: texture, seed} = job.options;
-  const rows: [string, string][] = [];
+  const rows: Row[] = [];
   const sampler = (name: string, given: SamplerOptions | undefined): void => {
     if (typeof given?.steps !== 'number') return;
     rows.push([name, `${given.steps} steps${typeof given.guidance === 'number' ? `, guidance ${given.guidance}` : ''}`]);

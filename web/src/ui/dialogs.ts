@@ -1,6 +1,6 @@
 import {h, uniqueId} from '../core/dom.js';
 
-function open<T>(build: (close: (value: T) => void) => {form: HTMLFormElement; otherwise: T}): Promise<T> {
+function open<T>(build: (close: (value: T) => void) => {form: HTMLFormElement; otherwise: T; wide?: boolean}): Promise<T> {
   return new Promise((resolve) => {
     const before = document.activeElement;
     const dialog = h('dialog', {class: 'dialog'});
@@ -9,7 +9,8 @@ function open<T>(build: (close: (value: T) => void) => {form: HTMLFormElement; o
       answer = value;
       dialog.close();
     };
-    const {form, otherwise} = build(close);
+    const {form, otherwise, wide = false} = build(close);
+    dialog.classList.toggle('wide', wide);
     answer = otherwise;
     const title = form.querySelector('h2');
     if (title) dialog.setAttribute('aria-labelledby', title.id = uniqueId('title'));
@@ -43,6 +44,17 @@ export function confirmed(question: Question): Promise<boolean> {
       h('button', {type: 'button', class: 'button', text: question.no ?? 'Keep', autofocus: true, onclick: () => close(false)}),
       h('button', {type: 'submit', class: 'button danger', text: question.yes})));
     return {form, otherwise: false};
+  });
+}
+
+/** A picture and its cut-out, as large as the window allows. */
+export function lookCloser(name: string, original: string, cutout: string): Promise<void> {
+  return open<void>((close) => {
+    const frame = (src: string, caption: string): HTMLElement => h('figure', {}, h('img', {class: 'checked', src, alt: caption}), h('figcaption', {class: 'hint', text: caption}));
+    const form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: name}),
+      h('div', {class: 'closer'}, frame(original, 'Input'), frame(cutout, 'Cut-out; the networks see it in front of black')),
+      h('div', {class: 'row end'}, h('button', {type: 'button', class: 'button', text: 'Close', autofocus: true, onclick: () => close()})));
+    return {form, otherwise: undefined, wide: true};
   });
 }
 

@@ -20,7 +20,7 @@ export class Downloads {
     const files = [job, ...others].flatMap(({files: list}) => list);
     const hasSplats = (job.report?.gaussians ?? 1) > 0;
     this.element.replaceChildren(
-      h('h3', {text: 'Download'}),
+      h('div', {}, h('h3', {text: 'Download'}), h('p', {class: 'hint', text: 'What is dashed is made when you ask for it.'})),
       this.group(job, 'Mesh', MESH_FORMATS, files),
       ...(hasSplats ? [this.group(job, 'Gaussian splats', SPLAT_FORMATS, files)] : []),
       ...this.sources(job));
@@ -46,7 +46,7 @@ export class Downloads {
   private row(job: Job, format: Format, file: JobFile | null): HTMLElement {
     let known = file;
     const state = h('span', {class: 'download-state', text: known ? bytes(known.bytes) : 'make'});
-    const row = h('button', {type: 'button', class: known ? 'download' : 'download absent', 'data-format': format.id, title: format.about, onclick: () => void act()},
+    const row = h('button', {type: 'button', class: `download ${known === null ? 'absent' : format.id === 'glb' ? 'main' : ''}`, 'data-format': format.id, title: format.about, onclick: () => void act()},
       icon('download'), h('span', {class: 'download-name', text: format.label}), h('span', {class: 'download-about', text: format.about}), state);
     const act = async (): Promise<void> => {
       if (row.getAttribute('aria-busy') === 'true') return;

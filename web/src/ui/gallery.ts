@@ -30,6 +30,11 @@ export function isAsset(job: Job, all: ReadonlyMap<string, Job>): boolean {
   return parent === undefined || !sameFinish(job.options, parent.options);
 }
 
+function neighbour(card: HTMLElement): string {
+  const next = card.nextElementSibling ?? card.previousElementSibling;
+  return next instanceof HTMLElement ? next.dataset['job'] ?? '' : '';
+}
+
 /** The assets so far, newest first. */
 export class Gallery {
   readonly element: HTMLElement;
@@ -49,6 +54,7 @@ export class Gallery {
     for (const [id, card] of this.cards) {
       if (jobs.some((job) => job.id === id)) continue;
       if (card.url) URL.revokeObjectURL(card.url);
+      if (card.element.contains(document.activeElement)) this.cards.get(neighbour(card.element))?.open.focus();
       card.element.remove();
       this.cards.delete(id);
     }
@@ -81,7 +87,7 @@ export class Gallery {
     if (key !== card.key) {
       card.key = key;
       card.element.dataset['state'] = job.state;
-      card.caption.replaceChildren(h('span', {class: 'card-name', text: job.name}), h('span', {class: 'card-when', text: when}));
+      card.caption.replaceChildren(h('span', {class: 'card-name', text: job.name, title: job.name}), h('span', {class: 'card-when', text: when}));
     }
     const picture = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role}) => role === 'input');
     if (picture && picture.url !== card.thumbnail) {

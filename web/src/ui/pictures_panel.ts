@@ -1,60 +1,48 @@
-import {explain, isAbort} from '../api/errors.js';
 import type {Client} from '../api/client.js';
 import type {Background, Example} from '../api/types.js';
-import {button, h, icon, segmented} from '../core/dom.js';
+import {button, h, icon} from '../core/dom.js';
 import {bytes, capitalised, stem} from '../core/format.js';
 import type {Notifier} from './notify.js';
+import {PictureTile} from './picture_tile.js';
 
-interface Picture {
-  file: File;
-  tile: HTMLElement;
-  original: string;
-  cutout: string | null;
-  abort: AbortController;
-  failed: boolean;
-  ready: boolean;
-}
-
+const FIRST = 'Drop, paste or choose a picture';
+const ANOTHER = 'Add another view of the object';
 const KINDS = 'image/png,image/jpeg,image/webp,.safetensors';
 
 /** What an asset is made from: pictures with their cut-outs, or a saved latent. */
 export class PicturesPanel {
   readonly element: HTMLElement;
-  background: Background = 'automatic';
-  private readonly pictures: Picture[] = [];
+  private readonly tiles: PictureTile[] = [];
+  private background: Background = 'automatic';  // the last choice, which the next picture begins with
   private latentFile: File | null = null;
   private readonly list = h('ul', {class: 'pictures', 'aria-label': 'Chosen pictures'});
   private readonly drop: HTMLElement;
+  private readonly dropTitle = h('span', {class: 'drop-title', text: FIRST});
   private readonly input = h('input', {type: 'file', accept: KINDS, multiple: true, class: 'hidden', id: 'picture-files'});
-  private readonly backgrounds;
+  private readonly examplesTitle = h('p', {class: 'label', text: 'Or try one of these'});
   private readonly examples = h('div', {class: 'examples', role: 'group', 'aria-label': 'Examples'});
   private maxImages = 8;
   private maxBytes = Infinity;
 
   constructor(private readonly client: Client, private readonly notify: Notifier, private readonly onchange: () => void) {
-    this.backgrounds = segmented<Background>('Background', [
-      {value: 'automatic', label: 'Automatic', title: 'The alpha channel if there is one, else a plain background is removed'},
-      {value: 'alpha', label: 'Alpha', title: 'The alpha channel; a picture without one is refused'},
-      {value: 'none', label: 'None', title: 'The picture as it is'},
-    ], 'automatic', (value) => {
-      this.background = value;
-      for (const picture of this.pictures) void this.cut(picture);
-    });
     this.input.addEventListener('change', () => {
       this.add([...(this.input.files ?? [])]);
       this.input.value = '';
     });
-    this.drop = h('label', {class: 'drop', for: this.input.id}, icon('picture'),
-      h('span', {class: 'drop-title', text: 'Drop, paste or choose a picture'}),
+    this.drop = h('label', {class: 'drop', for: this.input.id}, icon('picture'), this.dropTitle,
       h('span', {class: 'hint', text: 'PNG, JPEG or WebP. Several pictures are views of one object.'}));
-    this.element = h('div', {class: 'stack'}, h('h2', {text: 'Picture'}), this.input, this.drop, this.list, this.backgrounds.element,
-      h('p', {class: 'label', text: 'Or try one of these'}), this.examples);
-    this.backgrounds.element.hidden = true;
+    this.element = h('div', {class: 'stack'}, h('h2', {text: 'Picture'}), this.input, this.drop, this.list,
+      this.examplesTitle, this.examples);
     this.listen();
   }
 
   get files(): readonly File[] {
-    return this.pictures.map((picture) => picture.file);
+    return this.tiles.map(({file}) => file);
+  }
+
+  /** One for each of the files. */
+  get backgrounds(): readonly Background[] {
+    return this.tiles.map(({background}) => background);
   }
 
   get latent(): File | null {
@@ -62,13 +50,13 @@ export class PicturesPanel {
   }
 
   get name(): string {
-    const first = this.latentFile ?? this.pictures[0]?.file;
+    const first = this.latentFile ?? this.tiles[0]?.file;
     return first ? stem(first.name) : 'asset';
   }
 
   /** Something is there, and none of it was refused. */
   get usable(): boolean {
-    return this.latentFile !== null || (this.pictures.length > 0 && this.pictures.every((picture) => !picture.failed && picture.ready));
+    return this.latentFile !== null || (this.tiles.length > 0 && this.tiles.every(({state}) => state === 'ready'));
   }
 
   setLimits(maxImages: number, maxBytes: number): void {
@@ -82,40 +70,47 @@ export class PicturesPanel {
     }, h('img', {src: `/examples/${encodeURIComponent(file)}`, alt: '', loading: 'lazy', width: 64, height: 64}))));
   }
 
-  /** These pictures instead of what is there. */
-  replace(files: readonly File[], background: Background): void {
+  /** These pictures instead of what is there, each with its background. */
+  replace(files: readonly File[], backgrounds: readonly Background[]): void {
     this.clear();
-    this.background = background;
-    this.backgrounds.set(background);
-    this.add(files);
+    files.forEach((file, i) => {
+      this.background = backgrounds[i] ?? this.background;
+      this.add([file]);
+    });
   }
 
   private clear(): void {
     this.latentFile = null;
-    for (const picture of this.pictures.splice(0)) release(picture);
+    this.background = 'automatic';
+    for (const tile of this.tiles.splice(0)) tile.release();
     this.list.replaceChildren();
   }
 
   private async useExample(name: string): Promise<void> {
     try {
       const picture = await this.client.file(`/examples/${encodeURIComponent(name)}`);
-      this.replace([new File([picture], name.replace(/^\d+-/, ''), {type: 'image/png'})], this.background);
+      this.replace([new File([picture], name.replace(/^\d+-/, ''), {type: 'image/png'})], []);
     } catch (error) {
       this.notify.error('The example could not be loaded', error);
     }
   }
 
   add(files: readonly File[]): void {
+    const leftOut: string[] = [];
     for (const file of files) {
       if (file.size > this.maxBytes) {
         this.notify.warn(`${file.name} is too large: ${bytes(file.size)}.`, `The server takes at most ${bytes(this.maxBytes)}.`);
       } else if (/\.safetensors$/i.test(file.name)) {
         this.addLatent(file);
-      } else if (this.pictures.length >= this.maxImages) {
-        this.notify.warn(`${file.name} was left out.`, `An asset is made from at most ${this.maxImages} pictures; remove one first.`);
+      } else if (this.tiles.length >= this.maxImages) {
+        leftOut.push(file.name);
       } else {
         this.addPicture(file);
       }
+    }
+    if (leftOut.length > 0) {
+      this.notify.warn(leftOut.length === 1 ? `${leftOut[0] ?? ''} was left out.` : `${leftOut.length} pictures were left out.`,
+        `An asset is made from at most ${this.maxImages} pictures; remove one first.`);
     }
     this.changed();
   }
@@ -123,74 +118,39 @@ export class PicturesPanel {
   private addLatent(file: File): void {
     this.clear();
     this.latentFile = file;
-    this.list.append(h('li', {class: 'picture latent'}, h('span', {class: 'latent-mark', text: 'latent'}),
-      h('span', {class: 'picture-name', text: file.name}), this.removeButton(file.name, () => {
-        this.clear();
-        this.changed();
-      })));
+    const remove = button({label: `Remove ${file.name}`, icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => {
+      this.clear();
+      this.changed();
+      this.input.focus();
+    }});
+    this.list.append(h('li', {class: 'picture latent'}, h('span', {class: 'latent-mark', text: 'latent'}), h('span', {class: 'picture-name', text: file.name}), remove));
   }
 
   private addPicture(file: File): void {
     if (this.latentFile) this.clear();
-    const picture: Picture = {file, tile: h('li', {class: 'picture'}), original: URL.createObjectURL(file), cutout: null,
-      abort: new AbortController(), failed: false, ready: false};
-    this.pictures.push(picture);
-    this.list.append(picture.tile);
-    void this.cut(picture);
+    const tile = new PictureTile(file, this.background, this.client, {
+      changed: () => this.onchange(),
+      chosen: (background) => {
+        this.background = background;
+      },
+      remove: (one) => this.remove(one),
+    });
+    this.tiles.push(tile);
+    this.list.append(tile.element);
   }
 
-  private removeButton(name: string, onclick: () => void): HTMLElement {
-    return button({label: `Remove ${name}`, icon: 'close', iconOnly: true, class: 'button quiet small remove', onclick});
-  }
-
-  private drawTile(picture: Picture, notes: readonly string[], problem: {message: string; hint: string} | null): void {
-    const {file} = picture;
-    const busy = !picture.ready && !picture.failed;
-    picture.tile.classList.toggle('failed', picture.failed);
-    picture.tile.setAttribute('aria-busy', String(busy));
-    const frame = h('div', {class: 'frames'},
-      h('figure', {}, h('img', {src: picture.original, alt: `Input: ${file.name}`, onerror: (event: Event) => (event.target as HTMLElement).replaceWith(icon('warning'))}), h('figcaption', {text: 'Input'})),
-      h('figure', {class: 'checked'}, picture.cutout ? h('img', {src: picture.cutout, alt: `Cut-out of ${file.name}`}) : h('span', {class: busy ? 'spinner' : 'empty'}),
-        h('figcaption', {text: 'Cut-out'})));
-    picture.tile.replaceChildren(frame,
-      h('div', {class: 'picture-foot'}, h('span', {class: 'picture-name', text: file.name}), this.removeButton(file.name, () => this.remove(picture))),
-      ...(problem ? [h('div', {class: 'problem', role: 'alert'}, h('strong', {text: problem.message}), problem.hint ? h('p', {text: problem.hint}) : null)] : []),
-      ...notes.map((note) => h('p', {class: 'hint note', text: capitalised(note)})));
-  }
-
-  private async cut(picture: Picture): Promise<void> {
-    picture.abort.abort();
-    const abort = picture.abort = new AbortController();
-    picture.ready = picture.failed = false;
-    this.drawTile(picture, [], null);
-    this.changed();
-    try {
-      const {picture: cutout, notices} = await this.client.preprocess(picture.file, this.background, abort.signal);
-      if (abort.signal.aborted) return;
-      if (picture.cutout) URL.revokeObjectURL(picture.cutout);
-      picture.cutout = URL.createObjectURL(cutout);
-      picture.ready = true;
-      this.drawTile(picture, notices, null);
-    } catch (error) {
-      if (isAbort(error) || abort.signal.aborted) return;
-      if (picture.cutout) URL.revokeObjectURL(picture.cutout);
-      picture.cutout = null;
-      picture.failed = true;
-      this.drawTile(picture, [], explain(error));
-    }
-    this.changed();
-  }
-
-  private remove(picture: Picture): void {
-    release(picture);
-    this.pictures.splice(this.pictures.indexOf(picture), 1);
+  private remove(tile: PictureTile): void {
+    tile.release();
+    this.tiles.splice(this.tiles.indexOf(tile), 1);
     this.changed();
     this.input.focus();
   }
 
   private changed(): void {
-    this.backgrounds.element.hidden = this.pictures.length === 0;
-    this.drop.classList.toggle('compact', this.pictures.length > 0 || this.latentFile !== null);
+    this.drop.classList.toggle('compact', this.tiles.length > 0 || this.latentFile !== null);
+    this.dropTitle.textContent = this.tiles.length > 0 ? ANOTHER : FIRST;
+    this.list.classList.toggle('many', this.tiles.length > 1);
+    this.examplesTitle.textContent = this.drop.classList.contains('compact') ? 'Or another example' : 'Or try one of these';
     this.onchange();
   }
 
@@ -219,11 +179,4 @@ export class PicturesPanel {
       this.add(files);
     });
   }
-}
-
-function release(picture: Picture): void {
-  picture.abort.abort();
-  URL.revokeObjectURL(picture.original);
-  if (picture.cutout) URL.revokeObjectURL(picture.cutout);
-  picture.tile.remove();
 }

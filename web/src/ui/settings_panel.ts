@@ -65,7 +65,7 @@ export class SettingsPanel {
     this.multiImage.element.hidden = count < 2;
   }
 
-  get(background: Settings['background']): Settings {
+  get(): Settings {
     return {
       preset: this.preset,
       randomise: this.randomise.get(),
@@ -73,7 +73,6 @@ export class SettingsPanel {
       structure: {steps: this.structureSteps.get(), guidance: this.structureGuidance.get()},
       latent: {steps: this.latentSteps.get(), guidance: this.latentGuidance.get()},
       multiImage: this.multiImage.get(),
-      background,
       ...this.finish.get(),
     };
   }

@@ -1,5 +1,5 @@
 import type {Job, JobFile} from '../api/types.js';
-import {button, h, ObjectUrls, saveBlob} from '../core/dom.js';
+import {button, h, ObjectUrls, prefersStillness, saveBlob} from '../core/dom.js';
 import {bytes, fileName} from '../core/format.js';
 import type {Backstage} from './backstage.js';
 import {numberField, selectField} from './fields.js';
@@ -78,7 +78,7 @@ export class Turntable {
   private async present(file: JobFile): Promise<void> {
     const url = this.urls.of(await this.backstage.client.file(file.url));
     const moving = file.format === 'mp4' ?
-      h('video', {src: url, controls: true, loop: true, autoplay: true, muted: true, playsinline: true, 'aria-label': 'The turntable video'}) :
+      h('video', {src: url, controls: true, loop: true, autoplay: !prefersStillness(), muted: true, playsinline: true, 'aria-label': 'The turntable video'}) :
       h('img', {src: url, alt: 'The turntable video'});
     this.result.replaceChildren(moving, button({label: `Download (${bytes(file.bytes)})`, icon: 'download', class: 'button', onclick: () => void this.save(file)}));
   }

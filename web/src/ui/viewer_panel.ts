@@ -1,9 +1,10 @@
 import type {Client} from '../api/client.js';
 import {isAbort} from '../api/errors.js';
 import type {Job, JobFile} from '../api/types.js';
-import {button, h, icon, ObjectUrls, saveBlob, segmented} from '../core/dom.js';
+import {button, h, icon, saveBlob, segmented} from '../core/dom.js';
 import {fileName, metres} from '../core/format.js';
 import type {View, Viewer} from '../viewer/viewer.js';
+import {InputPictures} from './input_pictures.js';
 import type {Notifier} from './notify.js';
 
 const VIEW_CHOICES = [
@@ -28,7 +29,7 @@ const NOT_YET: Record<View, string> = {
 export interface Shown {
   splats: JobFile | null;
   mesh: JobFile | null;
-  picture: JobFile | null;
+  pictures: readonly JobFile[];
 }
 
 export function shownOf(job: Job, parent: Job | null): Shown {
@@ -39,7 +40,7 @@ export function shownOf(job: Job, parent: Job | null): Shown {
   return {
     splats: find('splats') ?? find('result', 'ply'),
     mesh: find('result', 'glb') ?? find('mesh', 'glb'),
-    picture: find('input'),
+    pictures: [job, parent].map((one) => one?.files.filter(({role, format}) => role === 'input' && format !== 'safetensors') ?? []).find(({length}) => length > 0) ?? [],
   };
 }
 
@@ -54,14 +55,13 @@ export class ViewerPanel {
   private readonly views;
   private readonly bar: HTMLElement;
   private readonly tools: HTMLElement;
-  private readonly picture = h('figure', {class: 'input-picture', hidden: true});
+  private readonly inputs;
   private readonly split = h('div', {class: 'split'});
   private readonly compare: HTMLButtonElement;
-  private readonly urls = new ObjectUrls();
   private viewer: Viewer | null = null;
   private opening: Promise<Viewer | null> | null = null;
   private chosen: View | null = null;
-  private loaded = {splats: '', mesh: '', picture: ''};
+  private loaded = {splats: '', mesh: ''};
   private generation = 0;
   private abort = new AbortController();
   private name = 'asset';
@@ -81,7 +81,8 @@ export class ViewerPanel {
       button({label: 'Full screen', icon: 'full', iconOnly: true, class: 'button quiet', onclick: () => void this.fullScreen()}));
     this.canvasPlace.addEventListener('keydown', (event) => this.key(event));
     this.canvasPlace.append(this.message, this.scale, this.busy);
-    this.split.append(this.picture, this.canvasPlace, this.tools);
+    this.inputs = new InputPictures(client, () => this.toggleCompare());
+    this.split.append(this.inputs.element, this.canvasPlace, this.tools);
     this.element = h('div', {class: 'viewer'}, this.split, this.bar);
     this.empty();
   }
@@ -104,12 +105,10 @@ export class ViewerPanel {
     ++this.generation;
     this.abort.abort();
     this.abort = new AbortController();
-    this.loaded = {splats: '', mesh: '', picture: ''};
+    this.loaded = {splats: '', mesh: ''};
     this.chosen = null;
     this.viewer?.clear();
-    this.picture.hidden = true;
-    this.picture.replaceChildren();
-    this.urls.clear();
+    this.inputs.clear();
     this.message.hidden = true;
     this.refresh();
   }
@@ -137,8 +136,8 @@ export class ViewerPanel {
   /** Loads what is new of a job's files. */
   async show(files: Shown, name: string): Promise<void> {
     this.name = name;
+    this.inputs.show(files.pictures);
     await Promise.all([
-      this.load('picture', files.picture, async (blob) => this.showPicture(blob)),
       this.load('splats', files.splats, async (blob, current) => (await this.openOrSay())?.setSplats(blob, current)),
       this.load('mesh', files.mesh, async (blob, current) => (await this.openOrSay())?.setMesh(blob, current)),
     ]);
@@ -149,7 +148,7 @@ export class ViewerPanel {
     this.loaded[what] = file.url;
     const generation = this.generation;
     const current = (): boolean => generation === this.generation && this.loaded[what] === file.url;
-    this.busy.hidden = what === 'picture';
+    this.busy.hidden = false;
     try {
       const blob = await this.client.file(file.url, this.abort.signal);
       if (!current()) return;
@@ -162,14 +161,6 @@ export class ViewerPanel {
     } finally {
       if (generation === this.generation) this.busy.hidden = true;
     }
-  }
-
-  private showPicture(blob: Blob): void {
-    this.urls.clear();
-    const open = h('button', {type: 'button', class: 'checked', 'aria-label': 'Input picture: side by side or small', onclick: () => this.toggleCompare()},
-      h('img', {src: this.urls.of(blob), alt: 'Input picture'}));
-    this.picture.replaceChildren(open, h('figcaption', {text: 'Input'}));
-    this.picture.hidden = false;
   }
 
   /** The viewer, made when first needed; null where there is no WebGL. */
@@ -202,7 +193,6 @@ export class ViewerPanel {
   private noWebGl(): void {
     this.say('warning', 'This browser shows no 3D here',
       'WebGL 2 is missing or switched off. Generating and downloading work all the same; to look at assets, allow hardware acceleration or use another browser.');
-    this.bar.hidden = true;
   }
 
   private choose(view: View): void {
@@ -222,7 +212,7 @@ export class ViewerPanel {
     this.canvasPlace.dataset['view'] = available.size > 0 ? wanted : '';
     this.canvasPlace.dataset['views'] = [...available].join(' ');
     this.scale.textContent = available.size > 0 && this.measured && this.viewer ? `Grid ${metres(this.viewer.cell)}` : '';
-    this.tools.hidden = available.size === 0;
+    this.tools.hidden = this.bar.hidden = available.size === 0;
   }
 
   private toggleMeasure(): void {

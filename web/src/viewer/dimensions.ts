@@ -5,6 +5,12 @@ import type {Theme} from './theme.js';
 
 const NAMES = ['width', 'height', 'depth'] as const;
 
+/** The middle of a label that stays in the picture. */
+function inside(left: number, width: number): string {
+  const half = 32;
+  return Math.min(Math.max(left, half), Math.max(width - half, half)).toFixed(1);
+}
+
 /** Width, height and depth along the edges of the box that face the camera; the numbers are elements over the canvas. */
 export class Dimensions {
   readonly lines = new LineSegments(new BufferGeometry(), new LineBasicMaterial({transparent: true, opacity: 0.85}));
@@ -59,7 +65,7 @@ export class Dimensions {
       const left = (middle.x + 1) / 2 * width;
       const top = (1 - middle.y) / 2 * height;
       label.hidden = middle.z > 1 || left < 0 || left > width || top < 0 || top > height;
-      label.style.transform = `translate(-50%, -50%) translate(${left.toFixed(1)}px, ${top.toFixed(1)}px)`;
+      label.style.transform = `translate(-50%, -50%) translate(${inside(left, width)}px, ${top.toFixed(1)}px)`;
     });
     positions.needsUpdate = true;
   }

@@ -1,5 +1,6 @@
 import {AmbientLight, Box3, Clock, DirectionalLight, HemisphereLight, PerspectiveCamera, Scene, SRGBColorSpace, Vector3, WebGLRenderer} from 'three';
 import {OrbitControls} from 'three/addons/controls/OrbitControls.js';
+import {prefersStillness} from '../core/dom.js';
 import {Dimensions} from './dimensions.js';
 import {Grid} from './grid.js';
 import {MESH_VIEWS, MeshModel, type MeshView} from './mesh_model.js';
@@ -13,6 +14,26 @@ export const VIEWS: readonly View[] = ['splats', ...MESH_VIEWS];
 const FIELD_OF_VIEW = 35;
 const AZIMUTH = 30;
 const ELEVATION = 18;
+const MARGIN = {aside: 1.3, above: 1.17};  // around the object, as shares of it
+
+/** How far from the middle of a box, in that direction, a camera sees its corners, with room for what is written beside them. */
+function distanceFor(box: Box3, direction: Vector3, aspect: number): number {
+  const tangent = Math.tan((FIELD_OF_VIEW / 2) * Math.PI / 180);
+  const right = new Vector3(0, 1, 0).cross(direction).normalize();
+  const up = direction.clone().cross(right);
+  const centre = box.getCenter(new Vector3());
+  let distance = 0;
+  for (const x of [box.min.x, box.max.x]) {
+    for (const y of [box.min.y, box.max.y]) {
+      for (const z of [box.min.z, box.max.z]) {
+        const corner = new Vector3(x, y, z).sub(centre);
+        const aside = Math.max(MARGIN.above * Math.abs(corner.dot(up)), MARGIN.aside * Math.abs(corner.dot(right)) / aspect);
+        distance = Math.max(distance, corner.dot(direction) + aside / tangent);
+      }
+    }
+  }
+  return distance;
+}
 
 /** The scene of one asset, as long as the page lives. Draws when something changed, not otherwise. */
 export class Viewer {
@@ -35,6 +56,7 @@ export class Viewer {
   private measured = true;
   private waiting = 0;
   private framed = false;
+  private moved = false;  // by the user, since it was framed
 
   /** Throws where there is no WebGL. `onLost` is called when the card takes the context away, and when it is back. */
   constructor(private readonly parent: HTMLElement, private readonly onLost: (lost: boolean) => void) {
@@ -46,9 +68,12 @@ export class Viewer {
     this.theme = themeOf(parent);
     this.dimensions = new Dimensions(parent);
     this.controls = new OrbitControls(this.camera, this.canvas);
-    this.controls.enableDamping = true;
+    this.controls.enableDamping = !prefersStillness();
     this.controls.dampingFactor = 0.12;
     this.controls.addEventListener('change', this.invalidate);
+    this.controls.addEventListener('start', () => {
+      this.moved = true;
+    });
     this.scene.add(new HemisphereLight(0xffffff, 0x6f6a62, 1.2), new AmbientLight(0xffffff, 0.35), this.lamp, this.lamp.target);
     this.scene.add(this.grid.lines, this.dimensions.lines, this.shadow.plane);
     this.canvas.addEventListener('webglcontextlost', this.lost);
@@ -104,6 +129,7 @@ export class Viewer {
     this.renderer.setSize(width, height, true);
     this.camera.aspect = width / height;
     this.camera.updateProjectionMatrix();
+    if (this.framed && !this.moved) this.frame();
     this.invalidate();
   }
 
@@ -196,13 +222,12 @@ export class Viewer {
     const box = this.box();
     if (!box || box.isEmpty()) return;
     this.framed = true;
+    this.moved = false;
     const centre = box.getCenter(new Vector3());
     const radius = Math.max(box.getSize(new Vector3()).length() / 2, 1e-3);
-    const half = (FIELD_OF_VIEW / 2) * Math.PI / 180;
-    const narrow = Math.min(half, Math.atan(Math.tan(half) * this.camera.aspect));
-    const distance = (this.camera.aspect < 1.2 ? 1.16 : 1.06) * radius / Math.sin(narrow);
     const [azimuth, elevation] = [AZIMUTH * Math.PI / 180, ELEVATION * Math.PI / 180];
     const direction = new Vector3(Math.sin(azimuth) * Math.cos(elevation), Math.sin(elevation), Math.cos(azimuth) * Math.cos(elevation));
+    const distance = Math.max(distanceFor(box, direction, this.camera.aspect), radius);
     this.controls.target.copy(centre);
     this.camera.position.copy(centre).addScaledVector(direction, distance);
     this.camera.near = distance / 100;
@@ -227,6 +252,7 @@ export class Viewer {
 
   /** Turns by angles in radians around the object, and comes nearer by a factor. */
   orbit(right: number, up: number, nearer: number): void {
+    this.moved = true;
     const offset = this.camera.position.clone().sub(this.controls.target);
     const distance = Math.min(Math.max(offset.length() / nearer, this.controls.minDistance), this.controls.maxDistance);
     const polar = Math.min(Math.max(Math.acos(offset.y / offset.length()) - up, 0.02), Math.PI - 0.02);

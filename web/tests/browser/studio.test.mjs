@@ -19,17 +19,35 @@ after(async () => {
   await server?.stop();
 });
 
+/** Width of a picture in the page, and the alpha of its first pixel. */
+const cornerOf = (page, picture) => page.locator(picture).first().evaluate((image) => {
+  const canvas = document.createElement('canvas');
+  const pen = canvas.getContext('2d');
+  pen.drawImage(image, 0, 0);
+  return [image.naturalWidth, pen.getImageData(0, 0, 1, 1).data[3]];
+});
+
 test('from a dropped picture to a valid GLB', async () => {
   const page = await open(browser, server);
   await shot(page, '01-empty');
   assert.ok(await page.getByRole('button', {name: 'Generate'}).isDisabled(), 'nothing to generate from yet');
   await drop(page, fileOf(example('02-chair.png'), 'my chair.png'));
   await cutoutReady(page);
+  assert.deepEqual(await cornerOf(page, '.picture .checked img'), [518, 0], 'the surroundings are cut away');
   await page.getByRole('radio', {name: 'None'}).check();
   await cutoutReady(page);
+  assert.deepEqual(await cornerOf(page, '.picture .checked img'), [518, 255], 'nothing is cut away');
   await page.getByRole('radio', {name: 'Alpha'}).check();
+  assert.equal(await page.evaluate(() => document.activeElement.value), 'alpha', 'the focus stays while the cut-out is made again');
   await cutoutReady(page);
   await shot(page, '02-picture');
+  await page.locator('.frames').focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').getByAltText('Cut-out', {exact: false}).waitFor();
+  await shot(page, '02-picture-closer');
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({state: 'detached'});
+  assert.ok(await page.evaluate(() => document.activeElement.matches('.frames')), 'the focus is where it was');
 
   await page.getByLabel('Randomise').uncheck();
   await page.getByLabel('Seed', {exact: true}).fill('1');
@@ -41,6 +59,7 @@ test('from a dropped picture to a valid GLB', async () => {
   await generate(page);
 
   await page.locator('.progress-panel .current').waitFor();
+  await page.waitForFunction(() => /percent/.test(document.querySelector('[aria-live="polite"][role="status"]').textContent));
   await viewsHave(page, 'splats');
   await page.waitForTimeout(1200);  // they are sorted beside the page
   await shot(page, '03-splats');
@@ -106,6 +125,21 @@ test('every view shows the asset in its own way, and nothing is drawn while noth
   await page.context().close();
 });
 
+/** An MP4 is made, runs in the page, and is what is saved. */
+async function plays(page, video) {
+  await video.getByLabel('Format').selectOption('mp4');
+  await video.getByRole('button', {name: 'Make the video'}).click();
+  await video.locator('video').waitFor({timeout: PATIENCE});
+  await page.waitForFunction(() => {
+    const {readyState, currentTime, videoWidth, paused} = document.querySelector('.turntable-result video');
+    return readyState >= 2 && currentTime > 0 && videoWidth === 256 && !paused;
+  });
+  await shot(page, '08-video');
+  const file = await save(page, () => video.getByRole('button', {name: /^Download/}).click());
+  assert.match(file.name, /-turntable\.mp4$/);
+  assert.equal(file.bytes.subarray(4, 8).toString(), 'ftyp');
+}
+
 test('a turntable video, and the asset made again with other settings', async () => {
   const page = await open(browser, server, {hash: `#job=${seed.id}`});
   await finished(page);
@@ -117,6 +151,7 @@ test('a turntable video, and the asset made again with other settings', async ()
   await video.getByRole('button', {name: /^Download/}).waitFor({timeout: PATIENCE});
   const file = await save(page, () => video.getByRole('button', {name: /^Download/}).click());
   assert.equal(file.bytes.subarray(0, 4).toString() + file.bytes.subarray(8, 12).toString(), 'RIFFWEBP');
+  if ((await server.json('/v1/models')).video_formats.includes('mp4')) await plays(page, video);
 
   const again = await openGroup(page, 'Make again');
   await again.getByRole('radio', {name: 'Budget'}).check();
@@ -133,10 +168,11 @@ test('a turntable video, and the asset made again with other settings', async ()
   await viewsHave(page, 'splats');  // of the job that it was made from
   await page.locator(`.card[data-job="${id}"]`).waitFor();
 
-  page.locator(`.card[data-job="${id}"]`).hover();
+  await page.locator(`.card[data-job="${id}"]`).hover();
   await page.locator(`.card[data-job="${id}"]`).getByRole('button', {name: /^Delete/}).click();
   await shot(page, '08-delete');
   await page.getByRole('dialog').getByRole('button', {name: 'Keep'}).click();
+  assert.equal(await page.evaluate(() => document.activeElement.closest('.card')?.dataset.job), id, 'the focus is where it was');
   assert.equal(await page.locator(`.card[data-job="${id}"]`).count(), 1, 'it was kept');
   await page.locator('.details').getByRole('button', {name: 'Delete'}).click();
   await page.getByRole('dialog').getByRole('button', {name: 'Delete'}).click();
@@ -173,6 +209,9 @@ test('a reload in mid-job finds the job again', async () => {
   const page = await open(browser, server);
   await page.locator('#picture-files').setInputFiles([example('03-car.png'), example('03-car.png')]);
   await cutoutReady(page);
+  await page.locator('.picture').nth(1).getByRole('radio', {name: 'None'}).check();
+  await page.locator('.picture[aria-busy="true"]').waitFor({state: 'detached'});
+  await shot(page, '09-several');
   await page.getByLabel('Several pictures', {exact: true}).selectOption('multidiffusion');
   await setSteps(page, 12);
   await setFinish(page, false);
@@ -185,7 +224,13 @@ test('a reload in mid-job finds the job again', async () => {
   await page.reload();
   await page.locator('.progress-panel .percent').waitFor();
   await finished(page);
-  assert.equal((await server.json(`/v1/jobs/${new URL(address).hash.slice(5)}`)).options.multi_image, 'multidiffusion');
+  const {options} = await server.json(`/v1/jobs/${new URL(address).hash.slice(5)}`);
+  assert.equal(options.multi_image, 'multidiffusion');
+  assert.deepEqual(options.background, ['automatic', 'none']);
+  await page.getByRole('button', {name: 'Next picture'}).click();
+  await page.locator('.input-picture figcaption', {hasText: '2 of 2'}).waitFor();
+  await page.locator('.details').getByRole('button', {name: 'Use picture and settings'}).click();
+  await page.locator('.picture').nth(1).getByRole('radio', {name: 'None', checked: true}).waitFor();
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
@@ -259,7 +304,7 @@ test('the whole way with the keyboard', async () => {
   await page.context().close();
 });
 
-test('everything has a name, and text stands out from its ground, in light and in dark', async () => {
+test('everything has a name, and text, controls and focus stand out from their ground, in light and in dark', async () => {
   for (const colorScheme of ['light', 'dark']) {
     const page = await open(browser, server, {hash: `#job=${seed.id}`, colorScheme});
     await viewsHave(page, 'checker');
@@ -280,13 +325,31 @@ test('everything has a name, and text stands out from its ground, in light and i
         }
         return [255, 255, 255];
       };
+      const ratio = (one, other) => {
+        const [a, b] = [light(parse(one)), light(other)];
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      };
+      const seen = (element) => !element.closest('.disabled, :disabled, [hidden], .viewer-message, .hidden') && element.checkVisibility();
       const found = [];
       for (const element of document.querySelectorAll('#studio *')) {
         const words = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim() !== '');
-        if (!words || element.closest('.disabled, :disabled, [hidden], .viewer-message, .hidden') || !element.checkVisibility()) continue;
-        const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
-        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (ratio < 4.5) found.push(`${element.className || element.tagName}: ${element.textContent.slice(0, 30)} ${ratio.toFixed(2)}`);
+        if (!words || !seen(element)) continue;
+        const contrast = ratio(getComputedStyle(element).color, ground(element));
+        if (contrast < 4.5) found.push(`${element.className || element.tagName}: ${element.textContent.slice(0, 30)} ${contrast.toFixed(2)}`);
+      }
+      // What is no text: a control by its border or its filling, an icon by its lines, the focus by its ring.
+      for (const element of document.querySelectorAll('#studio :is(.button:not(.quiet), .download, .drop, .segments, .chip span, select, input[type="number"], .icon)')) {
+        if (!seen(element)) continue;
+        const {color, borderTopColor, backgroundColor} = getComputedStyle(element);
+        const around = ground(element.parentElement);
+        const marks = element.matches('.icon') ? [color] : [borderTopColor, backgroundColor].filter((colour) => parse(colour)[3] !== 0);
+        const contrast = Math.max(...marks.map((colour) => ratio(colour, around)));
+        if (contrast < 3) found.push(`${element.getAttribute('class') ?? element.tagName} in ${element.parentElement.className} ${contrast.toFixed(2)}`);
+      }
+      document.querySelector('.brand').focus();
+      for (const place of ['.bar', '.make', '.segments', '.viewer-bar']) {
+        const contrast = ratio(getComputedStyle(document.querySelector('.brand')).outlineColor, ground(document.querySelector(place)));
+        if (contrast < 3) found.push(`the focus in ${place} ${contrast.toFixed(2)}`);
       }
       return found;
     });
@@ -316,6 +379,55 @@ test('on a phone', async () => {
   await page.locator('.canvas-place[data-view="clay"]').waitFor();
   await page.locator('.details').scrollIntoViewIfNeeded();
   await shot(page, '15-phone-details');
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('fingers turn, pinch and move the object, and scroll the page elsewhere', async () => {
+  const page = await open(browser, server, {hash: `#job=${seed.id}`, viewport: {width: 390, height: 844}, isMobile: true, hasTouch: true});
+  await viewsHave(page, 'checker');
+  await page.locator('.viewer').evaluate((viewer) => viewer.scrollIntoView({block: 'start'}));
+  await picture(page);
+  const cdp = await page.context().newCDPSession(page);
+  const send = (type, points) => cdp.send('Input.dispatchTouchEvent', {type, touchPoints: points.map(([x, y], id) => ({x, y, id}))});
+  /** Fingers go from where they are to where they shall be. */
+  const fingers = async (from, to) => {
+    await send('touchStart', from);
+    for (let i = 1; i <= 8; ++i) await send('touchMove', from.map((a, f) => a.map((v, axis) => v + (to[f][axis] - v) * i / 8)));
+    await send('touchEnd', []);
+    await picture(page);
+  };
+  /** The labels of width and depth: how far apart, where their middle is, and how one lies to the other. */
+  const labels = async () => {
+    const [a, b] = await Promise.all(['width', 'depth'].map((axis) => page.locator(`.dimension[data-axis="${axis}"]`).boundingBox()));
+    return {apart: Math.hypot(a.x - b.x, a.y - b.y), x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, slope: Math.atan2(b.y - a.y, b.x - a.x)};
+  };
+  const {x, y, width, height} = await page.locator('.canvas-place').boundingBox();
+  const [cx, cy] = [x + width / 2, y + height / 2];
+  const scrolled = () => page.evaluate(() => scrollY);
+  const top = await scrolled();
+
+  const before = await labels();
+  await fingers([[cx - 60, cy], [cx + 60, cy]], [[cx - 35, cy], [cx + 35, cy]]);
+  const pinched = await labels();
+  assert.ok(pinched.apart < before.apart * 0.85, `a pinch makes it smaller: ${before.apart} to ${pinched.apart}`);
+  await fingers([[cx - 40, cy], [cx + 40, cy]], [[cx - 40, cy - 60], [cx + 40, cy - 60]]);
+  const moved = await labels();
+  assert.ok(moved.y < pinched.y - 30, `two fingers move it: ${pinched.y} to ${moved.y}`);
+  await fingers([[cx, cy]], [[cx + 60, cy]]);
+  assert.ok(Math.abs((await labels()).slope - moved.slope) > 0.05, 'one finger turns it');
+  await fingers([[cx, cy]], [[cx, cy - 80]]);
+  assert.equal(await scrolled(), top, 'the page stays');
+  assert.equal(await page.evaluate(() => visualViewport.scale), 1, 'the page is not enlarged');
+
+  await fingers([[cx, y + height + 200]], [[cx, y + height + 80]]);
+  await page.waitForFunction((before) => scrollY > before, top);  // beside the object a finger scrolls
+  await page.locator('.brand').click();
+  await page.getByRole('heading', {name: 'Drop a picture to begin'}).waitFor();
+  await page.locator('.viewer').evaluate((viewer) => viewer.scrollIntoView({block: 'end'}));
+  const empty = await scrolled();
+  await fingers([[cx, 600]], [[cx, 480]]);
+  await page.waitForFunction((before) => scrollY > before, empty);  // where there is no object, too
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import type {Model} from '../../src/api/types.js';
-import {finishOf, finishOptions, initialSettings, jobOptions, sameFinish, samplersOf, settingsOf} from '../../src/core/options.js';
+import {backgroundsOf, finishOf, finishOptions, initialSettings, jobOptions, sameFinish, samplersOf, settingsOf} from '../../src/core/options.js';
 
 const MODEL: Model = {
   name: 'sprout', pipeline: 'TrellisImageTo3DPipeline', device: 'cpu', precision: 'float32', tier: 'high', loaded: true, untrained: false,
   structure_defaults: {steps: 12, guidance: 2}, latent_defaults: {steps: 8, guidance: 0},
   app_structure: {steps: 12, guidance: 7.5}, app_latent: {steps: 12, guidance: 3},
 };
+
+const ONE = ['automatic'] as const;
+const TWO = ['automatic', 'none'] as const;
 
 test('presets', () => {
   assert.deepEqual(samplersOf('checkpoint', MODEL), {structure: {steps: 12, guidance: 2}, latent: {steps: 8, guidance: 0}});
@@ -16,14 +19,22 @@ test('presets', () => {
 
 test('a random seed is left to the server, a chosen one is sent', () => {
   const settings = initialSettings(MODEL);
-  assert.equal(jobOptions(settings, 'chair', 1).seed, null);
-  assert.equal(jobOptions({...settings, randomise: false, seed: 7}, 'chair', 1).seed, 7);
+  assert.equal(jobOptions(settings, 'chair', ONE).seed, null);
+  assert.equal(jobOptions({...settings, randomise: false, seed: 7}, 'chair', ONE).seed, 7);
 });
 
 test('the algorithm for several pictures is sent with several pictures', () => {
   const settings = initialSettings(MODEL);
-  assert.equal('multi_image' in jobOptions(settings, 'chair', 1), false);
-  assert.equal(jobOptions(settings, 'chair', 2).multi_image, 'stochastic');
+  assert.equal('multi_image' in jobOptions(settings, 'chair', ONE), false);
+  assert.equal(jobOptions(settings, 'chair', TWO).multi_image, 'stochastic');
+});
+
+test('every picture has its background, and a latent has none', () => {
+  const settings = initialSettings(MODEL);
+  assert.deepEqual(backgroundsOf(jobOptions(settings, 'chair', TWO), 2), TWO);
+  assert.equal('background' in jobOptions(settings, 'chair', []), false);
+  assert.deepEqual(backgroundsOf({background: 'alpha'}, 3), ['alpha', 'alpha', 'alpha']);  // one for all, from another client
+  assert.deepEqual(backgroundsOf({}, 1), ['automatic']);
 });
 
 test('a share or a number of faces, never both', () => {
@@ -43,10 +54,10 @@ test('a mesh as decoded has no settings of finishing', () => {
 
 test('settings survive the way to the server and back', () => {
   const settings = {...initialSettings(MODEL), randomise: false, seed: 99, preset: 'app' as const, structure: {steps: 20, guidance: 5}, latent: {steps: 9, guidance: 1},
-    background: 'none' as const, simplify: 0.9, textureSize: 2048, bake: 'fast' as const, formats: ['glb', 'stl'], sizeMm: 55, fillHoles: false};
-  assert.deepEqual(settingsOf(jobOptions(settings, 'chair', 2), MODEL), settings);
+    simplify: 0.9, textureSize: 2048, bake: 'fast' as const, formats: ['glb', 'stl'], sizeMm: 55, fillHoles: false};
+  assert.deepEqual(settingsOf(jobOptions(settings, 'chair', TWO), MODEL), settings);
   const budget = {...settings, reduceBy: 'faces' as const, faces: 1234, simplify: 0.95};
-  assert.deepEqual(settingsOf(jobOptions(budget, 'chair', 2), MODEL), budget);
+  assert.deepEqual(settingsOf(jobOptions(budget, 'chair', TWO), MODEL), budget);
 });
 
 test('steps that the server resolved to nothing are those of the checkpoint', () => {

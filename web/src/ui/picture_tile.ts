@@ -1,0 +1,94 @@
+import type {Client} from '../api/client.js';
+import {explain, isAbort} from '../api/errors.js';
+import type {Background} from '../api/types.js';
+import {button, h, icon, segmented} from '../core/dom.js';
+import {capitalised} from '../core/format.js';
+import {lookCloser} from './dialogs.js';
+
+const BACKGROUNDS = [
+  {value: 'automatic', label: 'Automatic', title: 'The alpha channel if there is one, else a plain background is removed'},
+  {value: 'alpha', label: 'Alpha', title: 'The alpha channel; a picture without one is refused'},
+  {value: 'none', label: 'None', title: 'The picture as it is'},
+] as const;
+
+export interface TileActions {
+  changed(): void;
+  chosen(background: Background): void;
+  remove(tile: PictureTile): void;
+}
+
+/** A chosen picture with its cut-out, which is made again whenever another background is chosen. */
+export class PictureTile {
+  readonly element: HTMLElement;
+  state: 'busy' | 'ready' | 'failed' = 'busy';
+  private readonly original: string;
+  private cutout: string | null = null;
+  private abort = new AbortController();
+  private readonly frames: HTMLButtonElement;
+  private readonly place = h('span', {class: 'frame checked'});
+  private readonly notes = h('div', {class: 'notes'});
+
+  constructor(readonly file: File, public background: Background, private readonly client: Client, private readonly actions: TileActions) {
+    this.original = URL.createObjectURL(file);
+    const input = h('img', {src: this.original, alt: `Input: ${file.name}`});
+    input.addEventListener('error', () => input.replaceWith(icon('warning')));
+    this.frames = h('button', {type: 'button', class: 'frames', title: 'Look closer', 'aria-label': `Look closer at ${file.name} and its cut-out`, onclick: () => this.enlarge()},
+      h('span', {class: 'frame'}, input, h('span', {class: 'frame-name', text: 'Input'})), this.place);
+    const remove = button({label: `Remove ${file.name}`, icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => actions.remove(this)});
+    const choice = segmented<Background>('Background', BACKGROUNDS, background, (value) => {
+      this.background = value;
+      actions.chosen(value);
+      void this.cut();
+    });
+    this.element = h('li', {class: 'picture'}, this.frames,
+      h('div', {class: 'picture-text'}, h('div', {class: 'picture-foot'}, h('span', {class: 'picture-name', text: file.name, title: file.name}), remove), this.notes),
+      choice.element);
+    void this.cut();
+  }
+
+  release(): void {
+    this.abort.abort();
+    URL.revokeObjectURL(this.original);
+    this.setCutout(null);
+    this.element.remove();
+  }
+
+  private async cut(): Promise<void> {
+    this.abort.abort();
+    const abort = this.abort = new AbortController();
+    this.enter('busy');
+    try {
+      const {picture, notices} = await this.client.preprocess(this.file, this.background, abort.signal);
+      if (abort.signal.aborted) return;
+      this.setCutout(picture);
+      const notes = this.background === 'none' ? ['Taken as it is, stretched to a square', ...notices] : notices;
+      this.enter('ready', ...notes.map((note) => h('p', {class: 'hint', text: capitalised(note)})));
+    } catch (error) {
+      if (isAbort(error) || abort.signal.aborted) return;
+      this.setCutout(null);
+      const {message, hint} = explain(error);
+      this.enter('failed', h('div', {class: 'problem', role: 'alert'}, h('strong', {text: message}), hint ? h('p', {text: hint}) : null));
+    }
+  }
+
+  private setCutout(picture: Blob | null): void {
+    if (this.cutout) URL.revokeObjectURL(this.cutout);
+    this.cutout = picture ? URL.createObjectURL(picture) : null;
+  }
+
+  private enter(state: PictureTile['state'], ...notes: readonly HTMLElement[]): void {
+    this.state = state;
+    this.element.classList.toggle('failed', state === 'failed');
+    this.element.setAttribute('aria-busy', String(state === 'busy'));
+    this.frames.disabled = this.cutout === null;
+    this.place.replaceChildren(
+      this.cutout ? h('img', {src: this.cutout, alt: `Cut-out of ${this.file.name}`}) : state === 'failed' ? icon('warning') : '',
+      state === 'busy' ? h('span', {class: 'spinner'}) : '', h('span', {class: 'frame-name', text: 'Cut-out'}));
+    this.notes.replaceChildren(...notes);
+    this.actions.changed();
+  }
+
+  private enlarge(): void {
+    if (this.cutout) void lookCloser(this.file.name, this.original, this.cutout);
+  }
+}
