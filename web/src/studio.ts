@@ -94,12 +94,18 @@ export class Studio {
       await this.list();
     } catch (error) {
       this.model.textContent = 'Not connected';
-      this.notify.error('', error);
+      const {message, hint} = explain(error);
+      this.viewer.say('warning', message, hint, button({label: 'Try again', icon: 'repeat', class: 'button', onclick: () => void this.retry()}));
       return;
     }
     const active = [...this.jobs.values()].find(({state, kind}) => state === 'running' && kind !== 'export');
     if (idInAddress()) this.followAddress();
     else if (active) this.open(active.id);
+  }
+
+  private async retry(): Promise<void> {
+    this.viewer.empty();
+    await this.boot();
   }
 
   private presence(present: boolean): void {

@@ -37,6 +37,9 @@ export interface Explained {
 
 /** Any error as something to show: what happened, and what to do. */
 export function explain(error: unknown): Explained {
+  if (error instanceof ApiError && error.status === 401) {
+    return {message: capitalised(error.message), hint: 'The one that “espalier serve --api-key” was started with.'};
+  }
   if (error instanceof ApiError) return {message: capitalised(error.message), hint: capitalised(error.hint)};
   if (error instanceof Unreachable) {
     return {message: error.message, hint: 'Start it again with “espalier serve”; the page goes on by itself.'};

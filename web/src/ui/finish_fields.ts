@@ -33,7 +33,7 @@ export class FinishFields {
       this.reduceBy = value;
       refresh();
     });
-    this.simplify = numberField({label: 'Share of the faces that goes', min: 0, max: 0.99, step: 0.01, slider: true}, start.simplify);
+    this.simplify = numberField({label: 'Share of faces removed', min: 0, max: 0.99, step: 0.01, slider: true}, start.simplify);
     this.faces = numberField({label: 'Faces at most', min: 100, max: 5000000, step: 1, whole: true}, start.faces);
     this.texture = checkField('Texture', start.texture, 'Unwrap, and bake what the Gaussians show.', refresh);
     this.textureSize = selectField('Texture size', ['512', '1024', '2048', '4096'].map((value) => ({value, label: `${value} × ${value}`})), String(start.textureSize));

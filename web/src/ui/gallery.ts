@@ -39,14 +39,17 @@ function neighbour(card: HTMLElement): string {
 export class Gallery {
   readonly element: HTMLElement;
   private readonly list = h('ul', {class: 'cards'});
+  private readonly strip = h('div', {class: 'strip'});
   private readonly cards = new Map<string, Card>();
+  private current: string | null = null;
   private readonly none = h('p', {class: 'hint', text: 'What you make appears here.'});
   private readonly more: HTMLButtonElement;
 
   constructor(private readonly client: Client, private readonly actions: GalleryActions) {
     this.more = button({label: 'Older', icon: 'open', class: 'button quiet', onclick: () => actions.more()});
     this.more.hidden = true;
-    this.element = h('section', {class: 'panel gallery', 'aria-label': 'Gallery'}, h('h2', {text: 'Gallery'}), h('div', {class: 'strip'}, this.list, this.none, this.more));
+    this.element = h('section', {class: 'panel gallery', 'aria-label': 'Gallery'}, h('h2', {text: 'Gallery'}), this.strip);
+    this.strip.append(this.list, this.none, this.more);
   }
 
   show(jobs: readonly Job[], current: string | null, hasMore: boolean): void {
@@ -67,6 +70,15 @@ export class Gallery {
     });
     this.none.hidden = jobs.length > 0;
     this.more.hidden = !hasMore;
+    if (current !== this.current) this.reveal(current);
+  }
+
+  /** Brings the card of what is in view into the strip's view; the page itself stays. */
+  private reveal(current: string | null): void {
+    this.current = current;
+    const card = this.cards.get(current ?? '')?.element.getBoundingClientRect();
+    const strip = this.strip.getBoundingClientRect();
+    if (card && (card.left < strip.left || card.right > strip.right)) this.strip.scrollLeft += card.left - strip.left - (strip.width - card.width) / 2;
   }
 
   private newCard(job: Job): Card {

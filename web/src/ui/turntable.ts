@@ -81,6 +81,7 @@ export class Turntable {
       h('video', {src: url, controls: true, loop: true, autoplay: !prefersStillness(), muted: true, playsinline: true, 'aria-label': 'The turntable video'}) :
       h('img', {src: url, alt: 'The turntable video'});
     this.result.replaceChildren(moving, button({label: `Download (${bytes(file.bytes)})`, icon: 'download', class: 'button', onclick: () => void this.save(file)}));
+    this.result.scrollIntoView({block: 'nearest'});
   }
 
   private async save(file: JobFile): Promise<void> {

@@ -53,7 +53,7 @@ test('from a dropped picture to a valid GLB', async () => {
   await page.getByLabel('Seed', {exact: true}).fill('1');
   await setSteps(page, 3);
   const group = await setFinish(page, true);
-  await group.getByRole('spinbutton', {name: 'Share of the faces that goes'}).fill('0.97');
+  await group.getByRole('spinbutton', {name: 'Share of faces removed'}).fill('0.97');
   await group.getByLabel('Texture size').selectOption('512');
   await group.getByRole('radio', {name: 'Fast'}).check();
   await generate(page);
@@ -379,6 +379,13 @@ test('on a phone', async () => {
   await page.locator('.canvas-place[data-view="clay"]').waitFor();
   await page.locator('.details').scrollIntoViewIfNeeded();
   await shot(page, '15-phone-details');
+  // Between phone and desk the viewer has little room beside the settings.
+  await page.setViewportSize({width: 820, height: 1180});
+  for (const part of ['.tools', '.viewer-bar .segments', '.scale']) {
+    const {x, width} = await page.locator(part).boundingBox();
+    assert.ok(x + width <= 820 - 16, `${part} ends at ${x + width}`);
+  }
+  await shot(page, '15-tablet');
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
@@ -448,6 +455,9 @@ test('a server with a key asks for it', async () => {
   const page = await newPage(browser);
   await page.goto(guarded.url);
   const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', {name: 'Not now'}).click();
+  await shot(page, '17-no-key');
+  await page.getByRole('button', {name: 'Try again'}).click();
   await dialog.getByLabel('Key').fill('wrong-horse');
   await page.keyboard.press('Enter');
   await dialog.getByRole('alert').waitFor();
