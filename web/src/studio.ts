@@ -1,4 +1,4 @@
-import {Client} from './api/client.js';
+import {Client, type Health} from './api/client.js';
 import {Connection} from './api/connection.js';
 import {ApiError, explain, isAbort} from './api/errors.js';
 import {follow} from './api/follow.js';
@@ -46,11 +46,12 @@ export class Studio {
   private following = new AbortController();
   private listTimer = 0;
   private starting = false;
+  private health: Health = 'ready';
 
   constructor(root: HTMLElement) {
     this.notify = new Notifier(document.body);
     this.client = new Client(askForKey);
-    this.connection = new Connection(this.client, (present) => this.presence(present));
+    this.connection = new Connection(this.client, (health) => this.show(health));
     this.backstage = new Backstage(this.client, this.connection, () => void this.list());
     this.pictures = new PicturesPanel(this.client, this.notify, () => this.refreshGenerate());
     this.viewer = new ViewerPanel(this.client, this.notify);
@@ -83,13 +84,8 @@ export class Studio {
   /** Asks the server what there is, and goes on where the page was left. */
   async boot(): Promise<void> {
     try {
-      const {models, limits, video_formats: videos} = await this.connection.patiently(() => this.client.models());
-      this.models = models;
-      const first = models[0];
-      if (first) this.settings.setModel(first);
-      this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
-      this.details.turntable.setFormats(videos);
-      this.presence(true);
+      await this.connection.back();
+      await this.learn();
       this.pictures.setExamples(await this.client.examples().catch(() => []));
       await this.list();
     } catch (error) {
@@ -108,29 +104,40 @@ export class Studio {
     await this.boot();
   }
 
-  private presence(present: boolean): void {
-    this.away.hidden = present;
-    if (present) {
-      const model = this.models[0];
-      this.model.textContent = model ? [model.name, model.device, model.precision].join(' · ') : 'No model';
-      this.model.classList.toggle('untrained', model?.untrained ?? false);
-      if (model?.untrained) this.model.append(' · untrained weights');
-      if (this.away.childElementCount > 0) {
-        this.away.replaceChildren();
-        this.notify.info('The server is back.');
-        void this.list();
-      }
-    } else {
+  /** What the server can do. */
+  private async learn(): Promise<void> {
+    const {models, limits, video_formats: videos} = await this.connection.patiently(() => this.client.models());
+    this.models = models;
+    const [model] = models;
+    if (model) this.settings.setModel(model);
+    this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
+    this.details.turntable.setFormats(videos);
+    this.model.textContent = model ? [model.name, model.device, model.precision, ...(model.untrained ? ['untrained weights'] : [])].join(' · ') : 'No model';
+    this.model.classList.toggle('untrained', model?.untrained ?? false);
+  }
+
+  private show(health: Health): void {
+    if (health === this.health) return;
+    const before = this.health;
+    this.health = health;
+    this.away.hidden = health === 'ready';
+    this.away.classList.toggle('loading', health === 'loading');
+    if (health === 'away') {
       this.away.replaceChildren(h('strong', {text: 'The server does not answer.'}),
         h('span', {text: ' Start it again with “espalier serve”. This page asks again by itself; what was made is kept.'}));
+    } else if (health === 'loading') {
+      this.away.replaceChildren(h('strong', {text: 'The server loads its checkpoint.'}), h('span', {text: ' This page goes on as soon as it is ready.'}));
+    } else if (this.models.length > 0) {
+      if (before === 'away') this.notify.info('The server is back.');
+      this.learn().catch((error: unknown) => this.notify.error('', error));
+      void this.list();
     }
     this.refreshGenerate();
   }
 
   private refreshGenerate(): void {
-    const present = this.away.hidden;
     this.settings.setImages(this.pictures.files.length);
-    this.generate.disabled = !present || this.starting || !this.pictures.usable;
+    this.generate.disabled = this.health !== 'ready' || this.starting || !this.pictures.usable;
     this.generate.title = this.pictures.usable ? '' : 'Choose a picture first';
   }
 

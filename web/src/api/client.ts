@@ -9,6 +9,9 @@ export interface Cutout {
   notices: string[];
 }
 
+/** `loading`: the server answers, but its checkpoint is not read yet. */
+export type Health = 'ready' | 'loading' | 'away';
+
 /** Asks for the server's key; `refused` says that the last one was wrong. Resolves to null when the user gives up. */
 export type AskForKey = (refused: boolean) => Promise<string | null>;
 
@@ -26,11 +29,12 @@ export class Client {
     return this.json<Example[]>('/examples/index.json');
   }
 
-  async healthy(): Promise<boolean> {
+  async health(): Promise<Health> {
     try {
-      return (await fetch('/health', {cache: 'no-store'})).ok;
+      const {status} = (await (await fetch('/health', {cache: 'no-store'})).json()) as {status?: unknown};
+      return status === 'ready' || status === 'loading' ? status : 'away';
     } catch {
-      return false;
+      return 'away';
     }
   }
 

@@ -1,12 +1,12 @@
-import type {Client} from './client.js';
+import type {Client, Health} from './client.js';
 import {ApiError, Unreachable} from './errors.js';
 
-/** Whether the server answers. While it does not, asks again until it does. */
+/** Whether the server answers and is ready. While it is not, asks again until it is. */
 export class Connection {
   private returning: Promise<void> | null = null;
 
-  /** `changed` is called with false when the server is away, and with true when it is back. */
-  constructor(private readonly client: Client, private readonly changed: (present: boolean) => void) {}
+  /** `changed` is called with what the server is while it is waited for, and at last with `ready`. */
+  constructor(private readonly client: Client, private readonly changed: (health: Health) => void) {}
 
   isLoss(error: unknown): boolean {
     return error instanceof Unreachable || (error instanceof ApiError && (error.status === 502 || error.status === 503 || error.status === 504));
@@ -25,7 +25,7 @@ export class Connection {
     }
   }
 
-  /** Resolves when the server answers again. */
+  /** Resolves when the server is ready. */
   back(): Promise<void> {
     this.returning ??= this.wait().finally(() => {
       this.returning = null;
@@ -34,9 +34,12 @@ export class Connection {
   }
 
   private async wait(): Promise<void> {
-    this.changed(false);
-    for (let attempt = 0; !(await this.client.healthy()); ++attempt) await this.pause(Math.min(500 + 250 * attempt, 3000));
-    this.changed(true);
+    for (let attempt = 0; ; ++attempt) {
+      const health = await this.client.health();
+      this.changed(health);
+      if (health === 'ready') return;
+      await this.pause(Math.min(500 + 250 * attempt, 3000));
+    }
   }
 
   pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

@@ -92,7 +92,8 @@ function about(job: Job): string {
   const parts: string[] = [];
   if (job.kind === 'export') parts.push('made again');
   if (job.kind === 'latent') parts.push('from a saved latent');
-  if (job.started && job.finished) parts.push(`made in ${duration((Date.parse(job.finished) - Date.parse(job.started)) / 1000)}`);
+  const seconds = job.started && job.finished ? (Date.parse(job.finished) - Date.parse(job.started)) / 1000 : null;
+  if (seconds !== null) parts.push(`${job.state === 'done' ? 'made in' : 'after'} ${duration(seconds)}`);
   return job.state === 'done' ? capitalised(parts.join(' · ')) : capitalised([job.state, ...parts].join(' · '));
 }
 

@@ -10,6 +10,12 @@ const SOURCES = [
   {role: 'asset', label: 'Asset', about: 'as decoded'},
 ] as const;
 
+/** What a format is for; of those for printing also how large they are. */
+function aboutOf({id, about}: Format, job: Job): string {
+  const size = job.options.size_mm;
+  return size && (id === 'stl' || id === '3mf') ? `${about}, ${size} mm` : about;
+}
+
 /** One button per format: those that exist are downloaded, the others made first. */
 export class Downloads {
   readonly element = h('div', {class: 'stack'});
@@ -29,7 +35,7 @@ export class Downloads {
   private group(job: Job, title: string, formats: readonly Format[], files: readonly JobFile[]): HTMLElement {
     const rows = formats.map((format) => {
       const file = files.find((one) => one.format === format.id && (one.role === 'result' || (one.role === 'splats' && format.id === 'ply')));
-      return this.row(job, format, file ?? null);
+      return this.row(job, {...format, about: aboutOf(format, job)}, file ?? null);
     });
     return h('div', {class: 'downloads', role: 'group', 'aria-label': title}, h('p', {class: 'label', text: title}), ...rows);
   }

@@ -19,7 +19,7 @@ export class PicturesPanel {
   private readonly drop: HTMLElement;
   private readonly dropTitle = h('span', {class: 'drop-title', text: FIRST});
   private readonly input = h('input', {type: 'file', accept: KINDS, multiple: true, class: 'hidden', id: 'picture-files'});
-  private readonly examplesTitle = h('p', {class: 'label', text: 'Or try one of these'});
+  private readonly examplesTitle = h('p', {class: 'label', text: 'Or try one of these', hidden: true});
   private readonly examples = h('div', {class: 'examples', role: 'group', 'aria-label': 'Examples'});
   private maxImages = 8;
   private maxBytes = Infinity;
@@ -65,6 +65,7 @@ export class PicturesPanel {
   }
 
   setExamples(list: readonly Example[]): void {
+    this.examplesTitle.hidden = list.length === 0;
     this.examples.replaceChildren(...list.map(({file, name}) => h('button', {
       type: 'button', class: 'example', 'aria-label': `Example: ${name}`, title: capitalised(name), onclick: () => void this.useExample(file),
     }, h('img', {src: `/examples/${encodeURIComponent(file)}`, alt: '', loading: 'lazy', width: 64, height: 64}))));

@@ -79,7 +79,7 @@ export class ProgressPanel {
     const facts: string[] = [];
     if (progress && progress.steps > 1) facts.push(`step ${progress.step} of ${progress.steps}`);
     if (progress?.seconds_left !== null && progress?.seconds_left !== undefined) facts.push(`about ${duration(progress.seconds_left)} left`);
-    if (progress && progress.memory_bytes > 0) facts.push(bytes(progress.memory_bytes));
+    if (progress && progress.memory_bytes > 0) facts.push(`${bytes(progress.memory_bytes)} of memory`);
     this.facts.textContent = facts.join(' · ');
     if (progress) this.phase = phaseOf(progress.stage) ?? this.phase;
     this.mark(this.phase);

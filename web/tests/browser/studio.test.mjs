@@ -439,6 +439,20 @@ test('fingers turn, pinch and move the object, and scroll the page elsewhere', a
   await page.context().close();
 });
 
+test('while the server loads its checkpoint the page says so, and goes on by itself', async () => {
+  const page = await newPage(browser);
+  let asked = 0;
+  await page.route('**/health', (route) => (++asked <= 2 ? route.fulfill({status: 503, json: {status: 'loading'}}) : route.continue()));
+  await page.goto(server.url);
+  await page.getByText('The server loads its checkpoint.').waitFor();
+  await shot(page, '16-loading');
+  await page.locator('.example').first().waitFor();
+  assert.match(await page.locator('.model').innerText(), /^sprout/);
+  assert.ok(await page.locator('.away').isHidden());
+  assert.deepEqual(page.complaints.filter((text) => !/status of 503/.test(text)), []);
+  await page.context().close();
+});
+
 test('without WebGL the page says so, and files can be had', async () => {
   const plain = await launch(['--disable-3d-apis']);
   const page = await open(plain, server, {hash: `#job=${seed.id}`});
