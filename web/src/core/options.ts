@@ -39,7 +39,7 @@ export const MESH_FORMATS: readonly Format[] = [
   {id: 'glb', label: 'GLB', about: 'Blender, Unity, web'},
   {id: 'gltf.zip', label: 'glTF', about: 'a zip'},
   {id: 'obj.zip', label: 'OBJ', about: 'a zip'},
-  {id: '3mf', label: '3MF', about: 'colour printing'},
+  {id: '3mf', label: '3MF', about: 'colour print'},
   {id: 'stl', label: 'STL', about: 'printing'},
   {id: 'mesh.ply', label: 'PLY mesh', about: 'MeshLab, scans'},
 ];
