@@ -36,6 +36,7 @@ export class Studio {
   private readonly details;
   private readonly gallery;
   private readonly generate: HTMLButtonElement;
+  private readonly obstacle = h('p', {class: 'hint', text: 'A picture was refused: remove it, or choose another background.', hidden: true});
   private readonly model = h('p', {class: 'model', text: 'Connecting…'});
   private readonly away = h('div', {class: 'away', role: 'alert', hidden: true});
   private readonly jobs = new Map<string, Job>();
@@ -53,7 +54,7 @@ export class Studio {
     this.client = new Client(askForKey);
     this.connection = new Connection(this.client, (health) => this.show(health));
     this.backstage = new Backstage(this.client, this.connection, () => void this.list());
-    this.pictures = new PicturesPanel(this.client, this.notify, () => this.refreshGenerate());
+    this.pictures = new PicturesPanel(this.client, this.connection, this.notify, () => this.refreshGenerate());
     this.viewer = new ViewerPanel(this.client, this.notify);
     this.progress = new ProgressPanel(this.notify, () => void this.cancel(), () => this.viewer.focus());
     this.details = new DetailsPanel(this.backstage, this.notify, {
@@ -72,7 +73,7 @@ export class Studio {
         h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.model),
       h('main', {class: 'studio'},
         h('section', {class: 'panel make', 'aria-label': 'Make an asset'},
-          h('div', {class: 'make-scroll'}, this.pictures.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate)),
+          h('div', {class: 'make-scroll'}, this.pictures.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate, this.obstacle)),
         h('section', {class: 'stage', 'aria-label': 'Viewer'}, this.progress.element, this.viewer.element),
         this.details.element, this.gallery.element),
       h('footer', {class: 'foot'}, h('a', {href: '/openapi.json', text: 'API'}), h('a', {href: '/licences.txt', text: 'Licences'})));
@@ -135,10 +136,17 @@ export class Studio {
     this.refreshGenerate();
   }
 
+  /** Says that something was not done, and why; waits for the server where it was that. */
+  private failed(what: string, error: unknown): void {
+    if (this.connection.isLoss(error)) void this.connection.back();
+    this.notify.error(what, error);
+  }
+
   private refreshGenerate(): void {
     this.settings.setImages(this.pictures.files.length);
     this.generate.disabled = this.health !== 'ready' || this.starting || !this.pictures.usable;
-    this.generate.title = this.pictures.usable ? '' : 'Choose a picture first';
+    this.generate.title = this.pictures.usable || this.pictures.refused ? '' : 'Choose a picture first';
+    this.obstacle.hidden = !this.pictures.refused;
   }
 
   private async start(): Promise<void> {
@@ -148,7 +156,7 @@ export class Studio {
       const options = jobOptions(this.settings.get(), this.pictures.name, this.pictures.backgrounds);
       this.begin(await this.client.start(this.pictures.files, this.pictures.latent, options));
     } catch (error) {
-      this.notify.error('The job was not started', error);
+      this.failed('The job was not started', error);
     } finally {
       this.starting = false;
       this.refreshGenerate();
@@ -166,7 +174,7 @@ export class Studio {
     try {
       this.begin(await this.client.exports(job.id, options));
     } catch (error) {
-      this.notify.error('The job was not started', error);
+      this.failed('The job was not started', error);
     }
   }
 
@@ -178,7 +186,7 @@ export class Studio {
       await this.client.remove(id);
     } catch (error) {
       this.progress.cancelFailed();
-      this.notify.error('The job could not be cancelled', error);
+      this.failed('The job could not be cancelled', error);
     }
   }
 
@@ -197,7 +205,7 @@ export class Studio {
         this.viewer.focus();
       }
     } catch (error) {
-      this.notify.error(`${job.name} could not be deleted`, error);
+      this.failed(`${job.name} could not be deleted`, error);
     }
     await this.list();
   }
@@ -229,7 +237,7 @@ export class Studio {
       this.pictures.replace(files, backgroundsOf(origin.options, files.length));
       this.pictures.element.scrollIntoView({block: 'start'});
     } catch (error) {
-      this.notify.error('The pictures could not be loaded', error);
+      this.failed('The pictures could not be loaded', error);
     }
   }
 
@@ -346,7 +354,7 @@ export class Studio {
       this.next = next;
       this.drawGallery();
     } catch (error) {
-      this.notify.error('Older assets could not be loaded', error);
+      this.failed('Older assets could not be loaded', error);
     }
   }
 

@@ -9,7 +9,8 @@ export class Connection {
   constructor(private readonly client: Client, private readonly changed: (health: Health) => void) {}
 
   isLoss(error: unknown): boolean {
-    return error instanceof Unreachable || (error instanceof ApiError && (error.status === 502 || error.status === 503 || error.status === 504));
+    if (error instanceof Unreachable) return true;
+    return error instanceof ApiError && [502, 503, 504].includes(error.status) && error.code !== 'out_of_memory';
   }
 
   /** Runs a call; while the server is away, waits and runs it again. */
@@ -21,6 +22,7 @@ export class Connection {
       } catch (error) {
         if (!this.isLoss(error)) throw error;
         await this.back();
+        await this.pause(200, signal);
       }
     }
   }

@@ -49,8 +49,9 @@ export function ago(iso: string, now: number): string {
   return new Date(then).toLocaleDateString('en-GB', {day: 'numeric', month: 'short', year: 'numeric'});
 }
 
+/** As the beginning of a sentence; a file's name in front stays as it is. */
 export function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return /^[^:]+\.\w+: /.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** A file's name without folder and ending, for the name of a job: "front view.jpg" -> "front view" */

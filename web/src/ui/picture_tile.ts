@@ -1,4 +1,5 @@
 import type {Client} from '../api/client.js';
+import type {Connection} from '../api/connection.js';
 import {explain, isAbort} from '../api/errors.js';
 import type {Background} from '../api/types.js';
 import {button, h, icon, segmented} from '../core/dom.js';
@@ -26,9 +27,11 @@ export class PictureTile {
   private abort = new AbortController();
   private readonly frames: HTMLButtonElement;
   private readonly place = h('span', {class: 'frame checked'});
-  private readonly notes = h('div', {class: 'notes'});
+  private readonly method = h('p', {class: 'hint'});
+  private readonly notes = h('ul', {class: 'notes'});
 
-  constructor(readonly file: File, public background: Background, private readonly client: Client, private readonly actions: TileActions) {
+  constructor(readonly file: File, public background: Background, private readonly client: Client,
+    private readonly connection: Connection, private readonly actions: TileActions) {
     this.original = URL.createObjectURL(file);
     const input = h('img', {src: this.original, alt: `Input: ${file.name}`});
     input.addEventListener('error', () => input.replaceWith(icon('warning')));
@@ -41,8 +44,8 @@ export class PictureTile {
       void this.cut();
     });
     this.element = h('li', {class: 'picture'}, this.frames,
-      h('div', {class: 'picture-text'}, h('div', {class: 'picture-foot'}, h('span', {class: 'picture-name', text: file.name, title: file.name}), remove), this.notes),
-      choice.element);
+      h('div', {class: 'picture-text'}, h('div', {class: 'picture-foot'}, h('span', {class: 'picture-name', text: file.name, title: file.name}), remove), this.method),
+      this.notes, choice.element);
     void this.cut();
   }
 
@@ -56,18 +59,20 @@ export class PictureTile {
   private async cut(): Promise<void> {
     this.abort.abort();
     const abort = this.abort = new AbortController();
-    this.enter('busy');
+    this.enter('busy', '');
     try {
-      const {picture, notices} = await this.client.preprocess(this.file, this.background, abort.signal);
+      const {picture, notices} = await this.connection.patiently(() => this.client.preprocess(this.file, this.background, abort.signal), abort.signal);
       if (abort.signal.aborted) return;
       this.setCutout(picture);
-      const notes = this.background === 'none' ? ['Taken as it is, stretched to a square', ...notices] : notices;
-      this.enter('ready', ...notes.map((note) => h('p', {class: 'hint', text: capitalised(note)})));
+      const [method = 'taken as it is, as a square', ...warnings] = notices;
+      this.enter('ready', method, ...warnings.map((warning) => h('li', {class: 'hint'}, icon('warning'), h('span', {text: capitalised(warning)}))));
     } catch (error) {
       if (isAbort(error) || abort.signal.aborted) return;
       this.setCutout(null);
       const {message, hint} = explain(error);
-      this.enter('failed', h('div', {class: 'problem', role: 'alert'}, h('strong', {text: message}), hint ? h('p', {text: hint}) : null));
+      const named = `${this.file.name}: `;
+      const what = message.startsWith(named) ? capitalised(message.slice(named.length)) : message;
+      this.enter('failed', '', h('li', {}, h('div', {class: 'problem', role: 'alert'}, h('strong', {text: what}), hint ? h('p', {text: hint}) : null)));
     }
   }
 
@@ -76,7 +81,7 @@ export class PictureTile {
     this.cutout = picture ? URL.createObjectURL(picture) : null;
   }
 
-  private enter(state: PictureTile['state'], ...notes: readonly HTMLElement[]): void {
+  private enter(state: PictureTile['state'], method: string, ...notes: readonly HTMLElement[]): void {
     this.state = state;
     this.element.classList.toggle('failed', state === 'failed');
     this.element.setAttribute('aria-busy', String(state === 'busy'));
@@ -84,7 +89,9 @@ export class PictureTile {
     this.place.replaceChildren(
       this.cutout ? h('img', {src: this.cutout, alt: `Cut-out of ${this.file.name}`}) : state === 'failed' ? icon('warning') : '',
       state === 'busy' ? h('span', {class: 'spinner'}) : '', h('span', {class: 'frame-name', text: 'Cut-out'}));
+    this.method.textContent = capitalised(method);
     this.notes.replaceChildren(...notes);
+    this.notes.hidden = notes.length === 0;
     this.actions.changed();
   }
 

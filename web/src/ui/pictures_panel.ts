@@ -1,4 +1,5 @@
 import type {Client} from '../api/client.js';
+import type {Connection} from '../api/connection.js';
 import type {Background, Example} from '../api/types.js';
 import {button, h, icon} from '../core/dom.js';
 import {bytes, capitalised, stem} from '../core/format.js';
@@ -24,7 +25,7 @@ export class PicturesPanel {
   private maxImages = 8;
   private maxBytes = Infinity;
 
-  constructor(private readonly client: Client, private readonly notify: Notifier, private readonly onchange: () => void) {
+  constructor(private readonly client: Client, private readonly connection: Connection, private readonly notify: Notifier, private readonly onchange: () => void) {
     this.input.addEventListener('change', () => {
       this.add([...(this.input.files ?? [])]);
       this.input.value = '';
@@ -57,6 +58,10 @@ export class PicturesPanel {
   /** Something is there, and none of it was refused. */
   get usable(): boolean {
     return this.latentFile !== null || (this.tiles.length > 0 && this.tiles.every(({state}) => state === 'ready'));
+  }
+
+  get refused(): boolean {
+    return this.tiles.some(({state}) => state === 'failed');
   }
 
   setLimits(maxImages: number, maxBytes: number): void {
@@ -129,7 +134,7 @@ export class PicturesPanel {
 
   private addPicture(file: File): void {
     if (this.latentFile) this.clear();
-    const tile = new PictureTile(file, this.background, this.client, {
+    const tile = new PictureTile(file, this.background, this.client, this.connection, {
       changed: () => this.onchange(),
       chosen: (background) => {
         this.background = background;

@@ -244,6 +244,7 @@ test('files that are no pictures, and names that look like HTML', async () => {
   assert.equal(await page.locator('.picture-name').innerText(), name);
   assert.equal(await page.locator('img[src="x"]').count(), 0);
   assert.ok(await page.getByRole('button', {name: 'Generate'}).isDisabled());
+  await page.getByText('A picture was refused').waitFor();
   await shot(page, '10-bad-file');
   await page.getByRole('button', {name: `Remove ${name}`}).click();
   // A name like that on a good picture is shown as text in the gallery and above the asset, too.
@@ -427,14 +428,17 @@ test('fingers turn, pinch and move the object, and scroll the page elsewhere', a
   assert.equal(await scrolled(), top, 'the page stays');
   assert.equal(await page.evaluate(() => visualViewport.scale), 1, 'the page is not enlarged');
 
-  await fingers([[cx, y + height + 200]], [[cx, y + height + 80]]);
-  await page.waitForFunction((before) => scrollY > before, top);  // beside the object a finger scrolls
+  /** Where a finger can scroll, it does; the browser learns a moment late where that is. */
+  const swipe = async (at) => {
+    const start = await scrolled();
+    for (let i = 0; i < 20 && (await scrolled()) <= start; ++i) await fingers([[cx, at]], [[cx, at - 120]]);
+    assert.ok((await scrolled()) > start, `a finger scrolls at ${at}`);
+  };
+  await swipe(y + height + 200);  // beside the object
   await page.locator('.brand').click();
   await page.getByRole('heading', {name: 'Drop a picture to begin'}).waitFor();
   await page.locator('.viewer').evaluate((viewer) => viewer.scrollIntoView({block: 'end'}));
-  const empty = await scrolled();
-  await fingers([[cx, 600]], [[cx, 480]]);
-  await page.waitForFunction((before) => scrollY > before, empty);  // where there is no object, too
+  await swipe(600);  // where there is no object
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
@@ -489,6 +493,7 @@ test('a server with a key asks for it', async () => {
 
 test('the server is killed in mid-job and comes back; the gallery is as before', async () => {
   const page = await open(browser, server);
+  await page.locator(`.card[data-job="${seed.id}"]`).waitFor();
   const cards = await page.locator('.card').count();
   await page.getByRole('button', {name: 'Example: boat'}).click();
   await cutoutReady(page);
@@ -499,9 +504,12 @@ test('the server is killed in mid-job and comes back; the gallery is as before',
   const id = new URL(page.url()).hash.slice(5);
   await server.kill();
   await page.locator('.away strong').waitFor();
+  await page.getByRole('radio', {name: 'None'}).check();  // a cut-out that is asked for now comes later
+  await page.locator('.picture[aria-busy="true"]').waitFor();
   await shot(page, '18-server-away');
   await server.run();
   await page.locator('.away').waitFor({state: 'hidden'});
+  await cutoutReady(page);
   const job = await server.json(`/v1/jobs/${id}`);
   if (job.state === 'failed') {
     await page.locator('.viewer-message h2', {hasText: job.error.message}).waitFor();

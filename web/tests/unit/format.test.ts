@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {ago, bytes, count, duration, fileName, metres, stem} from '../../src/core/format.js';
+import {ago, bytes, capitalised, count, duration, fileName, metres, stem} from '../../src/core/format.js';
 
 test('bytes', () => {
   assert.equal(bytes(0), '0 B');
@@ -33,6 +33,11 @@ test('how long ago', () => {
   assert.equal(ago('2026-03-01T02:00:00Z', now), '10 h ago');
   assert.equal(ago('2026-02-01T02:00:00Z', now), '1 Feb 2026');
   assert.equal(ago('nonsense', now), '');
+});
+
+test('beginnings of sentences', () => {
+  assert.equal(capitalised('the picture is too large'), 'The picture is too large');
+  assert.equal(capitalised('my chair.png: the picture is too large'), 'my chair.png: the picture is too large');
 });
 
 test('names of files', () => {
