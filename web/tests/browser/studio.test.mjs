@@ -301,6 +301,9 @@ test('the whole way with the keyboard', async () => {
   await shot(page, '11-keyboard');
   await page.keyboard.press('f');
   await page.keyboard.press('2');
+  await tabTo('[data-format="glb"]');
+  const glb = await save(page, () => page.keyboard.press('Enter'));
+  assert.equal(glb.bytes.subarray(0, 4).toString(), 'glTF');
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
