@@ -28,7 +28,8 @@ int serve(const Settings& settings) {
       [](const std::string& address) {
         std::printf("Espalier listens at %s (Ctrl-C ends it)\n", address.c_str());
         std::fflush(stdout);
-      });
+      },
+      [](const std::string& warning) { std::fprintf(stderr, "espalier: %s\n", warning.c_str()); });
   return 0;
 }
 

@@ -1,6 +1,10 @@
 #include "guard.h"
 
+#include <arpa/inet.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 
 #include "serve.h"
 
@@ -11,6 +15,18 @@ namespace {
 std::string host_name(const std::string& host) {
   if (host.starts_with('[')) return lower_case(host.substr(1, host.find(']') == std::string::npos ? 0 : host.find(']') - 1));
   return lower_case(host.substr(0, host.find(':')));
+}
+
+bool is_numeric(const std::string& name) {
+  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+  return ::inet_pton(AF_INET, name.c_str(), bytes.data()) == 1 || ::inet_pton(AF_INET6, name.c_str(), bytes.data()) == 1;
+}
+
+bool is_of_this_machine(const std::string& name) {
+  std::array<char, 256> own{};
+  if (::gethostname(own.data(), own.size() - 1) != 0) return false;
+  const std::string host = lower_case(own.data());
+  return !host.empty() && (name == host || name == host + ".local");
 }
 
 std::string without_scheme(const std::string& origin) {
@@ -26,9 +42,12 @@ void check_host(const RequestHead& head, const GuardRules& rules) {
   const std::string host = head.header("host");
   const bool allowed = std::any_of(rules.allowed_origins.begin(), rules.allowed_origins.end(),
                                    [&](const std::string& origin) { return without_scheme(origin) == lower_case(host); });
-  if (!rules.loopback || allowed || is_loopback(host_name(host))) return;
+  const std::string name = host_name(host);
+  if (allowed || is_loopback(name)) return;
+  // Whoever has the key is no foreign page; an address in numbers cannot be made to lead elsewhere.
+  if (!rules.loopback && (!rules.api_key.empty() || is_numeric(name) || is_of_this_machine(name))) return;
   throw HttpError(403, "forbidden", "this server does not answer to the name in the Host header",
-                  "use 127.0.0.1 or localhost, or name the page with --allow-origin");
+                  "use an address in numbers or localhost, or name the page with --allow-origin");
 }
 
 void check_origin(const RequestHead& head, const GuardRules& rules) {

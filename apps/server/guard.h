@@ -14,8 +14,9 @@ struct GuardRules {
   std::vector<std::string> allowed_origins;  // of other pages, "https://host[:port]"
 };
 
-// Throws HttpError: 403 for a Host that is no name of this server on a loopback address (a foreign name that was made to lead
-// here), 403 for requests of other pages, 401 without the key where one is needed.
+// Throws HttpError: 403 for a Host that may be a foreign name that was made to lead here (on a loopback address every name but
+// this machine's own; on a wider one without a key every name but addresses, this machine's, and those of allowed_origins), 403
+// for requests of other pages, 401 without the key where one is needed.
 void guard(const RequestHead& head, const GuardRules& rules);
 
 // The allowed origin that asks, for Access-Control-Allow-Origin; empty when none does.

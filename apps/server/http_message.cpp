@@ -134,6 +134,10 @@ RequestHead parse_head(std::string_view text, const HeadLimits& limits) {
   take_headers(parser.get(), limits, head);
   head.keep_alive = parser.keep_alive();
   if (const auto length = parser.content_length()) head.content_length = *length;
+  // "5, 5" is one length to some and none to others.
+  if (head.headers.count("content-length") != 0 && whole_number(head.header("content-length")) != head.content_length) {
+    bad_head("Content-Length is no number");
+  }
   return head;
 }
 
@@ -180,10 +184,15 @@ std::optional<ByteRange> parse_range(const std::string& header, std::uint64_t si
   if (first && last && *first > *last) return std::nullopt;
   if (first ? *first >= size : *last == 0 || size == 0) {
     throw HttpError(416, kBadRequest, "the range lies outside of the " + std::to_string(size) + " bytes that there are",
-                    "ask for another range");
+                    "ask for another range")
+        .with("Content-Range", "bytes */" + std::to_string(size));
   }
   if (!first) return ByteRange{size - std::min(*last, size), size - 1};
   return ByteRange{*first, last ? std::min(*last, size - 1) : size - 1};
+}
+
+bool matches_tag(const std::string& header, const std::string& etag) {
+  return trimmed(header) == "*" || header.find(etag) != std::string::npos;
 }
 
 Response json_response(int status, const Json& value) {
@@ -198,6 +207,7 @@ Response json_response(int status, const Json& value) {
 Response error_response(const HttpError& error) {
   Response response = json_response(error.status(), error_json(error.code(), error.what(), error.hint()));
   if (error.status() == 401) response.header("WWW-Authenticate", "Bearer");
+  for (const auto& [name, value] : error.headers()) response.header(name, value);
   if (error.status() == 429 || error.status() == 503) response.header("Retry-After", "5");
   return response;
 }

@@ -25,10 +25,18 @@ class HttpError : public std::runtime_error {
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] const std::string& code() const { return code_; }
   [[nodiscard]] const std::string& hint() const { return hint_; }
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& headers() const { return headers_; }
+  // Another header of the answer.
+  [[nodiscard]] HttpError with(const std::string& name, const std::string& value) const {
+    HttpError more = *this;
+    more.headers_.emplace_back(name, value);
+    return more;
+  }
 
  private:
   int status_;
   std::string code_, hint_;
+  std::vector<std::pair<std::string, std::string>> headers_;
 };
 
 // The error object of the API: {"error": {"code", "message", "hint"}}.
@@ -89,6 +97,9 @@ struct Response {
     return *this;
   }
 };
+
+// Whether an If-None-Match header names this ETag, or any.
+[[nodiscard]] bool matches_tag(const std::string& header, const std::string& etag);
 
 [[nodiscard]] Response json_response(int status, const Json& value);
 [[nodiscard]] Response error_response(const HttpError& error);

@@ -108,7 +108,7 @@ std::string head_of(const Answer& answer, std::uint64_t length) {
   const Response& response = answer.response;
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + " " + reason_phrase(response.status) + "\r\n";
   for (const auto* list : {&answer.headers, &response.headers}) {
-    for (const auto& [name, value] : *list) out += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : *list) out.append(name).append(": ").append(value).append("\r\n");
   }
   const bool without_length = response.stream || response.status == 204 || response.status == 304;
   if (!without_length) out += "Content-Length: " + std::to_string(length) + "\r\n";
@@ -150,6 +150,15 @@ Response answer_to(const std::exception_ptr& failure) {
   } catch (const std::bad_alloc&) {
     return error_response(
         HttpError(503, "out_of_memory", "the server is out of memory", "try again later, or with a smaller file"));
+  } catch (const std::system_error& error) {  // its words name folders of this machine; theirs are for no client
+    return error_response(
+        HttpError(507, "io", "the server cannot keep this: " + error.code().message(), "free some space on the server's disk"));
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::io) {
+      return error_response(
+          HttpError(507, "io", "the server cannot read or write its records", "free some space on the server's disk"));
+    }
+    return error_response(HttpError(500, "internal", std::string("unexpected failure: ") + error.what(), "please report it"));
   } catch (const std::exception& error) {
     return error_response(HttpError(500, "internal", std::string("unexpected failure: ") + error.what(), "please report it"));
   }
@@ -186,7 +195,7 @@ void HttpServer::stop() {
   thread_.join();
   std::unique_lock lock(mutex_);
   stopping_ = true;
-  for (const int socket : open_) ::shutdown(socket, SHUT_RDWR);
+  for (const auto& [socket, waiting] : open_) ::shutdown(socket, SHUT_RDWR);
   ended_.wait(lock, [&] { return open_.empty(); });
 }
 
@@ -198,27 +207,58 @@ void HttpServer::listen() {
     const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) {
       // Without descriptors the listener stays readable: wait instead of turning in a circle.
-      if (errno == EMFILE || errno == ENFILE) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
       continue;
     }
     const int on = 1;
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     std::unique_lock lock(mutex_);
-    if (open_.size() >= static_cast<std::size_t>(options_.connections)) {
+    if (open_.size() >= static_cast<std::size_t>(options_.connections) && !make_room(lock)) {
       lock.unlock();
-      constexpr std::string_view kBusy =
-          "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 5\r\n\r\n";
-      [[maybe_unused]] const ssize_t sent = ::send(socket, kBusy.data(), kBusy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-      ::close(socket);
+      refuse(socket);
       continue;
     }
     try {
+      open_.emplace(socket, Clock::now());
       std::thread([this, socket] { serve(socket); }).detach();
-      open_.insert(socket);
     } catch (const std::system_error&) {  // no more threads
+      open_.erase(socket);
       ::close(socket);
     }
   }
+}
+
+// Ends the connection that has waited longest for its client to ask for something, so that clients who hold connections
+// without use keep nobody out. False when all of them are in use.
+bool HttpServer::make_room(std::unique_lock<std::mutex>& lock) {
+  auto longest = open_.end();
+  for (auto one = open_.begin(); one != open_.end(); ++one) {
+    if (one->second && (longest == open_.end() || *one->second < *longest->second)) longest = one;
+  }
+  if (longest == open_.end()) return false;
+  ::shutdown(longest->first, SHUT_RDWR);
+  longest->second.reset();
+  const std::size_t full = open_.size();
+  return ended_.wait_for(lock, std::chrono::seconds(1), [&] { return open_.size() < full; });
+}
+
+void HttpServer::refuse(int socket) const {
+  const Response response =
+      error_response(HttpError(503, "unavailable", "all of the server's connections are in use", "try again later"));
+  const RequestHead head;
+  const std::string text = head_of({head, response, nullptr, options_.headers, false}, response.body.size()) + response.body;
+  [[maybe_unused]] const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::shutdown(socket, SHUT_WR);
+  // Closing with unread bytes would reset the connection, and the client would lose the answer with it.
+  std::array<char, 4096> unread{};
+  [[maybe_unused]] const ssize_t received = ::recv(socket, unread.data(), unread.size(), MSG_DONTWAIT);
+  ::close(socket);
+}
+
+void HttpServer::note_waiting(int socket, bool waiting) {
+  const std::scoped_lock lock(mutex_);
+  open_[socket] = waiting ? std::optional(Clock::now()) : std::nullopt;
 }
 
 void HttpServer::serve(int socket) {
@@ -248,7 +288,9 @@ void HttpServer::serve_requests(Connection& connection) {
 bool HttpServer::serve_one(Connection& connection) {
   RequestHead head;
   try {
+    note_waiting(connection.socket(), true);
     const auto text = connection.read_head();
+    note_waiting(connection.socket(), false);
     if (!text) return false;
     head = parse_head(*text, options_.limits.head);
   } catch (const HttpError&) {

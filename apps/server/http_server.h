@@ -4,8 +4,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -50,7 +51,12 @@ class HttpServer {
   void stop();
 
  private:
+  using Clock = Connection::Clock;
+
   void listen();
+  bool make_room(std::unique_lock<std::mutex>& lock);
+  void refuse(int socket) const;
+  void note_waiting(int socket, bool waiting);
   void serve(int socket);
   void serve_requests(Connection& connection);
   // One request; false when the connection ends with it.
@@ -63,7 +69,8 @@ class HttpServer {
   std::thread thread_;
   mutable std::mutex mutex_;
   std::condition_variable ended_;
-  std::set<int> open_;  // sockets that have a thread
+  // Sockets that have a thread, and since when they wait for a request.
+  std::map<int, std::optional<Clock::time_point>> open_;
   bool stopping_ = false;
 };
 

@@ -153,8 +153,19 @@ Json or_null(const std::optional<T>& value) {
 
 Json parse_object(const std::string& text) {
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) return Json::object();
-  Json value = Json::parse(text, nullptr, false);
+  // Of a key that comes twice readers take the one or the other.
+  std::vector<std::set<std::string>> keys;
+  std::string twice;
+  const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    return true;
+  };
+  Json value = Json::parse(text, watch, false);
   if (value.is_discarded()) throw HttpError(400, "invalid_argument", "options: this is no JSON", "send a JSON object");
+  if (!twice.empty()) refuse(clean_name(twice), "is given twice");
   return value;
 }
 

@@ -101,8 +101,8 @@ Json json_of(const Job& job, const Json& progress) {
   return json;
 }
 
-JobRunner::JobRunner(const ServeOptions& options, JobStore& store, EventHub& hub, Metrics& metrics)
-    : options_(options), store_(store), hub_(hub), metrics_(metrics) {}
+JobRunner::JobRunner(const ServeOptions& options, JobStore& store, EventHub& hub, Metrics& metrics, Say say)
+    : options_(options), store_(store), hub_(hub), metrics_(metrics), say_(std::move(say)) {}
 
 JobRunner::~JobRunner() { stop(); }
 
@@ -118,16 +118,22 @@ void JobRunner::start() {
   });
 }
 
+void JobRunner::interrupt() {
+  const std::scoped_lock lock(mutex_);
+  if (std::exchange(stopping_, true)) return;
+  interrupted_ = true;
+  changed_.notify_all();
+  if (current_.empty() || cancelled_) return;
+  try {
+    store_.put_back(current_);
+  } catch (const Error&) {
+    return;  // the disk is full, for example: the job begins again as after a sudden end
+  }
+}
+
 void JobRunner::stop() {
   if (!thread_.joinable()) return;
-  interrupted_ = true;
-  {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
-    // At once, because nobody may wait for the end of a step that takes long.
-    if (!current_.empty() && !cancelled_) store_.put_back(current_);
-  }
-  changed_.notify_all();
+  interrupt();
   thread_.join();
 }
 
@@ -171,7 +177,8 @@ Json JobRunner::progress_of(const std::string& id) const {
 
 void JobRunner::publish_state(const std::string& id) {
   const auto job = store_.find(id);
-  if (job) hub_.publish(id, {"state", text_of(json_of(*job, progress_of(id))), has_ended(job->state)});
+  // Somebody may have removed the job since it ended: then there is nothing more to say.
+  hub_.publish(id, job ? Event{"state", text_of(json_of(*job, progress_of(id))), has_ended(job->state)} : Event{"", "", true});
 }
 
 void JobRunner::load() {
@@ -201,7 +208,26 @@ void JobRunner::unload() {
   ::malloc_trim(0);
 }
 
-void JobRunner::remove_old() { (void)store_.remove_old(options_.keep_days, options_.keep_bytes); }
+void JobRunner::remove_old() {
+  (void)recorded([&] { (void)store_.remove_old(options_.keep_days, options_.keep_bytes); });
+}
+
+// Does what needs the records, again and again while they cannot be written: a full disk is somebody's to clear, and no reason
+// to end. False when the server ends first.
+bool JobRunner::recorded(const std::function<void()>& work) {
+  constexpr auto kPause = std::chrono::seconds(1);
+  while (true) {
+    try {
+      work();
+      return true;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::io) throw;
+      if (!std::exchange(records_fail_, true)) say_(std::string(error.what()) + "; jobs wait until it works again");
+    }
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, kPause, [&] { return stopping_; })) return false;
+  }
+}
 
 void JobRunner::loop() {
   load();
@@ -212,17 +238,19 @@ void JobRunner::loop() {
   auto last_removal = Clock::now();
   while (true) {
     std::optional<Job> job;
-    {
-      std::unique_lock lock(mutex_);
-      if (stopping_) return;
+    const bool asked = recorded([&] {
+      const std::scoped_lock lock(mutex_);
       woken_ = false;
+      if (stopping_) return;
       job = store_.take_next();
       if (job) {
         current_ = job->id;
         progress_ = nullptr;
         cancelled_ = false;
       }
-    }
+    });
+    if (!asked) return;
+    records_fail_ = false;
     if (job) {
       run(*job);
       remove_old();
@@ -236,16 +264,17 @@ void JobRunner::loop() {
     }
     const auto longest = Clock::now() + std::chrono::minutes(10);
     std::unique_lock lock(mutex_);
+    if (stopping_) return;
     changed_.wait_until(lock, pipeline_ ? std::min(longest, last_job + patience) : longest,
                         [&] { return woken_ || stopping_; });
   }
 }
 
 void JobRunner::run(const Job& job) {
-  publish_state(job.id);
   const auto start = Clock::now();
   JobEnd end;
   try {
+    publish_state(job.id);
     end = run_kind(job);
   } catch (const Error& error) {
     end.state = error.code() == ErrorCode::cancelled ? JobState::cancelled : JobState::failed;
@@ -256,14 +285,11 @@ void JobRunner::run(const Job& job) {
         error_of("out_of_memory", "the host's memory is not enough for this job", "ask for less, or use --vram-tier low");
   } catch (const std::exception& error) {
     end.state = JobState::failed;
-    end.error = error_of("internal", std::string("unexpected failure: ") + error.what(), "please report it");
+    end.error = error_of("internal", "unexpected failure: " + without_folders(job, error.what()), "please report it");
   }
   ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
-  if (end.state == JobState::cancelled && interrupted_ && !cancelled_) {
-    store_.put_back(job.id);  // the server ends, nobody asked for the job's end
-    return;
-  }
-  store_.end(job.id, end);
+  if (end.state == JobState::cancelled && interrupted_ && !cancelled_) return;  // interrupt() has put it back
+  if (!recorded([&] { store_.end(job.id, end); })) return;
   (end.state == JobState::done ? metrics_.done : end.state == JobState::failed ? metrics_.failed : metrics_.cancelled)++;
   metrics_.job_milliseconds +=
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count());
@@ -272,7 +298,7 @@ void JobRunner::run(const Job& job) {
     current_.clear();
     progress_ = nullptr;
   }
-  publish_state(job.id);
+  (void)recorded([&] { publish_state(job.id); });
 }
 
 // Where the server keeps its files is no client's business.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -27,14 +28,20 @@ struct ModelFacts {
 // Functions may be called from any thread.
 class JobRunner {
  public:
-  JobRunner(const ServeOptions& options, JobStore& store, EventHub& hub, Metrics& metrics);
+  // Is told what a person at the terminal should know.
+  using Say = std::function<void(const std::string&)>;
+
+  JobRunner(const ServeOptions& options, JobStore& store, EventHub& hub, Metrics& metrics, Say say);
   JobRunner(const JobRunner&) = delete;
   JobRunner& operator=(const JobRunner&) = delete;
   ~JobRunner();
 
   // Loads the checkpoint, then runs jobs.
   void start();
-  // A running job goes back into the queue.
+  // Puts a running job back into the queue, at once, because nobody may wait for the end of a step that takes long. No job
+  // begins after this.
+  void interrupt();
+  // Interrupts, and waits for the end of the thread.
   void stop();
 
   // There may be a new job.
@@ -72,12 +79,15 @@ class JobRunner {
   void check_cancelled() const;
   void publish_state(const std::string& id);
   void remove_old();
+  bool recorded(const std::function<void()>& work);
 
   const ServeOptions& options_;
   JobStore& store_;
   EventHub& hub_;
   Metrics& metrics_;
+  Say say_;
   std::optional<Pipeline> pipeline_;  // of the thread alone
+  bool records_fail_ = false;         // of the thread alone; was said
   std::thread thread_;
 
   mutable std::mutex mutex_;

@@ -51,6 +51,12 @@ std::string text_or_empty(const Json& value) { return value.is_null() ? std::str
 
 std::string sql(const char* tail) { return std::string(kColumns) + tail; }
 
+// A new database that only its owner can read; SQLite gives the files beside it the same rights.
+void make_private(const fs::path& database) {
+  const int fd = ::open(database.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0) ::close(fd);  // else SQLite says why
+}
+
 }  // namespace
 
 const char* name_of(JobState state) {
@@ -78,31 +84,33 @@ const JobFile* Job::file(const std::string& file_name) const {
 
 JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {
   std::error_code error;
-  fs::create_directories(folder_ / "jobs", error);
-  // What people make is theirs, on machines with other users, too.
-  if (!error) fs::permissions(folder_, fs::perms::owner_all, error);
-  if (!error) fs::remove_all(incoming(), error);
-  if (!error) fs::create_directories(incoming(), error);
+  const bool made = fs::create_directories(folder_, error);
+  if (!error) lock_folder();  // before anything that a server that has the folder would miss
+  // What people make is theirs, on machines with other users, too. A folder that was there before stays as it was.
+  if (!error && made) fs::permissions(folder_, fs::perms::owner_all, error);
+  for (const fs::path& own : {folder_ / "jobs", incoming()}) {
+    if (!error) fs::create_directory(own, error);
+    if (!error) fs::permissions(own, fs::perms::owner_all, error);
+  }
   if (error)
     throw Error(ErrorCode::io,
                 "cannot use " + folder_.string() + ": " + error.message() + "; choose another folder with --data");
-  lock_folder();
+  make_private(folder_ / "espalier.db");
   database_.emplace(folder_ / "espalier.db");
   create_tables();
   recover();
   sweep();
 }
 
-JobStore::~JobStore() {
-  database_.reset();
-  if (lock_ >= 0) ::close(lock_);
+JobStore::Lock::~Lock() {
+  if (fd >= 0) ::close(fd);
 }
 
 void JobStore::lock_folder() {
   const fs::path path = folder_ / "lock";
-  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_ < 0) throw Error(ErrorCode::io, "cannot write in " + folder_.string() + "; choose another folder with --data");
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+  lock_.fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_.fd < 0) throw Error(ErrorCode::io, "cannot write in " + folder_.string() + "; choose another folder with --data");
+  if (::flock(lock_.fd, LOCK_EX | LOCK_NB) != 0) {
     throw Error(ErrorCode::io,
                 folder_.string() + " is in use by another server; stop that, or choose another folder with --data");
   }
@@ -147,7 +155,7 @@ void JobStore::recover() {
   transaction.commit();
 }
 
-// Files without a record and records without a file.
+// Files without a record and records without a file. Whatever else lies in the folder is not ours to remove.
 void JobStore::sweep() {
   Database& db = *database_;
   std::map<std::string, std::set<std::string>> known;
@@ -169,7 +177,9 @@ void JobStore::sweep() {
   for (const auto& [job, name] : lost) Statement(db, "DELETE FROM files WHERE job = ? AND name = ?", job, name).run();
   std::error_code ignored;
   for (const auto& folder : fs::directory_iterator(folder_ / "jobs", ignored)) {
-    const auto job = known.find(folder.path().filename().string());
+    const std::string id = folder.path().filename().string();
+    if (!is_id(id)) continue;
+    const auto job = known.find(id);
     if (job == known.end()) {
       fs::remove_all(folder.path(), ignored);
       continue;
@@ -177,6 +187,9 @@ void JobStore::sweep() {
     for (const auto& file : fs::directory_iterator(folder.path(), ignored)) {
       if (job->second.count(file.path().filename().string()) == 0) fs::remove_all(file.path(), ignored);
     }
+  }
+  for (const auto& file : fs::directory_iterator(incoming(), ignored)) {
+    if (file.path().extension() == ".part" && is_id(file.path().stem().string())) fs::remove(file.path(), ignored);
   }
 }
 
@@ -230,7 +243,7 @@ std::vector<Job> JobStore::read(Statement& rows) {
   return jobs;
 }
 
-void JobStore::add(Job job, int max_queue) {
+void JobStore::add(const Job& job, int max_queue) {
   const std::scoped_lock lock(mutex_);
   Database& db = *database_;
   Transaction transaction(db);
@@ -265,14 +278,8 @@ std::optional<Job> JobStore::find(const std::string& id) {
   return jobs.empty() ? std::nullopt : std::optional(std::move(jobs.front()));
 }
 
-std::vector<Job> JobStore::list(std::optional<JobState> state, int limit, const std::string& before) {
+std::vector<Job> JobStore::list(std::optional<JobState> state, int limit, std::int64_t below) {
   const std::scoped_lock lock(mutex_);
-  std::int64_t below = INT64_MAX;
-  if (!before.empty()) {
-    Statement row(*database_, "SELECT sequence FROM jobs WHERE id = ?", before);
-    if (!row.step()) throw HttpError(404, "not_found", "before: there is no such job", "begin again without it");
-    below = row.number(0);
-  }
   Statement rows(*database_, sql("WHERE sequence < ? AND (? = '' OR state = ?) ORDER BY sequence DESC LIMIT ?").c_str(), below,
                  state ? name_of(*state) : "", state ? name_of(*state) : "", limit);
   return read(rows);
@@ -315,7 +322,9 @@ std::optional<Job> JobStore::take_next() {
 void JobStore::put_back(const std::string& id) {
   const std::scoped_lock lock(mutex_);
   Transaction transaction(*database_);
-  Statement(*database_, "DELETE FROM files WHERE role <> 'input' AND job = ?", id).run();
+  Statement(*database_,
+            "DELETE FROM files WHERE role <> 'input' AND job IN (SELECT id FROM jobs WHERE id = ? AND state = 'running')", id)
+      .run();
   Statement(*database_,
             "UPDATE jobs SET state = 'queued', started = '', attempts = attempts - 1 WHERE id = ? AND state = 'running'", id)
       .run();

@@ -56,32 +56,32 @@ struct JobEnd {
 class JobStore {
  public:
   // Opens the folder, which is made when it is missing, and puts right what a sudden end has left: a job that was running is
-  // queued again the first time and failed the second, files without record and records without file go. Throws io, also
-  // when another server has the folder.
+  // queued again the first time and failed the second, files without record and records without file go; what no server has
+  // put there stays. Throws io, also when another server has the folder, which is then left alone.
   explicit JobStore(std::filesystem::path folder);
   JobStore(const JobStore&) = delete;
   JobStore& operator=(const JobStore&) = delete;
-  ~JobStore();
+  ~JobStore() = default;
 
   [[nodiscard]] static std::string new_id();
   [[nodiscard]] static bool is_id(const std::string& text);  // 24 digits of base 16
   // Where files of a job are, or will be.
   [[nodiscard]] std::filesystem::path folder_of(const std::string& id) const { return folder_ / "jobs" / id; }
-  // For files on their way in; emptied when the store is opened.
+  // For files on their way in; what an earlier server left there goes when the store is opened.
   [[nodiscard]] std::filesystem::path incoming() const { return folder_ / "incoming"; }
 
   // Records a job with its input files, which lie in its folder already. Throws HttpError 429 when `max_queue` jobs wait, 404
   // when the parent is gone.
-  void add(Job job, int max_queue);
+  void add(const Job& job, int max_queue);
   [[nodiscard]] std::optional<Job> find(const std::string& id);
-  // Newest first, at most `limit` that come after `before` (an id, or empty).
-  [[nodiscard]] std::vector<Job> list(std::optional<JobState> state, int limit, const std::string& before);
+  // Newest first, at most `limit` with a sequence below `below`.
+  [[nodiscard]] std::vector<Job> list(std::optional<JobState> state, int limit, std::int64_t below);
   [[nodiscard]] std::map<JobState, std::int64_t> counts();
   [[nodiscard]] std::uint64_t bytes();
 
   // The oldest job that waits, now running.
   [[nodiscard]] std::optional<Job> take_next();
-  // A running job, back into its place of the queue as if it had not run.
+  // A running job, back into its place of the queue as if it had not run; nothing happens to others.
   void put_back(const std::string& id);
   void add_file(const std::string& id, const JobFile& file);
   // Of a running job; nothing happens to others.
@@ -105,8 +105,16 @@ class JobStore {
   void remove_ended(const std::string& id);
   [[nodiscard]] std::vector<Job> read(Statement& rows);
 
+  struct Lock {
+    int fd = -1;
+    Lock() = default;
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    ~Lock();
+  };
+
   std::filesystem::path folder_;
-  int lock_ = -1;
+  Lock lock_;  // released after the database is closed
   std::mutex mutex_;
   std::optional<Database> database_;
 };

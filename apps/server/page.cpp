@@ -108,7 +108,7 @@ Response Page::respond(const RequestHead& head) const {
   response.header("Vary", "Accept-Encoding");
   // Names under assets/ change with their bytes.
   response.header("Cache-Control", entry.file.path.starts_with("assets/") ? "public, max-age=31536000, immutable" : "no-cache");
-  if (head.header("if-none-match").find(etag) != std::string::npos) {
+  if (matches_tag(head.header("if-none-match"), etag)) {
     response.status = 304;
     return response;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <memory>
 
 #include "uploads.h"
 
@@ -55,12 +56,29 @@ void fill_in(SamplerRequest& sampler, const std::pair<int, double>& defaults) {
 
 // A method that an address does not take.
 [[noreturn]] void wrong_method(const std::string& allowed) {
-  throw HttpError(405, "invalid_argument", "this address takes " + allowed + " only", "see /openapi.json");
+  std::string list = allowed;
+  if (const auto at = list.find(" and "); at != std::string::npos) list.replace(at, 5, ", ");
+  throw HttpError(405, "invalid_argument", "this address takes " + allowed + " only", "see /openapi.json").with("Allow", list);
 }
 
+// The value of next of a page, which holds whether or not the page's last job is still there.
+std::int64_t sequence_of(const std::string& cursor) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), value);
+  if (error == std::errc() && end == cursor.data() + cursor.size() && value > 0) return value;
+  throw HttpError(400, "invalid_argument", "before is neither a job's id nor the next of a page",
+                  "take it from next of the page before");
+}
+
+// One more, unless there are `most` already.
 class Counted {
  public:
-  explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
+  Counted(std::atomic<int>& count, int most) : count_(count) {
+    if (++count_ <= most) return;
+    --count_;
+    throw HttpError(503, "unavailable", std::to_string(most) + " event streams are open, which is the most",
+                    "ask for the job itself instead");
+  }
   Counted(const Counted&) = delete;
   Counted& operator=(const Counted&) = delete;
   ~Counted() { --count_; }
@@ -333,7 +351,7 @@ Response Routes::add_job(HttpRequest& request) {
     for (IncomingFile& file : *files) file.move_to(store_.folder_of(job.id) / job.files[index++].name);
   }
   const std::string id = job.id;
-  store_.add(std::move(job), options_.max_queue);
+  store_.add(job, options_.max_queue);
   folder.keep();
   return accepted(id);
 }
@@ -362,7 +380,7 @@ Response Routes::add_export(HttpRequest& request, const std::string& id) {
   job.options = to_json(options);
   FolderOfNewJob folder(store_.folder_of(job.id));
   const std::string new_id = job.id;
-  store_.add(std::move(job), options_.max_queue);
+  store_.add(job, options_.max_queue);
   folder.keep();
   return accepted(new_id);
 }
@@ -377,7 +395,7 @@ Json Routes::job_json(const std::string& id) { return json_of(known_job(id), run
 
 Response Routes::list_jobs(const RequestHead& head) {
   std::optional<JobState> state;
-  std::string before;
+  std::int64_t below = INT64_MAX;
   int limit = 50;
   for (const auto& [key, value] : head.query) {
     if (key == "state") {
@@ -386,9 +404,7 @@ Response Routes::list_jobs(const RequestHead& head) {
         throw HttpError(400, "invalid_argument", "state must be one of queued, running, done, failed, cancelled",
                         "leave it out for all");
     } else if (key == "before") {
-      before = value;
-      if (!JobStore::is_id(before))
-        throw HttpError(400, "invalid_argument", "before is no job's id", "take it from next of the page before");
+      below = JobStore::is_id(value) ? known_job(value).sequence : sequence_of(value);
     } else if (key == "limit") {
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
       if (error != std::errc() || end != value.data() + value.size() || limit < 1 || limit > 200) {
@@ -399,11 +415,12 @@ Response Routes::list_jobs(const RequestHead& head) {
                       "see /openapi.json");
     }
   }
-  const std::vector<Job> jobs = store_.list(state, limit + 1, before);
+  const std::vector<Job> jobs = store_.list(state, limit + 1, below);
   Json list = Json::array();
   const auto shown = std::min<std::size_t>(jobs.size(), static_cast<std::size_t>(limit));
   for (std::size_t i = 0; i < shown; ++i) list.push_back(json_of(jobs[i], runner_.progress_of(jobs[i].id)));
-  return json_response(200, {{"jobs", list}, {"next", jobs.size() > shown ? Json(jobs[shown - 1].id) : Json(nullptr)}});
+  return json_response(
+      200, {{"jobs", list}, {"next", jobs.size() > shown ? Json(std::to_string(jobs[shown - 1].sequence)) : Json(nullptr)}});
 }
 
 Response Routes::remove_job(const std::string& id) {
@@ -417,20 +434,16 @@ Response Routes::remove_job(const std::string& id) {
 
 Response Routes::events(const std::string& id) {
   (void)known_job(id);
-  if (streams_ >= kMostStreams) {
-    throw HttpError(503, "unavailable", std::to_string(kMostStreams) + " event streams are open, which is the most",
-                    "ask for the job itself instead");
-  }
+  const auto counted = std::make_shared<Counted>(streams_, kMostStreams);
   Response response;
   response.header("Content-Type", "text/event-stream");
   response.header("Cache-Control", "no-store");
   response.header("X-Accel-Buffering", "no");
-  response.stream = [this, id](const Sink& sink) { stream_events(id, sink); };
+  response.stream = [this, id, counted](const Sink& sink) { stream_events(id, sink); };
   return response;
 }
 
 void Routes::stream_events(const std::string& id, const Sink& sink) {
-  const Counted counted(streams_);
   EventHub::Listener listener(hub_, id);  // before the state is read, so that nothing falls in between
   const auto send = [&](const std::string& name, const std::string& data) {
     sink("event: " + name + "\ndata: " + data + "\n\n");
@@ -445,7 +458,7 @@ void Routes::stream_events(const std::string& id, const Sink& sink) {
       sink(": alive\n\n");
       continue;
     }
-    send(event->name, event->data);
+    if (!event->data.empty()) send(event->name, event->data);
     if (event->last) return;
   }
 }
@@ -463,7 +476,7 @@ Response Routes::send_file(const RequestHead& head, const std::string& id, const
                            std::to_string(status.st_mtim.tv_nsec) + "-" + std::to_string(size) + "\"";
   response.header("ETag", etag);
   response.header("Cache-Control", "private, no-cache");
-  if (head.header("if-none-match").find(etag) != std::string::npos) {
+  if (matches_tag(head.header("if-none-match"), etag)) {
     response.status = 304;
     response.file.clear();
     return response;

@@ -58,7 +58,7 @@ std::filesystem::path default_data_folder(const std::string& data_home, const st
 }
 
 void serve(const ServeOptions& options, const std::function<bool()>& stopped,
-           const std::function<void(const std::string&)>& say) {
+           const std::function<void(const std::string&)>& say, const std::function<void(const std::string&)>& warn) {
   check(options);
   raise_file_limit();
   // Without this every thread's first allocation opens a heap of its own, which none of the others can use.
@@ -66,7 +66,7 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
   JobStore store(options.data);
   EventHub hub;
   Metrics metrics;
-  JobRunner runner(options, store, hub, metrics);
+  JobRunner runner(options, store, hub, metrics, warn);
   Routes routes(options, store, runner, hub, metrics);
   HttpServer http(
       http_options(options), [&](HttpRequest& request) { return routes.respond(request); },
@@ -77,6 +77,7 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
   say(address(options, http.port()));
   runner.start();
   while (!stopped() && !runner.failure()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  runner.interrupt();  // first: a handler may take longer than whoever stops the server is patient
   hub.close();
   http.stop();
   runner.stop();

@@ -33,10 +33,10 @@ struct ServeOptions {
 // $XDG_DATA_HOME/espalier as `data_home` gives it, else HOME/.local/share/espalier. Throws not_found when both are empty.
 [[nodiscard]] std::filesystem::path default_data_folder(const std::string& data_home, const std::string& home);
 
-// Serves until `stopped` says so, which is asked a few times a second. `say` is told the address once requests are taken, and
-// what a person at the terminal should know. Throws Error: invalid_argument when a wider address has neither key nor
-// no_auth, io when the address or the data folder is taken, and whatever loading the checkpoint throws.
+// Serves until `stopped` says so, which is asked a few times a second. `say` is told the address once requests are taken,
+// `warn` what a person at the terminal should know, from any thread. Throws Error: invalid_argument when a wider address has
+// neither key nor no_auth, io when the address or the data folder is taken, and whatever loading the checkpoint throws.
 void serve(const ServeOptions& options, const std::function<bool()>& stopped,
-           const std::function<void(const std::string&)>& say);
+           const std::function<void(const std::string&)>& say, const std::function<void(const std::string&)>& warn);
 
 }  // namespace espalier::server

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -130,6 +131,26 @@ def multipart(parts):
             body += b'; filename="' + filename.encode() + b'"\r\nContent-Type: application/octet-stream'
         body += b"\r\n\r\n" + data + b"\r\n"
     return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
+
+
+def latent_of(seed):
+    """A part of the small latent, another with every seed, so that every job has shapes of its own."""
+    data = LATENT.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header, body = json.loads(data[8:8 + size]), data[8 + size:]
+    chance = random.Random(seed)
+    count = header["coords"]["shape"][0]
+    chosen = sorted(chance.sample(range(count), count - 1 - seed * 7 % 60))
+    parts, end = b"", 0
+    for name in ("coords", "feats"):
+        first, last = header[name]["data_offsets"]
+        row = (last - first) // count
+        parts += b"".join(body[first + i * row:first + (i + 1) * row] for i in chosen)
+        header[name]["shape"][0] = len(chosen)
+        header[name]["data_offsets"] = [end, len(parts)]
+        end = len(parts)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + parts
 
 
 def png(width, height, rows=b""):

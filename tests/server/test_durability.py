@@ -1,9 +1,11 @@
 """Sudden ends: finished jobs stay, nothing half-written is shown."""
+import pathlib
 import random
 import sqlite3
+import stat
 import unittest
 
-from studio import QUICK, Case, wait_for
+from studio import LATENT, QUICK, Case, multipart, wait_for
 
 ENDS = 20
 
@@ -99,6 +101,54 @@ class Durability(Case):
         with self.assertRaises(AssertionError) as refusal:
             self.serve()
         self.assertIn("newer version", str(refusal.exception))
+
+    def test_what_others_keep_in_the_folder_stays(self):
+        folder = pathlib.Path(self.folder.name) / "data"
+        (folder / "jobs" / "mine").mkdir(parents=True)
+        (folder / "incoming").mkdir()
+        mine = [folder / "jobs" / "mine" / "thesis.txt", folder / "incoming" / "post.txt", folder / "notes.txt"]
+        for file in mine:
+            file.write_text("years of work")
+        folder.chmod(0o755)
+        server = self.serve()
+        self.assertEqual([file.read_text() for file in mine], ["years of work"] * 3)
+        self.assertEqual(stat.S_IMODE(folder.stat().st_mode), 0o755)
+        for own in ("jobs", "incoming", "espalier.db", "espalier.db-wal"):
+            self.assertEqual(stat.S_IMODE((folder / own).stat().st_mode) & 0o077, 0, own)
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_second_server_takes_nothing_from_the_first(self):
+        server = self.serve()
+        kind, body = multipart([("latent", "small.safetensors", LATENT.read_bytes())])
+        with server.connect() as connection:
+            connection.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:-1000])
+            wait_for(lambda: list((server.folder / "data" / "incoming").iterdir()), "the upload to begin")
+            with self.assertRaises(AssertionError) as refusal:
+                self.serve()
+            self.assertIn("in use", str(refusal.exception))
+            connection.sendall(body[-1000:])
+            self.assertIn(b" 202 ", connection.recv(65536).split(b"\r\n")[0])
+
+    def test_records_that_cannot_be_written_end_nothing(self):
+        server = self.serve()
+        job = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        waiting = server.post_latent().json["id"]
+        wait_for(lambda: server.job(job)["progress"], "the job to work")
+        database = sqlite3.connect(server.folder / "data" / "espalier.db", isolation_level=None)
+        database.execute("BEGIN IMMEDIATE")  # as a full disk would: whoever writes now is refused
+        self.assertEqual(server.ask("DELETE", f"/v1/jobs/{job}").status, 507)
+        refused = server.post_latent()
+        self.expect_error(refused, 507, "io")
+        self.assertNotIn(self.folder.name, refused.body.decode())
+        database.execute("ROLLBACK")
+        server.ask("DELETE", f"/v1/jobs/{job}")
+        database.execute("BEGIN IMMEDIATE")
+        wait_for(lambda: "jobs wait" in (server.folder / "server.log").read_text(), "the server to say so")
+        database.execute("ROLLBACK")
+        self.assertEqual(server.ended(job)["state"], "cancelled")
+        self.assertEqual(server.ended(waiting)["state"], "done")
+        database.close()
+        self.assertEqual(server.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """What the interface does for a client that behaves."""
 import json
+import re
 import struct
 import time
 import unittest
 
-from studio import LATENT, PICTURE, QUICK, Case, SharedServerCase, wait_for
+from studio import LATENT, PICTURE, QUICK, Case, Schema, SharedServerCase, wait_for
 
 
 def is_glb(data):
@@ -14,6 +15,40 @@ def is_glb(data):
 def png_shape(data):
     width, height, _, colour = struct.unpack(">IIBB", data[16:26])
     return width, height, {2: "RGB", 6: "RGBA"}[colour]
+
+
+class Document(unittest.TestCase):
+    def test_the_document_is_whole(self):
+        document = json.loads((PICTURE.parents[1] / "apps" / "server" / "openapi.json").read_text())
+        names = []
+
+        def walk(node, where):
+            if isinstance(node, dict):
+                for key, value in node.items():
+                    if key == "$ref":
+                        self.assertTrue(Schema(document).resolve(node), where)
+                        names.append(value)
+                    walk(value, f"{where}/{key}")
+            elif isinstance(node, list):
+                for i, item in enumerate(node):
+                    walk(item, f"{where}/{i}")
+
+        walk(document, "")
+        for kind in ("schemas", "responses"):  # nothing is described that nothing uses
+            self.assertEqual([n for n in document["components"][kind] if f"#/components/{kind}/{n}" not in names], [])
+        operations = [(path, method, item[method]) for path, item in document["paths"].items() for method in item.keys() - {"parameters"}]
+        ids = [operation["operationId"] for _, _, operation in operations]
+        self.assertEqual(len(ids), len(set(ids)))
+        for path, method, operation in operations:
+            parameters = document["paths"][path].get("parameters", []) + operation.get("parameters", [])
+            self.assertEqual({p["name"] for p in parameters if p["in"] == "path"}, set(re.findall(r"\{(.*?)\}", path)))
+            listed = operation["responses"].keys()
+            self.assertTrue(all(r.get("description") or "$ref" in r for r in operation["responses"].values()))
+            self.assertIn("403", listed, path)
+            if operation.get("security") != []:
+                self.assertLessEqual({"401", "500", "503", "507"}, listed, path)
+            if "requestBody" in operation:
+                self.assertLessEqual({"400", "408", "411", "413", "415"}, listed, path)
 
 
 class Jobs(SharedServerCase):
@@ -84,7 +119,10 @@ class Jobs(SharedServerCase):
         self.assertEqual((part.status, part.body), (206, whole.body[10:20]))
         self.assertEqual(part.headers["Content-Range"], f"bytes 10-19/{len(whole.body)}")
         self.assertEqual(self.server.file(job["id"], "asset.spz", Range="bytes=-5").body, whole.body[-5:])
-        self.expect_error(self.server.file(job["id"], "asset.spz", Range="bytes=999999999-"), 416, "invalid_argument")
+        outside = self.server.file(job["id"], "asset.spz", Range="bytes=999999999-")
+        self.expect_error(outside, 416, "invalid_argument")
+        self.assertEqual(outside.headers["Content-Range"], f"bytes */{len(whole.body)}")
+        self.assertEqual(self.server.file(job["id"], "asset.spz", **{"If-None-Match": "*"}).status, 304)
         # Many ranges would multiply the file; they are ignored, as RFC 9110 allows.
         self.assertEqual(self.server.file(job["id"], "asset.spz", Range="bytes=0-," * 50 + "0-").body, whole.body)
         self.assertEqual(self.server.get(f"/v1/jobs/{job['id']}/files/asset.spz", **{"If-None-Match": whole.headers["ETag"]}).status, 304)
@@ -144,6 +182,20 @@ class Jobs(SharedServerCase):
 
 
 class Queue(Case):
+    def test_pages_go_on_where_a_job_was_removed(self):
+        server = self.serve()
+        ids = [server.post_latent().json["id"] for _ in range(4)]
+        for job in ids:
+            server.ended(job)
+        page = server.get("/v1/jobs?limit=2").json
+        self.assertEqual([j["id"] for j in page["jobs"]], [ids[3], ids[2]])
+        self.assertEqual(server.ask("DELETE", f"/v1/jobs/{ids[2]}").status, 204)
+        newer = server.post_latent().json["id"]
+        rest = server.get(f"/v1/jobs?limit=2&before={page['next']}").json
+        self.assertEqual(([j["id"] for j in rest["jobs"]], rest["next"]), ([ids[1], ids[0]], None))
+        self.assertEqual([j["id"] for j in server.get(f"/v1/jobs?before={ids[1]}").json["jobs"]], [ids[0]])
+        server.ended(newer)
+
     def test_cancelling_and_the_next_job(self):
         server = self.serve()
         slow = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]

@@ -124,14 +124,16 @@ class Hostile(SharedServerCase):
             answer = self.server.post_picture(options)
             self.expect_error(answer, 400, "invalid_argument")
             self.assertIn(word, answer.json["error"]["message"])
-        for text in (b"{", b"[]", b"3", b"[" * 60000, b'{"seed":' + b"9" * 5000 + b"}"):
+        for text in (b"{", b"[]", b"3", b'{"seed": 1, "seed": 2}', b'{"structure": {"steps": 1, "steps": 2}}', b"[" * 60000, b'{"seed":' + b"9" * 5000 + b"}"):
             self.expect_error(self.server.post_parts("/v1/jobs", [("image", "a.png", PICTURE.read_bytes()), ("options", None, text)]), 400, "invalid_argument")
         self.expect_error(self.server.get("/v1/jobs?limit=0"), 400, "invalid_argument")
         self.expect_error(self.server.get("/v1/jobs?state=all"), 400, "invalid_argument")
-        self.expect_error(self.server.get("/v1/jobs?before=1"), 400, "invalid_argument")
+        for cursor in ("0", "-1", "1x", "99999999999999999999", "", "%20", "0x10"):
+            self.expect_error(self.server.get(f"/v1/jobs?before={cursor}"), 400, "invalid_argument")
 
     def test_methods_and_addresses(self):
-        self.assertEqual(self.server.raw("PUT", "/v1/jobs").status, 405)
+        refused = self.server.raw("PUT", "/v1/jobs")
+        self.assertEqual((refused.status, refused.headers["Allow"]), (405, "GET, POST"))
         self.assertEqual(self.server.raw("POST", "/health").status, 405)
         self.assertEqual(self.server.raw("DELETE", "/").status, 405)
         self.expect_error(self.server.raw("GET", "/v1/nothing"), 404, "not_found")
@@ -151,6 +153,18 @@ class Hostile(SharedServerCase):
                              (b"POST /v1/jobs HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
                              (b"POST /v1/jobs HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n", 411)):
             self.assertEqual(self.send(data)[0], status, data[:80])
+
+    def test_connections_without_use_keep_nobody_out(self):
+        held = []
+        try:
+            for i in range(420):  # more than the server has
+                held.append(self.server.connect())
+                if i % 2:
+                    held[-1].sendall(b"GET / HTTP/1.1\r\n")
+            self.assertEqual(self.server.get("/health").status, 200)
+        finally:
+            for connection in held:
+                connection.close()
 
     def test_slow_clients_are_given_up(self):
         head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 500000\r\n\r\n"

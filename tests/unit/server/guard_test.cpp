@@ -35,6 +35,18 @@ TEST(Guard, HostsOfLoopbackAddresses) {
   }
 }
 
+TEST(Guard, WithoutAKeyNoNameLeadsHere) {
+  GuardRules rules{.api_key = "", .loopback = false, .allowed_origins = {"https://studio.example"}};
+  for (const char* host : {"192.168.1.20:7860", "[fe80::1]:7860", "localhost", "studio.example"}) {
+    EXPECT_EQ(status_of("/v1/jobs", "Host: " + std::string(host) + "\r\n", rules), 200) << host;
+  }
+  const std::string foreign = "Host: evil.example:7860\r\nOrigin: http://evil.example:7860\r\n";
+  EXPECT_EQ(status_of("/v1/jobs", foreign, rules), 403);
+  EXPECT_EQ(status_of("/v1/jobs", "Host: 192.168.1.20.evil.example\r\n", rules), 403);
+  rules.api_key = "secret-key";
+  EXPECT_EQ(status_of("/v1/jobs", foreign + "Authorization: Bearer secret-key\r\n", rules), 200);
+}
+
 TEST(Guard, TextsAreComparedWhole) {
   EXPECT_TRUE(equal_in_constant_time("abc", "abc"));
   for (const char* other : {"", "ab", "abcd", "abd", "ABC"}) EXPECT_FALSE(equal_in_constant_time(other, "abc")) << other;

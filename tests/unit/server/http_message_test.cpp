@@ -39,7 +39,8 @@ TEST(RequestHead, AnEscapedSlashIsPartOfASegment) {
 TEST(RequestHead, BodiesHaveOneLength) {
   EXPECT_EQ(parse_head("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n").content_length, 12U);
   for (const char* framing : {"Content-Length: 1\r\nContent-Length: 1", "Content-Length: +1", "Content-Length: 1 2",
-                              "Content-Length: ", "Content-Length: 0x10", "Transfer-Encoding: chunked\r\nContent-Length: 3"}) {
+                              "Content-Length: ", "Content-Length: 0x10", "Content-Length: 5, 5",
+                              "Transfer-Encoding: chunked\r\nContent-Length: 3"}) {
     EXPECT_EQ(status_of("POST / HTTP/1.1\r\nHost: x\r\n" + std::string(framing) + "\r\n\r\n"), 400) << framing;
   }
   EXPECT_EQ(status_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"), 411);
@@ -88,6 +89,24 @@ TEST(Range, OneRangeOrTheWhole) {
   EXPECT_THROW((void)parse_range("bytes=100-", 100), HttpError);
   EXPECT_THROW((void)parse_range("bytes=-0", 100), HttpError);
   EXPECT_THROW((void)parse_range("bytes=-5", 0), HttpError);
+}
+
+TEST(Range, WhateverIsAskedForLiesInside) {
+  std::mt19937 random(2);
+  constexpr std::string_view kPieces[] = {"bytes=", "-", "0", "9", "100", "18446744073709551615", "18446744073709551616",
+                                          ",",      " ", "b", "+1"};
+  for (int round = 0; round < 20000; ++round) {
+    std::string header = random() % 4 == 0 ? "" : "bytes=";
+    for (unsigned n = random() % 5; n > 0; --n) header += kPieces[random() % std::size(kPieces)];
+    const std::uint64_t size = random() % 3 == 0 ? 0 : random() % 200;
+    try {
+      if (const auto range = parse_range(header, size)) {
+        EXPECT_TRUE(range->first <= range->last && range->last < size) << header << " of " << size;
+      }
+    } catch (const HttpError& error) {
+      EXPECT_EQ(error.status(), 416) << header;
+    }
+  }
 }
 
 }  // namespace

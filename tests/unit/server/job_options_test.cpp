@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 namespace espalier::server {
 namespace {
 
@@ -71,6 +73,37 @@ TEST(Names, AreCutAtACharacter) {
   const std::string cleaned = clean_name(std::string(199, 'a') + "\xc3\xa4\xff");
   EXPECT_EQ(cleaned, std::string(199, 'a'));
   EXPECT_EQ(clean_name("\xff<b>\n"), "\xef\xbf\xbd<b>");
+}
+
+TEST(GenerateOptions, NothingDamagedGetsThroughOrCrashes) {
+  const std::string good =
+      R"({"name": "a \u00e9", "seed": 7, "preset": "app", "structure": {"steps": 3, "interval": [0.1, 0.9]}, "faces": null,
+          "simplify": 0.5, "formats": ["glb", "spz"], "size_mm": 12.5, "texture_format": "webp"})";
+  constexpr std::string_view kPieces[] = {"1e999",   "-1",       "null", "[[[[", "{}", "\"", "99999999999999999999",
+                                          "\\u0000", "\xc3\x28", ","};
+  std::mt19937 random(4);
+  int accepted = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string text = good;
+    for (unsigned changes = 1 + random() % 3; changes > 0 && !text.empty(); --changes) {
+      const std::size_t at = random() % text.size();
+      switch (random() % 4) {
+        case 0: text[at] = static_cast<char>(random()); break;
+        case 1: text.erase(at, 1 + random() % 8); break;
+        case 2: text.insert(at, text.substr(random() % text.size(), random() % 20)); break;
+        default: text.insert(at, kPieces[random() % std::size(kPieces)]);
+      }
+    }
+    try {
+      const GenerateOptions options = parse_generate_options(text);
+      const std::string written = text_of(to_json(options));
+      EXPECT_EQ(text_of(to_json(parse_generate_options(written))), written) << text;
+      ++accepted;
+    } catch (const HttpError& error) {
+      EXPECT_EQ(error.status(), 400) << text;
+    }
+  }
+  EXPECT_GT(accepted, 100);
 }
 
 }  // namespace
