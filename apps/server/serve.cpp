@@ -11,6 +11,8 @@
 namespace espalier::server {
 namespace {
 
+constexpr int kMappedBytes = 4 << 20;  // blocks from this size on are mappings of their own, which return whole
+
 void check(const ServeOptions& o) {
   if (is_loopback(o.host) || !o.api_key.empty() || o.no_auth) return;
   throw Error(ErrorCode::invalid_argument, "--host " + o.host +
@@ -63,6 +65,8 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
   raise_file_limit();
   // Without this every thread's first allocation opens a heap of its own, which none of the others can use.
   ::mallopt(M_ARENA_MAX, 2);
+  // Fixed: glibc would raise it to the largest block given back, and a job's big arrays would break the heaps into pieces.
+  ::mallopt(M_MMAP_THRESHOLD, kMappedBytes);
   JobStore store(options.data);
   EventHub hub;
   Metrics metrics;
