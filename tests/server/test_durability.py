@@ -1,6 +1,7 @@
 """Sudden ends: finished jobs stay, nothing half-written is shown."""
 import pathlib
 import random
+import resource
 import sqlite3
 import stat
 import unittest
@@ -128,6 +129,16 @@ class Durability(Case):
             self.assertIn("in use", str(refusal.exception))
             connection.sendall(body[-1000:])
             self.assertIn(b" 202 ", connection.recv(65536).split(b"\r\n")[0])
+
+    def test_files_that_cannot_be_written_fail_their_job(self):
+        server = self.serve()
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
+        job = server.ended(server.post_latent({"formats": ["glb", "ply"]}).json["id"])
+        self.assertEqual((job["state"], job["error"]["code"]), ("failed", "io"), job)
+        self.assertNotIn(self.folder.name, job["error"]["message"])
+        self.check_files(server, [job])
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+        self.assertEqual(server.ended(server.post_latent().json["id"])["state"], "done")
 
     def test_records_that_cannot_be_written_end_nothing(self):
         server = self.serve()
