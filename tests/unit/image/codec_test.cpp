@@ -35,7 +35,7 @@ TEST(Png, WhatIsEncodedIsDecoded) {
   }
 }
 
-// Rows of several strips that are compressed apart, of noise and of flat colour.
+// Many times the codec's buffers, of noise and of flat colour.
 TEST(Png, LargePicturesComeBackWhole) {
   for (const int channels : {3, 4}) {
     Picture picture(331, 719, channels);
