@@ -498,6 +498,10 @@ std::vector<Option> server_options() {
            "N", 1, 100000, [](Settings & s) -> auto& { return s.serve.max_queue; })},
       {"--max-upload", server_group, serve_bit, "ESPALIER_MAX_UPLOAD", "64", "MiB that one request may bring.",
        bytes("MIB", 0.01, 65536, 1048576.0, &server::ServeOptions::max_upload_bytes)},
+      {"--max-voxels", server_group, serve_bit, "ESPALIER_MAX_VOXELS", "65536",
+       "Voxels that a latent which is sent may have; the memory of decoding grows with them.",
+       number<int>(
+           "N", 1, 262144, [](Settings & s) -> auto& { return s.serve.max_voxels; })},
       {"--keep-days", server_group, serve_bit, "ESPALIER_KEEP_DAYS", "30", "Days after which ended jobs are removed; 0: never.",
        number<double>(
            "DAYS", 0.0, 36500.0, [](Settings & s) -> auto& { return s.serve.keep_days; })},

@@ -222,11 +222,13 @@ Response Routes::models() const {
   Json videos = Json::array();
   if (can_write_mp4()) videos.push_back("mp4");
   videos.push_back("webp");
-  return json_response(
-      200, {{"models", list},
-            {"limits",
-             {{"max_upload_bytes", options_.max_upload_bytes}, {"max_images", kMostImages}, {"max_queue", options_.max_queue}}},
-            {"video_formats", videos}});
+  return json_response(200, {{"models", list},
+                             {"limits",
+                              {{"max_upload_bytes", options_.max_upload_bytes},
+                               {"max_images", kMostImages},
+                               {"max_queue", options_.max_queue},
+                               {"max_voxels", options_.max_voxels}}},
+                             {"video_formats", videos}});
 }
 
 Response Routes::metrics_page() {
@@ -331,6 +333,12 @@ Response Routes::add_job(HttpRequest& request) {
     }
     for (const IncomingFile& latent : upload.latents) {
       if (is_asset_file(latent.path())) throw Error(ErrorCode::unsupported, "the file is a saved asset, not a latent");
+      if (const std::int64_t voxels = saved_voxels(latent.path()); voxels > options_.max_voxels) {
+        throw HttpError(413, "too_large",
+                        "the latent has " + std::to_string(voxels) + " voxels; at most " + std::to_string(options_.max_voxels) +
+                            " are allowed",
+                        "send a smaller one, or start the server with a larger --max-voxels");
+      }
       job.files.push_back({"input.safetensors", "input", "safetensors", "application/octet-stream", latent.size()});
     }
   } catch (const Error& error) {

@@ -19,6 +19,7 @@ struct ServeOptions {
   double keep_alive_minutes = 15;  // without a job, until the weights leave memory; 0: after every job
   int max_queue = 200;             // jobs that wait
   std::uint64_t max_upload_bytes = std::uint64_t{64} << 20U;
+  int max_voxels = 65536;                               // of a latent that is sent
   double keep_days = 30;                                // ended jobs go when they are older; 0: never
   std::uint64_t keep_bytes = std::uint64_t{20} << 30U;  // the oldest ended jobs go when all are larger; 0: never
   std::string api_key;                                  // empty: none is asked for

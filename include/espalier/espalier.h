@@ -235,6 +235,9 @@ class Asset {
 [[nodiscard]] Asset load_asset(const std::filesystem::path& path);
 // True for a file that save_asset wrote; false for a latent of save_latent. Throws format for anything else.
 [[nodiscard]] bool is_asset_file(const std::filesystem::path& path);
+// How many voxels such a file holds, from its header alone: what decoding it takes grows with them. 0 without voxels. Throws
+// format for anything else.
+[[nodiscard]] std::int64_t saved_voxels(const std::filesystem::path& path);
 
 // The asset with its mesh finished as asked; what was finished before is made anew. Needs no checkpoint. device as in
 // PipelineOptions.

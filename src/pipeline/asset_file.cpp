@@ -176,12 +176,24 @@ void Asset::save_asset(const fs::path& path) const {
   save_safetensors(path, tensors, metadata);
 }
 
-bool is_asset_file(const fs::path& path) {
-  const SafetensorsFile file(path);
+namespace {
+
+bool is_asset(const SafetensorsFile& file, const fs::path& path) {
   const std::string format = format_of(file);
   if (format == kAssetFormat) return true;
   if (format.rfind("espalier-latent", 0) == 0) return false;
   fail(ErrorCode::format, path.string(), ": neither an asset nor a latent saved by this program");
+}
+
+}  // namespace
+
+bool is_asset_file(const fs::path& path) { return is_asset(SafetensorsFile(path), path); }
+
+std::int64_t saved_voxels(const fs::path& path) {
+  const SafetensorsFile file(path);
+  static_cast<void>(is_asset(file, path));
+  const auto coords = file.entries().find("coords");
+  return coords == file.entries().end() || coords->second.extents.empty() ? 0 : coords->second.extents.front();
 }
 
 Asset load_asset(const fs::path& path) {

@@ -265,6 +265,16 @@ class Keys(SharedServerCase):
         self.expect_error(self.server.raw("OPTIONS", "/v1/jobs", headers={"Origin": "https://evil.example"}), 403, "forbidden")
 
 
+class Limits(Case):
+    def test_latents_of_too_many_voxels(self):
+        server = self.serve("--max-voxels", "100")
+        answer = server.post_latent()
+        self.assertEqual((answer.status, answer.json["error"]["code"]), (413, "too_large"))
+        self.assertIn("--max-voxels", answer.json["error"]["hint"])
+        self.assertEqual((server.jobs(), list((server.folder / "data" / "incoming").iterdir())), ([], []))
+        self.assertEqual(server.get("/v1/models").json["limits"]["max_voxels"], 100)
+
+
 class Addresses(Case):
     def test_a_wider_address_needs_a_word(self):
         run = subprocess.run([PROGRAM, "serve", "--host", "0.0.0.0", "--port", "0", "--data", self.folder.name], capture_output=True, text=True, timeout=PATIENCE)

@@ -119,7 +119,7 @@ export interface Model {
 
 export interface Models {
   models: Model[];
-  limits: {max_upload_bytes: number; max_images: number; max_queue: number};
+  limits: {max_upload_bytes: number; max_images: number; max_queue: number; max_voxels: number};
   video_formats: string[];
 }
 
