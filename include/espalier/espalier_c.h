@@ -6,9 +6,12 @@
  *   const char* images[] = {"chair.png"};
  *   request.images = images;
  *   request.image_count = 1;
- *   espalier_asset* asset = espalier_generate(pipeline, &request, NULL, &error);
+ *   espalier_finish finish = espalier_finish_defaults();
+ *   espalier_asset* decoded = espalier_generate(pipeline, &request, NULL, &error);
+ *   espalier_asset* asset = decoded == NULL ? NULL : espalier_asset_finish(decoded, &finish, NULL, NULL, &error);
  *   if (asset == NULL || espalier_asset_save(asset, "chair.glb", 0.0, &error) != ESPALIER_OK) puts(error.message);
  *   espalier_asset_free(asset);
+ *   espalier_asset_free(decoded);
  *   espalier_pipeline_close(pipeline);
  *
  * Text is UTF-8. A function that fails returns NULL or a code other than ESPALIER_OK and fills `error`, which may be NULL.
@@ -86,6 +89,21 @@ typedef struct espalier_request {
   int mesh, gaussians, radiance_field; /* what to decode */
 } espalier_request;
 
+typedef enum espalier_bake { ESPALIER_BAKE_FAST = 0, ESPALIER_BAKE_BEST } espalier_bake;
+
+/* How the decoded mesh becomes one that people use: FinishRequest. Begin with espalier_finish_defaults. */
+typedef struct espalier_finish {
+  int clean, fill_holes;   /* not 0: inner walls, small pieces and duplicates go; holes are closed */
+  double simplify;         /* share of the faces that goes, in [0, 1) */
+  int64_t faces;           /* 0: as simplify says; else at most so many faces */
+  int texture;             /* not 0: unwrap and bake, which needs the Gaussians */
+  int texture_size;        /* 512 to 4096 */
+  int bake;                /* an espalier_bake */
+  int bake_radiance_field; /* not 0: bake from the radiance field, which must be decoded */
+  int views, view_size;    /* that are baked, and pixels on a side of each */
+  int project_image;       /* not 0: blend the input pictures into the texture */
+} espalier_finish;
+
 typedef enum espalier_style {
   ESPALIER_STYLE_AUTO = 0,
   ESPALIER_STYLE_TEXTURED,
@@ -130,7 +148,15 @@ espalier_asset* espalier_decode(espalier_pipeline* pipeline, const char* latent,
 /* What a file holds: an asset of espalier_asset_save_asset, a mesh or Gaussians. */
 espalier_asset* espalier_asset_load(const char* path, espalier_error* error);
 void espalier_asset_free(espalier_asset* asset);
-/* By extension, as Asset::save. size_mm: the largest dimension of an STL; 0 for the default. */
+
+/* 5 % of the faces, a texture of 1024 x 1024. */
+espalier_finish espalier_finish_defaults(void);
+/* A new asset whose mesh is finished as asked, which is what is then saved and drawn; `asset` stays as it is. Arrays hold the
+ * decoded mesh in both. device as in espalier_options; device, observer and error may be NULL. */
+espalier_asset* espalier_asset_finish(const espalier_asset* asset, const espalier_finish* finish, const char* device,
+                                      const espalier_observer* observer, espalier_error* error);
+
+/* By extension, as Asset::save. size_mm: the largest dimension of an STL or 3MF; 0 for the default. */
 espalier_code espalier_asset_save(const espalier_asset* asset, const char* path, double size_mm, espalier_error* error);
 espalier_code espalier_asset_save_latent(const espalier_asset* asset, const char* path, espalier_error* error);
 espalier_code espalier_asset_save_preview(const espalier_asset* asset, const char* path, espalier_error* error);

@@ -152,7 +152,7 @@ Picture decode_picture(std::span<const std::byte> bytes, const std::string& name
   if (const char* foreign = foreign_format(bytes)) {
     fail(ErrorCode::unsupported, name, ": ", foreign, " is not supported; convert it to PNG, JPEG or WebP");
   }
-  fail(ErrorCode::format, name, ": this is no PNG, JPEG or WebP picture");
+  fail(ErrorCode::format, name, ": this is no PNG, JPEG or WebP picture; save the picture as PNG");
 }
 
 Picture load_picture(const std::filesystem::path& path) {

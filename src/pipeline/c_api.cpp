@@ -90,6 +90,24 @@ Request request_of(const espalier_request& r) {
   return out;
 }
 
+static_assert(static_cast<int>(BakeMode::best) == ESPALIER_BAKE_BEST);
+
+FinishRequest finish_of(const espalier_finish& f) {
+  FinishRequest out;
+  out.clean = f.clean != 0;
+  out.fill_holes = f.fill_holes != 0;
+  out.simplify = f.simplify;
+  if (f.faces != 0) out.faces = f.faces;
+  out.texture = f.texture != 0;
+  out.texture_size = f.texture_size;
+  out.bake = enumerator(f.bake, BakeMode::best, "bake");
+  out.bake_radiance_field = f.bake_radiance_field != 0;
+  out.views = f.views;
+  out.view_size = f.view_size;
+  out.project_image = f.project_image != 0;
+  return out;
+}
+
 static_assert(static_cast<int>(RenderStyle::radiance_field) == ESPALIER_STYLE_RADIANCE_FIELD &&
               static_cast<int>(RenderStyle::clay) == ESPALIER_STYLE_CLAY);
 
@@ -185,6 +203,32 @@ espalier_asset* espalier_asset_load(const char* path, espalier_error* error) {
 }
 
 void espalier_asset_free(espalier_asset* asset) { delete asset; }
+
+espalier_finish espalier_finish_defaults(void) {
+  const FinishRequest r;
+  const auto number = [](bool value) { return value ? 1 : 0; };
+  return {number(r.clean),
+          number(r.fill_holes),
+          r.simplify,
+          r.faces.value_or(0),
+          number(r.texture),
+          r.texture_size,
+          static_cast<int>(r.bake),
+          number(r.bake_radiance_field),
+          r.views,
+          r.view_size,
+          number(r.project_image)};
+}
+
+espalier_asset* espalier_asset_finish(const espalier_asset* asset, const espalier_finish* finish, const char* device,
+                                      const espalier_observer* observer, espalier_error* error) {
+  espalier_asset* made = nullptr;
+  guarded(error, [&] {
+    made = new espalier_asset{espalier::finish(given(asset, "asset").asset, finish_of(given(finish, "finish")),
+                                               device_of(device), observer_of(observer))};
+  });
+  return made;
+}
 
 espalier_code espalier_asset_save(const espalier_asset* asset, const char* path, double size_mm, espalier_error* error) {
   return guarded(error, [&] {

@@ -32,7 +32,8 @@ void check_depth(const std::string& label, const char* text, std::size_t n) {
     if (c == '"') quoted = true;
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
-    if (depth > 4) fail(ErrorCode::format, label, ": header is nested deeper than a safetensors header can be; the file is not one");
+    if (depth > 4)
+      fail(ErrorCode::format, label, ": header is nested deeper than a safetensors header can be; the file is not one");
   }
 }
 
@@ -54,10 +55,12 @@ TensorEntry parse_entry(const std::string& label, const std::string& name, const
     fail(ErrorCode::format, label, ": tensor ", name, ": unknown dtype ", dtype.dump());
   }
   const json& shape = value["shape"];
-  if (!shape.is_array() || shape.size() > kMaxRank) fail(ErrorCode::format, label, ": tensor ", name, ": shape is not a short list");
+  if (!shape.is_array() || shape.size() > kMaxRank)
+    fail(ErrorCode::format, label, ": tensor ", name, ": shape is not a short list");
   for (const json& e : shape) {
     const std::uint64_t extent = unsigned_number(label, name, e, "an extent");
-    if (extent > (std::uint64_t{1} << 48U)) fail(ErrorCode::format, label, ": tensor ", name, ": extent ", extent, " is too large");
+    if (extent > (std::uint64_t{1} << 48U))
+      fail(ErrorCode::format, label, ": tensor ", name, ": extent ", extent, " is too large");
     entry.extents.push_back(static_cast<std::int64_t>(extent));
   }
   std::int64_t expected = 0;
@@ -69,7 +72,8 @@ TensorEntry parse_entry(const std::string& label, const std::string& name, const
     fail(ErrorCode::format, label, ": tensor ", name, ": shape ", to_string(entry.extents), " is too large");
   }
   const json& offsets = value["data_offsets"];
-  if (!offsets.is_array() || offsets.size() != 2) fail(ErrorCode::format, label, ": tensor ", name, ": data_offsets is not a pair");
+  if (!offsets.is_array() || offsets.size() != 2)
+    fail(ErrorCode::format, label, ": tensor ", name, ": data_offsets is not a pair");
   const std::uint64_t begin = unsigned_number(label, name, offsets[0], "an offset");
   const std::uint64_t end = unsigned_number(label, name, offsets[1], "an offset");
   if (begin > end || end > body_bytes) {
@@ -102,7 +106,8 @@ void check_tiling(const std::string& label, const std::map<std::string, TensorEn
     at += entries.at(*name).bytes;
   }
   if (at != body_bytes) {
-    fail(ErrorCode::format, label, ": ", body_bytes - at, " bytes after the last tensor; the header does not belong to this file");
+    fail(ErrorCode::format, label, ": ", body_bytes - at,
+         " bytes after the last tensor; the header does not belong to this file");
   }
 }
 
@@ -116,7 +121,8 @@ std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& l
   std::map<std::string, int> seen;
   std::string duplicate;
   const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth == 1 && event == json::parse_event_t::key && ++seen[parsed.get<std::string>()] > 1) duplicate = parsed.get<std::string>();
+    if (depth == 1 && event == json::parse_event_t::key && ++seen[parsed.get<std::string>()] > 1)
+      duplicate = parsed.get<std::string>();
     return true;
   };
   const json header = json::parse(text, text + text_bytes, watch, /*allow_exceptions=*/false);
@@ -151,7 +157,9 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
   const std::size_t size = mapping_->file.size();
   const std::byte* bytes = mapping_->file.bytes().data();
   std::uint64_t header = 0;
-  if (size < sizeof(header)) fail(ErrorCode::format, label_, ": ", size, " bytes are too few for a safetensors file");
+  if (size < sizeof(header))
+    fail(ErrorCode::format, label_, ": ", size,
+         " bytes are too few for a safetensors file; it is truncated or damaged, fetch it again");
   for (int i = 7; i >= 0; --i) header = header << 8U | std::to_integer<std::uint64_t>(bytes[i]);
   if (header > kMaxHeader || header > size - sizeof(std::uint64_t)) {
     fail(ErrorCode::format, label_, ": header of ", header, " bytes in a file of ", size,
@@ -185,14 +193,16 @@ void save_safetensors(const std::filesystem::path& path, const std::map<std::str
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::size_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
-    header[name] = {{"dtype", name_of(tensor.dtype())}, {"shape", tensor.extents()}, {"data_offsets", {offset, offset + tensor.bytes()}}};
+    header[name] = {
+        {"dtype", name_of(tensor.dtype())}, {"shape", tensor.extents()}, {"data_offsets", {offset, offset + tensor.bytes()}}};
     offset += tensor.bytes();
   }
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');
   std::string bytes;
   bytes.reserve(8 + text.size() + offset);
-  for (unsigned i = 0; i < 8; ++i) bytes.push_back(static_cast<char>(static_cast<std::uint64_t>(text.size()) >> (8U * i) & 0xFFU));
+  for (unsigned i = 0; i < 8; ++i)
+    bytes.push_back(static_cast<char>(static_cast<std::uint64_t>(text.size()) >> (8U * i) & 0xFFU));
   bytes += text;
   for (const auto& [name, tensor] : tensors) bytes.append(reinterpret_cast<const char*>(tensor.data()), tensor.bytes());
   write_file(path, std::as_bytes(std::span(bytes)));

@@ -57,6 +57,45 @@ static void mistakes(espalier_pipeline* pipeline) {
   expect(espalier_asset_save(NULL, "a.glb", 0.0, &error) == ESPALIER_INVALID_ARGUMENT, "no asset", &error);
 }
 
+static void finishing(const espalier_asset* asset, const char* folder) {
+  espalier_error error;
+  struct watch seen = {0, 0, 0.0, 0}, stopping = {0, 0, 0.0, 1};
+  espalier_observer observer = {&stopping, progress, cancelled, message};
+  espalier_finish finish = espalier_finish_defaults();
+  espalier_asset *finished, *read;
+  size_t values = 0;
+  char path[4096];
+  expect(finish.texture_size == 1024 && finish.simplify == 0.95 && finish.bake == ESPALIER_BAKE_BEST, "defaults", &error);
+  finish.faces = 500;
+  finish.texture_size = 512;
+  finish.views = 4;
+  finish.view_size = 64;
+  finish.bake = ESPALIER_BAKE_FAST;
+  expect(espalier_asset_finish(asset, &finish, "cpu", &observer, &error) == NULL && error.code == ESPALIER_CANCELLED,
+         "cancel finishing", &error);
+  observer.context = &seen;
+  finished = espalier_asset_finish(asset, &finish, "cpu", &observer, &error);
+  expect(finished != NULL && error.code == ESPALIER_OK && seen.reports > 2, "finish", &error);
+  snprintf(path, sizeof path, "%s/finished.glb", folder);
+  expect(espalier_asset_save(finished, path, 0.0, &error) == ESPALIER_OK, "save what is finished", &error);
+  read = espalier_asset_load(path, &error);
+  (void)espalier_asset_faces(read, &values);
+  expect(values > 0 && values <= 3 * 500, "few faces", &error);
+  espalier_asset_free(read);
+  espalier_asset_free(finished);
+  finish.texture_size = 100000;
+  expect(espalier_asset_finish(asset, &finish, "cpu", NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT,
+         "a huge texture", &error);
+  finish = espalier_finish_defaults();
+  finish.bake = 2;
+  expect(espalier_asset_finish(asset, &finish, "cpu", NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT,
+         "baking 2", &error);
+  expect(espalier_asset_finish(asset, NULL, "cpu", NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT,
+         "nothing asked for", &error);
+  expect(espalier_asset_finish(NULL, &finish, "cpu", NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT,
+         "nothing to finish", &error);
+}
+
 static void work(espalier_pipeline* pipeline, const char* picture, const char* folder) {
   espalier_error error;
   struct watch seen = {0, 0, 0.0, 0}, stopping = {0, 0, 0.0, 2};
@@ -106,6 +145,11 @@ static void work(espalier_pipeline* pipeline, const char* picture, const char* f
   request.gaussians = 1;
   again = espalier_decode(pipeline, path, &request, NULL, &error);
   expect(again != NULL && espalier_asset_gaussian_count(again) > 0, "decode", &error);
+  espalier_asset_free(again);
+  request.mesh = 1;
+  again = espalier_decode(pipeline, path, &request, NULL, &error);
+  expect(again != NULL, "decode both", &error);
+  finishing(again, folder);
   espalier_asset_free(again);
   espalier_asset_free(asset);
 }
