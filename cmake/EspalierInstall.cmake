@@ -1,5 +1,6 @@
 # libespalier: the modules in one shared library that shows the public headers' names only; and what is installed.
 include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
 
 add_library(espalier SHARED $<TARGET_OBJECTS:espalier_pipeline>)
 set_target_properties(espalier PROPERTIES LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
@@ -11,6 +12,8 @@ target_include_directories(espalier INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTAL
 
 install(TARGETS espalier EXPORT espalier)
 install(EXPORT espalier NAMESPACE espalier:: FILE espalierConfig.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/espalier)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/generated/espalierConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/generated/espalierConfigVersion.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/espalier)
 install(TARGETS espalier-cli)
 install(DIRECTORY include/espalier DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/espalier)

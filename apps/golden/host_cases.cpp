@@ -1,5 +1,6 @@
 // Cases without a network: the random stream and the preparation of pictures.
 #include <array>
+#include <cmath>
 #include <cstdio>
 
 #include "base/random.h"
@@ -69,12 +70,17 @@ void run_random(Case& c) {
   }
 }
 
+std::size_t place(int channel, int y, int x, int side) {
+  const auto n = static_cast<std::size_t>(side);
+  return (static_cast<std::size_t>(channel) * n + static_cast<std::size_t>(y)) * n + static_cast<std::size_t>(x);
+}
+
 // Every 7th pixel of a [3, 518, 518] tensor, or of an interleaved picture.
 std::vector<float> thinned(const std::vector<float>& planes, int side) {
   std::vector<float> out;
   for (int ch = 0; ch < 3; ++ch) {
     for (int y = 0; y < side; y += 7) {
-      for (int x = 0; x < side; x += 7) out.push_back(planes[static_cast<std::size_t>((ch * side + y) * side + x)]);
+      for (int x = 0; x < side; x += 7) out.push_back(planes[place(ch, y, x, side)]);
     }
   }
   return out;
@@ -106,8 +112,8 @@ void run_preprocess(Case& c) {
       for (int y = 0; y < kSide; y += 7) {
         for (int x = 0; x < kSide; x += 7) {
           for (int ch = 0; ch < 3; ++ch) {
-            const float v = planes[static_cast<std::size_t>((ch * kSide + y) * kSide + x)];
-            bytes.push_back(static_cast<int>((v * kDeviation[ch] + kMean[ch]) * 255.0F + 0.5F));
+            const float v = planes[place(ch, y, x, kSide)];
+            bytes.push_back(static_cast<int>(std::lround((v * kDeviation[ch] + kMean[ch]) * 255.0F)));
           }
         }
       }

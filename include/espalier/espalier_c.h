@@ -20,8 +20,10 @@
 #ifndef ESPALIER_C_H
 #define ESPALIER_C_H
 
+/* C knows no other names of these. NOLINTBEGIN(modernize-deprecated-headers) */
 #include <stddef.h>
 #include <stdint.h>
+/* NOLINTEND(modernize-deprecated-headers) */
 
 #ifdef __cplusplus
 extern "C" {

@@ -17,7 +17,7 @@ if(NOT output MATCHES "${prefix}/share/espalier/models/sprout")
   message(FATAL_ERROR "the installed command does not use the installed checkpoint:\n${output}")
 endif()
 run("configuring the consumer" ${CMAKE_COMMAND} -G ${GENERATOR} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${FOLDER}/consumer
-    -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${COMPILER})
+    -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${COMPILER} -DWANTED=${VERSION})
 run("building the consumer" ${CMAKE_COMMAND} --build ${FOLDER}/consumer)
 run("the consumer" ${FOLDER}/consumer/consumer ${prefix}/share/espalier/models/sprout)
 if(NOT output MATCHES "espalier ${VERSION}: 7 modules, not_found as expected")
