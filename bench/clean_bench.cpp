@@ -35,7 +35,9 @@ void time_step(const char* name, const std::function<void()>& work) { std::print
 Visibility made_up(const Mesh& mesh, const Monitor* /*monitor*/) {
   constexpr int kViews = 1000;
   std::vector<test::P3> curve;
-  for (int i = 0; i < 1024; ++i) curve.push_back(test::knot_curve(test::kTurn * i / 1024));
+  constexpr int kPoints = 1024;
+  curve.reserve(kPoints);
+  for (int i = 0; i < kPoints; ++i) curve.push_back(test::knot_curve(test::kTurn * i / kPoints));
   const test::P3 window = curve[10];
   const auto squared = [](const test::P3& a, const test::P3& b) {
     return (a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]);

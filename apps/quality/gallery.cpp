@@ -35,6 +35,7 @@ std::vector<Camera> views(const Options& options) {
   const std::vector<float> turns =
       options.mesh_only ? std::vector{-0.09F, 0.41F, 0.91F, 1.41F} : std::vector{0.15F, 0.8F, 1.5F};
   std::vector<Camera> cameras;
+  cameras.reserve(turns.size());
   for (const float turn : turns) {
     cameras.push_back(camera_of({.yaw = kPi * (1 + turn), .pitch = 0.35F, .radius = 2.0F, .fov_degrees = 34.0F}));
   }
