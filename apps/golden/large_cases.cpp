@@ -52,10 +52,13 @@ struct Large {
   const std::string seed;
   const Voxels voxels;
 
-  [[nodiscard]] std::vector<float> latent() const { return hashed_values(seed, "slat", voxels.rows() * 8, 2.4 * std::sqrt(3.0), 0.0); }
+  [[nodiscard]] std::vector<float> latent() const {
+    return hashed_values(seed, "slat", voxels.rows() * 8, 2.4 * std::sqrt(3.0), 0.0);
+  }
 
   void structure_decoder() const {
-    const auto loaded = load_model<SparseStructureDecoder<Dev, T>>(b.queue, *module.tensors, SparseStructureVaeConfig::from_decoder(module.arguments()));
+    const auto loaded = load_model<SparseStructureDecoder<Dev, T>>(b.queue, *module.tensors,
+                                                                   SparseStructureVaeConfig::from_decoder(module.arguments()));
     const auto z = b.template put<float, 5>(hashed_values(seed, "z", 8 * 4096, 2.0 * std::sqrt(3.0), 0.0), {1, 8, 16, 16, 16});
     auto y = b.arena.template take<float, 5>({1, 64, 64, 64, 1});
     Recorder<Dev> recorder;
@@ -72,7 +75,8 @@ struct Large {
     compare_norms(c, "blocks.l2", recorder, "block");
   }
   void structure_flow() const {
-    const auto loaded = load_model<SparseStructureFlow<Dev, T>>(b.queue, *module.tensors, SparseStructureFlowConfig::from(module.arguments()));
+    const auto loaded =
+        load_model<SparseStructureFlow<Dev, T>>(b.queue, *module.tensors, SparseStructureFlowConfig::from(module.arguments()));
     const auto x = b.template put<float, 5>(unit_values(seed, "ss_x", 8 * 4096), {1, 8, 16, 16, 16});
     const auto context = loaded->model->transformer().condition(b.queue, b.arena, condition());
     const std::vector<const Context<Dev, T>*> used{&context};
@@ -84,7 +88,8 @@ struct Large {
     compare_norms(c, "blocks.l2", recorder, "block");
   }
   void latent_flow() const {
-    const auto loaded = load_model<StructuredLatentFlow<Dev, T>>(b.queue, *module.tensors, StructuredLatentFlowConfig::from(module.arguments()));
+    const auto loaded = load_model<StructuredLatentFlow<Dev, T>>(b.queue, *module.tensors,
+                                                                 StructuredLatentFlowConfig::from(module.arguments()));
     const auto x = b.template put<float, 2>(unit_values(seed, "slat_x", voxels.rows() * 8), {voxels.rows(), 8});
     const auto context = loaded->model->transformer().condition(b.queue, b.arena, condition());
     const std::vector<const Context<Dev, T>*> used{&context};
@@ -98,7 +103,8 @@ struct Large {
     compare_norms(c, "out_blocks.l2", recorder, "out_blocks");
   }
   void gaussian_decoder() const {
-    const auto loaded = load_model<GaussianDecoder<Dev, T>>(b.queue, *module.tensors, GaussianDecoderConfig::from(module.arguments()));
+    const auto loaded =
+        load_model<GaussianDecoder<Dev, T>>(b.queue, *module.tensors, GaussianDecoderConfig::from(module.arguments()));
     const auto& decoder = *loaded->model;
     const auto tokens = decoder.head().transformer().prepare(b.queue, b.arena, voxels);
     auto raw = b.arena.template take<float, 2>({voxels.rows(), decoder.config().channels()});
@@ -118,7 +124,8 @@ struct Large {
     compare_whole(c, "opacity", b.get(f.opacity));
   }
   void radiance_decoder() const {
-    const auto loaded = load_model<RadianceDecoder<Dev, T>>(b.queue, *module.tensors, RadianceDecoderConfig::from(module.arguments()));
+    const auto loaded =
+        load_model<RadianceDecoder<Dev, T>>(b.queue, *module.tensors, RadianceDecoderConfig::from(module.arguments()));
     const auto tokens = loaded->model->head().transformer().prepare(b.queue, b.arena, voxels);
     auto raw = b.arena.template take<float, 2>({voxels.rows(), loaded->model->config().channels()});
     Recorder<Dev> recorder;
@@ -148,15 +155,19 @@ struct Large {
     // The mesh of random features is noise: its counts hang on signs near zero.
     const auto counts = c.input("mesh_counts").to_doubles();
     c.compare_count("mesh_counts", static_cast<double>(surface.vertices.size()) / 3, counts[0], c.half() ? 1e-2 : 1e-3);
-    for (const char* name : {"vertices.values", "vertices.stats", "attrs.values", "attrs.stats"}) c.skip(name, "the mesh of random features is noise");
+    for (const char* name : {"vertices.values", "vertices.stats", "attrs.values", "attrs.stats"})
+      c.skip(name, "the mesh of random features is noise");
   }
   void dino() const {
-    const auto loaded = load_model<Dino<Dev, T>>(b.queue, *module.tensors, typename Dino<Dev, T>::Shape{DinoConfig::from(module.arguments()), 518, 518});
+    const auto loaded = load_model<Dino<Dev, T>>(b.queue, *module.tensors,
+                                                 typename Dino<Dev, T>::Shape{DinoConfig::from(module.arguments()), 518, 518});
     const std::int64_t channels = loaded->model->shape().config.channels;
     auto prenorm = b.arena.template take<float, 2>({loaded->model->tokens(), channels});
     auto cond = b.arena.template take<float, 2>(prenorm.extents());
     Recorder<Dev> recorder;
-    loaded->model->forward(b.queue, b.template put<float, 4>(unit_values(seed, "image", std::int64_t{3} * 518 * 518), {1, 3, 518, 518}), prenorm, cond, &recorder);
+    loaded->model->forward(b.queue,
+                           b.template put<float, 4>(unit_values(seed, "image", std::int64_t{3} * 518 * 518), {1, 3, 518, 518}),
+                           prenorm, cond, &recorder);
     compare_whole(c, "x_prenorm", b.get(prenorm));
     compare_whole(c, "cond", b.get(cond));
     compare_norms(c, "blocks.l2", recorder, "block");
@@ -187,8 +198,8 @@ void run_large(Bench<Dev>& b, const RunOptions& options, bool half_precision, Ta
     Case c(folder, name, case_spec, half_precision, tally);
     const Frame<Dev> frame(b.arena);
     const std::string checkpoint = spec.at("checkpoint").template get<std::string>();
-    const Large<Dev, T> run{b, c, manifest.module(checkpoint.substr(checkpoint.rfind('/') + 1)), spec.at("input_seed").template get<std::string>(),
-                            make_voxels(coords, 1, 64)};
+    const Large<Dev, T> run{b, c, manifest.module(checkpoint.substr(checkpoint.rfind('/') + 1)),
+                            spec.at("input_seed").template get<std::string>(), make_voxels(coords, 1, 64)};
     if (run.module.class_name == "SparseStructureDecoder") run.structure_decoder();
     if (run.module.class_name == "SparseStructureFlowModel") run.structure_flow();
     if (run.module.class_name == "SLatFlowModel") run.latent_flow();

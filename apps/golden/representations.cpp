@@ -70,12 +70,13 @@ void compare_gaussians(Bench<Dev>& b, Case& c, const GaussianDecoder<Dev, T>& de
 }
 
 template <class Dev>
-ExtractedSurface<Dev> extract(Bench<Dev>& b, View<Dev, const std::int32_t, 2> cubes, View<Dev, const float, 2> features, int resolution,
-                              int block, SurfaceTrace<Dev>* trace) {
+ExtractedSurface<Dev> extract(Bench<Dev>& b, View<Dev, const std::int32_t, 2> cubes, View<Dev, const float, 2> features,
+                              int resolution, int block, SurfaceTrace<Dev>* trace) {
   Buffer<Dev> vertices, faces, attributes;
   const auto allocate = [&](std::int64_t v, std::int64_t f, bool colour) {
     const auto make = [&](Buffer<Dev>& buffer, std::int64_t elements) {
-      buffer = Buffer<Dev>(static_cast<std::size_t>(std::max<std::int64_t>(elements, 1)) * 4, b.queue.ordinal(), "golden surface");
+      buffer =
+          Buffer<Dev>(static_cast<std::size_t>(std::max<std::int64_t>(elements, 1)) * 4, b.queue.ordinal(), "golden surface");
     };
     make(vertices, 3 * v);
     make(faces, 3 * f);
@@ -94,22 +95,28 @@ ExtractedSurface<Dev> extract(Bench<Dev>& b, View<Dev, const std::int32_t, 2> cu
   return out;
 }
 
-void compare_mesh(Case& c, const std::string& prefix, const std::vector<float>& vertices, const std::vector<std::int32_t>& faces,
-                  const std::vector<float>& attributes) {
-  c.compare(prefix + "counts", std::vector<std::int64_t>{static_cast<std::int64_t>(vertices.size() / 3), static_cast<std::int64_t>(faces.size() / 3)});
+void compare_mesh(Case& c, const std::string& prefix, const std::vector<float>& vertices,
+                  const std::vector<std::int32_t>& faces, const std::vector<float>& attributes) {
+  c.compare(prefix + "counts", std::vector<std::int64_t>{static_cast<std::int64_t>(vertices.size() / 3),
+                                                         static_cast<std::int64_t>(faces.size() / 3)});
   c.compare_every(prefix + "vertices", vertices, 3);
   c.compare_every(prefix + "faces", {faces.begin(), faces.end()}, 3);
   if (c.has(prefix + "attrs")) c.compare_every(prefix + "attrs", attributes, 6);
-  c.compare(prefix + "stats", statistics({{vertices.begin(), vertices.end()}, {faces.begin(), faces.end()}, {attributes.begin(), attributes.end()}}));
+  c.compare(
+      prefix + "stats",
+      statistics({{vertices.begin(), vertices.end()}, {faces.begin(), faces.end()}, {attributes.begin(), attributes.end()}}));
 }
 
-#define ESPALIER_INSTANTIATE(Dev, T) \
-  template void compare_gaussians<Dev, T>(Bench<Dev>&, Case&, const GaussianDecoder<Dev, T>&, const std::vector<float>&, View<Dev, const std::int32_t, 2>);
+#define ESPALIER_INSTANTIATE(Dev, T)                                                                                     \
+  template void compare_gaussians<Dev, T>(Bench<Dev>&, Case&, const GaussianDecoder<Dev, T>&, const std::vector<float>&, \
+                                          View<Dev, const std::int32_t, 2>);
 ESPALIER_FOR_EACH_BACKEND(ESPALIER_INSTANTIATE)
 #undef ESPALIER_INSTANTIATE
-template ExtractedSurface<Cpu> extract<Cpu>(Bench<Cpu>&, View<Cpu, const std::int32_t, 2>, View<Cpu, const float, 2>, int, int, SurfaceTrace<Cpu>*);
+template ExtractedSurface<Cpu> extract<Cpu>(Bench<Cpu>&, View<Cpu, const std::int32_t, 2>, View<Cpu, const float, 2>, int, int,
+                                            SurfaceTrace<Cpu>*);
 #ifdef ESPALIER_WITH_CUDA
-template ExtractedSurface<Cuda> extract<Cuda>(Bench<Cuda>&, View<Cuda, const std::int32_t, 2>, View<Cuda, const float, 2>, int, int, SurfaceTrace<Cuda>*);
+template ExtractedSurface<Cuda> extract<Cuda>(Bench<Cuda>&, View<Cuda, const std::int32_t, 2>, View<Cuda, const float, 2>, int,
+                                              int, SurfaceTrace<Cuda>*);
 #endif
 
 }  // namespace espalier::golden

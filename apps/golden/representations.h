@@ -20,12 +20,13 @@ struct ExtractedSurface {
   std::vector<std::int32_t> faces;
 };
 template <class Dev>
-[[nodiscard]] ExtractedSurface<Dev> extract(Bench<Dev>& b, View<Dev, const std::int32_t, 2> cubes, View<Dev, const float, 2> features,
-                                            int resolution, int block, SurfaceTrace<Dev>* trace);
+[[nodiscard]] ExtractedSurface<Dev> extract(Bench<Dev>& b, View<Dev, const std::int32_t, 2> cubes,
+                                            View<Dev, const float, 2> features, int resolution, int block,
+                                            SurfaceTrace<Dev>* trace);
 
 // prefix + vertices, faces, attrs (all, or every K-th), counts and stats (mean, L2 norm and maximum of each).
-void compare_mesh(Case& c, const std::string& prefix, const std::vector<float>& vertices, const std::vector<std::int32_t>& faces,
-                  const std::vector<float>& attributes);
+void compare_mesh(Case& c, const std::string& prefix, const std::vector<float>& vertices,
+                  const std::vector<std::int32_t>& faces, const std::vector<float>& attributes);
 
 // (mean, L2 norm, largest magnitude) of each list, one after another.
 [[nodiscard]] std::vector<double> statistics(const std::vector<std::vector<double>>& lists);

@@ -78,7 +78,8 @@ std::vector<float> MadeUpTensors::values(const std::string& name, const json& sp
   if (fn == "gaussian_offsets") return gaussian_offsets(spec["fn_args"][0].get<int>(), spec["fn_args"][1].get<double>());
   if (!fn.empty()) fail(ErrorCode::unsupported, seed_, ": ", name, ": unknown rule ", fn);
   const ValueRange range = customary_range(name, entry.extents);
-  return hashed_values(seed_, name, checked_size(entry.extents), spec.value("a", range.amplitude), spec.value("c", range.centre));
+  return hashed_values(seed_, name, checked_size(entry.extents), spec.value("a", range.amplitude),
+                       spec.value("c", range.centre));
 }
 
 TensorEntry MadeUpTensors::read(const std::string& name) const {
@@ -86,13 +87,15 @@ TensorEntry MadeUpTensors::read(const std::string& name) const {
   if (it == entries_.end()) fail(ErrorCode::not_found, seed_, ": no tensor ", name);
   TensorEntry entry = it->second;
   const std::vector<float> v = values(name, specs_.at(name), entry);
-  require(static_cast<std::int64_t>(v.size()) == checked_size(entry.extents), "MadeUpTensors::read", name, " has ", v.size(), " values");
+  require(static_cast<std::int64_t>(v.size()) == checked_size(entry.extents), "MadeUpTensors::read", name, " has ", v.size(),
+          " values");
   buffer_.resize(entry.bytes);
   if (entry.dtype == DType::f32) {
     std::memcpy(buffer_.data(), v.data(), entry.bytes);
   } else if (entry.dtype == DType::f16) {
     auto* to = reinterpret_cast<half*>(buffer_.data());
-    parallel_for(static_cast<std::int64_t>(v.size()), 1 << 16, [&](std::int64_t i) { to[i] = to_half(v[static_cast<std::size_t>(i)]); });
+    parallel_for(static_cast<std::int64_t>(v.size()), 1 << 16,
+                 [&](std::int64_t i) { to[i] = to_half(v[static_cast<std::size_t>(i)]); });
   } else {
     fail(ErrorCode::unsupported, seed_, ": ", name, ": made-up tensors are F32 or F16");
   }

@@ -72,7 +72,8 @@ GaussianDecoderConfig GaussianDecoderConfig::from(Arguments args) {
   }
   c.gaussians.softplus_scaling = activation == "softplus";
   rep.finish();
-  if (!(c.gaussians.scaling_bias > 0) || !(c.gaussians.opacity_bias > 0 && c.gaussians.opacity_bias < 1) || !(c.gaussians.voxel_size > 0)) {
+  if (!(c.gaussians.scaling_bias > 0) || !(c.gaussians.opacity_bias > 0 && c.gaussians.opacity_bias < 1) ||
+      !(c.gaussians.voxel_size > 0)) {
     fail(ErrorCode::format, rep.where(), ": scaling_bias and voxel_size must be positive and opacity_bias in (0, 1)");
   }
   return c;
@@ -101,8 +102,8 @@ MeshDecoderConfig MeshDecoderConfig::from(Arguments args) {
   }
   args.finish();
   if (c.transformer.channels % (8 * kSubdivideGroups) != 0) {
-    fail(ErrorCode::format, args.where(), ": model_channels = ", c.transformer.channels, " must be divisible by ", 8 * kSubdivideGroups,
-         " (group norms of the subdivision)");
+    fail(ErrorCode::format, args.where(), ": model_channels = ", c.transformer.channels, " must be divisible by ",
+         8 * kSubdivideGroups, " (group norms of the subdivision)");
   }
   return c;
 }
@@ -176,7 +177,8 @@ void MeshDecoder<Dev, T>::first_half(Queue<Dev>& queue, const Subdivide& block, 
     return View<Cpu, const std::int64_t, 1>(b.data(), {static_cast<std::int64_t>(b.size())});
   };
   auto a = arena.template take<T, 2>({rows, block.in});
-  group_norm<Dev, T, T>(queue, x, bounds(begin), kSubdivideGroups, block.norm1.gain, block.norm1.bias, kPlainEpsilon, Activation::silu, a);
+  group_norm<Dev, T, T>(queue, x, bounds(begin), kSubdivideGroups, block.norm1.gain, block.norm1.bias, kPlainEpsilon,
+                        Activation::silu, a);
   auto map = arena.template take<std::int32_t, 2>({8 * std::min(tile, rows), 27});
   for (std::int64_t p = 0; p < rows; p += tile) {
     queue.check();
@@ -187,14 +189,14 @@ void MeshDecoder<Dev, T>::first_half(Queue<Dev>& queue, const Subdivide& block, 
   }
   std::vector<std::int64_t> child_begin(begin);
   for (auto& b : child_begin) b *= 8;
-  group_norm<Dev, T, T>(queue, View<Dev, const T, 2>(h), bounds(child_begin), kSubdivideGroups, block.norm2.gain, block.norm2.bias,
-                        kPlainEpsilon, Activation::silu, h);
+  group_norm<Dev, T, T>(queue, View<Dev, const T, 2>(h), bounds(child_begin), kSubdivideGroups, block.norm2.gain,
+                        block.norm2.bias, kPlainEpsilon, Activation::silu, h);
 }
 
 template <class Dev, class T>
-void MeshDecoder<Dev, T>::second_half(Queue<Dev>& queue, const Subdivide& block, View<Dev, const T, 2> x, View<Dev, const T, 2> h,
-                                      View<Dev, const std::int32_t, 2> neighbours, std::int64_t first, std::int64_t count,
-                                      View<Dev, T, 2> out) const {
+void MeshDecoder<Dev, T>::second_half(Queue<Dev>& queue, const Subdivide& block, View<Dev, const T, 2> x,
+                                      View<Dev, const T, 2> h, View<Dev, const std::int32_t, 2> neighbours, std::int64_t first,
+                                      std::int64_t count, View<Dev, T, 2> out) const {
   Arena<Dev>& arena = queue.scratch();
   const Frame<Dev> frame(arena);
   auto map = arena.template take<std::int32_t, 2>({8 * count, 27});
@@ -245,17 +247,18 @@ void MeshDecoder<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 2> l
 }
 
 template <class Dev, class T>
-void MeshDecoder<Dev, T>::cube_coords(Queue<Dev>& queue, View<Dev, const std::int32_t, 2> coords, View<Dev, std::int32_t, 2> out) const {
+void MeshDecoder<Dev, T>::cube_coords(Queue<Dev>& queue, View<Dev, const std::int32_t, 2> coords,
+                                      View<Dev, std::int32_t, 2> out) const {
   const Frame<Dev> frame(queue.scratch());
   auto middle = queue.scratch().template take<std::int32_t, 2>({8 * coords.extent(0), 4});
   subdivide_coords<Dev>(queue, coords, middle);
   subdivide_coords<Dev>(queue, middle, out);
 }
 
-#define ESPALIER_INSTANTIATE(Dev, T)       \
-  template class LatentHead<Dev, T>;       \
-  template class GaussianDecoder<Dev, T>;  \
-  template class RadianceDecoder<Dev, T>;  \
+#define ESPALIER_INSTANTIATE(Dev, T)      \
+  template class LatentHead<Dev, T>;      \
+  template class GaussianDecoder<Dev, T>; \
+  template class RadianceDecoder<Dev, T>; \
   template class MeshDecoder<Dev, T>;
 ESPALIER_FOR_EACH_BACKEND(ESPALIER_INSTANTIATE)
 #undef ESPALIER_INSTANTIATE

@@ -84,7 +84,8 @@ class RadianceDecoder {
 };
 
 // raw [rows * channels] on the host -> the field; trivec gains the 1 that the reference adds.
-[[nodiscard]] RadianceField split_radiance_field(const RadianceDecoderConfig& config, const Voxels& voxels, const std::vector<float>& raw);
+[[nodiscard]] RadianceField split_radiance_field(const RadianceDecoderConfig& config, const Voxels& voxels,
+                                                 const std::vector<float>& raw);
 
 // The mesh decoder's network: every voxel becomes 4^3 cubes with the features that surface extraction reads.
 template <class Dev, class T>
@@ -113,11 +114,13 @@ class MeshDecoder {
     std::int64_t in, out;
   };
   // First half of a block: norm, SiLU and the convolution over the children, written to h [8 * rows, out] and normalised.
-  void first_half(Queue<Dev>& queue, const Subdivide& block, View<Dev, const T, 2> x, View<Dev, const std::int32_t, 2> neighbours,
-                  const std::vector<std::int64_t>& begin, std::int64_t tile, View<Dev, T, 2> h) const;
+  void first_half(Queue<Dev>& queue, const Subdivide& block, View<Dev, const T, 2> x,
+                  View<Dev, const std::int32_t, 2> neighbours, const std::vector<std::int64_t>& begin, std::int64_t tile,
+                  View<Dev, T, 2> h) const;
   // Second half for the children of the parents [first, first + count): convolution plus skip, into out [8 * count, out].
   void second_half(Queue<Dev>& queue, const Subdivide& block, View<Dev, const T, 2> x, View<Dev, const T, 2> h,
-                   View<Dev, const std::int32_t, 2> neighbours, std::int64_t first, std::int64_t count, View<Dev, T, 2> out) const;
+                   View<Dev, const std::int32_t, 2> neighbours, std::int64_t first, std::int64_t count,
+                   View<Dev, T, 2> out) const;
 
   MeshDecoderConfig config_;
   SparseTransformer<Dev, T> transformer_;

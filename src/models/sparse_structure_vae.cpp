@@ -16,7 +16,8 @@ SparseStructureVaeConfig common(Arguments& args, const char* outer) {
   c.channels = args.integers("channels", 1, 65536);
   if (c.channels.size() > 8) fail(ErrorCode::unsupported, args.where(), ": more than 8 entries in channels");
   const std::string norm = args.text_or("norm_type", "layer");
-  if (norm != "layer" && norm != "group") fail(ErrorCode::unsupported, args.where(), ": norm_type ", norm, "; layer and group are known");
+  if (norm != "layer" && norm != "group")
+    fail(ErrorCode::unsupported, args.where(), ": norm_type ", norm, "; layer and group are known");
   c.group_norm = norm == "group";
   args.ignore("use_fp16");
   args.finish();
@@ -88,7 +89,8 @@ SparseStructureDecoder<Dev, T>::SparseStructureDecoder(const SparseStructureVaeC
     : config_(config),
       input_(load, "input_layer", config.latent_channels, config.channels[0]),
       head_(load, config.channels.back(), config.in_channels, config.group_norm) {
-  for (int i = 0; i < config.middle_blocks; ++i) middle_.emplace_back(load, "middle_block." + std::to_string(i), config.channels[0]);
+  for (int i = 0; i < config.middle_blocks; ++i)
+    middle_.emplace_back(load, "middle_block." + std::to_string(i), config.channels[0]);
   int index = 0;
   for (std::size_t s = 0; s < config.channels.size(); ++s) {
     Stage& stage = stages_.emplace_back();
@@ -96,7 +98,8 @@ SparseStructureDecoder<Dev, T>::SparseStructureDecoder(const SparseStructureVaeC
       stage.blocks.emplace_back(load, "blocks." + std::to_string(index++), config.channels[s]);
     }
     if (s + 1 < config.channels.size()) {
-      stage.up = Conv3d<Dev, T>(load, "blocks." + std::to_string(index++) + ".conv", config.channels[s], 8 * config.channels[s + 1]);
+      stage.up =
+          Conv3d<Dev, T>(load, "blocks." + std::to_string(index++) + ".conv", config.channels[s], 8 * config.channels[s + 1]);
     }
   }
 }
@@ -157,11 +160,13 @@ SparseStructureEncoder<Dev, T>::SparseStructureEncoder(const SparseStructureVaeC
     if (s + 1 < config.channels.size()) {
       const std::string p = "blocks." + std::to_string(index++) + ".conv";
       const std::int64_t out = config.channels[s + 1];
-      stage.down_w = load.template take<T, 5>(p + ".weight", {out, c, 2, 2, 2}, Order::channels_last).template reshape<2>({out, 8 * c});
+      stage.down_w =
+          load.template take<T, 5>(p + ".weight", {out, c, 2, 2, 2}, Order::channels_last).template reshape<2>({out, 8 * c});
       stage.down_b = load.template take<T, 1>(p + ".bias", {out});
     }
   }
-  for (int i = 0; i < config.middle_blocks; ++i) middle_.emplace_back(load, "middle_block." + std::to_string(i), config.channels.back());
+  for (int i = 0; i < config.middle_blocks; ++i)
+    middle_.emplace_back(load, "middle_block." + std::to_string(i), config.channels.back());
 }
 
 template <class Dev, class T>
@@ -191,7 +196,8 @@ void SparseStructureEncoder<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const 
     const Frame<Dev> down_frame(arena);
     auto blocks = arena.template take<T, 5>(volume(side / 2, 8 * config_.channels[s]));
     space_to_depth<Dev, T>(queue, h, blocks);
-    linear<Dev, T>(queue, rows_of(View<Dev, const T, 5>(blocks)), stages_[s].down_w, stages_[s].down_b, Activation::none, rows_of(next));
+    linear<Dev, T>(queue, rows_of(View<Dev, const T, 5>(blocks)), stages_[s].down_w, stages_[s].down_b, Activation::none,
+                   rows_of(next));
     h = next;
     side /= 2;
   }
@@ -203,8 +209,8 @@ void SparseStructureEncoder<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const 
   head_(queue, View<Dev, const T, 5>(h), out);
 }
 
-#define ESPALIER_INSTANTIATE(Dev, T)              \
-  template class SparseStructureDecoder<Dev, T>;  \
+#define ESPALIER_INSTANTIATE(Dev, T)             \
+  template class SparseStructureDecoder<Dev, T>; \
   template class SparseStructureEncoder<Dev, T>;
 ESPALIER_FOR_EACH_BACKEND(ESPALIER_INSTANTIATE)
 #undef ESPALIER_INSTANTIATE

@@ -8,11 +8,11 @@
 namespace espalier {
 
 struct SparseStructureVaeConfig {
-  std::int64_t in_channels = 1;      // of the encoder; out_channels of the decoder
+  std::int64_t in_channels = 1;  // of the encoder; out_channels of the decoder
   std::int64_t latent_channels = 8;
   int res_blocks = 0, middle_blocks = 2;
   std::vector<std::int64_t> channels;
-  bool group_norm = false;           // of the output layer only; all residual blocks use channel layer norm
+  bool group_norm = false;  // of the output layer only; all residual blocks use channel layer norm
   [[nodiscard]] int scale() const { return 1 << (channels.size() - 1); }
   static SparseStructureVaeConfig from_decoder(Arguments args);
   static SparseStructureVaeConfig from_encoder(Arguments args);

@@ -19,9 +19,11 @@ StructuredLatentFlowConfig StructuredLatentFlowConfig::from(Arguments args) {
   if (args.has("io_block_channels")) {
     c.io_channels = args.integers("io_block_channels", 1, 65536);
     if (patch != std::int64_t{1} << c.io_channels.size()) {
-      fail(ErrorCode::format, args.where(), ": patch_size ", patch, " needs log2(patch_size) io_block_channels, found ", c.io_channels.size());
+      fail(ErrorCode::format, args.where(), ": patch_size ", patch, " needs log2(patch_size) io_block_channels, found ",
+           c.io_channels.size());
     }
-    if (c.resolution % patch != 0) fail(ErrorCode::format, args.where(), ": resolution ", c.resolution, " is no multiple of patch_size");
+    if (c.resolution % patch != 0)
+      fail(ErrorCode::format, args.where(), ": resolution ", c.resolution, " is no multiple of patch_size");
   } else {
     args.ignore("io_block_channels");
   }
@@ -45,8 +47,9 @@ StructuredLatentFlowConfig StructuredLatentFlowConfig::from(Arguments args) {
 }
 
 template <class Dev, class T>
-StructuredLatentFlow<Dev, T>::ResidualBlock::ResidualBlock(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in_channels,
-                                                           std::int64_t emb, std::int64_t out_channels, Resample r)
+StructuredLatentFlow<Dev, T>::ResidualBlock::ResidualBlock(WeightLoader<Dev>& load, const std::string& prefix,
+                                                           std::int64_t in_channels, std::int64_t emb,
+                                                           std::int64_t out_channels, Resample r)
     : resample(r), in(in_channels), out(out_channels), norm1(load, prefix + ".norm1", in_channels) {
   const auto conv = [&](const std::string& name, std::int64_t from, View<Dev, const T, 3>& w, View<Dev, const T, 1>& b) {
     w = load.template take<T, 5>(prefix + name + ".conv.weight", {out, 3, 3, 3, from}).template reshape<3>({out, 27, from});
@@ -59,9 +62,10 @@ StructuredLatentFlow<Dev, T>::ResidualBlock::ResidualBlock(WeightLoader<Dev>& lo
 }
 
 template <class Dev, class T>
-void StructuredLatentFlow<Dev, T>::ResidualBlock::operator()(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Dev, const T, 2> emb,
-                                                             const LatentStructure<Dev>& structure, std::size_t level,
-                                                             View<Dev, T, 2> result, Probe<Dev>* probe) const {
+void StructuredLatentFlow<Dev, T>::ResidualBlock::operator()(Queue<Dev>& queue, View<Dev, const T, 2> x,
+                                                             View<Dev, const T, 2> emb, const LatentStructure<Dev>& structure,
+                                                             std::size_t level, View<Dev, T, 2> result,
+                                                             Probe<Dev>* probe) const {
   Arena<Dev>& arena = queue.scratch();
   const Frame<Dev> frame(arena);
   // `level` is where the convolutions run; a resampled input comes from the level below or above.
@@ -103,8 +107,10 @@ template <class Dev, class T>
 StructuredLatentFlow<Dev, T>::StructuredLatentFlow(const StructuredLatentFlowConfig& config, WeightLoader<Dev>& load)
     : config_(config),
       embedder_(load, "t_embedder", config.transformer.channels),
-      input_(load, "input_layer", config.in_channels, config.io_channels.empty() ? config.transformer.channels : config.io_channels[0]),
-      output_(load, "out_layer", config.io_channels.empty() ? config.transformer.channels : config.io_channels[0], config.out_channels),
+      input_(load, "input_layer", config.in_channels,
+             config.io_channels.empty() ? config.transformer.channels : config.io_channels[0]),
+      output_(load, "out_layer", config.io_channels.empty() ? config.transformer.channels : config.io_channels[0],
+              config.out_channels),
       transformer_(config.transformer, load) {
   const std::int64_t c = config.transformer.channels;
   const std::size_t stages = config.io_channels.size();
@@ -112,15 +118,19 @@ StructuredLatentFlow<Dev, T>::StructuredLatentFlow(const StructuredLatentFlowCon
   const auto name = [](const char* list, std::size_t i) { return std::string(list) + "." + std::to_string(i); };
   for (std::size_t s = 0; s < stages; ++s) {
     for (int i = 0; i + 1 < config.io_res_blocks; ++i) {
-      input_blocks_.emplace_back(load, name("input_blocks", input_blocks_.size()), channels_at(s), c, channels_at(s), Resample::none);
+      input_blocks_.emplace_back(load, name("input_blocks", input_blocks_.size()), channels_at(s), c, channels_at(s),
+                                 Resample::none);
     }
-    input_blocks_.emplace_back(load, name("input_blocks", input_blocks_.size()), channels_at(s), c, channels_at(s + 1), Resample::down);
+    input_blocks_.emplace_back(load, name("input_blocks", input_blocks_.size()), channels_at(s), c, channels_at(s + 1),
+                               Resample::down);
   }
   const std::int64_t wide = config.skip_connections ? 2 : 1;
   for (std::size_t s = stages; s-- > 0;) {
-    output_blocks_.emplace_back(load, name("out_blocks", output_blocks_.size()), channels_at(s + 1) * wide, c, channels_at(s), Resample::up);
+    output_blocks_.emplace_back(load, name("out_blocks", output_blocks_.size()), channels_at(s + 1) * wide, c, channels_at(s),
+                                Resample::up);
     for (int i = 0; i + 1 < config.io_res_blocks; ++i) {
-      output_blocks_.emplace_back(load, name("out_blocks", output_blocks_.size()), channels_at(s) * wide, c, channels_at(s), Resample::none);
+      output_blocks_.emplace_back(load, name("out_blocks", output_blocks_.size()), channels_at(s) * wide, c, channels_at(s),
+                                  Resample::none);
     }
   }
 }
@@ -142,7 +152,8 @@ LatentTables latent_tables(const StructuredLatentFlowConfig& config, const Voxel
 }
 
 template <class Dev, class T>
-LatentStructure<Dev> StructuredLatentFlow<Dev, T>::prepare(Queue<Dev>& queue, Arena<Dev>& arena, const LatentTables& tables) const {
+LatentStructure<Dev> StructuredLatentFlow<Dev, T>::prepare(Queue<Dev>& queue, Arena<Dev>& arena,
+                                                           const LatentTables& tables) const {
   LatentStructure<Dev> s;
   const auto list = [&](const std::vector<std::int32_t>& v) {
     return place<Dev, std::int32_t, 1>(queue, arena, v, {static_cast<std::int64_t>(v.size())});

@@ -23,9 +23,9 @@ template <class Dev>
 struct LatentStructure {
   struct Level {
     std::int64_t rows = 0;
-    View<Dev, const std::int32_t, 2> neighbours;   // [rows, 27]; empty where no convolution runs
-    View<Dev, const std::int32_t, 1> row_batch;    // [rows]
-    View<Dev, const std::int32_t, 2> coords;       // [rows, 4], of the token level only
+    View<Dev, const std::int32_t, 2> neighbours;  // [rows, 27]; empty where no convolution runs
+    View<Dev, const std::int32_t, 1> row_batch;   // [rows]
+    View<Dev, const std::int32_t, 2> coords;      // [rows, 4], of the token level only
     // To the next coarser level; empty in the last.
     View<Dev, const std::int32_t, 1> parent, begin, child;
   };
@@ -55,8 +55,9 @@ class StructuredLatentFlow {
   }
 
   // Velocity of x [rows, in] at times t [batch] (times 1000) -> out [rows, out].
-  void forward(Queue<Dev>& queue, View<Dev, const float, 2> x, View<Dev, const float, 1> t, const LatentStructure<Dev>& structure,
-               std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 2> out, Probe<Dev>* probe = nullptr) const;
+  void forward(Queue<Dev>& queue, View<Dev, const float, 2> x, View<Dev, const float, 1> t,
+               const LatentStructure<Dev>& structure, std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 2> out,
+               Probe<Dev>* probe = nullptr) const;
 
   [[nodiscard]] const FlowTransformer<Dev, T>& transformer() const { return transformer_; }
   [[nodiscard]] const StructuredLatentFlowConfig& config() const { return config_; }
@@ -64,9 +65,10 @@ class StructuredLatentFlow {
  private:
   enum class Resample : std::uint8_t { none, down, up };
   struct ResidualBlock {
-    ResidualBlock(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in, std::int64_t emb, std::int64_t out, Resample r);
-    void operator()(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Dev, const T, 2> emb, const LatentStructure<Dev>& structure,
-                    std::size_t level, View<Dev, T, 2> out, Probe<Dev>* probe) const;
+    ResidualBlock(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in, std::int64_t emb, std::int64_t out,
+                  Resample r);
+    void operator()(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Dev, const T, 2> emb,
+                    const LatentStructure<Dev>& structure, std::size_t level, View<Dev, T, 2> out, Probe<Dev>* probe) const;
 
     Resample resample;
     std::int64_t in, out;

@@ -41,7 +41,8 @@ FlowTransformer<Dev, T>::FlowTransformer(const FlowTransformerConfig& config, We
 }
 
 template <class Dev, class T>
-Context<Dev, T> FlowTransformer<Dev, T>::condition(Queue<Dev>& queue, Arena<Dev>& arena, View<Dev, const float, 2> tokens) const {
+Context<Dev, T> FlowTransformer<Dev, T>::condition(Queue<Dev>& queue, Arena<Dev>& arena,
+                                                   View<Dev, const float, 2> tokens) const {
   const std::int64_t n = tokens.extent(0);
   const std::int64_t width = config_.channels / config_.heads;
   Context<Dev, T> context;
@@ -83,7 +84,8 @@ typename FlowTransformer<Dev, T>::Modulation FlowTransformer<Dev, T>::split(View
 }
 
 template <class Dev, class T>
-void FlowTransformer<Dev, T>::modulations(Queue<Dev>& queue, View<Dev, const float, 2> t_emb, std::vector<Modulation>& out) const {
+void FlowTransformer<Dev, T>::modulations(Queue<Dev>& queue, View<Dev, const float, 2> t_emb,
+                                          std::vector<Modulation>& out) const {
   Arena<Dev>& arena = queue.scratch();
   const std::int64_t batch = t_emb.extent(0);
   const std::int64_t c = config_.channels;

@@ -43,10 +43,10 @@ struct Context {
 // Rows of the batch elements of a forward, on both sides.
 template <class Dev>
 struct TokenLayout {
-  std::vector<std::int64_t> begin;                 // [batch + 1]
-  View<Dev, const std::int32_t, 1> row_batch;      // [rows]
-  Packing<Dev> elements;                           // one sequence per batch element
-  std::vector<Packing<Dev>> queries;               // per element: one sequence of its rows, counted from 0
+  std::vector<std::int64_t> begin;             // [batch + 1]
+  View<Dev, const std::int32_t, 1> row_batch;  // [rows]
+  Packing<Dev> elements;                       // one sequence per batch element
+  std::vector<Packing<Dev>> queries;           // per element: one sequence of its rows, counted from 0
 };
 
 template <class Dev, class T>

@@ -39,7 +39,8 @@ class SparseTransformer {
   SparseTransformer(const SparseTransformerConfig& config, WeightLoader<Dev>& load);
 
   // Places the tables for these voxels into `arena`.
-  [[nodiscard]] SparseTokens<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels, const TokenTables& tables) const;
+  [[nodiscard]] SparseTokens<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels,
+                                          const TokenTables& tables) const;
   [[nodiscard]] SparseTokens<Dev> prepare(Queue<Dev>& queue, Arena<Dev>& arena, const Voxels& voxels) const {
     return prepare(queue, arena, voxels, token_tables(config_, voxels));
   }

@@ -23,7 +23,8 @@ struct Packing {
 // Source: Vaswani et al. 2017, eq. 1; the CUDA kernels use the online softmax of Milakov and Gimelshein 2018 and the
 // tiling of Dao 2023.
 template <class Dev, class T>
-void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3> v, const std::type_identity_t<Packing<Dev>>& queries,
-               const std::type_identity_t<Packing<Dev>>& keys, float scale, View<Dev, T, 3> out);
+void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3> v,
+               const std::type_identity_t<Packing<Dev>>& queries, const std::type_identity_t<Packing<Dev>>& keys, float scale,
+               View<Dev, T, 3> out);
 
 }  // namespace espalier

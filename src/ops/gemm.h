@@ -16,7 +16,8 @@ enum class Activation : std::uint8_t {
 // out = activation(x w^T + bias).  x [n, in] (rows may be strided), w [out, in], bias [out] or empty, out [n, out] (rows
 // may be strided). Accumulates in float32. out must not alias x.
 template <class Dev, class T>
-void linear(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 2> w, In<Dev, T, 1> bias, Activation activation, View<Dev, T, 2> out);
+void linear(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 2> w, In<Dev, T, 1> bias, Activation activation,
+            View<Dev, T, 2> out);
 
 // out = residual + x w^T + bias.  residual [n, out], contiguous as out; out may be residual itself.
 template <class Dev, class T>

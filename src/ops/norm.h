@@ -10,9 +10,9 @@ namespace espalier {
 // part only when its views are not empty.
 template <class Dev, class T>
 struct NormTail {
-  View<Dev, const float, 1> gain, bias;            // [channels]
-  View<Dev, const T, 2> shift, scale;              // [batch, channels], rows may be strided
-  View<Dev, const std::int32_t, 1> row_batch;      // [rows]: batch element of each row; empty means element 0
+  View<Dev, const float, 1> gain, bias;        // [channels]
+  View<Dev, const T, 2> shift, scale;          // [batch, channels], rows may be strided
+  View<Dev, const std::int32_t, 1> row_batch;  // [rows]: batch element of each row; empty means element 0
   Activation activation = Activation::none;
 };
 
@@ -36,7 +36,7 @@ void rms_norm_heads(Queue<Dev>& queue, View<Dev, T, 3> x, In<Dev, float, 2> gamm
 // x, out [rows, channels] contiguous; begin [batch + 1] on the host: rows of element b are begin[b] ... begin[b + 1] - 1.
 // gain and bias may be empty (1 and 0). Takes scratch from the queue's arena (the sums of chunks of rows); deterministic.
 template <class Dev, class T, class U>
-void group_norm(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups, In<Dev, float, 1> gain,
-                In<Dev, float, 1> bias, float eps, Activation activation, View<Dev, U, 2> out);
+void group_norm(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
+                In<Dev, float, 1> gain, In<Dev, float, 1> bias, float eps, Activation activation, View<Dev, U, 2> out);
 
 }  // namespace espalier

@@ -7,14 +7,14 @@ namespace espalier {
 
 // Constants of a Gaussian decoder's `representation_config`.
 struct GaussianConfig {
-  int per_voxel = 32;                       // num_gaussians
+  int per_voxel = 32;  // num_gaussians
   float lr_xyz = 1, lr_features = 1, lr_scaling = 1, lr_rotation = 1, lr_opacity = 1;
   bool perturb_offset = true;
-  float voxel_size = 1;                     // reach of an offset, in voxels
-  float kernel_size_3d = 0;                 // 3d_filter_kernel_size
+  float voxel_size = 1;      // reach of an offset, in voxels
+  float kernel_size_3d = 0;  // 3d_filter_kernel_size
   float scaling_bias = 0.01F;
   float opacity_bias = 0.1F;
-  bool softplus_scaling = true;             // else exp
+  bool softplus_scaling = true;  // else exp
 };
 
 // Fields before activation, as the reference stores them; G = rows * per_voxel, Gaussians of a voxel consecutive.
@@ -28,7 +28,8 @@ struct GaussianFields {
 };
 
 // raw [rows, 14 * per_voxel] with channels xyz, dc, scaling, rotation, opacity; coords [rows, 4] (batch, x, y, z);
-// perturbation [per_voxel, 3]. Position: (coord + 0.5) / resolution + tanh(f lr + perturbation) / resolution * 0.5 * voxel_size.
+// perturbation [per_voxel, 3]. Position: (coord + 0.5) / resolution + tanh(f lr + perturbation) / resolution * 0.5 *
+// voxel_size.
 template <class Dev>
 void gaussian_fields(Queue<Dev>& queue, In<Dev, float, 2> raw, In<Dev, std::int32_t, 2> coords, In<Dev, float, 2> perturbation,
                      const GaussianConfig& config, int resolution, const GaussianFields<Dev>& out);

@@ -39,6 +39,7 @@ void picture_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T,
 // w [out, 3, 3, 3, in] (the file's [out, in, 3, 3, 3] reordered at load), bias [out], residual [batch, n0, n1, n2, out] or
 // empty, which is added; out [batch, n0, n1, n2, out], may be residual. Takes scratch from the queue's arena.
 template <class Dev, class T>
-void conv3d(Queue<Dev>& queue, In<Dev, T, 5> x, In<Dev, T, 5> w, In<Dev, T, 1> bias, In<Dev, T, 5> residual, View<Dev, T, 5> out);
+void conv3d(Queue<Dev>& queue, In<Dev, T, 5> x, In<Dev, T, 5> w, In<Dev, T, 1> bias, In<Dev, T, 5> residual,
+            View<Dev, T, 5> out);
 
 }  // namespace espalier

@@ -98,11 +98,11 @@ void copy(Queue<Dev>& queue, In<Dev, T, Rank> from, View<Dev, T, Rank> to) {
 struct CardInfo {
   int ordinal = 0;
   std::string name;
-  int major = 0, minor = 0;          // compute capability
+  int major = 0, minor = 0;  // compute capability
   std::size_t total_bytes = 0, free_bytes = 0;
-  int driver = 0, runtime = 0;       // CUDA versions as 1000*major + 10*minor
-  bool covered = false;              // this build has code for the card
-  std::string advice;                // when not covered: why, and the command that rebuilds
+  int driver = 0, runtime = 0;  // CUDA versions as 1000*major + 10*minor
+  bool covered = false;         // this build has code for the card
+  std::string advice;           // when not covered: why, and the command that rebuilds
 };
 [[nodiscard]] std::vector<CardInfo> list_cards();
 // True when this build contains the CUDA back end.

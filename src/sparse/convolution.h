@@ -11,8 +11,8 @@ namespace espalier {
 // m may be a range of the rows of the map, so that a large tensor can be done in tiles. Takes scratch from the queue's
 // arena. Accumulates in float32.
 template <class Dev, class T>
-void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<Dev, T, 1> bias, In<Dev, std::int32_t, 2> neighbours,
-                      In<Dev, T, 2> residual, View<Dev, T, 2> out);
+void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<Dev, T, 1> bias,
+                      In<Dev, std::int32_t, 2> neighbours, In<Dev, T, 2> residual, View<Dev, T, 2> out);
 
 // The neighbour map after every voxel was divided into its 8 children (child row = 8 * parent + 4 i + 2 j + k).
 // parents [n, 27] -> out [8 n, 27]. Every child of an existing parent exists.

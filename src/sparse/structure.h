@@ -12,9 +12,9 @@ namespace espalier {
 
 // Voxels of one resolution, on the host.
 struct Voxels {
-  int resolution = 0;                  // cells per axis
-  std::vector<std::int32_t> coords;    // [rows * 4]: batch, x, y, z
-  std::vector<std::int64_t> begin;     // [batch + 1]: rows of each batch element
+  int resolution = 0;                // cells per axis
+  std::vector<std::int32_t> coords;  // [rows * 4]: batch, x, y, z
+  std::vector<std::int64_t> begin;   // [batch + 1]: rows of each batch element
   [[nodiscard]] std::int64_t rows() const { return static_cast<std::int64_t>(coords.size() / 4); }
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(begin.size()) - 1; }
 };
@@ -53,9 +53,11 @@ struct HostPacking {
 
 // A host table in the memory of a device, taken from `arena`; copied when the arena is real.
 template <class Dev, class T, int Rank>
-[[nodiscard]] View<Dev, const T, Rank> place(Queue<Dev>& queue, Arena<Dev>& arena, const std::vector<T>& values, Extents<Rank> extents) {
+[[nodiscard]] View<Dev, const T, Rank> place(Queue<Dev>& queue, Arena<Dev>& arena, const std::vector<T>& values,
+                                             Extents<Rank> extents) {
   View<Dev, T, Rank> view = arena.template take<T, Rank>(extents);
-  require(view.size() == static_cast<std::int64_t>(values.size()), "place", values.size(), " values for ", view.size(), " elements");
+  require(view.size() == static_cast<std::int64_t>(values.size()), "place", values.size(), " values for ", view.size(),
+          " elements");
   if (!arena.metering()) upload_bytes(queue, values.data(), view.data(), values.size() * sizeof(T));
   return view;
 }

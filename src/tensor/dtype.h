@@ -22,8 +22,8 @@ struct bfloat16 {
 
 enum class DType : std::uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
 
-[[nodiscard]] std::size_t size_of(DType type) noexcept;        // bytes of one element
-[[nodiscard]] const char* name_of(DType type) noexcept;        // as in safetensors: "F32", "BF16", ...
+[[nodiscard]] std::size_t size_of(DType type) noexcept;  // bytes of one element
+[[nodiscard]] const char* name_of(DType type) noexcept;  // as in safetensors: "F32", "BF16", ...
 [[nodiscard]] bool parse_dtype(const std::string& name, DType& type) noexcept;
 [[nodiscard]] bool is_floating(DType type) noexcept;
 

@@ -32,8 +32,8 @@ void HostTensor::check(const std::string& name, DType wanted, const std::vector<
   bool same = wanted == type_ && extents.size() == extents_.size();
   for (std::size_t i = 0; same && i < extents.size(); ++i) same = extents[i] == -1 || extents[i] == extents_[i];
   if (!same) {
-    fail(ErrorCode::format, "tensor ", name, ": expected ", name_of(wanted), " ", to_string(extents), ", found ", name_of(type_),
-         " ", to_string(extents_));
+    fail(ErrorCode::format, "tensor ", name, ": expected ", name_of(wanted), " ", to_string(extents), ", found ",
+         name_of(type_), " ", to_string(extents_));
   }
 }
 

@@ -45,8 +45,7 @@ class View {
 
   // A mutable view is a constant view; never the other way round.
   constexpr operator View<Dev, const T, Rank>() const  // NOLINT(google-explicit-constructor)
-    requires(!std::is_const_v<T>)
-  {
+      requires(!std::is_const_v<T>) {
     return {data_, extents_, outer_stride_};
   }
 
@@ -74,8 +73,9 @@ class View {
 
   // Element access exists on the host only for host memory.
   template <class... I>
-    requires(sizeof...(I) == Rank && (std::convertible_to<I, std::int64_t> && ...) && std::same_as<Dev, Cpu>)
-  [[nodiscard]] constexpr T& operator()(I... index) const {
+  requires(sizeof...(I) == Rank && (std::convertible_to<I, std::int64_t> && ...) && std::same_as<Dev, Cpu>)
+      [[nodiscard]] constexpr T&
+      operator()(I... index) const {
     const std::array<std::int64_t, Rank> at{static_cast<std::int64_t>(index)...};
     std::int64_t offset = 0;
     for (int i = 1; i < Rank; ++i) {
@@ -104,7 +104,8 @@ template <class Dev, class T>
 
 // Columns [begin, begin + heads * width) of a matrix, seen as [rows, heads, width].
 template <class Dev, class T>
-[[nodiscard]] constexpr View<Dev, T, 3> head_columns(View<Dev, T, 2> m, std::int64_t begin, std::int64_t heads, std::int64_t width) {
+[[nodiscard]] constexpr View<Dev, T, 3> head_columns(View<Dev, T, 2> m, std::int64_t begin, std::int64_t heads,
+                                                     std::int64_t width) {
   return {m.data() + begin, {m.extent(0), heads, width}, m.outer_stride()};
 }
 

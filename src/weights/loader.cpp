@@ -13,7 +13,8 @@ constexpr std::size_t kMaxListed = 8;  // mismatches an error spells out
 
 }  // namespace
 
-void check_declarations(const TensorSource& source, const std::vector<Declaration>& declared, const std::vector<std::string>& ignored) {
+void check_declarations(const TensorSource& source, const std::vector<Declaration>& declared,
+                        const std::vector<std::string>& ignored) {
   std::vector<std::string> wrong;
   std::set<std::string> known(ignored.begin(), ignored.end());
   for (const Declaration& d : declared) {
@@ -28,7 +29,8 @@ void check_declarations(const TensorSource& source, const std::vector<Declaratio
     }
   }
   for (const auto& [name, entry] : source.entries()) {
-    if (known.count(name) == 0) wrong.push_back(name + ": expected nothing, found " + name_of(entry.dtype) + " " + to_string(entry.extents));
+    if (known.count(name) == 0)
+      wrong.push_back(name + ": expected nothing, found " + name_of(entry.dtype) + " " + to_string(entry.extents));
   }
   if (wrong.empty()) return;
   std::string text;
@@ -96,12 +98,15 @@ const T* convert_tensor(const std::string& label, const std::string& name, const
     case DType::f32: convert<float, T>(entry.data, to, outer, inner, taps); break;
     case DType::f16: convert<half, T>(entry.data, to, outer, inner, taps); break;
     case DType::bf16: convert<bfloat16, T>(entry.data, to, outer, inner, taps); break;
-    default: fail(ErrorCode::format, label, ": tensor ", name, ": expected a floating-point type, found ", name_of(entry.dtype));
+    default:
+      fail(ErrorCode::format, label, ": tensor ", name, ": expected a floating-point type, found ", name_of(entry.dtype));
   }
   return to;
 }
 
-template const float* convert_tensor<float>(const std::string&, const std::string&, const TensorEntry&, Order, std::vector<std::byte>&);
-template const half* convert_tensor<half>(const std::string&, const std::string&, const TensorEntry&, Order, std::vector<std::byte>&);
+template const float* convert_tensor<float>(const std::string&, const std::string&, const TensorEntry&, Order,
+                                            std::vector<std::byte>&);
+template const half* convert_tensor<half>(const std::string&, const std::string&, const TensorEntry&, Order,
+                                          std::vector<std::byte>&);
 
 }  // namespace espalier

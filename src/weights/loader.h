@@ -28,7 +28,8 @@ struct Declaration {
 
 // Throws format listing every declaration that `source` does not satisfy and every tensor nobody declared, but for
 // those in `ignored`.
-void check_declarations(const TensorSource& source, const std::vector<Declaration>& declared, const std::vector<std::string>& ignored);
+void check_declarations(const TensorSource& source, const std::vector<Declaration>& declared,
+                        const std::vector<std::string>& ignored);
 
 // Elements of `entry` as T, converted on the host and reordered; returns entry.data itself when nothing has to change.
 // `staging` is the memory for the result otherwise.
@@ -39,12 +40,14 @@ const T* convert_tensor(const std::string& label, const std::string& name, const
 template <class Dev>
 class WeightLoader {
  public:
-  WeightLoader(Queue<Dev>& queue, Arena<Dev>& arena, const TensorSource& source) : queue_(queue), arena_(arena), source_(source) {}
+  WeightLoader(Queue<Dev>& queue, Arena<Dev>& arena, const TensorSource& source)
+      : queue_(queue), arena_(arena), source_(source) {}
 
   // The tensor `name`, which must have exactly these extents, as T on the device. Floating-point tensors of any width
   // convert; others are refused.
   template <class T, int Rank>
-  [[nodiscard]] View<Dev, const T, Rank> take(const std::string& name, const Extents<Rank>& extents, Order order = Order::as_stored) {
+  [[nodiscard]] View<Dev, const T, Rank> take(const std::string& name, const Extents<Rank>& extents,
+                                              Order order = Order::as_stored) {
     Extents<Rank> held = extents;
     if (order == Order::channels_last) {
       for (std::size_t i = 1; i + 1 < Rank; ++i) held[i] = extents[i + 1];
@@ -116,7 +119,8 @@ template <class Model, class Dev, class Config>
 }
 
 template <class Model, class Dev, class Config>
-[[nodiscard]] std::unique_ptr<Loaded<Model, Dev>> load_model(Queue<Dev>& queue, const TensorSource& source, const Config& config) {
+[[nodiscard]] std::unique_ptr<Loaded<Model, Dev>> load_model(Queue<Dev>& queue, const TensorSource& source,
+                                                             const Config& config) {
   const std::size_t bytes = measure_weights<Model>(queue, source, config);
   auto loaded = std::make_unique<Loaded<Model, Dev>>();
   loaded->weights = Arena<Dev>(std::max<std::size_t>(bytes, 1), queue.ordinal(), "weights of " + source.label());

@@ -30,7 +30,8 @@ std::vector<float> hashed_values(const std::string& seed, const std::string& nam
   std::vector<float> out(static_cast<std::size_t>(count));
   parallel_ranges(count, 1 << 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      out[static_cast<std::size_t>(i)] = static_cast<float>((2.0 * hashed_unit(h, static_cast<std::uint64_t>(i)) - 1.0) * a + c);
+      out[static_cast<std::size_t>(i)] =
+          static_cast<float>((2.0 * hashed_unit(h, static_cast<std::uint64_t>(i)) - 1.0) * a + c);
     }
   });
   return out;

@@ -13,7 +13,8 @@ namespace espalier {
 
 // Element i: (2 u - 1) a + c, where u in [0, 1) has 24 bits of a splitmix64 hash of fnv1a64(seed ":" name) and i; formed in
 // float64, rounded to float32.
-[[nodiscard]] std::vector<float> hashed_values(const std::string& seed, const std::string& name, std::int64_t count, double a, double c);
+[[nodiscard]] std::vector<float> hashed_values(const std::string& seed, const std::string& name, std::int64_t count, double a,
+                                               double c);
 
 // Amplitude and centre that keep activations of a network in range: sqrt(3 / fan in) for matrices, 0.1 around 1 for gains,
 // 0.05 for biases.
@@ -38,7 +39,8 @@ class MadeUpSource final : public TensorSource {
 
 // Made-up tensors for Model(config): the network's own constructor says which.
 template <class Model, class Dev, class Config>
-[[nodiscard]] std::shared_ptr<const TensorSource> made_up_for(Queue<Dev>& queue, const std::string& seed, const Config& config) {
+[[nodiscard]] std::shared_ptr<const TensorSource> made_up_for(Queue<Dev>& queue, const std::string& seed,
+                                                              const Config& config) {
   const MadeUpSource nothing(seed, {});
   Arena<Dev> meter;
   WeightLoader<Dev> loader(queue, meter, nothing);

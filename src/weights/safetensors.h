@@ -37,8 +37,8 @@ class TensorSource {
 };
 
 // A mapped safetensors file. Throws not_found or io when it cannot be opened; format when the header is not valid
-// JSON of the expected shape, larger than 100 MiB or nested too deep, or when offsets overlap, leave gaps, leave the file or do not match
-// dtype and shape.
+// JSON of the expected shape, larger than 100 MiB or nested too deep, or when offsets overlap, leave gaps, leave the file or do
+// not match dtype and shape.
 class SafetensorsFile final : public TensorSource {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);

@@ -5,7 +5,9 @@ namespace espalier {
 namespace {
 
 [[noreturn]] void absent() {
-  fail(ErrorCode::unsupported, "this build has no CUDA back end: use --device cpu, or rebuild with: cmake --preset cuda && cmake --build --preset cuda");
+  fail(
+      ErrorCode::unsupported,
+      "this build has no CUDA back end: use --device cpu, or rebuild with: cmake --preset cuda && cmake --build --preset cuda");
 }
 
 }  // namespace

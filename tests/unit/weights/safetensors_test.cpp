@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 std::string file_of(const std::string& header, std::size_t body) {
   std::string s;
-  for (unsigned i = 0; i < 8; ++i) s.push_back(static_cast<char>(static_cast<std::uint64_t>(header.size()) >> (8U * i) & 0xFFU));
+  for (unsigned i = 0; i < 8; ++i)
+    s.push_back(static_cast<char>(static_cast<std::uint64_t>(header.size()) >> (8U * i) & 0xFFU));
   return s + header + std::string(body, '\0');
 }
 
@@ -61,20 +62,37 @@ TEST_F(Safetensors, LiesAreRefusedByName) {
   EXPECT_NE(refusal(std::string("\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10)).find("header of"), std::string::npos);
   EXPECT_NE(refusal(file_of("nonsense", 0)).find("not a JSON object"), std::string::npos);
   EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})"), 4)).find("outside"), std::string::npos);
-  EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), 8)).find("needs 12"), std::string::npos);
+  EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), 8)).find("needs 12"),
+            std::string::npos);
   EXPECT_NE(refusal(file_of(one(R"({"dtype":"F99","shape":[2],"data_offsets":[0,8]})"), 8)).find("dtype"), std::string::npos);
   EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})"), 8)).find("extent"), std::string::npos);
-  EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,8]})"), 8)).find("too large"), std::string::npos);
+  EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,8]})"), 8))
+                .find("too large"),
+            std::string::npos);
   EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})"), 8)).find("outside"), std::string::npos);
-  EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})"), 8)).find("after the last"), std::string::npos);
-  EXPECT_NE(refusal(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12)).find("overlap"), std::string::npos);
-  EXPECT_NE(refusal(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8)).find("twice"), std::string::npos);
+  EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})"), 8)).find("after the last"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal(
+          file_of(
+              R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+              12))
+          .find("overlap"),
+      std::string::npos);
+  EXPECT_NE(
+      refusal(
+          file_of(
+              R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
+              8))
+          .find("twice"),
+      std::string::npos);
   EXPECT_NE(refusal(file_of(std::string(100000, '['), 0)).find("nested"), std::string::npos);
 }
 
 // Whatever is done to a good file, opening it either works or throws an Error.
 TEST_F(Safetensors, MutationsNeverCrash) {
-  const std::string good = file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F16","shape":[2,2],"data_offsets":[8,16]}})", 16);
+  const std::string good = file_of(
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F16","shape":[2,2],"data_offsets":[8,16]}})", 16);
   std::mt19937 random(7);
   for (int i = 0; i < 2000; ++i) {
     std::string bytes = good;
@@ -102,7 +120,8 @@ TEST_F(Safetensors, DeclarationsNameEveryMismatchAtOnce) {
     FAIL();
   } catch (const Error& e) {
     const std::string text = e.what();
-    for (const char* part : {"t.safetensors", "shape: expected [4], found [3]", "type: expected a floating-point type, found I32", "missing", "surplus", "4 tensors"}) {
+    for (const char* part : {"t.safetensors", "shape: expected [4], found [3]",
+                             "type: expected a floating-point type, found I32", "missing", "surplus", "4 tensors"}) {
       EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
     }
   }
