@@ -146,7 +146,7 @@ void run(const char* path, int views, Table& table) {
 int main(int argc, char** argv) {
   using namespace espalier;
   const std::string device = argc > 2 ? argv[2] : "cpu";
-  const auto number = [&](int at, int otherwise) { return argc > at ? std::max(1, std::atoi(argv[at])) : otherwise; };
+  const auto number = [&](int at, int otherwise) { return argc > at ? std::max(1, std::stoi(argv[at])) : otherwise; };
   if (argc < 2 || (device != "cpu" && (device != "cuda" || !built_with_cuda()))) {
     std::fprintf(stderr, "usage: export_bench ASSET [cpu|cuda] [repetitions] [views]; cuda needs a build with CUDA\n");
     return 2;

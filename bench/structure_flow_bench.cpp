@@ -69,9 +69,9 @@ int run(int argc, char** argv) {
     if (option == "--serve") {
       serve = true;
     } else if (option == "--blocks" && i + 1 < argc) {
-      blocks = std::atoll(argv[++i]);
+      blocks = std::stoll(argv[++i]);
     } else if (option == "--runs" && i + 1 < argc) {
-      runs = std::atoi(argv[++i]);
+      runs = std::stoi(argv[++i]);
     } else {
       std::fprintf(stderr, "usage: structure_flow_bench [--serve] [--blocks N] [--runs N]\n");
       return 2;

@@ -23,6 +23,7 @@ std::vector<std::int32_t> welded_vertices(const Mesh& mesh) {
   std::vector<std::int32_t> order(n), welded(n);
   std::iota(order.begin(), order.end(), 0);
   const auto compare = [&](std::int32_t a, std::int32_t b) {
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): the same bits are meant
     return std::memcmp(&mesh.vertices[at(a) * 3], &mesh.vertices[at(b) * 3], 3 * sizeof(float));
   };
   std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {

@@ -29,7 +29,7 @@ struct ErrorState {
 void leave(j_common_ptr info) {
   auto* state = reinterpret_cast<ErrorState*>(info->err);
   state->manager.format_message(info, state->message.data());
-  std::longjmp(state->back, 1);
+  std::longjmp(state->back, 1);  // NOLINT(cert-err52-cpp): the way out that libjpeg has
 }
 
 // Warnings of libjpeg are about damage that it papers over with gray. Extra bytes between segments and odd version numbers
@@ -50,7 +50,7 @@ void limit_scans(j_common_ptr info) {
   if (decoder->input_scan_number <= kMaxScans) return;
   auto* state = reinterpret_cast<ErrorState*>(info->err);
   std::snprintf(state->message.data(), state->message.size(), "more than %d scans", kMaxScans);
-  std::longjmp(state->back, 1);
+  std::longjmp(state->back, 1);  // NOLINT(cert-err52-cpp): the way out that libjpeg has
 }
 
 // Owns the decoder; lives outside of the code that may be jumped over.
@@ -71,7 +71,7 @@ struct Decoder {
 
 // False on an error, whose message is then in decoder.errors.
 bool read_header(Decoder& decoder, Bytes bytes) {
-  if (setjmp(decoder.errors.back) != 0) return false;
+  if (setjmp(decoder.errors.back) != 0) return false;  // NOLINT(cert-err52-cpp): see leave()
   jpeg_create_decompress(&decoder.info);
   decoder.info.progress = &decoder.progress;
   jpeg_mem_src(&decoder.info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
@@ -81,7 +81,7 @@ bool read_header(Decoder& decoder, Bytes bytes) {
 }
 
 bool read_pixels(Decoder& decoder, Picture& picture) {
-  if (setjmp(decoder.errors.back) != 0) return false;
+  if (setjmp(decoder.errors.back) != 0) return false;  // NOLINT(cert-err52-cpp): see leave()
   decoder.info.out_color_space = JCS_RGB;
   jpeg_start_decompress(&decoder.info);
   while (decoder.info.output_scanline < decoder.info.output_height) {
@@ -152,7 +152,7 @@ struct Encoder {
 // False on an error, whose message is then in encoder.errors.
 bool write_pixels(Encoder& encoder, const Picture& picture, int quality) {
   constexpr int kFullChroma = 90;
-  if (setjmp(encoder.errors.back) != 0) return false;
+  if (setjmp(encoder.errors.back) != 0) return false;  // NOLINT(cert-err52-cpp): see leave()
   jpeg_create_compress(&encoder.info);
   jpeg_mem_dest(&encoder.info, &encoder.data, &encoder.size);
   encoder.info.image_width = static_cast<JDIMENSION>(picture.width);

@@ -45,8 +45,10 @@ Filter make_filter(int in, int out, int visible_begin, int visible_end) {
   std::vector<double> w;
   for (int i = 0; i < out; ++i) {
     const double centre = (i + 0.5) * scale;
+    // NOLINTBEGIN(bugprone-incorrect-roundings): Pillow's rounding; below zero it is cut to zero anyway
     const int first = std::max(static_cast<int>(centre - support + 0.5), 0);
     const int last = std::min(static_cast<int>(centre + support + 0.5), in);
+    // NOLINTEND(bugprone-incorrect-roundings)
     w.clear();
     double sum = 0.0;
     for (int x = first; x < last; ++x) {
@@ -101,7 +103,8 @@ Picture crop(const Picture& picture, const Box& box) {
   const int x0 = std::max(box.x0, 0);
   const int x1 = std::min(box.x1, picture.width);
   for (int y = std::max(box.y0, 0); y < std::min(box.y1, picture.height) && x0 < x1; ++y) {
-    std::memcpy(out.at(x0 - box.x0, y - box.y0), picture.at(x0, y), static_cast<std::size_t>((x1 - x0) * picture.channels));
+    std::memcpy(out.at(x0 - box.x0, y - box.y0), picture.at(x0, y),
+                static_cast<std::size_t>(x1 - x0) * static_cast<std::size_t>(picture.channels));
   }
   return out;
 }

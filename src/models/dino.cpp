@@ -33,8 +33,10 @@ std::vector<std::vector<Tap>> antialiased_taps(int from, int to, double scale) {
   const double support = 2.0 * stretch;
   for (int i = 0; i < to; ++i) {
     const double center = scale * (i + 0.5);
+    // NOLINTBEGIN(bugprone-incorrect-roundings): PyTorch's rounding; below zero it is cut to zero anyway
     const int first = std::max(0, static_cast<int>(center - support + 0.5));
     const int last = std::min(from, static_cast<int>(center + support + 0.5));
+    // NOLINTEND(bugprone-incorrect-roundings)
     double sum = 0.0;
     for (int j = first; j < last; ++j) sum += cubic((j - center + 0.5) / stretch, -0.5);
     std::vector<Tap>& taps = all.emplace_back();
