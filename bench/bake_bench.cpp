@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <exception>
 
+#include "api/asset.h"
 #include "bake/bake.h"
 #include "espalier/espalier.h"
-#include "pipeline/asset.h"
-#include "render/splat_renderer.h"
+#include "render/raster/splat_renderer.h"
 
 namespace {
 

@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <functional>
 
-#include "geometry/clean.h"
-#include "geometry/simplify.h"
+#include "geometry/repair/clean.h"
+#include "geometry/simplify/simplify.h"
 #include "parallel/parallel_for.h"
 #include "support/mesh_shapes.h"
 

@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "api/asset.h"
+#include "finishing/finish_impl.h"
 #include "image/codec.h"
-#include "io/mesh_files.h"
+#include "io/formats/mesh_files.h"
 #include "parallel/parallel_for.h"
-#include "pipeline/asset.h"
-#include "pipeline/finish_impl.h"
 
 namespace espalier {
 namespace {

@@ -6,13 +6,13 @@
 #include <cstdio>
 #include <exception>
 
+#include "api/asset.h"
 #include "bake/project.h"
 #include "base/file.h"
 #include "espalier/espalier.h"
 #include "image/codec.h"
 #include "image/resize.h"
-#include "pipeline/asset.h"
-#include "render/mesh_picture.h"
+#include "render/pictures/mesh_picture.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // Times rendering of a radiance field, as view_bench.h says. The field has the 11,978 voxels of docs/performance.md, rank 16
 // and vectors of 8; raw densities of either sign and noise for colours.
-#include "render/radiance_field_renderer.h"
+#include "render/raster/radiance_field_renderer.h"
 #include "splat_scene.h"
 #include "view_bench.h"
 

@@ -10,7 +10,7 @@
 #include <numbers>
 #include <string>
 
-#include "render/triangle_rasteriser.h"
+#include "render/raster/triangle_rasteriser.h"
 
 namespace espalier {
 namespace {

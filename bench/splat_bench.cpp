@@ -1,5 +1,5 @@
 // Times splatting of the 383,296 Gaussians of docs/performance.md, as view_bench.h says.
-#include "render/splat_renderer.h"
+#include "render/raster/splat_renderer.h"
 #include "splat_scene.h"
 #include "view_bench.h"
 

@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "geometry/mesh.h"
+#include "assets/gaussians.h"
 
 namespace espalier {
 

@@ -9,7 +9,7 @@
 #include <iostream>
 #include <string>
 
-#include "models/sparse_structure_flow.h"
+#include "models/trellis/sparse_structure_flow.h"
 #include "parallel/parallel_for.h"
 #include "weights/made_up.h"
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "geometry/surface.h"
+#include "geometry/surface/surface.h"
 #include "parallel/parallel_for.h"
 #include "runtime/stopwatch.h"
 

@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "base/file.h"
-#include "geometry/mesh_edit.h"
-#include "geometry/simplify.h"
-#include "geometry/unwrap.h"
+#include "geometry/mesh/mesh_edit.h"
+#include "geometry/simplify/simplify.h"
+#include "geometry/unwrap/unwrap.h"
 #include "image/codec.h"
 #include "support/sample_surfaces.h"
 #include "support/texel_coverage.h"

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "render/camera.h"
+#include "render/raster/camera.h"
 #include "runtime/stopwatch.h"
 
 namespace espalier {

@@ -2,10 +2,10 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-add_library(espalier SHARED $<TARGET_OBJECTS:espalier_pipeline>)
+add_library(espalier SHARED $<TARGET_OBJECTS:espalier_api>)
 set_target_properties(espalier PROPERTIES LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
   LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/espalier.map)
-target_link_libraries(espalier PRIVATE espalier_pipeline)
+target_link_libraries(espalier PRIVATE espalier_api)
 target_link_options(espalier PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/espalier.map)
 target_compile_features(espalier INTERFACE cxx_std_20)
 target_include_directories(espalier INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

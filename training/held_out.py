@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the evaluation sets for `make quality`, which needs neither Python nor torch: 64 objects of seed 0 with one camera each.
 
-    held_out.py [FOLDER]      default: apps/quality
+    held_out.py [FOLDER]      default: tools/quality
 
 held_out.safetensors, the evaluation set, draws from all families, held_out_fronts.safetensors only from those with a front (no random piles of parts).
 objects [64,16,24] and cameras [64,18] are what sdf.cu takes, views [64,5] what cameras were made of (see objects.views). The sets never change:

@@ -1,7 +1,7 @@
 #include "bake/bake.h"
 
 #include "bake/bake_impl.h"
-#include "render/vector.h"
+#include "render/raster/vector.h"
 
 namespace espalier::baking {
 

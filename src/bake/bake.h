@@ -14,10 +14,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "assets/mesh.h"
 #include "base/monitor.h"
-#include "geometry/mesh.h"
 #include "image/picture.h"
-#include "render/camera.h"
+#include "render/raster/camera.h"
 #include "runtime/queue.h"
 
 namespace espalier {

@@ -11,7 +11,7 @@
 #include "bake/bake_steps.h"
 #include "bake/fill.h"
 #include "base/error.h"
-#include "render/triangle_rasteriser.h"
+#include "render/raster/triangle_rasteriser.h"
 
 namespace espalier::baking {
 

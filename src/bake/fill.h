@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "geometry/mesh.h"
+#include "assets/mesh.h"
 
 namespace espalier {
 

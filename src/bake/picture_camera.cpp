@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "render/vector.h"
+#include "render/raster/vector.h"
 
 namespace espalier {
 

@@ -10,10 +10,10 @@
 #include <array>
 #include <functional>
 
+#include "assets/mesh.h"
 #include "base/monitor.h"
-#include "geometry/mesh.h"
 #include "image/picture.h"
-#include "render/camera.h"
+#include "render/raster/camera.h"
 
 namespace espalier {
 

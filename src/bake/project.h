@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "assets/mesh.h"
 #include "bake/picture_camera.h"
 #include "base/monitor.h"
-#include "geometry/mesh.h"
 #include "image/picture.h"
 #include "runtime/queue.h"
 

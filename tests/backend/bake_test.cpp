@@ -8,7 +8,7 @@
 #include <functional>
 
 #include "bake/fill.h"
-#include "render/triangle_rasteriser.h"
+#include "render/raster/triangle_rasteriser.h"
 #include "support/chart_ball.h"
 #include "support/devices.h"
 #include "support/errors.h"

@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "image/preprocess.h"
-#include "render/mesh_picture.h"
+#include "render/pictures/mesh_picture.h"
 #include "support/chart_ball.h"
 #include "support/devices.h"
 #include "support/errors.h"

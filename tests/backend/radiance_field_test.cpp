@@ -7,7 +7,7 @@
 #include <set>
 
 #include "harness.h"
-#include "render/radiance_field_renderer.h"
+#include "render/raster/radiance_field_renderer.h"
 #include "support/errors.h"
 #include "support/psnr.h"
 

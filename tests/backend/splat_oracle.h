@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "geometry/mesh.h"
-#include "render/camera.h"
-#include "render/splat_renderer.h"
+#include "assets/gaussians.h"
+#include "render/raster/camera.h"
+#include "render/raster/splat_renderer.h"
 
 namespace espalier::test {
 

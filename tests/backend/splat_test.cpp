@@ -5,7 +5,7 @@
 #include <random>
 
 #include "harness.h"
-#include "render/splat_renderer.h"
+#include "render/raster/splat_renderer.h"
 #include "splat_oracle.h"
 #include "support/data.h"
 #include "support/errors.h"

@@ -7,14 +7,14 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "api/asset.h"
 #include "image/codec.h"
-#include "models/dino.h"
-#include "models/slat_decoder.h"
-#include "models/sparse_structure_flow.h"
-#include "models/sparse_structure_vae.h"
-#include "models/structured_latent_flow.h"
-#include "pipeline/asset.h"
-#include "pipeline/checkpoint.h"
+#include "models/dino/dino.h"
+#include "models/trellis/slat_decoder.h"
+#include "models/trellis/sparse_structure_flow.h"
+#include "models/trellis/sparse_structure_vae.h"
+#include "models/trellis/structured_latent_flow.h"
+#include "session/checkpoint.h"
 #include "unit/image/codec_samples.h"
 #include "weights/safetensors.h"
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "geometry/mesh.h"
+#include "assets/mesh.h"
 
 namespace espalier::test {
 

@@ -9,7 +9,7 @@
 #include <map>
 #include <utility>
 
-#include "geometry/mesh.h"
+#include "assets/mesh.h"
 
 namespace espalier::test {
 

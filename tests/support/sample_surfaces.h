@@ -7,8 +7,8 @@
 #include <functional>
 #include <vector>
 
-#include "geometry/mesh.h"
-#include "geometry/surface.h"
+#include "assets/mesh.h"
+#include "geometry/surface/surface.h"
 #include "runtime/queue.h"
 #include "support/mesh_shapes.h"
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "geometry/mesh.h"
+#include "assets/mesh.h"
 
 namespace espalier::test {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "geometry/mesh.h"
+#include "assets/mesh.h"
 #include "support/mesh_shapes.h"
 
 namespace espalier::test {

@@ -1,4 +1,4 @@
-#include "geometry/chart_equations.h"
+#include "geometry/unwrap/chart_equations.h"
 
 #include <gtest/gtest.h>
 

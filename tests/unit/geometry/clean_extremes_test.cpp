@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "geometry/clean.h"
-#include "geometry/simplify.h"
+#include "geometry/repair/clean.h"
+#include "geometry/simplify/simplify.h"
 #include "support/mesh_shapes.h"
 #include "unit/geometry/mesh_checks.h"
 

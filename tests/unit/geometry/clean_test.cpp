@@ -1,11 +1,11 @@
-#include "geometry/clean.h"
+#include "geometry/repair/clean.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "geometry/mesh_topology.h"
-#include "geometry/simplify.h"
+#include "geometry/mesh/mesh_topology.h"
+#include "geometry/simplify/simplify.h"
 #include "support/errors.h"
 #include "support/mesh_shapes.h"
 #include "support/view_counts.h"

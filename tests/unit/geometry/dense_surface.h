@@ -6,7 +6,7 @@
 #include <map>
 #include <utility>
 
-#include "geometry/surface_cases.h"
+#include "geometry/surface/surface_cases.h"
 #include "unit/geometry/surface_fixture.h"
 
 namespace espalier::test {

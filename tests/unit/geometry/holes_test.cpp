@@ -1,9 +1,9 @@
-#include "geometry/holes.h"
+#include "geometry/repair/holes.h"
 
 #include <gtest/gtest.h>
 
-#include "geometry/mesh_edit.h"
-#include "geometry/mesh_report.h"
+#include "geometry/mesh/mesh_edit.h"
+#include "geometry/mesh/mesh_report.h"
 #include "support/errors.h"
 #include "support/mesh_shapes.h"
 #include "unit/geometry/mesh_checks.h"

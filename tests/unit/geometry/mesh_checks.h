@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "geometry/mesh_report.h"
+#include "geometry/mesh/mesh_report.h"
 
 namespace espalier::test {
 

@@ -1,8 +1,8 @@
-#include "geometry/mesh_edit.h"
+#include "geometry/mesh/mesh_edit.h"
 
 #include <gtest/gtest.h>
 
-#include "geometry/mesh_report.h"
+#include "geometry/mesh/mesh_report.h"
 #include "support/errors.h"
 #include "support/mesh_shapes.h"
 

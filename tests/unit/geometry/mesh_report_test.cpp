@@ -1,11 +1,11 @@
-#include "geometry/mesh_report.h"
+#include "geometry/mesh/mesh_report.h"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 #include <numbers>
 
-#include "geometry/mesh_edit.h"
+#include "geometry/mesh/mesh_edit.h"
 #include "support/errors.h"
 #include "support/mesh_shapes.h"
 

@@ -1,10 +1,10 @@
 // Work inside of parallel work runs on one core: results must be those of all cores, byte for byte.
 #include <gtest/gtest.h>
 
-#include "geometry/mesh_edit.h"
-#include "geometry/mesh_report.h"
-#include "geometry/simplify.h"
-#include "geometry/unwrap.h"
+#include "geometry/mesh/mesh_edit.h"
+#include "geometry/mesh/mesh_report.h"
+#include "geometry/simplify/simplify.h"
+#include "geometry/unwrap/unwrap.h"
 #include "parallel/parallel_for.h"
 #include "support/mesh_shapes.h"
 

@@ -1,13 +1,13 @@
-#include "geometry/simplify.h"
+#include "geometry/simplify/simplify.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
 
-#include "geometry/mesh_edit.h"
-#include "geometry/mesh_report.h"
-#include "geometry/mesh_topology.h"
+#include "geometry/mesh/mesh_edit.h"
+#include "geometry/mesh/mesh_report.h"
+#include "geometry/mesh/mesh_topology.h"
 #include "support/errors.h"
 #include "support/mesh_shapes.h"
 #include "unit/geometry/mesh_checks.h"

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "geometry/surface.h"
+#include "geometry/surface/surface.h"
 #include "support/data.h"
 #include "support/golden_file.h"
 

@@ -1,4 +1,4 @@
-#include "geometry/unwrap.h"
+#include "geometry/unwrap/unwrap.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "io/gaussian_ply.h"
+#include "io/formats/gaussian_ply.h"
 
 #include <gtest/gtest.h>
 

@@ -7,8 +7,8 @@
 #include <map>
 
 #include "image/codec.h"
-#include "io/checks.h"
-#include "io/mesh_files.h"
+#include "io/formats/checks.h"
+#include "io/formats/mesh_files.h"
 #include "sample_mesh.h"
 #include "support/errors.h"
 

@@ -1,4 +1,4 @@
-#include "io/mesh_files.h"
+#include "io/formats/mesh_files.h"
 
 #include <gtest/gtest.h>
 

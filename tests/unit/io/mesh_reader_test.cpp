@@ -1,4 +1,4 @@
-#include "io/mesh_reader.h"
+#include "io/formats/mesh_reader.h"
 
 #include <gtest/gtest.h>
 #include <tiny_gltf.h>
@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "image/codec.h"
-#include "io/mesh_files.h"
+#include "io/formats/mesh_files.h"
 #include "sample_files.h"
 #include "sample_mesh.h"
 #include "support/errors.h"

@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "geometry/mesh.h"
+#include "assets/mesh.h"
 
 namespace espalier::test {
 

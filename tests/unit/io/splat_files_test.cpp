@@ -1,4 +1,4 @@
-#include "io/splat_files.h"
+#include "io/formats/splat_files.h"
 
 #include <gtest/gtest.h>
 
@@ -10,10 +10,10 @@
 #include <span>
 #include <string>
 
-#include "io/deflate.h"
-#include "io/gaussian_ply.h"
-#include "io/gaussian_reader.h"
-#include "io/quarter_turn.h"
+#include "io/formats/deflate.h"
+#include "io/formats/gaussian_ply.h"
+#include "io/formats/gaussian_reader.h"
+#include "io/formats/quarter_turn.h"
 #include "ply_reader.h"
 #include "support/data.h"
 #include "support/errors.h"

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "image/codec.h"
-#include "io/mesh_files.h"
+#include "io/formats/mesh_files.h"
 #include "sample_mesh.h"
 #include "support/errors.h"
 #include "zip_reader.h"

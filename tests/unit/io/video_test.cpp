@@ -1,4 +1,4 @@
-#include "io/video.h"
+#include "io/process/video.h"
 
 #include <gtest/gtest.h>
 #include <webp/demux.h>

@@ -1,8 +1,8 @@
-#include "io/zip.h"
+#include "io/formats/zip.h"
 
 #include <gtest/gtest.h>
 
-#include "io/deflate.h"
+#include "io/formats/deflate.h"
 #include "support/errors.h"
 #include "zip_reader.h"
 

@@ -1,5 +1,5 @@
 // The image encoder's configuration: what a checkpoint's JSON says about names, layers and position embeddings.
-#include "models/dino.h"
+#include "models/dino/dino.h"
 
 #include <gtest/gtest.h>
 

@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "geometry/clean.h"
-#include "render/camera.h"
-#include "render/triangle_rasteriser.h"
+#include "geometry/repair/clean.h"
+#include "render/raster/camera.h"
+#include "render/raster/triangle_rasteriser.h"
 #include "support/mesh_shapes.h"
 
 namespace espalier {

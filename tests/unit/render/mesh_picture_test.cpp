@@ -1,12 +1,12 @@
-#include "render/mesh_picture.h"
+#include "render/pictures/mesh_picture.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <numbers>
 
-#include "render/contact_sheet.h"
-#include "render/texture_sampler.h"
+#include "render/pictures/contact_sheet.h"
+#include "render/pictures/texture_sampler.h"
 #include "support/errors.h"
 #include "unit/render/raster_fixture.h"
 

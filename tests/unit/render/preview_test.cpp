@@ -1,4 +1,4 @@
-#include "render/preview.h"
+#include "render/pictures/preview.h"
 
 #include <gtest/gtest.h>
 

@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "render/triangle_rasteriser.h"
+#include "render/raster/triangle_rasteriser.h"
 
 namespace espalier::test {
 

@@ -1,4 +1,4 @@
-#include "render/triangle_rasteriser.h"
+#include "render/raster/triangle_rasteriser.h"
 
 #include <gtest/gtest.h>
 

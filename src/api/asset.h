@@ -1,0 +1,67 @@
+// Assets while they are made and as files.
+#pragma once
+
+#include <optional>
+
+#include "assets/gaussians.h"
+#include "assets/mesh.h"
+#include "assets/radiance_field.h"
+#include "espalier/espalier.h"
+#include "finishing/finish.h"
+#include "session/engine.h"
+
+namespace espalier {
+
+struct Asset::Data {
+  Voxels voxels;
+  std::vector<std::int32_t> positions;  // x, y, z of each voxel
+  std::vector<float> latent;
+  std::optional<Mesh> mesh;
+  std::optional<Gaussians> gaussians;
+  std::optional<RadianceField> radiance_field;
+  std::vector<Picture> pictures;  // cut-outs of what it was made of (RGBA, square), for project_image
+  std::optional<FinishedMesh> finished;
+  std::vector<StageReport> stages;
+  std::vector<std::string> notices;
+  std::map<std::string, std::string> record;
+};
+
+class AssetBuilder {
+ public:
+  AssetBuilder() = default;
+  explicit AssetBuilder(const Asset::Data& data) : data_(data), told_(data.notices.size()) {}
+  void latent(const Voxels& voxels, const std::vector<float>& values);
+  void mesh(Mesh value) { data_.mesh = std::move(value); }
+  void gaussians(Gaussians value);
+  void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
+  void picture(Picture value) { data_.pictures.push_back(std::move(value)); }
+  void finished(FinishedMesh value) { data_.finished = std::move(value); }
+  // Forgets what finishing made, and what it cost.
+  void drop_finished();
+  void stage(StageReport report) { data_.stages.push_back(std::move(report)); }
+  [[nodiscard]] const Asset::Data& data() const { return data_; }
+  void costs(const std::vector<StageCost>& costs);
+  void notice(const std::string& line) { data_.notices.push_back(line); }
+  void record(const std::string& key, const std::string& value) { data_.record[key] = value; }
+  // Hands notices that were not told yet to the observer.
+  void tell(const Observer& observer);
+  [[nodiscard]] bool mesh_is_empty() const { return data_.mesh && data_.mesh->faces.empty(); }
+  // A copy of what there is.
+  [[nodiscard]] Asset so_far() const { return Asset(std::make_shared<Asset::Data>(data_)); }
+  [[nodiscard]] Asset build() { return Asset(std::make_shared<Asset::Data>(std::move(data_))); }
+
+ private:
+  Asset::Data data_;
+  std::size_t told_ = 0;
+};
+
+struct SavedLatent {
+  Voxels voxels;
+  std::vector<float> latent;
+  std::map<std::string, std::string> record;
+};
+// Reads what Asset::save_latent wrote. Throws format when the file is no such file or belongs to a checkpoint with
+// another grid or other latent channels.
+[[nodiscard]] SavedLatent load_latent(const std::filesystem::path& path, int resolution, std::int64_t channels);
+
+}  // namespace espalier

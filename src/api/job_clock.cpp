@@ -1,0 +1,94 @@
+#include "api/job_clock.h"
+
+#include <algorithm>
+
+namespace espalier {
+namespace {
+
+// Share of a stage's time that must have gone before its own pace says anything, and before it says all.
+constexpr double kOwnPace = 0.05, kOnlyOwnPace = 0.35;
+
+}  // namespace
+
+PlannedStage stage_of_steps(std::string name, StageKind kind, std::vector<PlannedStep> steps) {
+  PlannedStage stage{std::move(name), 0.0, kind, std::move(steps)};
+  for (const PlannedStep& step : stage.steps) stage.seconds += step.seconds;
+  return stage;
+}
+
+double share_of_time(const PlannedStage& stage, double done) {
+  if (stage.steps.empty() || !(stage.seconds > 0.0)) return done;
+  double before = 0.0, seconds = 0.0;
+  for (const PlannedStep& step : stage.steps) {
+    if (done < step.done) return (seconds + step.seconds * (done - before) / (step.done - before)) / stage.seconds;
+    seconds += step.seconds;
+    before = step.done;
+  }
+  return 1.0;
+}
+
+JobClock::JobClock(std::vector<PlannedStage> stages, Clock::time_point start) : stages_(std::move(stages)), start_(start) {}
+
+void JobClock::replan(const std::vector<PlannedStage>& stages) {
+  for (std::size_t i = current_ + 1; i < stages_.size(); ++i) {
+    const auto found =
+        std::find_if(stages.begin(), stages.end(), [&](const PlannedStage& s) { return s.name == stages_[i].name; });
+    if (found != stages.end()) stages_[i] = *found;
+  }
+}
+
+// How much slower than planned stages of this kind are, the present one as far as it has come; stages of the other kind are the
+// next best guess.
+double JobClock::pace(StageKind kind, const Tally& present) const {
+  const auto ratio = [&](StageKind of) {
+    Tally tally = tallies_[static_cast<std::size_t>(of)];
+    if (stages_[current_].kind == of) {
+      tally.planned += present.planned;
+      tally.taken += present.taken;
+    }
+    return tally.planned > 0.0 ? tally.taken / tally.planned : -1.0;
+  };
+  const double own = ratio(kind);
+  if (own > 0.0) return own;
+  const double other = ratio(kind == StageKind::network ? StageKind::finishing : StageKind::network);
+  return other > 0.0 ? std::clamp(other, 0.5, 2.0) : 1.0;
+}
+
+void JobClock::enter(std::size_t stage, double elapsed) {
+  Tally& tally = tallies_[static_cast<std::size_t>(stages_[current_].kind)];
+  for (std::size_t i = current_; i < stage; ++i) tally.planned += stages_[i].seconds;
+  tally.taken += elapsed - entered_;
+  current_ = stage;
+  entered_ = elapsed;
+}
+
+Progress JobClock::at(const std::string& stage, int step, int steps, Clock::time_point now) {
+  Progress p;
+  p.stage = stage;
+  p.step = step;
+  p.steps = steps;
+  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  const auto found = std::find_if(stages_.begin() + static_cast<std::ptrdiff_t>(current_), stages_.end(),
+                                  [&](const PlannedStage& s) { return s.name == stage; });
+  if (found != stages_.end()) {
+    const auto index = static_cast<std::size_t>(found - stages_.begin());
+    if (index > current_) enter(index, elapsed);
+  }
+  if (stages_.empty()) return p;
+  const PlannedStage& current = stages_[current_];
+  const double done = share_of_time(current, std::clamp(static_cast<double>(step) / std::max(1, steps), 0.0, 1.0));
+  const double taken = elapsed - entered_;
+  const Tally present = done > kOwnPace ? Tally{current.seconds * done, taken} : Tally{};
+  double left = current.seconds * pace(current.kind, present) * (1.0 - done);
+  if (done > kOwnPace) {
+    const double trust = std::min(1.0, done / kOnlyOwnPace);
+    left += trust * (taken * (1.0 - done) / done - left);
+  }
+  for (std::size_t i = current_ + 1; i < stages_.size(); ++i) left += stages_[i].seconds * pace(stages_[i].kind, present);
+  if (elapsed + left > 0.0) fraction_ = std::max(fraction_, elapsed / (elapsed + left));
+  p.fraction = std::min(fraction_, 1.0);
+  if (current_ > 0 || done > kOwnPace) p.seconds_left = left;
+  return p;
+}
+
+}  // namespace espalier

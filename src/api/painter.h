@@ -1,0 +1,64 @@
+// Pictures of all that an asset holds, on one device, behind an interface without it.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "assets/gaussians.h"
+#include "assets/mesh.h"
+#include "assets/radiance_field.h"
+#include "espalier/espalier.h"
+#include "image/picture.h"
+#include "render/pictures/mesh_picture.h"
+#include "render/raster/camera.h"
+#include "session/engine.h"
+
+namespace espalier {
+
+// What can be shown; null where there is none. Texture only with a mesh that has uvs.
+struct Exhibit {
+  const Mesh* mesh = nullptr;
+  const Picture* texture = nullptr;
+  const Gaussians* gaussians = nullptr;
+  const RadianceField* radiance_field = nullptr;
+};
+[[nodiscard]] Exhibit exhibit_of(const Asset::Data& data);
+
+// The way into the unit cube: p becomes (p - centre) * scale.
+struct Framing {
+  std::array<float, 3> centre{};
+  float scale = 1.0F;
+  [[nodiscard]] bool is_identity() const { return scale == 1.0F && centre == std::array<float, 3>{}; }
+};
+// None for what lies in the unit cube, up to a thousandth, and is at least a quarter as large. Else the middle of the box goes
+// to the origin and its largest side becomes 1; the box of Gaussians leaves out the outermost half percent on each side, where
+// captured scenes have stray ones.
+[[nodiscard]] Framing framing_of(const Exhibit& exhibit);
+[[nodiscard]] Mesh framed(const Mesh& mesh, const Framing& framing);
+[[nodiscard]] Gaussians framed(const Gaussians& gaussians, const Framing& framing);
+
+// What `automatic` stands for. Throws invalid_argument, saying what is missing, for a style that there is nothing for.
+[[nodiscard]] RenderStyle resolved_style(RenderStyle style, const Exhibit& exhibit);
+// As options and labels spell it.
+[[nodiscard]] const char* name_of(RenderStyle style);
+
+class Painter {
+ public:
+  Painter() = default;
+  Painter(const Painter&) = delete;
+  Painter& operator=(const Painter&) = delete;
+  virtual ~Painter() = default;
+
+  // A style of resolved_style. `lit` matters to textured and colour alone. Throws cancelled when the monitor says so.
+  [[nodiscard]] virtual Picture draw(RenderStyle style, bool lit, const Camera& camera, const PictureOptions& options) = 0;
+};
+// Exhibit and monitor (which may be null) must outlive the painter.
+[[nodiscard]] std::unique_ptr<Painter> make_painter(const EngineOptions& device, const Exhibit& exhibit,
+                                                    const Monitor* monitor);
+
+// One per back end; make_painter chooses.
+[[nodiscard]] std::unique_ptr<Painter> make_painter_cpu(const Exhibit& exhibit, const Monitor* monitor);
+[[nodiscard]] std::unique_ptr<Painter> make_painter_cuda(int ordinal, const Exhibit& exhibit, const Monitor* monitor);
+
+}  // namespace espalier

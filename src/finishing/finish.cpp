@@ -1,0 +1,99 @@
+#include "finishing/finish.h"
+
+#include <cmath>
+#include <iomanip>
+#include <numbers>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace espalier {
+
+namespace {
+
+void check_input(const FinishInput& input, const FinishRequest& request) {
+  if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish; decode one (format mesh)");
+  if (input.mesh->faces.empty()) fail(ErrorCode::invalid_argument, "the mesh has no faces, so there is nothing to finish");
+  if (!request.texture) return;
+  if (request.project_image && input.pictures.empty()) {
+    fail(
+        ErrorCode::invalid_argument,
+        "there is no picture to project into the texture; generate from a picture, or export an asset that was saved with one");
+  }
+  if (request.bake_radiance_field) {
+    if (input.radiance_field == nullptr || input.radiance_field->density.empty()) {
+      fail(ErrorCode::invalid_argument,
+           "there is no radiance field to bake a texture from; decode it (format radiance_field) or bake from the Gaussians");
+    }
+    return;
+  }
+  if (input.gaussians == nullptr || input.gaussians->count() == 0) {
+    fail(ErrorCode::invalid_argument,
+         "there are no Gaussians to bake a texture from; decode them (format gaussian) or do without a texture");
+  }
+}
+
+}  // namespace
+
+void check_finish_request(const FinishRequest& r) {
+  const auto within = [](const char* name, double value, double low, double high) {
+    if (!(value >= low && value <= high))
+      fail(ErrorCode::invalid_argument, name, " is ", value, "; it must lie in [", low, ", ", high, "]");
+  };
+  within("simplify, the share of the faces that goes,", r.simplify, 0.0, 0.9999);
+  if (r.faces) within("the number of faces", static_cast<double>(*r.faces), 4, 100'000'000);
+  within("the texture size", r.texture_size, 512, 4096);
+  within("the number of views", r.views, 1, 1000);
+  within("the size of views", r.view_size, 64, 4096);
+}
+
+MeshSummary summary_of(const MeshReport& r) {
+  MeshSummary s;
+  s.faces = r.faces;
+  s.vertices = r.vertices;
+  s.components = r.components;
+  s.boundary_edges = r.boundary_edges;
+  s.holes = r.boundary_loops;
+  s.non_manifold_edges = r.non_manifold_edges;
+  s.degenerate_faces = r.degenerate_faces;
+  s.duplicate_faces = r.duplicate_faces;
+  s.watertight = r.watertight;
+  s.consistent_winding = r.consistent_winding;
+  s.area = r.area;
+  s.volume = r.volume;
+  s.low = r.low;
+  s.high = r.high;
+  return s;
+}
+
+PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels) {
+  constexpr double kDegrees = 180.0 / std::numbers::pi;
+  const PicturePose& pose = picture.found.pose;
+  PictureMatch match;
+  match.overlap = picture.found.agreement.overlap;
+  match.colour_error = picture.found.agreement.colour_error;
+  match.yaw = std::remainder(pose.yaw * kDegrees, 360.0);
+  match.pitch = pose.pitch * kDegrees;
+  match.distance = 1.0 / pose.closeness;
+  match.used = picture.used;
+  if (texels > 0) match.texels = static_cast<double>(picture.texels) / static_cast<double>(texels);
+  return match;
+}
+
+std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(2) << (count > 1 ? str("picture ", number) : "the picture")
+       << " does not match the object well enough (IoU " << picture.found.agreement.overlap << ", colours differ by "
+       << picture.found.agreement.colour_error << "); " << (count > 1 ? "it is not projected" : "the texture is left as baked");
+  return text.str();
+}
+
+FinishedMesh finish_mesh(const EngineOptions& device, const FinishInput& input, const FinishRequest& request,
+                         const EngineHooks& hooks, std::vector<StageReport>& stages) {
+  check_finish_request(request);
+  check_input(input, request);
+  return device.cuda ? finish_mesh_cuda(device.ordinal, input, request, hooks, stages)
+                     : finish_mesh_cpu(input, request, hooks, stages);
+}
+
+}  // namespace espalier

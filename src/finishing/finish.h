@@ -1,0 +1,61 @@
+// Finishing: from decoded surface and Gaussians to a clean textured mesh, on one device, without networks.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "assets/gaussians.h"
+#include "assets/mesh.h"
+#include "assets/radiance_field.h"
+#include "bake/project.h"
+#include "espalier/espalier.h"
+#include "geometry/mesh/mesh_report.h"
+#include "image/picture.h"
+#include "session/engine.h"
+
+namespace espalier {
+
+struct FinishedMesh {
+  Mesh mesh;        // with uvs and normals when there is a texture
+  Picture texture;  // RGB; empty without one
+  FinishReport report;
+  std::vector<std::string> notices;
+};
+
+// What is finished. Gaussians and radiance field may be null where nothing is baked from them.
+struct FinishInput {
+  const Mesh* mesh = nullptr;
+  const Gaussians* gaussians = nullptr;
+  const RadianceField* radiance_field = nullptr;
+  std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
+};
+
+inline constexpr const char* kCleaningStage = "cleaning the mesh";
+inline constexpr const char* kUnwrappingStage = "unwrapping the mesh";
+inline constexpr const char* kBakingStage = "baking the texture";
+inline constexpr const char* kProjectingStage = "projecting the pictures";
+
+// Throws invalid_argument for values out of range, naming the option.
+void check_finish_request(const FinishRequest& request);
+
+// Runs the stages above. `stages` receives what each cost. Throws invalid_argument where the input lacks what is asked for or
+// no face is left, cancelled, out_of_memory.
+[[nodiscard]] FinishedMesh finish_mesh(const EngineOptions& device, const FinishInput& input, const FinishRequest& request,
+                                       const EngineHooks& hooks, std::vector<StageReport>& stages);
+
+[[nodiscard]] MeshSummary summary_of(const MeshReport& report);
+
+// What a report says of a projected picture; texels: those inside charts.
+[[nodiscard]] PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels);
+// The notice of a picture that was left out, the `number`-th of `count`.
+[[nodiscard]] std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count);
+
+// One per back end; finish_mesh chooses.
+[[nodiscard]] FinishedMesh finish_mesh_cpu(const FinishInput& input, const FinishRequest& request, const EngineHooks& hooks,
+                                           std::vector<StageReport>& stages);
+[[nodiscard]] FinishedMesh finish_mesh_cuda(int ordinal, const FinishInput& input, const FinishRequest& request,
+                                            const EngineHooks& hooks, std::vector<StageReport>& stages);
+
+}  // namespace espalier

@@ -1,0 +1,195 @@
+// The stages of finishing, for any device.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <type_traits>
+
+#include "bake/bake.h"
+#include "bake/project.h"
+#include "finishing/finish.h"
+#include "geometry/repair/clean.h"
+#include "geometry/simplify/simplify.h"
+#include "geometry/unwrap/unwrap.h"
+#include "render/raster/camera.h"
+#include "render/raster/radiance_field_renderer.h"
+#include "render/raster/splat_renderer.h"
+#include "render/raster/triangle_rasteriser.h"
+#include "runtime/host_memory.h"
+
+namespace espalier {
+
+// How far the free memory of a device fell since construction, as far as samples show it. Of a card other processes count too.
+// On the CPU: how far the process grew.
+template <class Dev>
+class WorkingMemory {
+ public:
+  explicit WorkingMemory(int ordinal) : ordinal_(ordinal) {
+    if constexpr (!std::is_same_v<Dev, Cpu>) start_ = lowest_ = free_memory<Dev>(ordinal_);
+  }
+  void sample() {
+    if constexpr (!std::is_same_v<Dev, Cpu>) lowest_ = std::min(lowest_, free_memory<Dev>(ordinal_));
+  }
+  [[nodiscard]] const HostMemoryWatch& host() const { return host_; }
+  [[nodiscard]] std::size_t peak() const {
+    if constexpr (std::is_same_v<Dev, Cpu>) {
+      const std::size_t most = host_.peak();
+      return most > host_.start() ? most - host_.start() : 0;
+    } else {
+      return start_ - lowest_;
+    }
+  }
+
+ private:
+  int ordinal_;
+  HostMemoryWatch host_;
+  std::size_t start_ = 0, lowest_ = 0;
+};
+
+// Passes progress of one stage on, and looks at the memory whenever there is some: the stage's buffers exist then.
+template <class Dev>
+class StageMonitor final : public Monitor {
+ public:
+  StageMonitor(const EngineHooks& hooks, const char* stage, WorkingMemory<Dev>& memory)
+      : hooks_(hooks), stage_(stage), memory_(memory) {}
+  void progress(int done, int total) const override {
+    memory_.sample();
+    if (hooks_.progress) hooks_.progress(stage_, done, total);
+  }
+  [[nodiscard]] bool cancelled() const override { return hooks_.monitor != nullptr && hooks_.monitor->cancelled(); }
+
+ private:
+  const EngineHooks& hooks_;
+  const char* stage_;
+  WorkingMemory<Dev>& memory_;
+};
+
+// What a renderer shows, with its own defaults but for the size.
+template <class Dev, class Renderer, class Options>
+class RenderedSource final : public ViewSource<Dev> {
+ public:
+  template <class Scene>
+  RenderedSource(Queue<Dev>& queue, const Scene& scene) : renderer_(queue, scene) {}
+  void render(const Camera& camera, View<Dev, float, 3> colour, View<Dev, float, 2> alpha) override {
+    Options options;
+    options.height = static_cast<int>(alpha.extent(0));
+    options.width = static_cast<int>(alpha.extent(1));
+    renderer_.render(camera, options, colour, alpha);
+  }
+
+ private:
+  Renderer renderer_;
+};
+template <class Dev>
+using SplatSource = RenderedSource<Dev, SplatRenderer<Dev>, SplatOptions>;
+template <class Dev>
+using RadianceFieldSource = RenderedSource<Dev, RadianceFieldRenderer<Dev>, RadianceFieldOptions>;
+
+template <class Dev>
+class Finisher {
+ public:
+  Finisher(int ordinal, const FinishInput& input, const FinishRequest& request, const EngineHooks& hooks,
+           std::vector<StageReport>& stages)
+      : queue_(ordinal), input_(input), request_(request), hooks_(hooks), stages_(stages) {
+    queue_.watch(hooks.monitor);
+  }
+
+  FinishedMesh run() {
+    FinishedMesh out;
+    stage(kCleaningStage, [&](const Monitor& monitor) { clean(out, monitor); });
+    if (request_.texture) {
+      stage(kUnwrappingStage, [&](const Monitor& monitor) { unwrap_mesh(out, monitor); });
+      stage(kBakingStage, [&](const Monitor& monitor) { bake(out, monitor); });
+      if (request_.project_image) stage(kProjectingStage, [&](const Monitor& monitor) { project(out, monitor); });
+    }
+    return out;
+  }
+
+ private:
+  // What the reference looks for inner walls with.
+  static constexpr int kVisibilityViews = 1000;
+  static constexpr int kVisibilitySize = 512;
+  static constexpr float kRadius = 2.0F, kFov = 40.0F;
+
+  template <class Work>
+  void stage(const char* name, Work work) {
+    WorkingMemory<Dev> memory(queue_.ordinal());
+    const StageMonitor<Dev> monitor(hooks_, name, memory);
+    monitor.progress(0, 1);
+    monitor.check();
+    const auto start = std::chrono::steady_clock::now();
+    work(monitor);
+    queue_.synchronize();
+    StageReport report;
+    report.name = name;
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.peak_bytes = memory.peak();
+    report.process_bytes = memory.host().peak();
+    stages_.push_back(report);
+  }
+
+  void clean(FinishedMesh& out, const Monitor& monitor) {
+    CleanOptions options;
+    options.drop_hidden = options.drop_small = request_.clean;
+    options.fill_holes = request_.clean && request_.fill_holes;
+    options.faces = request_.faces.value_or(0);
+    options.ratio = request_.simplify;
+    const CountViews count = [this](const Mesh& mesh, const Monitor* watch) {
+      std::vector<Camera> cameras;
+      for (const OrbitCamera& orbit : sphere_cameras(kVisibilityViews, kRadius, kFov)) cameras.push_back(camera_of(orbit));
+      return Visibility{face_visibility(queue_, mesh, cameras, kVisibilitySize, watch), kVisibilityViews};
+    };
+    CleanReport report;
+    out.mesh = cleaned(*input_.mesh, count, options, &monitor, &report);
+    out.report.before = summary_of(report.before);
+    out.report.after = summary_of(report.after);
+    out.report.hidden_faces = report.hidden_faces;
+    out.report.small_faces = report.small_faces;
+    out.report.filled_holes = report.holes.filled;
+  }
+
+  void unwrap_mesh(FinishedMesh& out, const Monitor& monitor) {
+    UnwrapOptions options;
+    options.texture_size = request_.texture_size;
+    Unwrapped unwrapped = unwrap(out.mesh, options, &monitor);
+    out.mesh = std::move(unwrapped.mesh);
+    out.report.charts = unwrapped.charts;
+    out.report.mean_stretch = unwrapped.mean_stretch;
+    out.report.texture_use = unwrapped.use;
+  }
+
+  void bake(FinishedMesh& out, const Monitor& monitor) {
+    BakeOptions options;
+    options.size = request_.texture_size;
+    options.views = request_.views;
+    options.view_size = request_.view_size;
+    options.quality = request_.bake == BakeMode::best ? BakeQuality::best : BakeQuality::fast;
+    const std::unique_ptr<ViewSource<Dev>> source = view_source();
+    BakedTexture baked = bake_texture(queue_, out.mesh, *source, options, &monitor);
+    out.texture = std::move(baked.picture);
+    out.report.texels_seen = baked.texels > 0 ? static_cast<double>(baked.seen) / static_cast<double>(baked.texels) : 0.0;
+  }
+
+  void project(FinishedMesh& out, const Monitor& monitor) {
+    const std::vector<Picture> pictures(input_.pictures.begin(), input_.pictures.end());
+    const ProjectedPictures projected = project_pictures(queue_, out.mesh, pictures, {}, out.texture, &monitor);
+    for (const ProjectedPicture& p : projected.pictures) {
+      out.report.pictures.push_back(match_of(p, projected.texels));
+      if (!p.used) out.notices.push_back(unused_picture(p, out.report.pictures.size(), pictures.size()));
+    }
+  }
+
+  std::unique_ptr<ViewSource<Dev>> view_source() {
+    if (request_.bake_radiance_field) return std::make_unique<RadianceFieldSource<Dev>>(queue_, *input_.radiance_field);
+    return std::make_unique<SplatSource<Dev>>(queue_, *input_.gaussians);
+  }
+
+  Queue<Dev> queue_;
+  const FinishInput& input_;
+  const FinishRequest& request_;
+  const EngineHooks& hooks_;
+  std::vector<StageReport>& stages_;
+};
+
+}  // namespace espalier

@@ -1,0 +1,315 @@
+// The order of work of surface extraction, shared by the back ends. A back end supplies how a step runs over all items,
+// how keys are sorted and how counts are summed up:
+//
+//   using Device;
+//   static const SurfaceTable* table(Queue&);                                  the topology table, in device memory
+//   template <class Step> static void each(Queue&, std::int64_t n, const Step&);  calls step(i) for i in [0, n)
+//   static std::size_t sort_bytes(std::int64_t n, int bits);                    workspace of sort_pairs
+//   static void sort_pairs(Queue&, Pairs from, Pairs to, std::int64_t n, int bits, View<Device, std::byte, 1> workspace);
+//       stable, by the low `bits` of the keys; from is clobbered
+//   static std::size_t sum_bytes(std::int64_t n);                               workspace of sum_up
+//   static void sum_up(Queue&, View<Device, std::int32_t, 1>, View<Device, std::byte, 1> workspace);
+//       replaces every element by the sum of those before it
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <vector>
+
+#include "geometry/surface/surface.h"
+#include "geometry/surface/surface_steps.h"
+
+namespace espalier::surface {
+
+// Keys and the rows they belong to.
+struct Pairs {
+  std::uint32_t* keys;
+  std::int32_t* rows;
+};
+
+// The largest numbers of lattice vertices and of surface cubes that n cubes can lead to.
+struct Bounds {
+  std::int64_t lattice = 0;
+  std::int64_t surface = 0;
+};
+[[nodiscard]] Bounds bounds_for(std::int64_t cubes, int resolution, int block);
+
+// Throws invalid_argument where the sizes are not what extract_surface takes.
+void check_sizes(std::int64_t cubes, std::int64_t cube_columns, std::int64_t feature_rows, std::int64_t channels,
+                 int resolution, int block);
+
+// Throws invalid_argument for the first row that is outside the grid or repeats an earlier one. cubes: [n, 3].
+[[noreturn]] void fail_cubes(const std::vector<std::int32_t>& cubes, int resolution);
+
+template <class Backend>
+class Extractor {
+  using Dev = typename Backend::Device;
+  using Ints = View<Dev, std::int32_t, 1>;
+  using Bytes = View<Dev, std::byte, 1>;
+
+ public:
+  Extractor(Queue<Dev>& queue, int resolution, std::int64_t cubes, bool colour)
+      : queue_(queue),
+        arena_(queue.scratch()),
+        resolution_(resolution),
+        n_(cubes),
+        colour_(colour),
+        cube_columns_(std::int64_t{resolution} * resolution),
+        lattice_columns_(std::int64_t{resolution + 1} * (resolution + 1)) {}
+
+  // Takes as much from the arena as an extraction with these bounds.
+  static void take_bounds(Arena<Dev>& arena, std::int64_t cubes, int resolution, bool colour, const Bounds& bounds) {
+    const Frame<Dev> frame(arena);
+    Memory memory;
+    memory.take_cubes(arena, cubes, resolution);
+    { const Sorting sorting(arena, cubes, resolution); }
+    memory.take_lattice(arena, bounds.lattice, colour);
+    memory.take_surface(arena, bounds.surface);
+  }
+
+  SurfaceMesh<Dev> run(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features,
+                       const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate,
+                       SurfaceTrace<Dev>* trace, const Bounds& bounds) {
+    std::optional<Frame<Dev>> frame;
+    if (trace == nullptr) frame.emplace(arena_);  // a trace lives in the caller's frame
+    table_ = Backend::table(queue_);
+    memory_.take_cubes(arena_, n_, resolution_);
+    sort_cubes(cubes);
+    features_ = {features.data(), features.outer_stride(), memory_.cube_rows.data()};
+    list_lattice(cubes, bounds.lattice);
+    list_surface(bounds.surface);
+    if (trace != nullptr) write_trace(*trace);
+    if (surface_count_ == 0) return allocate(0, 0, colour_);
+
+    queue_.check();
+    const auto [vertices, quads] = count_mesh();
+    SurfaceMesh<Dev> mesh = allocate(vertices, 2 * quads, colour_);
+    check_mesh(mesh, vertices, 2 * quads);
+    place_vertices(mesh);
+    Backend::each(queue_, lattice_columns_,
+                  EmitQuads{table_, field(), surface(), memory_.cases.data(), memory_.resolved.data(), memory_.first.data(),
+                            memory_.gamma.data(), lattice_columns_, memory_.quad_starts.data(), mesh.faces.data()});
+    return mesh;
+  }
+
+ private:
+  // What lives until the end, in the order in which it is taken.
+  struct Memory {
+    Ints flag;                          // [1]: raised by a cube outside the grid or listed twice
+    Ints cube_begin, cube_rows;         // [columns + 1], [n]
+    Ints lattice_begin, surface_begin;  // [columns + 1]
+    Ints vertex_starts, quad_starts;    // [4 * columns + 1], [2 * columns + 1]
+    View<Dev, std::uint32_t, 1> cube_keys;
+    Bytes sum_workspace;
+    View<Dev, std::uint32_t, 1> lattice_keys;
+    View<Dev, float, 2> sdf_deform;  // [L, 4]
+    View<Dev, float, 2> colour;      // [L, 6]
+    View<Dev, std::uint32_t, 1> surface_keys;
+    View<Dev, std::uint8_t, 1> cases, resolved;
+    Ints first;  // dual vertex of each surface cube
+    View<Dev, float, 1> gamma;
+
+    void take_cubes(Arena<Dev>& arena, std::int64_t n, int resolution) {
+      const std::int64_t cube_columns = std::int64_t{resolution} * resolution;
+      const std::int64_t lattice_columns = std::int64_t{resolution + 1} * (resolution + 1);
+      const std::int64_t longest = std::max(4 * cube_columns, 2 * lattice_columns) + 1;
+      flag = arena.template take<std::int32_t, 1>({1});
+      cube_begin = arena.template take<std::int32_t, 1>({cube_columns + 1});
+      surface_begin = arena.template take<std::int32_t, 1>({cube_columns + 1});
+      lattice_begin = arena.template take<std::int32_t, 1>({lattice_columns + 1});
+      vertex_starts = arena.template take<std::int32_t, 1>({4 * cube_columns + 1});
+      quad_starts = arena.template take<std::int32_t, 1>({2 * lattice_columns + 1});
+      cube_keys = arena.template take<std::uint32_t, 1>({n});
+      cube_rows = arena.template take<std::int32_t, 1>({n});
+      sum_workspace = arena.template take<std::byte, 1>({static_cast<std::int64_t>(Backend::sum_bytes(longest))});
+    }
+    void take_lattice(Arena<Dev>& arena, std::int64_t n, bool with_colour) {
+      lattice_keys = arena.template take<std::uint32_t, 1>({n});
+      sdf_deform = arena.template take<float, 2>({n, 4});
+      if (with_colour) colour = arena.template take<float, 2>({n, 6});
+    }
+    void take_surface(Arena<Dev>& arena, std::int64_t n) {
+      surface_keys = arena.template take<std::uint32_t, 1>({n});
+      cases = arena.template take<std::uint8_t, 1>({n});
+      resolved = arena.template take<std::uint8_t, 1>({n});
+      first = arena.template take<std::int32_t, 1>({n});
+      gamma = arena.template take<float, 1>({n});
+    }
+  };
+
+  // What sorting the cubes needs on top.
+  struct Sorting {
+    Frame<Dev> frame;
+    int bits;
+    View<Dev, std::uint32_t, 1> keys;
+    Ints rows;
+    Bytes workspace;
+
+    Sorting(Arena<Dev>& arena, std::int64_t n, int resolution)
+        : frame(arena),
+          bits(kHeightBits + std::bit_width(static_cast<unsigned>(resolution) * static_cast<unsigned>(resolution))),
+          keys(arena.template take<std::uint32_t, 1>({n})),
+          rows(arena.template take<std::int32_t, 1>({n})),
+          workspace(arena.template take<std::byte, 1>({static_cast<std::int64_t>(Backend::sort_bytes(n, bits))})) {}
+  };
+
+  [[nodiscard]] Columns cubes() const { return {memory_.cube_begin.data(), memory_.cube_keys.data(), resolution_}; }
+  [[nodiscard]] Columns lattice() const { return {memory_.lattice_begin.data(), memory_.lattice_keys.data(), resolution_ + 1}; }
+  [[nodiscard]] Columns surface() const { return {memory_.surface_begin.data(), memory_.surface_keys.data(), resolution_}; }
+  [[nodiscard]] Field field() const { return {lattice(), memory_.sdf_deform.data()}; }
+
+  // Sums counts up; the last element belongs to no count and becomes the total.
+  void sum_up(Ints counts) {
+    zero_bytes(queue_, counts.data() + counts.extent(0) - 1, sizeof(std::int32_t));
+    Backend::sum_up(queue_, counts, memory_.sum_workspace);
+  }
+  std::int32_t total_of(Ints counts) {
+    sum_up(counts);
+    return read(counts, counts.extent(0) - 1);
+  }
+  std::int32_t read(Ints values, std::int64_t at) {
+    std::int32_t value = 0;
+    download_bytes(queue_, values.data() + at, &value, sizeof value);
+    return value;
+  }
+
+  void sort_cubes(In<Dev, std::int32_t, 2> cubes) {
+    const Sorting sorting(arena_, n_, resolution_);
+    zero_bytes(queue_, memory_.flag.data(), sizeof(std::int32_t));
+    Backend::each(queue_, n_,
+                  KeyCubes{cubes.data(), cubes.outer_stride(), resolution_, sorting.keys.data(), sorting.rows.data(),
+                           memory_.flag.data()});
+    Backend::sort_pairs(queue_, {sorting.keys.data(), sorting.rows.data()},
+                        {memory_.cube_keys.data(), memory_.cube_rows.data()}, n_, sorting.bits, sorting.workspace);
+    Backend::each(queue_, n_, FindRepeats{memory_.cube_keys.data(), memory_.flag.data()});
+    Backend::each(queue_, cube_columns_ + 1,
+                  FindColumns{memory_.cube_keys.data(), static_cast<std::int32_t>(n_), memory_.cube_begin.data()});
+  }
+
+  void list_lattice(In<Dev, std::int32_t, 2> input, std::int64_t bound) {
+    Backend::each(queue_, lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), nullptr});
+    lattice_count_ = total_of(memory_.lattice_begin);
+    if (read(memory_.flag, 0) != 0) explain(input);
+    check_blocks(lattice_count_, bound);
+    memory_.take_lattice(arena_, lattice_count_, colour_);
+    Backend::each(queue_, lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), memory_.lattice_keys.data()});
+    Backend::each(
+        queue_, lattice_count_,
+        AverageCorners{cubes(), features_, memory_.lattice_keys.data(), memory_.sdf_deform.data(), memory_.colour.data()});
+  }
+
+  void list_surface(std::int64_t bound) {
+    queue_.check();
+    ListSurface step{field(), resolution_, memory_.surface_begin.data(), nullptr, nullptr};
+    Backend::each(queue_, cube_columns_, step);
+    surface_count_ = total_of(memory_.surface_begin);
+    check_blocks(surface_count_, bound);
+    memory_.take_surface(arena_, surface_count_);
+    step.keys = memory_.surface_keys.data();
+    step.cases = memory_.cases.data();
+    Backend::each(queue_, cube_columns_, step);
+    Backend::each(queue_, surface_count_, ResolveCases{table_, surface(), memory_.cases.data(), memory_.resolved.data()});
+  }
+
+  // Numbers of vertices and of quads.
+  std::pair<std::int64_t, std::int64_t> count_mesh() {
+    Backend::each(queue_, cube_columns_,
+                  CountVertices{table_, memory_.surface_begin.data(), memory_.resolved.data(), cube_columns_,
+                                memory_.vertex_starts.data()});
+    sum_up(memory_.vertex_starts);
+    Backend::each(queue_, lattice_columns_,
+                  CountQuads{field(), surface(), memory_.cases.data(), lattice_columns_, memory_.quad_starts.data()});
+    const std::int64_t quads = total_of(memory_.quad_starts);
+    return {read(memory_.vertex_starts, 4 * cube_columns_), quads};
+  }
+
+  void place_vertices(const SurfaceMesh<Dev>& mesh) {
+    Backend::each(queue_, cube_columns_,
+                  NumberVertices{table_, memory_.surface_begin.data(), memory_.resolved.data(), cube_columns_,
+                                 memory_.vertex_starts.data(), memory_.first.data()});
+    const auto reach = static_cast<float>((1 - 1e-8) / (2.0 * resolution_));
+    Backend::each(queue_, surface_count_,
+                  PlaceVertices{table_, cubes(), features_, field(), reach, memory_.colour.data(), memory_.surface_keys.data(),
+                                memory_.resolved.data(), memory_.first.data(), memory_.gamma.data(), mesh.vertices.data(),
+                                mesh.attributes.data()});
+  }
+
+  void write_trace(SurfaceTrace<Dev>& trace) {
+    trace.lattice_coords = arena_.template take<std::int32_t, 2>({lattice_count_, 3});
+    trace.lattice_sdf_deform = memory_.sdf_deform;
+    trace.case_ids = arena_.template take<std::int32_t, 1>({surface_count_});
+    Backend::each(queue_, lattice_count_, TraceLattice{lattice(), trace.lattice_coords.data()});
+    Backend::each(queue_, surface_count_, TraceCases{memory_.resolved.data(), trace.case_ids.data()});
+  }
+
+  // Only reached for invalid cubes: looks for the row on the host.
+  [[noreturn]] void explain(In<Dev, std::int32_t, 2> cubes) {
+    std::vector<std::int32_t> coords;
+    coords.reserve(static_cast<std::size_t>(3 * n_));
+    const auto stride = static_cast<std::size_t>(cubes.outer_stride());
+    std::vector<std::int32_t> all((static_cast<std::size_t>(n_) - 1) * stride + 4);
+    download_bytes(queue_, cubes.data(), all.data(), all.size() * sizeof(std::int32_t));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n_); ++i) {
+      coords.insert(coords.end(), {all[i * stride + 1], all[i * stride + 2], all[i * stride + 3]});
+    }
+    fail_cubes(coords, resolution_);
+  }
+  static void check_blocks(std::int64_t count, std::int64_t bound) {
+    if (count > bound) {
+      fail(ErrorCode::invalid_argument,
+           "extract_surface: the cubes do not come in whole aligned blocks of the promised size: promise block = 1");
+    }
+  }
+  void check_mesh(const SurfaceMesh<Dev>& mesh, std::int64_t vertices, std::int64_t faces) const {
+    const auto matches = [](const auto& view, std::int64_t rows, std::int64_t columns) {
+      return view.extent(0) == rows &&
+             (rows == 0 || (view.data() != nullptr && view.extent(1) == columns && view.contiguous()));
+    };
+    require(matches(mesh.vertices, vertices, 3) && matches(mesh.faces, faces, 3), "extract_surface",
+            "allocate returned other extents than asked for");
+    require(!colour_ || matches(mesh.attributes, vertices, 6), "extract_surface", "allocate returned no memory for attributes");
+  }
+
+  Queue<Dev>& queue_;
+  Arena<Dev>& arena_;
+  int resolution_;
+  std::int64_t n_;
+  bool colour_;
+  std::int64_t cube_columns_;
+  std::int64_t lattice_columns_;
+  std::int64_t lattice_count_ = 0;
+  std::int64_t surface_count_ = 0;
+  const SurfaceTable* table_ = nullptr;
+  Features features_;
+  Memory memory_;
+};
+
+template <class Backend>
+std::size_t scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block) {
+  check_sizes(cubes, 4, cubes, cube_channels(colour), resolution, block);
+  Arena<typename Backend::Device> meter;
+  if (cubes > 0) {
+    Extractor<Backend>::take_bounds(meter, cubes, resolution, colour, bounds_for(cubes, resolution, block));
+  }
+  return meter.peak();
+}
+
+template <class Backend, class Dev = typename Backend::Device>
+SurfaceMesh<Dev> extract(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
+                         const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate,
+                         SurfaceTrace<Dev>* trace, int block) {
+  const std::int64_t n = cubes.extent(0);
+  check_sizes(n, cubes.extent(1), features.extent(0), features.extent(1), resolution, block);
+  const bool colour = features.extent(1) == cube_channels(true);
+  const Bounds bounds = bounds_for(n, resolution, block);
+  if (trace != nullptr) *trace = {};
+  if (queue.metering()) {
+    if (n > 0) Extractor<Backend>::take_bounds(queue.scratch(), n, resolution, colour, bounds);
+    return {};
+  }
+  if (n == 0) return allocate(0, 0, colour);
+  return Extractor<Backend>(queue, resolution, n, colour).run(cubes, features, allocate, trace, bounds);
+}
+
+}  // namespace espalier::surface

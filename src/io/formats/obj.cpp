@@ -1,0 +1,113 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "image/codec.h"
+#include "io/formats/checks.h"
+#include "io/formats/mesh_files.h"
+#include "io/formats/text.h"
+
+namespace espalier {
+
+namespace {
+
+constexpr const char* kFormat = "OBJ";
+
+void put_y_up(ByteWriter& out, const char* keyword, const float* v) {
+  out.text(keyword);
+  for (const float x : {v[0], v[2], -v[1]}) {
+    out.put(' ');
+    put_decimal(out, x);
+  }
+}
+
+void put_faces(ByteWriter& out, const Mesh& mesh) {
+  const bool uvs = !mesh.uvs.empty(), normals = !mesh.normals.empty();
+  for (std::size_t i = 0; i < mesh.faces.size(); i += 3) {
+    out.put('f');
+    for (std::size_t k = 0; k < 3; ++k) {
+      const std::int64_t index = std::int64_t{mesh.faces[i + k]} + 1;
+      out.put(' ');
+      put_integer(out, index);
+      if (uvs || normals) out.put('/');
+      if (uvs) put_integer(out, index);
+      if (normals) out.put('/');
+      if (normals) put_integer(out, index);
+    }
+    out.put('\n');
+  }
+}
+
+// `library` names the MTL file; empty for a mesh that goes alone.
+std::vector<std::byte> encode(const Mesh& mesh, std::span<const std::string> comments, const std::string& library) {
+  check_writable_mesh(mesh, kFormat);
+  check_comments(comments, kFormat);
+  ByteWriter out(static_cast<std::size_t>(mesh.vertex_count()) * 96 + static_cast<std::size_t>(mesh.face_count()) * 40);
+  for (const std::string& comment : comments) out.text("# " + comment + "\n");
+  if (!library.empty()) out.text("mtllib " + library + "\n");
+  out.text("o asset\n");
+  const bool colours = !mesh.colours.empty() && library.empty();
+  for (std::size_t i = 0; i < mesh.vertices.size(); i += 3) {
+    put_y_up(out, "v", &mesh.vertices[i]);
+    for (std::size_t k = 0; k < 3 && colours; ++k) {
+      out.put(' ');
+      put_decimal(out, std::clamp(mesh.colours[i + k], 0.0F, 1.0F));
+    }
+    out.put('\n');
+  }
+  for (std::size_t i = 0; i < mesh.uvs.size(); i += 2) {
+    out.text("vt ");
+    put_decimal(out, mesh.uvs[i]);
+    out.put(' ');
+    put_decimal(out, 1.0F - mesh.uvs[i + 1]);
+    out.put('\n');
+  }
+  for (std::size_t i = 0; i < mesh.normals.size(); i += 3) {
+    put_y_up(out, "vn", &mesh.normals[i]);
+    out.put('\n');
+  }
+  if (!library.empty()) out.text("usemtl asset\n");
+  put_faces(out, mesh);
+  return out.take();
+}
+
+// A name that every OBJ reader takes for one word.
+std::string plain_name(const std::string& stem) {
+  std::string name = stem;
+  for (char& c : name) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+    if (!plain) c = '_';
+  }
+  return name;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string> comments) {
+  return encode(mesh, comments, {});
+}
+
+std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::string> comments,
+                                        std::span<const std::byte> texture, const std::string& stem) {
+  check_stem(stem, kFormat);
+  if (mesh.uvs.empty()) {
+    fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates; unwrap the mesh first");
+  }
+  const auto format = picture_format(texture);
+  if (format != PictureFormat::png && format != PictureFormat::jpeg) {
+    fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG picture, which all programs read");
+  }
+  const std::string name = plain_name(stem);
+  const std::string picture = name + (format == PictureFormat::png ? ".png" : ".jpg");
+  ByteWriter material(256);
+  for (const std::string& comment : comments) material.text("# " + comment + "\n");
+  material.text("newmtl asset\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd " + picture + "\n");
+  std::vector<std::byte> object = encode(mesh, comments, name + ".mtl");  // checks the comments, too
+  std::vector<NamedFile> files;
+  files.push_back({picture, {texture.begin(), texture.end()}});
+  files.push_back({name + ".mtl", material.take()});
+  files.push_back({stem + ".obj", std::move(object)});
+  return files;
+}
+
+}  // namespace espalier

@@ -1,0 +1,103 @@
+#include "models/trellis/sparse_structure_flow.h"
+
+#include "nn/backends.h"
+#include "ops/elementwise.h"
+#include "ops/volume.h"
+#include "sparse/structure.h"
+
+namespace espalier {
+
+SparseStructureFlowConfig SparseStructureFlowConfig::from(Arguments args) {
+  SparseStructureFlowConfig c;
+  c.resolution = static_cast<int>(args.integer("resolution", 1, 256));
+  c.patch_size = static_cast<int>(args.integer_or("patch_size", 2, 1, 64));
+  c.in_channels = args.integer("in_channels", 1, 4096);
+  c.out_channels = args.integer("out_channels", 1, 4096);
+  const TransformerShape shape = transformer_shape(args);
+  c.transformer.channels = shape.channels;
+  c.transformer.heads = shape.heads;
+  c.transformer.hidden = shape.hidden;
+  c.transformer.condition_channels = args.integer("cond_channels", 1, 65536);
+  c.transformer.blocks = args.integer("num_blocks", 0, 1024);
+  c.transformer.share_mod = args.flag_or("share_mod", false);
+  c.transformer.qk_rms_norm = args.flag_or("qk_rms_norm", false);
+  c.transformer.qk_rms_norm_cross = args.flag_or("qk_rms_norm_cross", false);
+  if (args.text_or("pe_mode", "ape") != "ape") {
+    fail(ErrorCode::unsupported, args.where(), ": pe_mode ", args.text_or("pe_mode", ""), " is not supported; only ape is");
+  }
+  args.ignore("use_fp16");
+  args.ignore("use_checkpoint");
+  args.finish();
+  if (c.resolution % c.patch_size != 0) {
+    fail(ErrorCode::format, args.where(), ": resolution ", c.resolution, " is not a multiple of patch_size ", c.patch_size);
+  }
+  if (c.tokens() > (std::int64_t{1} << 20U)) fail(ErrorCode::unsupported, args.where(), ": more than 2^20 tokens");
+  return c;
+}
+
+template <class Dev, class T>
+SparseStructureFlow<Dev, T>::SparseStructureFlow(const SparseStructureFlowConfig& config, WeightLoader<Dev>& load)
+    : config_(config),
+      embedder_(load, "t_embedder", config.transformer.channels),
+      positions_(load.template take<float, 2>("pos_emb", {config.tokens(), config.transformer.channels})),
+      input_(load, "input_layer", config.in_channels * config.patch_size * config.patch_size * config.patch_size,
+             config.transformer.channels),
+      output_(load, "out_layer", config.transformer.channels,
+              config.out_channels * config.patch_size * config.patch_size * config.patch_size),
+      transformer_(config.transformer, load) {}
+
+template <class Dev, class T>
+TokenLayout<Dev> SparseStructureFlow<Dev, T>::layout(Queue<Dev>& queue, Arena<Dev>& arena, std::int64_t batch) const {
+  const std::int64_t n = config_.tokens();
+  TokenLayout<Dev> l;
+  std::vector<std::int32_t> row_batch;
+  row_batch.reserve(static_cast<std::size_t>(batch * n));
+  const Packing<Dev> one = place(queue, arena, equal_batches(1, n));
+  l.begin.push_back(0);
+  for (std::int64_t b = 0; b < batch; ++b) {
+    l.begin.push_back((b + 1) * n);
+    l.queries.push_back(one);
+    row_batch.insert(row_batch.end(), static_cast<std::size_t>(n), static_cast<std::int32_t>(b));
+  }
+  l.elements = place(queue, arena, equal_batches(batch, n));
+  l.row_batch = place<Dev, std::int32_t, 1>(queue, arena, row_batch, {batch * n});
+  return l;
+}
+
+template <class Dev, class T>
+void SparseStructureFlow<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 5> x, View<Dev, const float, 1> t,
+                                          const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts,
+                                          View<Dev, float, 5> out, Probe<Dev>* probe) const {
+  Arena<Dev>& arena = queue.scratch();
+  const Frame<Dev> frame(arena);
+  const std::int64_t batch = x.extent(0);
+  const std::int64_t rows = batch * config_.tokens();
+  const std::int64_t c = config_.transformer.channels;
+  auto t_emb = arena.template take<float, 2>({batch, c});
+  auto torso = arena.template take<T, 2>({rows, c});
+  embedder_(queue, t, t_emb);
+  show(probe, "t_emb", queue, t_emb);
+  {
+    const Frame<Dev> input_frame(arena);
+    auto patches = arena.template take<float, 2>({rows, input_.in()});
+    auto embedded = arena.template take<float, 2>({rows, c});
+    patchify<Dev, float>(queue, x, config_.patch_size, patches);
+    input_(queue, patches, embedded);
+    show(probe, "input_layer", queue, embedded);
+    add_rows<Dev, float>(queue, embedded, positions_);
+    cast<Dev, float, T>(queue, View<Dev, const float, 1>(embedded.template reshape<1>({embedded.size()})),
+                        torso.template reshape<1>({torso.size()}));
+  }
+  transformer_(queue, torso, t_emb, layout, contexts, probe, "block");
+  auto normed = arena.template take<float, 2>({rows, c});
+  auto patches = arena.template take<float, 2>({rows, output_.out()});
+  layer_norm<Dev, T, float>(queue, torso, {}, kPlainEpsilon, normed);
+  output_(queue, normed, patches);
+  unpatchify<Dev, float>(queue, patches, config_.patch_size, out);
+}
+
+#define ESPALIER_INSTANTIATE(Dev, T) template class SparseStructureFlow<Dev, T>;
+ESPALIER_FOR_EACH_BACKEND(ESPALIER_INSTANTIATE)
+#undef ESPALIER_INSTANTIATE
+
+}  // namespace espalier

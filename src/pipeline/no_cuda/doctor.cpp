@@ -1,7 +1,0 @@
-#include "pipeline/doctor.h"
-
-namespace espalier {
-
-std::vector<Check> check_cuda_kernels(int /*ordinal*/) { return {}; }
-
-}  // namespace espalier

@@ -1,0 +1,112 @@
+// Remaining time of jobs that run exactly as planned, or all slower, or not evenly.
+#include "api/job_clock.h"
+
+#include <gtest/gtest.h>
+
+#include "api/job_costs.h"
+#include "finishing/finish.h"
+
+namespace espalier {
+namespace {
+
+using Clock = JobClock::Clock;
+
+Clock::time_point after(double seconds) {
+  return Clock::time_point() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+// Plays the stages, each `slower` times as long as planned, and hands what is announced to `check(elapsed, total, progress)`.
+template <class Check>
+void play(JobClock& clock, const std::vector<PlannedStage>& stages, double slower, Check check) {
+  double total = 0.0, start = 0.0;
+  for (const PlannedStage& stage : stages) total += slower * stage.seconds;
+  for (const PlannedStage& stage : stages) {
+    constexpr int kSteps = 50;
+    for (int step = 0; step <= kSteps; ++step) {
+      const double elapsed = start + slower * stage.seconds * share_of_time(stage, static_cast<double>(step) / kSteps);
+      check(elapsed, total, clock.at(stage.name, step, kSteps, after(elapsed)));
+    }
+    start += slower * stage.seconds;
+  }
+}
+
+std::vector<PlannedStage> uneven_job() {
+  return {{"networks", 3.0},
+          stage_of_steps("cleaning", StageKind::finishing, {{0.3, 0.5}, {0.7, 8.0}, {1.0, 0.5}}),
+          stage_of_steps("unwrapping", StageKind::finishing, {{0.6, 1.0}, {1.0, 3.0}}),
+          {"baking", 9.0, StageKind::finishing}};
+}
+
+TEST(JobClock, AJobAsPlannedIsToldExactly) {
+  const auto stages = uneven_job();
+  JobClock clock(stages, after(0));
+  play(clock, stages, 1.0, [](double elapsed, double total, const Progress& p) {
+    if (p.seconds_left < 0) return;
+    EXPECT_NEAR(p.seconds_left, total - elapsed, 0.02) << p.stage << " " << p.step;
+    EXPECT_NEAR(p.fraction, elapsed / total, 0.01);
+  });
+}
+
+TEST(JobClock, ASlowMachineIsNoticedEarly) {
+  for (const double slower : {0.4, 3.0}) {
+    const auto stages = uneven_job();
+    JobClock clock(stages, after(0));
+    double fraction = 0.0;
+    play(clock, stages, slower, [&](double elapsed, double total, const Progress& p) {
+      EXPECT_GE(p.fraction, fraction);
+      fraction = p.fraction;
+      if (elapsed < 0.25 * total || elapsed > 0.98 * total) return;
+      EXPECT_NEAR(p.seconds_left, total - elapsed, 0.3 * (total - elapsed)) << slower << " " << p.stage << " " << p.step;
+    });
+  }
+}
+
+TEST(JobClock, BetterFiguresReplaceThePlan) {
+  const auto stages = uneven_job();
+  auto rough = stages;
+  for (PlannedStage& stage : rough) {
+    if (stage.kind == StageKind::finishing) stage = {stage.name, 100.0, StageKind::finishing};
+  }
+  JobClock clock(rough, after(0));
+  EXPECT_GT(clock.at("networks", 1, 2, after(1.5)).seconds_left, 250.0);
+  clock.replan(stages);
+  play(clock, stages, 1.0, [](double elapsed, double total, const Progress& p) {
+    if (p.stage == "networks") return;
+    EXPECT_NEAR(p.seconds_left, total - elapsed, 0.02) << p.stage << " " << p.step;
+  });
+}
+
+TEST(JobClock, UnknownStagesAndStepsDoNoHarm) {
+  JobClock clock(uneven_job(), after(0));
+  EXPECT_GE(clock.at("something else", 7, 0, after(1)).fraction, 0.0);
+  EXPECT_LE(clock.at("baking", 9, 3, after(2)).fraction, 1.0);
+  EXPECT_EQ(JobClock({}, after(0)).at("x", 1, 2, after(1)).seconds_left, -1.0);
+}
+
+TEST(JobCosts, GrowWithWhatThereIsToDo) {
+  const EngineOptions cpu;
+  const auto seconds = [&](const FinishRequest& request, const JobSizes& sizes) {
+    double sum = 0.0;
+    for (const PlannedStage& stage : finishing_costs(cpu, request, sizes)) {
+      EXPECT_GT(stage.seconds, 0.0) << stage.name;
+      double last = 0.0;
+      for (const PlannedStep& step : stage.steps) {
+        EXPECT_GT(step.done, last) << stage.name;
+        last = step.done;
+      }
+      EXPECT_EQ(stage.steps.empty() ? 1.0 : last, 1.0) << stage.name;
+      sum += stage.seconds;
+    }
+    return sum;
+  };
+  const double usual = seconds({}, {});
+  EXPECT_LT(seconds({}, {.voxels = 3000}), 0.7 * usual);
+  EXPECT_LT(seconds({.texture = false}, {}), 0.7 * usual);
+  EXPECT_LT(seconds({.clean = false}, {}), 0.9 * usual);
+  EXPECT_LT(seconds({.views = 20}, {}), 0.8 * usual);
+  EXPECT_GT(seconds({.bake_radiance_field = true}, {}), 2.0 * usual);
+  EXPECT_GT(seconds({.project_image = true}, {.pictures = 4}), seconds({.project_image = true}, {.pictures = 1}) + 1.0);
+}
+
+}  // namespace
+}  // namespace espalier

@@ -1,0 +1,58 @@
+// The evaluation set: objects given as signed distances, with the exact surface, colours and pictures that follow from them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "image/picture.h"
+#include "render/raster/camera.h"
+
+namespace espalier::quality {
+
+using Point = std::array<float, 3>;
+
+// Points of the unit cube (-0.5 ... 0.5) with the colour there, sRGB 0 ... 1.
+struct ColouredPoints {
+  std::vector<Point> points;
+  std::vector<Point> colours;
+};
+
+// One object of training/sprout: primitives and the camera of its conditioning picture, as training/sprout/sdf.cu takes them.
+class HeldOutObject {
+ public:
+  HeldOutObject(std::string family, std::span<const float> primitives, std::span<const float> camera, float yaw_degrees);
+
+  [[nodiscard]] const std::string& family() const { return family_; }
+  // Where the camera of the conditioning picture stands; 0 looks at the front.
+  [[nodiscard]] float yaw_degrees() const { return yaw_; }
+
+  // [resolution^3], x slowest: 1 where the surface crosses the cell.
+  [[nodiscard]] std::vector<std::uint8_t> surface_cells(int resolution) const;
+  // The conditioning picture, RGBA.
+  [[nodiscard]] Picture picture(int size) const;
+  // What a perfect asset looks like in the fixed soft light that the Gaussians were taught: RGBA in front of black,
+  // premultiplied.
+  [[nodiscard]] Picture render(const OrbitCamera& camera, int size) const;
+  // `count` points spread evenly over the surface, always the same.
+  [[nodiscard]] std::vector<Point> surface_points(int count) const;
+  // For each of these points the closest point of the surface and the plain colour there.
+  [[nodiscard]] ColouredPoints closest_on_surface(std::span<const Point> points) const;
+
+ private:
+  [[nodiscard]] Picture shoot(std::span<const float> camera, int size, int light) const;
+  // Distance, normal, colour at each point: 7 numbers.
+  [[nodiscard]] std::vector<float> fields(std::span<const Point> points) const;
+
+  std::string family_;
+  std::vector<float> primitives_, camera_;
+  float yaw_;
+};
+
+// Reads what training/held_out.py wrote. Throws as the safetensors reader does, and format when a tensor has another shape.
+[[nodiscard]] std::vector<HeldOutObject> load_held_out(const std::filesystem::path& file);
+
+}  // namespace espalier::quality
