@@ -68,7 +68,8 @@ class Watch {
     }
     std::printf("  worst ratio %.2f\n", worst);
     for (const auto& [stage, gap] : gaps_)
-      std::printf("  %-24s longest gap %.3f s (%.3f s of processor)\n", stage.c_str(), gap.wall, gap.processor);
+      std::printf("  %-24s longest gap %.3f s (%.3f s of processor)\n", std::string(stage_title(stage)).c_str(), gap.wall,
+                  gap.processor);
     std::fflush(stdout);
   }
 
@@ -77,9 +78,9 @@ class Watch {
 
   Clock::time_point start_ = Clock::now();
   std::mutex mutex_;
-  std::string stage_;
+  Stage stage_ = Stage::encode_image;
   std::vector<Announced> announced_;
-  std::map<std::string, Gap> gaps_;
+  std::map<Stage, Gap> gaps_;
   double wall_ = 0.0, processor_ = 0.0;
   std::int64_t looks_ = 0;
 };

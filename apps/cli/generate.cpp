@@ -82,7 +82,7 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   Workplace workplace;
   const Asset asset = make_asset(observer, workplace);
   std::vector<WrittenFile> files;
-  const StageReport writing = measured("writing the files", [&] { files = save_all(asset, settings, interrupt, observer); });
+  const StageReport writing = measured(Stage::write_files, [&] { files = save_all(asset, settings, interrupt, observer); });
   printer.clear();
   for (const std::string& notice : asset.notices()) printer.message(notice);
   print_result(workplace, asset, writing, files, settings);

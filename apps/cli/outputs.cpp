@@ -106,8 +106,8 @@ void print_report(const Workplace& w, const Asset& asset, const std::vector<Stag
   if (!place.empty()) std::printf("%s\n\n", place.c_str());
   Table stages({"stage", "time", "weights", "planned", "peak", "process"});
   for (const StageReport& stage : all) {
-    stages.add({stage.name, duration(stage.seconds), bytes_or(stage.weight_bytes, "-"), bytes_or(stage.planned_bytes, "-"),
-                bytes_or(stage.peak_bytes, "-"), bytes_or(stage.process_bytes, "unknown")});
+    stages.add({std::string(stage_title(stage.stage)), duration(stage.seconds), bytes_or(stage.weight_bytes, "-"),
+                bytes_or(stage.planned_bytes, "-"), bytes_or(stage.peak_bytes, "-"), bytes_or(stage.process_bytes, "unknown")});
   }
   const Totals totals = totals_of(all);
   stages.add({"all; memory with weights", duration(totals.seconds), "", bytes_or(totals.planned, "-"),
@@ -158,7 +158,7 @@ void print_json(const Workplace& w, const Asset& asset, const std::vector<StageR
   report["peak_bytes"] = totals.peak;
   report["process_bytes"] = totals.process;
   for (const StageReport& stage : all) {
-    report["stages"].push_back({{"name", stage.name},
+    report["stages"].push_back({{"stage", stage_id(stage.stage)},
                                 {"seconds", stage.seconds},
                                 {"weight_bytes", stage.weight_bytes},
                                 {"planned_bytes", stage.planned_bytes},

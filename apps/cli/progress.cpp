@@ -58,7 +58,7 @@ void ProgressPrinter::draw_bar(const Progress& progress) {
   const auto filled = static_cast<std::size_t>(std::clamp(progress.fraction, 0.0, 1.0) * bar_width);
   std::ostringstream text;
   text << '[' << std::string(filled, '#') << std::string(bar_width - filled, '.') << "] " << std::setw(3) << percent(progress)
-       << " %  " << progress.stage << "  " << steps_of(progress) << "  " << time_left(progress);
+       << " %  " << stage_title(progress.stage) << "  " << steps_of(progress) << "  " << time_left(progress);
   std::string line = text.str();
   // One column less than there are, or some terminals would wrap.
   line.resize(std::min(line.size(), terminal_width() - 1));
@@ -70,8 +70,8 @@ void ProgressPrinter::draw_bar(const Progress& progress) {
 void ProgressPrinter::print_line(const Progress& progress) {
   const std::string steps = steps_of(progress);
   const std::string left = time_left(progress);
-  std::fprintf(stderr, "%3d %%  %s%s%s%s%s\n", percent(progress), progress.stage.c_str(), steps.empty() ? "" : "  ",
-               steps.c_str(), left.empty() ? "" : "  ", left.c_str());
+  std::fprintf(stderr, "%3d %%  %s%s%s%s%s\n", percent(progress), std::string(stage_title(progress.stage)).c_str(),
+               steps.empty() ? "" : "  ", steps.c_str(), left.empty() ? "" : "  ", left.c_str());
 }
 
 void ProgressPrinter::message(const std::string& text) {

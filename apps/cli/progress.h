@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -31,7 +32,7 @@ class ProgressPrinter {
   bool quiet_;
   bool terminal_;
   bool drawn_ = false;
-  std::string stage_;
+  std::optional<Stage> stage_;
   Clock::time_point last_{};
   std::set<std::string> said_;
 };

@@ -29,7 +29,9 @@ Json error_of(const Error& error) {
 }
 
 Json progress_json(const Progress& p) {
-  return {{"stage", p.stage},
+  return {{"stage", stage_id(p.stage)},
+          {"title", stage_title(p.stage)},
+          {"phase", stage_phase(p.stage)},
           {"step", p.step},
           {"steps", p.steps},
           {"fraction", p.fraction},
@@ -317,7 +319,8 @@ void JobRunner::check_cancelled() const {
 Observer JobRunner::observer_of(const Job& job) {
   Observer observer;
   observer.cancelled = [this] { return cancelled_ || interrupted_; };
-  observer.progress = [this, id = job.id, last = Clock::time_point(), stage = std::string()](const Progress& p) mutable {
+  observer.progress = [this, id = job.id, last = Clock::time_point(),
+                       stage = std::optional<Stage>()](const Progress& p) mutable {
     constexpr auto kPause = std::chrono::milliseconds(100);
     if (p.stage == stage && Clock::now() - last < kPause && p.step != p.steps) return;
     last = Clock::now();

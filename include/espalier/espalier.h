@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "espalier/error.h"
+#include "espalier/stages.h"
 
 namespace espalier {
 
@@ -43,6 +44,8 @@ struct PipelineOptions {
   std::string device = "auto";       // auto, cpu, cuda or cuda:N
   Precision precision = Precision::automatic;
   MemoryTier tier = MemoryTier::automatic;
+  // Bytes of device memory that weights and work together should stay within when the tier is chosen; 0: what is free.
+  std::uint64_t memory_limit = 0;
   std::filesystem::path image_encoder{};  // DINOv2 weights (.safetensors); empty: looked for beside the checkpoint
 };
 
@@ -104,7 +107,7 @@ struct Request {
 // ---- Progress
 
 struct Progress {
-  std::string stage;           // "sampling the sparse structure"
+  Stage stage = Stage::encode_image;
   int step = 0, steps = 0;     // inside the stage
   double fraction = 0.0;       // of the whole job, 0 ... 1
   double seconds_left = -1.0;  // estimate; negative while unknown
@@ -125,7 +128,7 @@ struct Observer {
 // ---- Results
 
 struct StageReport {
-  std::string name;
+  Stage stage = Stage::encode_image;
   double seconds = 0.0;
   std::uint64_t weight_bytes = 0;   // on the device during the stage
   std::uint64_t planned_bytes = 0;  // working memory planned before the stage; 0 where nothing is planned (finishing)
@@ -136,7 +139,7 @@ struct StageReport {
 };
 // Runs the work and tells what it cost. To measure a peak the system's mark of the process (VmHWM on Linux) starts anew, as it
 // does with every stage of a pipeline.
-[[nodiscard]] StageReport measured(const std::string& name, const std::function<void()>& work);
+[[nodiscard]] StageReport measured(Stage stage, const std::function<void()>& work);
 
 // What can be said of a mesh. Vertices at one position count as one but for `vertices`.
 struct MeshSummary {
@@ -349,8 +352,10 @@ class Pipeline {
   [[nodiscard]] std::pair<int, double> structure_defaults() const;
   [[nodiscard]] std::pair<int, double> latent_defaults() const;
 
- private:
   struct Impl;
+  explicit Pipeline(std::unique_ptr<Impl> impl);
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

@@ -177,18 +177,19 @@ void AssetBuilder::latent(const Voxels& voxels, const std::vector<float>& values
 void AssetBuilder::drop_finished() {
   data_.finished.reset();
   std::erase_if(data_.stages, [](const StageReport& s) {
-    return s.name == kCleaningStage || s.name == kUnwrappingStage || s.name == kBakingStage || s.name == kProjectingStage;
+    return s.stage == Stage::clean_mesh || s.stage == Stage::unwrap_mesh || s.stage == Stage::bake_texture ||
+           s.stage == Stage::project_images;
   });
 }
 
 void AssetBuilder::costs(const std::vector<StageCost>& costs) {
   for (const StageCost& c : costs)
-    data_.stages.push_back({c.name, c.seconds, c.weight_bytes, c.planned_bytes, c.peak_bytes, c.process_bytes});
+    data_.stages.push_back({c.stage, c.seconds, c.weight_bytes, c.planned_bytes, c.peak_bytes, c.process_bytes});
 }
 
-void AssetBuilder::tell(const Observer& observer) {
-  for (; told_ < data_.notices.size(); ++told_) {
-    if (observer.message) observer.message(data_.notices[told_]);
+void AssetBuilder::report_notices(const Observer& observer) {
+  for (; reported_ < data_.notices.size(); ++reported_) {
+    if (observer.message) observer.message(data_.notices[reported_]);
   }
 }
 

@@ -6,9 +6,10 @@
 #include "assets/gaussians.h"
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
+#include "assets/voxels.h"
 #include "espalier/espalier.h"
 #include "finishing/finish.h"
-#include "session/engine.h"
+#include "session/stage_runner.h"
 
 namespace espalier {
 
@@ -29,7 +30,7 @@ struct Asset::Data {
 class AssetBuilder {
  public:
   AssetBuilder() = default;
-  explicit AssetBuilder(const Asset::Data& data) : data_(data), told_(data.notices.size()) {}
+  explicit AssetBuilder(const Asset::Data& data) : data_(data), reported_(data.notices.size()) {}
   void latent(const Voxels& voxels, const std::vector<float>& values);
   void mesh(Mesh value) { data_.mesh = std::move(value); }
   void gaussians(Gaussians value);
@@ -43,8 +44,8 @@ class AssetBuilder {
   void costs(const std::vector<StageCost>& costs);
   void notice(const std::string& line) { data_.notices.push_back(line); }
   void record(const std::string& key, const std::string& value) { data_.record[key] = value; }
-  // Hands notices that were not told yet to the observer.
-  void tell(const Observer& observer);
+  // Hands notices that the observer has not seen yet to it.
+  void report_notices(const Observer& observer);
   [[nodiscard]] bool mesh_is_empty() const { return data_.mesh && data_.mesh->faces.empty(); }
   // A copy of what there is.
   [[nodiscard]] Asset so_far() const { return Asset(std::make_shared<Asset::Data>(data_)); }
@@ -52,7 +53,7 @@ class AssetBuilder {
 
  private:
   Asset::Data data_;
-  std::size_t told_ = 0;
+  std::size_t reported_ = 0;
 };
 
 struct SavedLatent {

@@ -1,16 +1,11 @@
-// Times of all stages with made-up weights.
+// Times of all stages with synthetic weights.
 #include <algorithm>
 #include <chrono>
 
-#include "api/device.h"
 #include "api/workload.h"
 #include "base/random.h"
-#include "models/dino/dino.h"
-#include "models/trellis/slat_decoder.h"
-#include "models/trellis/sparse_structure_flow.h"
-#include "models/trellis/sparse_structure_vae.h"
-#include "models/trellis/structured_latent_flow.h"
-#include "session/engine.h"
+#include "recipes/trellis_latent.h"
+#include "session/session.h"
 #include "weights/made_up.h"
 
 namespace espalier {
@@ -27,23 +22,23 @@ struct Sizes {
 const Sizes kLarge{1024, 24, 16, 1024, 128, 768, 12, 12, {512, 128, 32}, 1024, 24, 16, 32};
 const Sizes kQuick{64, 2, 2, 64, 32, 256, 2, 4, {32, 16, 8}, 64, 2, 2, 8};
 
-template <class Model, class Config>
-void add(Checkpoint& c, Queue<Cpu>& queue, const std::string& role, const std::string& class_name, json args, Config from) {
+// A network with the tensors that its class declares for these arguments.
+void add(Checkpoint& c, const std::string& role, const std::string& class_name, json args) {
   ModuleSource m;
   m.role = role;
   m.class_name = class_name;
   m.where = "benchmark: " + class_name;
   m.args = std::move(args);
-  m.tensors = made_up_for<Model>(queue, "bench/" + role, from(m.arguments()));
+  const std::string seed = "bench/" + role;
+  const auto plan = trellis_networks().find(class_name, m.where).plan(m);
+  m.tensors = std::make_shared<MadeUpSource>(seed, plan->declare(MadeUpSource(seed, {})));
   c.modules[role] = std::move(m);
 }
 
-std::shared_ptr<Checkpoint> made_up_checkpoint(const Sizes& s) {
+std::shared_ptr<Checkpoint> synthetic_checkpoint(const Sizes& s) {
   auto c = std::make_shared<Checkpoint>();
   c->folder = "benchmark";
-  c->latent_mean.assign(8, 0.0F);
-  c->latent_std.assign(8, 1.0F);
-  Queue<Cpu> queue;
+  c->where = "benchmark";
   const json flow{{"in_channels", 8},
                   {"out_channels", 8},
                   {"model_channels", s.channels},
@@ -74,24 +69,19 @@ std::shared_ptr<Checkpoint> made_up_checkpoint(const Sizes& s) {
       {"scaling_activation", "softplus"}};
   json mesh = decoder;
   mesh["representation_config"] = {{"use_color", true}};
-  add<SparseStructureFlow<Cpu, float>>(*c, queue, "sparse_structure_flow_model", "SparseStructureFlowModel", structure,
-                                       SparseStructureFlowConfig::from);
-  add<SparseStructureDecoder<Cpu, float>>(*c, queue, "sparse_structure_decoder", "SparseStructureDecoder",
-                                          {{"out_channels", 1},
-                                           {"latent_channels", 8},
-                                           {"num_res_blocks", 2},
-                                           {"num_res_blocks_middle", 2},
-                                           {"channels", s.volume}},
-                                          SparseStructureVaeConfig::from_decoder);
-  add<StructuredLatentFlow<Cpu, float>>(*c, queue, "slat_flow_model", "SLatFlowModel", latent,
-                                        StructuredLatentFlowConfig::from);
-  add<GaussianDecoder<Cpu, float>>(*c, queue, "slat_decoder_gs", "SLatGaussianDecoder", gaussian, GaussianDecoderConfig::from);
-  add<MeshDecoder<Cpu, float>>(*c, queue, "slat_decoder_mesh", "SLatMeshDecoder", mesh, MeshDecoderConfig::from);
+  add(*c, kStructureFlow, "SparseStructureFlowModel", structure);
+  add(*c, kStructureDecoder, "SparseStructureDecoder",
+      {{"out_channels", 1},
+       {"latent_channels", 8},
+       {"num_res_blocks", 2},
+       {"num_res_blocks_middle", 2},
+       {"channels", s.volume}});
+  add(*c, kLatentFlow, "SLatFlowModel", latent);
+  add(*c, kGaussianDecoder, "SLatGaussianDecoder", gaussian);
+  add(*c, kMeshDecoder, "SLatMeshDecoder", mesh);
   const json encoder{{"embed_dim", s.encoder_channels}, {"depth", s.encoder_blocks}, {"num_heads", s.encoder_heads},
                      {"num_register_tokens", 4},        {"init_values", 1.0},        {"interpolate_antialias", true}};
-  add<Dino<Cpu, float>>(*c, queue, kImageEncoder, "DinoVisionTransformer", encoder, [](Arguments args) {
-    return Dino<Cpu, float>::Shape{DinoConfig::from(std::move(args)), 518, 518};
-  });
+  add(*c, kImageEncoder, "DinoVisionTransformer", encoder);
   return c;
 }
 
@@ -100,19 +90,15 @@ double median(std::vector<double> v) {
   return v.empty() ? 0.0 : v[v.size() / 2];
 }
 
-// Stages as the baseline names them, with its device times on an H100 for 12k and 24k voxels (0: not measured).
+// Device times of the baseline's stages on an H100 for 12k and 24k voxels (0: not measured).
 struct Row {
-  const char* stage;
-  const char* name;
+  Stage stage;
   double baseline_12k, baseline_24k;
 };
-constexpr Row kRows[] = {{"encoding the picture", "image encoder", 3.33, 3.33},
-                         {"sampling the sparse structure", "SS sampling", 389, 389},
-                         {"decoding the sparse structure", "SS decoder", 5.25, 5.25},
-                         {"sampling the structured latent", "SLAT sampling", 381, 631},
-                         {"decoding the Gaussians", "Gaussian decoder", 10.3, 0},
-                         {"decoding the mesh", "mesh network", 27.4, 0},
-                         {"extracting the surface", "FlexiCubes", 23.5, 0}};
+constexpr Row kRows[] = {{Stage::encode_image, 3.33, 3.33},     {Stage::sample_structure, 389, 389},
+                         {Stage::decode_structure, 5.25, 5.25}, {Stage::sample_latent, 381, 631},
+                         {Stage::decode_gaussians, 10.3, 0},    {Stage::decode_mesh, 27.4, 0},
+                         {Stage::extract_surface, 23.5, 0}};
 constexpr double kEndToEnd12k = 838;
 
 }  // namespace
@@ -124,12 +110,15 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   if (options.repetitions < 1 || options.repetitions > 1000)
     fail(ErrorCode::invalid_argument, "repetitions must be between 1 and 1000");
   const Voxels voxels = workload_voxels(options.voxels);
-  tell(str("workload ", options.voxels, ": ", voxels.rows(), " voxels; making up weights"));
-  const auto checkpoint = made_up_checkpoint(options.quick ? kQuick : kLarge);
-  const EngineOptions device = engine_options(options.device, options.precision, MemoryTier::high);
-  const auto engine = make_engine(device, checkpoint);
-  tell("device " + engine->device_name() + ", " + engine->precision_name());
-  engine->set_distances(workload_distances(options.voxels, voxels));
+  tell(str("workload ", options.voxels, ": ", voxels.rows(), " voxels; with synthetic weights"));
+  const auto checkpoint = synthetic_checkpoint(options.quick ? kQuick : kLarge);
+  SessionOptions where;
+  where.device = DeviceChoice::named(options.device);
+  where.half = options.precision == Precision::half || (options.precision == Precision::automatic && where.device.cuda);
+  where.tier = MemoryTier::high;
+  Session session(where, checkpoint, trellis_networks());
+  tell("device " + session.device_name() + ", " + session.precision_name());
+  const std::vector<float> distances = workload_distances(options.voxels, voxels);
 
   SamplerSettings structure;
   structure.steps = options.quick ? 2 : 12;
@@ -140,34 +129,33 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   SamplerSettings latent = structure;
   latent.strength = 3.0;
   TorchGenerator stream(0);
-  std::vector<float> picture(3 * 518 * 518);
-  std::vector<float> structure_noise(static_cast<std::size_t>(engine->structure_noise()));
-  std::vector<float> latent_noise(static_cast<std::size_t>(voxels.rows() * 8));
-  stream.randn(picture);
-  stream.randn(structure_noise);
-  stream.randn(latent_noise);
+  const std::vector<std::vector<float>> image{draw_noise(stream, 3 * 518 * 518)};
+  const auto structure_noise = draw_noise(stream, session.network<Flow>(kStructureFlow).noise_values(nullptr));
+  const auto latent_noise = draw_noise(stream, session.network<Flow>(kLatentFlow).noise_values(&voxels));
 
-  std::map<std::string, std::vector<double>> wall, on_device;
-  std::map<std::string, std::uint64_t> peak;
+  std::map<Stage, std::vector<double>> wall, on_device;
+  std::map<Stage, std::uint64_t> peak;
   std::vector<double> whole;
   const int runs = options.quick ? 1 : options.repetitions + 1;
   for (int run = 0; run < runs; ++run) {
     if (observer.cancelled && observer.cancelled()) fail(ErrorCode::cancelled, "cancelled on request");
-    (void)engine->take_costs();
+    (void)session.take_costs();
     const auto start = std::chrono::steady_clock::now();
-    engine->encode({picture});
-    (void)engine->sample_structure(structure, structure_noise);
-    const auto sample = engine->sample_latent(voxels, latent, latent_noise);
-    (void)engine->decode_gaussians(voxels, sample);
-    const Mesh mesh = engine->decode_mesh(voxels, sample);
+    const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(image);
+    const auto volume = session.network<Flow>(kStructureFlow).sample({.noise = structure_noise}, condition, structure);
+    (void)session.network<StructureDecoder>(kStructureDecoder).decode(volume);
+    const auto sample =
+        session.network<Flow>(kLatentFlow).sample({.noise = latent_noise, .voxels = &voxels}, condition, latent);
+    (void)session.network<GaussianNetwork>(kGaussianDecoder).decode(voxels, sample);
+    const Mesh mesh = session.network<MeshNetwork>(kMeshDecoder).decode(voxels, sample, distances);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     tell(str("run ", run, ": ", seconds * 1000.0, " ms, ", mesh.vertex_count(), " vertices, ", mesh.face_count(), " faces"));
     if (run == 0 && runs > 1) continue;  // the first run warms up libraries and plans
     whole.push_back(seconds * 1000.0);
-    for (const StageCost& c : engine->take_costs()) {
-      wall[c.name].push_back(c.seconds * 1000.0);
-      on_device[c.name].push_back(c.device_ms);
-      peak[c.name] = std::max<std::uint64_t>(peak[c.name], c.weight_bytes + c.peak_bytes);
+    for (const StageCost& c : session.take_costs()) {
+      wall[c.stage].push_back(c.seconds * 1000.0);
+      on_device[c.stage].push_back(c.device_ms);
+      peak[c.stage] = std::max<std::uint64_t>(peak[c.stage], c.weight_bytes + c.peak_bytes);
     }
   }
   std::vector<BenchRow> rows;
@@ -175,7 +163,7 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   std::uint64_t most = 0;
   for (const Row& r : kRows) {
     most = std::max(most, peak[r.stage]);
-    rows.push_back({r.name, median(wall[r.stage]), median(on_device[r.stage]),
+    rows.push_back({std::string(stage_id(r.stage)), median(wall[r.stage]), median(on_device[r.stage]),
                     options.quick ? 0.0 : (small ? r.baseline_12k : r.baseline_24k), peak[r.stage]});
   }
   rows.push_back({"end to end", median(whole), 0.0, small && !options.quick ? kEndToEnd12k : 0.0, most});

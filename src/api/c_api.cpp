@@ -129,7 +129,7 @@ Observer observer_of(const espalier_observer* o) {
   if (o == nullptr) return out;
   const espalier_observer c = *o;
   if (c.progress != nullptr) {
-    out.progress = [c](const Progress& p) { c.progress(c.context, p.stage.c_str(), p.step, p.steps, p.fraction); };
+    out.progress = [c](const Progress& p) { c.progress(c.context, stage_id(p.stage).data(), p.step, p.steps, p.fraction); };
   }
   if (c.cancelled != nullptr) out.cancelled = [c] { return c.cancelled(c.context) != 0; };
   if (c.message != nullptr) out.message = [c](const std::string& line) { c.message(c.context, line.c_str()); };

@@ -2,8 +2,8 @@
 
 #include <thread>
 
-#include "api/device.h"
 #include "base/version.h"
+#include "runtime/device_choice.h"
 #include "runtime/queue.h"
 
 namespace espalier {
@@ -41,7 +41,7 @@ void describe_card(std::vector<Check>& out, const CardInfo& card) {
 }  // namespace
 
 std::vector<Check> doctor(const std::string& device) {
-  const EngineOptions wanted = engine_options(device, Precision::automatic, MemoryTier::automatic);  // refuses a bad name
+  const DeviceChoice wanted = DeviceChoice::named(device);  // refuses a bad name
   std::vector<Check> out;
   out.push_back(
       fact("version", true, str("Espalier ", ESPALIER_VERSION, built_with_cuda() ? ", with CUDA" : ", without CUDA")));

@@ -134,11 +134,11 @@ RenderStyle resolved_style(RenderStyle style, const Exhibit& e) {
 const char* name_of(RenderStyle style) {
   const auto* const found =
       std::find_if(std::begin(kNames), std::end(kNames), [&](const StyleName& n) { return n.style == style; });
-  if (found == std::end(kNames)) fail(ErrorCode::invalid_argument, "style ", static_cast<int>(style), " is none that there is");
+  if (found == std::end(kNames)) fail(ErrorCode::invalid_argument, "style ", static_cast<int>(style), " is unknown");
   return found->name;
 }
 
-std::unique_ptr<Painter> make_painter(const EngineOptions& device, const Exhibit& exhibit, const Monitor* monitor) {
+std::unique_ptr<Painter> make_painter(const DeviceChoice& device, const Exhibit& exhibit, const Monitor* monitor) {
   return device.cuda ? make_painter_cuda(device.ordinal, exhibit, monitor) : make_painter_cpu(exhibit, monitor);
 }
 

@@ -12,7 +12,7 @@
 #include "image/picture.h"
 #include "render/pictures/mesh_picture.h"
 #include "render/raster/camera.h"
-#include "session/engine.h"
+#include "runtime/device_choice.h"
 
 namespace espalier {
 
@@ -54,8 +54,7 @@ class Painter {
   [[nodiscard]] virtual Picture draw(RenderStyle style, bool lit, const Camera& camera, const PictureOptions& options) = 0;
 };
 // Exhibit and monitor (which may be null) must outlive the painter.
-[[nodiscard]] std::unique_ptr<Painter> make_painter(const EngineOptions& device, const Exhibit& exhibit,
-                                                    const Monitor* monitor);
+[[nodiscard]] std::unique_ptr<Painter> make_painter(const DeviceChoice& device, const Exhibit& exhibit, const Monitor* monitor);
 
 // One per back end; make_painter chooses.
 [[nodiscard]] std::unique_ptr<Painter> make_painter_cpu(const Exhibit& exhibit, const Monitor* monitor);

@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "api/asset.h"
-#include "api/device.h"
-#include "api/job_clock.h"
 #include "api/observer_monitor.h"
 #include "api/painter.h"
 #include "base/file.h"
@@ -16,6 +14,7 @@
 #include "render/pictures/contact_sheet.h"
 #include "render/pictures/pixels.h"
 #include "render/pictures/preview.h"
+#include "session/job_clock.h"
 
 namespace espalier {
 
@@ -85,14 +84,14 @@ void check_extension(const fs::path& path, const char* wanted) {
 // Draws what one call asks for, and tells the observer of every picture.
 class Job final : public Monitor {
  public:
-  Job(const Asset& asset, const std::string& device, const Observer& observer, const char* stage, int pictures)
+  Job(const Asset& asset, const std::string& device, const Observer& observer, Stage stage, int pictures)
       : exhibit_(exhibit_of(asset.data())),
         observer_(observer),
         cancellation_(observer),
         stage_(stage),
         pictures_(pictures),
         clock_({{stage, 0.2 * pictures, StageKind::finishing}}),
-        painter_(make_painter(engine_options(device, Precision::automatic, MemoryTier::automatic), exhibit_, &cancellation_)) {
+        painter_(make_painter(DeviceChoice::named(device), exhibit_, &cancellation_)) {
     progress(0, pictures_);
   }
 
@@ -119,7 +118,7 @@ class Job final : public Monitor {
   Exhibit exhibit_;
   const Observer& observer_;
   ObserverMonitor cancellation_;
-  const char* stage_;
+  Stage stage_;
   int pictures_, done_ = 0;
   mutable JobClock clock_;
   std::unique_ptr<Painter> painter_;
@@ -158,7 +157,7 @@ void render_views(const Asset& asset, const fs::path& png, std::span<const Viewp
   check_pixels(from.size(), request);
   for (const Viewpoint& v : from) check_viewpoint(v);
   const RenderStyle style = resolved_style(request.style, exhibit_of(asset.data()));
-  Job job(asset, device, observer, "drawing views", static_cast<int>(from.size()));
+  Job job(asset, device, observer, Stage::render_views, static_cast<int>(from.size()));
   std::vector<Picture> pictures;
   pictures.reserve(from.size());
   for (const Viewpoint& v : from) pictures.push_back(job.picture(style, v, request, background_of(request)));
@@ -186,7 +185,7 @@ void render_turntable(const Asset& asset, const fs::path& video, const Turntable
   options.comment = "Espalier " + version();
   std::optional<Bytes3> background = background_of(request.look);
   if (mp4 && !background) background = Bytes3{};
-  Job job(asset, device, observer, "drawing the turntable", options.frames);
+  Job job(asset, device, observer, Stage::render_turntable, options.frames);
   const FrameSource source = [&](int frame) {
     Viewpoint from = request.look.from;
     from.yaw += 360.0 * frame / options.frames;
@@ -206,7 +205,7 @@ void render_contact_sheet(const Asset& asset, const fs::path& png, const SheetRe
                                               : std::vector{resolved_style(request.look.style, exhibit)};
   check_pixels(styles.size() * static_cast<std::size_t>(request.views), request.look);
   const Bytes3 background = background_of(request.look).value_or(Bytes3{255, 255, 255});
-  Job job(asset, device, observer, "drawing the contact sheet", static_cast<int>(styles.size()) * request.views);
+  Job job(asset, device, observer, Stage::render_contact_sheet, static_cast<int>(styles.size()) * request.views);
   std::vector<SheetRow> rows;
   for (const RenderStyle style : styles) {
     SheetRow row{name_of(style), {}};

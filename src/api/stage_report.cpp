@@ -5,12 +5,12 @@
 
 namespace espalier {
 
-StageReport measured(const std::string& name, const std::function<void()>& work) {
+StageReport measured(Stage stage, const std::function<void()>& work) {
   const HostMemoryWatch memory;
   const auto start = std::chrono::steady_clock::now();
   work();
   StageReport report;
-  report.name = name;
+  report.stage = stage;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   report.process_bytes = memory.peak();
   report.peak_bytes = report.process_bytes > memory.start() ? report.process_bytes - memory.start() : 0;

@@ -88,8 +88,8 @@ std::string unused_picture(const ProjectedPicture& picture, std::size_t number, 
   return text.str();
 }
 
-FinishedMesh finish_mesh(const EngineOptions& device, const FinishInput& input, const FinishRequest& request,
-                         const EngineHooks& hooks, std::vector<StageReport>& stages) {
+FinishedMesh finish_mesh(const DeviceChoice& device, const FinishInput& input, const FinishRequest& request,
+                         const StageHooks& hooks, std::vector<StageReport>& stages) {
   check_finish_request(request);
   check_input(input, request);
   return device.cuda ? finish_mesh_cuda(device.ordinal, input, request, hooks, stages)

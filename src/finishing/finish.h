@@ -13,7 +13,8 @@
 #include "espalier/espalier.h"
 #include "geometry/mesh/mesh_report.h"
 #include "image/picture.h"
-#include "session/engine.h"
+#include "runtime/device_choice.h"
+#include "session/stage_runner.h"
 
 namespace espalier {
 
@@ -32,18 +33,13 @@ struct FinishInput {
   std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
 };
 
-inline constexpr const char* kCleaningStage = "cleaning the mesh";
-inline constexpr const char* kUnwrappingStage = "unwrapping the mesh";
-inline constexpr const char* kBakingStage = "baking the texture";
-inline constexpr const char* kProjectingStage = "projecting the pictures";
-
 // Throws invalid_argument for values out of range, naming the option.
 void check_finish_request(const FinishRequest& request);
 
 // Runs the stages above. `stages` receives what each cost. Throws invalid_argument where the input lacks what is asked for or
 // no face is left, cancelled, out_of_memory.
-[[nodiscard]] FinishedMesh finish_mesh(const EngineOptions& device, const FinishInput& input, const FinishRequest& request,
-                                       const EngineHooks& hooks, std::vector<StageReport>& stages);
+[[nodiscard]] FinishedMesh finish_mesh(const DeviceChoice& device, const FinishInput& input, const FinishRequest& request,
+                                       const StageHooks& hooks, std::vector<StageReport>& stages);
 
 [[nodiscard]] MeshSummary summary_of(const MeshReport& report);
 
@@ -53,9 +49,9 @@ void check_finish_request(const FinishRequest& request);
 [[nodiscard]] std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count);
 
 // One per back end; finish_mesh chooses.
-[[nodiscard]] FinishedMesh finish_mesh_cpu(const FinishInput& input, const FinishRequest& request, const EngineHooks& hooks,
+[[nodiscard]] FinishedMesh finish_mesh_cpu(const FinishInput& input, const FinishRequest& request, const StageHooks& hooks,
                                            std::vector<StageReport>& stages);
 [[nodiscard]] FinishedMesh finish_mesh_cuda(int ordinal, const FinishInput& input, const FinishRequest& request,
-                                            const EngineHooks& hooks, std::vector<StageReport>& stages);
+                                            const StageHooks& hooks, std::vector<StageReport>& stages);
 
 }  // namespace espalier

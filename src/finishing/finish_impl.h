@@ -51,7 +51,7 @@ class WorkingMemory {
 template <class Dev>
 class StageMonitor final : public Monitor {
  public:
-  StageMonitor(const EngineHooks& hooks, const char* stage, WorkingMemory<Dev>& memory)
+  StageMonitor(const StageHooks& hooks, Stage stage, WorkingMemory<Dev>& memory)
       : hooks_(hooks), stage_(stage), memory_(memory) {}
   void progress(int done, int total) const override {
     memory_.sample();
@@ -60,8 +60,8 @@ class StageMonitor final : public Monitor {
   [[nodiscard]] bool cancelled() const override { return hooks_.monitor != nullptr && hooks_.monitor->cancelled(); }
 
  private:
-  const EngineHooks& hooks_;
-  const char* stage_;
+  const StageHooks& hooks_;
+  Stage stage_;
   WorkingMemory<Dev>& memory_;
 };
 
@@ -89,7 +89,7 @@ using RadianceFieldSource = RenderedSource<Dev, RadianceFieldRenderer<Dev>, Radi
 template <class Dev>
 class Finisher {
  public:
-  Finisher(int ordinal, const FinishInput& input, const FinishRequest& request, const EngineHooks& hooks,
+  Finisher(int ordinal, const FinishInput& input, const FinishRequest& request, const StageHooks& hooks,
            std::vector<StageReport>& stages)
       : queue_(ordinal), input_(input), request_(request), hooks_(hooks), stages_(stages) {
     queue_.watch(hooks.monitor);
@@ -97,11 +97,11 @@ class Finisher {
 
   FinishedMesh run() {
     FinishedMesh out;
-    stage(kCleaningStage, [&](const Monitor& monitor) { clean(out, monitor); });
+    stage(Stage::clean_mesh, [&](const Monitor& monitor) { clean(out, monitor); });
     if (request_.texture) {
-      stage(kUnwrappingStage, [&](const Monitor& monitor) { unwrap_mesh(out, monitor); });
-      stage(kBakingStage, [&](const Monitor& monitor) { bake(out, monitor); });
-      if (request_.project_image) stage(kProjectingStage, [&](const Monitor& monitor) { project(out, monitor); });
+      stage(Stage::unwrap_mesh, [&](const Monitor& monitor) { unwrap_mesh(out, monitor); });
+      stage(Stage::bake_texture, [&](const Monitor& monitor) { bake(out, monitor); });
+      if (request_.project_image) stage(Stage::project_images, [&](const Monitor& monitor) { project(out, monitor); });
     }
     return out;
   }
@@ -113,16 +113,16 @@ class Finisher {
   static constexpr float kRadius = 2.0F, kFov = 40.0F;
 
   template <class Work>
-  void stage(const char* name, Work work) {
+  void stage(Stage stage, Work work) {
     WorkingMemory<Dev> memory(queue_.ordinal());
-    const StageMonitor<Dev> monitor(hooks_, name, memory);
+    const StageMonitor<Dev> monitor(hooks_, stage, memory);
     monitor.progress(0, 1);
     monitor.check();
     const auto start = std::chrono::steady_clock::now();
     work(monitor);
     queue_.synchronize();
     StageReport report;
-    report.name = name;
+    report.stage = stage;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     report.peak_bytes = memory.peak();
     report.process_bytes = memory.host().peak();
@@ -188,7 +188,7 @@ class Finisher {
   Queue<Dev> queue_;
   const FinishInput& input_;
   const FinishRequest& request_;
-  const EngineHooks& hooks_;
+  const StageHooks& hooks_;
   std::vector<StageReport>& stages_;
 };
 

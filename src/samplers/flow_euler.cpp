@@ -41,9 +41,12 @@ std::vector<int> branches_of_step(const SamplerSettings& settings, int step, dou
   return branches;
 }
 
+int fewest_branches(const SamplerSettings& settings, int conditions) {
+  return settings.multi_image == MultiImage::stochastic ? 1 : conditions;
+}
+
 int most_branches(const SamplerSettings& settings, int conditions) {
-  const int positive = settings.multi_image == MultiImage::stochastic ? 1 : conditions;
-  return positive + (settings.guided ? 1 : 0);
+  return fewest_branches(settings, conditions) + (settings.guided ? 1 : 0);
 }
 
 template <class Dev>

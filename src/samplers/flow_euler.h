@@ -37,7 +37,8 @@ void check_settings(const SamplerSettings& settings, const std::string& stage);
 inline constexpr int kNegative = -1;
 // The branches that step i at time t needs, positives first.
 [[nodiscard]] std::vector<int> branches_of_step(const SamplerSettings& settings, int step, double t, int conditions);
-// The largest number of branches any step of this run needs.
+// The smallest and the largest number of branches that a step of this run may need.
+[[nodiscard]] int fewest_branches(const SamplerSettings& settings, int conditions);
 [[nodiscard]] int most_branches(const SamplerSettings& settings, int conditions);
 
 // Writes the velocities at (x, t) for each branch, one after another, into `out` [branches, n]. x [n].

@@ -1,7 +1,5 @@
 #include "session/checkpoint.h"
 
-#include <set>
-
 #include "base/file.h"
 #include "models/dino/dino.h"
 
@@ -18,65 +16,6 @@ constexpr int kMaxDepth = 32;
 json load_json(const fs::path& path) {
   const std::vector<std::byte> bytes = read_file(path, kMaxJson);
   return parse_json(path.string(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
-
-const json& member(const std::string& where, const json& object, const char* key) {
-  if (!object.is_object() || !object.contains(key)) fail(ErrorCode::format, where, ": ", key, " is missing");
-  return object[key];
-}
-
-std::string text_member(const std::string& where, const json& object, const char* key) {
-  const json& v = member(where, object, key);
-  if (!v.is_string()) fail(ErrorCode::format, where, ": ", key, ": expected a string, found ", v.type_name());
-  return v.get<std::string>();
-}
-
-SamplerSettings read_sampler(const std::string& where, const json& sampler) {
-  SamplerSettings s;
-  const std::string name = text_member(where, sampler, "name");
-  static const std::set<std::string> known{"FlowEulerSampler", "FlowEulerCfgSampler", "FlowEulerGuidanceIntervalSampler"};
-  if (known.count(name) == 0) {
-    fail(ErrorCode::unsupported, where, ": sampler ", name,
-         " is not known; FlowEulerSampler, FlowEulerCfgSampler and FlowEulerGuidanceIntervalSampler are");
-  }
-  Arguments args(where + ": args", member(where, sampler, "args"));
-  s.sigma_min = args.number("sigma_min");
-  args.finish();
-  Arguments params(where + ": params", member(where, sampler, "params"));
-  s.steps = static_cast<int>(params.integer_or("steps", 50, 1, 1000));
-  s.rescale_t = params.number_or("rescale_t", 1.0);
-  if (name != "FlowEulerSampler") {
-    s.guided = true;
-    s.strength = params.number_or("cfg_strength", 3.0);
-  }
-  if (name == "FlowEulerGuidanceIntervalSampler") {
-    const json& all = member(where, sampler, "params");
-    s.interval_lo = 0.0;
-    s.interval_hi = 1.0;
-    if (params.has("cfg_interval")) {
-      const json& interval = all["cfg_interval"];
-      if (!interval.is_array() || interval.size() != 2 || !interval[0].is_number() || !interval[1].is_number()) {
-        fail(ErrorCode::format, where, ": cfg_interval is not a pair of numbers");
-      }
-      s.interval_lo = interval[0].get<double>();
-      s.interval_hi = interval[1].get<double>();
-    }
-    params.ignore("cfg_interval");
-  }
-  params.finish();
-  check_settings(s, where);
-  return s;
-}
-
-std::vector<float> read_floats(const std::string& where, const json& object, const char* key) {
-  const json& v = member(where, object, key);
-  if (!v.is_array() || v.empty() || v.size() > 4096) fail(ErrorCode::format, where, ": ", key, " is not a list of numbers");
-  std::vector<float> out;
-  for (const json& e : v) {
-    if (!e.is_number()) fail(ErrorCode::format, where, ": ", key, ": expected numbers, found ", e.dump());
-    out.push_back(static_cast<float>(e.get<double>()));
-  }
-  return out;
 }
 
 // A relative module name may not climb out of the places that are searched.
@@ -125,6 +64,7 @@ void open_image_encoder(Checkpoint& checkpoint, const fs::path& given) {
   m.role = kImageEncoder;
   m.class_name = "DinoVisionTransformer";
   const std::string& name = checkpoint.image_encoder;
+  m.public_name = name;
   std::vector<fs::path> tried;
   if (!given.empty()) {
     tried = {given};
@@ -152,6 +92,17 @@ void open_image_encoder(Checkpoint& checkpoint, const fs::path& given) {
 }
 
 }  // namespace
+
+const json& json_member(const std::string& where, const json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key)) fail(ErrorCode::format, where, ": ", key, " is missing");
+  return object[key];
+}
+
+std::string text_member(const std::string& where, const json& object, const char* key) {
+  const json& v = json_member(where, object, key);
+  if (!v.is_string()) fail(ErrorCode::format, where, ": ", key, ": expected a string, found ", v.type_name());
+  return v.get<std::string>();
+}
 
 json parse_json(const std::string& where, std::string_view text) {
   int depth = 0;
@@ -182,7 +133,7 @@ void read_module_json(const std::string& where, const json& module, ModuleSource
   out.class_name = text_member(where, module, "name");
   if (out.class_name.rfind("Elastic", 0) == 0) out.class_name.erase(0, 7);
   out.where = where + ": " + out.class_name;
-  out.args = member(where, module, "args");
+  out.args = json_member(where, module, "args");
 }
 
 const ModuleSource& Checkpoint::module(const std::string& role) const {
@@ -195,19 +146,11 @@ const ModuleSource& Checkpoint::module(const std::string& role) const {
 
 Checkpoint read_pipeline(const std::string& where, const json& pipeline) {
   Checkpoint c;
+  c.where = where;
   c.pipeline = text_member(where, pipeline, "name");
-  if (c.pipeline != "TrellisImageTo3DPipeline") {
-    fail(ErrorCode::unsupported, where, ": pipeline ", c.pipeline, " is not supported yet; TrellisImageTo3DPipeline is");
-  }
-  const json& args = member(where, pipeline, "args");
-  c.structure_sampler = read_sampler(where + ": sparse_structure_sampler", member(where, args, "sparse_structure_sampler"));
-  c.latent_sampler = read_sampler(where + ": slat_sampler", member(where, args, "slat_sampler"));
-  const json& normalization = member(where, args, "slat_normalization");
-  c.latent_mean = read_floats(where, normalization, "mean");
-  c.latent_std = read_floats(where, normalization, "std");
-  if (c.latent_mean.size() != c.latent_std.size())
-    fail(ErrorCode::format, where, ": slat_normalization: mean and std differ in length");
-  c.image_encoder = text_member(where, args, "image_cond_model");
+  c.args = json_member(where, pipeline, "args");
+  if (c.args.is_object() && c.args.contains("image_cond_model"))
+    c.image_encoder = text_member(where, c.args, "image_cond_model");
   return c;
 }
 
@@ -220,7 +163,7 @@ Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder
   const json pipeline = load_json(file);
   Checkpoint c = read_pipeline(file.string(), pipeline);
   c.folder = folder;
-  const json& models = member(file.string(), pipeline["args"], "models");
+  const json& models = json_member(file.string(), c.args, "models");
   if (!models.is_object()) fail(ErrorCode::format, file.string(), ": models is not an object");
   for (const auto& [role, entry] : models.items()) {
     if (!entry.is_string()) fail(ErrorCode::format, file.string(), ": models: ", role, " is not a string");
@@ -233,7 +176,7 @@ Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder
     m.tensors = open_tensors(c, m.file);
     c.modules[role] = std::move(m);
   }
-  open_image_encoder(c, image_encoder);
+  if (!c.image_encoder.empty()) open_image_encoder(c, image_encoder);
   return c;
 }
 

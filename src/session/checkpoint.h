@@ -10,16 +10,16 @@
 #include <vector>
 
 #include "models/config.h"
-#include "samplers/flow_euler.h"
 #include "weights/safetensors.h"
 
 namespace espalier {
 
 // One network: configuration and tensors.
 struct ModuleSource {
-  std::string role;        // sparse_structure_flow_model, ...
-  std::string class_name;  // without the prefix Elastic
-  std::string where;       // file and class, for errors
+  std::string role;         // sparse_structure_flow_model, ...
+  std::string class_name;   // without the prefix Elastic
+  std::string where;        // file and class, for errors
+  std::string public_name;  // of an encoder without a configuration of its own: dinov2_vitl14_reg
   nlohmann::json args;
   std::filesystem::path file;  // the .safetensors; empty when the tensors are made up
   std::shared_ptr<const TensorSource> tensors;
@@ -28,12 +28,12 @@ struct ModuleSource {
 
 struct Checkpoint {
   std::filesystem::path folder;
+  std::string where;                            // pipeline.json, for errors
   std::string pipeline;                         // class name in pipeline.json
+  nlohmann::json args;                          // what the class is constructed with
   std::map<std::string, ModuleSource> modules;  // by role; the image encoder is "image_cond_model"
   std::string image_encoder;                    // its name in pipeline.json
-  SamplerSettings structure_sampler, latent_sampler;
-  std::vector<float> latent_mean, latent_std;  // per latent channel
-  bool untrained = false;                      // some module's metadata says trained = no
+  bool untrained = false;                       // some module's metadata says trained = no
 
   // The module of a role. Throws not_found naming the roles that exist.
   [[nodiscard]] const ModuleSource& module(const std::string& role) const;
@@ -51,6 +51,10 @@ inline constexpr const char* kImageEncoder = "image_cond_model";
 
 // Parses JSON text with a limit on size and depth. Throws format naming `where`.
 [[nodiscard]] nlohmann::json parse_json(const std::string& where, std::string_view text);
+
+// Members of an object. Throw format naming `where` for what is missing or of another type.
+[[nodiscard]] const nlohmann::json& json_member(const std::string& where, const nlohmann::json& object, const char* key);
+[[nodiscard]] std::string text_member(const std::string& where, const nlohmann::json& object, const char* key);
 
 // Fills class_name, where and args from a module's JSON ({"name": ..., "args": {...}}).
 void read_module_json(const std::string& where, const nlohmann::json& json, ModuleSource& module);

@@ -164,12 +164,12 @@ TEST_F(Export, EveryStageTellsItsMemory) {
   if (report.at("process_bytes") == 0) GTEST_SKIP() << "this system tells no peak of the memory";
   std::vector<std::string> names;
   for (const auto& stage : report.at("stages")) {
-    names.push_back(stage.at("name"));
+    names.push_back(stage.at("stage"));
     EXPECT_GT(stage.at("process_bytes"), std::uint64_t{1} << 20U) << names.back();
     EXPECT_LE(stage.at("process_bytes"), report.at("process_bytes")) << names.back();
     EXPECT_LE(stage.at("peak_bytes"), stage.at("process_bytes")) << names.back();
   }
-  EXPECT_EQ(names, (Words{"cleaning the mesh", "unwrapping the mesh", "baking the texture", "writing the files"}));
+  EXPECT_EQ(names, (Words{"clean-mesh", "unwrap-mesh", "bake-texture", "write-files"}));
   // Baking holds 512 x 512 texels and 1024 x 1024 pixels of views.
   EXPECT_GT(report.at("stages").at(2).at("peak_bytes"), std::uint64_t{20} << 20U);
 }

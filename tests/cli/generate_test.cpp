@@ -196,7 +196,7 @@ class Interrupted : public Generate {
 };
 
 TEST_F(Interrupted, StopsWithinASecond) {
-  stop("encoding the picture", SIGINT);
+  stop("encoding the image", SIGINT);
   stop("sampling the sparse structure", SIGINT);
   stop("sampling the sparse structure", SIGTERM);
 }

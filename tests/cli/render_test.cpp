@@ -212,7 +212,7 @@ TEST_F(Render, StopsAndLeavesNothing) {
     SCOPED_TRACE(name);
     Program program({"render", out("asset.safetensors"), "-o", (empty / name).string(), "--seconds", "60", "--fps", "60",
                      "--device", "cpu"});
-    ASSERT_TRUE(program.says("drawing the turntable"));
+    ASSERT_TRUE(program.says("rendering the turntable"));
     program.send(SIGINT);
     EXPECT_EQ(program.wait().code, 130);
     expect_empty(empty);

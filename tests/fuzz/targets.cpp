@@ -14,6 +14,7 @@
 #include "models/trellis/sparse_structure_flow.h"
 #include "models/trellis/sparse_structure_vae.h"
 #include "models/trellis/structured_latent_flow.h"
+#include "recipes/trellis_settings.h"
 #include "session/checkpoint.h"
 #include "unit/image/codec_samples.h"
 #include "weights/safetensors.h"
@@ -87,7 +88,7 @@ std::vector<Bytes> latent_seeds() {
 bool read_pipeline_json(Input bytes) {
   return attempt([&] {
     const json parsed = parse_json("pipeline.json", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    (void)read_pipeline("pipeline.json", parsed);
+    (void)read_trellis_settings(read_pipeline("pipeline.json", parsed));
   });
 }
 

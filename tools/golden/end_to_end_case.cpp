@@ -8,8 +8,9 @@
 #include "image/codec.h"
 #include "image/preprocess.h"
 #include "nn/backends.h"
+#include "recipes/trellis_latent.h"
 #include "representations.h"
-#include "session/engine.h"
+#include "session/session.h"
 
 namespace espalier::golden {
 namespace {
@@ -45,7 +46,7 @@ std::vector<std::size_t> flipped_cells(const std::vector<std::int32_t>& a, const
 }
 
 // A voxel may flip where the occupancy is within tolerance of 0.
-void compare_voxels(Case& c, const StructureSample& sample, const std::vector<std::int32_t>& golden) {
+void compare_voxels(Case& c, const Structure& sample, const std::vector<std::int32_t>& golden) {
   if (sample.voxels.coords == golden) return c.compare("coords", golden);
   double squares = 0.0;
   for (const float v : sample.logits) squares += static_cast<double>(v) * v;
@@ -72,7 +73,7 @@ void decode_gaussians(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::v
 }
 
 template <class Dev, class T>
-void decode_mesh(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vector<float>& latent, Engine& engine) {
+void decode_mesh(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vector<float>& latent, Session& session) {
   if (c.half()) {
     for (const std::string& name : c.names()) {
       if (name.rfind("mesh.", 0) == 0) c.skip(name, "half precision may flip a sign near the surface");
@@ -90,8 +91,8 @@ void decode_mesh(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vector
                           neighbours, voxels, 4096, features);
   decoder->model->cube_coords(b.queue, tokens.coords, cubes);
   const auto surface = extract<Dev>(b, cubes, features, decoder->model->config().grid(), 4, nullptr);
-  const Mesh mesh = engine.decode_mesh(voxels, latent);
-  c.compare_bytes("mesh of the engine", bytes_of(surface.vertices), bytes_of(mesh.vertices));
+  const Mesh mesh = session.network<MeshNetwork>(kMeshDecoder).decode(voxels, latent, {});
+  c.compare_bytes("mesh of the session", bytes_of(surface.vertices), bytes_of(mesh.vertices));
   compare_mesh(c, "mesh.", surface.vertices, surface.faces, surface.attributes);
 }
 
@@ -115,37 +116,37 @@ bool run_end_to_end_case(Bench<Dev>& b, Case& c) {
   constexpr double kHalf = 5e-2;
   if (c.half()) c.set_tolerance(kHalf);
   const auto checkpoint = std::make_shared<Checkpoint>(c.manifest().checkpoint());
-  EngineOptions options;
-  options.cuda = Dev::where == Where::cuda;
-  options.ordinal = b.queue.ordinal();
+  SessionOptions options;
+  options.device = {Dev::where == Where::cuda, b.queue.ordinal()};
   options.half = c.half();
   options.tier = MemoryTier::low;
-  const auto engine = make_engine(options, checkpoint);
+  Session session(options, checkpoint, trellis_networks());
+  const TrellisSettings settings = read_trellis_settings(*checkpoint);
   const auto picture = load_picture(c.folder() / "images" / (c.spec().at("image").get<std::string>() + ".in.png"));
-  engine->encode({encoder_input(prepare_picture(picture, 518).picture, 518)});
-  const auto cond = engine->condition();
+  const std::vector<std::vector<float>> inputs{encoder_input(prepare_picture(picture, 518).picture, 518)};
+  const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(inputs);
+  const auto cond = session.fetch(condition);
   for (const std::string& name : c.names()) {
     if (name.rfind("cond.rows", 0) == 0) c.compare_every(name, cond, c.shape(name)[1]);
   }
   TorchGenerator stream(seed_of(c.spec()));
-  std::vector<float> noise(static_cast<std::size_t>(engine->structure_noise()));
-  stream.randn(noise);
-  const StructureSample sample = engine->sample_structure(checkpoint->structure_sampler, noise);
-  c.compare("z", sample.latent);
+  Flow& structure_flow = session.network<Flow>(kStructureFlow);
+  const auto noise = draw_noise(stream, structure_flow.noise_values(nullptr));
+  const auto z = structure_flow.sample({.noise = noise}, condition, settings.structure);
+  c.compare("z", z);
+  const Structure sample = session.network<StructureDecoder>(kStructureDecoder).decode(z);
   const auto golden_coords = c.ints("coords");
   compare_voxels(c, sample, golden_coords);
   const Voxels voxels = make_voxels(golden_coords, 1, sample.voxels.resolution);
-  std::vector<float> latent_noise(static_cast<std::size_t>(voxels.rows() * engine->latent_channels()));
-  stream.randn(latent_noise);
-  const auto latent = engine->sample_latent(voxels, checkpoint->latent_sampler, latent_noise);
+  const auto latent = sample_latent(session, settings, voxels, condition, settings.latent, stream);
   c.compare("slat", latent);
   const auto golden_latent = c.floats("slat");
   if (c.has("gs._xyz")) decode_gaussians<Dev, T>(b, c, voxels, golden_latent);
   if (c.has("rf.stats")) {
-    const RadianceField f = engine->decode_radiance_field(voxels, golden_latent);
+    const RadianceField f = session.network<RadianceFieldNetwork>(kRadianceFieldDecoder).decode(voxels, golden_latent);
     c.compare("rf.stats", statistics(doubles({&f.trivec, &f.density, &f.features_dc})));
   }
-  if (c.has("mesh.counts")) decode_mesh<Dev, T>(b, c, voxels, golden_latent, *engine);
+  if (c.has("mesh.counts")) decode_mesh<Dev, T>(b, c, voxels, golden_latent, session);
   return true;
 }
 

@@ -58,8 +58,7 @@ SheetRow row_of(Pipeline& pipeline, const std::filesystem::path& file, const Opt
   const Asset asset = pipeline.generate(request);
   SheetRow row{options.mesh_only ? "" : file.stem().string(), {original(file, options)}};
   const Exhibit exhibit = exhibit_of(asset.data());
-  const auto painter =
-      make_painter(engine_options(options.device, Precision::automatic, MemoryTier::automatic), exhibit, nullptr);
+  const auto painter = make_painter(DeviceChoice::named(options.device), exhibit, nullptr);
   const PictureOptions look{.width = options.size, .height = options.size, .background = kPaper};
   const auto draw = [&](RenderStyle style) {
     for (const Camera& camera : views(options)) row.pictures.push_back(painter->draw(style, true, camera, look));

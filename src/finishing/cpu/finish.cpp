@@ -2,7 +2,7 @@
 
 namespace espalier {
 
-FinishedMesh finish_mesh_cpu(const FinishInput& input, const FinishRequest& request, const EngineHooks& hooks,
+FinishedMesh finish_mesh_cpu(const FinishInput& input, const FinishRequest& request, const StageHooks& hooks,
                              std::vector<StageReport>& stages) {
   return Finisher<Cpu>(0, input, request, hooks, stages).run();
 }

@@ -2,7 +2,7 @@
 
 namespace espalier {
 
-FinishedMesh finish_mesh_cuda(int ordinal, const FinishInput& input, const FinishRequest& request, const EngineHooks& hooks,
+FinishedMesh finish_mesh_cuda(int ordinal, const FinishInput& input, const FinishRequest& request, const StageHooks& hooks,
                               std::vector<StageReport>& stages) {
   return Finisher<Cuda>(ordinal, input, request, hooks, stages).run();
 }

@@ -28,8 +28,8 @@ class Finish : public ::testing::Test {
 };
 
 TEST_F(Finish, LooksAtCancellationInEveryStage) {
-  std::string stage;
-  std::map<std::string, int> looks;
+  Stage stage = Stage::encode_image;
+  std::map<Stage, int> looks;
   const Observer observer{.progress = [&](const Progress& p) { stage = p.stage; },
                           .cancelled =
                               [&] {
@@ -38,19 +38,19 @@ TEST_F(Finish, LooksAtCancellationInEveryStage) {
                               }};
   const Asset finished = finish(asset_, request_, "cpu", observer);
   // Views that are counted, judged or baked, sweeps, collapses: each is a piece of work far below a second.
-  EXPECT_GT(looks["cleaning the mesh"], 20);
-  EXPECT_GT(looks["unwrapping the mesh"], 5);
-  EXPECT_GT(looks["baking the texture"], request_.views + 10);
-  EXPECT_GT(looks["projecting the pictures"], 500);
+  EXPECT_GT(looks[Stage::clean_mesh], 20);
+  EXPECT_GT(looks[Stage::unwrap_mesh], 5);
+  EXPECT_GT(looks[Stage::bake_texture], request_.views + 10);
+  EXPECT_GT(looks[Stage::project_images], 500);
   ASSERT_EQ(finished.stages().size(), 4U);
   EXPECT_EQ(finished.finish_report()->pictures.size(), 1U);
 }
 
 TEST_F(Finish, StopsInEveryStage) {
-  for (const char* wanted : {"cleaning the mesh", "unwrapping the mesh", "baking the texture", "projecting the pictures"}) {
-    SCOPED_TRACE(wanted);
-    request_.clean = std::string(wanted) == "cleaning the mesh";
-    std::string stage;
+  for (const Stage wanted : {Stage::clean_mesh, Stage::unwrap_mesh, Stage::bake_texture, Stage::project_images}) {
+    SCOPED_TRACE(stage_id(wanted));
+    request_.clean = wanted == Stage::clean_mesh;
+    Stage stage = Stage::encode_image;
     int looks = 0, after = 0;
     const Observer observer{.progress = [&](const Progress& p) { stage = p.stage; },
                             .cancelled =

@@ -1,10 +1,9 @@
 // Remaining time of jobs that run exactly as planned, or all slower, or not evenly.
-#include "api/job_clock.h"
+#include "session/job_clock.h"
 
 #include <gtest/gtest.h>
 
-#include "api/job_costs.h"
-#include "finishing/finish.h"
+#include "finishing/costs.h"
 
 namespace espalier {
 namespace {
@@ -24,17 +23,17 @@ void play(JobClock& clock, const std::vector<PlannedStage>& stages, double slowe
     constexpr int kSteps = 50;
     for (int step = 0; step <= kSteps; ++step) {
       const double elapsed = start + slower * stage.seconds * share_of_time(stage, static_cast<double>(step) / kSteps);
-      check(elapsed, total, clock.at(stage.name, step, kSteps, after(elapsed)));
+      check(elapsed, total, clock.at(stage.stage, step, kSteps, after(elapsed)));
     }
     start += slower * stage.seconds;
   }
 }
 
 std::vector<PlannedStage> uneven_job() {
-  return {{"networks", 3.0},
-          stage_of_steps("cleaning", StageKind::finishing, {{0.3, 0.5}, {0.7, 8.0}, {1.0, 0.5}}),
-          stage_of_steps("unwrapping", StageKind::finishing, {{0.6, 1.0}, {1.0, 3.0}}),
-          {"baking", 9.0, StageKind::finishing}};
+  return {{Stage::encode_image, 3.0},
+          stage_of_steps(Stage::clean_mesh, StageKind::finishing, {{0.3, 0.5}, {0.7, 8.0}, {1.0, 0.5}}),
+          stage_of_steps(Stage::unwrap_mesh, StageKind::finishing, {{0.6, 1.0}, {1.0, 3.0}}),
+          {Stage::bake_texture, 9.0, StageKind::finishing}};
 }
 
 TEST(JobClock, AJobAsPlannedIsToldExactly) {
@@ -42,7 +41,7 @@ TEST(JobClock, AJobAsPlannedIsToldExactly) {
   JobClock clock(stages, after(0));
   play(clock, stages, 1.0, [](double elapsed, double total, const Progress& p) {
     if (p.seconds_left < 0) return;
-    EXPECT_NEAR(p.seconds_left, total - elapsed, 0.02) << p.stage << " " << p.step;
+    EXPECT_NEAR(p.seconds_left, total - elapsed, 0.02) << stage_id(p.stage) << " " << p.step;
     EXPECT_NEAR(p.fraction, elapsed / total, 0.01);
   });
 }
@@ -56,7 +55,8 @@ TEST(JobClock, ASlowMachineIsNoticedEarly) {
       EXPECT_GE(p.fraction, fraction);
       fraction = p.fraction;
       if (elapsed < 0.25 * total || elapsed > 0.98 * total) return;
-      EXPECT_NEAR(p.seconds_left, total - elapsed, 0.3 * (total - elapsed)) << slower << " " << p.stage << " " << p.step;
+      EXPECT_NEAR(p.seconds_left, total - elapsed, 0.3 * (total - elapsed))
+          << slower << " " << stage_id(p.stage) << " " << p.step;
     });
   }
 }
@@ -68,33 +68,33 @@ TEST(JobClock, BetterFiguresReplaceThePlan) {
     if (stage.kind == StageKind::finishing) stage = {stage.name, 100.0, StageKind::finishing};
   }
   JobClock clock(rough, after(0));
-  EXPECT_GT(clock.at("networks", 1, 2, after(1.5)).seconds_left, 250.0);
+  EXPECT_GT(clock.at(Stage::encode_image, 1, 2, after(1.5)).seconds_left, 250.0);
   clock.replan(stages);
   play(clock, stages, 1.0, [](double elapsed, double total, const Progress& p) {
-    if (p.stage == "networks") return;
-    EXPECT_NEAR(p.seconds_left, total - elapsed, 0.02) << p.stage << " " << p.step;
+    if (p.stage == Stage::encode_image) return;
+    EXPECT_NEAR(p.seconds_left, total - elapsed, 0.02) << stage_id(p.stage) << " " << p.step;
   });
 }
 
 TEST(JobClock, UnknownStagesAndStepsDoNoHarm) {
   JobClock clock(uneven_job(), after(0));
-  EXPECT_GE(clock.at("something else", 7, 0, after(1)).fraction, 0.0);
-  EXPECT_LE(clock.at("baking", 9, 3, after(2)).fraction, 1.0);
-  EXPECT_EQ(JobClock({}, after(0)).at("x", 1, 2, after(1)).seconds_left, -1.0);
+  EXPECT_GE(clock.at(Stage::render_views, 7, 0, after(1)).fraction, 0.0);
+  EXPECT_LE(clock.at(Stage::bake_texture, 9, 3, after(2)).fraction, 1.0);
+  EXPECT_EQ(JobClock({}, after(0)).at(Stage::render_views, 1, 2, after(1)).seconds_left, -1.0);
 }
 
 TEST(JobCosts, GrowWithWhatThereIsToDo) {
-  const EngineOptions cpu;
+  const DeviceChoice cpu;
   const auto seconds = [&](const FinishRequest& request, const JobSizes& sizes) {
     double sum = 0.0;
     for (const PlannedStage& stage : finishing_costs(cpu, request, sizes)) {
-      EXPECT_GT(stage.seconds, 0.0) << stage.name;
+      EXPECT_GT(stage.seconds, 0.0) << stage_id(stage.stage);
       double last = 0.0;
       for (const PlannedStep& step : stage.steps) {
-        EXPECT_GT(step.done, last) << stage.name;
+        EXPECT_GT(step.done, last) << stage_id(stage.stage);
         last = step.done;
       }
-      EXPECT_EQ(stage.steps.empty() ? 1.0 : last, 1.0) << stage.name;
+      EXPECT_EQ(stage.steps.empty() ? 1.0 : last, 1.0) << stage_id(stage.stage);
       sum += stage.seconds;
     }
     return sum;
@@ -105,7 +105,7 @@ TEST(JobCosts, GrowWithWhatThereIsToDo) {
   EXPECT_LT(seconds({.clean = false}, {}), 0.9 * usual);
   EXPECT_LT(seconds({.views = 20}, {}), 0.8 * usual);
   EXPECT_GT(seconds({.bake_radiance_field = true}, {}), 2.0 * usual);
-  EXPECT_GT(seconds({.project_image = true}, {.pictures = 4}), seconds({.project_image = true}, {.pictures = 1}) + 1.0);
+  EXPECT_GT(seconds({.project_image = true}, {.images = 4}), seconds({.project_image = true}, {.images = 1}) + 1.0);
 }
 
 }  // namespace

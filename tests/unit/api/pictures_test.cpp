@@ -263,7 +263,7 @@ TEST(Turntable, GoesOnceAround) {
   const Asset asset = asset_of(coloured_box());
   std::vector<double> fractions;
   const Observer observer{.progress = [&](const Progress& p) {
-    EXPECT_EQ(p.stage, "drawing the turntable");
+    EXPECT_EQ(p.stage, Stage::render_turntable);
     fractions.push_back(p.fraction);
   }};
   const TurntableRequest request{.look = {.from = {180, 10}, .size = 48}, .seconds = 1, .frames_per_second = 8};

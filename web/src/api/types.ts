@@ -59,6 +59,8 @@ export interface JobFile {
 
 export interface Progress {
   stage: string;
+  title: string;
+  phase: string;
   step: number;
   steps: number;
   fraction: number;

@@ -1,22 +1,15 @@
-// The stages of a job as a few phases that a person can follow.
+// The phases of a job, as the server assigns its stages to them, in their order.
 
-export const PHASES = ['Picture', 'Structure', 'Detail', 'Mesh', 'Finish'] as const;
+export const PHASES = ['input', 'structure', 'detail', 'mesh', 'finish'] as const;
 export type Phase = (typeof PHASES)[number];
 
-const SIGNS: readonly (readonly [RegExp, Phase])[] = [
-  [/picture|image|cut/i, 'Picture'],
-  [/sparse structure/i, 'Structure'],
-  [/structured latent|gaussian|radiance/i, 'Detail'],
-  [/decoding the mesh|surface/i, 'Mesh'],
-  [/clean|simplif|unwrap|bak|textur|writ|sav|thumbnail|turntable|project/i, 'Finish'],
-];
+const TITLES: Readonly<Record<Phase, string>> = {input: 'Image', structure: 'Structure', detail: 'Detail', mesh: 'Mesh', finish: 'Finish'};
 
-/** Which phase a stage of the server belongs to; null for one that is not known. */
-export function phaseOf(stage: string): Phase | null {
-  // "projecting the picture" and the like finish a mesh: the later phase wins where both match.
-  for (let i = SIGNS.length - 1; i >= 0; --i) {
-    const sign = SIGNS[i];
-    if (sign && sign[0].test(stage)) return sign[1];
-  }
-  return null;
+export function titleOf(phase: Phase): string {
+  return TITLES[phase];
+}
+
+/** Null for a phase of a newer server. */
+export function phaseOf(name: string): Phase | null {
+  return PHASES.find((phase) => phase === name) ?? null;
 }

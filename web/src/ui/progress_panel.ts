@@ -1,7 +1,7 @@
 import type {Job} from '../api/types.js';
 import {button, h, icon} from '../core/dom.js';
 import {bytes, capitalised, duration} from '../core/format.js';
-import {type Phase, PHASES, phaseOf} from '../core/stages.js';
+import {type Phase, PHASES, phaseOf, titleOf} from '../core/stages.js';
 import type {Notifier} from './notify.js';
 
 /** How far a job is, and the way to stop it. */
@@ -14,14 +14,14 @@ export class ProgressPanel {
   private readonly phases = new Map<Phase, HTMLElement>();
   private readonly list = h('ol', {class: 'phases', 'aria-hidden': 'true'});
   private readonly cancel: HTMLButtonElement;
-  private phase: Phase = 'Picture';
+  private phase: Phase = 'input';
   private job: string | null = null;
   private said = '';
 
   /** `onleave`: the panel goes while it has the keyboard's focus. */
   constructor(private readonly notify: Notifier, oncancel: () => void, private readonly onleave: () => void) {
     for (const phase of PHASES) {
-      const item = h('li', {}, h('span', {class: 'phase-mark'}, icon('tick')), h('span', {text: phase}));
+      const item = h('li', {}, h('span', {class: 'phase-mark'}, icon('tick')), h('span', {text: titleOf(phase)}));
       this.phases.set(phase, item);
       this.list.append(item);
     }
@@ -42,7 +42,7 @@ export class ProgressPanel {
     }
     if (job.id !== this.job) {
       this.job = job.id;
-      this.phase = 'Picture';
+      this.phase = 'input';
       this.cancel.disabled = false;
     }
     this.list.hidden = job.kind !== 'image';
@@ -73,7 +73,7 @@ export class ProgressPanel {
   private showRunning(job: Job): void {
     const progress = job.progress;
     const fraction = Math.min(Math.max(progress?.fraction ?? 0, 0), 1);
-    if (!this.cancel.disabled) this.title.textContent = progress ? capitalised(progress.stage) : 'Starting';
+    if (!this.cancel.disabled) this.title.textContent = progress ? capitalised(progress.title) : 'Starting';
     this.percent.textContent = `${Math.floor(fraction * 100)} %`;
     this.bar.value = fraction;
     const facts: string[] = [];
@@ -81,7 +81,7 @@ export class ProgressPanel {
     if (progress?.seconds_left !== null && progress?.seconds_left !== undefined) facts.push(`about ${duration(progress.seconds_left)} left`);
     if (progress && progress.memory_bytes > 0) facts.push(`${bytes(progress.memory_bytes)} of memory`);
     this.facts.textContent = facts.join(' · ');
-    if (progress) this.phase = phaseOf(progress.stage) ?? this.phase;
+    if (progress) this.phase = phaseOf(progress.phase) ?? this.phase;
     this.mark(this.phase);
     this.say(`${this.title.textContent}, ${Math.floor(fraction * 4) * 25} percent`);
   }

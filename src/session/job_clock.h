@@ -4,14 +4,23 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "espalier/espalier.h"
 
 namespace espalier {
 
-// Stages of one kind are fast or slow together: networks by processor and card, finishing by the host.
+// What the costs of stages grow with. Before something exists, what it usually is.
+struct JobSizes {
+  double voxels = 12000;
+  double faces = 0;      // decoded; 0: by the voxels
+  double gaussians = 0;  // 0: by the voxels
+  int images = 1;
+  [[nodiscard]] double decoded_faces() const { return faces > 0 ? faces : 63 * voxels; }
+  [[nodiscard]] double decoded_gaussians() const { return gaussians > 0 ? gaussians : 32 * voxels; }
+};
+
+// Stages of one kind are fast or slow together: networks by processor and GPU, finishing by the host.
 enum class StageKind : std::uint8_t { network, finishing };
 
 // A stage's steps in order: what its progress is at the end of each, and the seconds that it usually takes.
@@ -21,14 +30,14 @@ struct PlannedStep {
 };
 
 struct PlannedStage {
-  std::string name;
+  Stage stage = Stage::encode_image;
   double seconds = 0.0;
   StageKind kind = StageKind::network;
   std::vector<PlannedStep> steps{};  // empty: time runs evenly with progress
 };
 
 // The stage of these steps; its seconds are theirs together.
-[[nodiscard]] PlannedStage stage_of_steps(std::string name, StageKind kind, std::vector<PlannedStep> steps);
+[[nodiscard]] PlannedStage stage_of_steps(Stage stage, StageKind kind, std::vector<PlannedStep> steps);
 // Share of the stage's time that has gone when its progress is at `done`.
 [[nodiscard]] double share_of_time(const PlannedStage& stage, double done);
 
@@ -39,11 +48,11 @@ class JobClock {
   // Stages in order of work.
   explicit JobClock(std::vector<PlannedStage> stages, Clock::time_point start = Clock::now());
 
-  // Better figures for stages that have not begun, by name: sizes become known on the way.
+  // Better figures for stages that have not begun: sizes become known on the way.
   void replan(const std::vector<PlannedStage>& stages);
 
   // A stage is at `step` of `steps`. The fraction never falls.
-  [[nodiscard]] Progress at(const std::string& stage, int step, int steps, Clock::time_point now = Clock::now());
+  [[nodiscard]] Progress at(Stage stage, int step, int steps, Clock::time_point now = Clock::now());
 
  private:
   struct Tally {

@@ -1,4 +1,4 @@
-#include "api/job_clock.h"
+#include "session/job_clock.h"
 
 #include <algorithm>
 
@@ -10,10 +10,10 @@ constexpr double kOwnPace = 0.05, kOnlyOwnPace = 0.35;
 
 }  // namespace
 
-PlannedStage stage_of_steps(std::string name, StageKind kind, std::vector<PlannedStep> steps) {
-  PlannedStage stage{std::move(name), 0.0, kind, std::move(steps)};
-  for (const PlannedStep& step : stage.steps) stage.seconds += step.seconds;
-  return stage;
+PlannedStage stage_of_steps(Stage stage, StageKind kind, std::vector<PlannedStep> steps) {
+  PlannedStage planned{stage, 0.0, kind, std::move(steps)};
+  for (const PlannedStep& step : planned.steps) planned.seconds += step.seconds;
+  return planned;
 }
 
 double share_of_time(const PlannedStage& stage, double done) {
@@ -32,7 +32,7 @@ JobClock::JobClock(std::vector<PlannedStage> stages, Clock::time_point start) : 
 void JobClock::replan(const std::vector<PlannedStage>& stages) {
   for (std::size_t i = current_ + 1; i < stages_.size(); ++i) {
     const auto found =
-        std::find_if(stages.begin(), stages.end(), [&](const PlannedStage& s) { return s.name == stages_[i].name; });
+        std::find_if(stages.begin(), stages.end(), [&](const PlannedStage& s) { return s.stage == stages_[i].stage; });
     if (found != stages.end()) stages_[i] = *found;
   }
 }
@@ -62,14 +62,14 @@ void JobClock::enter(std::size_t stage, double elapsed) {
   entered_ = elapsed;
 }
 
-Progress JobClock::at(const std::string& stage, int step, int steps, Clock::time_point now) {
+Progress JobClock::at(Stage stage, int step, int steps, Clock::time_point now) {
   Progress p;
   p.stage = stage;
   p.step = step;
   p.steps = steps;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const auto found = std::find_if(stages_.begin() + static_cast<std::ptrdiff_t>(current_), stages_.end(),
-                                  [&](const PlannedStage& s) { return s.name == stage; });
+                                  [&](const PlannedStage& s) { return s.stage == stage; });
   if (found != stages_.end()) {
     const auto index = static_cast<std::size_t>(found - stages_.begin());
     if (index > current_) enter(index, elapsed);

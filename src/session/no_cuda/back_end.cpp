@@ -1,8 +1,8 @@
-#include "session/engine.h"
+#include "session/back_end.h"
 
 namespace espalier {
 
-std::unique_ptr<Engine> make_cuda_engine(const EngineOptions& /*options*/, std::shared_ptr<const Checkpoint> /*checkpoint*/) {
+std::unique_ptr<BackEnd> make_cuda_back_end(int /*ordinal*/, bool /*half*/) {
   fail(ErrorCode::unsupported,
        "this build has no CUDA back end: use --device cpu, or install the CUDA toolkit and rebuild with: make cuda");
 }

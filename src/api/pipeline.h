@@ -1,0 +1,17 @@
+// A pipeline over networks and recipes of one's own, for tests and tools.
+#pragma once
+
+#include <memory>
+
+#include "espalier/espalier.h"
+#include "recipes/recipe.h"
+#include "session/checkpoint.h"
+#include "session/registry.h"
+
+namespace espalier {
+
+// As Pipeline's constructor, on a checkpoint that is open already; `registry` and `recipes` must outlive the pipeline.
+[[nodiscard]] Pipeline open_pipeline(const PipelineOptions& options, std::shared_ptr<const Checkpoint> checkpoint,
+                                     const Registry& registry, const RecipeBook& recipes);
+
+}  // namespace espalier

@@ -1,0 +1,92 @@
+// A recipe: the order of the stages of one kind of pipeline, from what the user gives to what the decoders make. Each is a
+// walk over the networks of a session; which one a checkpoint needs, its class in pipeline.json says.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "assets/gaussians.h"
+#include "assets/mesh.h"
+#include "assets/radiance_field.h"
+#include "assets/voxels.h"
+#include "espalier/espalier.h"
+#include "image/picture.h"
+#include "session/job_clock.h"
+#include "session/session.h"
+
+namespace espalier {
+
+// Where a recipe puts what it makes, as soon as it exists.
+class RecipeSink {
+ public:
+  RecipeSink() = default;
+  RecipeSink(const RecipeSink&) = delete;
+  RecipeSink& operator=(const RecipeSink&) = delete;
+  virtual ~RecipeSink() = default;
+
+  virtual void foreground(Picture rgba) = 0;  // what the asset is made of, without its background
+  virtual void latent(const Voxels& voxels, std::vector<float> values) = 0;
+  virtual void gaussians(Gaussians value) = 0;
+  virtual void mesh(Mesh value) = 0;
+  virtual void radiance_field(RadianceField value) = 0;
+  virtual void notice(const std::string& line) = 0;                           // what the user should know
+  virtual void record(const std::string& key, const std::string& value) = 0;  // how the asset was made
+  // Sizes became known: better figures for the stages that are left.
+  virtual void sizes(const JobSizes& sizes) = 0;
+};
+
+// Default settings of a sampler.
+struct SamplerDefaults {
+  int steps = 0;
+  double guidance = 0.0;
+};
+
+class Recipe {
+ public:
+  Recipe() = default;
+  Recipe(const Recipe&) = delete;
+  Recipe& operator=(const Recipe&) = delete;
+  virtual ~Recipe() = default;
+
+  // What the stages of generate() usually take, without finishing, in their order.
+  [[nodiscard]] virtual std::vector<PlannedStage> plan(const Session& session, const Request& request,
+                                                       const JobSizes& sizes) const = 0;
+  // From the request to decoded results. Throws invalid_argument for what the request lacks.
+  virtual void generate(Session& session, const Request& request, RecipeSink& sink) const = 0;
+  // The decoders alone, on a latent that was sampled before.
+  virtual void decode(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,
+                      RecipeSink& sink) const = 0;
+  [[nodiscard]] virtual std::vector<PlannedStage> plan_decoding(const Session& session, const Request& request,
+                                                                const JobSizes& sizes) const = 0;
+  // Grid and channels of the latents that decode() takes.
+  struct LatentShape {
+    int resolution = 0;
+    std::int64_t channels = 0;
+  };
+  [[nodiscard]] virtual LatentShape latent_shape(const Session& session) const = 0;
+  [[nodiscard]] virtual SamplerDefaults structure_defaults() const = 0;
+  [[nodiscard]] virtual SamplerDefaults latent_defaults() const = 0;
+};
+
+struct RecipeClass {
+  std::string_view pipeline;  // the class in pipeline.json
+  // Reads the recipe's settings and checks that the networks fit together; throws format, not_found or unsupported.
+  std::unique_ptr<Recipe> (*open)(const Session& session) = nullptr;
+};
+
+class RecipeBook {
+ public:
+  explicit RecipeBook(std::vector<RecipeClass> recipes) : recipes_(std::move(recipes)) {}
+  // Throws unsupported naming `where` for a class that no recipe is for.
+  [[nodiscard]] const RecipeClass& find(const std::string& pipeline, const std::string& where) const;
+
+ private:
+  std::vector<RecipeClass> recipes_;
+};
+
+// The recipes of TRELLIS.
+[[nodiscard]] const RecipeBook& trellis_recipes();
+
+}  // namespace espalier

@@ -1,0 +1,124 @@
+#include "recipes/trellis_latent.h"
+
+#include "base/error.h"
+#include "parallel/parallel_for.h"
+
+namespace espalier {
+namespace {
+
+void check_channels(const Checkpoint& c, const char* maker, std::int64_t made, const char* taker, std::int64_t taken) {
+  if (made == taken) return;
+  fail(ErrorCode::format, c.where, ": ", taker, " takes ", taken, " latent channels, but ", maker, " makes ", made);
+}
+
+template <class Decoder>
+void check_decoder(const Session& session, const char* role, const NetworkShape& flow) {
+  if (!session.has(role)) return;
+  const NetworkShape decoder = session.plan_as<Decoder>(role).shape();
+  check_channels(session.checkpoint(), kLatentFlow, flow.out_channels, role, decoder.in_channels);
+}
+
+template <class Decoder>
+Decoder& decoder_of(Session& session, const char* role, const char* what) {
+  if (!session.has(role)) {
+    fail(ErrorCode::not_found, session.checkpoint().folder.string(), ": the checkpoint has no decoder for ", what,
+         "; ask for something else");
+  }
+  return session.network<Decoder>(role);
+}
+
+double evaluations(const SamplerSettings& s, int conditions) {
+  double n = 0;
+  const auto times = flow_times(s.steps, s.rescale_t);
+  for (int i = 0; i < s.steps; ++i)
+    n += static_cast<double>(branches_of_step(s, i, times[static_cast<std::size_t>(i)], conditions).size());
+  return n;
+}
+
+}  // namespace
+
+void check_trellis_networks(const Session& session, const TrellisSettings& settings, std::int64_t condition_channels) {
+  const Checkpoint& c = session.checkpoint();
+  const NetworkShape structure = session.plan_as<Flow>(kStructureFlow).shape();
+  const NetworkShape occupancy = session.plan_as<StructureDecoder>(kStructureDecoder).shape();
+  const NetworkShape latent = session.plan_as<Flow>(kLatentFlow).shape();
+  if (settings.mean.size() != static_cast<std::size_t>(latent.in_channels)) {
+    fail(ErrorCode::format, c.where, ": slat_normalization has ", settings.mean.size(), " channels, but ", kLatentFlow, " has ",
+         latent.in_channels);
+  }
+  check_channels(c, kStructureFlow, structure.out_channels, kStructureDecoder, occupancy.in_channels);
+  const int decoded = structure.resolution * occupancy.scale;
+  if (decoded != latent.resolution) {
+    fail(ErrorCode::format, c.where, ": ", kStructureDecoder, " makes a grid of ", decoded, ", but ", kLatentFlow, " works on ",
+         latent.resolution);
+  }
+  for (const NetworkShape* flow : {&structure, &latent}) {
+    if (flow->condition_channels == condition_channels) continue;
+    fail(ErrorCode::format, c.where, ": a flow model expects conditions of ", flow->condition_channels,
+         " channels, but the encoder makes ", condition_channels);
+  }
+  check_decoder<GaussianNetwork>(session, kGaussianDecoder, latent);
+  check_decoder<MeshNetwork>(session, kMeshDecoder, latent);
+  check_decoder<RadianceFieldNetwork>(session, kRadianceFieldDecoder, latent);
+}
+
+std::vector<float> draw_noise(TorchGenerator& stream, std::int64_t values) {
+  std::vector<float> noise(static_cast<std::size_t>(values));
+  stream.randn(noise);
+  return noise;
+}
+
+Voxels sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings, TorchGenerator& stream) {
+  Flow& flow = session.network<Flow>(kStructureFlow);
+  const std::vector<float> noise = draw_noise(stream, flow.noise_values(nullptr));
+  const std::vector<float> latent = flow.sample({.noise = noise}, condition, settings);
+  Structure structure = session.network<StructureDecoder>(kStructureDecoder).decode(latent);
+  if (structure.voxels.rows() == 0) {
+    fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another image");
+  }
+  return std::move(structure.voxels);
+}
+
+std::vector<float> sample_latent(Session& session, const TrellisSettings& trellis, const Voxels& voxels,
+                                 const Condition& condition, const SamplerSettings& settings, TorchGenerator& stream) {
+  Flow& flow = session.network<Flow>(kLatentFlow);
+  const std::vector<float> noise = draw_noise(stream, flow.noise_values(&voxels));
+  return flow.sample({.noise = noise, .voxels = &voxels, .mean = trellis.mean, .deviation = trellis.deviation}, condition,
+                     settings);
+}
+
+void decode_latent(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,
+                   RecipeSink& sink) {
+  if (request.gaussians)
+    sink.gaussians(decoder_of<GaussianNetwork>(session, kGaussianDecoder, "Gaussians").decode(voxels, latent));
+  if (request.mesh) sink.mesh(decoder_of<MeshNetwork>(session, kMeshDecoder, "a mesh").decode(voxels, latent, {}));
+  if (request.radiance_field) {
+    sink.radiance_field(
+        decoder_of<RadianceFieldNetwork>(session, kRadianceFieldDecoder, "a radiance field").decode(voxels, latent));
+  }
+}
+
+std::vector<PlannedStage> plan_sampling(const Session& session, const SamplerSettings& structure, const SamplerSettings& latent,
+                                        const JobSizes& sizes) {
+  const WorkSizes work{.voxels = sizes.voxels};
+  const auto seconds = [&](const char* role) { return session.usual_seconds(role, work); };
+  return {{Stage::sample_structure, evaluations(structure, sizes.images) * seconds(kStructureFlow)},
+          {Stage::decode_structure, seconds(kStructureDecoder)},
+          {Stage::sample_latent, evaluations(latent, sizes.images) * seconds(kLatentFlow)}};
+}
+
+std::vector<PlannedStage> plan_decoders(const Session& session, const Request& request, const JobSizes& sizes) {
+  const WorkSizes work{.voxels = sizes.voxels};
+  std::vector<PlannedStage> stages;
+  if (request.gaussians) stages.push_back({Stage::decode_gaussians, session.usual_seconds(kGaussianDecoder, work)});
+  if (request.mesh) {
+    stages.push_back({Stage::decode_mesh, session.usual_seconds(kMeshDecoder, work)});
+    const double per_face = session.device().cuda ? 2.7e-9 : 2.1e-6 / worker_count();
+    stages.push_back({Stage::extract_surface, per_face * sizes.decoded_faces()});
+  }
+  if (request.radiance_field)
+    stages.push_back({Stage::decode_radiance_field, session.usual_seconds(kRadianceFieldDecoder, work)});
+  return stages;
+}
+
+}  // namespace espalier

@@ -1,0 +1,42 @@
+// What every TRELLIS recipe does from a condition on: sampling the structure and the latent, and decoding.
+#pragma once
+
+#include <vector>
+
+#include "base/random.h"
+#include "recipes/recipe.h"
+#include "recipes/trellis_settings.h"
+
+namespace espalier {
+
+inline constexpr const char* kStructureFlow = "sparse_structure_flow_model";
+inline constexpr const char* kStructureDecoder = "sparse_structure_decoder";
+inline constexpr const char* kLatentFlow = "slat_flow_model";
+inline constexpr const char* kGaussianDecoder = "slat_decoder_gs";
+inline constexpr const char* kMeshDecoder = "slat_decoder_mesh";
+inline constexpr const char* kRadianceFieldDecoder = "slat_decoder_rf";
+
+// Checks that flows and decoders are there and fit together and to a condition of these channels. Throws format naming the
+// file.
+void check_trellis_networks(const Session& session, const TrellisSettings& settings, std::int64_t condition_channels);
+
+// `values` normal numbers, the next of the stream.
+[[nodiscard]] std::vector<float> draw_noise(TorchGenerator& stream, std::int64_t values);
+
+// The occupied voxels that a condition leads to. Throws invalid_argument when there is none.
+[[nodiscard]] Voxels sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings,
+                                      TorchGenerator& stream);
+// The denormalised latent of the voxels.
+[[nodiscard]] std::vector<float> sample_latent(Session& session, const TrellisSettings& trellis, const Voxels& voxels,
+                                               const Condition& condition, const SamplerSettings& settings,
+                                               TorchGenerator& stream);
+// What the request asks for.
+void decode_latent(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,
+                   RecipeSink& sink);
+
+// Usual times of these stages; `settings` with what the request changes.
+[[nodiscard]] std::vector<PlannedStage> plan_sampling(const Session& session, const SamplerSettings& structure,
+                                                      const SamplerSettings& latent, const JobSizes& sizes);
+[[nodiscard]] std::vector<PlannedStage> plan_decoders(const Session& session, const Request& request, const JobSizes& sizes);
+
+}  // namespace espalier

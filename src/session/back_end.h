@@ -1,0 +1,52 @@
+// A device that networks run on, behind an interface without device or element type: the one place where (device, precision)
+// is chosen at run time. One source per back end implements it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/device_choice.h"
+#include "session/condition.h"
+#include "session/network.h"
+#include "session/registry.h"
+#include "session/stage_runner.h"
+
+namespace espalier {
+
+class BackEnd {
+ public:
+  BackEnd() = default;
+  BackEnd(const BackEnd&) = delete;
+  BackEnd& operator=(const BackEnd&) = delete;
+  virtual ~BackEnd() = default;
+
+  [[nodiscard]] virtual std::string device_name() const = 0;     // "cpu (16 cores)", "cuda:0 (NVIDIA H100 80GB HBM3)"
+  [[nodiscard]] virtual std::string precision_name() const = 0;  // "float32", "float16"
+  [[nodiscard]] virtual std::size_t free_bytes() const = 0;
+  // Of a detailed object, for the network alone.
+  [[nodiscard]] virtual std::size_t working_bytes(const NetworkPlan& plan) const = 0;
+
+  [[nodiscard]] virtual std::size_t weight_bytes(const NetworkPlan& plan, const TensorSource& tensors) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Network> load(const NetworkPlan& plan, const TensorSource& tensors) = 0;
+
+  // tokens [items, rows, channels] on the device, the negative condition all zeros; and back.
+  [[nodiscard]] virtual Condition place(std::span<const float> tokens, std::int64_t items, std::int64_t rows) = 0;
+  [[nodiscard]] virtual std::vector<float> fetch(const Condition& condition) = 0;
+
+  // As StageRunner has them.
+  virtual void set_hooks(StageHooks hooks) = 0;
+  [[nodiscard]] virtual std::vector<StageCost> take_costs() = 0;
+  virtual void save_memory(bool save) = 0;
+  virtual void loaded(double seconds, std::size_t resident) = 0;
+};
+
+// half: float16 torsos on a GPU; on the CPU bfloat16 products where the processor has them.
+[[nodiscard]] std::unique_ptr<BackEnd> make_back_end(const DeviceChoice& device, bool half);
+
+// One per back end; make_back_end chooses.
+[[nodiscard]] std::unique_ptr<BackEnd> make_cpu_back_end(bool half);
+[[nodiscard]] std::unique_ptr<BackEnd> make_cuda_back_end(int ordinal, bool half);
+
+}  // namespace espalier

@@ -1,0 +1,96 @@
+// What recipes see of the networks on a device: one interface per kind of network, without device or element type.
+//
+// A network is constructed by the registry (session/registry.h) and lives until the session drops it; every call is one or
+// more stages of the job and may throw cancelled, out_of_memory or device.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "assets/gaussians.h"
+#include "assets/mesh.h"
+#include "assets/radiance_field.h"
+#include "assets/voxels.h"
+#include "samplers/flow_euler.h"
+#include "session/condition.h"
+
+namespace espalier {
+
+// Voxels of a detailed object, for estimates of memory.
+inline constexpr std::int64_t kDetailedVoxels = 16384;
+
+class Network {
+ public:
+  Network() = default;
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+  virtual ~Network() = default;
+  // Of the weights on the device.
+  [[nodiscard]] virtual std::size_t weight_bytes() const = 0;
+};
+
+class ImageEncoder : public Network {
+ public:
+  static constexpr std::string_view kKind = "an image encoder";
+  // Images as the encoder reads them, each [3, side, side], normalised.
+  [[nodiscard]] virtual Condition encode(std::span<const std::vector<float>> images) = 0;
+};
+
+// A rectified flow over a volume or over voxels.
+class Flow : public Network {
+ public:
+  static constexpr std::string_view kKind = "a flow";
+  struct Input {
+    std::span<const float> noise;    // noise_values(voxels) values at t = 1
+    const Voxels* voxels = nullptr;  // of a flow over voxels
+    // The sample becomes value * deviation + mean per channel; empty: it stays as sampled.
+    std::span<const float> mean{}, deviation{};
+  };
+  // Values of the noise, and of the sample: channels of the volume's cells, or of `voxels`.
+  [[nodiscard]] virtual std::int64_t noise_values(const Voxels* voxels) const = 0;
+  // Throws invalid_argument for settings out of range and for conditions of other channels.
+  [[nodiscard]] virtual std::vector<float> sample(const Input& input, const Condition& condition,
+                                                  const SamplerSettings& settings) = 0;
+};
+
+// An occupancy grid of the first stage.
+struct Structure {
+  std::vector<float> logits;  // [side, side, side]
+  Voxels voxels;              // logits > 0 in lexicographic order, one batch element
+};
+class StructureDecoder : public Network {
+ public:
+  static constexpr std::string_view kKind = "a structure decoder";
+  // latent [channels, r, r, r], as the structure's flow samples it.
+  [[nodiscard]] virtual Structure decode(std::span<const float> latent) = 0;
+};
+
+class StructureEncoder : public Network {
+ public:
+  static constexpr std::string_view kKind = "a structure encoder";
+  // The mean latent [channels, r, r, r] of an occupancy grid of one batch element.
+  [[nodiscard]] virtual std::vector<float> encode(const Voxels& voxels) = 0;
+};
+
+// Decoders of the structured latent [rows of voxels, channels].
+class GaussianNetwork : public Network {
+ public:
+  static constexpr std::string_view kKind = "a Gaussian decoder";
+  [[nodiscard]] virtual Gaussians decode(const Voxels& voxels, std::span<const float> latent) = 0;
+};
+class MeshNetwork : public Network {
+ public:
+  static constexpr std::string_view kKind = "a mesh decoder";
+  // `distances` [64 * rows * 8], if any, replace the signed distances that the network predicts: benchmarks extract a surface
+  // of known size with them.
+  [[nodiscard]] virtual Mesh decode(const Voxels& voxels, std::span<const float> latent, std::span<const float> distances) = 0;
+};
+class RadianceFieldNetwork : public Network {
+ public:
+  static constexpr std::string_view kKind = "a radiance field decoder";
+  [[nodiscard]] virtual RadianceField decode(const Voxels& voxels, std::span<const float> latent) = 0;
+};
+
+}  // namespace espalier

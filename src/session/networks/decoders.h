@@ -1,0 +1,306 @@
+// The decoders of TRELLIS on a device.
+#pragma once
+
+#include <cmath>
+
+#include "geometry/surface/surface.h"
+#include "models/trellis/slat_decoder.h"
+#include "models/trellis/sparse_structure_vae.h"
+#include "ops/elementwise.h"
+#include "session/networks/held.h"
+#include "session/registry.h"
+
+namespace espalier {
+
+template <class Dev, class T>
+class StructureVolumeDecoder final
+    : public HeldNetwork<StructureDecoder, SparseStructureDecoder<Dev, T>, SparseStructureVaeConfig, Dev> {
+ public:
+  using Base = HeldNetwork<StructureDecoder, SparseStructureDecoder<Dev, T>, SparseStructureVaeConfig, Dev>;
+  using Base::Base;
+  static SparseStructureVaeConfig configure(const ModuleSource& m) {
+    return SparseStructureVaeConfig::from_decoder(m.arguments());
+  }
+  static NetworkShape shape(const SparseStructureVaeConfig& c) {
+    return {.in_channels = c.latent_channels, .out_channels = c.in_channels, .scale = c.scale()};
+  }
+  static std::size_t working_bytes(const SparseStructureVaeConfig& /*c*/) { return 0; }
+
+  [[nodiscard]] Structure decode(std::span<const float> latent) override;
+};
+
+// Cells whose first channel is positive.
+[[nodiscard]] inline Voxels occupied_voxels(const std::vector<float>& logits, std::size_t channels, std::int64_t side) {
+  std::vector<std::int32_t> coords;
+  for (std::size_t i = 0; i < logits.size() / channels; ++i) {
+    if (!(logits[i * channels] > 0.0F)) continue;
+    const auto cell = static_cast<std::int64_t>(i);
+    coords.insert(coords.end(), {0, static_cast<std::int32_t>(cell / (side * side)),
+                                 static_cast<std::int32_t>(cell / side % side), static_cast<std::int32_t>(cell % side)});
+  }
+  return make_voxels(std::move(coords), 1, static_cast<int>(side));
+}
+
+template <class Dev, class T>
+Structure StructureVolumeDecoder<Dev, T>::decode(std::span<const float> latent) {
+  constexpr Stage kStage = Stage::decode_structure;
+  StageRunner<Dev>& runner = this->runner();
+  const auto& c = this->model().config();
+  const auto cells = static_cast<double>(latent.size()) / static_cast<double>(c.latent_channels);
+  const auto r = static_cast<std::int64_t>(std::llround(std::cbrt(cells)));
+  require(r * r * r * c.latent_channels == static_cast<std::int64_t>(latent.size()), "StructureVolumeDecoder", latent.size(),
+          " latent values");
+  const std::int64_t side = r * c.scale();
+  Structure structure;
+  runner.report(kStage, 0, 1);
+  runner.run(kStage, [&](bool real) {
+    auto logits = runner.scratch().template take<float, 5>({1, side, side, side, c.in_channels});
+    const auto z = runner.template place_values<5>(latent, {1, c.latent_channels, r, r, r});
+    this->model().forward(runner.queue(), z, logits);
+    if (real) structure.logits = runner.fetch(logits);
+  });
+  structure.voxels = occupied_voxels(structure.logits, static_cast<std::size_t>(c.in_channels), side);
+  runner.report(kStage, 1, 1);
+  return structure;
+}
+
+template <class Dev, class T>
+class StructureVolumeEncoder final
+    : public HeldNetwork<StructureEncoder, SparseStructureEncoder<Dev, T>, SparseStructureVaeConfig, Dev> {
+ public:
+  using Base = HeldNetwork<StructureEncoder, SparseStructureEncoder<Dev, T>, SparseStructureVaeConfig, Dev>;
+  using Base::Base;
+  static SparseStructureVaeConfig configure(const ModuleSource& m) {
+    return SparseStructureVaeConfig::from_encoder(m.arguments());
+  }
+  static NetworkShape shape(const SparseStructureVaeConfig& c) {
+    return {.in_channels = c.in_channels, .out_channels = c.latent_channels};
+  }
+  static std::size_t working_bytes(const SparseStructureVaeConfig& /*c*/) { return 0; }
+
+  [[nodiscard]] std::vector<float> encode(const Voxels& voxels) override;
+};
+
+template <class Dev, class T>
+std::vector<float> StructureVolumeEncoder<Dev, T>::encode(const Voxels& voxels) {
+  constexpr Stage kStage = Stage::encode_structure;
+  StageRunner<Dev>& runner = this->runner();
+  const auto& c = this->model().config();
+  const std::int64_t side = voxels.resolution, r = side / c.scale();
+  if (c.in_channels != 1 || r * c.scale() != side || voxels.batch() != 1) {
+    fail(ErrorCode::invalid_argument, stage_title(kStage), ": a grid of resolution ", side, " in a batch of ", voxels.batch(),
+         " does not fit an encoder of ", c.in_channels, " channels that divides it by ", c.scale());
+  }
+  std::vector<float> occupied(static_cast<std::size_t>(side * side * side), 0.0F);
+  for (std::size_t i = 0; i < voxels.coords.size(); i += 4) {
+    const std::int32_t* v = &voxels.coords[i];
+    occupied[static_cast<std::size_t>((v[1] * side + v[2]) * side + v[3])] = 1.0F;
+  }
+  std::vector<float> moments;
+  runner.report(kStage, 0, 1);
+  runner.run(kStage, [&](bool real) {
+    auto out = runner.scratch().template take<float, 5>({1, r, r, r, 2 * c.latent_channels});
+    const auto x = runner.template place_values<5>(occupied, {1, 1, side, side, side});
+    this->model().forward(runner.queue(), x, out);
+    if (real) moments = runner.fetch(out);
+  });
+  runner.report(kStage, 1, 1);
+  const auto cells = static_cast<std::size_t>(r * r * r), channels = static_cast<std::size_t>(c.latent_channels);
+  std::vector<float> mean(cells * channels);
+  for (std::size_t cell = 0; cell < cells; ++cell) {
+    for (std::size_t k = 0; k < channels; ++k) mean[k * cells + cell] = moments[cell * 2 * channels + k];
+  }
+  return mean;
+}
+
+template <class Dev, class T>
+class LatentGaussians final : public HeldNetwork<GaussianNetwork, GaussianDecoder<Dev, T>, GaussianDecoderConfig, Dev> {
+ public:
+  using Base = HeldNetwork<GaussianNetwork, GaussianDecoder<Dev, T>, GaussianDecoderConfig, Dev>;
+  using Base::Base;
+  static GaussianDecoderConfig configure(const ModuleSource& m) { return GaussianDecoderConfig::from(m.arguments()); }
+  static NetworkShape shape(const GaussianDecoderConfig& c) {
+    return {.in_channels = c.transformer.in_channels, .out_channels = c.channels(), .resolution = c.transformer.resolution};
+  }
+  static std::size_t working_bytes(const GaussianDecoderConfig& /*c*/) { return 0; }
+
+  [[nodiscard]] Gaussians decode(const Voxels& voxels, std::span<const float> latent) override {
+    constexpr Stage kStage = Stage::decode_gaussians;
+    StageRunner<Dev>& runner = this->runner();
+    const auto& decoder = this->model();
+    Gaussians result;
+    runner.report(kStage, 0, 1);
+    const TokenTables tables = runner.prepare([&] { return token_tables(decoder.config().transformer, voxels); });
+    runner.run(kStage, [&](bool real) {
+      Queue<Dev>& queue = runner.queue();
+      Arena<Dev>& arena = runner.scratch();
+      const auto input = this->place_latent(latent, voxels.rows());
+      const auto tokens = decoder.head().transformer().prepare(queue, arena, voxels, tables);
+      auto raw = arena.template take<float, 2>({voxels.rows(), decoder.config().channels()});
+      decoder.head().forward(queue, input, tokens, raw, nullptr);
+      const std::int64_t n = voxels.rows() * decoder.config().gaussians.per_voxel;
+      const auto field = [&](std::int64_t width) { return arena.template take<float, 2>({n, width}); };
+      const GaussianFields<Dev> fields{field(3), field(3), field(3), field(4), field(1)};
+      decoder.fields(queue, raw, tokens.coords, fields);
+      activate_gaussians<Dev>(queue, fields, decoder.config().gaussians, fields);
+      if (!real) return;
+      result.xyz = runner.fetch(fields.xyz);
+      result.dc = runner.fetch(fields.dc);
+      result.scale = runner.fetch(fields.scaling);
+      result.rotation = runner.fetch(fields.rotation);
+      result.opacity = runner.fetch(fields.opacity);
+    });
+    runner.report(kStage, 1, 1);
+    return result;
+  }
+};
+
+template <class Dev, class T>
+class LatentMesh final : public HeldNetwork<MeshNetwork, MeshDecoder<Dev, T>, MeshDecoderConfig, Dev> {
+ public:
+  using Base = HeldNetwork<MeshNetwork, MeshDecoder<Dev, T>, MeshDecoderConfig, Dev>;
+  using Base::Base;
+  static MeshDecoderConfig configure(const ModuleSource& m) { return MeshDecoderConfig::from(m.arguments()); }
+  static NetworkShape shape(const MeshDecoderConfig& c) {
+    return {.in_channels = c.transformer.in_channels,
+            .out_channels = c.channels(),
+            .resolution = c.transformer.resolution,
+            .scale = 4};
+  }
+  // Of the network's finest level and of the extraction.
+  static std::size_t working_bytes(const MeshDecoderConfig& c) {
+    const std::int64_t cubes = kCubes * kDetailedVoxels;
+    const std::int64_t per_cube = c.channels() * 4 + c.transformer.channels / 8 * static_cast<std::int64_t>(sizeof(T)) + 16;
+    return static_cast<std::size_t>(cubes * per_cube) + surface_scratch_bytes<Dev>(cubes, c.grid(), c.colour, 4);
+  }
+
+  [[nodiscard]] Mesh decode(const Voxels& voxels, std::span<const float> latent, std::span<const float> distances) override;
+
+ private:
+  static constexpr std::int64_t kCubes = 64;    // of a voxel
+  static constexpr std::int64_t kTile = 32768;  // parent voxels of the finest level at once
+  static constexpr std::int64_t kSmallTile = 4096;
+
+  // What the network reads besides the latent, built on the host.
+  struct Tables {
+    TokenTables tokens;
+    std::vector<std::int32_t> neighbours;
+  };
+  struct Cubes {
+    View<Dev, float, 2> features;
+    View<Dev, std::int32_t, 2> coords;
+  };
+  [[nodiscard]] Cubes run_network(const Voxels& voxels, const Tables& tables, std::span<const float> latent,
+                                  std::span<const float> distances);
+  void extract(const Cubes& cubes, Mesh* mesh);
+};
+
+template <class Dev, class T>
+typename LatentMesh<Dev, T>::Cubes LatentMesh<Dev, T>::run_network(const Voxels& voxels, const Tables& tables,
+                                                                   std::span<const float> latent,
+                                                                   std::span<const float> distances) {
+  StageRunner<Dev>& runner = this->runner();
+  Queue<Dev>& queue = runner.queue();
+  Arena<Dev>& arena = runner.scratch();
+  const auto& decoder = this->model();
+  const std::int64_t rows = voxels.rows();
+  const Cubes cubes{arena.template take<float, 2>({kCubes * rows, decoder.config().channels()}),
+                    arena.template take<std::int32_t, 2>({kCubes * rows, 4})};
+  const Frame<Dev> frame(arena);
+  const auto input = this->place_latent(latent, rows);
+  const auto tokens = decoder.transformer().prepare(queue, arena, voxels, tables.tokens);
+  const auto neighbours = place<Dev, std::int32_t, 2>(queue, arena, tables.neighbours, {rows, 27});
+  const std::int64_t tile = runner.saves_memory() ? kSmallTile : kTile;
+  decoder.forward(queue, input, tokens, neighbours, voxels, tile, cubes.features);
+  decoder.cube_coords(queue, tokens.coords, cubes.coords);
+  if (!distances.empty()) {
+    const auto field = runner.template place_values<2>(distances, {kCubes * rows, 8});
+    scale_columns<Dev, float>(queue, field, {}, {}, columns(cubes.features, 0, 8));
+  }
+  return cubes;
+}
+
+// Only metered when `mesh` is null.
+template <class Dev, class T>
+void LatentMesh<Dev, T>::extract(const Cubes& cubes, Mesh* mesh) {
+  StageRunner<Dev>& runner = this->runner();
+  Queue<Dev>& queue = runner.queue();
+  Buffer<Dev> vertices, faces, attributes;
+  const auto allocate = [&](std::int64_t v, std::int64_t f, bool colour) {
+    const auto make = [&](Buffer<Dev>& buffer, std::int64_t elements, const char* what) {
+      buffer = Buffer<Dev>(static_cast<std::size_t>(std::max<std::int64_t>(elements, 1)) * 4, queue.ordinal(), what);
+    };
+    make(vertices, 3 * v, "mesh vertices");
+    make(faces, 3 * f, "mesh faces");
+    make(attributes, colour ? 6 * v : 0, "mesh attributes");
+    SurfaceMesh<Dev> m;
+    m.vertices = {reinterpret_cast<float*>(vertices.data()), {v, 3}};
+    m.faces = {reinterpret_cast<std::int32_t*>(faces.data()), {f, 3}};
+    if (colour) m.attributes = {reinterpret_cast<float*>(attributes.data()), {v, 6}};
+    return m;
+  };
+  const SurfaceMesh<Dev> surface =
+      extract_surface<Dev>(queue, cubes.coords, cubes.features, this->model().config().grid(), allocate, nullptr, 4);
+  if (mesh == nullptr) return;
+  runner.add_peak(vertices.bytes() + faces.bytes() + attributes.bytes());
+  mesh->vertices = runner.fetch(surface.vertices);
+  mesh->faces.resize(static_cast<std::size_t>(surface.faces.size()));
+  download_bytes(queue, surface.faces.data(), mesh->faces.data(), mesh->faces.size() * sizeof(std::int32_t));
+  const std::vector<float> attrs = runner.fetch(surface.attributes);
+  for (std::size_t i = 0; i < attrs.size(); i += 6)
+    mesh->colours.insert(mesh->colours.end(), {attrs[i], attrs[i + 1], attrs[i + 2]});
+}
+
+template <class Dev, class T>
+Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> latent, std::span<const float> distances) {
+  StageRunner<Dev>& runner = this->runner();
+  Mesh mesh;
+  runner.report(Stage::decode_mesh, 0, 1);
+  const Tables tables = runner.prepare([&] {
+    return Tables{token_tables(this->model().config().transformer, voxels), neighbour_map(voxels)};
+  });
+  runner.run(Stage::decode_mesh, [&](bool real) {
+    const Cubes cubes = run_network(voxels, tables, latent, distances);
+    if (real) {
+      runner.report_done(Stage::extract_surface, 0, 1);
+      runner.split(Stage::extract_surface);
+    }
+    extract(cubes, real ? &mesh : nullptr);
+  });
+  runner.report(Stage::extract_surface, 1, 1);
+  return mesh;
+}
+
+template <class Dev, class T>
+class LatentRadianceField final
+    : public HeldNetwork<RadianceFieldNetwork, RadianceDecoder<Dev, T>, RadianceDecoderConfig, Dev> {
+ public:
+  using Base = HeldNetwork<RadianceFieldNetwork, RadianceDecoder<Dev, T>, RadianceDecoderConfig, Dev>;
+  using Base::Base;
+  static RadianceDecoderConfig configure(const ModuleSource& m) { return RadianceDecoderConfig::from(m.arguments()); }
+  static NetworkShape shape(const RadianceDecoderConfig& c) {
+    return {.in_channels = c.transformer.in_channels, .out_channels = c.channels(), .resolution = c.transformer.resolution};
+  }
+  static std::size_t working_bytes(const RadianceDecoderConfig& /*c*/) { return 0; }
+
+  [[nodiscard]] RadianceField decode(const Voxels& voxels, std::span<const float> latent) override {
+    constexpr Stage kStage = Stage::decode_radiance_field;
+    StageRunner<Dev>& runner = this->runner();
+    const auto& decoder = this->model();
+    std::vector<float> raw;
+    runner.report(kStage, 0, 1);
+    const TokenTables tables = runner.prepare([&] { return token_tables(decoder.config().transformer, voxels); });
+    runner.run(kStage, [&](bool real) {
+      Queue<Dev>& queue = runner.queue();
+      const auto input = this->place_latent(latent, voxels.rows());
+      const auto tokens = decoder.head().transformer().prepare(queue, runner.scratch(), voxels, tables);
+      auto out = runner.scratch().template take<float, 2>({voxels.rows(), decoder.config().channels()});
+      decoder.head().forward(queue, input, tokens, out, nullptr);
+      if (real) raw = runner.fetch(out);
+    });
+    runner.report(kStage, 1, 1);
+    return split_radiance_field(decoder.config(), voxels, raw);
+  }
+};
+
+}  // namespace espalier

@@ -1,0 +1,84 @@
+// From a network on (device, torso type) to its plan: what a line of the registry refers to.
+//
+// Net<Dev, T> derives from an interface of session/network.h and has
+//   using Model, Config;  static constexpr Config configure(const ModuleSource&);  static NetworkShape shape(const Config&);
+//   template <...> static std::size_t working_bytes<Dev, T>(const Config&);  Net(StageRunner<Dev>&,
+//   std::unique_ptr<Loaded<Model, Dev>>).
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "nn/backends.h"
+#include "session/registry.h"
+
+namespace espalier {
+
+template <template <class, class> class Net>
+class PlanOf final : public NetworkPlan {
+ public:
+  explicit PlanOf(const ModuleSource& module) : config_(Net<Cpu, float>::configure(module)) {}
+
+  [[nodiscard]] NetworkShape shape() const override { return Net<Cpu, float>::shape(config_); }
+  [[nodiscard]] std::string_view kind() const override { return Net<Cpu, float>::kKind; }
+  [[nodiscard]] std::vector<Declaration> declare(const TensorSource& tensors) const override {
+    Queue<Cpu> queue;
+    Arena<Cpu> meter;
+    WeightLoader<Cpu> loader(queue, meter, tensors);
+    const typename Net<Cpu, float>::Model probe(config_, loader);
+    return loader.declared();
+  }
+  [[nodiscard]] std::size_t working_bytes(bool cuda, bool half_torso) const override {
+#ifdef ESPALIER_WITH_CUDA
+    if (cuda && half_torso) return Net<Cuda, half>::working_bytes(config_);
+    if (cuda) return Net<Cuda, float>::working_bytes(config_);
+#endif
+    static_cast<void>(cuda);
+    static_cast<void>(half_torso);
+    return Net<Cpu, float>::working_bytes(config_);
+  }
+
+  [[nodiscard]] std::size_t weight_bytes(Queue<Cpu>& queue, const TensorSource& tensors) const override {
+    return measure<Cpu, float>(queue, tensors);
+  }
+  [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cpu>& runner, const TensorSource& tensors) const override {
+    return make<Cpu, float>(runner, tensors);
+  }
+#ifdef ESPALIER_WITH_CUDA
+  [[nodiscard]] std::size_t weight_bytes(Queue<Cuda>& queue, const TensorSource& tensors, bool half_torso) const override {
+    return half_torso ? measure<Cuda, half>(queue, tensors) : measure<Cuda, float>(queue, tensors);
+  }
+  [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cuda>& runner, const TensorSource& tensors,
+                                              bool half_torso) const override {
+    return half_torso ? make<Cuda, half>(runner, tensors) : make<Cuda, float>(runner, tensors);
+  }
+#else
+  [[nodiscard]] std::size_t weight_bytes(Queue<Cuda>& /*queue*/, const TensorSource& /*tensors*/,
+                                         bool /*half*/) const override {
+    fail(ErrorCode::internal, "PlanOf: a build without CUDA");
+  }
+  [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cuda>& /*runner*/, const TensorSource& /*tensors*/,
+                                              bool /*half*/) const override {
+    fail(ErrorCode::internal, "PlanOf: a build without CUDA");
+  }
+#endif
+
+ private:
+  template <class Dev, class T>
+  [[nodiscard]] std::size_t measure(Queue<Dev>& queue, const TensorSource& tensors) const {
+    return measure_weights<typename Net<Dev, T>::Model>(queue, tensors, config_);
+  }
+  template <class Dev, class T>
+  [[nodiscard]] std::unique_ptr<Network> make(StageRunner<Dev>& runner, const TensorSource& tensors) const {
+    return std::make_unique<Net<Dev, T>>(runner, load_model<typename Net<Dev, T>::Model>(runner.queue(), tensors, config_));
+  }
+
+  typename Net<Cpu, float>::Config config_;
+};
+
+template <template <class, class> class Net>
+[[nodiscard]] std::unique_ptr<NetworkPlan> plan_of(const ModuleSource& module) {
+  return std::make_unique<PlanOf<Net>>(module);
+}
+
+}  // namespace espalier

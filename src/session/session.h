@@ -1,0 +1,93 @@
+// The networks of one checkpoint on one device, for recipes: which are there, what they take, and running them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "session/back_end.h"
+#include "session/checkpoint.h"
+#include "session/registry.h"
+#include "session/residency.h"
+
+namespace espalier {
+
+struct SessionOptions {
+  DeviceChoice device{};
+  bool half = false;  // GPU: float16 torsos; CPU: bfloat16 products where the processor has them
+  MemoryTier tier = MemoryTier::automatic;
+  std::size_t memory_limit = 0;  // bytes of device memory that weights and stages together should stay within; 0: what is free
+};
+
+class Session {
+ public:
+  // Checks every tensor of the checkpoint against its network, then chooses the tier by memory unless it is given, and loads
+  // ahead what the tier keeps. Throws unsupported for classes that `registry` does not have, format for tensors that do not
+  // fit.
+  Session(const SessionOptions& options, std::shared_ptr<const Checkpoint> checkpoint, const Registry& registry);
+
+  [[nodiscard]] const Checkpoint& checkpoint() const { return *checkpoint_; }
+  [[nodiscard]] const DeviceChoice& device() const { return device_; }
+  [[nodiscard]] bool has(const std::string& role) const { return roles_.count(role) != 0; }
+  // The configuration of a role's network. Throws not_found naming the roles that exist; with Interface, format when the
+  // network is of another kind.
+  [[nodiscard]] const NetworkPlan& plan(const std::string& role) const;
+  template <class Interface>
+  [[nodiscard]] const NetworkPlan& plan_as(const std::string& role) const;
+
+  // The network on the device, valid until the next call. Loads it if need be, and drops what the tier does not keep.
+  template <class Interface>
+  [[nodiscard]] Interface& network(const std::string& role);
+
+  // Seconds that one evaluation of a network usually takes on this device; 0 for a role that is not there.
+  [[nodiscard]] double usual_seconds(const std::string& role, const WorkSizes& sizes) const;
+
+  // tokens [items, rows, channels] as a condition whose negative is all zeros, for tests and benchmarks; and back.
+  [[nodiscard]] Condition place(std::span<const float> tokens, std::int64_t items, std::int64_t rows) {
+    return back_end_->place(tokens, items, rows);
+  }
+  [[nodiscard]] std::vector<float> fetch(const Condition& condition) { return back_end_->fetch(condition); }
+
+  void set_hooks(StageHooks hooks) { back_end_->set_hooks(std::move(hooks)); }
+  [[nodiscard]] std::vector<StageCost> take_costs() { return back_end_->take_costs(); }
+  [[nodiscard]] std::string device_name() const { return back_end_->device_name(); }
+  [[nodiscard]] std::string precision_name() const { return back_end_->precision_name(); }
+  [[nodiscard]] MemoryTier tier() const { return residency_.tier(); }
+  [[nodiscard]] std::size_t resident_bytes() const { return residency_.resident_bytes(); }
+
+ private:
+  struct Role {
+    const NetworkClass* network_class = nullptr;
+    std::unique_ptr<NetworkPlan> plan;
+    double stored_bytes = 0.0;  // of the weights in the file
+  };
+  void add(const std::string& role, const ModuleSource& module, const Registry& registry);
+  [[nodiscard]] MemoryTier fitting_tier(std::size_t memory_limit) const;
+  [[nodiscard]] Network& acquire(const std::string& role);
+  void refuse_kind(const std::string& role, std::string_view wanted) const;
+
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  DeviceChoice device_;
+  std::unique_ptr<BackEnd> back_end_;
+  std::map<std::string, Role> roles_;
+  Residency residency_;
+};
+
+template <class Interface>
+const NetworkPlan& Session::plan_as(const std::string& role) const {
+  const NetworkPlan& found = plan(role);
+  if (found.kind() != Interface::kKind) refuse_kind(role, Interface::kKind);
+  return found;
+}
+
+template <class Interface>
+Interface& Session::network(const std::string& role) {
+  (void)plan_as<Interface>(role);
+  auto* const network = dynamic_cast<Interface*>(&acquire(role));
+  require(network != nullptr, "Session::network", role, " is not ", Interface::kKind);
+  return *network;
+}
+
+}  // namespace espalier

@@ -1,0 +1,176 @@
+// Runs stages on one device: meters the memory that a stage takes, gives it exactly that, runs it, and notes what it cost.
+// The one place of the session with clocks.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/monitor.h"
+#include "espalier/stages.h"
+#include "runtime/host_memory.h"
+#include "runtime/queue.h"
+#include "runtime/stopwatch.h"
+
+namespace espalier {
+
+// What one stage cost.
+struct StageCost {
+  Stage stage = Stage::encode_image;
+  double seconds = 0.0;       // wall, of the measured run without the loading of weights
+  double device_ms = 0.0;     // between events on the queue; 0 on the CPU
+  double load_seconds = 0.0;  // of weights that were not on the device yet
+  std::size_t weight_bytes = 0, planned_bytes = 0, peak_bytes = 0;
+  std::size_t process_bytes = 0;  // resident host memory of the process at the peak; 0 when unknown
+};
+
+// How a job watches its stages. Not owned; empty by default.
+struct StageHooks {
+  std::function<void(Stage stage, int step, int steps)> progress;
+  const Monitor* monitor = nullptr;
+};
+
+template <class Dev>
+class StageRunner {
+ public:
+  StageRunner(int ordinal, MathMode math) : queue_(ordinal, math) {}
+
+  [[nodiscard]] Queue<Dev>& queue() { return queue_; }
+  [[nodiscard]] const Queue<Dev>& queue() const { return queue_; }
+  [[nodiscard]] Arena<Dev>& scratch() { return queue_.scratch(); }
+
+  void set_hooks(StageHooks hooks) {
+    hooks_ = std::move(hooks);
+    queue_.watch(hooks_.monitor);
+  }
+  void report(Stage stage, int step, int steps) const {
+    if (hooks_.progress) hooks_.progress(stage, step, steps);
+  }
+  // After work of the queue has ended, so that what is reported is done.
+  void report_done(Stage stage, int step, int steps) {
+    queue_.synchronize();
+    report(stage, step, steps);
+  }
+  [[nodiscard]] std::vector<StageCost> take_costs() { return std::exchange(costs_, {}); }
+
+  // Networks that keep memory small where they can: smaller tiles instead of faster ones.
+  void save_memory(bool save) { save_memory_ = save; }
+  [[nodiscard]] bool saves_memory() const { return save_memory_; }
+
+  // Weights were loaded for the next stage, and `resident` bytes of all networks are on the device.
+  void loaded(double seconds, std::size_t resident) {
+    load_seconds_ += seconds;
+    resident_ = resident;
+  }
+  // Work on the host that belongs to the next stage, such as building its tables.
+  template <class Work>
+  [[nodiscard]] auto prepare(Work work) {
+    const auto start = Clock::now();
+    auto result = work();
+    host_seconds_ += seconds_since(start);
+    return result;
+  }
+
+  // Runs body(false) against a metering arena, then body(true) with an arena of the metered size.
+  template <class Body>
+  void run(Stage stage, Body body);
+  // Inside body(true): what follows is counted as another stage. `bytes` were allocated for it beside the arena.
+  void split(Stage next);
+  void add_peak(std::size_t bytes) { extra_bytes_ += bytes; }
+
+  // A host copy of a device view; empty while metering.
+  template <class V>
+  [[nodiscard]] std::vector<float> fetch(V view) {
+    std::vector<float> host(static_cast<std::size_t>(queue_.metering() ? 0 : view.size()));
+    if (!queue_.metering()) download_bytes(queue_, view.data(), host.data(), host.size() * sizeof(float));
+    return host;
+  }
+  // Host values in the scratch arena.
+  template <int Rank>
+  [[nodiscard]] View<Dev, float, Rank> place_values(std::span<const float> values, const Extents<Rank>& extents) {
+    auto view = scratch().template take<float, Rank>(extents);
+    require(view.size() == static_cast<std::int64_t>(values.size()), "StageRunner::place_values", values.size(), " values for ",
+            view.size(), " elements");
+    upload_bytes(queue_, values.data(), view.data(), values.size() * sizeof(float));
+    return view;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  [[nodiscard]] static double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  void end_segment();
+
+  Queue<Dev> queue_;
+  StageHooks hooks_;
+  std::vector<StageCost> costs_;
+  bool save_memory_ = false;
+  double load_seconds_ = 0.0, host_seconds_ = 0.0;
+  std::size_t resident_ = 0, extra_bytes_ = 0;
+
+  // Of the stage that runs.
+  std::vector<StageCost> segments_;
+  std::optional<Stopwatch<Dev>> watch_;
+  Clock::time_point segment_start_{};
+};
+
+template <class Dev>
+void StageRunner<Dev>::end_segment() {
+  StageCost& cost = segments_.back();
+  cost.device_ms = watch_->stop();
+  cost.seconds += seconds_since(segment_start_);
+  cost.peak_bytes = extra_bytes_;
+}
+
+template <class Dev>
+void StageRunner<Dev>::split(Stage next) {
+  end_segment();
+  segments_.push_back({.stage = next});
+  extra_bytes_ = 0;
+  segment_start_ = Clock::now();
+  watch_->start();
+}
+
+template <class Dev>
+template <class Body>
+void StageRunner<Dev>::run(Stage stage, Body body) {
+  queue_.check();
+  // The queue must not keep an arena of a stage that failed.
+  struct Release {
+    StageRunner& runner;
+    ~Release() {
+      runner.queue_.use(nullptr);
+      runner.segments_.clear();
+      runner.watch_.reset();
+      runner.load_seconds_ = runner.host_seconds_ = 0.0;
+    }
+  } const release{*this};
+  Arena<Dev> meter;
+  queue_.use(&meter);
+  body(false);
+  const HostMemoryWatch memory;
+  extra_bytes_ = 0;
+  segment_start_ = Clock::now();
+  Arena<Dev> arena(std::max<std::size_t>(meter.peak(), 1), queue_.ordinal(), std::string(stage_title(stage)));
+  queue_.use(&arena);
+  segments_.push_back({.stage = stage, .seconds = host_seconds_, .load_seconds = load_seconds_});
+  watch_.emplace(queue_);
+  watch_->start();
+  body(true);
+  end_segment();
+  for (StageCost& cost : segments_) {
+    cost.planned_bytes = meter.peak();
+    cost.weight_bytes = resident_;
+    cost.peak_bytes += arena.peak();
+    cost.process_bytes = memory.peak();
+    costs_.push_back(cost);
+  }
+}
+
+}  // namespace espalier
