@@ -65,7 +65,7 @@ TEST(JobClock, BetterFiguresReplaceThePlan) {
   const auto stages = uneven_job();
   auto rough = stages;
   for (PlannedStage& stage : rough) {
-    if (stage.kind == StageKind::finishing) stage = {stage.name, 100.0, StageKind::finishing};
+    if (stage.kind == StageKind::finishing) stage = {stage.stage, 100.0, StageKind::finishing};
   }
   JobClock clock(rough, after(0));
   EXPECT_GT(clock.at(Stage::encode_image, 1, 2, after(1.5)).seconds_left, 250.0);
