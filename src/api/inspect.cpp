@@ -3,18 +3,20 @@
 #include "finishing/finish.h"
 #include "geometry/mesh/mesh_report.h"
 #include "io/formats/mesh_reader.h"
-#include "session/checkpoint.h"
-#include "session/registry.h"
+#include "recipes/recipe.h"
+#include "session/session.h"
 
 namespace espalier {
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder) {
-  const Checkpoint checkpoint = open_checkpoint(folder, image_encoder);
-  Queue<Cpu> queue;
+  const auto opened = std::make_shared<const Checkpoint>(open_checkpoint(folder, image_encoder));
+  const Checkpoint& checkpoint = *opened;
+  // Opening checks every tensor, and whether the networks fit together; the low tier loads nothing.
+  const Session session({.tier = MemoryTier::low}, opened, trellis_networks());
+  (void)trellis_recipes().find(checkpoint.pipeline, checkpoint.where).open(session);
   CheckpointInfo info;
   info.folder = folder;
   info.pipeline = checkpoint.pipeline;
   for (const auto& [role, m] : checkpoint.modules) {
-    (void)trellis_networks().find(m.class_name, m.where).plan(m)->weight_bytes(queue, *m.tensors);
     ModuleInfo module;
     module.role = role;
     module.name = m.class_name;
