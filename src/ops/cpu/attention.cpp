@@ -184,9 +184,10 @@ void attend(const Problem& p, std::int64_t sequence, std::int64_t head, std::int
 
 }  // namespace
 
-template <>
-void attention(Queue<Cpu>& queue, In<Cpu, float, 3> q, In<Cpu, float, 3> k, In<Cpu, float, 3> v, const Packing<Cpu>& queries,
-               const Packing<Cpu>& keys, float scale, View<Cpu, float, 3> out) {
+template <class Dev, class T>
+void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3> v,
+               const std::type_identity_t<Packing<Dev>>& queries, const std::type_identity_t<Packing<Dev>>& keys, float scale,
+               View<Dev, T, 3> out) {
   const std::int64_t heads = q.extent(1);
   const std::int64_t width = q.extent(2);
   const std::int64_t sequences = queries.sequences();
@@ -199,8 +200,8 @@ void attention(Queue<Cpu>& queue, In<Cpu, float, 3> q, In<Cpu, float, 3> k, In<C
   const Frame<Cpu> frame(scratch);
   const std::int64_t rows = panel_rows(k.extent(0), sequences);
   Panels panels;
-  panels.keys = scratch.take<float, 3>({heads, rows, width});
-  panels.values = scratch.take<float, 3>({heads, rows, round_up(width, kPanelColumns)});
+  panels.keys = scratch.template take<float, 3>({heads, rows, width});
+  panels.values = scratch.template take<float, 3>({heads, rows, round_up(width, kPanelColumns)});
   if (queue.metering() || out.empty() || sequences == 0) return;
 
   parallel_for(sequences * heads, 1, [&](std::int64_t i) {
@@ -219,5 +220,7 @@ void attention(Queue<Cpu>& queue, In<Cpu, float, 3> q, In<Cpu, float, 3> k, In<C
     if (count > 0) attend(problem, sequence, i / blocks % heads, first, count);
   });
 }
+template void attention<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 3>, In<Cpu, float, 3>, In<Cpu, float, 3>, const Packing<Cpu>&,
+                                    const Packing<Cpu>&, float, View<Cpu, float, 3>);
 
 }  // namespace espalier

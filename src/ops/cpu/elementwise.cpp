@@ -18,17 +18,13 @@ void over_elements(const char* where, Queue<Cpu>& queue, View<Cpu, From, 1> x, V
   parallel_ranges(out.size(), grain_for(1), body);
 }
 
-}  // namespace
-
-template <>
-void cast(Queue<Cpu>& queue, View<Cpu, const float, 1> x, View<Cpu, float, 1> out) {
+void cast_values(Queue<Cpu>& queue, View<Cpu, const float, 1> x, View<Cpu, float, 1> out) {
   over_elements("cast", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
     std::memmove(out.data() + begin, x.data() + begin, static_cast<std::size_t>(end - begin) * sizeof(float));
   });
 }
 
-template <>
-void cast(Queue<Cpu>& queue, View<Cpu, const half, 1> x, View<Cpu, float, 1> out) {
+void cast_values(Queue<Cpu>& queue, View<Cpu, const half, 1> x, View<Cpu, float, 1> out) {
   over_elements("cast", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
     std::int64_t i = begin;
 #ifdef __F16C__
@@ -41,8 +37,7 @@ void cast(Queue<Cpu>& queue, View<Cpu, const half, 1> x, View<Cpu, float, 1> out
   });
 }
 
-template <>
-void cast(Queue<Cpu>& queue, View<Cpu, const float, 1> x, View<Cpu, half, 1> out) {
+void cast_values(Queue<Cpu>& queue, View<Cpu, const float, 1> x, View<Cpu, half, 1> out) {
   over_elements("cast", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
     std::int64_t i = begin;
 #ifdef __F16C__
@@ -55,31 +50,40 @@ void cast(Queue<Cpu>& queue, View<Cpu, const float, 1> x, View<Cpu, half, 1> out
   });
 }
 
-template <>
-void cast(Queue<Cpu>& queue, View<Cpu, const bfloat16, 1> x, View<Cpu, float, 1> out) {
+void cast_values(Queue<Cpu>& queue, View<Cpu, const bfloat16, 1> x, View<Cpu, float, 1> out) {
   over_elements("cast", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) out.data()[i] = to_float(x.data()[i]);
   });
 }
+}  // namespace
+template <class Dev, class From, class To>
+void cast(Queue<Dev>& queue, View<Dev, const From, 1> x, View<Dev, To, 1> out) {
+  cast_values(queue, x, out);
+}
+template void cast<Cpu, float, float>(Queue<Cpu>&, View<Cpu, const float, 1>, View<Cpu, float, 1>);
+template void cast<Cpu, half, float>(Queue<Cpu>&, View<Cpu, const half, 1>, View<Cpu, float, 1>);
+template void cast<Cpu, float, half>(Queue<Cpu>&, View<Cpu, const float, 1>, View<Cpu, half, 1>);
+template void cast<Cpu, bfloat16, float>(Queue<Cpu>&, View<Cpu, const bfloat16, 1>, View<Cpu, float, 1>);
 
-template <>
-void activate(Queue<Cpu>& queue, In<Cpu, float, 1> x, Activation activation, View<Cpu, float, 1> out) {
+template <class Dev, class T>
+void activate(Queue<Dev>& queue, In<Dev, T, 1> x, Activation activation, View<Dev, T, 1> out) {
   over_elements("activate", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
     cpu::activate_row(x.data() + begin, end - begin, activation, out.data() + begin);
   });
 }
+template void activate<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 1>, Activation, View<Cpu, float, 1>);
 
-template <>
-void combine(Queue<Cpu>& queue, float a, In<Cpu, float, 1> x, float b, In<Cpu, float, 1> y, View<Cpu, float, 1> out) {
+template <class Dev, class T>
+void combine(Queue<Dev>& queue, float a, In<Dev, T, 1> x, float b, In<Dev, T, 1> y, View<Dev, T, 1> out) {
   require(y.size() == x.size(), "combine", "x has ", x.size(), " elements, y ", y.size());
   over_elements("combine", queue, x, out, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) out.data()[i] = a * x.data()[i] + b * y.data()[i];
   });
 }
+template void combine<Cpu, float>(Queue<Cpu>&, float, In<Cpu, float, 1>, float, In<Cpu, float, 1>, View<Cpu, float, 1>);
 
-template <>
-void add_gated(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> h, In<Cpu, float, 2> gate,
-               In<Cpu, std::int32_t, 1> row_batch) {
+template <class Dev, class T>
+void add_gated(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> h, In<Dev, T, 2> gate, In<Dev, std::int32_t, 1> row_batch) {
   require(x.extents() == h.extents(), "add_gated", "x and h differ in shape");
   require(gate.empty() || gate.extent(1) == x.extent(1), "add_gated", "the gate has ", gate.extent(1), " channels");
   require(row_batch.empty() || row_batch.extent(0) == x.extent(0), "add_gated", "row_batch has ", row_batch.extent(0), " rows");
@@ -89,10 +93,11 @@ void add_gated(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> h, In
     cpu::add_gated_row(&x(r, 0), &h(r, 0), cpu::gate_of(gate, cpu::batch_of(row_batch, r)), channels);
   });
 }
+template void add_gated<Cpu, float>(Queue<Cpu>&, View<Cpu, float, 2>, In<Cpu, float, 2>, In<Cpu, float, 2>,
+                                    In<Cpu, std::int32_t, 1>);
 
-template <>
-void scale_columns(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 1> scale, In<Cpu, float, 1> shift,
-                   View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void scale_columns(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 1> scale, In<Dev, T, 1> shift, View<Dev, T, 2> out) {
   const std::int64_t channels = x.extent(1);
   require(x.extents() == out.extents(), "scale_columns", "x and out differ in shape");
   require((scale.empty() || scale.extent(0) == channels) && (shift.empty() || shift.extent(0) == channels), "scale_columns",
@@ -106,9 +111,11 @@ void scale_columns(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 1> sca
     for (std::int64_t c = 0; c < shift.extent(0); ++c) to[c] += shift.data()[c];
   });
 }
+template void scale_columns<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, float, 1>, In<Cpu, float, 1>,
+                                        View<Cpu, float, 2>);
 
-template <>
-void add_rows(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> table) {
+template <class Dev, class T>
+void add_rows(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> table) {
   const std::int64_t channels = x.extent(1);
   require(table.extent(1) == channels && table.extent(0) > 0, "add_rows", "the table is ", table.extent(0), " x ",
           table.extent(1), " for ", channels, " channels");
@@ -119,9 +126,10 @@ void add_rows(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> table)
     for (std::int64_t c = 0; c < channels; ++c) to[c] += from[c];
   });
 }
+template void add_rows<Cpu, float>(Queue<Cpu>&, View<Cpu, float, 2>, In<Cpu, float, 2>);
 
-template <>
-void gather_rows(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t, 1> index, View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void gather_rows(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, std::int32_t, 1> index, View<Dev, T, 2> out) {
   const std::int64_t channels = out.extent(1);
   require(x.extent(1) == channels && index.extent(0) == out.extent(0), "gather_rows", "x has ", x.extent(1), " channels, out ",
           channels, "; ", index.extent(0), " indices for ", out.extent(0), " rows");
@@ -134,10 +142,11 @@ void gather_rows(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t, 1
     }
   });
 }
+template void gather_rows<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, std::int32_t, 1>, View<Cpu, float, 2>);
 
-template <>
-void mean_children(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t, 1> begin, In<Cpu, std::int32_t, 1> child,
-                   View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void mean_children(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, std::int32_t, 1> begin, In<Dev, std::int32_t, 1> child,
+                   View<Dev, T, 2> out) {
   const std::int64_t channels = out.extent(1);
   require(x.extent(1) == channels && begin.extent(0) == out.extent(0) + 1, "mean_children", "x has ", x.extent(1),
           " channels, out ", channels, "; ", begin.extent(0), " begins for ", out.extent(0), " rows");
@@ -153,9 +162,11 @@ void mean_children(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, std::int32_t,
     for (std::int64_t c = 0; c < channels; ++c) to[c] /= divisor;
   });
 }
+template void mean_children<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, std::int32_t, 1>, In<Cpu, std::int32_t, 1>,
+                                        View<Cpu, float, 2>);
 
-template <>
-void gated_silu(Queue<Cpu>& queue, In<Cpu, float, 2> x, View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void gated_silu(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> out) {
   const std::int64_t hidden = out.extent(1);
   require(x.extent(0) == out.extent(0) && x.extent(1) == 2 * hidden, "gated_silu", "x is ", x.extent(0), " x ", x.extent(1),
           ", out ", out.extent(0), " x ", hidden);
@@ -167,5 +178,6 @@ void gated_silu(Queue<Cpu>& queue, In<Cpu, float, 2> x, View<Cpu, float, 2> out)
     for (std::int64_t c = 0; c < hidden; ++c) to[c] *= factor[c];
   });
 }
+template void gated_silu<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, View<Cpu, float, 2>);
 
 }  // namespace espalier

@@ -10,8 +10,8 @@
 
 namespace espalier {
 
-template <>
-void timestep_embedding(Queue<Cpu>& queue, In<Cpu, float, 1> t, View<Cpu, float, 2> out) {
+template <class Dev>
+void timestep_embedding(Queue<Dev>& queue, In<Dev, float, 1> t, View<Dev, float, 2> out) {
   require(t.extent(0) == out.extent(0), "timestep_embedding", t.extent(0), " times for ", out.extent(0), " rows");
   if (queue.metering()) return;
   const std::int64_t frequencies = out.extent(1) / 2;
@@ -24,9 +24,10 @@ void timestep_embedding(Queue<Cpu>& queue, In<Cpu, float, 1> t, View<Cpu, float,
     if (out.extent(1) % 2 != 0) out(b, out.extent(1) - 1) = 0.0F;
   }
 }
+template void timestep_embedding<Cpu>(Queue<Cpu>&, In<Cpu, float, 1>, View<Cpu, float, 2>);
 
-template <>
-void position_embedding(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> coords, View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void position_embedding(Queue<Dev>& queue, In<Dev, std::int32_t, 2> coords, View<Dev, T, 2> out) {
   require(coords.extent(0) == out.extent(0) && coords.extent(1) >= 2, "position_embedding", "coords are ", coords.extent(0),
           " x ", coords.extent(1), " for ", out.extent(0), " rows");
   const std::int64_t width = out.extent(1);
@@ -34,7 +35,7 @@ void position_embedding(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> coords, View
   const std::int64_t frequencies = width / axes / 2;
   auto& scratch = queue.scratch();
   const Frame<Cpu> frame(scratch);
-  const auto frequency = scratch.take<float, 1>({frequencies});
+  const auto frequency = scratch.template take<float, 1>({frequencies});
   if (queue.metering()) return;
   for (std::int64_t i = 0; i < frequencies; ++i) {
     const float exponent = static_cast<float>(i) / static_cast<float>(frequencies);
@@ -52,5 +53,6 @@ void position_embedding(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> coords, View
     std::fill(row, &out(r, 0) + width, 0.0F);
   });
 }
+template void position_embedding<Cpu, float>(Queue<Cpu>&, In<Cpu, std::int32_t, 2>, View<Cpu, float, 2>);
 
 }  // namespace espalier

@@ -65,7 +65,7 @@ class Product {
     plan_ = dnnl::matmul::primitive_desc({x_desc, weights, out_desc}, attributes_, queue_.native().engine);
   }
   [[nodiscard]] std::byte* take(const Dnnl::desc& desc) {
-    return queue_.scratch().take<std::byte, 1>({static_cast<std::int64_t>(desc.get_size())}).data();
+    return queue_.scratch().template take<std::byte, 1>({static_cast<std::int64_t>(desc.get_size())}).data();
   }
   [[nodiscard]] Dnnl rounded(Dnnl exact, const Dnnl::desc& desc, std::byte* place) const {
     Dnnl to(desc, queue_.native().engine, place);
@@ -104,9 +104,9 @@ void check_shapes(const char* where, View<Cpu, const float, 2> x, View<Cpu, cons
 
 }  // namespace
 
-template <>
-void linear(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 2> w, In<Cpu, float, 1> bias, Activation activation,
-            View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void linear(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 2> w, In<Dev, T, 1> bias, Activation activation,
+            View<Dev, T, 2> out) {
   check_shapes("linear", x, w, bias, out);
   const ScratchFrame frame(queue);
   Product product(queue, x, w, false, out);
@@ -121,10 +121,12 @@ void linear(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 2> w, In<Cpu,
     cpu::activate_row(row, width, activation, row);
   });
 }
+template void linear<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, float, 2>, In<Cpu, float, 1>, Activation,
+                                 View<Cpu, float, 2>);
 
-template <>
-void linear_add(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 2> w, In<Cpu, float, 1> bias, In<Cpu, float, 2> residual,
-                View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void linear_add(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 2> w, In<Dev, T, 1> bias, In<Dev, T, 2> residual,
+                View<Dev, T, 2> out) {
   check_shapes("linear_add", x, w, bias, out);
   require(residual.extents() == out.extents(), "linear_add", "residual and out differ in shape");
   const ScratchFrame frame(queue);
@@ -140,5 +142,7 @@ void linear_add(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 2> w, In<
   }
   product.run();
 }
+template void linear_add<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, float, 2>, In<Cpu, float, 1>, In<Cpu, float, 2>,
+                                     View<Cpu, float, 2>);
 
 }  // namespace espalier

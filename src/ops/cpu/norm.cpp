@@ -57,19 +57,21 @@ void normalise_row(const float* x, std::int64_t row, std::int64_t channels, cons
 
 }  // namespace
 
-template <>
-void layer_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, const NormTail<Cpu, float>& tail, float eps,
-                View<Cpu, float, 2> out) {
+template <class Dev, class T, class U>
+void layer_norm(Queue<Dev>& queue, View<Dev, const T, 2> x, const std::type_identity_t<NormTail<Dev, T>>& tail, float eps,
+                View<Dev, U, 2> out) {
   require(x.extents() == out.extents(), "layer_norm", "x and out differ in shape");
   check_tail("layer_norm", tail, x.extent(0), x.extent(1));
   if (queue.metering() || out.empty()) return;
   parallel_for(x.extent(0), grain_for(x.extent(1)),
                [&](std::int64_t r) { normalise_row(&x(r, 0), r, x.extent(1), tail, eps, &out(r, 0)); });
 }
+template void layer_norm<Cpu, float, float>(Queue<Cpu>&, View<Cpu, const float, 2>, const NormTail<Cpu, float>&, float,
+                                            View<Cpu, float, 2>);
 
-template <>
-void add_layer_norm(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> h, In<Cpu, float, 2> gate,
-                    const NormTail<Cpu, float>& tail, float eps, View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void add_layer_norm(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> h, In<Dev, T, 2> gate,
+                    const std::type_identity_t<NormTail<Dev, T>>& tail, float eps, View<Dev, T, 2> out) {
   require(x.extents() == out.extents() && x.extents() == h.extents(), "add_layer_norm", "x, h and out differ in shape");
   require(gate.empty() || gate.extent(1) == x.extent(1), "add_layer_norm", "the gate has ", gate.extent(1), " channels");
   check_tail("add_layer_norm", tail, x.extent(0), x.extent(1));
@@ -81,9 +83,11 @@ void add_layer_norm(Queue<Cpu>& queue, View<Cpu, float, 2> x, In<Cpu, float, 2> 
     normalise_row(sum, r, channels, tail, eps, &out(r, 0));
   });
 }
+template void add_layer_norm<Cpu, float>(Queue<Cpu>&, View<Cpu, float, 2>, In<Cpu, float, 2>, In<Cpu, float, 2>,
+                                         const NormTail<Cpu, float>&, float, View<Cpu, float, 2>);
 
-template <>
-void rms_norm_heads(Queue<Cpu>& queue, View<Cpu, float, 3> x, In<Cpu, float, 2> gamma) {
+template <class Dev, class T>
+void rms_norm_heads(Queue<Dev>& queue, View<Dev, T, 3> x, In<Dev, float, 2> gamma) {
   const std::int64_t heads = x.extent(1);
   const std::int64_t width = x.extent(2);
   require(gamma.extent(0) == heads && gamma.extent(1) == width, "rms_norm_heads", "gamma is ", gamma.extent(0), " x ",
@@ -100,6 +104,7 @@ void rms_norm_heads(Queue<Cpu>& queue, View<Cpu, float, 3> x, In<Cpu, float, 2> 
     }
   });
 }
+template void rms_norm_heads<Cpu, float>(Queue<Cpu>&, View<Cpu, float, 3>, In<Cpu, float, 2>);
 
 namespace {
 
@@ -134,9 +139,9 @@ void group_means(View<Cpu, const float, 2> x, std::int64_t first, std::int64_t l
 
 }  // namespace
 
-template <>
-void group_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
-                In<Cpu, float, 1> gain, In<Cpu, float, 1> bias, float eps, Activation activation, View<Cpu, float, 2> out) {
+template <class Dev, class T, class U>
+void group_norm(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
+                In<Dev, float, 1> gain, In<Dev, float, 1> bias, float eps, Activation activation, View<Dev, U, 2> out) {
   const std::int64_t rows = x.extent(0);
   const std::int64_t channels = x.extent(1);
   require(x.extents() == out.extents() && groups > 0 && channels % groups == 0, "group_norm", channels, " channels in ", groups,
@@ -145,11 +150,11 @@ void group_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, View<Cpu, const 
           "gain and bias need ", channels, " elements");
   auto& scratch = queue.scratch();
   const Frame<Cpu> frame(scratch);
-  const auto parts = scratch.take<double, 2>({rows / kRowsPerPart + 1, channels});
-  const auto mean = scratch.take<double, 1>({channels});
-  const auto variance = scratch.take<double, 1>({channels});
-  const auto scale = scratch.take<float, 1>({channels});
-  const auto subtract = scratch.take<float, 1>({channels});
+  const auto parts = scratch.template take<double, 2>({rows / kRowsPerPart + 1, channels});
+  const auto mean = scratch.template take<double, 1>({channels});
+  const auto variance = scratch.template take<double, 1>({channels});
+  const auto scale = scratch.template take<float, 1>({channels});
+  const auto subtract = scratch.template take<float, 1>({channels});
   if (queue.metering()) return;
   for (std::int64_t b = 0; b + 1 < begin.extent(0); ++b) {
     const std::int64_t first = begin(b);
@@ -174,5 +179,7 @@ void group_norm(Queue<Cpu>& queue, View<Cpu, const float, 2> x, View<Cpu, const 
     });
   }
 }
+template void group_norm<Cpu, float, float>(Queue<Cpu>&, View<Cpu, const float, 2>, View<Cpu, const std::int64_t, 1>, int,
+                                            In<Cpu, float, 1>, In<Cpu, float, 1>, float, Activation, View<Cpu, float, 2>);
 
 }  // namespace espalier

@@ -21,9 +21,9 @@ float inverse_softplus(float y) { return y + std::log(-std::expm1(-y)); }
 
 }  // namespace
 
-template <>
-void gaussian_fields(Queue<Cpu>& queue, In<Cpu, float, 2> raw, In<Cpu, std::int32_t, 2> coords, In<Cpu, float, 2> perturbation,
-                     const GaussianConfig& config, int resolution, const GaussianFields<Cpu>& out) {
+template <class Dev>
+void gaussian_fields(Queue<Dev>& queue, In<Dev, float, 2> raw, In<Dev, std::int32_t, 2> coords, In<Dev, float, 2> perturbation,
+                     const GaussianConfig& config, int resolution, const GaussianFields<Dev>& out) {
   const std::int64_t n = config.per_voxel;
   const std::int64_t rows = raw.extent(0);
   require(raw.extent(1) == 14 * n && coords.extent(0) == rows && coords.extent(1) == 4 && resolution > 0, "gaussian_fields",
@@ -54,10 +54,12 @@ void gaussian_fields(Queue<Cpu>& queue, In<Cpu, float, 2> raw, In<Cpu, std::int3
     }
   });
 }
+template void gaussian_fields<Cpu>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, std::int32_t, 2>, In<Cpu, float, 2>,
+                                   const GaussianConfig&, int, const GaussianFields<Cpu>&);
 
-template <>
-void activate_gaussians(Queue<Cpu>& queue, const GaussianFields<Cpu>& fields, const GaussianConfig& config,
-                        const GaussianFields<Cpu>& out) {
+template <class Dev>
+void activate_gaussians(Queue<Dev>& queue, const GaussianFields<Dev>& fields, const GaussianConfig& config,
+                        const GaussianFields<Dev>& out) {
   const std::int64_t count = fields.xyz.extent(0);
   check_fields("activate_gaussians", fields, count);
   check_fields("activate_gaussians", out, count);
@@ -83,5 +85,7 @@ void activate_gaussians(Queue<Cpu>& queue, const GaussianFields<Cpu>& fields, co
     out.opacity(i, 0) = 1.0F / (1.0F + std::exp(-(fields.opacity(i, 0) + opacity_shift)));
   });
 }
+template void activate_gaussians<Cpu>(Queue<Cpu>&, const GaussianFields<Cpu>&, const GaussianConfig&,
+                                      const GaussianFields<Cpu>&);
 
 }  // namespace espalier

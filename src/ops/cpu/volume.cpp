@@ -58,22 +58,24 @@ void check_doubling(const char* where, const Extents<5>& a, const Extents<5>& b)
 
 }  // namespace
 
-template <>
-void patchify(Queue<Cpu>& queue, In<Cpu, float, 5> x, int patch, View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void patchify(Queue<Dev>& queue, In<Dev, T, 5> x, int patch, View<Dev, T, 2> out) {
   const std::int64_t grid = patch_grid("patchify", x.extents(), out.extents(), patch);
   if (queue.metering()) return;
   over_patches(x.extents(), grid, patch, [&](auto token, auto channel, auto... at) { out(token, channel) = x(at...); });
 }
+template void patchify<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 5>, int, View<Cpu, float, 2>);
 
-template <>
-void unpatchify(Queue<Cpu>& queue, In<Cpu, float, 2> tokens, int patch, View<Cpu, float, 5> out) {
+template <class Dev, class T>
+void unpatchify(Queue<Dev>& queue, In<Dev, T, 2> tokens, int patch, View<Dev, T, 5> out) {
   const std::int64_t grid = patch_grid("unpatchify", out.extents(), tokens.extents(), patch);
   if (queue.metering()) return;
   over_patches(out.extents(), grid, patch, [&](auto token, auto channel, auto... at) { out(at...) = tokens(token, channel); });
 }
+template void unpatchify<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, int, View<Cpu, float, 5>);
 
-template <>
-void to_channels_last(Queue<Cpu>& queue, In<Cpu, float, 5> x, View<Cpu, float, 5> out) {
+template <class Dev, class T>
+void to_channels_last(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
   const Extents<5>& e = x.extents();
   require(out.extents() == Extents<5>{e[0], e[2], e[3], e[4], e[1]}, "to_channels_last", "x and out differ in shape");
   if (queue.metering()) return;
@@ -81,9 +83,10 @@ void to_channels_last(Queue<Cpu>& queue, In<Cpu, float, 5> x, View<Cpu, float, 5
     for (std::int64_t c = 0; c < e[1]; ++c) out(b, i, j, k, c) = x(b, c, i, j, k);
   });
 }
+template void to_channels_last<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 5>, View<Cpu, float, 5>);
 
-template <>
-void to_channels_first(Queue<Cpu>& queue, In<Cpu, float, 5> x, View<Cpu, float, 5> out) {
+template <class Dev, class T>
+void to_channels_first(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
   const Extents<5>& e = x.extents();
   require(out.extents() == Extents<5>{e[0], e[4], e[1], e[2], e[3]}, "to_channels_first", "x and out differ in shape");
   if (queue.metering()) return;
@@ -91,9 +94,10 @@ void to_channels_first(Queue<Cpu>& queue, In<Cpu, float, 5> x, View<Cpu, float, 
     for (std::int64_t c = 0; c < e[4]; ++c) out(b, c, i, j, k) = x(b, i, j, k, c);
   });
 }
+template void to_channels_first<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 5>, View<Cpu, float, 5>);
 
-template <>
-void pixel_shuffle(Queue<Cpu>& queue, In<Cpu, float, 5> x, View<Cpu, float, 5> out) {
+template <class Dev, class T>
+void pixel_shuffle(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
   check_doubling("pixel_shuffle", x.extents(), out.extents());
   if (queue.metering()) return;
   const Extents<5>& e = out.extents();
@@ -102,9 +106,10 @@ void pixel_shuffle(Queue<Cpu>& queue, In<Cpu, float, 5> x, View<Cpu, float, 5> o
     for (std::int64_t c = 0; c < e[4]; ++c) out(b, i, j, k, c) = x(b, i / 2, j / 2, k / 2, 8 * c + offset);
   });
 }
+template void pixel_shuffle<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 5>, View<Cpu, float, 5>);
 
-template <>
-void space_to_depth(Queue<Cpu>& queue, In<Cpu, float, 5> x, View<Cpu, float, 5> out) {
+template <class Dev, class T>
+void space_to_depth(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
   check_doubling("space_to_depth", out.extents(), x.extents());
   if (queue.metering()) return;
   const Extents<5>& e = x.extents();
@@ -113,9 +118,10 @@ void space_to_depth(Queue<Cpu>& queue, In<Cpu, float, 5> x, View<Cpu, float, 5> 
     std::copy_n(&x(b, i, j, k, 0), e[4], &out(b, i / 2, j / 2, k / 2, offset * e[4]));
   });
 }
+template void space_to_depth<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 5>, View<Cpu, float, 5>);
 
-template <>
-void picture_patches(Queue<Cpu>& queue, In<Cpu, float, 4> x, int patch, View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void picture_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out) {
   const std::int64_t p = patch;
   const std::int64_t channels = x.extent(1);
   require(p > 0 && x.extent(2) % p == 0 && x.extent(3) % p == 0, "picture_patches", "a picture of ", x.extent(2), " x ",
@@ -132,10 +138,11 @@ void picture_patches(Queue<Cpu>& queue, In<Cpu, float, 4> x, int patch, View<Cpu
     }
   });
 }
+template void picture_patches<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 4>, int, View<Cpu, float, 2>);
 
-template <>
-void conv3d(Queue<Cpu>& queue, In<Cpu, float, 5> x, In<Cpu, float, 5> w, In<Cpu, float, 1> bias, In<Cpu, float, 5> residual,
-            View<Cpu, float, 5> out) {
+template <class Dev, class T>
+void conv3d(Queue<Dev>& queue, In<Dev, T, 5> x, In<Dev, T, 5> w, In<Dev, T, 1> bias, In<Dev, T, 5> residual,
+            View<Dev, T, 5> out) {
   using Dnnl = dnnl::memory;
   using Tag = Dnnl::format_tag;
   const Extents<5>& e = x.extents();
@@ -169,8 +176,8 @@ void conv3d(Queue<Cpu>& queue, In<Cpu, float, 5> x, In<Cpu, float, 5> w, In<Cpu,
       attributes, native.engine);
   auto& scratch = queue.scratch();
   const Frame<Cpu> frame(scratch);
-  const auto weights = scratch.take<std::byte, 1>({static_cast<std::int64_t>(plan.weights_desc().get_size())});
-  const auto workspace = scratch.take<std::byte, 1>({static_cast<std::int64_t>(plan.scratchpad_desc().get_size())});
+  const auto weights = scratch.template take<std::byte, 1>({static_cast<std::int64_t>(plan.weights_desc().get_size())});
+  const auto workspace = scratch.template take<std::byte, 1>({static_cast<std::int64_t>(plan.scratchpad_desc().get_size())});
   if (queue.metering() || out.empty()) return;
 
   if (!residual.empty() && residual.data() != out.data()) {
@@ -187,5 +194,7 @@ void conv3d(Queue<Cpu>& queue, In<Cpu, float, 5> x, In<Cpu, float, 5> w, In<Cpu,
                       {DNNL_ARG_DST, Dnnl(out_desc, native.engine, out.data())},
                       {DNNL_ARG_SCRATCHPAD, Dnnl(plan.scratchpad_desc(), native.engine, workspace.data())}});
 }
+template void conv3d<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 5>, In<Cpu, float, 5>, In<Cpu, float, 1>, In<Cpu, float, 5>,
+                                 View<Cpu, float, 5>);
 
 }  // namespace espalier

@@ -259,98 +259,71 @@ void mean(Queue<Cuda>& queue, In<Cuda, T, 2> x, In<Cuda, std::int32_t, 1> begin,
 
 }  // namespace
 
-template <>
-void cast(Queue<Cuda>& queue, View<Cuda, const float, 1> x, View<Cuda, float, 1> out) {
+template <class Dev, class From, class To>
+void cast(Queue<Dev>& queue, View<Dev, const From, 1> x, View<Dev, To, 1> out) {
   cast_all(queue, x, out);
 }
-template <>
-void cast(Queue<Cuda>& queue, View<Cuda, const float, 1> x, View<Cuda, half, 1> out) {
-  cast_all(queue, x, out);
-}
-template <>
-void cast(Queue<Cuda>& queue, View<Cuda, const half, 1> x, View<Cuda, float, 1> out) {
-  cast_all(queue, x, out);
-}
-template <>
-void cast(Queue<Cuda>& queue, View<Cuda, const half, 1> x, View<Cuda, half, 1> out) {
-  cast_all(queue, x, out);
-}
-template <>
-void cast(Queue<Cuda>& queue, View<Cuda, const bfloat16, 1> x, View<Cuda, float, 1> out) {
-  cast_all(queue, x, out);
-}
-template <>
-void cast(Queue<Cuda>& queue, View<Cuda, const bfloat16, 1> x, View<Cuda, half, 1> out) {
-  cast_all(queue, x, out);
-}
+template void cast<Cuda, float, float>(Queue<Cuda>&, View<Cuda, const float, 1>, View<Cuda, float, 1>);
+template void cast<Cuda, float, half>(Queue<Cuda>&, View<Cuda, const float, 1>, View<Cuda, half, 1>);
+template void cast<Cuda, half, float>(Queue<Cuda>&, View<Cuda, const half, 1>, View<Cuda, float, 1>);
+template void cast<Cuda, half, half>(Queue<Cuda>&, View<Cuda, const half, 1>, View<Cuda, half, 1>);
+template void cast<Cuda, bfloat16, float>(Queue<Cuda>&, View<Cuda, const bfloat16, 1>, View<Cuda, float, 1>);
+template void cast<Cuda, bfloat16, half>(Queue<Cuda>&, View<Cuda, const bfloat16, 1>, View<Cuda, half, 1>);
 
-template <>
-void activate(Queue<Cuda>& queue, In<Cuda, float, 1> x, Activation activation, View<Cuda, float, 1> out) {
-  activate_all<float>(queue, x, activation, out);
+template <class Dev, class T>
+void activate(Queue<Dev>& queue, In<Dev, T, 1> x, Activation activation, View<Dev, T, 1> out) {
+  activate_all<T>(queue, x, activation, out);
 }
-template <>
-void activate(Queue<Cuda>& queue, In<Cuda, half, 1> x, Activation activation, View<Cuda, half, 1> out) {
-  activate_all<half>(queue, x, activation, out);
-}
+template void activate<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 1>, Activation, View<Cuda, float, 1>);
+template void activate<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 1>, Activation, View<Cuda, half, 1>);
 
-template <>
-void combine(Queue<Cuda>& queue, float a, In<Cuda, float, 1> x, float b, In<Cuda, float, 1> y, View<Cuda, float, 1> out) {
-  combine_all<float>(queue, a, x, b, y, out);
+template <class Dev, class T>
+void combine(Queue<Dev>& queue, float a, In<Dev, T, 1> x, float b, In<Dev, T, 1> y, View<Dev, T, 1> out) {
+  combine_all<T>(queue, a, x, b, y, out);
 }
-template <>
-void combine(Queue<Cuda>& queue, float a, In<Cuda, half, 1> x, float b, In<Cuda, half, 1> y, View<Cuda, half, 1> out) {
-  combine_all<half>(queue, a, x, b, y, out);
-}
+template void combine<Cuda, float>(Queue<Cuda>&, float, In<Cuda, float, 1>, float, In<Cuda, float, 1>, View<Cuda, float, 1>);
+template void combine<Cuda, half>(Queue<Cuda>&, float, In<Cuda, half, 1>, float, In<Cuda, half, 1>, View<Cuda, half, 1>);
 
-template <>
-void add_gated(Queue<Cuda>& queue, View<Cuda, float, 2> x, In<Cuda, float, 2> h, In<Cuda, float, 2> gate,
-               In<Cuda, std::int32_t, 1> row_batch) {
-  add_gated_rows<float>(queue, x, h, gate, row_batch);
+template <class Dev, class T>
+void add_gated(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> h, In<Dev, T, 2> gate, In<Dev, std::int32_t, 1> row_batch) {
+  add_gated_rows<T>(queue, x, h, gate, row_batch);
 }
-template <>
-void add_gated(Queue<Cuda>& queue, View<Cuda, half, 2> x, In<Cuda, half, 2> h, In<Cuda, half, 2> gate,
-               In<Cuda, std::int32_t, 1> row_batch) {
-  add_gated_rows<half>(queue, x, h, gate, row_batch);
-}
+template void add_gated<Cuda, float>(Queue<Cuda>&, View<Cuda, float, 2>, In<Cuda, float, 2>, In<Cuda, float, 2>,
+                                     In<Cuda, std::int32_t, 1>);
+template void add_gated<Cuda, half>(Queue<Cuda>&, View<Cuda, half, 2>, In<Cuda, half, 2>, In<Cuda, half, 2>,
+                                    In<Cuda, std::int32_t, 1>);
 
-template <>
-void scale_columns(Queue<Cuda>& queue, In<Cuda, float, 2> x, In<Cuda, float, 1> scale, In<Cuda, float, 1> shift,
-                   View<Cuda, float, 2> out) {
-  scale_rows<float>(queue, x, scale, shift, out);
+template <class Dev, class T>
+void scale_columns(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 1> scale, In<Dev, T, 1> shift, View<Dev, T, 2> out) {
+  scale_rows<T>(queue, x, scale, shift, out);
 }
-template <>
-void scale_columns(Queue<Cuda>& queue, In<Cuda, half, 2> x, In<Cuda, half, 1> scale, In<Cuda, half, 1> shift,
-                   View<Cuda, half, 2> out) {
-  scale_rows<half>(queue, x, scale, shift, out);
-}
+template void scale_columns<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 2>, In<Cuda, float, 1>, In<Cuda, float, 1>,
+                                         View<Cuda, float, 2>);
+template void scale_columns<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 2>, In<Cuda, half, 1>, In<Cuda, half, 1>,
+                                        View<Cuda, half, 2>);
 
-template <>
-void add_rows(Queue<Cuda>& queue, View<Cuda, float, 2> x, In<Cuda, float, 2> table) {
-  add_table<float>(queue, x, table);
+template <class Dev, class T>
+void add_rows(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> table) {
+  add_table<T>(queue, x, table);
 }
-template <>
-void add_rows(Queue<Cuda>& queue, View<Cuda, half, 2> x, In<Cuda, half, 2> table) {
-  add_table<half>(queue, x, table);
-}
+template void add_rows<Cuda, float>(Queue<Cuda>&, View<Cuda, float, 2>, In<Cuda, float, 2>);
+template void add_rows<Cuda, half>(Queue<Cuda>&, View<Cuda, half, 2>, In<Cuda, half, 2>);
 
-template <>
-void gather_rows(Queue<Cuda>& queue, In<Cuda, float, 2> x, In<Cuda, std::int32_t, 1> index, View<Cuda, float, 2> out) {
-  gather<float>(queue, x, index, out);
+template <class Dev, class T>
+void gather_rows(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, std::int32_t, 1> index, View<Dev, T, 2> out) {
+  gather<T>(queue, x, index, out);
 }
-template <>
-void gather_rows(Queue<Cuda>& queue, In<Cuda, half, 2> x, In<Cuda, std::int32_t, 1> index, View<Cuda, half, 2> out) {
-  gather<half>(queue, x, index, out);
-}
+template void gather_rows<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 2>, In<Cuda, std::int32_t, 1>, View<Cuda, float, 2>);
+template void gather_rows<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 2>, In<Cuda, std::int32_t, 1>, View<Cuda, half, 2>);
 
-template <>
-void mean_children(Queue<Cuda>& queue, In<Cuda, float, 2> x, In<Cuda, std::int32_t, 1> begin, In<Cuda, std::int32_t, 1> child,
-                   View<Cuda, float, 2> out) {
-  mean<float>(queue, x, begin, child, out);
+template <class Dev, class T>
+void mean_children(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, std::int32_t, 1> begin, In<Dev, std::int32_t, 1> child,
+                   View<Dev, T, 2> out) {
+  mean<T>(queue, x, begin, child, out);
 }
-template <>
-void mean_children(Queue<Cuda>& queue, In<Cuda, half, 2> x, In<Cuda, std::int32_t, 1> begin, In<Cuda, std::int32_t, 1> child,
-                   View<Cuda, half, 2> out) {
-  mean<half>(queue, x, begin, child, out);
-}
+template void mean_children<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 2>, In<Cuda, std::int32_t, 1>, In<Cuda, std::int32_t, 1>,
+                                         View<Cuda, float, 2>);
+template void mean_children<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 2>, In<Cuda, std::int32_t, 1>, In<Cuda, std::int32_t, 1>,
+                                        View<Cuda, half, 2>);
 
 }  // namespace espalier

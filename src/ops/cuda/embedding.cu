@@ -70,21 +70,20 @@ void embed_positions(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> coords, View<
 
 }  // namespace
 
-template <>
-void timestep_embedding(Queue<Cuda>& queue, In<Cuda, float, 1> t, View<Cuda, float, 2> out) {
+template <class Dev>
+void timestep_embedding(Queue<Dev>& queue, In<Dev, float, 1> t, View<Dev, float, 2> out) {
   require(t.size() == out.extent(0), "timestep_embedding", "t [", t.size(), "], out [", out.extent(0), ", ", out.extent(1),
           "]");
   cuda::for_each(queue, "timestep_embedding", out.size(),
                  TimestepBody{t.data(), out.data(), out.extent(1), out.outer_stride()});
 }
+template void timestep_embedding<Cuda>(Queue<Cuda>&, In<Cuda, float, 1>, View<Cuda, float, 2>);
 
-template <>
-void position_embedding(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> coords, View<Cuda, float, 2> out) {
+template <class Dev, class T>
+void position_embedding(Queue<Dev>& queue, In<Dev, std::int32_t, 2> coords, View<Dev, T, 2> out) {
   embed_positions(queue, coords, out);
 }
-template <>
-void position_embedding(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> coords, View<Cuda, half, 2> out) {
-  embed_positions(queue, coords, out);
-}
+template void position_embedding<Cuda, float>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, float, 2>);
+template void position_embedding<Cuda, half>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, half, 2>);
 
 }  // namespace espalier

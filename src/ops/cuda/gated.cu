@@ -40,13 +40,11 @@ void gate_rows(Queue<Cuda>& queue, In<Cuda, T, 2> x, View<Cuda, T, 2> out) {
 
 }  // namespace
 
-template <>
-void gated_silu(Queue<Cuda>& queue, In<Cuda, float, 2> x, View<Cuda, float, 2> out) {
-  gate_rows<float>(queue, x, out);
+template <class Dev, class T>
+void gated_silu(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> out) {
+  gate_rows<T>(queue, x, out);
 }
-template <>
-void gated_silu(Queue<Cuda>& queue, In<Cuda, half, 2> x, View<Cuda, half, 2> out) {
-  gate_rows<half>(queue, x, out);
-}
+template void gated_silu<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 2>, View<Cuda, float, 2>);
+template void gated_silu<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 2>, View<Cuda, half, 2>);
 
 }  // namespace espalier

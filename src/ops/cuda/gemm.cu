@@ -197,26 +197,24 @@ void product(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T
 
 }  // namespace
 
-template <>
-void linear(Queue<Cuda>& queue, In<Cuda, float, 2> x, In<Cuda, float, 2> w, In<Cuda, float, 1> bias, Activation activation,
-            View<Cuda, float, 2> out) {
-  product<float>(queue, "linear", x, w, bias, activation, {}, out);
+template <class Dev, class T>
+void linear(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 2> w, In<Dev, T, 1> bias, Activation activation,
+            View<Dev, T, 2> out) {
+  product<T>(queue, "linear", x, w, bias, activation, {}, out);
 }
-template <>
-void linear(Queue<Cuda>& queue, In<Cuda, half, 2> x, In<Cuda, half, 2> w, In<Cuda, half, 1> bias, Activation activation,
-            View<Cuda, half, 2> out) {
-  product<half>(queue, "linear", x, w, bias, activation, {}, out);
-}
+template void linear<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 2>, In<Cuda, float, 2>, In<Cuda, float, 1>, Activation,
+                                  View<Cuda, float, 2>);
+template void linear<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 2>, In<Cuda, half, 2>, In<Cuda, half, 1>, Activation,
+                                 View<Cuda, half, 2>);
 
-template <>
-void linear_add(Queue<Cuda>& queue, In<Cuda, float, 2> x, In<Cuda, float, 2> w, In<Cuda, float, 1> bias,
-                In<Cuda, float, 2> residual, View<Cuda, float, 2> out) {
-  product<float>(queue, "linear_add", x, w, bias, Activation::none, residual, out);
+template <class Dev, class T>
+void linear_add(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 2> w, In<Dev, T, 1> bias, In<Dev, T, 2> residual,
+                View<Dev, T, 2> out) {
+  product<T>(queue, "linear_add", x, w, bias, Activation::none, residual, out);
 }
-template <>
-void linear_add(Queue<Cuda>& queue, In<Cuda, half, 2> x, In<Cuda, half, 2> w, In<Cuda, half, 1> bias,
-                In<Cuda, half, 2> residual, View<Cuda, half, 2> out) {
-  product<half>(queue, "linear_add", x, w, bias, Activation::none, residual, out);
-}
+template void linear_add<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 2>, In<Cuda, float, 2>, In<Cuda, float, 1>,
+                                      In<Cuda, float, 2>, View<Cuda, float, 2>);
+template void linear_add<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 2>, In<Cuda, half, 2>, In<Cuda, half, 1>, In<Cuda, half, 2>,
+                                     View<Cuda, half, 2>);
 
 }  // namespace espalier

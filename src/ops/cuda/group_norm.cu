@@ -238,22 +238,36 @@ void norm_groups(Queue<Cuda>& queue, View<Cuda, const T, 2> x, View<Cpu, const s
   }
 }
 
-}  // namespace
-
-template <>
-void group_norm(Queue<Cuda>& queue, View<Cuda, const float, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
-                In<Cuda, float, 1> gain, In<Cuda, float, 1> bias, float eps, Activation activation, View<Cuda, float, 2> out) {
+void group_norm_values(Queue<Cuda>& queue, View<Cuda, const float, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
+                       In<Cuda, float, 1> gain, In<Cuda, float, 1> bias, float eps, Activation activation,
+                       View<Cuda, float, 2> out) {
   norm_groups<float, float>(queue, x, begin, groups, gain, bias, eps, activation, out);
 }
-template <>
-void group_norm(Queue<Cuda>& queue, View<Cuda, const half, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
-                In<Cuda, float, 1> gain, In<Cuda, float, 1> bias, float eps, Activation activation, View<Cuda, half, 2> out) {
+}  // namespace
+namespace {
+void group_norm_values(Queue<Cuda>& queue, View<Cuda, const half, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
+                       In<Cuda, float, 1> gain, In<Cuda, float, 1> bias, float eps, Activation activation,
+                       View<Cuda, half, 2> out) {
   norm_groups<half, half>(queue, x, begin, groups, gain, bias, eps, activation, out);
 }
-template <>
-void group_norm(Queue<Cuda>& queue, View<Cuda, const half, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
-                In<Cuda, float, 1> gain, In<Cuda, float, 1> bias, float eps, Activation activation, View<Cuda, float, 2> out) {
+}  // namespace
+namespace {
+void group_norm_values(Queue<Cuda>& queue, View<Cuda, const half, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
+                       In<Cuda, float, 1> gain, In<Cuda, float, 1> bias, float eps, Activation activation,
+                       View<Cuda, float, 2> out) {
   norm_groups<half, float>(queue, x, begin, groups, gain, bias, eps, activation, out);
 }
+}  // namespace
+template <class Dev, class T, class U>
+void group_norm(Queue<Dev>& queue, View<Dev, const T, 2> x, View<Cpu, const std::int64_t, 1> begin, int groups,
+                In<Dev, float, 1> gain, In<Dev, float, 1> bias, float eps, Activation activation, View<Dev, U, 2> out) {
+  group_norm_values(queue, x, begin, groups, gain, bias, eps, activation, out);
+}
+template void group_norm<Cuda, float, float>(Queue<Cuda>&, View<Cuda, const float, 2>, View<Cpu, const std::int64_t, 1>, int,
+                                             In<Cuda, float, 1>, In<Cuda, float, 1>, float, Activation, View<Cuda, float, 2>);
+template void group_norm<Cuda, half, half>(Queue<Cuda>&, View<Cuda, const half, 2>, View<Cpu, const std::int64_t, 1>, int,
+                                           In<Cuda, float, 1>, In<Cuda, float, 1>, float, Activation, View<Cuda, half, 2>);
+template void group_norm<Cuda, half, float>(Queue<Cuda>&, View<Cuda, const half, 2>, View<Cpu, const std::int64_t, 1>, int,
+                                            In<Cuda, float, 1>, In<Cuda, float, 1>, float, Activation, View<Cuda, float, 2>);
 
 }  // namespace espalier

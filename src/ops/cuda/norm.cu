@@ -350,40 +350,33 @@ void rms_norm(Queue<Cuda>& queue, View<Cuda, T, 3> x, In<Cuda, float, 2> gamma) 
 
 }  // namespace
 
-template <>
-void layer_norm(Queue<Cuda>& queue, View<Cuda, const float, 2> x, const NormTail<Cuda, float>& tail, float eps,
-                View<Cuda, float, 2> out) {
-  plain_norm<float, float>(queue, x, tail, eps, out);
+template <class Dev, class T, class U>
+void layer_norm(Queue<Dev>& queue, View<Dev, const T, 2> x, const std::type_identity_t<NormTail<Dev, T>>& tail, float eps,
+                View<Dev, U, 2> out) {
+  plain_norm<T, U>(queue, x, tail, eps, out);
 }
-template <>
-void layer_norm(Queue<Cuda>& queue, View<Cuda, const half, 2> x, const NormTail<Cuda, half>& tail, float eps,
-                View<Cuda, half, 2> out) {
-  plain_norm<half, half>(queue, x, tail, eps, out);
-}
-template <>
-void layer_norm(Queue<Cuda>& queue, View<Cuda, const half, 2> x, const NormTail<Cuda, half>& tail, float eps,
-                View<Cuda, float, 2> out) {
-  plain_norm<half, float>(queue, x, tail, eps, out);
-}
+template void layer_norm<Cuda, float, float>(Queue<Cuda>&, View<Cuda, const float, 2>, const NormTail<Cuda, float>&, float,
+                                             View<Cuda, float, 2>);
+template void layer_norm<Cuda, half, half>(Queue<Cuda>&, View<Cuda, const half, 2>, const NormTail<Cuda, half>&, float,
+                                           View<Cuda, half, 2>);
+template void layer_norm<Cuda, half, float>(Queue<Cuda>&, View<Cuda, const half, 2>, const NormTail<Cuda, half>&, float,
+                                            View<Cuda, float, 2>);
 
-template <>
-void add_layer_norm(Queue<Cuda>& queue, View<Cuda, float, 2> x, In<Cuda, float, 2> h, In<Cuda, float, 2> gate,
-                    const NormTail<Cuda, float>& tail, float eps, View<Cuda, float, 2> out) {
-  added_norm<float>(queue, x, h, gate, tail, eps, out);
+template <class Dev, class T>
+void add_layer_norm(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> h, In<Dev, T, 2> gate,
+                    const std::type_identity_t<NormTail<Dev, T>>& tail, float eps, View<Dev, T, 2> out) {
+  added_norm<T>(queue, x, h, gate, tail, eps, out);
 }
-template <>
-void add_layer_norm(Queue<Cuda>& queue, View<Cuda, half, 2> x, In<Cuda, half, 2> h, In<Cuda, half, 2> gate,
-                    const NormTail<Cuda, half>& tail, float eps, View<Cuda, half, 2> out) {
-  added_norm<half>(queue, x, h, gate, tail, eps, out);
-}
+template void add_layer_norm<Cuda, float>(Queue<Cuda>&, View<Cuda, float, 2>, In<Cuda, float, 2>, In<Cuda, float, 2>,
+                                          const NormTail<Cuda, float>&, float, View<Cuda, float, 2>);
+template void add_layer_norm<Cuda, half>(Queue<Cuda>&, View<Cuda, half, 2>, In<Cuda, half, 2>, In<Cuda, half, 2>,
+                                         const NormTail<Cuda, half>&, float, View<Cuda, half, 2>);
 
-template <>
-void rms_norm_heads(Queue<Cuda>& queue, View<Cuda, float, 3> x, In<Cuda, float, 2> gamma) {
-  rms_norm<float>(queue, x, gamma);
+template <class Dev, class T>
+void rms_norm_heads(Queue<Dev>& queue, View<Dev, T, 3> x, In<Dev, float, 2> gamma) {
+  rms_norm<T>(queue, x, gamma);
 }
-template <>
-void rms_norm_heads(Queue<Cuda>& queue, View<Cuda, half, 3> x, In<Cuda, float, 2> gamma) {
-  rms_norm<half>(queue, x, gamma);
-}
+template void rms_norm_heads<Cuda, float>(Queue<Cuda>&, View<Cuda, float, 3>, In<Cuda, float, 2>);
+template void rms_norm_heads<Cuda, half>(Queue<Cuda>&, View<Cuda, half, 3>, In<Cuda, float, 2>);
 
 }  // namespace espalier

@@ -80,10 +80,9 @@ struct ActivateBody {
 
 }  // namespace
 
-template <>
-void gaussian_fields(Queue<Cuda>& queue, In<Cuda, float, 2> raw, In<Cuda, std::int32_t, 2> coords,
-                     In<Cuda, float, 2> perturbation, const GaussianConfig& config, int resolution,
-                     const GaussianFields<Cuda>& out) {
+template <class Dev>
+void gaussian_fields(Queue<Dev>& queue, In<Dev, float, 2> raw, In<Dev, std::int32_t, 2> coords, In<Dev, float, 2> perturbation,
+                     const GaussianConfig& config, int resolution, const GaussianFields<Dev>& out) {
   constexpr const char* kWhere = "gaussian_fields";
   const std::int64_t rows = raw.extent(0);
   const std::int64_t count = config.per_voxel;
@@ -97,10 +96,12 @@ void gaussian_fields(Queue<Cuda>& queue, In<Cuda, float, 2> raw, In<Cuda, std::i
                  SplitBody{raw.data(), coords.data(), config.perturb_offset ? perturbation.data() : nullptr,
                            pointers(kWhere, out, rows * count), config, raw.outer_stride(), static_cast<float>(resolution)});
 }
+template void gaussian_fields<Cuda>(Queue<Cuda>&, In<Cuda, float, 2>, In<Cuda, std::int32_t, 2>, In<Cuda, float, 2>,
+                                    const GaussianConfig&, int, const GaussianFields<Cuda>&);
 
-template <>
-void activate_gaussians(Queue<Cuda>& queue, const GaussianFields<Cuda>& fields, const GaussianConfig& config,
-                        const GaussianFields<Cuda>& out) {
+template <class Dev>
+void activate_gaussians(Queue<Dev>& queue, const GaussianFields<Dev>& fields, const GaussianConfig& config,
+                        const GaussianFields<Dev>& out) {
   constexpr const char* kWhere = "activate_gaussians";
   const std::int64_t count = fields.xyz.extent(0);
   const double bias = config.scaling_bias;
@@ -111,5 +112,7 @@ void activate_gaussians(Queue<Cuda>& queue, const GaussianFields<Cuda>& fields, 
                               config.kernel_size_3d * config.kernel_size_3d, static_cast<float>(scaling_shift),
                               static_cast<float>(std::log(opacity / (1.0 - opacity)))});
 }
+template void activate_gaussians<Cuda>(Queue<Cuda>&, const GaussianFields<Cuda>&, const GaussianConfig&,
+                                       const GaussianFields<Cuda>&);
 
 }  // namespace espalier

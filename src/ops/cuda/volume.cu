@@ -228,64 +228,53 @@ void patches(Queue<Cuda>& queue, In<Cuda, T, 4> x, int patch, View<Cuda, T, 2> o
 
 }  // namespace
 
-template <>
-void patchify(Queue<Cuda>& queue, In<Cuda, float, 5> x, int patch, View<Cuda, float, 2> out) {
-  to_tokens<float>(queue, x, patch, out);
+template <class Dev, class T>
+void patchify(Queue<Dev>& queue, In<Dev, T, 5> x, int patch, View<Dev, T, 2> out) {
+  to_tokens<T>(queue, x, patch, out);
 }
-template <>
-void patchify(Queue<Cuda>& queue, In<Cuda, half, 5> x, int patch, View<Cuda, half, 2> out) {
-  to_tokens<half>(queue, x, patch, out);
-}
-template <>
-void unpatchify(Queue<Cuda>& queue, In<Cuda, float, 2> tokens, int patch, View<Cuda, float, 5> out) {
-  from_tokens<float>(queue, tokens, patch, out);
-}
-template <>
-void unpatchify(Queue<Cuda>& queue, In<Cuda, half, 2> tokens, int patch, View<Cuda, half, 5> out) {
-  from_tokens<half>(queue, tokens, patch, out);
-}
+template void patchify<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 5>, int, View<Cuda, float, 2>);
+template void patchify<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 5>, int, View<Cuda, half, 2>);
 
-template <>
-void to_channels_last(Queue<Cuda>& queue, In<Cuda, float, 5> x, View<Cuda, float, 5> out) {
-  channels_to_last<float>(queue, x, out);
+template <class Dev, class T>
+void unpatchify(Queue<Dev>& queue, In<Dev, T, 2> tokens, int patch, View<Dev, T, 5> out) {
+  from_tokens<T>(queue, tokens, patch, out);
 }
-template <>
-void to_channels_last(Queue<Cuda>& queue, In<Cuda, half, 5> x, View<Cuda, half, 5> out) {
-  channels_to_last<half>(queue, x, out);
-}
-template <>
-void to_channels_first(Queue<Cuda>& queue, In<Cuda, float, 5> x, View<Cuda, float, 5> out) {
-  channels_to_first<float>(queue, x, out);
-}
-template <>
-void to_channels_first(Queue<Cuda>& queue, In<Cuda, half, 5> x, View<Cuda, half, 5> out) {
-  channels_to_first<half>(queue, x, out);
-}
+template void unpatchify<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 2>, int, View<Cuda, float, 5>);
+template void unpatchify<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 2>, int, View<Cuda, half, 5>);
 
-template <>
-void pixel_shuffle(Queue<Cuda>& queue, In<Cuda, float, 5> x, View<Cuda, float, 5> out) {
-  shuffle<float>(queue, x, out);
+template <class Dev, class T>
+void to_channels_last(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
+  channels_to_last<T>(queue, x, out);
 }
-template <>
-void pixel_shuffle(Queue<Cuda>& queue, In<Cuda, half, 5> x, View<Cuda, half, 5> out) {
-  shuffle<half>(queue, x, out);
-}
-template <>
-void space_to_depth(Queue<Cuda>& queue, In<Cuda, float, 5> x, View<Cuda, float, 5> out) {
-  blocks_to_depth<float>(queue, x, out);
-}
-template <>
-void space_to_depth(Queue<Cuda>& queue, In<Cuda, half, 5> x, View<Cuda, half, 5> out) {
-  blocks_to_depth<half>(queue, x, out);
-}
+template void to_channels_last<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 5>, View<Cuda, float, 5>);
+template void to_channels_last<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 5>, View<Cuda, half, 5>);
 
-template <>
-void picture_patches(Queue<Cuda>& queue, In<Cuda, float, 4> x, int patch, View<Cuda, float, 2> out) {
-  patches<float>(queue, x, patch, out);
+template <class Dev, class T>
+void to_channels_first(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
+  channels_to_first<T>(queue, x, out);
 }
-template <>
-void picture_patches(Queue<Cuda>& queue, In<Cuda, half, 4> x, int patch, View<Cuda, half, 2> out) {
-  patches<half>(queue, x, patch, out);
+template void to_channels_first<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 5>, View<Cuda, float, 5>);
+template void to_channels_first<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 5>, View<Cuda, half, 5>);
+
+template <class Dev, class T>
+void pixel_shuffle(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
+  shuffle<T>(queue, x, out);
 }
+template void pixel_shuffle<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 5>, View<Cuda, float, 5>);
+template void pixel_shuffle<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 5>, View<Cuda, half, 5>);
+
+template <class Dev, class T>
+void space_to_depth(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
+  blocks_to_depth<T>(queue, x, out);
+}
+template void space_to_depth<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 5>, View<Cuda, float, 5>);
+template void space_to_depth<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 5>, View<Cuda, half, 5>);
+
+template <class Dev, class T>
+void picture_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out) {
+  patches<T>(queue, x, patch, out);
+}
+template void picture_patches<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 4>, int, View<Cuda, float, 2>);
+template void picture_patches<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 4>, int, View<Cuda, half, 2>);
 
 }  // namespace espalier

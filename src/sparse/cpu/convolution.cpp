@@ -92,9 +92,9 @@ void add_pairs(const Pairs& pairs, const PackedWeights& w, std::int64_t tap, std
 
 // Only pairs of a row and an existing neighbour are multiplied. A row belongs to one task and its taps are added in order,
 // so results do not depend on the number of cores, nor on how a caller cuts the rows into ranges.
-template <>
-void submanifold_conv(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 3> w, In<Cpu, float, 1> bias,
-                      In<Cpu, std::int32_t, 2> neighbours, In<Cpu, float, 2> residual, View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<Dev, T, 1> bias,
+                      In<Dev, std::int32_t, 2> neighbours, In<Dev, T, 2> residual, View<Dev, T, 2> out) {
   const std::int64_t in = x.extent(1);
   const std::int64_t channels = out.extent(1);
   require(w.extents() == Extents<3>{channels, kTaps, in} && bias.extent(0) == channels, "submanifold_conv", "w is ",
@@ -104,7 +104,7 @@ void submanifold_conv(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 3> 
   const std::int64_t columns = round_up(channels, kPanelColumns);
   auto& scratch = queue.scratch();
   const Frame<Cpu> frame(scratch);
-  const auto packed = scratch.take<float, 2>({kTaps, in * columns});
+  const auto packed = scratch.template take<float, 2>({kTaps, in * columns});
   if (queue.metering() || out.empty()) return;
 
   parallel_for(kTaps, 1, [&](std::int64_t tap) { pack_tap(w, tap, columns, &packed(tap, 0)); });
@@ -125,6 +125,8 @@ void submanifold_conv(Queue<Cpu>& queue, In<Cpu, float, 2> x, In<Cpu, float, 3> 
     }
   });
 }
+template void submanifold_conv<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, float, 3>, In<Cpu, float, 1>,
+                                           In<Cpu, std::int32_t, 2>, In<Cpu, float, 2>, View<Cpu, float, 2>);
 
 namespace {
 
@@ -169,19 +171,21 @@ void map_children(const char* where, Queue<Cpu>& queue, View<Cpu, const std::int
 
 }  // namespace
 
-template <>
-void subdivide_neighbours(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<Cpu, std::int32_t, 2> out) {
+template <class Dev>
+void subdivide_neighbours(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
   map_children("subdivide_neighbours", queue, parents, out,
                [](std::int32_t row, std::int32_t child) { return 8 * row + child; });
 }
+template void subdivide_neighbours<Cpu>(Queue<Cpu>&, In<Cpu, std::int32_t, 2>, View<Cpu, std::int32_t, 2>);
 
-template <>
-void subdivide_neighbours_to_parents(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<Cpu, std::int32_t, 2> out) {
+template <class Dev>
+void subdivide_neighbours_to_parents(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
   map_children("subdivide_neighbours_to_parents", queue, parents, out, [](std::int32_t row, std::int32_t) { return row; });
 }
+template void subdivide_neighbours_to_parents<Cpu>(Queue<Cpu>&, In<Cpu, std::int32_t, 2>, View<Cpu, std::int32_t, 2>);
 
-template <>
-void subdivide_coords(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<Cpu, std::int32_t, 2> out) {
+template <class Dev>
+void subdivide_coords(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
   require(parents.extent(1) == 4 && out.extents() == Extents<2>{8 * parents.extent(0), 4}, "subdivide_coords", "parents are ",
           parents.extent(0), " x ", parents.extent(1), ", out ", out.extent(0), " x ", out.extent(1));
   if (queue.metering()) return;
@@ -193,14 +197,16 @@ void subdivide_coords(Queue<Cpu>& queue, In<Cpu, std::int32_t, 2> parents, View<
     out(r, 3) = 2 * parents(r / 8, 3) + child % 2;
   });
 }
+template void subdivide_coords<Cpu>(Queue<Cpu>&, In<Cpu, std::int32_t, 2>, View<Cpu, std::int32_t, 2>);
 
-template <>
-void repeat_children(Queue<Cpu>& queue, In<Cpu, float, 2> x, View<Cpu, float, 2> out) {
+template <class Dev, class T>
+void repeat_children(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> out) {
   const std::int64_t channels = x.extent(1);
   require(out.extents() == Extents<2>{8 * x.extent(0), channels}, "repeat_children", "x is ", x.extent(0), " x ", channels,
           ", out ", out.extent(0), " x ", out.extent(1));
   if (queue.metering()) return;
   parallel_for(out.extent(0), grain_for(channels), [&](std::int64_t r) { std::copy_n(&x(r / 8, 0), channels, &out(r, 0)); });
 }
+template void repeat_children<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, View<Cpu, float, 2>);
 
 }  // namespace espalier

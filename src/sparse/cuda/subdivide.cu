@@ -83,17 +83,19 @@ void repeat(Queue<Cuda>& queue, In<Cuda, T, 2> x, View<Cuda, T, 2> out) {
 
 }  // namespace
 
-template <>
-void subdivide_neighbours(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> parents, View<Cuda, std::int32_t, 2> out) {
+template <class Dev>
+void subdivide_neighbours(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
   map_children<false>("subdivide_neighbours", queue, parents, out);
 }
-template <>
-void subdivide_neighbours_to_parents(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> parents, View<Cuda, std::int32_t, 2> out) {
+template void subdivide_neighbours<Cuda>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, std::int32_t, 2>);
+template <class Dev>
+void subdivide_neighbours_to_parents(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
   map_children<true>("subdivide_neighbours_to_parents", queue, parents, out);
 }
+template void subdivide_neighbours_to_parents<Cuda>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, std::int32_t, 2>);
 
-template <>
-void subdivide_coords(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> parents, View<Cuda, std::int32_t, 2> out) {
+template <class Dev>
+void subdivide_coords(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
   require(parents.extent(1) == 4 && out.extent(1) == 4 && out.extent(0) == 8 * parents.extent(0) && parents.contiguous() &&
               out.contiguous() && cuda::fits_packs(parents.data(), 0, 4) && cuda::fits_packs(out.data(), 0, 4),
           "subdivide_coords", "parents [", parents.extent(0), ", ", parents.extent(1), "], out [", out.extent(0), ", ",
@@ -102,14 +104,13 @@ void subdivide_coords(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> parents, Vie
   cuda::for_each(queue, "subdivide_coords", out.extent(0),
                  CoordBody{reinterpret_cast<const Coords*>(parents.data()), reinterpret_cast<Coords*>(out.data())});
 }
+template void subdivide_coords<Cuda>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, std::int32_t, 2>);
 
-template <>
-void repeat_children(Queue<Cuda>& queue, In<Cuda, float, 2> x, View<Cuda, float, 2> out) {
-  repeat<float>(queue, x, out);
+template <class Dev, class T>
+void repeat_children(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> out) {
+  repeat<T>(queue, x, out);
 }
-template <>
-void repeat_children(Queue<Cuda>& queue, In<Cuda, half, 2> x, View<Cuda, half, 2> out) {
-  repeat<half>(queue, x, out);
-}
+template void repeat_children<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 2>, View<Cuda, float, 2>);
+template void repeat_children<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 2>, View<Cuda, half, 2>);
 
 }  // namespace espalier
