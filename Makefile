@@ -1,5 +1,5 @@
 # A front to the CMake presets; what the commands do stands in scripts/.
-.PHONY: help demo studio test quality bench lint asan tsan cuda gpu-check format clean
+.PHONY: help demo studio test quality bench lint asan tsan fuzz coverage cuda gpu-check format clean
 help:       ## this list
 	@sed -n 's/^\([a-z-]*\): *## /  make \1\t/p' Makefile | expand -t 20
 demo:       ## a picture from examples/ becomes out/demo.glb, out/demo.ply and out/demo.png
@@ -18,6 +18,10 @@ asan:       ## the CPU tests with AddressSanitizer and UndefinedBehaviorSanitize
 	@scripts/sanitize asan
 tsan:       ## the CPU tests with ThreadSanitizer
 	@scripts/sanitize tsan
+fuzz:       ## readers of foreign bytes under libFuzzer, a minute each
+	@scripts/fuzz
+coverage:   ## which lines the CPU tests reach
+	@scripts/coverage
 cuda:       ## build with CUDA for every supported card
 	@scripts/build cuda
 gpu-check:  ## everything there is to check on a machine with a card

@@ -14,8 +14,7 @@ target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-c
 if(ESPALIER_SANITIZE)
   target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${ESPALIER_SANITIZE} -fno-omit-frame-pointer>)
   target_link_options(espalier_flags INTERFACE -fsanitize=${ESPALIER_SANITIZE})
-  if(ESPALIER_SANITIZE MATCHES "thread")
-    # Its runtime knows nothing of the barriers inside libgomp and would report every parallel loop.
+  if(ESPALIER_SANITIZE MATCHES "thread|fuzzer")
     target_compile_definitions(espalier_flags INTERFACE ESPALIER_STD_THREADS)
   endif()
   if(ESPALIER_SANITIZE MATCHES "undefined")
@@ -26,5 +25,5 @@ endif()
 # nvcc's warning 554 does not see that View's conversion to a constant view is constrained away for constant views.
 add_library(espalier_warnings INTERFACE)
 target_compile_options(espalier_warnings INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor $<$<CXX_COMPILER_ID:GNU>:-Werror>>
   $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Werror --Werror=all-warnings --diag-suppress=554 --expt-relaxed-constexpr -lineinfo>)

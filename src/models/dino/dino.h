@@ -25,14 +25,16 @@ struct DinoConfig {
   static DinoConfig named(const std::string& name);
 };
 
+// An encoder for images of height x width, both multiples of the patch size.
+struct DinoShape {
+  DinoConfig config;
+  int height = 518, width = 518;
+};
+
 template <class Dev, class T>
 class Dino {
  public:
-  // Pictures of height x width, both multiples of the patch size.
-  struct Shape {
-    DinoConfig config;
-    int height = 518, width = 518;
-  };
+  using Shape = DinoShape;
   Dino(const Shape& shape, WeightLoader<Dev>& load);
 
   [[nodiscard]] std::int64_t tokens() const { return 1 + shape_.config.registers + patches(); }

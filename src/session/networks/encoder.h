@@ -10,18 +10,18 @@
 namespace espalier {
 
 template <class Dev, class T>
-class DinoEncoder final : public HeldNetwork<ImageEncoder, Dino<Dev, T>, typename Dino<Dev, T>::Shape, Dev> {
+class DinoEncoder final : public HeldNetwork<ImageEncoder, Dino<Dev, T>, DinoShape, Dev> {
  public:
-  using Base = HeldNetwork<ImageEncoder, Dino<Dev, T>, typename Dino<Dev, T>::Shape, Dev>;
+  using Base = HeldNetwork<ImageEncoder, Dino<Dev, T>, DinoShape, Dev>;
   using Base::Base;
   static constexpr int kSide = 518;  // what the reference feeds to it, whatever size the position embedding has
 
   // The configuration's JSON, or what the public name of the weights implies.
-  static typename Base::Config configure(const ModuleSource& m) {
+  static DinoShape configure(const ModuleSource& m) {
     return {m.args.is_null() ? DinoConfig::named(m.public_name) : DinoConfig::from(m.arguments()), kSide, kSide};
   }
-  static NetworkShape shape(const typename Base::Config& c) { return {.in_channels = 3, .out_channels = c.config.channels}; }
-  static std::size_t working_bytes(const typename Base::Config& /*c*/) { return 0; }
+  static NetworkShape shape(const DinoShape& c) { return {.in_channels = 3, .out_channels = c.config.channels}; }
+  static std::size_t working_bytes(const DinoShape& /*c*/) { return 0; }
 
   [[nodiscard]] Condition encode(std::span<const std::vector<float>> images) override;
 };
