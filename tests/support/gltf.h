@@ -60,4 +60,13 @@ std::vector<T> read_accessor(const tinygltf::Model& model, int index) {
   return values;
 }
 
+// Indices of 16 or 32 bits.
+inline std::vector<std::uint32_t> read_indices(const tinygltf::Model& model, int index) {
+  const auto& accessor = model.accessors.at(static_cast<std::size_t>(index));
+  if (accessor.componentType == TINYGLTF_COMPONENT_TYPE_UNSIGNED_INT) return read_accessor<std::uint32_t>(model, index);
+  EXPECT_EQ(accessor.componentType, TINYGLTF_COMPONENT_TYPE_UNSIGNED_SHORT);
+  const auto narrow = read_accessor<std::uint16_t>(model, index);
+  return {narrow.begin(), narrow.end()};
+}
+
 }  // namespace espalier::test

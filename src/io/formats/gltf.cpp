@@ -20,7 +20,9 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kFormat = "GLB";
 constexpr const char* kUnlit = "KHR_materials_unlit";
 constexpr const char* kWebp = "EXT_texture_webp";
-constexpr int kFloat = 5126, kUnsignedInt = 5125;                 // glTF component types
+constexpr const char* kQuantised = "KHR_mesh_quantization";
+// glTF component types.
+constexpr int kByte = 5120, kUnsignedShort = 5123, kUnsignedInt = 5125, kFloat = 5126;
 constexpr int kArrayBuffer = 34962, kElementArrayBuffer = 34963;  // glTF buffer view targets
 
 // Z up to Y up, the right-handed turn that the reference applies on export.
@@ -88,14 +90,49 @@ std::string uri_of(const std::string& name) {
   return uri;
 }
 
+// Positions in 16 bits: p = low + size * q / 65535 on every axis, Y up.
+struct Box {
+  std::array<float, 3> low{};
+  float size = 1.0F;  // largest side
+};
+Box box_of(const Mesh& mesh) {
+  Box box;
+  std::array<float, 3> high{};
+  box.low.fill(std::numeric_limits<float>::max());
+  high.fill(std::numeric_limits<float>::lowest());
+  for (std::size_t i = 0; i < mesh.vertices.size(); i += 3) {
+    const auto p = y_up(&mesh.vertices[i]);
+    for (std::size_t k = 0; k < 3; ++k) {
+      box.low[k] = std::min(box.low[k], p[k]);
+      high[k] = std::max(high[k], p[k]);
+    }
+  }
+  float size = 0.0F;
+  for (std::size_t k = 0; k < 3; ++k) size = std::max(size, high[k] - box.low[k]);
+  // A mesh without extent, or one whose extent no float holds, is a point of its box or is written as floats.
+  box.size = size > 0.0F ? size : 1.0F;
+  return box;
+}
+
+// A value of [0, 1] in 16 bits.
+std::uint16_t sixteen_bits(float value) {
+  return static_cast<std::uint16_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 65535.0F));
+}
+
 // The binary chunk and the JSON that describes it, grown together. With a stem, buffer and pictures are files of their own
 // that the JSON names; without, they lie in the one binary chunk of a GLB.
 class Content {
  public:
   Content(const Mesh& mesh, const GlbOptions& options, std::string stem)
-      : mesh_(mesh), options_(options), stem_(std::move(stem)), binary_(payload_bytes(mesh, options)) {
-    add_positions();
-    add_normals();
+      : mesh_(mesh), options_(options), stem_(std::move(stem)), binary_(payload_bytes(mesh, options)), box_(box_of(mesh)) {
+    quantised_ = options.quantised && std::isfinite(box_.size);
+    if (quantised_) {
+      add_short_positions();
+      add_byte_normals();
+    } else {
+      add_positions();
+      add_normals();
+    }
     add_uvs();
     add_colours();
     add_faces();
@@ -110,10 +147,19 @@ class Content {
     const bool webp = !textures_.empty() && textures_[0].contains("extensions");
     if (options_.unlit) document["extensionsUsed"].push_back(kUnlit);
     if (webp) document["extensionsUsed"].push_back(kWebp);
+    if (quantised_) {
+      document["extensionsUsed"].push_back(kQuantised);
+      document["extensionsRequired"].push_back(kQuantised);
+    }
     if (webp && options_.texture_fallback.empty()) document["extensionsRequired"].push_back(kWebp);
     document["scene"] = 0;
     document["scenes"] = Json::array({{{"nodes", {0}}}});
-    document["nodes"] = Json::array({{{"mesh", 0}, {"name", "asset"}}});
+    Json node = {{"mesh", 0}, {"name", "asset"}};
+    if (quantised_) {
+      node["translation"] = box_.low;
+      node["scale"] = {box_.size, box_.size, box_.size};
+    }
+    document["nodes"] = Json::array({node});
     document["meshes"] =
         Json::array({{{"name", "asset"},
                       {"primitives", Json::array({{{"attributes", attributes_}, {"indices", indices_}, {"material", 0}}})}}});
@@ -152,15 +198,56 @@ class Content {
     accessor["max"] = high;
   }
 
+  // Four numbers of 16 bits for each vertex, the last unused: elements lie at multiples of four bytes.
+  void add_short_positions() {
+    constexpr std::size_t kStride = 4 * sizeof(std::uint16_t);
+    std::array<std::uint16_t, 3> low{65535, 65535, 65535}, high{};
+    const std::size_t count = mesh_.vertices.size() / 3;
+    begin_strided_view(count, kStride);
+    for (std::size_t v = 0; v < count; ++v) {
+      const auto p = y_up(&mesh_.vertices[3 * v]);
+      std::array<std::uint16_t, 4> q{};
+      for (std::size_t k = 0; k < 3; ++k) {
+        q[k] = sixteen_bits((p[k] - box_.low[k]) / box_.size);
+        low[k] = std::min(low[k], q[k]);
+        high[k] = std::max(high[k], q[k]);
+      }
+      binary_.raw(q.data(), kStride);
+    }
+    Json& accessor = add_accessor("POSITION", kUnsignedShort, count, "VEC3");
+    accessor["normalized"] = true;
+    accessor["min"] = low;
+    accessor["max"] = high;
+  }
+
+  void add_byte_normals() {
+    if (mesh_.normals.empty()) return;
+    constexpr std::size_t kStride = 4;
+    const std::size_t count = mesh_.normals.size() / 3;
+    begin_strided_view(count, kStride);
+    for (std::size_t v = 0; v < count; ++v) {
+      const auto n = unit_normal(v);
+      std::array<std::int8_t, kStride> q{};
+      for (std::size_t k = 0; k < 3; ++k) q[k] = static_cast<std::int8_t>(std::lround(n[k] * 127.0F));
+      binary_.raw(q.data(), kStride);
+    }
+    add_accessor("NORMAL", kByte, count, "VEC3")["normalized"] = true;
+  }
+
+  // glTF wants unit vectors everywhere; a vertex without direction gets the one towards the sky.
+  [[nodiscard]] std::array<float, 3> unit_normal(std::size_t vertex) const {
+    auto n = y_up(&mesh_.normals[3 * vertex]);
+    const double length = std::hypot(double{n[0]}, double{n[1]}, double{n[2]});
+    for (float& x : n) x = length > 0.0 ? static_cast<float>(x / length) : 0.0F;
+    if (length <= 0.0) n[1] = 1.0F;
+    return n;
+  }
+
   void add_normals() {
     if (mesh_.normals.empty()) return;
     begin_view(mesh_.normals.size(), kArrayBuffer);
-    for (std::size_t i = 0; i < mesh_.normals.size(); i += 3) {
-      auto n = y_up(&mesh_.normals[i]);
-      const double length = std::hypot(double{n[0]}, double{n[1]}, double{n[2]});
-      // glTF wants unit vectors everywhere; a vertex without direction gets the one towards the sky.
-      for (float& x : n) x = length > 0.0 ? static_cast<float>(x / length) : 0.0F;
-      if (length <= 0.0) n[1] = 1.0F;
+    for (std::size_t v = 0; v < mesh_.normals.size() / 3; ++v) {
+      const auto n = unit_normal(v);
       binary_.raw(n.data(), sizeof(n));
     }
     add_accessor("NORMAL", kFloat, mesh_.normals.size() / 3, "VEC3");
@@ -168,6 +255,13 @@ class Content {
 
   void add_uvs() {
     if (mesh_.uvs.empty()) return;
+    const auto inside = [](float x) { return x >= 0.0F && x <= 1.0F; };
+    if (quantised_ && std::all_of(mesh_.uvs.begin(), mesh_.uvs.end(), inside)) {
+      begin_strided_view(mesh_.uvs.size() / 2, 2 * sizeof(std::uint16_t));
+      for (const float x : mesh_.uvs) binary_.put(sixteen_bits(x));
+      add_accessor("TEXCOORD_0", kUnsignedShort, mesh_.uvs.size() / 2, "VEC2")["normalized"] = true;
+      return;
+    }
     begin_view(mesh_.uvs.size(), kArrayBuffer);
     binary_.raw(mesh_.uvs.data(), mesh_.uvs.size() * 4);
     add_accessor("TEXCOORD_0", kFloat, mesh_.uvs.size() / 2, "VEC2");
@@ -181,10 +275,20 @@ class Content {
   }
 
   void add_faces() {
-    begin_view(mesh_.faces.size(), kElementArrayBuffer);
-    binary_.raw(mesh_.faces.data(), mesh_.faces.size() * 4);
+    constexpr std::size_t kShortVertices = 65535;  // the largest number of 16 bits is not an index in glTF
+    const bool narrow = mesh_.vertices.size() / 3 <= kShortVertices;
+    views_.push_back({{"buffer", 0},
+                      {"byteOffset", binary_.size()},
+                      {"byteLength", mesh_.faces.size() * (narrow ? sizeof(std::uint16_t) : sizeof(std::uint32_t))},
+                      {"target", kElementArrayBuffer}});
+    if (narrow) {
+      for (const std::int32_t v : mesh_.faces) binary_.put(static_cast<std::uint16_t>(v));
+      binary_.align4('\0');
+    } else {
+      binary_.raw(mesh_.faces.data(), mesh_.faces.size() * 4);
+    }
     indices_ = accessors_.size();
-    add_accessor(nullptr, kUnsignedInt, mesh_.faces.size(), "SCALAR");
+    add_accessor(nullptr, narrow ? kUnsignedShort : kUnsignedInt, mesh_.faces.size(), "SCALAR");
   }
 
   // Trilinear filtering, and no wrapping: the gutters of a chart at the border must not take colours from the other side.
@@ -234,6 +338,13 @@ class Content {
   void begin_view(std::size_t values, int target) {
     views_.push_back({{"buffer", 0}, {"byteOffset", binary_.size()}, {"byteLength", values * 4}, {"target", target}});
   }
+  void begin_strided_view(std::size_t elements, std::size_t stride) {
+    views_.push_back({{"buffer", 0},
+                      {"byteOffset", binary_.size()},
+                      {"byteLength", elements * stride},
+                      {"byteStride", stride},
+                      {"target", kArrayBuffer}});
+  }
   Json& add_accessor(const char* attribute, int component, std::size_t count, const char* type) {
     if (attribute != nullptr) attributes_[attribute] = accessors_.size();
     accessors_.push_back({{"bufferView", views_.size() - 1}, {"componentType", component}, {"count", count}, {"type", type}});
@@ -244,6 +355,8 @@ class Content {
   const GlbOptions& options_;
   std::string stem_;
   ByteWriter binary_;
+  Box box_;
+  bool quantised_ = false;
   std::size_t indices_ = 0;
   Json attributes_ = Json::object();
   Json accessors_ = Json::array();

@@ -20,6 +20,9 @@ struct GlbOptions {
   std::string generator = "Espalier";  // asset.generator
   std::string extras_json = {};        // asset.extras: the text of a JSON object, or empty
   bool unlit = false;                  // KHR_materials_unlit: colours as they are, where viewers know it
+  // KHR_mesh_quantization: positions and texture coordinates in 16 bits (steps of 1/65535 of the largest side of the box, and
+  // of the texture), normals in 8. Half the size; the extension is then required to read the file.
+  bool quantised = false;
   // Base colour: the bytes of a PNG, JPEG or WebP file, or empty. Needs Mesh::uvs. Vertex colours are then left out.
   std::span<const std::byte> texture = {};
   // The same picture as PNG or JPEG, for programs that cannot read a WebP texture. Without it a WebP texture makes

@@ -9,8 +9,10 @@
 #include "image/codec.h"
 #include "io/formats/checks.h"
 #include "io/formats/mesh_files.h"
+#include "io/formats/mesh_reader.h"
 #include "sample_mesh.h"
 #include "support/errors.h"
+#include "support/temporary_folder.h"
 
 namespace espalier {
 namespace {
@@ -18,6 +20,7 @@ namespace {
 using test::expect_error;
 using test::read_accessor;
 using test::read_glb;
+using test::read_indices;
 using test::sample_box;
 using test::sample_box_with_uvs;
 using test::volume;
@@ -35,7 +38,7 @@ TEST(Glb, ReadsBackWithAnotherReader) {
   const auto positions = read_accessor<float>(model, primitive.attributes.at("POSITION"));
   const auto normals = read_accessor<float>(model, primitive.attributes.at("NORMAL"));
   const auto colours = read_accessor<float>(model, primitive.attributes.at("COLOR_0"));
-  const auto indices = read_accessor<std::uint32_t>(model, primitive.indices);
+  const auto indices = read_indices(model, primitive.indices);
   ASSERT_EQ(positions.size(), mesh.vertices.size());
   for (std::size_t i = 0; i < positions.size(); i += 3) {
     EXPECT_EQ(positions[i], mesh.vertices[i]);
@@ -149,6 +152,51 @@ TEST(Glb, UnlitByOption) {
   }
 }
 
+Mesh read_mesh_bytes(const std::vector<std::byte>& bytes) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "box.glb", bytes);
+  return read_mesh(folder / "box.glb").mesh;
+}
+
+// What comes back lies within half a step of 16 bits, and normals within one of 8.
+TEST(Glb, QuantisedAttributes) {
+  for (const Mesh& mesh : {sample_box(), sample_box_with_uvs()}) {
+    const auto bytes = encode_glb(mesh, {.quantised = true});
+    const tinygltf::Model model = read_glb(bytes);
+    EXPECT_EQ(model.extensionsRequired, std::vector<std::string>{"KHR_mesh_quantization"});
+    const Mesh back = read_mesh_bytes(bytes);
+    ASSERT_EQ(back.vertices.size(), mesh.vertices.size());
+    EXPECT_EQ(back.faces, mesh.faces);
+    for (std::size_t i = 0; i < mesh.vertices.size(); ++i)
+      EXPECT_NEAR(back.vertices[i], mesh.vertices[i], 0.51 * 0.4 / 65535 + 1e-7);
+    for (std::size_t i = 0; i < mesh.uvs.size(); ++i) EXPECT_NEAR(back.uvs[i], mesh.uvs[i], 0.51 / 65535);
+    for (std::size_t i = 0; i < mesh.normals.size(); i += 3) {
+      const auto length = std::hypot(mesh.normals[i], mesh.normals[i + 1], mesh.normals[i + 2]);
+      for (std::size_t k = 0; k < 3; ++k) EXPECT_NEAR(back.normals[i + k], mesh.normals[i + k] / length, 0.01);
+    }
+  }
+  Mesh outside = sample_box_with_uvs();
+  for (float& uv : outside.uvs) uv += 1.0F;
+  EXPECT_EQ(read_mesh_bytes(encode_glb(outside, {.quantised = true})).uvs, outside.uvs);
+}
+
+// The largest number of 16 bits is no index, so 65,535 vertices are the most that short indices can name.
+TEST(Glb, IndicesAreShortWhereTheySuffice) {
+  for (const std::int32_t count : {65535, 65536}) {
+    Mesh mesh;
+    for (std::int32_t v = 0; v < count; ++v)
+      mesh.vertices.insert(mesh.vertices.end(), {static_cast<float>(v % 3), static_cast<float>(v), 0});
+    mesh.faces = {0, 1, count - 1};
+    const auto plain = encode_glb(mesh, {});
+    EXPECT_LT(encode_glb(mesh, {.quantised = true}).size(), plain.size() * 7 / 10);
+    const tinygltf::Model model = read_glb(plain);
+    const int indices = model.meshes.at(0).primitives.at(0).indices;
+    EXPECT_EQ(model.accessors.at(static_cast<std::size_t>(indices)).componentType,
+              count == 65535 ? TINYGLTF_COMPONENT_TYPE_UNSIGNED_SHORT : TINYGLTF_COMPONENT_TYPE_UNSIGNED_INT);
+    EXPECT_EQ(read_indices(model, indices).back(), static_cast<std::uint32_t>(count - 1));
+  }
+}
+
 TEST(Glb, TexturesThatAreRefused) {
   const auto png = encode_png(sample_texture()), webp = encode_webp(sample_texture(), {});
   const std::vector<std::byte> junk(8);
@@ -168,7 +216,7 @@ TEST(Glb, RandomMeshesAreValidFiles) {
     GlbOptions options{.unlit = seed % 3 == 0};
     if (!mesh.uvs.empty() && seed % 2 == 0) options.texture = png;
     const tinygltf::Model model = read_glb(encode_glb(mesh, options));
-    const auto indices = read_accessor<std::uint32_t>(model, model.meshes.at(0).primitives.at(0).indices);
+    const auto indices = read_indices(model, model.meshes.at(0).primitives.at(0).indices);
     EXPECT_TRUE(std::equal(indices.begin(), indices.end(), mesh.faces.begin(), mesh.faces.end()));
   }
 }
