@@ -126,8 +126,10 @@ fs::path resolve_target(const fs::path& path) {
   return path;
 }
 
+}  // namespace
+
 // The temporary file, removed again unless it was renamed.
-class TemporaryFile {
+class FileWriter::TemporaryFile {
  public:
   explicit TemporaryFile(const fs::path& target) : target_(target), descriptor_(create()) {}
   TemporaryFile(const TemporaryFile&) = delete;
@@ -175,14 +177,21 @@ class TemporaryFile {
   bool renamed_ = false;
 };
 
-}  // namespace
-
-void write_file(const fs::path& path, std::span<const std::byte> bytes) {
+FileWriter::FileWriter(const fs::path& path) {
   if (!path.has_filename()) {
     fail(ErrorCode::invalid_argument, "cannot write to \"", path.string(), "\": it names no file; add a file name");
   }
-  const fs::path target = resolve_target(path);
-  TemporaryFile file(target);
+  file_ = std::make_unique<TemporaryFile>(resolve_target(path));
+}
+
+FileWriter::~FileWriter() = default;
+
+void FileWriter::write(std::span<const std::byte> bytes) { file_->write(bytes); }
+
+void FileWriter::commit() { file_->commit(); }
+
+void write_file(const fs::path& path, std::span<const std::byte> bytes) {
+  FileWriter file(path);
   file.write(bytes);
   file.commit();
 }

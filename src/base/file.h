@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -51,5 +52,23 @@ class MappedFile {
 // symbolic link is followed. Throws not_found when the folder does not exist, invalid_argument when `path` exists and
 // is no regular file (a folder, a device), io when the system refuses (no permission, read-only, disk full).
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+
+// The same in pieces, for files that do not fit into memory: write() appends, commit() puts the file in place. Without
+// commit() nothing remains. Throws as write_file does; the constructor makes the temporary file.
+class FileWriter {
+ public:
+  explicit FileWriter(const std::filesystem::path& path);
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  ~FileWriter();
+
+  void write(std::span<const std::byte> bytes);
+  // Once, as the last call.
+  void commit();
+
+ private:
+  class TemporaryFile;
+  std::unique_ptr<TemporaryFile> file_;
+};
 
 }  // namespace espalier

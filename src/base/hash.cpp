@@ -9,12 +9,35 @@
 
 namespace espalier {
 
-std::string sha256(std::span<const std::byte> bytes) {
+struct Sha256::State {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { EVP_MD_CTX_free(context); }
+
+  // OpenSSL's calls return 1 when they worked.
+  static void check(int result) {
+    if (result != 1) {
+      fail(ErrorCode::internal, "OpenSSL refuses to compute SHA-256; check the system's OpenSSL configuration");
+    }
+  }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  State::check(state_->context != nullptr ? EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) : 0);
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::update(std::span<const std::byte> bytes) {
+  State::check(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()));
+}
+
+std::string Sha256::finish() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
-    fail(ErrorCode::internal, "OpenSSL refuses to compute SHA-256; check the system's OpenSSL configuration");
-  }
+  State::check(EVP_DigestFinal_ex(state_->context, digest.data(), &length));
   constexpr const char* kDigits = "0123456789abcdef";
   std::string text;
   for (unsigned int i = 0; i < length; ++i) {
@@ -22,6 +45,12 @@ std::string sha256(std::span<const std::byte> bytes) {
     text += kDigits[digest[i] & 15U];
   }
   return text;
+}
+
+std::string sha256(std::span<const std::byte> bytes) {
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.finish();
 }
 
 std::string sha256_of_file(const std::filesystem::path& path) { return sha256(MappedFile(path).bytes()); }

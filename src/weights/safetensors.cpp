@@ -4,7 +4,9 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "base/file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/printable.h"
 
 namespace espalier {
 namespace {
@@ -14,6 +16,7 @@ using nlohmann::json;
 constexpr std::size_t kMaxHeader = std::size_t{100} << 20U;
 constexpr std::size_t kMaxTensors = 1U << 20U;
 constexpr std::size_t kMaxRank = 16;
+constexpr const char* kMetadataKey = "__metadata__";
 
 // Depth is bounded before the parser recurses or allocates: a header has three levels.
 void check_depth(const std::string& label, const char* text, std::size_t n) {
@@ -134,7 +137,7 @@ std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& l
 
   std::map<std::string, TensorEntry> entries;
   for (const auto& [name, value] : header.items()) {
-    if (name == "__metadata__") {
+    if (name == kMetadataKey) {
       if (!value.is_object()) fail(ErrorCode::format, label, ": __metadata__ is not an object");
       for (const auto& [key, text_value] : value.items()) {
         if (text_value.is_string()) metadata[key] = text_value.get<std::string>();
@@ -147,15 +150,9 @@ std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& l
   return entries;
 }
 
-struct SafetensorsFile::Mapping {
-  explicit Mapping(const std::filesystem::path& path) : file(path) {}
-  MappedFile file;
-};
-
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
-    : label_(path.string()), mapping_(std::make_unique<Mapping>(path)) {
-  const std::size_t size = mapping_->file.size();
-  const std::byte* bytes = mapping_->file.bytes().data();
+SafetensorsFile::SafetensorsFile(MappedFile file) : label_(file.path().string()), file_(std::move(file)) {
+  const std::size_t size = file_.size();
+  const std::byte* bytes = file_.bytes().data();
   std::uint64_t header = 0;
   if (size < sizeof(header))
     fail(ErrorCode::format, label_, ": ", size,
@@ -170,10 +167,6 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
                                       size - sizeof(std::uint64_t) - header, metadata_);
 }
 
-SafetensorsFile::~SafetensorsFile() = default;
-
-std::size_t SafetensorsFile::file_bytes() const { return mapping_->file.size(); }
-
 TensorEntry SafetensorsFile::read(const std::string& name) const {
   const auto it = entries_.find(name);
   if (it == entries_.end()) fail(ErrorCode::not_found, label_, ": no tensor ", name);
@@ -187,25 +180,98 @@ HostTensor SafetensorsFile::load(const std::string& name) const {
   return tensor;
 }
 
+namespace {
+
+// The public library's order of types, which puts the widest first so that all data is aligned.
+int type_rank(DType type) {
+  switch (type) {
+    case DType::i64: return 0;
+    case DType::f64: return 1;
+    case DType::f32: return 2;
+    case DType::i32: return 3;
+    case DType::bf16: return 4;
+    case DType::f16: return 5;
+    case DType::i16: return 6;
+    case DType::i8: return 7;
+    case DType::u8: return 8;
+    case DType::boolean: return 9;
+  }
+  fail(ErrorCode::internal, "type_rank: unknown dtype");
+}
+
+std::string quoted(const std::string& text) {
+  try {
+    return json(text).dump();
+  } catch (const json::exception&) {
+    fail(ErrorCode::format, "tensor ", printable(text), ": a name in a safetensors file must be UTF-8; rename it");
+  }
+}
+
+}  // namespace
+
+SafetensorsLayout plan_safetensors(const std::map<std::string, TensorEntry>& entries,
+                                   const std::map<std::string, std::string>& metadata) {
+  SafetensorsLayout layout;
+  for (const auto& [name, entry] : entries) {
+    if (name == kMetadataKey)
+      fail(ErrorCode::format, "tensor ", name, ": the name is reserved in a safetensors file; rename it");
+    layout.order.push_back(name);
+  }
+  std::stable_sort(layout.order.begin(), layout.order.end(), [&](const std::string& a, const std::string& b) {
+    return type_rank(entries.at(a).dtype) < type_rank(entries.at(b).dtype);
+  });
+  // The library's keys stand in this order; nlohmann would sort them.
+  std::string header = "{";
+  const auto member = [&](const std::string& key, const std::string& value) {
+    header += str(header.size() > 1 ? "," : "", quoted(key), ":", value);
+  };
+  if (!metadata.empty()) {
+    std::string values;
+    for (const auto& [key, value] : metadata) values += str(values.empty() ? "" : ",", quoted(key), ":", quoted(value));
+    member(kMetadataKey, str("{", values, "}"));
+  }
+  for (const std::string& name : layout.order) {
+    const TensorEntry& entry = entries.at(name);
+    std::string shape;
+    for (const std::int64_t e : entry.extents) shape += str(shape.empty() ? "" : ",", e);
+    member(name, str("{\"dtype\":\"", name_of(entry.dtype), "\",\"shape\":[", shape, "],\"data_offsets\":[", layout.body_bytes,
+                     ",", layout.body_bytes + entry.bytes, "]}"));
+    layout.body_bytes += entry.bytes;
+  }
+  header += "}";
+  header.append((8 - header.size() % 8) % 8, ' ');
+  for (unsigned i = 0; i < 8; ++i)
+    layout.head.push_back(static_cast<char>(static_cast<std::uint64_t>(header.size()) >> (8U * i) & 0xFFU));
+  layout.head += header;
+  return layout;
+}
+
+std::string write_safetensors(const std::filesystem::path& path, const TensorSource& source) {
+  const SafetensorsLayout layout = plan_safetensors(source.entries(), source.metadata());
+  FileWriter file(path);
+  Sha256 hash;
+  const auto write = [&](std::span<const std::byte> bytes) {
+    hash.update(bytes);
+    file.write(bytes);
+  };
+  write(std::as_bytes(std::span(layout.head)));
+  for (const std::string& name : layout.order) {
+    const TensorEntry entry = source.read(name);
+    write({entry.data, entry.bytes});
+  }
+  file.commit();
+  return hash.finish();
+}
+
 void save_safetensors(const std::filesystem::path& path, const std::map<std::string, HostTensor>& tensors,
                       const std::map<std::string, std::string>& metadata) {
-  json header = json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::size_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    header[name] = {
-        {"dtype", name_of(tensor.dtype())}, {"shape", tensor.extents()}, {"data_offsets", {offset, offset + tensor.bytes()}}};
-    offset += tensor.bytes();
-  }
-  std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');
-  std::string bytes;
-  bytes.reserve(8 + text.size() + offset);
-  for (unsigned i = 0; i < 8; ++i)
-    bytes.push_back(static_cast<char>(static_cast<std::uint64_t>(text.size()) >> (8U * i) & 0xFFU));
-  bytes += text;
-  for (const auto& [name, tensor] : tensors) bytes.append(reinterpret_cast<const char*>(tensor.data()), tensor.bytes());
-  write_file(path, std::as_bytes(std::span(bytes)));
+  std::map<std::string, TensorEntry> entries;
+  for (const auto& [name, tensor] : tensors) entries[name] = {tensor.dtype(), tensor.extents(), tensor.data(), tensor.bytes()};
+  const SafetensorsLayout layout = plan_safetensors(entries, metadata);
+  FileWriter file(path);
+  file.write(std::as_bytes(std::span(layout.head)));
+  for (const std::string& name : layout.order) file.write({entries.at(name).data, entries.at(name).bytes});
+  file.commit();
 }
 
 }  // namespace espalier

@@ -4,65 +4,51 @@
 
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "base/file.h"
+#include "weights/tensor_source.h"
 
 namespace espalier {
-
-// Where a tensor lies; `data` stays valid as long as its source.
-struct TensorEntry {
-  DType dtype = DType::f32;
-  std::vector<std::int64_t> extents;
-  const std::byte* data = nullptr;
-  std::size_t bytes = 0;
-};
-
-// Anything that holds named tensors.
-class TensorSource {
- public:
-  TensorSource() = default;
-  TensorSource(const TensorSource&) = delete;
-  TensorSource& operator=(const TensorSource&) = delete;
-  virtual ~TensorSource() = default;
-
-  // What errors call this source, usually a path.
-  [[nodiscard]] virtual const std::string& label() const = 0;
-  // All tensors with dtype and extents, in name order. `data` may be null until read() is called.
-  [[nodiscard]] virtual const std::map<std::string, TensorEntry>& entries() const = 0;
-  // The bytes of a tensor that exists; valid until the next read() or the end of the source.
-  [[nodiscard]] virtual TensorEntry read(const std::string& name) const = 0;
-};
 
 // A mapped safetensors file. Throws not_found or io when it cannot be opened; format when the header is not valid
 // JSON of the expected shape, larger than 100 MiB or nested too deep, or when offsets overlap, leave gaps, leave the file or do
 // not match dtype and shape.
 class SafetensorsFile final : public TensorSource {
  public:
-  explicit SafetensorsFile(const std::filesystem::path& path);
-  ~SafetensorsFile() override;
+  explicit SafetensorsFile(const std::filesystem::path& path) : SafetensorsFile(MappedFile(path)) {}
+  explicit SafetensorsFile(MappedFile file);
 
   [[nodiscard]] const std::string& label() const override { return label_; }
   [[nodiscard]] const std::map<std::string, TensorEntry>& entries() const override { return entries_; }
   [[nodiscard]] TensorEntry read(const std::string& name) const override;
-  [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  [[nodiscard]] std::size_t file_bytes() const;
-
   // A copy of one tensor. Throws not_found naming file and tensor.
   [[nodiscard]] HostTensor load(const std::string& name) const;
   [[nodiscard]] bool has(const std::string& name) const { return entries_.count(name) != 0; }
 
  private:
-  struct Mapping;
   std::string label_;
-  std::unique_ptr<Mapping> mapping_;
+  MappedFile file_;
   std::map<std::string, TensorEntry> entries_;
-  std::map<std::string, std::string> metadata_;
 };
 
-// Writes tensors in name order, atomically.
+// Where everything lies in a file of these tensors, in the form of the public library: first those of the widest type (I64,
+// F64, F32, I32, BF16, F16, I16, I8, U8, BOOL), those of one type in the order of their names; the header padded with spaces to
+// 8 bytes. So files of the same tensors are the same bytes, whoever writes them.
+struct SafetensorsLayout {
+  std::string head;                // length and header, up to the first tensor
+  std::vector<std::string> order;  // names
+  std::uint64_t body_bytes = 0;
+};
+// `data` of the entries is not looked at. Throws format for names that are not UTF-8 or are reserved.
+[[nodiscard]] SafetensorsLayout plan_safetensors(const std::map<std::string, TensorEntry>& entries,
+                                                 const std::map<std::string, std::string>& metadata);
+
+// Writes all tensors of `source` with its metadata, one after the other and atomically. Returns the SHA-256 of the file.
+std::string write_safetensors(const std::filesystem::path& path, const TensorSource& source);
+
+// Writes tensors, atomically.
 void save_safetensors(const std::filesystem::path& path, const std::map<std::string, HostTensor>& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 

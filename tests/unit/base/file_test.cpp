@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/hash.h"
+#include "base/printable.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
 
@@ -38,6 +39,27 @@ TEST(File, WhatIsWrittenIsReadAndMapped) {
   ASSERT_EQ(mapped.size(), 7U);
   EXPECT_EQ(std::memcmp(mapped.bytes().data(), content.data(), 7), 0);
   EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(File, PiecesBecomeOneFileOnlyWhenCommitted) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("old"));
+  {
+    FileWriter file(folder / "a.bin");
+    file.write(bytes_of("new, but given up"));
+  }
+  EXPECT_EQ(read_file(folder / "a.bin", 99), bytes_of("old"));
+  EXPECT_EQ(entries(folder.path()), 1U);
+  FileWriter file(folder / "a.bin");
+  file.write(bytes_of("one "));
+  file.write({});
+  file.write(bytes_of("two"));
+  EXPECT_EQ(read_file(folder / "a.bin", 99), bytes_of("old"));
+  file.commit();
+  EXPECT_EQ(read_file(folder / "a.bin", 99), bytes_of("one two"));
+  EXPECT_EQ(entries(folder.path()), 1U);
+  expect_error(ErrorCode::not_found, {"none", "does not exist"}, [&] { FileWriter(folder / "none" / "a.bin"); });
+  expect_error(ErrorCode::invalid_argument, {"names no file"}, [&] { FileWriter(folder.path() / ""); });
 }
 
 TEST(File, AMappingMoves) {
@@ -126,6 +148,16 @@ TEST(Hash, KnownDigests) {
   const TemporaryFolder folder;
   write_file(folder / "abc", bytes_of("abc"));
   EXPECT_EQ(sha256_of_file(folder / "abc"), sha256(bytes_of("abc")));
+  Sha256 pieces;
+  for (const char* piece : {"a", "", "bc"}) pieces.update(bytes_of(piece));
+  EXPECT_EQ(pieces.finish(), sha256(bytes_of("abc")));
+}
+
+TEST(Printable, ForeignTextStaysOneLine) {
+  EXPECT_EQ(printable("a.weight"), "a.weight");
+  EXPECT_EQ(printable("\x1b[31m\nred\xff"), "?[31m?red?");
+  EXPECT_EQ(printable("abcdef", 3), "abc...");
+  EXPECT_EQ(printable("abc", 3), "abc");
 }
 
 }  // namespace
