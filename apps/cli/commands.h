@@ -10,6 +10,7 @@ int preprocess(const Settings& settings);
 int export_asset(const Settings& settings);
 int check(const Settings& settings);
 int render(const Settings& settings);
+int convert(const Settings& settings);
 int info(const Settings& settings);
 int bench(const Settings& settings);
 int doctor(const Settings& settings);

@@ -239,6 +239,9 @@ std::vector<Option> file_options() {
       {"FILE", files_group, check_bit, "", "",
        "Meshes (.glb, .gltf, .obj, .stl, .ply), Gaussians (.ply, .spz, .splat) and what --save-asset wrote.",
        paths("FILE", &Settings::inputs)},
+      {"IN", files_group, convert_bit, "", "", "Weights as torch.save wrote them (.pth, .pt, .bin), or a safetensors file.",
+       path("FILE", &Settings::weights_in)},
+      {"OUT", files_group, convert_bit, "", "", "The file to write (.safetensors).", path("FILE", &Settings::weights_out)},
       {"-o,--output", files_group, generate_bit | export_bit | preprocess_bit, "", "",
        "A file to write; repeat it for several. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the "
        "mesh, .ply, "
@@ -406,7 +409,8 @@ std::vector<Option> machine_options() {
       {"CHECKPOINT", machine_group, info_bit, "ESPALIER_MODEL", "the checkpoint that ships with the program",
        "Folder of a TRELLIS checkpoint (with pipeline.json).", path("FOLDER", &Settings::model)},
       {"--image-encoder", machine_group, generate_bit | export_bit | info_bit | serve_bit, "ESPALIER_IMAGE_ENCODER",
-       "looked for beside the checkpoint", "DINOv2 weights (.safetensors).", path("FILE", &Settings::image_encoder)},
+       "looked for beside the checkpoint", "DINOv2 weights (the published .pth, or .safetensors).",
+       path("FILE", &Settings::image_encoder)},
       {"--device", machine_group, generate_bit | export_bit | render_bit | bench_bit | doctor_bit | serve_bit,
        "ESPALIER_DEVICE", "auto", "Where to compute.", device()},
       {"--precision", machine_group, generate_bit | export_bit | bench_bit | serve_bit, "ESPALIER_PRECISION", "auto",
@@ -523,7 +527,8 @@ std::vector<Option> report_options() {
        number<int>(
            "N", 1, 1000, [](Settings & s) -> auto& { return s.repetitions; })},
       {"--quick", report_group, bench_bit, "", "", "One small repetition, to see that it runs.", flag(&Settings::quick)},
-      {"--json", report_group, generate_bit | export_bit | render_bit | check_bit | info_bit | bench_bit | doctor_bit, "", "",
+      {"--json", report_group,
+       generate_bit | export_bit | render_bit | check_bit | convert_bit | info_bit | bench_bit | doctor_bit, "", "",
        "Print the report as JSON on standard output.", flag(&Settings::json)},
       {"--quiet", report_group, generate_bit | export_bit | render_bit | bench_bit, "ESPALIER_QUIET", "",
        "No progress and no report; warnings and errors only.", flag(&Settings::quiet)},
@@ -613,6 +618,7 @@ std::span<const Command> commands() {
       Command{render_bit, "render", "Draws views, turntables and contact sheets of an asset, a mesh or Gaussians", &render},
       Command{serve_bit, "serve", "Serves the studio: the page in the browser and the HTTP interface", &serve},
       Command{check_bit, "check", "Reports on the mesh or the Gaussians in a file", &check},
+      Command{convert_bit, "convert", "Writes weights of torch.save (.pth) as a safetensors file", &convert},
       Command{info_bit, "info", "Lists what a checkpoint holds and checks it", &info},
       Command{bench_bit, "bench", "Times every stage on the workload of docs/performance.md", &bench},
       Command{doctor_bit, "doctor", "Checks every kernel family on a device against known answers", &doctor},

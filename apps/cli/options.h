@@ -23,6 +23,7 @@ enum CommandBit : unsigned {
   check_bit = 64,
   render_bit = 128,
   serve_bit = 256,
+  convert_bit = 512,
 };
 
 struct Command {

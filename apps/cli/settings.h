@@ -36,7 +36,8 @@ struct Settings {
   Formats formats;
   SaveOptions save;
   std::filesystem::path preview, save_latent, from_latent, save_asset, turntable, sheet;
-  std::vector<std::filesystem::path> inputs;  // of export, check and render
+  std::vector<std::filesystem::path> inputs;      // of export, check and render
+  std::filesystem::path weights_in, weights_out;  // of convert
   Background background = Background::automatic;
   bool no_preprocess = false;  // as Background::none
 

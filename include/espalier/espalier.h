@@ -46,7 +46,7 @@ struct PipelineOptions {
   MemoryTier tier = MemoryTier::automatic;
   // Bytes of device memory that weights and work together should stay within when the tier is chosen; 0: what is free.
   std::uint64_t memory_limit = 0;
-  std::filesystem::path image_encoder{};  // DINOv2 weights (.safetensors); empty: looked for beside the checkpoint
+  std::filesystem::path image_encoder{};  // DINOv2 weights (.pth, .safetensors); empty: looked for beside the checkpoint
 };
 
 // ---- What to generate
@@ -376,6 +376,17 @@ struct CheckpointInfo {
 // Reads configurations and headers; checks every tensor against the network that its configuration describes.
 [[nodiscard]] CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder,
                                                 const std::filesystem::path& image_encoder = {});
+
+struct ConvertedWeights {
+  std::int64_t tensors = 0, parameters = 0;
+  std::uint64_t bytes = 0;  // of the file that was written
+  std::string sha256;       // of that file
+};
+// Writes all tensors of a file of weights (.pth, .pt, .bin of torch.save, or .safetensors) as a safetensors file, in the order
+// and form of the public library and so byte for byte what that writes; metadata is kept. Files of torch.save are read without
+// running what is in them; tensors go from file to file one at a time. Atomic. Throws not_found, io, format for damaged files,
+// unsupported for names in the pickle that weights do not need, invalid_argument when `to` does not end with .safetensors.
+ConvertedWeights convert_weights(const std::filesystem::path& from, const std::filesystem::path& to);
 
 struct Check {
   std::string name;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "models/dino/dino.h"
+#include "weights/weight_file.h"
 
 namespace espalier {
 
@@ -54,9 +55,30 @@ void note_training(Checkpoint& checkpoint, const std::map<std::string, std::stri
 }
 
 std::shared_ptr<const TensorSource> open_tensors(Checkpoint& checkpoint, const fs::path& path) {
-  auto file = std::make_shared<SafetensorsFile>(path);
+  std::shared_ptr<const TensorSource> file = open_weights(path);
   note_training(checkpoint, file->metadata());
   return file;
+}
+
+// Where the encoder's weights may lie: under the name in pipeline.json, and under that of the published file
+// (dinov2_vitl14_reg4_pretrain.pth for dinov2_vitl14_reg).
+std::vector<fs::path> image_encoder_places(const fs::path& folder, const std::string& name) {
+  const std::string published = name.ends_with("_reg") ? name + "4_pretrain" : name + "_pretrain";
+  std::vector<fs::path> places;
+  for (const std::string& stem : {name, published}) {
+    for (const fs::path& place : {folder / "ckpts" / stem, folder / stem}) places.push_back(find_weights(place));
+  }
+  return places;
+}
+
+// The configuration beside the weights, else the one of that name in the checkpoint; empty where there is none.
+fs::path image_encoder_config(const Checkpoint& checkpoint, fs::path weights) {
+  const std::string json = checkpoint.image_encoder + ".json";
+  for (const fs::path& config :
+       {weights.replace_extension(".json"), checkpoint.folder / "ckpts" / json, checkpoint.folder / json}) {
+    if (fs::exists(config)) return config;
+  }
+  return {};
 }
 
 void open_image_encoder(Checkpoint& checkpoint, const fs::path& given) {
@@ -65,20 +87,15 @@ void open_image_encoder(Checkpoint& checkpoint, const fs::path& given) {
   m.class_name = "DinoVisionTransformer";
   const std::string& name = checkpoint.image_encoder;
   m.public_name = name;
-  std::vector<fs::path> tried;
-  if (!given.empty()) {
-    tried = {given};
-  } else {
-    check_entry(checkpoint.folder.string() + "/pipeline.json: image_cond_model", name);
-    tried = {checkpoint.folder / "ckpts" / (name + ".safetensors"), checkpoint.folder / (name + ".safetensors")};
-  }
+  check_entry(checkpoint.folder.string() + "/pipeline.json: image_cond_model", name);
+  const std::vector<fs::path> tried =
+      given.empty() ? image_encoder_places(checkpoint.folder, name) : std::vector<fs::path>{given};
   for (const fs::path& t : tried) {
     if (!fs::exists(t)) continue;
     m.file = t;
     m.tensors = open_tensors(checkpoint, t);
-    fs::path config = t;
-    config.replace_extension(".json");
-    if (fs::exists(config)) {
+    const fs::path config = image_encoder_config(checkpoint, t);
+    if (!config.empty()) {
       read_module_json(config.string(), load_json(config), m);
     } else {
       (void)DinoConfig::named(name);  // refuses a name that implies no configuration
@@ -88,7 +105,7 @@ void open_image_encoder(Checkpoint& checkpoint, const fs::path& given) {
     return;
   }
   fail(ErrorCode::not_found, "image encoder ", name, ": ", tried.front().string(),
-       " does not exist; put DINOv2's weights there as safetensors, or name them with --image-encoder");
+       " does not exist; put DINOv2's weights there (the published .pth or safetensors), or name them with --image-encoder");
 }
 
 }  // namespace
@@ -172,7 +189,7 @@ Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder
     m.role = role;
     const fs::path config = base.string() + ".json";
     read_module_json(config.string(), load_json(config), m);
-    m.file = base.string() + ".safetensors";
+    m.file = find_weights(base);
     m.tensors = open_tensors(c, m.file);
     c.modules[role] = std::move(m);
   }

@@ -1,4 +1,5 @@
-// A checkpoint in the public TRELLIS layout: pipeline.json, ckpts/NAME.json and ckpts/NAME.safetensors, unconverted.
+// A checkpoint in the public TRELLIS layout: pipeline.json, ckpts/NAME.json and ckpts/NAME.safetensors (or .pth, .pt, .bin),
+// unconverted.
 #pragma once
 
 #include <array>
@@ -10,7 +11,7 @@
 #include <vector>
 
 #include "models/config.h"
-#include "weights/safetensors.h"
+#include "weights/tensor_source.h"
 
 namespace espalier {
 
@@ -21,7 +22,7 @@ struct ModuleSource {
   std::string where;        // file and class, for errors
   std::string public_name;  // of an encoder without a configuration of its own: dinov2_vitl14_reg
   nlohmann::json args;
-  std::filesystem::path file;  // the .safetensors; empty when the tensors are made up
+  std::filesystem::path file;  // of the tensors; empty when the tensors are made up
   std::shared_ptr<const TensorSource> tensors;
   [[nodiscard]] Arguments arguments() const { return {where, args}; }
 };
@@ -43,7 +44,8 @@ inline constexpr const char* kImageEncoder = "image_cond_model";
 
 // Reads pipeline.json and every module's JSON, and maps the tensor files. Entries of the form OWNER/REPO/ckpts/NAME are
 // looked for in FOLDER/OWNER/REPO, FOLDER/../REPO and FOLDER/../../OWNER/REPO. The image encoder is `image_encoder` when
-// given, else NAME.safetensors in FOLDER/ckpts or FOLDER. Throws not_found, format or unsupported, naming the file.
+// given, else NAME or, as published, NAME_pretrain (NAME4_pretrain where NAME ends with _reg) in FOLDER/ckpts or FOLDER, with
+// any of the endings of weight files. Throws not_found, format or unsupported, naming the file.
 [[nodiscard]] Checkpoint open_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {});
 
 // The same from a parsed pipeline.json; `open` returns the module of an entry (its class, arguments and tensors).

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <random>
 
+#include "base/hash.h"
 #include "support/temporary_folder.h"
 #include "weights/loader.h"
 
@@ -54,6 +55,80 @@ TEST_F(Safetensors, RoundTrip) {
   EXPECT_EQ(file.load("a").to_vector<std::int32_t>("a"), (std::vector<std::int32_t>{7}));
   EXPECT_EQ(file.load("empty").size(), 0);
   EXPECT_THROW((void)file.load("c"), Error);
+}
+
+// The form of the public library: widest types first, then by name; dtype, shape, data_offsets; padded to 8 bytes.
+TEST(SafetensorsLayout, IsThatOfThePublicLibrary) {
+  std::map<std::string, TensorEntry> entries;
+  const auto add = [&](const std::string& name, DType type, std::vector<std::int64_t> extents) {
+    const auto bytes = static_cast<std::size_t>(checked_size(extents)) * size_of(type);
+    entries[name] = {type, std::move(extents), nullptr, bytes};
+  };
+  add("a", DType::boolean, {3});
+  add("b\"\xc3\xa9", DType::f16, {});
+  add("c", DType::f32, {2, 1});
+  add("B", DType::f32, {0});
+  add("z", DType::i64, {1});
+  add("d", DType::bf16, {1});
+  const SafetensorsLayout layout = plan_safetensors(entries, {{"format", "pt"}});
+  const std::string header =
+      R"({"__metadata__":{"format":"pt"},"z":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
+      R"("B":{"dtype":"F32","shape":[0],"data_offsets":[8,8]},"c":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]},)"
+      R"("d":{"dtype":"BF16","shape":[1],"data_offsets":[16,18]},"b\"é":{"dtype":"F16","shape":[],"data_offsets":[18,20]},)"
+      R"("a":{"dtype":"BOOL","shape":[3],"data_offsets":[20,23]}})";
+  ASSERT_EQ(layout.head.size() % 8, 0U);
+  EXPECT_EQ(layout.head.substr(8, header.size()), header);
+  EXPECT_EQ(layout.head.substr(8 + header.size()).find_first_not_of(' '), std::string::npos);
+  EXPECT_EQ(layout.body_bytes, 23U);
+  EXPECT_EQ(layout.order, (std::vector<std::string>{"z", "B", "c", "d", "b\"\xc3\xa9", "a"}));
+  std::map<std::string, std::string> metadata;
+  const std::string text = layout.head.substr(8);
+  const std::vector<std::byte> body(layout.body_bytes);
+  EXPECT_EQ(parse_safetensors_header("t", text.data(), text.size(), body.data(), body.size(), metadata).size(), 6U);
+  add("__metadata__", DType::f32, {1});
+  EXPECT_THROW((void)plan_safetensors(entries, {}), Error);
+  entries.erase("__metadata__");
+  add("\xff", DType::f32, {1});
+  EXPECT_THROW((void)plan_safetensors(entries, {}), Error);
+}
+
+// DINOv2 ViT-L/14 with registers, as published and as converted by the public library: 344 float32 tensors, no metadata, a
+// header of 32,456 bytes in a file of 1,217,523,408. The header's hash was computed by another program.
+TEST(SafetensorsLayout, OfDinoHasThePublishedSizes) {
+  std::map<std::string, TensorEntry> entries;
+  const auto add = [&](const std::string& name, std::vector<std::int64_t> extents) {
+    const auto bytes = static_cast<std::size_t>(checked_size(extents)) * sizeof(float);
+    entries[name] = {DType::f32, std::move(extents), nullptr, bytes};
+  };
+  constexpr std::int64_t kWidth = 1024;
+  add("cls_token", {1, 1, kWidth});
+  add("pos_embed", {1, 1370, kWidth});
+  add("register_tokens", {1, 4, kWidth});
+  add("mask_token", {1, kWidth});
+  add("patch_embed.proj.weight", {kWidth, 3, 14, 14});
+  add("patch_embed.proj.bias", {kWidth});
+  for (const char* end : {"weight", "bias"}) add(std::string("norm.") + end, {kWidth});
+  for (int i = 0; i < 24; ++i) {
+    const std::string block = "blocks." + std::to_string(i) + ".";
+    for (const char* name : {"norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias", "ls1.gamma", "ls2.gamma"}) {
+      add(block + name, {kWidth});
+    }
+    const auto linear = [&](const char* name, std::int64_t out, std::int64_t in) {
+      add(block + name + ".weight", {out, in});
+      add(block + name + ".bias", {out});
+    };
+    linear("attn.qkv", 3 * kWidth, kWidth);
+    linear("attn.proj", kWidth, kWidth);
+    linear("mlp.fc1", 4 * kWidth, kWidth);
+    linear("mlp.fc2", kWidth, 4 * kWidth);
+  }
+  EXPECT_EQ(entries.size(), 344U);
+  const SafetensorsLayout layout = plan_safetensors(entries, {});
+  EXPECT_EQ(layout.head.size(), 8U + 32456U);
+  EXPECT_EQ(layout.head.size() + layout.body_bytes, 1217523408U);
+  EXPECT_EQ(layout.head.substr(0, 8), std::string("\xc8\x7e\0\0\0\0\0\0", 8));
+  EXPECT_EQ(sha256(std::as_bytes(std::span(layout.head).subspan(8))),
+            "5769bfb92118023630e6c2eccc5f7099a2ddb9b0514e5f4a3cf32db955e1466a");
 }
 
 TEST_F(Safetensors, LiesAreRefusedByName) {
