@@ -136,12 +136,13 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   std::map<Stage, std::vector<double>> wall, on_device;
   std::map<Stage, std::uint64_t> peak;
   std::vector<double> whole;
+  Condition condition;
   const int runs = options.quick ? 1 : options.repetitions + 1;
   for (int run = 0; run < runs; ++run) {
     if (observer.cancelled && observer.cancelled()) fail(ErrorCode::cancelled, "cancelled on request");
     (void)session.take_costs();
     const auto start = std::chrono::steady_clock::now();
-    const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(image);
+    condition = session.network<ImageEncoder>(kImageEncoder).encode(image);
     const auto volume = session.network<Flow>(kStructureFlow).sample({.noise = structure_noise}, condition, structure);
     (void)session.network<StructureDecoder>(kStructureDecoder).decode(volume);
     const auto sample =

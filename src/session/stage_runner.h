@@ -79,9 +79,10 @@ class StageRunner {
   // Runs body(false) against a metering arena, then body(true) with an arena of the metered size.
   template <class Body>
   void run(Stage stage, Body body);
-  // Inside body(true): what follows is counted as another stage. `bytes` were allocated for it beside the arena.
-  void split(Stage next);
-  void add_peak(std::size_t bytes) { extra_bytes_ += bytes; }
+  // Inside body(true): what follows is counted as this stage, a further one or one that has begun already.
+  void count_as(Stage stage);
+  // `bytes` were allocated beside the arena for the stage that is counted now.
+  void add_peak(std::size_t bytes) { segments_[current_].peak_bytes += bytes; }
 
   // A host copy of a device view; empty while metering.
   template <class V>
@@ -112,27 +113,28 @@ class StageRunner {
   std::vector<StageCost> costs_;
   bool save_memory_ = false;
   double load_seconds_ = 0.0, host_seconds_ = 0.0;
-  std::size_t resident_ = 0, extra_bytes_ = 0;
+  std::size_t resident_ = 0;
 
-  // Of the stage that runs.
+  // Of the stage that runs, and those it is counted as.
   std::vector<StageCost> segments_;
+  std::size_t current_ = 0;
   std::optional<Stopwatch<Dev>> watch_;
   Clock::time_point segment_start_{};
 };
 
 template <class Dev>
 void StageRunner<Dev>::end_segment() {
-  StageCost& cost = segments_.back();
-  cost.device_ms = watch_->stop();
+  StageCost& cost = segments_[current_];
+  cost.device_ms += watch_->stop();
   cost.seconds += seconds_since(segment_start_);
-  cost.peak_bytes = extra_bytes_;
 }
 
 template <class Dev>
-void StageRunner<Dev>::split(Stage next) {
+void StageRunner<Dev>::count_as(Stage stage) {
   end_segment();
-  segments_.push_back({.stage = next});
-  extra_bytes_ = 0;
+  const auto found = std::find_if(segments_.begin(), segments_.end(), [&](const StageCost& c) { return c.stage == stage; });
+  current_ = static_cast<std::size_t>(found - segments_.begin());
+  if (found == segments_.end()) segments_.push_back({.stage = stage});
   segment_start_ = Clock::now();
   watch_->start();
 }
@@ -155,11 +157,11 @@ void StageRunner<Dev>::run(Stage stage, Body body) {
   queue_.use(&meter);
   body(false);
   const HostMemoryWatch memory;
-  extra_bytes_ = 0;
   segment_start_ = Clock::now();
   Arena<Dev> arena(std::max<std::size_t>(meter.peak(), 1), queue_.ordinal(), std::string(stage_title(stage)));
   queue_.use(&arena);
   segments_.push_back({.stage = stage, .seconds = host_seconds_, .load_seconds = load_seconds_});
+  current_ = 0;
   watch_.emplace(queue_);
   watch_->start();
   body(true);

@@ -243,6 +243,7 @@ void LatentMesh<Dev, T>::extract(const Cubes& cubes, Mesh* mesh) {
       extract_surface<Dev>(queue, cubes.coords, cubes.features, this->model().config().grid(), allocate, nullptr, 4);
   if (mesh == nullptr) return;
   runner.add_peak(vertices.bytes() + faces.bytes() + attributes.bytes());
+  runner.count_as(Stage::decode_mesh);  // the way to the host
   mesh->vertices = runner.fetch(surface.vertices);
   mesh->faces.resize(static_cast<std::size_t>(surface.faces.size()));
   download_bytes(queue, surface.faces.data(), mesh->faces.data(), mesh->faces.size() * sizeof(std::int32_t));
@@ -263,7 +264,7 @@ Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> lat
     const Cubes cubes = run_network(voxels, tables, latent, distances);
     if (real) {
       runner.report_done(Stage::extract_surface, 0, 1);
-      runner.split(Stage::extract_surface);
+      runner.count_as(Stage::extract_surface);
     }
     extract(cubes, real ? &mesh : nullptr);
   });
