@@ -1,7 +1,13 @@
 # A front to the CMake presets; what the commands do stands in scripts/.
-.PHONY: help demo studio test quality bench lint asan tsan fuzz coverage cuda gpu-check format clean
+.PHONY: help deps package check-package demo studio test quality bench lint asan tsan fuzz coverage cuda gpu-check format clean
 help:       ## this list
 	@sed -n 's/^\([a-z-]*\): *## /  make \1\t/p' Makefile | expand -t 20
+deps:       ## install the Debian packages of packages.txt; the commands below do so too, and say it first
+	@scripts/setup
+package:    ## a .deb and a .tar.gz in out/packages, with CUDA too where nvcc is
+	@scripts/package
+check-package: ## install those into empty Debian roots and run them there (needs root and the network)
+	@scripts/check-package
 demo:       ## a picture from examples/ becomes out/demo.glb, out/demo.ply and out/demo.png
 	@scripts/demo
 studio:     ## builds the server with its page, serves at http://127.0.0.1:7860 and opens a browser where there is a display

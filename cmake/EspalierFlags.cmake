@@ -1,7 +1,7 @@
 # espalier_flags: what every target of ours compiles with. espalier_warnings: warnings, as errors.
 add_library(espalier_flags INTERFACE)
-configure_file(${CMAKE_SOURCE_DIR}/cmake/version.h.in ${CMAKE_BINARY_DIR}/generated/base/version.h @ONLY)
-target_include_directories(espalier_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/version.h.in ${PROJECT_BINARY_DIR}/generated/base/version.h @ONLY)
+target_include_directories(espalier_flags INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/generated)
 target_compile_definitions(espalier_flags INTERFACE EIGEN_MPL2_ONLY)
 if(ESPALIER_WITH_CUDA)
   target_compile_definitions(espalier_flags INTERFACE ESPALIER_WITH_CUDA)

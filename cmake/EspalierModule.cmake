@@ -5,7 +5,7 @@
 function(espalier_module folder)
   string(REPLACE "/" "_" name ${folder})
   cmake_parse_arguments(arg "" "" "DEPENDS;LINK" ${ARGN})
-  set(root ${CMAKE_SOURCE_DIR}/src/${folder})
+  set(root ${PROJECT_SOURCE_DIR}/src/${folder})
   file(GLOB sources CONFIGURE_DEPENDS ${root}/*.cpp ${root}/cpu/*.cpp)
   if(ESPALIER_WITH_CUDA)
     file(GLOB device CONFIGURE_DEPENDS ${root}/cuda/*.cu ${root}/cuda/*.cpp)

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "espalier/diagnostics.h"
 #include "places.h"
 #include "text.h"
 

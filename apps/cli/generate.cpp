@@ -39,7 +39,7 @@ SamplerRequest with_preset(const SamplerRequest& asked, SamplerPreset preset, co
 Request request_of(const Settings& s) {
   const Formats formats = formats_of(s);
   Request request;
-  request.images = s.images;
+  request.images.assign(s.images.begin(), s.images.end());
   request.seed = s.seed;
   request.structure = with_preset(s.structure, s.preset, app_structure_settings());
   request.latent = with_preset(s.latent, s.preset, app_latent_settings());
@@ -60,14 +60,14 @@ Workplace workplace_of(const Pipeline& pipeline, const fs::path& checkpoint) {
 void check_export(const Settings& s, FileContent content) {
   const std::string name = s.inputs.front().string();
   if (content == FileContent::mesh) {
-    throw Error(ErrorCode::unsupported, name +
-                                            ": export takes an asset (.safetensors) or Gaussians (.ply, .spz, .splat); a mesh "
-                                            "can be shown (espalier render) and checked (espalier check)");
+    throw Error(ErrorCode::unsupported, name + ": export takes an asset (.safetensors) or Gaussians (.ply, .spz, .splat)",
+                "a mesh "
+                "can be shown (espalier render) and checked (espalier check)");
   }
   if (content != FileContent::gaussians) return;
   if (const std::vector<fs::path> meshes = mesh_outputs(s); !meshes.empty()) {
-    throw Error(ErrorCode::unsupported, name + " holds Gaussians, of which no mesh can be made for " + meshes.front().string() +
-                                            "; .ply, .spz and .splat can be written");
+    throw Error(ErrorCode::unsupported, name + " holds Gaussians, of which no mesh can be made for " + meshes.front().string(),
+                ".ply, .spz and .splat can be written");
   }
 }
 
@@ -78,7 +78,8 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   ProgressPrinter printer(settings.quiet);
   const Observer observer{.progress = [&](const Progress& progress) { printer.show(progress); },
                           .cancelled = [&] { return interrupt.requested(); },
-                          .message = [&](const std::string& text) { printer.message(text); }};
+                          .message = [&](const std::string& text) { printer.message(text); },
+                          .measure_memory = true};
   Workplace workplace;
   const Asset asset = make_asset(observer, workplace);
   std::vector<WrittenFile> files;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "espalier/diagnostics.h"
 #include "interrupt.h"
 #include "places.h"
 #include "progress.h"
@@ -132,9 +133,10 @@ int doctor(const Settings& settings) {
     std::printf("espalier %s\n\n%s", version().c_str(), table.text().c_str());
   }
   if (failed > 0) {
-    throw Error(ErrorCode::device, std::to_string(failed) + " of " + std::to_string(checks.size()) +
-                                       " checks failed on this machine; results made on this device cannot be trusted, "
-                                       "try --device cpu and report the lines above");
+    throw Error(ErrorCode::device,
+                std::to_string(failed) + " of " + std::to_string(checks.size()) + " checks failed on this machine",
+                "results made on this device cannot be trusted, "
+                "try --device cpu and report the lines above");
   }
   return 0;
 }

@@ -193,9 +193,9 @@ void check_turntable(const char* option, const fs::path& path) {
   if (ending != ".mp4" && ending != ".webp")
     throw UsageError(std::string(option) + ": " + path.string() + " ends in neither .mp4 nor .webp");
   if (ending == ".mp4" && !can_write_mp4()) {
-    throw Error(ErrorCode::unsupported, path.string() +
-                                            ": the program ffmpeg, which makes an MP4, is not there; install it, or "
-                                            "name the file .webp for an animation that needs no other program");
+    throw Error(ErrorCode::unsupported, path.string() + ": the program ffmpeg, which makes an MP4, is not there",
+                "install it, or "
+                "name the file .webp for an animation that needs no other program");
   }
 }
 

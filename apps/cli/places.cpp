@@ -50,8 +50,10 @@ fs::path find_checkpoint(const fs::path& asked) {
       if (holds_pipeline(folder / shipped_checkpoint)) return folder / shipped_checkpoint;
     }
   }
-  throw Error(ErrorCode::not_found, std::string("the checkpoint that ships with the program (") + shipped_checkpoint +
-                                        ") is not where it was installed; name one with --model FOLDER or ESPALIER_MODEL");
+  throw Error(
+      ErrorCode::not_found,
+      std::string("the checkpoint that ships with the program (") + shipped_checkpoint + ") is not where it was installed",
+      "name one with --model FOLDER or ESPALIER_MODEL");
 }
 
 void check_writable(const fs::path& path) {
@@ -59,19 +61,21 @@ void check_writable(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (!fs::exists(status)) {
-    throw Error(ErrorCode::not_found,
-                "cannot write " + path.string() + ": the folder " + folder.string() + " does not exist; create it first");
+    throw Error(ErrorCode::not_found, "cannot write " + path.string() + ": the folder " + folder.string() + " does not exist",
+                "create it first");
   }
   if (!fs::is_directory(status)) {
-    throw Error(ErrorCode::invalid_argument,
-                "cannot write " + path.string() + ": " + folder.string() + " is no folder; name a file in a folder");
+    throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": " + folder.string() + " is no folder",
+                "name a file in a folder");
   }
   if (fs::is_directory(path, error)) {
-    throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": it is a folder; name a file");
+    throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": it is a folder", "name a file");
   }
   if (const int reason = try_to_create_file(folder); reason != 0) {
-    throw Error(ErrorCode::io, "cannot write " + path.string() + ": no file can be made in " + folder.string() + " (" +
-                                   std::strerror(reason) + "); choose another folder");
+    throw Error(
+        ErrorCode::io,
+        "cannot write " + path.string() + ": no file can be made in " + folder.string() + " (" + std::strerror(reason) + ")",
+        "choose another folder");
   }
 }
 
@@ -79,10 +83,10 @@ void check_readable(const fs::path& path, const char* what) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (fs::is_directory(status)) {
-    throw Error(ErrorCode::not_found, std::string("the ") + what + " " + path.string() + " is a folder; name a file");
+    throw Error(ErrorCode::not_found, std::string("the ") + what + " " + path.string() + " is a folder", "name a file");
   }
   if (!fs::exists(status)) {
-    throw Error(ErrorCode::not_found, std::string("the ") + what + " " + path.string() + " does not exist; check the name");
+    throw Error(ErrorCode::not_found, std::string("the ") + what + " " + path.string() + " does not exist", "check the name");
   }
 }
 

@@ -15,7 +15,7 @@ Database::Database(const std::filesystem::path& path) : name_(path.string()) {
 
 void Database::fail(const std::string& what) const {
   const char* const reason = handle_ ? sqlite3_errmsg(handle_.get()) : "no memory";
-  throw Error(ErrorCode::io, name_ + ": " + what + ": " + reason + "; check the disk, or choose another folder with --data");
+  throw Error(ErrorCode::io, name_ + ": " + what + ": " + reason, "check the disk, or choose another folder with --data");
 }
 
 void Database::run(const std::string& sql) {

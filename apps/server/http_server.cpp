@@ -42,15 +42,15 @@ int listen_at(const std::string& host, int port) {
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
     throw Error(ErrorCode::invalid_argument,
-                "--host " + host + " is no address of this machine (" + ::gai_strerror(error) + "); try 127.0.0.1");
+                "--host " + host + " is no address of this machine (" + ::gai_strerror(error) + ")", "try 127.0.0.1");
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
   std::string reason;
   for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
     if (const int socket = bound_socket(*a, reason); socket >= 0) return socket;
   }
-  throw Error(ErrorCode::io,
-              "cannot listen at " + host + " port " + std::to_string(port) + ": " + reason + "; choose another with --port");
+  throw Error(ErrorCode::io, "cannot listen at " + host + " port " + std::to_string(port) + ": " + reason,
+              "choose another with --port");
 }
 
 int port_of(int socket) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "espalier/diagnostics.h"
 #include "uploads.h"
 
 namespace espalier::server {
@@ -18,14 +19,6 @@ Json null_if_empty(const std::string& text) { return text.empty() ? Json(nullptr
 
 Json error_of(const std::string& word, const std::string& message, const std::string& hint) {
   return {{"code", word}, {"message", message}, {"hint", hint}};
-}
-
-// The library's messages are "what and where; what to do".
-Json error_of(const Error& error) {
-  const std::string text = error.what();
-  const auto split = text.rfind("; ");
-  const std::string hint = split == std::string::npos ? "" : text.substr(split + 2);
-  return error_of(word_of(error.code()), split == std::string::npos ? text : text.substr(0, split), hint);
 }
 
 Json progress_json(const Progress& p) {
@@ -280,7 +273,9 @@ void JobRunner::run(const Job& job) {
     end = run_kind(job);
   } catch (const Error& error) {
     end.state = error.code() == ErrorCode::cancelled ? JobState::cancelled : JobState::failed;
-    if (end.state == JobState::failed) end.error = error_of(Error(error.code(), without_folders(job, error.what())));
+    if (end.state == JobState::failed)
+      end.error = error_of(word_of(error.code()), without_folders(job, std::string(error.message())),
+                           without_folders(job, std::string(error.hint())));
   } catch (const std::bad_alloc&) {
     end.state = JobState::failed;
     end.error =
@@ -318,6 +313,7 @@ void JobRunner::check_cancelled() const {
 
 Observer JobRunner::observer_of(const Job& job) {
   Observer observer;
+  observer.measure_memory = true;
   observer.cancelled = [this] { return cancelled_ || interrupted_; };
   observer.progress = [this, id = job.id, last = Clock::time_point(),
                        stage = std::optional<Stage>()](const Progress& p) mutable {
@@ -420,7 +416,7 @@ JobEnd JobRunner::run_export(const Job& job) {
   const auto parent = store_.find(job.parent);
   const fs::path folder = store_.folder_of(job.parent);
   if (!parent || parent->file("asset.safetensors") == nullptr) {
-    throw Error(ErrorCode::not_found, "the asset of job " + job.parent + " is gone; generate it again");
+    throw Error(ErrorCode::not_found, "the asset of job " + job.parent + " is gone", "generate it again");
   }
   const FinishOptions of_parent = parse_generate_options(text_of(parent->options)).finish;
   const ExportOptions options = parse_export_options(text_of(job.options), of_parent);

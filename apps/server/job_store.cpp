@@ -93,8 +93,7 @@ JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {
     if (!error) fs::permissions(own, fs::perms::owner_all, error);
   }
   if (error)
-    throw Error(ErrorCode::io,
-                "cannot use " + folder_.string() + ": " + error.message() + "; choose another folder with --data");
+    throw Error(ErrorCode::io, "cannot use " + folder_.string() + ": " + error.message(), "choose another folder with --data");
   make_private(folder_ / "espalier.db");
   database_.emplace(folder_ / "espalier.db");
   create_tables();
@@ -109,10 +108,10 @@ JobStore::Lock::~Lock() {
 void JobStore::lock_folder() {
   const fs::path path = folder_ / "lock";
   lock_.fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_.fd < 0) throw Error(ErrorCode::io, "cannot write in " + folder_.string() + "; choose another folder with --data");
+  if (lock_.fd < 0) throw Error(ErrorCode::io, "cannot write in " + folder_.string(), "choose another folder with --data");
   if (::flock(lock_.fd, LOCK_EX | LOCK_NB) != 0) {
-    throw Error(ErrorCode::io,
-                folder_.string() + " is in use by another server; stop that, or choose another folder with --data");
+    throw Error(ErrorCode::io, folder_.string() + " is in use by another server",
+                "stop that, or choose another folder with --data");
   }
 }
 
@@ -122,9 +121,9 @@ void JobStore::create_tables() {
   Statement version(db, "PRAGMA user_version");
   const std::int64_t found = version.step() ? version.number(0) : 0;
   if (found > kSchema) {
-    throw Error(ErrorCode::unsupported, folder_.string() +
-                                            " was written by a newer version of this program; use that, or choose "
-                                            "another folder with --data");
+    throw Error(ErrorCode::unsupported, folder_.string() + " was written by a newer version of this program",
+                "use that, or choose "
+                "another folder with --data");
   }
   if (found == kSchema) return;
   Transaction transaction(db);

@@ -26,14 +26,15 @@ constexpr auto kHeartbeat = std::chrono::seconds(15);
 [[noreturn]] void rethrow_as_answer(const Error& error, const std::string& hint) {
   const ErrorCode code = error.code();
   const bool of_client = code == ErrorCode::invalid_argument || code == ErrorCode::format || code == ErrorCode::unsupported;
-  throw HttpError(of_client ? 422 : 500, word_of(code), error.what(), hint);
+  throw HttpError(of_client ? 422 : 500, word_of(code), std::string(error.message()),
+                  error.hint().empty() ? hint : std::string(error.hint()));
 }
 
 // The library names files by their paths on this machine; the client knows its pictures by their own names.
 Error with_name(const Error& error, const fs::path& path, const std::string& name) {
-  std::string text = error.what();
+  std::string text(error.message());
   if (const auto at = text.find(path.string()); at != std::string::npos) text.replace(at, path.string().size(), name);
-  return Error(error.code(), text);
+  return {error.code(), text, std::string(error.hint())};
 }
 
 std::string stem_of(const std::string& filename) {

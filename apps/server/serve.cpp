@@ -15,9 +15,9 @@ constexpr int kMappedBytes = 4 << 20;  // blocks from this size on are mappings 
 
 void check(const ServeOptions& o) {
   if (is_loopback(o.host) || !o.api_key.empty() || o.no_auth) return;
-  throw Error(ErrorCode::invalid_argument, "--host " + o.host +
-                                               " can be reached from other machines; set a key with --api-key (or "
-                                               "ESPALIER_API_KEY), or say --no-auth to let everybody in");
+  throw Error(ErrorCode::invalid_argument, "--host " + o.host + " can be reached from other machines",
+              "set a key with --api-key (or "
+              "ESPALIER_API_KEY), or say --no-auth to let everybody in");
 }
 
 // Every connection takes a descriptor, every file that is sent another.
@@ -56,7 +56,7 @@ bool is_loopback(const std::string& host) {
 std::filesystem::path default_data_folder(const std::string& data_home, const std::string& home) {
   if (data_home.starts_with('/')) return std::filesystem::path(data_home) / "espalier";
   if (!home.empty()) return std::filesystem::path(home) / ".local/share/espalier";
-  throw Error(ErrorCode::not_found, "there is no home folder to keep jobs in; name a folder with --data");
+  throw Error(ErrorCode::not_found, "there is no home folder to keep jobs in", "name a folder with --data");
 }
 
 void serve(const ServeOptions& options, const std::function<bool()>& stopped,

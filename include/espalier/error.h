@@ -3,6 +3,9 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
+
+#include "espalier/export.h"
 
 namespace espalier {
 
@@ -18,14 +21,27 @@ enum class ErrorCode {
   internal,          // a broken invariant: a bug in this program
 };
 
-// The message is one line: what went wrong, where, and what to do.
-class Error : public std::runtime_error {
+// what() is one line: the message and, behind "; ", the hint where there is one.
+class ESPALIER_API Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  Error(ErrorCode code, const std::string& message, const std::string& hint = {});
+  Error(const Error&) noexcept;
+  Error& operator=(const Error&) noexcept;
+  ~Error() override;
+
   [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+  // What went wrong and where. Views live as long as the error.
+  [[nodiscard]] std::string_view message() const noexcept { return std::string_view(what()).substr(0, message_bytes_); }
+  // What to do; may be empty.
+  [[nodiscard]] std::string_view hint() const noexcept {
+    const std::string_view line = what();
+    return line.size() > message_bytes_ + kBetween ? line.substr(message_bytes_ + kBetween) : std::string_view();
+  }
 
  private:
+  static constexpr std::size_t kBetween = 2;  // "; "
   ErrorCode code_;
+  std::size_t message_bytes_;
 };
 
 }  // namespace espalier

@@ -19,11 +19,13 @@
 #include <vector>
 
 #include "espalier/error.h"
+#include "espalier/export.h"
+#include "espalier/image.h"
 #include "espalier/stages.h"
 
 namespace espalier {
 
-[[nodiscard]] std::string version();  // "0.1.0"
+[[nodiscard]] ESPALIER_API std::string version();  // "0.1.0"
 
 // ---- Options of a pipeline
 
@@ -88,7 +90,7 @@ struct FinishRequest {
 };
 
 struct Request {
-  std::vector<std::filesystem::path> images{};  // several: views of one object
+  std::vector<InputImage> images{};  // files, or images in memory (espalier/image.h); several: views of one object
   std::uint32_t seed = 42;
   SamplerRequest structure{};  // first stage: sparse structure
   SamplerRequest latent{};     // second stage: structured latent
@@ -101,8 +103,8 @@ struct Request {
 };
 
 // The settings of the public web app: 12 steps, guidance 7.5 and 3.0.
-[[nodiscard]] SamplerRequest app_structure_settings();
-[[nodiscard]] SamplerRequest app_latent_settings();
+[[nodiscard]] ESPALIER_API SamplerRequest app_structure_settings();
+[[nodiscard]] ESPALIER_API SamplerRequest app_latent_settings();
 
 // ---- Progress
 
@@ -115,7 +117,7 @@ struct Progress {
 
 class Asset;
 
-// Callbacks run on the thread that called generate(). Default-constructed: silent and never cancelled.
+// How a call is watched. Callbacks run on the thread that made the call. Default-constructed: silent and never cancelled.
 struct Observer {
   std::function<void(const Progress&)> progress{};
   std::function<bool()> cancelled{};                  // true: stop soon with ErrorCode::cancelled
@@ -123,6 +125,10 @@ struct Observer {
   // What exists so far, as soon as it does: first with the Gaussians, then with the mesh, before finishing. The asset may be
   // kept.
   std::function<void(const Asset&)> partial{};
+  // Fill in StageReport::process_bytes and, of finishing on the CPU, peak_bytes. For that the system's mark of the process's
+  // memory (VmHWM on Linux, /proc/self/clear_refs) starts anew with every stage, which a program that watches it itself would
+  // notice.
+  bool measure_memory = false;
 };
 
 // ---- Results
@@ -133,13 +139,13 @@ struct StageReport {
   std::uint64_t weight_bytes = 0;   // on the device during the stage
   std::uint64_t planned_bytes = 0;  // working memory planned before the stage; 0 where nothing is planned (finishing)
   // Working memory really used at the peak: of networks, what they took of the plan; of finishing, how far the free memory of
-  // the card fell or, on the CPU, how far the process grew.
+  // the GPU fell or, on the CPU and with Observer::measure_memory, how far the process grew.
   std::uint64_t peak_bytes = 0;
-  std::uint64_t process_bytes = 0;  // resident host memory of the process at the peak; 0 where the system does not tell
+  // Resident host memory of the process at the peak; 0 without Observer::measure_memory, or where the system does not tell.
+  std::uint64_t process_bytes = 0;
 };
-// Runs the work and tells what it cost. To measure a peak the system's mark of the process (VmHWM on Linux) starts anew, as it
-// does with every stage of a pipeline.
-[[nodiscard]] StageReport measured(Stage stage, const std::function<void()>& work);
+// Runs the work and reports what it cost, memory included: as if with Observer::measure_memory.
+[[nodiscard]] ESPALIER_API StageReport measured(Stage stage, const std::function<void()>& work);
 
 // What can be said of a mesh. Vertices at one position count as one but for `vertices`.
 struct MeshSummary {
@@ -184,11 +190,39 @@ enum class TextureFormat { png, jpeg, webp };
 struct SaveOptions {
   double size_mm = 100.0;  // largest dimension of an STL or 3MF
   TextureFormat texture = TextureFormat::png;
-  bool unlit = false;  // GLB and glTF: colours as they are, without light
+  bool unlit = false;          // GLB and glTF: colours as they are, without light
+  std::string name = "asset";  // encode(): of the files, without ending; save() takes it from the path
+};
+// A file in memory.
+struct NamedBytes {
+  std::string name;
+  std::vector<std::byte> bytes;
+};
+
+// Arrays of an asset. They live as long as it or a copy of it; empty where there is nothing.
+struct MeshArrays {
+  std::span<const float> positions;     // 3 each
+  std::span<const float> normals;       // 3 each; of meshes with a texture
+  std::span<const float> uvs;           // 2 each; (0, 0) is the outer corner of the texture's first pixel, v goes down
+  std::span<const float> colours;       // 3 each, sRGB 0 ... 1
+  std::span<const std::int32_t> faces;  // 3 each, counter-clockwise from outside
+};
+struct TextureArray {
+  int width = 0, height = 0, channels = 0;  // 3 channels are RGB
+  std::span<const std::uint8_t> pixels;     // sRGB, rows from top to bottom, channels interleaved
+};
+struct GaussianArrays {
+  std::span<const float> positions;  // 3 each
+  std::span<const float> dc;         // 3 each: harmonics of degree 0; colour = 0.5 + 0.28209479 dc
+  std::span<const float> scales;     // 3 each: standard deviations
+  std::span<const float> rotations;  // 4 each: unit quaternions, w x y z
+  std::span<const float> opacities;  // 1 each, 0 ... 1
+  // Harmonics of degree 1 to 3: 3, 8 or 15 coefficients each, degree by degree, three colours innermost; empty without.
+  std::span<const float> harmonics;
 };
 
 // A finished asset on the host. Copies share the data.
-class Asset {
+class ESPALIER_API Asset {
  public:
   Asset();
   ~Asset();
@@ -202,7 +236,9 @@ class Asset {
   [[nodiscard]] std::span<const std::int32_t> faces() const;  // 3 each, counter-clockwise from outside
   [[nodiscard]] std::span<const float> colours() const;       // 3 each, sRGB 0 ... 1
   [[nodiscard]] std::int64_t gaussian_count() const;
+  [[nodiscard]] GaussianArrays gaussians() const;
   [[nodiscard]] std::span<const std::int32_t> voxels() const;  // x, y, z of each active voxel
+  [[nodiscard]] int resolution() const;                        // voxels on a side of the grid; 0 without voxels
   [[nodiscard]] std::span<const float> latent() const;         // channels of each active voxel
   [[nodiscard]] const std::vector<StageReport>& stages() const;
   [[nodiscard]] const std::vector<std::string>& notices() const;           // what the user should know
@@ -211,6 +247,8 @@ class Asset {
   // What finishing made; empty where it was not asked for. The mesh above is the decoded one.
   [[nodiscard]] std::optional<FinishReport> finish_report() const;
   // The mesh that save() writes: finished if there is one, else as decoded.
+  [[nodiscard]] MeshArrays mesh() const;
+  [[nodiscard]] TextureArray texture() const;  // of the finished mesh
   [[nodiscard]] MeshSummary mesh_summary() const;
   [[nodiscard]] GaussianSummary gaussian_summary() const;
 
@@ -219,9 +257,14 @@ class Asset {
   // or when no Gaussians were decoded. .gltf and a textured .obj come with further files beside them. Written atomically, what
   // others name last.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
+  // The same in memory. `format` is an ending of save() without its dot, "glb" or "obj.zip", or "preview", "latent" or "asset":
+  // what the functions below write. The file that names the others comes last. Throws invalid_argument for another format and
+  // for what the asset does not hold.
+  [[nodiscard]] std::vector<NamedBytes> encode(const std::string& format, const SaveOptions& options = {}) const;
   // Voxels and latent, for Pipeline::decode.
   void save_latent(const std::filesystem::path& path) const;
-  // Everything that was decoded, for load_asset: whoever wants another texture or fewer faces need not generate again.
+  // Everything that was decoded, and what finishing made of it, for load_asset: whoever wants another texture or fewer faces
+  // need not generate again.
   void save_asset(const std::filesystem::path& path) const;
   // Four views side by side, of the mesh if there is one, else of the Gaussians.
   void save_preview(const std::filesystem::path& path) const;
@@ -235,32 +278,32 @@ class Asset {
 };
 
 // What save_asset wrote. Throws format for files that are no such thing.
-[[nodiscard]] Asset load_asset(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API Asset load_asset(const std::filesystem::path& path);
 // True for a file that save_asset wrote; false for a latent of save_latent. Throws format for anything else.
-[[nodiscard]] bool is_asset_file(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API bool is_asset_file(const std::filesystem::path& path);
 // How many voxels such a file holds, from its header alone: what decoding it takes grows with them. 0 without voxels. Throws
 // format for anything else.
-[[nodiscard]] std::int64_t saved_voxels(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API std::int64_t saved_voxels(const std::filesystem::path& path);
 
 // The asset with its mesh finished as asked; what was finished before is made anew. Needs no checkpoint. device as in
 // PipelineOptions.
-[[nodiscard]] Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device = "auto",
-                           const Observer& observer = {});
+[[nodiscard]] ESPALIER_API Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device = "auto",
+                                        const Observer& observer = {});
 
 // The mesh in a .glb, .gltf, .obj, .stl or .ply file, with its texture if it has one; Z up, neither scaled nor moved. Throws
 // format for damaged files and those beyond 20 million vertices or 40 million faces, unsupported for what is refused by name.
-[[nodiscard]] Asset load_mesh(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API Asset load_mesh(const std::filesystem::path& path);
 // The Gaussians in a .ply, .spz or .splat file, with all their spherical harmonics. Throws as load_mesh does.
-[[nodiscard]] Asset load_gaussians(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API Asset load_gaussians(const std::filesystem::path& path);
 enum class FileContent { asset, latent, gaussians, mesh };
 // By the ending of the name; a .ply is looked into, and a .safetensors too. Whether the file can be read is not said.
-[[nodiscard]] FileContent content_of(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API FileContent content_of(const std::filesystem::path& path);
 // Whatever a file holds that can be shown: an asset, Gaussians or a mesh. Throws invalid_argument for a latent, which a
 // Pipeline has to decode.
-[[nodiscard]] Asset load_any(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API Asset load_any(const std::filesystem::path& path);
 
 // Report on the mesh in a .glb, .gltf, .obj, .stl or .ply file.
-[[nodiscard]] MeshSummary summarise_mesh_file(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API MeshSummary summarise_mesh_file(const std::filesystem::path& path);
 
 // ---- Pictures of an asset
 //
@@ -308,23 +351,23 @@ struct SheetRequest {
 };
 
 // A PNG. Throws invalid_argument, naming the value, for values out of range and for a style that the asset has nothing for.
-void render_view(const Asset& asset, const std::filesystem::path& png, const ViewRequest& request,
-                 const std::string& device = "auto", const Observer& observer = {});
+ESPALIER_API void render_view(const Asset& asset, const std::filesystem::path& png, const ViewRequest& request,
+                              const std::string& device = "auto", const Observer& observer = {});
 // Several views side by side; 1 to 64.
-void render_views(const Asset& asset, const std::filesystem::path& png, std::span<const Viewpoint> from,
-                  const ViewRequest& request, const std::string& device = "auto", const Observer& observer = {});
+ESPALIER_API void render_views(const Asset& asset, const std::filesystem::path& png, std::span<const Viewpoint> from,
+                               const ViewRequest& request, const std::string& device = "auto", const Observer& observer = {});
 // By its ending, .mp4 (H.264, for which the program ffmpeg must be there; unsupported is thrown otherwise) or .webp (which
 // moves for ever, with transparency). The observer hears of every frame.
-void render_turntable(const Asset& asset, const std::filesystem::path& video, const TurntableRequest& request,
-                      const std::string& device = "auto", const Observer& observer = {});
-void render_contact_sheet(const Asset& asset, const std::filesystem::path& png, const SheetRequest& request = {},
-                          const std::string& device = "auto", const Observer& observer = {});
+ESPALIER_API void render_turntable(const Asset& asset, const std::filesystem::path& video, const TurntableRequest& request,
+                                   const std::string& device = "auto", const Observer& observer = {});
+ESPALIER_API void render_contact_sheet(const Asset& asset, const std::filesystem::path& png, const SheetRequest& request = {},
+                                       const std::string& device = "auto", const Observer& observer = {});
 // Whether render_turntable can write an .mp4 here.
-[[nodiscard]] bool can_write_mp4();
+[[nodiscard]] ESPALIER_API bool can_write_mp4();
 
 // ---- The pipeline
 
-class Pipeline {
+class ESPALIER_API Pipeline {
  public:
   // Checks the checkpoint, chooses device, precision and memory tier; loads weights as the tier says.
   explicit Pipeline(const PipelineOptions& options);
@@ -336,11 +379,17 @@ class Pipeline {
   // Decodes a latent saved before; nothing is sampled. Of the request, only what to decode and how to
   // finish matters.
   [[nodiscard]] Asset decode(const std::filesystem::path& latent, const Request& request, const Observer& observer = {});
-  // Throws what generate() would if the file is missing or no picture that can be decoded; quick, and needs no checkpoint.
-  static void check_picture(const std::filesystem::path& image);
-  // The cut-out that generate() would condition on, as a PNG of 518 x 518 pixels: RGBA, which the networks see in front of
-  // black; RGB with Background::none. Returns notices: how it was made, and warnings.
-  static std::vector<std::string> preprocess(const std::filesystem::path& image, Background background,
+  // Throws what generate() would if the file is missing or no image that can be decoded; quick, and needs no checkpoint.
+  static void check_picture(const InputImage& image);
+  // The foreground that generate() would condition on, 518 x 518 pixels: RGBA, which the networks see in front of black; RGB
+  // with Background::none.
+  struct Foreground {
+    std::vector<std::byte> png;
+    std::vector<std::string> notices;  // how it was made, and warnings
+  };
+  [[nodiscard]] static Foreground preprocess(const InputImage& image, Background background);
+  // The same into a file; returns the notices.
+  static std::vector<std::string> preprocess(const InputImage& image, Background background,
                                              const std::filesystem::path& png_out);
 
   [[nodiscard]] std::string device() const;     // "cpu" or "cuda:0 (NVIDIA H100 80GB HBM3)"
@@ -358,59 +407,5 @@ class Pipeline {
  private:
   std::unique_ptr<Impl> impl_;
 };
-
-// ---- Inspection
-
-struct ModuleInfo {
-  std::string role;  // sparse_structure_flow_model, ...
-  std::string name;  // class name in the JSON
-  std::filesystem::path file;
-  std::int64_t tensors = 0, parameters = 0, bytes = 0;
-  std::map<std::string, std::int64_t> tensors_by_dtype;
-};
-struct CheckpointInfo {
-  std::filesystem::path folder;
-  std::string pipeline;  // TrellisImageTo3DPipeline
-  std::vector<ModuleInfo> modules;
-};
-// Reads configurations and headers; checks every tensor against the network that its configuration describes.
-[[nodiscard]] CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder,
-                                                const std::filesystem::path& image_encoder = {});
-
-struct ConvertedWeights {
-  std::int64_t tensors = 0, parameters = 0;
-  std::uint64_t bytes = 0;  // of the file that was written
-  std::string sha256;       // of that file
-};
-// Writes all tensors of a file of weights (.pth, .pt, .bin of torch.save, or .safetensors) as a safetensors file, in the order
-// and form of the public library and so byte for byte what that writes; metadata is kept. Files of torch.save are read without
-// running what is in them; tensors go from file to file one at a time. Atomic. Throws not_found, io, format for damaged files,
-// unsupported for names in the pickle that weights do not need, invalid_argument when `to` does not end with .safetensors.
-ConvertedWeights convert_weights(const std::filesystem::path& from, const std::filesystem::path& to);
-
-struct Check {
-  std::string name;
-  bool passed = false;
-  bool skipped = false;
-  std::string detail;  // measured error, version, or what to do
-};
-// Known-answer checks of every kernel family on a device, and facts about it. device as in PipelineOptions.
-[[nodiscard]] std::vector<Check> doctor(const std::string& device = "auto");
-
-struct BenchOptions {
-  std::string device = "auto";
-  Precision precision = Precision::automatic;
-  std::string voxels = "12k";  // 12k or 24k: the coordinate sets of docs/performance.md
-  int repetitions = 5;
-  bool quick = false;  // one small repetition, for checking that it runs
-};
-struct BenchRow {
-  std::string stage;
-  double wall_ms = 0.0, device_ms = 0.0;  // medians; device_ms is 0 on the CPU
-  double baseline_ms = 0.0;               // device time of the PyTorch system on an H100; 0 when there is none
-  std::uint64_t peak_bytes = 0;           // device memory, weights included
-};
-// Times every stage of the image-large configuration with made-up weights, on the workload of docs/performance.md.
-[[nodiscard]] std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observer = {});
 
 }  // namespace espalier

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "espalier/export.h"
+
 namespace espalier {
 
 enum class Stage : std::uint8_t {
@@ -29,12 +31,12 @@ enum class Stage : std::uint8_t {
 inline constexpr int kStages = static_cast<int>(Stage::render_contact_sheet) + 1;
 
 // "sample-structure"; stable between versions.
-[[nodiscard]] std::string_view stage_id(Stage stage);
+[[nodiscard]] ESPALIER_API std::string_view stage_id(Stage stage);
 // "sampling the sparse structure"; may change with the wording of the program.
-[[nodiscard]] std::string_view stage_title(Stage stage);
+[[nodiscard]] ESPALIER_API std::string_view stage_title(Stage stage);
 // What a person follows: "input", "structure", "detail", "mesh" or "finish".
-[[nodiscard]] std::string_view stage_phase(Stage stage);
+[[nodiscard]] ESPALIER_API std::string_view stage_phase(Stage stage);
 // The stage of an id; nothing for an unknown one.
-[[nodiscard]] std::optional<Stage> stage_from_id(std::string_view id);
+[[nodiscard]] ESPALIER_API std::optional<Stage> stage_from_id(std::string_view id);
 
 }  // namespace espalier

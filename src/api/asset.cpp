@@ -1,15 +1,11 @@
 #include "api/asset.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "api/asset_writers.h"
 #include "base/file.h"
 #include "image/codec.h"
-#include "io/formats/gaussian_ply.h"
-#include "io/formats/mesh_files.h"
-#include "io/formats/splat_files.h"
-#include "io/formats/zip.h"
 #include "render/pictures/preview.h"
 #include "weights/safetensors.h"
 
@@ -20,144 +16,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kLatentFormat = "espalier-latent-1";
-
-const Mesh& mesh_of(const Asset::Data& data, const fs::path& path) {
-  if (!data.mesh) fail(ErrorCode::invalid_argument, path.string(), ": the asset has no mesh; ask for the format mesh");
-  if (data.mesh->faces.empty())
-    fail(ErrorCode::invalid_argument, path.string(), ": the mesh has no faces, so there is nothing to write");
-  return *data.mesh;
-}
-const Gaussians& gaussians_of(const Asset::Data& data, const fs::path& path) {
-  if (!data.gaussians)
-    fail(ErrorCode::invalid_argument, path.string(), ": the asset has no Gaussians; ask for the format gaussian");
-  return *data.gaussians;
-}
-
-std::vector<std::string> comments_of(const Asset::Data& data) {
-  std::vector<std::string> lines;
-  for (const auto& [key, value] : data.record) {
-    std::string line = key + ": " + value;
-    for (char& c : line) {
-      if (c < ' ' || c > '~') c = '?';
-    }
-    lines.push_back(line.substr(0, 200));
-  }
-  return lines;
-}
-
-std::string extras_of(const Asset::Data& data) {
-  return nlohmann::json(data.record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-bool ends_with(const std::string& s, const char* tail) {
-  const std::string t(tail);
-  return s.size() >= t.size() && s.compare(s.size() - t.size(), t.size(), t) == 0;
-}
-
-std::string lower(std::string s) {
-  std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return s;
-}
-
-// ---- Writers, one per ending
-
-// The mesh that is written, and its texture as a file; empty without one.
-struct Shown {
-  const Mesh* mesh;
-  std::vector<std::byte> texture;
-};
-Shown shown(const Asset::Data& data, const fs::path& path, TextureFormat format) {
-  if (!data.finished) return {&mesh_of(data, path), {}};
-  const FinishedMesh& finished = *data.finished;
-  if (finished.texture.width == 0) return {&finished.mesh, {}};
-  constexpr int kJpegQuality = 92;
-  switch (format) {
-    case TextureFormat::jpeg: return {&finished.mesh, encode_jpeg(finished.texture, kJpegQuality)};
-    case TextureFormat::webp: return {&finished.mesh, encode_webp(finished.texture, {})};
-    default: return {&finished.mesh, encode_png(finished.texture)};
-  }
-}
-// For formats that know no WebP.
-TextureFormat without_webp(TextureFormat format) { return format == TextureFormat::webp ? TextureFormat::png : format; }
-
-GlbOptions glb_options(const Asset::Data& data, const SaveOptions& options, const Shown& what) {
-  GlbOptions glb;
-  glb.generator = "Espalier " + version();
-  glb.extras_json = extras_of(data);
-  glb.unlit = options.unlit;
-  glb.texture = what.texture;
-  return glb;
-}
-
-fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
-
-void write_glb(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
-  const Shown what = shown(data, path, options.texture);
-  write_file(path, encode_glb(*what.mesh, glb_options(data, options, what)));
-}
-void write_gltf(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
-  const Shown what = shown(data, path, options.texture);
-  write_files(folder_of(path), encode_gltf(*what.mesh, glb_options(data, options, what), path.stem().string()));
-}
-void write_gltf_zip(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
-  const Shown what = shown(data, path, options.texture);
-  write_file(path, encode_zip(encode_gltf(*what.mesh, glb_options(data, options, what), path.stem().stem().string())));
-}
-void write_obj(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
-  const Shown what = shown(data, path, without_webp(options.texture));
-  if (what.texture.empty()) {
-    write_file(path, encode_obj(*what.mesh, comments_of(data)));
-  } else {
-    write_files(folder_of(path), encode_obj_files(*what.mesh, comments_of(data), what.texture, path.stem().string()));
-  }
-}
-void write_obj_zip(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
-  const Shown what = shown(data, path, without_webp(options.texture));
-  const std::string stem = path.stem().stem().string();
-  if (what.texture.empty()) {
-    write_file(path, encode_zip(std::vector<NamedFile>{{stem + ".obj", encode_obj(*what.mesh, comments_of(data))}}));
-  } else {
-    write_file(path, encode_zip(encode_obj_files(*what.mesh, comments_of(data), what.texture, stem)));
-  }
-}
-void write_stl(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
-  write_file(path, encode_stl(*shown(data, path, TextureFormat::png).mesh, options.size_mm, "Espalier " + version()));
-}
-void write_3mf(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
-  const Shown what = shown(data, path, without_webp(options.texture));
-  write_file(path, encode_3mf(*what.mesh, options.size_mm, comments_of(data), what.texture));
-}
-void write_mesh_ply(const Asset::Data& data, const fs::path& path, const SaveOptions& /*options*/) {
-  write_file(path, encode_mesh_ply(data.finished ? data.finished->mesh : mesh_of(data, path), comments_of(data)));
-}
-void write_ply(const Asset::Data& data, const fs::path& path, const SaveOptions& options) {
-  if (!data.gaussians) {
-    write_mesh_ply(data, path, options);
-  } else {
-    write_file(path, encode_gaussian_ply(gaussians_of(data, path), comments_of(data)));
-  }
-}
-
-void write_spz(const Asset::Data& data, const fs::path& path, const SaveOptions& /*options*/) {
-  const std::vector<std::string> comments = comments_of(data);
-  SpzOptions spz;
-  spz.comments = comments;
-  write_file(path, encode_spz(gaussians_of(data, path), spz));
-}
-void write_splat(const Asset::Data& data, const fs::path& path, const SaveOptions& /*options*/) {
-  write_file(path, encode_splat(gaussians_of(data, path)));
-}
-
-// Longer endings come before those that they end in.
-struct Writer {
-  const char* ending;
-  void (*write)(const Asset::Data&, const fs::path&, const SaveOptions&);
-};
-constexpr Writer kWriters[] = {{".glb", write_glb},         {".gltf", write_gltf},         {".gltf.zip", write_gltf_zip},
-                               {".obj.zip", write_obj_zip}, {".obj", write_obj},           {".stl", write_stl},
-                               {".3mf", write_3mf},         {".mesh.ply", write_mesh_ply}, {".ply", write_ply},
-                               {".spz", write_spz},         {".splat", write_splat}};
-constexpr const char* kEndings = ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .stl, .3mf, .mesh.ply, .ply, .spz and .splat";
 
 }  // namespace
 
@@ -252,40 +110,74 @@ GaussianSummary Asset::gaussian_summary() const {
   return summary;
 }
 
-void Asset::save(const fs::path& path, const SaveOptions& options) const {
-  const std::string name = lower(path.filename().string());
-  for (const Writer& writer : kWriters) {
-    if (!ends_with(name, writer.ending)) continue;
-    writer.write(*data_, path, options);
-    return;
-  }
-  fail(ErrorCode::invalid_argument, path.string(), ": unknown extension; ", kEndings, " can be written");
+MeshArrays Asset::mesh() const {
+  const Mesh* mesh = data_->finished ? &data_->finished->mesh : data_->mesh ? &*data_->mesh : nullptr;
+  if (mesh == nullptr) return {};
+  return {mesh->vertices, mesh->normals, mesh->uvs, mesh->colours, mesh->faces};
 }
+
+TextureArray Asset::texture() const {
+  if (!data_->finished) return {};
+  const Picture& texture = data_->finished->texture;
+  return {texture.width, texture.height, texture.channels, texture.pixels};
+}
+
+GaussianArrays Asset::gaussians() const {
+  if (!data_->gaussians) return {};
+  const Gaussians& g = *data_->gaussians;
+  return {g.xyz, g.dc, g.scale, g.rotation, g.opacity, g.sh};
+}
+
+int Asset::resolution() const { return data_->voxels.rows() > 0 ? data_->voxels.resolution : 0; }
+
+void Asset::save(const fs::path& path, const SaveOptions& options) const { save_as(*data_, path, options); }
 
 void Asset::save_latent(const fs::path& path) const {
-  if (data_->latent.empty()) fail(ErrorCode::invalid_argument, path.string(), ": the asset has no latent");
-  const auto rows = data_->voxels.rows();
-  const auto channels = static_cast<std::int64_t>(data_->latent.size()) / rows;
-  std::map<std::string, std::string> metadata{{"format", kLatentFormat},
-                                              {"resolution", std::to_string(data_->voxels.resolution)}};
-  for (const auto& [key, value] : data_->record) metadata["record: " + key] = value;
-  std::map<std::string, HostTensor> tensors;
-  tensors.emplace("coords", HostTensor::from(data_->voxels.coords, {rows, 4}));
-  tensors.emplace("feats", HostTensor::from(data_->latent, {rows, channels}));
-  save_safetensors(path, tensors, metadata);
+  const SavedTensors saved = latent_tensors(*data_, path.string());
+  save_safetensors(path, saved.tensors, saved.metadata);
+}
+void Asset::save_asset(const fs::path& path) const {
+  const SavedTensors saved = asset_tensors(*data_, path.string());
+  save_safetensors(path, saved.tensors, saved.metadata);
+}
+void Asset::save_preview(const fs::path& path) const { write_file(path, encoded_preview(*data_, path.string())); }
+
+std::vector<NamedBytes> Asset::encode(const std::string& format, const SaveOptions& options) const {
+  std::vector<NamedBytes> files;
+  const std::string label = "encoding as " + format.substr(0, 40);
+  check_stem(options.name, label.c_str());
+  if (format == "latent" || format == "asset") {
+    const SavedTensors saved = format == "latent" ? latent_tensors(*data_, label) : asset_tensors(*data_, label);
+    files.push_back({options.name + ".safetensors", encode_safetensors(saved.tensors, saved.metadata)});
+  } else if (format == "preview") {
+    files.push_back({options.name + ".png", encoded_preview(*data_, label)});
+  } else {
+    for (NamedFile& file : encoded_as(*data_, format, options)) files.push_back({std::move(file.name), std::move(file.bytes)});
+  }
+  return files;
 }
 
-void Asset::save_preview(const fs::path& path) const {
+SavedTensors latent_tensors(const Asset::Data& data, const std::string& label) {
+  if (data.latent.empty()) fail(ErrorCode::invalid_argument, label, ": the asset has no latent");
+  const auto rows = data.voxels.rows();
+  const auto channels = static_cast<std::int64_t>(data.latent.size()) / rows;
+  std::map<std::string, std::string> metadata{{"format", kLatentFormat},
+                                              {"resolution", std::to_string(data.voxels.resolution)}};
+  for (const auto& [key, value] : data.record) metadata["record: " + key] = value;
+  std::map<std::string, HostTensor> tensors;
+  tensors.emplace("coords", HostTensor::from(data.voxels.coords, {rows, 4}));
+  tensors.emplace("feats", HostTensor::from(data.latent, {rows, channels}));
+  return {std::move(tensors), std::move(metadata)};
+}
+
+std::vector<std::byte> encoded_preview(const Asset::Data& data, const std::string& label) {
   const PreviewOptions options;
-  if (data_->finished) {
-    const FinishedMesh& finished = *data_->finished;
-    write_file(path,
-               encode_png(preview_sheet(finished.mesh, options, finished.texture.width > 0 ? &finished.texture : nullptr)));
-  } else if (data_->mesh && !data_->mesh->faces.empty()) {
-    write_file(path, encode_png(preview_sheet(*data_->mesh, options)));
-  } else {
-    write_file(path, encode_png(preview_sheet(gaussians_of(*data_, path), options)));
+  if (data.finished) {
+    const FinishedMesh& finished = *data.finished;
+    return encode_png(preview_sheet(finished.mesh, options, finished.texture.width > 0 ? &finished.texture : nullptr));
   }
+  if (data.mesh && !data.mesh->faces.empty()) return encode_png(preview_sheet(*data.mesh, options));
+  return encode_png(preview_sheet(gaussians_of(data, label), options));
 }
 
 SavedLatent load_latent(const fs::path& path, int resolution, std::int64_t channels) {
@@ -307,7 +199,7 @@ SavedLatent load_latent(const fs::path& path, int resolution, std::int64_t chann
     (void)coords.bind<std::int32_t, 2>("coords", {-1, 4});
     (void)feats.bind<float, 2>("feats", {coords.extents()[0], channels});
   } catch (const Error& e) {
-    fail(e.code(), path.string(), ": ", e.what(), "; the file belongs to another checkpoint or is damaged");
+    fail(e.code(), path.string(), ": ", e.message(), hint("the file belongs to another checkpoint or is damaged"));
   }
   if (coords.extents()[0] == 0) fail(ErrorCode::format, path.string(), ": it holds no voxel");
   for (const float v : feats.to_vector<float>("feats")) {
@@ -316,7 +208,7 @@ SavedLatent load_latent(const fs::path& path, int resolution, std::int64_t chann
   try {
     saved.voxels = make_voxels(coords.to_vector<std::int32_t>("coords"), 1, resolution);
   } catch (const Error& e) {
-    fail(ErrorCode::format, path.string(), ": ", e.what());
+    fail(ErrorCode::format, path.string(), ": ", e.message(), hint(e.hint()));
   }
   saved.latent = feats.to_vector<float>("feats");
   for (const auto& [key, value] : metadata) {

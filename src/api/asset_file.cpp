@@ -3,7 +3,8 @@
 #include <cmath>
 #include <span>
 
-#include "api/asset.h"
+#include "api/asset_file_parts.h"
+#include "api/asset_writers.h"
 #include "image/codec.h"
 #include "image/preprocess.h"
 #include "weights/safetensors.h"
@@ -18,48 +19,6 @@ constexpr const char* kAssetFormat = "espalier-asset-1";
 constexpr const char* kRecord = "record: ";
 constexpr std::size_t kMostPictures = 64;
 
-using Tensors = std::map<std::string, HostTensor>;
-
-// An array of rows with `columns` values each; empty arrays are left out.
-template <class T>
-void put(Tensors& tensors, const std::string& name, const std::vector<T>& values, std::int64_t columns) {
-  if (values.empty()) return;
-  tensors.emplace(name, HostTensor::from(values, {static_cast<std::int64_t>(values.size()) / columns, columns}));
-}
-
-// The values of an optional array of `rows` rows (-1: any number); nothing when it is not there.
-template <class T>
-std::vector<T> get(const SafetensorsFile& file, const std::string& name, std::int64_t rows, std::int64_t columns) {
-  if (!file.has(name)) return {};
-  const HostTensor tensor = file.load(name);
-  (void)tensor.bind<T, 2>(name, {rows, columns});
-  std::vector<T> values = tensor.to_vector<T>(name);
-  if constexpr (std::is_floating_point_v<T>) {
-    if (!std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); })) {
-      fail(ErrorCode::format, file.label(), ": ", name, " has values that are not finite");
-    }
-  }
-  return values;
-}
-
-template <class T>
-std::vector<T> need(const SafetensorsFile& file, const std::string& name, std::int64_t rows, std::int64_t columns) {
-  if (!file.has(name)) fail(ErrorCode::format, file.label(), ": ", name, " is missing");
-  return get<T>(file, name, rows, columns);
-}
-
-Mesh read_mesh_of(const SafetensorsFile& file) {
-  Mesh mesh;
-  mesh.vertices = need<float>(file, "mesh.vertices", -1, 3);
-  mesh.faces = need<std::int32_t>(file, "mesh.faces", -1, 3);
-  mesh.colours = get<float>(file, "mesh.colours", mesh.vertex_count(), 3);
-  const auto count = static_cast<std::int32_t>(mesh.vertex_count());
-  for (const std::int32_t v : mesh.faces) {
-    if (v < 0 || v >= count) fail(ErrorCode::format, file.label(), ": a face names vertex ", v, ", but there are ", count);
-  }
-  return mesh;
-}
-
 Gaussians read_gaussians_of(const SafetensorsFile& file) {
   Gaussians g;
   g.xyz = need<float>(file, "gaussians.xyz", -1, 3);
@@ -73,7 +32,7 @@ Gaussians read_gaussians_of(const SafetensorsFile& file) {
   const auto& extents = harmonics->second.extents;
   const std::int64_t values = extents.size() == 2 ? extents[1] : 0;
   if (values != 9 && values != 24 && values != 45)
-    fail(ErrorCode::format, file.label(), ": gaussians.sh has ", values, " columns; 9, 24 or 45 were expected");
+    fail(ErrorCode::format, file.label(), ": gaussians.sh has ", values, " columns", hint("9, 24 or 45 were expected"));
   g.sh = need<float>(file, "gaussians.sh", count, values);
   return g;
 }
@@ -84,8 +43,8 @@ std::int64_t number_of(const SafetensorsFile& file, const std::string& key, std:
   std::int64_t value = -1;
   if (!text.empty() && text.size() < 8 && text.find_first_not_of("0123456789") == std::string::npos) value = std::stoll(text);
   if (value < low || value > high)
-    fail(ErrorCode::format, file.label(), ": ", key, " is \"", text.substr(0, 20), "\"; a number in [", low, ", ", high,
-         "] was expected");
+    fail(ErrorCode::format, file.label(), ": ", key, " is \"", text.substr(0, 20), "\"",
+         hint("a number in [", low, ", ", high, "] was expected"));
   return value;
 }
 
@@ -113,8 +72,8 @@ std::vector<Picture> read_pictures_of(const SafetensorsFile& file) {
     Picture picture = decode_picture(std::as_bytes(std::span(bytes)), where);
     if (picture.channels != 4 || picture.width != picture.height || picture.width < kLeastCutout ||
         picture.width > kMostCutout) {
-      fail(ErrorCode::format, where, " is ", picture.width, " x ", picture.height, " with ", picture.channels,
-           " channels; a square RGBA picture of ", kLeastCutout, " to ", kMostCutout, " pixels was expected");
+      fail(ErrorCode::format, where, " is ", picture.width, " x ", picture.height, " with ", picture.channels, " channels",
+           hint("a square RGBA picture of ", kLeastCutout, " to ", kMostCutout, " pixels was expected"));
     }
     pictures.push_back(std::move(picture));
   }
@@ -132,34 +91,32 @@ std::string format_of(const SafetensorsFile& file) {
 
 }  // namespace
 
-void Asset::save_asset(const fs::path& path) const {
-  if (!data_->mesh && !data_->gaussians && !data_->radiance_field) {
-    fail(ErrorCode::invalid_argument, path.string(), ": nothing was decoded, so there is no asset to save");
+SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
+  if (!data.mesh && !data.gaussians && !data.radiance_field) {
+    fail(ErrorCode::invalid_argument, label, ": nothing was decoded, so there is no asset to save");
   }
   std::map<std::string, std::string> metadata{{"format", kAssetFormat}};
-  for (const auto& [key, value] : data_->record) metadata[kRecord + key] = value;
+  for (const auto& [key, value] : data.record) metadata[kRecord + key] = value;
   Tensors tensors;
-  if (!data_->latent.empty()) {
-    metadata["resolution"] = std::to_string(data_->voxels.resolution);
-    put(tensors, "coords", data_->voxels.coords, 4);
-    put(tensors, "feats", data_->latent, static_cast<std::int64_t>(data_->latent.size()) / data_->voxels.rows());
+  if (!data.latent.empty()) {
+    metadata["resolution"] = std::to_string(data.voxels.resolution);
+    put(tensors, "coords", data.voxels.coords, 4);
+    put(tensors, "feats", data.latent, static_cast<std::int64_t>(data.latent.size()) / data.voxels.rows());
   }
-  if (data_->mesh && !data_->mesh->faces.empty()) {
-    put(tensors, "mesh.vertices", data_->mesh->vertices, 3);
-    put(tensors, "mesh.faces", data_->mesh->faces, 3);
-    put(tensors, "mesh.colours", data_->mesh->colours, 3);
+  if (data.mesh && !data.mesh->faces.empty()) {
+    put_mesh(*data.mesh, "mesh.", tensors);
   }
-  if (data_->gaussians) {
-    put(tensors, "gaussians.xyz", data_->gaussians->xyz, 3);
-    put(tensors, "gaussians.dc", data_->gaussians->dc, 3);
-    put(tensors, "gaussians.scale", data_->gaussians->scale, 3);
-    put(tensors, "gaussians.rotation", data_->gaussians->rotation, 4);
-    put(tensors, "gaussians.opacity", data_->gaussians->opacity, 1);
-    put(tensors, "gaussians.sh", data_->gaussians->sh,
-        static_cast<std::int64_t>(data_->gaussians->sh.size()) / std::max<std::int64_t>(data_->gaussians->count(), 1));
+  if (data.gaussians) {
+    put(tensors, "gaussians.xyz", data.gaussians->xyz, 3);
+    put(tensors, "gaussians.dc", data.gaussians->dc, 3);
+    put(tensors, "gaussians.scale", data.gaussians->scale, 3);
+    put(tensors, "gaussians.rotation", data.gaussians->rotation, 4);
+    put(tensors, "gaussians.opacity", data.gaussians->opacity, 1);
+    put(tensors, "gaussians.sh", data.gaussians->sh,
+        static_cast<std::int64_t>(data.gaussians->sh.size()) / std::max<std::int64_t>(data.gaussians->count(), 1));
   }
-  if (data_->radiance_field) {
-    const RadianceField& field = *data_->radiance_field;
+  if (data.radiance_field) {
+    const RadianceField& field = *data.radiance_field;
     metadata["radiance_field.resolution"] = std::to_string(field.resolution);
     metadata["radiance_field.rank"] = std::to_string(field.rank);
     metadata["radiance_field.dim"] = std::to_string(field.dim);
@@ -168,12 +125,13 @@ void Asset::save_asset(const fs::path& path) const {
     put(tensors, "radiance_field.density", field.density, field.rank);
     put(tensors, "radiance_field.features_dc", field.features_dc, std::int64_t{field.rank} * 3);
   }
-  for (std::size_t i = 0; i < data_->pictures.size(); ++i) {
-    const std::vector<std::byte> png = encode_png(data_->pictures[i]);
+  for (std::size_t i = 0; i < data.pictures.size(); ++i) {
+    const std::vector<std::byte> png = encode_png(data.pictures[i]);
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
     put(tensors, picture_key(i), std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
   }
-  save_safetensors(path, tensors, metadata);
+  if (data.finished) put_finished(*data.finished, tensors);
+  return {std::move(tensors), std::move(metadata)};
 }
 
 namespace {
@@ -206,16 +164,18 @@ Asset load_asset(const fs::path& path) {
       voxels =
           make_voxels(need<std::int32_t>(file, "coords", -1, 4), 1, static_cast<int>(number_of(file, "resolution", 1, 1024)));
     } catch (const Error& e) {
-      fail(ErrorCode::format, path.string(), ": ", e.what());
+      fail(ErrorCode::format, path.string(), ": ", e.message(), hint(e.hint()));
     }
     const auto feats = file.entries().find("feats");
     if (feats == file.entries().end() || feats->second.extents.size() != 2)
       fail(ErrorCode::format, path.string(), ": feats is missing or no matrix");
     builder.latent(voxels, need<float>(file, "feats", voxels.rows(), feats->second.extents[1]));
   }
-  if (file.has("mesh.vertices")) builder.mesh(read_mesh_of(file));
+  if (file.has("mesh.vertices")) builder.mesh(read_mesh(file, "mesh."));
   if (file.has("gaussians.xyz")) builder.gaussians(read_gaussians_of(file));
   if (file.has("radiance_field.position")) builder.radiance_field(read_radiance_field_of(file));
+  if (file.has("finished.vertices"))
+    builder.finished(read_finished(file, builder.data().mesh ? &*builder.data().mesh : nullptr));
   for (Picture& picture : read_pictures_of(file)) builder.picture(std::move(picture));
   for (const auto& [key, value] : file.metadata()) {
     if (key.rfind(kRecord, 0) == 0) builder.record(key.substr(std::string(kRecord).size()), value);

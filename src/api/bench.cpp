@@ -4,6 +4,7 @@
 
 #include "api/workload.h"
 #include "base/random.h"
+#include "espalier/diagnostics.h"
 #include "recipes/trellis_latent.h"
 #include "session/session.h"
 #include "weights/made_up.h"

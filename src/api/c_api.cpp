@@ -1,69 +1,37 @@
-// include/espalier/espalier_c.h over the C++ interface: no exception crosses, no pointer is trusted to be there.
-#include <cstring>
-#include <new>
+// include/espalier/espalier_c.h over the C++ interface: no exception crosses, no pointer is trusted to be there. This file:
+// errors, stages, pipelines and what they are asked for.
+#include <algorithm>
 
-#include "base/error.h"
-#include "espalier/espalier.h"
-#include "espalier/espalier_c.h"
+#include "api/c_api_parts.h"
 
-// The handles of the C interface, at global scope because C knows no other.
-struct espalier_pipeline {
-  espalier::Pipeline pipeline;
-};
-struct espalier_asset {
-  espalier::Asset asset;
-};
+namespace espalier::c {
 
-namespace {
-
-using namespace espalier;
-
-constexpr espalier_code code_of(ErrorCode code) { return static_cast<espalier_code>(static_cast<int>(code) + 1); }
 static_assert(code_of(ErrorCode::invalid_argument) == ESPALIER_INVALID_ARGUMENT &&
               code_of(ErrorCode::not_found) == ESPALIER_NOT_FOUND && code_of(ErrorCode::format) == ESPALIER_FORMAT &&
               code_of(ErrorCode::unsupported) == ESPALIER_UNSUPPORTED && code_of(ErrorCode::io) == ESPALIER_IO &&
               code_of(ErrorCode::out_of_memory) == ESPALIER_OUT_OF_MEMORY && code_of(ErrorCode::device) == ESPALIER_DEVICE &&
               code_of(ErrorCode::cancelled) == ESPALIER_CANCELLED && code_of(ErrorCode::internal) == ESPALIER_INTERNAL);
 
-espalier_code report(espalier_error* error, espalier_code code, const char* message) {
-  if (error != nullptr) {
-    error->code = code;
-    std::strncpy(error->message, message, sizeof error->message - 1);
-    error->message[sizeof error->message - 1] = '\0';
-  }
-  return code;
+bool can_fill(const espalier_error* error) { return known_size<espalier_error>(error->size); }
+
+namespace {
+
+template <std::size_t N>
+void copy_cut(std::string_view text, char (&to)[N]) {
+  const std::size_t bytes = std::min(text.size(), N - 1);
+  std::copy_n(text.data(), bytes, to);
+  to[bytes] = '\0';
 }
 
-// Runs `body`; what it throws becomes a code and a message.
-template <class Body>
-espalier_code guarded(espalier_error* error, Body body) {
-  report(error, ESPALIER_OK, "");
-  try {
-    body();
-    return ESPALIER_OK;
-  } catch (const Error& e) {
-    return report(error, code_of(e.code()), e.what());
-  } catch (const std::bad_alloc&) {
-    return report(error, ESPALIER_OUT_OF_MEMORY, "out of memory on the host; close other programs, or use a lower memory tier");
-  } catch (const std::exception& e) {
-    return report(error, ESPALIER_INTERNAL, e.what());
-  } catch (...) {
-    return report(error, ESPALIER_INTERNAL, "a callback threw something that is no std::exception");
-  }
-}
+constexpr espalier_sampler kOwn{0, -1.0, -1.0, -1.0, -1.0};
 
-template <class T>
-const T& given(const T* pointer, const char* what) {
-  if (pointer == nullptr) fail(ErrorCode::invalid_argument, what, " is NULL");
-  return *pointer;
-}
-std::string text_of(const char* text, const char* what) { return &given(text, what); }
-
-// The enumerator of a value that came from C, where any number may stand.
-template <class Enum>
-Enum enumerator(int value, Enum last, const char* what) {
-  if (value < 0 || value > static_cast<int>(last)) fail(ErrorCode::invalid_argument, what, ": ", value, " has no meaning");
-  return static_cast<Enum>(value);
+espalier_options plain_options() { return {sizeof(espalier_options), nullptr, nullptr, 0, 0, 0}; }
+espalier_observer plain_observer() { return {sizeof(espalier_observer), nullptr, nullptr, nullptr, nullptr, nullptr, 0}; }
+espalier_image plain_image() { return ESPALIER_IMAGE_FILE(nullptr); }
+espalier_request plain_request() {
+  const Request r;
+  return {sizeof(espalier_request), nullptr, 0, r.seed, kOwn, kOwn, ESPALIER_STOCHASTIC, r.mesh ? 1 : 0, r.gaussians ? 1 : 0,
+          r.radiance_field ? 1 : 0};
 }
 
 SamplerRequest sampler_of(const espalier_sampler& s) {
@@ -75,75 +43,90 @@ SamplerRequest sampler_of(const espalier_sampler& s) {
   return out;
 }
 
-Request request_of(const espalier_request& r) {
+static_assert(static_cast<int>(Background::automatic) == ESPALIER_BACKGROUND_AUTO &&
+              static_cast<int>(Background::alpha) == ESPALIER_BACKGROUND_ALPHA &&
+              static_cast<int>(Background::none) == ESPALIER_BACKGROUND_NONE);
+
+Background background_of(const espalier_image& image) { return enumerator(image.background, Background::none, "background"); }
+
+InputImage image_of(const espalier_image& image) {
+  const std::string name = image.name == nullptr ? "the image" : image.name;
+  if (enumerator(image.kind, ESPALIER_IMAGE_PIXELS, "the kind of an image") == ESPALIER_IMAGE_IN_FILE)
+    return {text_of(image.path, "an image's path")};
+  if (image.byte_count > 0) (void)given(image.bytes == nullptr ? nullptr : &image, "an image's bytes");
+  const auto* bytes = static_cast<const std::byte*>(image.bytes);
+  std::vector<std::byte> copy(bytes, bytes + image.byte_count);
+  if (image.kind == ESPALIER_IMAGE_ENCODED) return InputImage::encoded(std::move(copy), name);
+  return InputImage::pixels(std::move(copy), image.width, image.height, image.channels, name);
+}
+
+Request request_of(const espalier_request* pointer) {
+  const espalier_request r = taken(pointer, plain_request(), "request");
   Request out;
-  if (r.image_count > 0) (void)given(r.images, "images");
-  for (std::size_t i = 0; i < r.image_count; ++i) out.images.emplace_back(text_of(r.images[i], "a picture's path"));
+  if (r.image_count > 0) {
+    (void)given(r.images, "images");
+    out.background.clear();
+  }
+  const char* at = static_cast<const char*>(static_cast<const void*>(r.images));
+  for (std::size_t i = 0; i < r.image_count; ++i) {
+    // Images of an older header lie closer together than sizeof says here.
+    espalier_image image = taken(static_cast<const espalier_image*>(static_cast<const void*>(at)), plain_image(), "an image");
+    at += image.size;
+    out.images.push_back(image_of(image));
+    out.background.push_back(background_of(image));
+  }
   out.seed = r.seed;
   out.structure = sampler_of(r.structure);
   out.latent = sampler_of(r.latent);
   out.multi_image = enumerator(r.multi_image, MultiImageMode::multidiffusion, "multi_image");
-  out.background = {r.as_is != 0 ? Background::none : Background::automatic};
   out.mesh = r.mesh != 0;
   out.gaussians = r.gaussians != 0;
   out.radiance_field = r.radiance_field != 0;
   return out;
 }
 
-static_assert(static_cast<int>(BakeMode::best) == ESPALIER_BAKE_BEST);
-
-FinishRequest finish_of(const espalier_finish& f) {
-  FinishRequest out;
-  out.clean = f.clean != 0;
-  out.fill_holes = f.fill_holes != 0;
-  out.simplify = f.simplify;
-  if (f.faces != 0) out.faces = f.faces;
-  out.texture = f.texture != 0;
-  out.texture_size = f.texture_size;
-  out.bake = enumerator(f.bake, BakeMode::best, "bake");
-  out.bake_radiance_field = f.bake_radiance_field != 0;
-  out.views = f.views;
-  out.view_size = f.view_size;
-  out.project_image = f.project_image != 0;
-  return out;
-}
-
-static_assert(static_cast<int>(RenderStyle::radiance_field) == ESPALIER_STYLE_RADIANCE_FIELD &&
-              static_cast<int>(RenderStyle::clay) == ESPALIER_STYLE_CLAY);
-
-ViewRequest view_of(const espalier_look& l) {
-  ViewRequest out;
-  out.style = enumerator(l.style, RenderStyle::radiance_field, "style");
-  out.from = {l.yaw, l.pitch};
-  out.fov = l.fov;
-  if (l.distance != 0.0) out.distance = l.distance;
-  out.size = l.size;
-  if (l.opaque != 0) out.background = {l.red, l.green, l.blue};
-  return out;
-}
-
-std::string device_of(const char* device) { return device == nullptr ? "auto" : device; }
-
-Observer observer_of(const espalier_observer* o) {
-  Observer out;
-  if (o == nullptr) return out;
-  const espalier_observer c = *o;
-  if (c.progress != nullptr) {
-    out.progress = [c](const Progress& p) { c.progress(c.context, stage_id(p.stage).data(), p.step, p.steps, p.fraction); };
-  }
-  if (c.cancelled != nullptr) out.cancelled = [c] { return c.cancelled(c.context) != 0; };
-  if (c.message != nullptr) out.message = [c](const std::string& line) { c.message(c.context, line.c_str()); };
-  return out;
-}
-
-template <class T, class Values>
-const T* array_of(const espalier_asset* asset, std::size_t* count, Values values) {
-  const auto span = asset == nullptr ? std::span<const T>() : values(asset->asset);
-  if (count != nullptr) *count = span.size();
-  return span.data();
+const char* stage_text(int stage, std::string_view (*text)(Stage)) {
+  return stage < 0 || stage >= kStages ? nullptr : text(static_cast<Stage>(stage)).data();  // of literals
 }
 
 }  // namespace
+
+espalier_code report(espalier_error* error, espalier_code code, std::string_view message, std::string_view hint) {
+  if (error != nullptr) {
+    error->code = code;
+    copy_cut(message, error->message);
+    copy_cut(hint, error->hint);
+  }
+  return code;
+}
+
+Observer observer_of(const espalier_observer* pointer) {
+  Observer out;
+  if (pointer == nullptr) return out;
+  const espalier_observer c = taken(pointer, plain_observer(), "observer");
+  if (c.progress != nullptr) {
+    out.progress = [c](const Progress& p) {
+      const espalier_progress report{
+          sizeof(espalier_progress), static_cast<int>(p.stage), p.step, p.steps, p.fraction, p.seconds_left};
+      c.progress(c.context, &report);
+    };
+  }
+  if (c.cancelled != nullptr) out.cancelled = [c] { return c.cancelled(c.context) != 0; };
+  if (c.message != nullptr) out.message = [c](const std::string& line) { c.message(c.context, line.c_str()); };
+  if (c.partial != nullptr) {
+    out.partial = [c](const Asset& asset) {
+      const espalier_asset handle{asset};
+      c.partial(c.context, &handle);
+    };
+  }
+  out.measure_memory = c.measure_memory != 0;
+  return out;
+}
+
+}  // namespace espalier::c
+
+using namespace espalier;
+using namespace espalier::c;
 
 extern "C" {
 
@@ -152,27 +135,53 @@ const char* espalier_version(void) {
   return text.c_str();
 }
 
+int espalier_stage_count(void) { return kStages; }
+const char* espalier_stage_id(int stage) { return stage_text(stage, stage_id); }
+const char* espalier_stage_title(int stage) { return stage_text(stage, stage_title); }
+const char* espalier_stage_phase(int stage) { return stage_text(stage, stage_phase); }
+int espalier_stage_from_id(const char* id) {
+  const std::optional<Stage> stage = id == nullptr ? std::nullopt : stage_from_id(id);
+  return stage ? static_cast<int>(*stage) : -1;
+}
+
+void espalier_observer_defaults(espalier_observer* observer, size_t size) { fill_defaults(plain_observer(), observer, size); }
+void espalier_options_defaults(espalier_options* options, size_t size) { fill_defaults(plain_options(), options, size); }
+void espalier_request_defaults(espalier_request* request, size_t size) { fill_defaults(plain_request(), request, size); }
+
 espalier_pipeline* espalier_pipeline_open(const char* checkpoint, const espalier_options* options, espalier_error* error) {
   espalier_pipeline* opened = nullptr;
   guarded(error, [&] {
     PipelineOptions o{.checkpoint = text_of(checkpoint, "checkpoint")};
     if (options != nullptr) {
-      if (options->device != nullptr) o.device = options->device;
-      if (options->image_encoder != nullptr) o.image_encoder = options->image_encoder;
-      o.precision = enumerator(options->precision, Precision::half, "precision");
-      o.tier = enumerator(options->tier, MemoryTier::low, "tier");
+      const espalier_options c = taken(options, plain_options(), "options");
+      o.device = device_of(c.device);
+      if (c.image_encoder != nullptr) o.image_encoder = c.image_encoder;
+      o.precision = enumerator(c.precision, Precision::half, "precision");
+      o.tier = enumerator(c.tier, MemoryTier::low, "tier");
+      o.memory_limit = c.memory_limit;
     }
-    opened = new espalier_pipeline{Pipeline(o)};
+    Pipeline pipeline(o);
+    std::string device = pipeline.device();
+    std::string precision = pipeline.precision();
+    std::string tier = pipeline.tier();
+    opened = new espalier_pipeline{std::move(pipeline), std::move(device), std::move(precision), std::move(tier)};
   });
   return opened;
 }
 
 void espalier_pipeline_close(espalier_pipeline* pipeline) { delete pipeline; }
 
-espalier_request espalier_request_defaults(void) {
-  const espalier_sampler own{0, -1.0, -1.0, -1.0, -1.0};
-  const Request r;
-  return {nullptr, 0, r.seed, own, own, ESPALIER_STOCHASTIC, 0, r.mesh ? 1 : 0, r.gaussians ? 1 : 0, r.radiance_field ? 1 : 0};
+const char* espalier_pipeline_device(const espalier_pipeline* pipeline) {
+  return pipeline == nullptr ? nullptr : pipeline->device.c_str();
+}
+const char* espalier_pipeline_precision(const espalier_pipeline* pipeline) {
+  return pipeline == nullptr ? nullptr : pipeline->precision.c_str();
+}
+const char* espalier_pipeline_tier(const espalier_pipeline* pipeline) {
+  return pipeline == nullptr ? nullptr : pipeline->tier.c_str();
+}
+int espalier_pipeline_untrained(const espalier_pipeline* pipeline) {
+  return pipeline != nullptr && pipeline->pipeline.untrained() ? 1 : 0;
 }
 
 espalier_asset* espalier_generate(espalier_pipeline* pipeline, const espalier_request* request,
@@ -180,7 +189,7 @@ espalier_asset* espalier_generate(espalier_pipeline* pipeline, const espalier_re
   espalier_asset* made = nullptr;
   guarded(error, [&] {
     (void)given(pipeline, "pipeline");
-    made = new espalier_asset{pipeline->pipeline.generate(request_of(given(request, "request")), observer_of(observer))};
+    made = new espalier_asset{pipeline->pipeline.generate(request_of(request), observer_of(observer))};
   });
   return made;
 }
@@ -190,102 +199,29 @@ espalier_asset* espalier_decode(espalier_pipeline* pipeline, const char* latent,
   espalier_asset* made = nullptr;
   guarded(error, [&] {
     (void)given(pipeline, "pipeline");
-    made = new espalier_asset{
-        pipeline->pipeline.decode(text_of(latent, "latent"), request_of(given(request, "request")), observer_of(observer))};
+    made = new espalier_asset{pipeline->pipeline.decode(text_of(latent, "latent"), request_of(request), observer_of(observer))};
   });
   return made;
 }
 
-espalier_asset* espalier_asset_load(const char* path, espalier_error* error) {
-  espalier_asset* loaded = nullptr;
-  guarded(error, [&] { loaded = new espalier_asset{load_any(text_of(path, "path"))}; });
-  return loaded;
+espalier_code espalier_check_image(const espalier_image* image, espalier_error* error) {
+  return guarded(error, [&] { Pipeline::check_picture(image_of(taken(image, plain_image(), "image"))); });
 }
 
-void espalier_asset_free(espalier_asset* asset) { delete asset; }
-
-espalier_finish espalier_finish_defaults(void) {
-  const FinishRequest r;
-  const auto number = [](bool value) { return value ? 1 : 0; };
-  return {number(r.clean),
-          number(r.fill_holes),
-          r.simplify,
-          r.faces.value_or(0),
-          number(r.texture),
-          r.texture_size,
-          static_cast<int>(r.bake),
-          number(r.bake_radiance_field),
-          r.views,
-          r.view_size,
-          number(r.project_image)};
-}
-
-espalier_asset* espalier_asset_finish(const espalier_asset* asset, const espalier_finish* finish, const char* device,
-                                      const espalier_observer* observer, espalier_error* error) {
-  espalier_asset* made = nullptr;
+espalier_files* espalier_preprocess(const espalier_image* image, const espalier_observer* observer, espalier_error* error) {
+  espalier_files* made = nullptr;
   guarded(error, [&] {
-    made = new espalier_asset{espalier::finish(given(asset, "asset").asset, finish_of(given(finish, "finish")),
-                                               device_of(device), observer_of(observer))};
+    const espalier_image c = taken(image, plain_image(), "image");
+    const Observer watching = observer_of(observer);
+    Pipeline::Foreground foreground = Pipeline::preprocess(image_of(c), background_of(c));
+    for (const std::string& notice : foreground.notices) {
+      if (watching.message) watching.message(notice);
+    }
+    std::vector<NamedBytes> files;
+    files.push_back({"foreground.png", std::move(foreground.png)});
+    made = new espalier_files{std::move(files)};
   });
   return made;
-}
-
-espalier_code espalier_asset_save(const espalier_asset* asset, const char* path, double size_mm, espalier_error* error) {
-  return guarded(error, [&] {
-    SaveOptions options;
-    if (size_mm != 0.0) options.size_mm = size_mm;
-    given(asset, "asset").asset.save(text_of(path, "path"), options);
-  });
-}
-
-espalier_code espalier_asset_save_latent(const espalier_asset* asset, const char* path, espalier_error* error) {
-  return guarded(error, [&] { given(asset, "asset").asset.save_latent(text_of(path, "path")); });
-}
-
-espalier_code espalier_asset_save_preview(const espalier_asset* asset, const char* path, espalier_error* error) {
-  return guarded(error, [&] { given(asset, "asset").asset.save_preview(text_of(path, "path")); });
-}
-
-espalier_code espalier_asset_save_asset(const espalier_asset* asset, const char* path, espalier_error* error) {
-  return guarded(error, [&] { given(asset, "asset").asset.save_asset(text_of(path, "path")); });
-}
-
-espalier_look espalier_look_defaults(void) {
-  const ViewRequest r;
-  return {ESPALIER_STYLE_AUTO, r.from.yaw, r.from.pitch, r.fov, 0.0, r.size, 0, 0.0, 0.0, 0.0};
-}
-
-espalier_code espalier_asset_render_view(const espalier_asset* asset, const char* png, const espalier_look* look,
-                                         const char* device, const espalier_observer* observer, espalier_error* error) {
-  return guarded(error, [&] {
-    render_view(given(asset, "asset").asset, text_of(png, "png"), view_of(given(look, "look")), device_of(device),
-                observer_of(observer));
-  });
-}
-
-espalier_code espalier_asset_render_turntable(const espalier_asset* asset, const char* video, const espalier_look* look,
-                                              double seconds, int frames_per_second, const char* device,
-                                              const espalier_observer* observer, espalier_error* error) {
-  return guarded(error, [&] {
-    const TurntableRequest request{view_of(given(look, "look")), seconds, frames_per_second};
-    render_turntable(given(asset, "asset").asset, text_of(video, "video"), request, device_of(device), observer_of(observer));
-  });
-}
-
-const float* espalier_asset_vertices(const espalier_asset* asset, size_t* count) {
-  return array_of<float>(asset, count, [](const Asset& a) { return a.vertices(); });
-}
-const float* espalier_asset_colours(const espalier_asset* asset, size_t* count) {
-  return array_of<float>(asset, count, [](const Asset& a) { return a.colours(); });
-}
-const int32_t* espalier_asset_faces(const espalier_asset* asset, size_t* count) {
-  return array_of<std::int32_t>(asset, count, [](const Asset& a) { return a.faces(); });
-}
-const int32_t* espalier_asset_voxels(const espalier_asset* asset, size_t* count) {
-  return array_of<std::int32_t>(asset, count, [](const Asset& a) { return a.voxels(); });
-}
-int64_t espalier_asset_gaussian_count(const espalier_asset* asset) {
-  return asset == nullptr ? 0 : asset->asset.gaussian_count();
 }
 
 }  // extern "C"

@@ -1,6 +1,6 @@
 // Files of weights from one format to another.
 #include "base/error.h"
-#include "espalier/espalier.h"
+#include "espalier/diagnostics.h"
 #include "weights/safetensors.h"
 #include "weights/weight_file.h"
 

@@ -1,7 +1,7 @@
 // The known-answer checks of each back end.
 #pragma once
 
-#include "espalier/espalier.h"
+#include "espalier/diagnostics.h"
 
 namespace espalier {
 

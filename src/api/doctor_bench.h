@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "espalier/espalier.h"
+#include "espalier/diagnostics.h"
 #include "runtime/queue.h"
 #include "weights/made_up.h"
 

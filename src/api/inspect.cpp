@@ -1,5 +1,5 @@
 // Facts about a checkpoint, read from configurations and headers alone.
-#include "espalier/espalier.h"
+#include "espalier/diagnostics.h"
 #include "finishing/finish.h"
 #include "geometry/mesh/mesh_report.h"
 #include "io/formats/mesh_reader.h"

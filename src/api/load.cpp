@@ -74,9 +74,8 @@ Asset load_any(const fs::path& path) {
     case FileContent::asset: return load_asset(path);
     case FileContent::latent: break;
   }
-  fail(ErrorCode::invalid_argument, path.string(),
-       ": a latent has to be decoded before it can be shown; save an asset of it with: espalier export ",
-       path.filename().string(), " --save-asset FILE");
+  fail(ErrorCode::invalid_argument, path.string(), ": a latent has to be decoded before it can be shown",
+       hint("save an asset of it with: espalier export ", path.filename().string(), " --save-asset FILE"));
 }
 
 }  // namespace espalier

@@ -27,7 +27,7 @@ constexpr int kMaxViews = 64;
 
 void check_range(const char* name, double value, double low, double high) {
   if (!(value >= low && value <= high))
-    fail(ErrorCode::invalid_argument, name, " is ", value, "; it must lie in [", low, ", ", high, "]");
+    fail(ErrorCode::invalid_argument, name, " is ", value, hint("it must lie in [", low, ", ", high, "]"));
 }
 
 void check_viewpoint(const Viewpoint& v) {
@@ -49,7 +49,7 @@ void check_pixels(std::size_t views, const ViewRequest& r) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 28U;
   if (views * static_cast<std::uint64_t>(r.size) * static_cast<std::uint64_t>(r.size) > kMost) {
     fail(ErrorCode::invalid_argument, views, " views of ", r.size, " x ", r.size,
-         " pixels are too many for one file, which holds ", kMost, " pixels; choose smaller or fewer ones");
+         " pixels are too many for one file, which holds ", kMost, " pixels", hint("choose smaller or fewer ones"));
   }
 }
 
@@ -175,9 +175,9 @@ void render_turntable(const Asset& asset, const fs::path& video, const Turntable
   const RenderStyle style = resolved_style(request.look.style, exhibit_of(asset.data()));
   const bool mp4 = extension == ".mp4";
   if (mp4 && !can_write_mp4()) {
-    fail(ErrorCode::unsupported, video.string(),
-         ": the program ffmpeg, which makes an MP4, is not there; install it, or name the file .webp for an animation that "
-         "needs no other program");
+    fail(ErrorCode::unsupported, video.string(), ": the program ffmpeg, which makes an MP4, is not there",
+         hint("install it, or name the file .webp for an animation that "
+              "needs no other program"));
   }
   VideoOptions options;
   options.frames_per_second = request.frames_per_second;

@@ -86,7 +86,8 @@ class JobProgress {
                 [this](Stage stage, int step, int steps) {
                   if (observer_.progress) observer_.progress(clock_.at(stage, step, steps));
                 },
-            .monitor = &monitor_};
+            .monitor = &monitor_,
+            .measure_memory = observer_.measure_memory};
   }
 
  private:
@@ -247,8 +248,8 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
   if (!request.mesh && !request.gaussians && !request.radiance_field)
     fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
   if (request.finish && request.finish->project_image) {
-    fail(ErrorCode::invalid_argument, latent_file.string(),
-         ": a latent holds no image to project into the texture; generate from the image, or export a saved asset");
+    fail(ErrorCode::invalid_argument, latent_file.string(), ": a latent holds no image to project into the texture",
+         hint("generate from the image, or export a saved asset"));
   }
   Impl& p = *impl_;
   const Recipe::LatentShape shape = p.recipe->latent_shape(p.session);
@@ -261,7 +262,7 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
                [&](RecipeSink& sink) { p.recipe->decode(p.session, saved.voxels, saved.latent, request, sink); });
 }
 
-void Pipeline::check_picture(const fs::path& image) { (void)load_picture(image); }
+void Pipeline::check_picture(const InputImage& image) { (void)load_image(image); }
 
 Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device, const Observer& observer) {
   const DeviceChoice choice = DeviceChoice::named(device);
@@ -275,20 +276,26 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
   return builder.build();
 }
 
-std::vector<std::string> Pipeline::preprocess(const fs::path& image, Background background, const fs::path& png_out) {
-  const Picture picture = load_picture(image);
-  std::vector<std::string> notices;
+Pipeline::Foreground Pipeline::preprocess(const InputImage& image, Background background) {
+  const Picture picture = load_image(image);
+  Foreground made;
   Picture out;
   if (background == Background::none) {
     out = encoder_picture(picture, kEncoderSide);
   } else {
-    PreparedPicture prepared = prepare_file(image, picture, background);
-    notices = std::move(prepared.report.warnings);
-    notices.insert(notices.begin(), name_of(prepared.report.method));
+    PreparedPicture prepared = prepare_image(image.name(), picture, background);
+    made.notices = std::move(prepared.report.warnings);
+    made.notices.insert(made.notices.begin(), name_of(prepared.report.method));
     out = std::move(prepared.masked);
   }
-  write_file(png_out, encode_png(out));
-  return notices;
+  made.png = encode_png(out);
+  return made;
+}
+
+std::vector<std::string> Pipeline::preprocess(const InputImage& image, Background background, const fs::path& png_out) {
+  Foreground made = preprocess(image, background);
+  write_file(png_out, made.png);
+  return std::move(made.notices);
 }
 
 std::string Pipeline::device() const { return impl_->session.device_name(); }

@@ -6,7 +6,7 @@
 namespace espalier {
 
 StageReport measured(Stage stage, const std::function<void()>& work) {
-  const HostMemoryWatch memory;
+  const HostMemoryWatch memory(true);
   const auto start = std::chrono::steady_clock::now();
   work();
   StageReport report;

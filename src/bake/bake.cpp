@@ -18,7 +18,7 @@ void check_mesh(const Mesh& mesh) {
   if (mesh.faces.empty()) fail(ErrorCode::invalid_argument, "the mesh to bake has no faces");
   if (mesh.uvs.size() / 2 != mesh.vertices.size() / 3 || mesh.uvs.empty()) {
     fail(ErrorCode::invalid_argument, "the mesh to bake has ", mesh.uvs.size() / 2, " texture coordinates for ",
-         mesh.vertices.size() / 3, " vertices; unwrap it first");
+         mesh.vertices.size() / 3, " vertices", hint("unwrap it first"));
   }
   if (mesh.normals.size() != mesh.vertices.size()) {
     fail(ErrorCode::invalid_argument, "the mesh to bake has ", mesh.normals.size() / 3, " normals for ",
@@ -29,7 +29,7 @@ void check_mesh(const Mesh& mesh) {
 void check_options(const BakeOptions& o) {
   const auto within = [](const char* name, double value, double low, double high) {
     if (!(value >= low && value <= high))
-      fail(ErrorCode::invalid_argument, name, " is ", value, "; it must lie in [", low, ", ", high, "]");
+      fail(ErrorCode::invalid_argument, name, " is ", value, hint("it must lie in [", low, ", ", high, "]"));
   };
   within("the texture size", o.size, 64, 8192);
   within("the number of views", o.views, 1, 1000);

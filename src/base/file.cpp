@@ -21,13 +21,13 @@ namespace {
 std::string advice_for(int error) {
   switch (error) {
     case ENOSPC:
-    case EDQUOT: return "; free some space or choose another folder";
+    case EDQUOT: return "free some space or choose another folder";
     case EACCES:
-    case EPERM: return "; change the permissions or choose another place";
-    case EROFS: return "; choose a folder that can be written to";
-    case ENAMETOOLONG: return "; choose a shorter name";
+    case EPERM: return "change the permissions or choose another place";
+    case EROFS: return "choose a folder that can be written to";
+    case ENAMETOOLONG: return "choose a shorter name";
     case EMFILE:
-    case ENFILE: return "; raise the limit of open files (ulimit -n)";
+    case ENFILE: return "raise the limit of open files (ulimit -n)";
     default: return "";
   }
 }
@@ -35,7 +35,7 @@ std::string advice_for(int error) {
 [[noreturn]] void fail_system(const char* action, const fs::path& path, int error) {
   const bool missing = error == ENOENT || error == ENOTDIR;
   fail(missing ? ErrorCode::not_found : ErrorCode::io, "cannot ", action, " ", path.string(), ": ",
-       std::generic_category().message(error), missing ? "; check the path" : advice_for(error));
+       std::generic_category().message(error), hint(missing ? "check the path" : advice_for(error)));
 }
 
 // A file descriptor that closes itself.
@@ -71,7 +71,7 @@ OpenedFile open_regular(const fs::path& path) {
   if (::fstat(descriptor.get(), &status) != 0) fail_system("examine", path, errno);
   if (!S_ISREG(status.st_mode)) {
     fail(ErrorCode::not_found, "cannot read ", path.string(), ": it is ",
-         S_ISDIR(status.st_mode) ? "a folder" : "no regular file", "; name a file");
+         S_ISDIR(status.st_mode) ? "a folder" : "no regular file", hint("name a file"));
   }
   return {std::move(descriptor), static_cast<std::uint64_t>(status.st_size)};
 }
@@ -94,8 +94,8 @@ MappedFile::~MappedFile() {
 std::vector<std::byte> read_file(const fs::path& path, std::uint64_t limit) {
   const OpenedFile file = open_regular(path);
   if (file.size > limit) {
-    fail(ErrorCode::format, path.string(), " has ", file.size, " bytes, but at most ", limit,
-         " are accepted here; use a smaller file");
+    fail(ErrorCode::format, path.string(), " has ", file.size, " bytes, but at most ", limit, " are accepted here",
+         hint("use a smaller file"));
   }
   std::vector<std::byte> bytes(file.size);
   std::size_t done = 0;
@@ -103,7 +103,7 @@ std::vector<std::byte> read_file(const fs::path& path, std::uint64_t limit) {
     const ssize_t n = ::read(file.descriptor.get(), bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_system("read", path, errno);
-    if (n == 0) fail(ErrorCode::io, "cannot read ", path.string(), ": it became shorter while it was read; try again");
+    if (n == 0) fail(ErrorCode::io, "cannot read ", path.string(), ": it became shorter while it was read", hint("try again"));
     done += static_cast<std::size_t>(n);
   }
   return bytes;
@@ -117,7 +117,7 @@ fs::path resolve_target(const fs::path& path) {
   const fs::file_status status = fs::status(path, error);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     fail(ErrorCode::invalid_argument, "cannot write ", path.string(), ": it exists and is ",
-         fs::is_directory(status) ? "a folder" : "no regular file", "; name a file");
+         fs::is_directory(status) ? "a folder" : "no regular file", hint("name a file"));
   }
   if (fs::is_symlink(fs::symlink_status(path, error))) {
     const fs::path target = fs::weakly_canonical(path, error);
@@ -163,12 +163,12 @@ class FileWriter::TemporaryFile {
       if (fd >= 0) return fd;
       if (errno == ENOENT || errno == ENOTDIR) {
         fail(ErrorCode::not_found, "cannot write ", target_.string(), ": the folder ",
-             fs::absolute(target_).parent_path().string(), " does not exist; create it first");
+             fs::absolute(target_).parent_path().string(), " does not exist", hint("create it first"));
       }
       if (errno != EEXIST) fail_system("write", target_, errno);
     }
-    fail(ErrorCode::io, "cannot write ", target_.string(),
-         ": too many files named .espalier-*.part in its folder; remove them");
+    fail(ErrorCode::io, "cannot write ", target_.string(), ": too many files named .espalier-*.part in its folder",
+         hint("remove them"));
   }
 
   fs::path target_;
@@ -179,7 +179,7 @@ class FileWriter::TemporaryFile {
 
 FileWriter::FileWriter(const fs::path& path) {
   if (!path.has_filename()) {
-    fail(ErrorCode::invalid_argument, "cannot write to \"", path.string(), "\": it names no file; add a file name");
+    fail(ErrorCode::invalid_argument, "cannot write to \"", path.string(), "\": it names no file", hint("add a file name"));
   }
   file_ = std::make_unique<TemporaryFile>(resolve_target(path));
 }

@@ -19,7 +19,7 @@ struct Sha256::State {
   // OpenSSL's calls return 1 when they worked.
   static void check(int result) {
     if (result != 1) {
-      fail(ErrorCode::internal, "OpenSSL refuses to compute SHA-256; check the system's OpenSSL configuration");
+      fail(ErrorCode::internal, "OpenSSL refuses to compute SHA-256", hint("check the system's OpenSSL configuration"));
     }
   }
 };

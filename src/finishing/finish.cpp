@@ -12,24 +12,23 @@ namespace espalier {
 namespace {
 
 void check_input(const FinishInput& input, const FinishRequest& request) {
-  if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish; decode one (format mesh)");
+  if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish", hint("decode one (format mesh)"));
   if (input.mesh->faces.empty()) fail(ErrorCode::invalid_argument, "the mesh has no faces, so there is nothing to finish");
   if (!request.texture) return;
   if (request.project_image && input.pictures.empty()) {
-    fail(
-        ErrorCode::invalid_argument,
-        "there is no picture to project into the texture; generate from a picture, or export an asset that was saved with one");
+    fail(ErrorCode::invalid_argument, "there is no picture to project into the texture",
+         hint("generate from a picture, or export an asset that was saved with one"));
   }
   if (request.bake_radiance_field) {
     if (input.radiance_field == nullptr || input.radiance_field->density.empty()) {
-      fail(ErrorCode::invalid_argument,
-           "there is no radiance field to bake a texture from; decode it (format radiance_field) or bake from the Gaussians");
+      fail(ErrorCode::invalid_argument, "there is no radiance field to bake a texture from",
+           hint("decode it (format radiance_field) or bake from the Gaussians"));
     }
     return;
   }
   if (input.gaussians == nullptr || input.gaussians->count() == 0) {
-    fail(ErrorCode::invalid_argument,
-         "there are no Gaussians to bake a texture from; decode them (format gaussian) or do without a texture");
+    fail(ErrorCode::invalid_argument, "there are no Gaussians to bake a texture from",
+         hint("decode them (format gaussian) or do without a texture"));
   }
 }
 
@@ -38,7 +37,7 @@ void check_input(const FinishInput& input, const FinishRequest& request) {
 void check_finish_request(const FinishRequest& r) {
   const auto within = [](const char* name, double value, double low, double high) {
     if (!(value >= low && value <= high))
-      fail(ErrorCode::invalid_argument, name, " is ", value, "; it must lie in [", low, ", ", high, "]");
+      fail(ErrorCode::invalid_argument, name, " is ", value, hint("it must lie in [", low, ", ", high, "]"));
   };
   within("simplify, the share of the faces that goes,", r.simplify, 0.0, 0.9999);
   if (r.faces) within("the number of faces", static_cast<double>(*r.faces), 4, 100'000'000);

@@ -21,11 +21,11 @@
 namespace espalier {
 
 // How far the free memory of a device fell since construction, as far as samples show it. Of a card other processes count too.
-// On the CPU: how far the process grew.
+// On the CPU: how far the process grew, if that is measured.
 template <class Dev>
 class WorkingMemory {
  public:
-  explicit WorkingMemory(int ordinal) : ordinal_(ordinal) {
+  WorkingMemory(int ordinal, bool measure_host) : ordinal_(ordinal), host_(measure_host) {
     if constexpr (!std::is_same_v<Dev, Cpu>) start_ = lowest_ = free_memory<Dev>(ordinal_);
   }
   void sample() {
@@ -114,7 +114,7 @@ class Finisher {
 
   template <class Work>
   void stage(Stage stage, Work work) {
-    WorkingMemory<Dev> memory(queue_.ordinal());
+    WorkingMemory<Dev> memory(queue_.ordinal(), hooks_.measure_memory);
     const StageMonitor<Dev> monitor(hooks_, stage, memory);
     monitor.progress(0, 1);
     monitor.check();

@@ -17,7 +17,7 @@ void check_size(std::uint64_t width, std::uint64_t height, const std::string& na
   constexpr auto kSide = static_cast<std::uint64_t>(kMaxPictureSide);
   if (width > kSide || height > kSide || width * height > static_cast<std::uint64_t>(kMaxPicturePixels)) {
     fail(ErrorCode::format, name, ": ", width, " x ", height, " pixels are too many (at most ", kMaxPictureSide,
-         " on a side and ", kMaxPicturePixels / 1'000'000, " million in all); scale the picture down");
+         " on a side and ", kMaxPicturePixels / 1'000'000, " million in all)", hint("scale the picture down"));
   }
 }
 
@@ -29,7 +29,7 @@ void check_encodable(const Picture& picture, const char* where) {
 }
 
 void fail_damaged(const std::string& name, const char* kind, const std::string& reason) {
-  fail(ErrorCode::format, name, ": damaged ", kind, ": ", reason, "; save the picture again with another program");
+  fail(ErrorCode::format, name, ": damaged ", kind, ": ", reason, hint("save the picture again with another program"));
 }
 
 namespace {
@@ -142,17 +142,17 @@ std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes) {
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name) {
   if (bytes.size() > kMaxPictureBytes) {
     fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for a picture (at most ", kMaxPictureBytes >> 20U,
-         " MiB); scale the picture down");
+         " MiB)", hint("scale the picture down"));
   }
   const auto format = picture_format(bytes);
   if (format == PictureFormat::png) return codec::decode_png(bytes, name);
   if (format == PictureFormat::jpeg) return codec::decode_jpeg(bytes, name);
   if (format == PictureFormat::webp) return codec::decode_webp(bytes, name);
-  if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty; name a PNG, JPEG or WebP picture");
+  if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty", hint("name a PNG, JPEG or WebP picture"));
   if (const char* foreign = foreign_format(bytes)) {
-    fail(ErrorCode::unsupported, name, ": ", foreign, " is not supported; convert it to PNG, JPEG or WebP");
+    fail(ErrorCode::unsupported, name, ": ", foreign, " is not supported", hint("convert it to PNG, JPEG or WebP"));
   }
-  fail(ErrorCode::format, name, ": this is no PNG, JPEG or WebP picture; save the picture as PNG");
+  fail(ErrorCode::format, name, ": this is no PNG, JPEG or WebP picture", hint("save the picture as PNG"));
 }
 
 Picture load_picture(const std::filesystem::path& path) {

@@ -104,7 +104,7 @@ int orientation_of(const jpeg_decompress_struct& info) {
 void check_colours(J_COLOR_SPACE space, const std::string& name) {
   if (space == JCS_GRAYSCALE || space == JCS_YCbCr || space == JCS_RGB) return;
   const char* found = space == JCS_CMYK || space == JCS_YCCK ? "CMYK colours" : "an unknown colour space";
-  fail(ErrorCode::unsupported, name, ": a JPEG with ", found, " is not supported; convert it to RGB");
+  fail(ErrorCode::unsupported, name, ": a JPEG with ", found, " is not supported", hint("convert it to RGB"));
 }
 
 }  // namespace
@@ -181,11 +181,11 @@ std::vector<std::byte> encode_jpeg(const Picture& picture, int quality) {
     fail(ErrorCode::invalid_argument, "the quality of a JPEG lies between 1 and 100, not ", quality);
   }
   if (picture.channels != 3) {
-    fail(ErrorCode::invalid_argument, "a JPEG cannot hold transparency; remove the alpha channel or write a PNG");
+    fail(ErrorCode::invalid_argument, "a JPEG cannot hold transparency", hint("remove the alpha channel or write a PNG"));
   }
   if (picture.width > JPEG_MAX_DIMENSION || picture.height > JPEG_MAX_DIMENSION) {
     fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a JPEG (at most ",
-         JPEG_MAX_DIMENSION, " on a side); scale the picture down");
+         JPEG_MAX_DIMENSION, " on a side)", hint("scale the picture down"));
   }
   Encoder encoder;
   if (!write_pixels(encoder, picture, quality)) {

@@ -65,7 +65,8 @@ Box object_box(const Extent& e) {
   const int size = static_cast<int>(1.2 * std::max(e.x1 - e.x0, e.y1 - e.y0));
   const int half = size / 2;
   if (half == 0) {
-    fail(ErrorCode::invalid_argument, "the object in the picture is smaller than three pixels; give a larger picture of it");
+    fail(ErrorCode::invalid_argument, "the object in the picture is smaller than three pixels",
+         hint("give a larger picture of it"));
   }
   const int x = e.x0 + e.x1;  // twice the centre
   const int y = e.y0 + e.y1;
@@ -77,9 +78,9 @@ void judge(const Picture& rgba, const Extent& e, CutoutReport& report) {
   if (e.solid == 0) {
     fail(ErrorCode::invalid_argument,
          report.method == CutoutReport::Method::alpha
-             ? "the picture is transparent everywhere (no alpha above 204), so there is no object; "
-             : "no object stands out from the background of the picture; ",
-         kCutoutAdvice);
+             ? "the picture is transparent everywhere (no alpha above 204), so there is no object"
+             : "no object stands out from the background of the picture",
+         hint(kCutoutAdvice));
   }
   report.coverage = static_cast<double>(e.solid) / static_cast<double>(rgba.pixel_count());
   report.borders_touched =

@@ -51,7 +51,7 @@ Picture decode_webp(Bytes bytes, const std::string& name) {
     fail_damaged(name, "WebP", reason_of(status));
   }
   if (features.has_animation != 0) {
-    fail(ErrorCode::unsupported, name, ": an animated WebP is not supported; save one frame of it as a picture");
+    fail(ErrorCode::unsupported, name, ": an animated WebP is not supported", hint("save one frame of it as a picture"));
   }
   check_size(static_cast<std::uint64_t>(features.width), static_cast<std::uint64_t>(features.height), name);
   Picture picture(features.width, features.height, features.has_alpha != 0 ? 4 : 3);
@@ -74,7 +74,7 @@ std::vector<std::byte> encode_webp(const Picture& picture, const WebpOptions& op
   }
   if (picture.width > WEBP_MAX_DIMENSION || picture.height > WEBP_MAX_DIMENSION) {
     fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a WebP (at most ",
-         WEBP_MAX_DIMENSION, " on a side); scale the picture down");
+         WEBP_MAX_DIMENSION, " on a side)", hint("scale the picture down"));
   }
   WebPConfig config;
   WebPMemoryWriter writer;

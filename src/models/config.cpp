@@ -104,8 +104,8 @@ TransformerShape transformer_shape(Arguments& args) {
          " is not a multiple of num_heads = ", shape.heads);
   }
   if (shape.channels / shape.heads > 256) {
-    fail(ErrorCode::unsupported, args.where(), ": attention heads of ", shape.channels / shape.heads,
-         " channels; 256 is the most");
+    fail(ErrorCode::unsupported, args.where(), ": attention heads of ", shape.channels / shape.heads, " channels",
+         hint("256 is the most"));
   }
   const double ratio = args.number_or("mlp_ratio", 4.0);
   if (!(ratio > 0.0) || ratio > 64.0) fail(ErrorCode::format, args.where(), ": mlp_ratio = ", ratio, " is not in (0, 64]");

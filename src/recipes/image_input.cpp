@@ -1,5 +1,6 @@
 #include "recipes/image_input.h"
 
+#include <cstring>
 #include <utility>
 
 #include "base/error.h"
@@ -7,25 +8,44 @@
 
 namespace espalier {
 
-namespace fs = std::filesystem;
-
 namespace {
 
 constexpr std::size_t kMostImages = 64;
 
+// In notices and records: a file without its folder.
+std::string short_name(const InputImage& input) { return input.in_memory() ? input.name() : input.file().filename().string(); }
+
+Picture from_pixels(const InputImage& input) {
+  const auto side = [](int pixels) { return pixels >= 1 && pixels <= kMaxPictureSide; };
+  if (!side(input.width()) || !side(input.height()) || (input.channels() != 3 && input.channels() != 4) ||
+      std::int64_t{input.width()} * input.height() > kMaxPicturePixels) {
+    fail(ErrorCode::invalid_argument, input.name(), ": ", input.width(), " x ", input.height(), " pixels with ",
+         input.channels(), " channels cannot be taken",
+         hint("give 3 or 4 channels, at most ", kMaxPictureSide, " pixels on a side and ", kMaxPicturePixels / 1'000'000,
+              " million in all"));
+  }
+  Picture picture(input.width(), input.height(), input.channels());
+  if (input.bytes().size() != picture.pixels.size()) {
+    fail(ErrorCode::invalid_argument, input.name(), ": ", input.bytes().size(), " bytes for ", input.width(), " x ",
+         input.height(), " pixels with ", input.channels(), " channels", hint(picture.pixels.size(), " are needed"));
+  }
+  std::memcpy(picture.pixels.data(), input.bytes().data(), picture.pixels.size());
+  return picture;
+}
+
 // One image, with what the user should know about its foreground.
-std::vector<float> encoder_input_of(const fs::path& path, Background background, RecipeSink& sink) {
-  const Picture image = load_picture(path);
+std::vector<float> encoder_input_of(const InputImage& input, Background background, RecipeSink& sink) {
+  const Picture image = load_image(input);
   if (background == Background::none) {
     if (Picture as_is = cutout_as_is(image); as_is.width > 0) sink.foreground(std::move(as_is));
     return encoder_input(image, kEncoderSide);
   }
-  PreparedPicture prepared = prepare_file(path, image, background);
+  PreparedPicture prepared = prepare_image(input.name(), image, background);
   sink.foreground(std::move(prepared.cutout));
   if (prepared.report.method == CutoutReport::Method::plain_background) {
-    sink.notice(path.filename().string() + ": no alpha channel; its plain background was removed");
+    sink.notice(short_name(input) + ": no alpha channel; its plain background was removed");
   }
-  for (const std::string& w : prepared.report.warnings) sink.notice("warning: " + path.filename().string() + ": " + w);
+  for (const std::string& w : prepared.report.warnings) sink.notice("warning: " + short_name(input) + ": " + w);
   return encoder_input(prepared.picture, kEncoderSide);
 }
 
@@ -34,32 +54,37 @@ std::vector<float> encoder_input_of(const fs::path& path, Background background,
 void check_image_request(const Request& request) {
   if (request.images.empty()) fail(ErrorCode::invalid_argument, "no image was given");
   if (request.images.size() > kMostImages)
-    fail(ErrorCode::invalid_argument, request.images.size(), " images were given; ", kMostImages, " is the most");
+    fail(ErrorCode::invalid_argument, request.images.size(), " images were given", hint(kMostImages, " is the most"));
   if (request.background.size() != 1 && request.background.size() != request.images.size()) {
     fail(ErrorCode::invalid_argument, request.background.size(), " backgrounds were given for ", request.images.size(),
-         " images; give one for all, or one for each");
+         " images", hint("give one for all, or one for each"));
   }
 }
 
-PreparedPicture prepare_file(const fs::path& path, const Picture& image, Background background) {
+Picture load_image(const InputImage& image) {
+  if (!image.in_memory()) return load_picture(image.file());
+  return image.raw() ? from_pixels(image) : decode_picture(image.bytes(), image.name());
+}
+
+PreparedPicture prepare_image(const std::string& name, const Picture& image, Background background) {
   if (background == Background::alpha && !has_alpha(image)) {
-    fail(ErrorCode::invalid_argument, path.string(),
-         ": the image has no transparent pixel, so it brings no foreground of its own; let the background be removed "
-         "(automatic), or give an image with an alpha channel");
+    fail(ErrorCode::invalid_argument, name, ": the image has no transparent pixel, so it brings no foreground of its own",
+         hint("let the background be removed "
+              "(automatic), or give an image with an alpha channel"));
   }
   try {
     return prepare_picture(image, kEncoderSide);
   } catch (const Error& e) {
-    fail(e.code(), path.string(), ": ", e.what());
+    fail_again(e, name, ": ");
   }
 }
 
 std::vector<std::vector<float>> encoder_inputs(const Request& request, RecipeSink& sink) {
   std::vector<std::vector<float>> inputs;
-  for (const fs::path& path : request.images) {
+  for (const InputImage& image : request.images) {
     const std::size_t of_image = request.background.size() == 1 ? 0 : inputs.size();
-    inputs.push_back(encoder_input_of(path, request.background[of_image], sink));
-    sink.record("image " + std::to_string(inputs.size()), path.filename().string());
+    inputs.push_back(encoder_input_of(image, request.background[of_image], sink));
+    sink.record("image " + std::to_string(inputs.size()), short_name(image));
   }
   return inputs;
 }

@@ -12,7 +12,7 @@ const RecipeClass& RecipeBook::find(const std::string& pipeline, const std::stri
   if (found != recipes_.end()) return *found;
   std::string known;
   for (const RecipeClass& r : recipes_) known += (known.empty() ? "" : ", ") + std::string(r.pipeline);
-  fail(ErrorCode::unsupported, where, ": pipeline ", pipeline, " is not supported; ", known, " is");
+  fail(ErrorCode::unsupported, where, ": pipeline ", pipeline, " is not supported", hint(known, " is"));
 }
 
 const RecipeBook& trellis_recipes() {

@@ -22,7 +22,7 @@ template <class Decoder>
 Decoder& decoder_of(Session& session, const char* role, const char* what) {
   if (!session.has(role)) {
     fail(ErrorCode::not_found, session.checkpoint().folder.string(), ": the checkpoint has no decoder for ", what,
-         "; ask for something else");
+         hint("ask for something else"));
   }
   return session.network<Decoder>(role);
 }

@@ -28,8 +28,8 @@ SamplerSettings read_sampler(const std::string& where, const json& sampler) {
   const std::string name = text_member(where, sampler, "name");
   static const std::set<std::string> known{"FlowEulerSampler", "FlowEulerCfgSampler", "FlowEulerGuidanceIntervalSampler"};
   if (known.count(name) == 0) {
-    fail(ErrorCode::unsupported, where, ": sampler ", name,
-         " is not known; FlowEulerSampler, FlowEulerCfgSampler and FlowEulerGuidanceIntervalSampler are");
+    fail(ErrorCode::unsupported, where, ": sampler ", name, " is not known",
+         hint("FlowEulerSampler, FlowEulerCfgSampler and FlowEulerGuidanceIntervalSampler are"));
   }
   Arguments args(where + ": args", json_member(where, sampler, "args"));
   s.sigma_min = args.number("sigma_min");

@@ -28,7 +28,8 @@ void check_gpu(const std::string& device, int ordinal, const std::vector<CardInf
     if (!gpu.covered) fail(ErrorCode::device, "device ", device, " (", gpu.name, "): ", gpu.advice);
     return;
   }
-  fail(ErrorCode::device, "device ", device, ": no such GPU; the driver shows ", gpus.size(), "; espalier doctor says more");
+  fail(ErrorCode::device, "device ", device, ": no such GPU, the driver shows ", gpus.size(),
+       hint("espalier doctor says more"));
 }
 
 }  // namespace
@@ -43,8 +44,8 @@ DeviceChoice DeviceChoice::named(const std::string& device) {
   }
   if (device != "cuda" && device.rfind("cuda:", 0) != 0) refuse_name(device);
   if (!built_with_cuda()) {
-    fail(ErrorCode::unsupported, "device ", device,
-         ": this build has no CUDA back end; rebuild with: make cuda, or use --device cpu");
+    fail(ErrorCode::unsupported, "device ", device, ": this build has no CUDA back end",
+         hint("rebuild with: make cuda, or use --device cpu"));
   }
   const int ordinal = gpu_number(device);
   check_gpu(device, ordinal, list_cards());

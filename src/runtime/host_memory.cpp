@@ -32,9 +32,15 @@ bool put_mark_back() {
 
 std::size_t resident_memory() { return status_value("VmRSS"); }
 
-HostMemoryWatch::HostMemoryWatch() : start_(resident_memory()), mark_(status_value("VmHWM")), fresh_(put_mark_back()) {}
+HostMemoryWatch::HostMemoryWatch(bool asked) : asked_(asked) {
+  if (!asked_) return;
+  start_ = resident_memory();
+  mark_ = status_value("VmHWM");
+  fresh_ = put_mark_back();
+}
 
 std::size_t HostMemoryWatch::peak() const {
+  if (!asked_) return 0;
   const std::size_t mark = status_value("VmHWM");
   if (!fresh_ && mark <= mark_) return 0;
   return std::max(mark, start_);

@@ -9,10 +9,12 @@ namespace espalier {
 [[nodiscard]] std::size_t resident_memory();
 
 // Watches the resident memory from its construction on. Linux keeps a mark of the highest value (VmHWM); the watch puts it
-// back to the present one, so watches cannot overlap: one ends the one before. All threads of the process count.
+// back to the present one, so watches cannot overlap: one ends the one before. All threads of the process count. The mark
+// belongs to the whole program, so a library touches it only where its user asked for that.
 class HostMemoryWatch {
  public:
-  HostMemoryWatch();
+  // Unless `asked`, nothing is looked at and all figures are 0.
+  explicit HostMemoryWatch(bool asked);
   // Resident memory at the start; 0 when unknown.
   [[nodiscard]] std::size_t start() const { return start_; }
   // The most since the start; 0 when unknown. Where the mark cannot be put back (/proc mounted read-only), it is known only if
@@ -21,7 +23,7 @@ class HostMemoryWatch {
 
  private:
   std::size_t start_ = 0, mark_ = 0;
-  bool fresh_ = false;  // the mark was put back
+  bool asked_ = false, fresh_ = false;  // fresh: the mark was put back
 };
 
 }  // namespace espalier

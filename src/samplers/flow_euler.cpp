@@ -9,7 +9,7 @@ namespace espalier {
 
 void check_settings(const SamplerSettings& s, const std::string& stage) {
   const auto refuse = [&](const char* name, double value, const char* allowed) {
-    fail(ErrorCode::invalid_argument, stage, ": ", name, " = ", value, " is not allowed; it must be ", allowed);
+    fail(ErrorCode::invalid_argument, stage, ": ", name, " = ", value, " is not allowed", hint("it must be ", allowed));
   };
   if (s.steps < 1 || s.steps > 1000) refuse("steps", s.steps, "between 1 and 1000");
   if (!std::isfinite(s.strength) || s.strength < 0 || s.strength > 100)

@@ -45,8 +45,8 @@ fs::path find_module(const std::string& where, const fs::path& folder, const std
   }
   std::string places;
   for (const fs::path& t : tried) places += (places.empty() ? "" : ", ") + t.string() + ".json";
-  fail(ErrorCode::not_found, where, ": module ", entry, " was not found; looked for ", places,
-       parts.size() >= 3 ? "; fetch that repository beside this one" : "; the checkpoint is incomplete");
+  fail(ErrorCode::not_found, where, ": module ", entry, " was not found in ", places,
+       hint(parts.size() >= 3 ? "fetch that repository beside this one" : "the checkpoint is incomplete"));
 }
 
 void note_training(Checkpoint& checkpoint, const std::map<std::string, std::string>& metadata) {
@@ -104,8 +104,8 @@ void open_image_encoder(Checkpoint& checkpoint, const fs::path& given) {
     checkpoint.modules[kImageEncoder] = std::move(m);
     return;
   }
-  fail(ErrorCode::not_found, "image encoder ", name, ": ", tried.front().string(),
-       " does not exist; put DINOv2's weights there (the published .pth or safetensors), or name them with --image-encoder");
+  fail(ErrorCode::not_found, "image encoder ", name, ": ", tried.front().string(), " does not exist",
+       hint("put DINOv2's weights there (the published .pth or safetensors), or name them with --image-encoder"));
 }
 
 }  // namespace
@@ -142,7 +142,7 @@ json parse_json(const std::string& where, std::string_view text) {
   }
   json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (parsed.is_discarded())
-    fail(ErrorCode::format, where, ": not valid JSON; the file is damaged or was not fetched completely");
+    fail(ErrorCode::format, where, ": not valid JSON", hint("the file is damaged or was not fetched completely"));
   return parsed;
 }
 
@@ -158,7 +158,7 @@ const ModuleSource& Checkpoint::module(const std::string& role) const {
   if (it != modules.end()) return it->second;
   std::string known;
   for (const auto& [name, m] : modules) known += (known.empty() ? "" : ", ") + name;
-  fail(ErrorCode::not_found, folder.string(), ": the checkpoint has no ", role, "; it has ", known);
+  fail(ErrorCode::not_found, folder.string(), ": the checkpoint has no ", role, hint("it has ", known));
 }
 
 Checkpoint read_pipeline(const std::string& where, const json& pipeline) {
@@ -174,8 +174,8 @@ Checkpoint read_pipeline(const std::string& where, const json& pipeline) {
 Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder) {
   const fs::path file = folder / "pipeline.json";
   if (!fs::is_directory(folder)) {
-    fail(ErrorCode::not_found, folder.string(),
-         ": no such folder; give the folder of a TRELLIS checkpoint (with pipeline.json inside)");
+    fail(ErrorCode::not_found, folder.string(), ": no such folder",
+         hint("give the folder of a TRELLIS checkpoint (with pipeline.json inside)"));
   }
   const json pipeline = load_json(file);
   Checkpoint c = read_pipeline(file.string(), pipeline);

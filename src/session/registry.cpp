@@ -29,7 +29,7 @@ const NetworkClass& Registry::find(const std::string& name, const std::string& w
   if (found != classes_.end()) return *found;
   std::string known;
   for (const NetworkClass& c : classes_) known += (known.empty() ? "" : ", ") + std::string(c.name);
-  fail(ErrorCode::unsupported, where, ": this version has no network of the class ", name, "; it has ", known);
+  fail(ErrorCode::unsupported, where, ": this version has no network of the class ", name, hint("it has ", known));
 }
 
 const Registry& trellis_networks() {

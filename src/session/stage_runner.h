@@ -26,13 +26,14 @@ struct StageCost {
   double device_ms = 0.0;     // between events on the queue; 0 on the CPU
   double load_seconds = 0.0;  // of weights that were not on the device yet
   std::size_t weight_bytes = 0, planned_bytes = 0, peak_bytes = 0;
-  std::size_t process_bytes = 0;  // resident host memory of the process at the peak; 0 when unknown
+  std::size_t process_bytes = 0;  // resident host memory of the process at the peak; 0 when unknown or not asked for
 };
 
 // How a job watches its stages. Not owned; empty by default.
 struct StageHooks {
   std::function<void(Stage stage, int step, int steps)> progress;
   const Monitor* monitor = nullptr;
+  bool measure_memory = false;  // of the process: Observer::measure_memory
 };
 
 template <class Dev>
@@ -156,7 +157,7 @@ void StageRunner<Dev>::run(Stage stage, Body body) {
   Arena<Dev> meter;
   queue_.use(&meter);
   body(false);
-  const HostMemoryWatch memory;
+  const HostMemoryWatch memory(hooks_.measure_memory);
   segment_start_ = Clock::now();
   Arena<Dev> arena(std::max<std::size_t>(meter.peak(), 1), queue_.ordinal(), std::string(stage_title(stage)));
   queue_.use(&arena);

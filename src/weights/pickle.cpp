@@ -128,7 +128,8 @@ bool Pickle::step() {
   }
   if (step_constant(opcode) || step_memory(opcode) || step_container(opcode) || step_call(opcode)) return true;
   fail(ErrorCode::unsupported, place(), ": the pickle opcode ", name_of_opcode(opcode),
-       " is not allowed in a file of weights, and nothing was run; get the file as safetensors, or save a plain state_dict()");
+       " is not allowed in a file of weights, and nothing was run",
+       hint("get the file as safetensors, or save a plain state_dict()"));
 }
 
 void Pickle::announce(unsigned char opcode) {

@@ -36,7 +36,7 @@ void check_depth(const std::string& label, const char* text, std::size_t n) {
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
     if (depth > 4)
-      fail(ErrorCode::format, label, ": header is nested deeper than a safetensors header can be; the file is not one");
+      fail(ErrorCode::format, label, ": header is nested deeper than a safetensors header can be", hint("the file is not one"));
   }
 }
 
@@ -81,7 +81,7 @@ TensorEntry parse_entry(const std::string& label, const std::string& name, const
   const std::uint64_t end = unsigned_number(label, name, offsets[1], "an offset");
   if (begin > end || end > body_bytes) {
     fail(ErrorCode::format, label, ": tensor ", name, ": bytes ", begin, " to ", end, " lie outside the file's ", body_bytes,
-         " data bytes; the file is truncated or damaged, fetch it again");
+         " data bytes", hint("the file is truncated or damaged, fetch it again"));
   }
   if (end - begin != static_cast<std::uint64_t>(expected)) {
     fail(ErrorCode::format, label, ": tensor ", name, ": ", end - begin, " bytes, but ", name_of(entry.dtype), " ",
@@ -109,8 +109,8 @@ void check_tiling(const std::string& label, const std::map<std::string, TensorEn
     at += entries.at(*name).bytes;
   }
   if (at != body_bytes) {
-    fail(ErrorCode::format, label, ": ", body_bytes - at,
-         " bytes after the last tensor; the header does not belong to this file");
+    fail(ErrorCode::format, label, ": ", body_bytes - at, " bytes after the last tensor",
+         hint("the header does not belong to this file"));
   }
 }
 
@@ -130,7 +130,7 @@ std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& l
   };
   const json header = json::parse(text, text + text_bytes, watch, /*allow_exceptions=*/false);
   if (header.is_discarded() || !header.is_object()) {
-    fail(ErrorCode::format, label, ": header is not a JSON object; the file is no safetensors file or is damaged");
+    fail(ErrorCode::format, label, ": header is not a JSON object", hint("the file is no safetensors file or is damaged"));
   }
   if (!duplicate.empty()) fail(ErrorCode::format, label, ": tensor ", duplicate, " is listed twice");
   if (header.size() > kMaxTensors) fail(ErrorCode::format, label, ": more than ", kMaxTensors, " tensors");
@@ -155,12 +155,12 @@ SafetensorsFile::SafetensorsFile(MappedFile file) : label_(file.path().string())
   const std::byte* bytes = file_.bytes().data();
   std::uint64_t header = 0;
   if (size < sizeof(header))
-    fail(ErrorCode::format, label_, ": ", size,
-         " bytes are too few for a safetensors file; it is truncated or damaged, fetch it again");
+    fail(ErrorCode::format, label_, ": ", size, " bytes are too few for a safetensors file",
+         hint("it is truncated or damaged, fetch it again"));
   for (int i = 7; i >= 0; --i) header = header << 8U | std::to_integer<std::uint64_t>(bytes[i]);
   if (header > kMaxHeader || header > size - sizeof(std::uint64_t)) {
     fail(ErrorCode::format, label_, ": header of ", header, " bytes in a file of ", size,
-         "; the file is no safetensors file or is truncated");
+         hint("the file is no safetensors file or is truncated"));
   }
   const std::byte* body = bytes + sizeof(std::uint64_t) + header;
   entries_ = parse_safetensors_header(label_, reinterpret_cast<const char*>(bytes) + sizeof(std::uint64_t), header, body,
@@ -203,8 +203,14 @@ std::string quoted(const std::string& text) {
   try {
     return json(text).dump();
   } catch (const json::exception&) {
-    fail(ErrorCode::format, "tensor ", printable(text), ": a name in a safetensors file must be UTF-8; rename it");
+    fail(ErrorCode::format, "tensor ", printable(text), ": a name in a safetensors file must be UTF-8", hint("rename it"));
   }
+}
+
+std::map<std::string, TensorEntry> entries_of(const std::map<std::string, HostTensor>& tensors) {
+  std::map<std::string, TensorEntry> entries;
+  for (const auto& [name, tensor] : tensors) entries[name] = {tensor.dtype(), tensor.extents(), tensor.data(), tensor.bytes()};
+  return entries;
 }
 
 }  // namespace
@@ -214,7 +220,7 @@ SafetensorsLayout plan_safetensors(const std::map<std::string, TensorEntry>& ent
   SafetensorsLayout layout;
   for (const auto& [name, entry] : entries) {
     if (name == kMetadataKey)
-      fail(ErrorCode::format, "tensor ", name, ": the name is reserved in a safetensors file; rename it");
+      fail(ErrorCode::format, "tensor ", name, ": the name is reserved in a safetensors file", hint("rename it"));
     layout.order.push_back(name);
   }
   std::stable_sort(layout.order.begin(), layout.order.end(), [&](const std::string& a, const std::string& b) {
@@ -263,10 +269,24 @@ std::string write_safetensors(const std::filesystem::path& path, const TensorSou
   return hash.finish();
 }
 
+std::vector<std::byte> encode_safetensors(const std::map<std::string, HostTensor>& tensors,
+                                          const std::map<std::string, std::string>& metadata) {
+  const std::map<std::string, TensorEntry> entries = entries_of(tensors);
+  const SafetensorsLayout layout = plan_safetensors(entries, metadata);
+  std::vector<std::byte> bytes;
+  bytes.reserve(layout.head.size() + layout.body_bytes);
+  const std::span<const std::byte> head = std::as_bytes(std::span(layout.head));
+  bytes.insert(bytes.end(), head.begin(), head.end());
+  for (const std::string& name : layout.order) {
+    const TensorEntry& entry = entries.at(name);
+    bytes.insert(bytes.end(), entry.data, entry.data + entry.bytes);
+  }
+  return bytes;
+}
+
 void save_safetensors(const std::filesystem::path& path, const std::map<std::string, HostTensor>& tensors,
                       const std::map<std::string, std::string>& metadata) {
-  std::map<std::string, TensorEntry> entries;
-  for (const auto& [name, tensor] : tensors) entries[name] = {tensor.dtype(), tensor.extents(), tensor.data(), tensor.bytes()};
+  const std::map<std::string, TensorEntry> entries = entries_of(tensors);
   const SafetensorsLayout layout = plan_safetensors(entries, metadata);
   FileWriter file(path);
   file.write(std::as_bytes(std::span(layout.head)));

@@ -48,6 +48,9 @@ struct SafetensorsLayout {
 // Writes all tensors of `source` with its metadata, one after the other and atomically. Returns the SHA-256 of the file.
 std::string write_safetensors(const std::filesystem::path& path, const TensorSource& source);
 
+// A file's bytes.
+[[nodiscard]] std::vector<std::byte> encode_safetensors(const std::map<std::string, HostTensor>& tensors,
+                                                        const std::map<std::string, std::string>& metadata = {});
 // Writes tensors, atomically.
 void save_safetensors(const std::filesystem::path& path, const std::map<std::string, HostTensor>& tensors,
                       const std::map<std::string, std::string>& metadata = {});

@@ -56,8 +56,8 @@ class TorchFile::Contents {
   // The text, which must not be longer than names are.
   [[nodiscard]] std::string_view name(const PickleValue& text) const {
     if (text.text().size() > kMaxName) {
-      fail(ErrorCode::format, label_, ": a name of ", text.text().size(), " bytes (", printable(text.text()),
-           "); the file is damaged");
+      fail(ErrorCode::format, label_, ": a name of ", text.text().size(), " bytes (", printable(text.text()), ")",
+           hint("the file is damaged"));
     }
     return text.text();
   }
@@ -79,7 +79,7 @@ bool TorchFile::Contents::has_tensors(const PickleValue& dict) const {
 PickleValue TorchFile::Contents::state_dict() const {
   const PickleValue& root = pickle_.root();
   if (!root.is(PickleKind::dict)) {
-    fail(ErrorCode::format, label_, ": it holds no dictionary of tensors; save the state_dict() of the model");
+    fail(ErrorCode::format, label_, ": it holds no dictionary of tensors", hint("save the state_dict() of the model"));
   }
   const auto items = pickle_.items(root);
   std::map<std::string_view, PickleValue> inner;  // of equal keys the last one counts, as in Python
@@ -99,13 +99,13 @@ PickleValue TorchFile::Contents::state_dict() const {
   if (direct && inner.empty()) return root;
   if (!direct && inner.size() == 1) return inner.begin()->second;
   if (!direct && inner.empty())
-    fail(ErrorCode::format, label_, ": it holds no tensors by name; save the state_dict() of the model");
+    fail(ErrorCode::format, label_, ": it holds no tensors by name", hint("save the state_dict() of the model"));
   std::string names;
   for (const auto& [key, value] : inner) {
     if (names.size() < 200) names += str(names.empty() ? "" : ", ", printable(key));
   }
   fail(ErrorCode::format, label_, ": it holds several dictionaries of tensors (", names,
-       direct ? ", and tensors beside them" : "", "), and which one is the model's is unknown; save that one alone");
+       direct ? ", and tensors beside them" : "", "), and which one is the model's is unknown", hint("save that one alone"));
 }
 
 bool TorchFile::recognises(Bytes beginning) {
@@ -126,7 +126,7 @@ TorchFile::TorchFile(MappedFile file) : label_(file.path().string()), file_(std:
   } else if (recognises(file_.bytes())) {
     read_legacy();
   } else {
-    fail(ErrorCode::format, label_, ": it is neither a zip archive nor an older file of torch.save; fetch it again");
+    fail(ErrorCode::format, label_, ": it is neither a zip archive nor an older file of torch.save", hint("fetch it again"));
   }
 }
 
@@ -137,33 +137,33 @@ void TorchFile::read_archive() {
   const ZipEntry* object = nullptr;
   for (const ZipEntry& entry : zip.entries()) {
     if (!entry.name.ends_with(suffix)) continue;
-    if (object != nullptr) fail(ErrorCode::format, label_, ": it holds several entries data.pkl; save the file again");
+    if (object != nullptr) fail(ErrorCode::format, label_, ": it holds several entries data.pkl", hint("save the file again"));
     object = &entry;
   }
   if (object == nullptr) fail(ErrorCode::format, label_, ": a zip archive without data.pkl is no file of torch.save");
   const std::string root(object->name.substr(0, object->name.size() - suffix.size() + 1));
   if (zip.find(root + "constants.pkl") != nullptr) {
-    fail(ErrorCode::unsupported, label_,
-         ": it is a TorchScript program, not a file of weights; save the state_dict() of the model");
+    fail(ErrorCode::unsupported, label_, ": it is a TorchScript program, not a file of weights",
+         hint("save the state_dict() of the model"));
   }
   if (const ZipEntry* order = zip.find(root + "byteorder"); order != nullptr) {
     const std::string_view value = text_of(zip.content(*order));
     if (value != "little") {
-      fail(ErrorCode::unsupported, label_, ": its byte order is \"", printable(value),
-           "\", but only little is read; save it on another machine");
+      fail(ErrorCode::unsupported, label_, ": its byte order is \"", printable(value), "\", but only little is read",
+           hint("save it on another machine"));
     }
   }
   const Bytes pickle = zip.content(*object);
   if (pickle.size() > kMaxPickle) {
-    fail(ErrorCode::format, label_, ": data.pkl has ", pickle.size(), " bytes, at most ", kMaxPickle,
-         " are read; save the state_dict() alone");
+    fail(ErrorCode::format, label_, ": data.pkl has ", pickle.size(), " bytes, at most ", kMaxPickle, " are read",
+         hint("save the state_dict() alone"));
   }
   Contents contents(label_, label_ + ": data.pkl", pickle);
   contents.locate = [&](const TorchStorage& storage) {
     const std::string name = root + "data/" + std::string(storage.key);
     const ZipEntry* entry = zip.find(name);
     if (entry == nullptr)
-      fail(ErrorCode::format, label_, ": the archive has no entry ", printable(name), "; fetch the file again");
+      fail(ErrorCode::format, label_, ": the archive has no entry ", printable(name), hint("fetch the file again"));
     return zip.content(*entry);
   };
   take_state_dict(contents);
@@ -196,10 +196,10 @@ void check_little_endian(const std::string& label, const Pickle& info) {
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
       if (!items[i].is(PickleKind::text) || items[i].text() != "little_endian") continue;
       if (items[i + 1].is(PickleKind::boolean) && items[i + 1].number == 1) return;
-      fail(ErrorCode::unsupported, label, ": it is big-endian, which is not read; save it on another machine");
+      fail(ErrorCode::unsupported, label, ": it is big-endian, which is not read", hint("save it on another machine"));
     }
   }
-  fail(ErrorCode::format, label, ": it does not say its byte order; the file is damaged, fetch it again");
+  fail(ErrorCode::format, label, ": it does not say its byte order", hint("the file is damaged, fetch it again"));
 }
 
 }  // namespace
@@ -219,25 +219,26 @@ void TorchFile::read_legacy() {
   (void)small("magic number");
   const Pickle protocol = small("protocol number");
   if (!protocol.root().is(PickleKind::integer) || protocol.root().number != kLegacyProtocol) {
-    fail(ErrorCode::format, label_, ": its protocol is not ", kLegacyProtocol, "; the file is damaged, fetch it again");
+    fail(ErrorCode::format, label_, ": its protocol is not ", kLegacyProtocol, hint("the file is damaged, fetch it again"));
   }
   check_little_endian(label_, small("system information"));
   Contents contents(label_, label_ + ": object", rest());
   at += contents.pickle().size();
   const Pickle keys = small("keys");
   if (!keys.root().is(PickleKind::list))
-    fail(ErrorCode::format, label_, ": the list of storages is no list; fetch the file again");
+    fail(ErrorCode::format, label_, ": the list of storages is no list", hint("fetch the file again"));
   const std::vector<TorchStorage>& storages = contents.objects().storages();
   std::vector<std::optional<Bytes>> places(storages.size());
   for (const PickleValue& key : keys.items(keys.root())) {
     const auto index = key.is(PickleKind::text) ? contents.objects().find_storage(key.text()) : std::nullopt;
-    if (!index) fail(ErrorCode::format, label_, ": it stores elements that its object does not know; fetch the file again");
+    if (!index)
+      fail(ErrorCode::format, label_, ": it stores elements that its object does not know", hint("fetch the file again"));
     const std::size_t i = *index;
     const TorchStorage& storage = storages[i];
     std::uint64_t count = 0;
     const auto damaged = [&](const auto&... what) {
       fail(ErrorCode::format, label_, ": storage ", printable(storage.key), " ", what...,
-           "; the file is truncated or damaged, fetch it again");
+           hint("the file is truncated or damaged, fetch it again"));
     };
     if (places[i]) damaged("is stored twice");
     if (all.size() - at < sizeof count) damaged("is missing");
@@ -251,7 +252,8 @@ void TorchFile::read_legacy() {
   }
   contents.locate = [&](const TorchStorage& storage) {
     const auto& place = places[static_cast<std::size_t>(&storage - storages.data())];
-    if (!place) fail(ErrorCode::format, label_, ": storage ", printable(storage.key), " is missing; fetch the file again");
+    if (!place)
+      fail(ErrorCode::format, label_, ": storage ", printable(storage.key), " is missing", hint("fetch the file again"));
     return *place;
   };
   take_state_dict(contents);
@@ -297,7 +299,7 @@ void TorchFile::add_tensor(const Contents& contents, std::string_view name, std:
   const TorchTensor& tensor = contents.objects().tensors()[index];
   const TorchStorage& storage = contents.objects().storages()[tensor.storage];
   const auto refuse = [&](const auto&... parts) {
-    fail(ErrorCode::format, label_, ": tensor ", printable(name), " ", parts..., "; the file is damaged, fetch it again");
+    fail(ErrorCode::format, label_, ": tensor ", printable(name), " ", parts..., hint("the file is damaged, fetch it again"));
   };
   TensorEntry entry;
   entry.dtype = storage.dtype;

@@ -32,7 +32,7 @@ constexpr std::array<StorageType, 10> kStorageTypes{{{"DoubleStorage", DType::f6
 
 template <class... Parts>
 [[noreturn]] void broken(const Pickle& machine, const Parts&... parts) {
-  fail(ErrorCode::format, machine.place(), ": ", parts..., "; the file is damaged or was not written by torch.save");
+  fail(ErrorCode::format, machine.place(), ": ", parts..., hint("the file is damaged or was not written by torch.save"));
 }
 
 bool is_handle(const PickleValue& v, TorchObjects::Tag tag) { return v.is(PickleKind::handle) && v.tag == tag; }
@@ -53,8 +53,9 @@ PickleValue TorchObjects::global(Pickle& machine, std::string_view module, std::
     }
   }
   fail(ErrorCode::unsupported, machine.place(), ": the file refers to ", printable(module), ".", printable(name),
-       ", which is not allowed in a file of weights, and nothing was run; get the file as safetensors, or save a plain "
-       "state_dict()");
+       ", which is not allowed in a file of weights, and nothing was run",
+       hint("get the file as safetensors, or save a plain "
+            "state_dict()"));
 }
 
 // ('storage', type, key, location, count), and in old files a sixth element for storages that are parts of others.
@@ -68,7 +69,7 @@ PickleValue TorchObjects::persistent(Pickle& machine, const PickleValue& id) {
   if (!storage_id) broken(machine, "a persistent id that is not one of a storage");
   if (parts.size() == 6 && !parts[5].is(PickleKind::none)) {
     fail(ErrorCode::unsupported, machine.place(), ": storage ", printable(parts[2].text()),
-         " is a part of another one, as only old versions of torch wrote; save the file again with a newer one");
+         " is a part of another one, as only old versions of torch wrote", hint("save the file again with a newer one"));
   }
   TorchStorage storage;
   storage.key = parts[2].text();
@@ -106,9 +107,9 @@ PickleValue TorchObjects::reduce(Pickle& machine, const PickleValue& callable, c
       if (given.size() != 6 && given.size() != 7) break;
       if (given.size() == 7 && !given[6].is(PickleKind::none) &&
           !(given[6].is(PickleKind::dict) && machine.items(given[6]).empty())) {
-        fail(ErrorCode::unsupported, machine.place(),
-             ": a tensor that stands for the conjugate or negative of what is stored; save it with "
-             ".resolve_conj().resolve_neg()");
+        fail(ErrorCode::unsupported, machine.place(), ": a tensor that stands for the conjugate or negative of what is stored",
+             hint("save it with "
+                  ".resolve_conj().resolve_neg()"));
       }
       return rebuild_tensor(machine, given);
     case rebuild_tensor_v1:
@@ -150,7 +151,8 @@ PickleValue TorchObjects::rebuild_tensor(Pickle& machine, std::span<const Pickle
 void TorchObjects::build(Pickle& machine, const PickleValue& object, const PickleValue& state) {
   if (!object.is(PickleKind::dict) || !state.is(PickleKind::dict)) {
     fail(ErrorCode::unsupported, machine.place(),
-         ": the file sets attributes of something else than a dictionary, and nothing was run; save a plain state_dict()");
+         ": the file sets attributes of something else than a dictionary, and nothing was run",
+         hint("save a plain state_dict()"));
   }
 }
 

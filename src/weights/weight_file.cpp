@@ -27,7 +27,7 @@ void refuse_lfs_pointer(const std::string& label, std::string_view text) {
   const std::string_view rest = at == std::string_view::npos ? std::string_view() : text.substr(at + 6);
   (void)std::from_chars(rest.data(), rest.data() + rest.size(), bytes);
   fail(ErrorCode::format, label, ": it is a Git LFS pointer, not the weights", bytes > 0 ? str(" (", bytes, " bytes)") : "",
-       "; run git lfs pull in its folder, or download the file itself");
+       hint("run git lfs pull in its folder, or download the file itself"));
 }
 
 // What else a file is that was taken for weights; empty when unknown.
@@ -55,14 +55,14 @@ std::unique_ptr<const TensorSource> open_weights(const fs::path& path) {
   MappedFile file(path);
   const std::string label = path.string();
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.size());
-  if (text.empty()) fail(ErrorCode::format, label, ": it is empty; fetch it again");
+  if (text.empty()) fail(ErrorCode::format, label, ": it is empty", hint("fetch it again"));
   refuse_lfs_pointer(label, text);
   if (is_safetensors(text)) return std::make_unique<SafetensorsFile>(std::move(file));
   if (TorchFile::recognises(file.bytes())) return std::make_unique<TorchFile>(std::move(file));
   const std::string other = other_format(text);
   if (other.empty() && path.extension() == ".safetensors") return std::make_unique<SafetensorsFile>(std::move(file));
   fail(ErrorCode::format, label, ": it is ", other.empty() ? "no file of weights" : other,
-       "; safetensors files and those of torch.save (.pth, .pt, .bin) are read");
+       hint("safetensors files and those of torch.save (.pth, .pt, .bin) are read"));
 }
 
 fs::path find_weights(const fs::path& base) {

@@ -22,7 +22,7 @@ constexpr std::uint64_t kMaxDirectory = std::uint64_t{8} << 20U;
 
 template <class... Parts>
 void ZipDirectory::broken(const Parts&... parts) const {
-  fail(ErrorCode::format, label_, ": ", parts..., "; the zip archive is truncated or damaged, fetch the file again");
+  fail(ErrorCode::format, label_, ": ", parts..., hint("the zip archive is truncated or damaged, fetch the file again"));
 }
 
 // Little-endian; the caller has made sure that it lies in the file.
@@ -38,7 +38,7 @@ ZipDirectory::ZipDirectory(std::string label, std::span<const std::byte> bytes) 
   range_ = directory_range(find_end_record());
   if (range_.count > kMaxEntries || range_.end - range_.begin > kMaxDirectory) {
     fail(ErrorCode::format, label_, ": the zip archive lists ", range_.count, " entries in ", range_.end - range_.begin,
-         " bytes; that is no file of weights");
+         " bytes", hint("that is no file of weights"));
   }
   if (range_.count > (range_.end - range_.begin) / kCentralBytes) {
     broken("a directory of ", range_.end - range_.begin, " bytes cannot list ", range_.count, " entries");
@@ -52,7 +52,7 @@ ZipDirectory::ZipDirectory(std::string label, std::span<const std::byte> bytes) 
                                         [](const ZipEntry& a, const ZipEntry& b) { return a.name == b.name; });
   if (twice != entries_.end()) {
     fail(ErrorCode::format, label_, ": the zip archive has two entries ", printable(twice->name),
-         ", and which one counts is undecided; save the file again");
+         ", and which one counts is undecided", hint("save the file again"));
   }
 }
 
@@ -65,7 +65,7 @@ std::uint64_t ZipDirectory::find_end_record() const {
     const std::uint64_t first = size - kEndBytes > kMaxComment ? size - kEndBytes - kMaxComment : 0;
     for (std::uint64_t at = size - kEndBytes + 1; at-- > first;) {
       if (number(at, 4) != kEnd || at + kEndBytes + number(at + 20, 2) != size) continue;
-      if (found) fail(ErrorCode::format, label_, ": the zip archive has two end records; save the file again");
+      if (found) fail(ErrorCode::format, label_, ": the zip archive has two end records", hint("save the file again"));
       found = at;
     }
   }
@@ -163,11 +163,11 @@ const ZipEntry* ZipDirectory::find(std::string_view name) const {
 std::span<const std::byte> ZipDirectory::content(const ZipEntry& entry) const {
   const std::string name = printable(entry.name);
   if ((entry.flags & 1U) != 0)
-    fail(ErrorCode::unsupported, label_, ": ", name, " is encrypted; save the file again without a password");
+    fail(ErrorCode::unsupported, label_, ": ", name, " is encrypted", hint("save the file again without a password"));
   if (entry.method != 0) {
-    fail(ErrorCode::unsupported, label_, ": ", name,
-         " is compressed, which torch.save never does; pack the archive again "
-         "without compression (zip -0), or save it with torch");
+    fail(ErrorCode::unsupported, label_, ": ", name, " is compressed, which torch.save never does",
+         hint("pack the archive again "
+              "without compression (zip -0), or save it with torch"));
   }
   if (entry.stored_bytes != entry.bytes) broken("the sizes of ", name, " contradict each other");
   const std::uint64_t at = entry.header_at, limit = range_.begin;  // entries lie before the directory

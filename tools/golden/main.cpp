@@ -82,7 +82,7 @@ int dispatch(const RunOptions& options, const std::string& device, const std::st
   return run<Cuda, float>(options);
 #else
   (void)precision;
-  fail(ErrorCode::unsupported, "this build has no CUDA back end; rebuild with: make cuda");
+  fail(ErrorCode::unsupported, "this build has no CUDA back end", hint("rebuild with: make cuda"));
 #endif
 }
 

@@ -140,8 +140,8 @@ std::vector<HeldOutObject> load_held_out(const std::filesystem::path& path) {
   const std::size_t count = views.size() / 5;
   const auto names = file.metadata().find("families");
   if (objects.size() != count * kPrimitives * kNumbers || cameras.size() != count * kCamera || names == file.metadata().end()) {
-    fail(ErrorCode::format,
-         path.string() + ": tensors of different objects, or no families; write it again with training/held_out.py");
+    fail(ErrorCode::format, path.string() + ": tensors of different objects, or no families",
+         hint("write it again with training/held_out.py"));
   }
   std::istringstream families(names->second);
   std::vector<HeldOutObject> set;

@@ -66,8 +66,8 @@ int print_table(const std::vector<Measure>& measures, const std::vector<std::str
 int run(const Options& options) {
   const auto set = load_held_out(options.set);
   if (options.objects == 0 || options.first >= set.size() || options.objects > set.size() - options.first) {
-    fail(ErrorCode::invalid_argument,
-         "the set has " + std::to_string(set.size()) + " objects; choose --first and --objects within it");
+    fail(ErrorCode::invalid_argument, "the set has " + std::to_string(set.size()) + " objects",
+         hint("choose --first and --objects within it"));
   }
   std::vector<Measure> known = {{"mesh_f", "", ""},  {"mesh_f_p10", "", ""},   {"voxel_f", "", ""},    {"mismatch_gap", "", ""},
                                 {"psnr", "", ""},    {"colour_error", "", ""}, {"seen_error", "", ""}, {"size", "", ""},

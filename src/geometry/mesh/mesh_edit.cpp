@@ -198,15 +198,17 @@ std::size_t first_where(const std::vector<T>& values, const IsBad& is_bad) {
 void check_mesh(const Mesh& mesh, const char* what) {
   const auto refuse = [&](const auto&... parts) { fail(ErrorCode::invalid_argument, what, ": ", parts...); };
   if (mesh.vertices.size() % 3 != 0 || mesh.faces.size() % 3 != 0) {
-    refuse("the mesh has ", mesh.vertices.size(), " coordinates and ", mesh.faces.size(), " indices; both must come in threes");
+    refuse("the mesh has ", mesh.vertices.size(), " coordinates and ", mesh.faces.size(), " indices",
+           hint("both must come in threes"));
   }
   if (mesh.face_count() > kMaxFaces || mesh.vertex_count() > 3 * kMaxFaces) {
-    refuse("the mesh has ", mesh.face_count(), " faces and ", mesh.vertex_count(), " vertices; at most ", kMaxFaces,
-           " faces can be taken");
+    refuse("the mesh has ", mesh.face_count(), " faces and ", mesh.vertex_count(), " vertices",
+           hint("at most ", kMaxFaces, " faces can be taken"));
   }
   const auto attribute = [&](const std::vector<float>& values, std::int64_t width, const char* name) {
     if (values.empty() || values.size() == at(mesh.vertex_count() * width)) return;
-    refuse("the mesh has ", values.size(), " ", name, " for ", mesh.vertex_count(), " vertices; ", width, " each are needed");
+    refuse("the mesh has ", values.size(), " ", name, " for ", mesh.vertex_count(), " vertices",
+           hint(width, " each are needed"));
   };
   attribute(mesh.colours, 3, "colour values");
   attribute(mesh.normals, 3, "normal coordinates");
@@ -215,8 +217,8 @@ void check_mesh(const Mesh& mesh, const char* what) {
   const auto bad_index = [count = mesh.vertex_count()](std::int32_t v) { return v < 0 || v >= count; };
   if (const std::size_t i = first_where(mesh.vertices, bad_value); i < mesh.vertices.size()) {
     const float value = mesh.vertices[i];
-    refuse("vertex ", i / 3, " has the ", "xyz"[i % 3], " coordinate ", value, "; coordinates must be finite and at most ",
-           kLargest);
+    refuse("vertex ", i / 3, " has the ", "xyz"[i % 3], " coordinate ", value,
+           hint("coordinates must be finite and at most ", kLargest));
   }
   if (const std::size_t i = first_where(mesh.faces, bad_index); i < mesh.faces.size()) {
     refuse("face ", i / 3, " names vertex ", mesh.faces[i], ", and there are ", mesh.vertex_count());
@@ -235,7 +237,7 @@ std::vector<std::int32_t> distinct_positions(const Mesh& mesh, std::int32_t& cou
 Mesh welded(const Mesh& mesh, float tolerance) {
   check_mesh(mesh, "welded");
   if (!(tolerance >= 0.0F) || !std::isfinite(tolerance)) {
-    fail(ErrorCode::invalid_argument, "welded: a tolerance of ", tolerance, "; it must be 0 or a distance");
+    fail(ErrorCode::invalid_argument, "welded: a tolerance of ", tolerance, hint("it must be 0 or a distance"));
   }
   // Below what the coordinates resolve, equal is all there is; it also bounds the numbers of cells.
   float largest = 0.0F;
@@ -295,7 +297,7 @@ Mesh without_duplicate_faces(const Mesh& mesh) {
 Mesh without_small_pieces(const Mesh& mesh, const SmallPieces& limits) {
   if (!(limits.area >= 0.0F) || !(limits.diagonal >= 0.0F)) {
     fail(ErrorCode::invalid_argument, "without_small_pieces: limits ", limits.area, " and ", limits.diagonal,
-         "; both are shares of the whole, at least 0");
+         hint("both are shares of the whole, at least 0"));
   }
   const Components pieces = vertex_components(mesh.faces, mesh.vertex_count());
   if (pieces.count <= 1) return mesh;

@@ -31,12 +31,12 @@ class Cleaner {
     check_mesh(mesh, "clean-up");
     if (mesh.faces.empty()) fail(ErrorCode::invalid_argument, "clean-up: the mesh has no faces");
     if (!mesh.uvs.empty()) {
-      fail(ErrorCode::unsupported,
-           "clean-up: the mesh has texture coordinates, which do not survive; clean up before unwrapping");
+      fail(ErrorCode::unsupported, "clean-up: the mesh has texture coordinates, which do not survive",
+           hint("clean up before unwrapping"));
     }
     if (options.faces < 0) {
-      fail(ErrorCode::invalid_argument, "clean-up: ", options.faces,
-           " faces asked for; at least 1 is needed, or 0 to go by ratio");
+      fail(ErrorCode::invalid_argument, "clean-up: ", options.faces, " faces asked for",
+           hint("at least 1 is needed, or 0 to go by ratio"));
     }
     target_ = options.faces > 0 ? options.faces : faces_after(mesh.face_count(), options.ratio);
   }

@@ -347,7 +347,8 @@ class HiddenFaces {
 Mesh without_hidden_faces(const Mesh& mesh, std::span<const std::int32_t> visible_views, const HiddenFaceOptions& options,
                           const Monitor* monitor) {
   check_mesh(mesh, "hidden faces");
-  if (options.views < 1) fail(ErrorCode::invalid_argument, "hidden faces: ", options.views, " views; at least 1 is needed");
+  if (options.views < 1)
+    fail(ErrorCode::invalid_argument, "hidden faces: ", options.views, " views", hint("at least 1 is needed"));
   if (visible_views.size() != at(mesh.face_count())) {
     fail(ErrorCode::invalid_argument, "hidden faces: ", visible_views.size(), " counts of views for ", mesh.face_count(),
          " faces");
@@ -361,8 +362,8 @@ Mesh without_hidden_faces(const Mesh& mesh, std::span<const std::int32_t> visibl
   const std::vector<std::uint8_t> keep = HiddenFaces(mesh, visible_views, options, monitor).run();
   if (std::find(keep.begin(), keep.end(), 1) == keep.end()) {
     fail(ErrorCode::invalid_argument, "hidden faces: none of the ", options.views, " views sees enough of the ",
-         mesh.face_count(),
-         " faces to tell outside from inside; check where the cameras stand, or switch the removal of hidden faces off");
+         mesh.face_count(), " faces to tell outside from inside",
+         hint("check where the cameras stand, or switch the removal of hidden faces off"));
   }
   return with_faces(mesh, keep);
 }

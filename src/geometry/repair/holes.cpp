@@ -161,12 +161,12 @@ class HoleFiller {
 Mesh holes_filled(const Mesh& mesh, const HoleOptions& options, const Monitor* monitor, HoleReport* report) {
   check_mesh(mesh, "holes");
   if (!mesh.uvs.empty()) {
-    fail(ErrorCode::unsupported,
-         "holes: the mesh has texture coordinates, and there is no texture for new faces; fill before unwrapping");
+    fail(ErrorCode::unsupported, "holes: the mesh has texture coordinates, and there is no texture for new faces",
+         hint("fill before unwrapping"));
   }
   if (!(options.largest_perimeter >= 0) || options.most_edges < 0) {
-    fail(ErrorCode::invalid_argument, "holes: limits of ", options.largest_perimeter, " and ", options.most_edges,
-         " edges; both must be at least 0");
+    fail(ErrorCode::invalid_argument, "holes: limits of ", options.largest_perimeter, " and ", options.most_edges, " edges",
+         hint("both must be at least 0"));
   }
   // A face that names a vertex twice has no two sides, and no outline runs along it.
   std::vector<std::uint8_t> keep(at(mesh.face_count()), 1);

@@ -487,7 +487,7 @@ Mesh finished(const Work& work) {
 
 std::int64_t faces_after(std::int64_t faces, double ratio) {
   if (!(ratio >= 0 && ratio < 1)) {
-    fail(ErrorCode::invalid_argument, "simplify: a share of ", ratio, "; it must be at least 0 and below 1");
+    fail(ErrorCode::invalid_argument, "simplify: a share of ", ratio, hint("it must be at least 0 and below 1"));
   }
   return std::max<std::int64_t>(1, std::llround((1 - ratio) * static_cast<double>(faces)));
 }
@@ -497,10 +497,11 @@ namespace {
 void check_request(const Mesh& mesh, std::int64_t target_faces) {
   check_mesh(mesh, "simplify");
   if (mesh.faces.empty()) fail(ErrorCode::invalid_argument, "simplify: the mesh has no faces");
-  if (target_faces < 1) fail(ErrorCode::invalid_argument, "simplify: ", target_faces, " faces asked for; at least 1 is needed");
+  if (target_faces < 1)
+    fail(ErrorCode::invalid_argument, "simplify: ", target_faces, " faces asked for", hint("at least 1 is needed"));
   if (!mesh.uvs.empty()) {
-    fail(ErrorCode::unsupported,
-         "simplify: the mesh has texture coordinates, which do not survive; simplify before unwrapping");
+    fail(ErrorCode::unsupported, "simplify: the mesh has texture coordinates, which do not survive",
+         hint("simplify before unwrapping"));
   }
 }
 

@@ -25,15 +25,15 @@ void check_sizes(std::int64_t cubes, std::int64_t cube_columns, std::int64_t fea
   require(feature_rows == cubes, "extract_surface", feature_rows, " rows of features for ", cubes, " cubes");
   require(block >= 1 && block <= kMaxResolution, "extract_surface", "blocks of ", block, "^3 cubes");
   if (channels != cube_channels(false) && channels != cube_channels(true)) {
-    fail(ErrorCode::invalid_argument, "extract_surface: cubes have ", channels, " feature channels; ", cube_channels(false),
-         " or, with colour, ", cube_channels(true), " are needed");
+    fail(ErrorCode::invalid_argument, "extract_surface: cubes have ", channels, " feature channels",
+         hint(cube_channels(false), " or, with colour, ", cube_channels(true), " are needed"));
   }
   if (resolution < 1 || resolution > kMaxResolution) {
     fail(ErrorCode::invalid_argument, "extract_surface: resolution ", resolution, " is outside 1 to ", kMaxResolution);
   }
   if (cubes > kMaxCubes) {
-    fail(ErrorCode::invalid_argument, "extract_surface: ", cubes, " cubes; at most ", kMaxCubes,
-         " can be taken at once, so extract the object in parts");
+    fail(ErrorCode::invalid_argument, "extract_surface: ", cubes, " cubes",
+         hint("at most ", kMaxCubes, " can be taken at once, so extract the object in parts"));
   }
 }
 

@@ -30,7 +30,7 @@ void check_input(const Mesh& mesh, const UnwrapOptions& options) {
   }
   if (!(options.chart_stretch > 1)) refuse("a chart stretch of ", options.chart_stretch, " is not above 1");
   check_mesh(mesh, "unwrapping");
-  if (mesh.faces.empty()) refuse("the mesh has no faces; there is nothing to texture");
+  if (mesh.faces.empty()) refuse("the mesh has no faces, so there is nothing to texture");
 }
 
 // Puts the charts' vertices together into the output's mesh.

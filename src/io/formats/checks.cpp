@@ -14,8 +14,8 @@ namespace {
 void check_optional(std::span<const float> values, std::size_t width, std::size_t vertices, const char* format,
                     const char* what) {
   if (!values.empty() && values.size() != vertices * width) {
-    fail(ErrorCode::invalid_argument, format, ": ", values.size() / width, " ", what, " for ", vertices,
-         " vertices; give one each or none");
+    fail(ErrorCode::invalid_argument, format, ": ", values.size() / width, " ", what, " for ", vertices, " vertices",
+         hint("give one each or none"));
   }
 }
 
@@ -25,15 +25,15 @@ void check_finite(std::span<const float> values, int width, const char* format, 
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
       fail(ErrorCode::invalid_argument, format, ": ", what, " ", i / static_cast<std::size_t>(width), " is not finite (",
-           values[i], "), so the asset cannot be written; the numbers went wrong before, try full precision");
+           values[i], "), so the asset cannot be written", hint("the numbers went wrong before, try full precision"));
     }
   }
 }
 
 void check_writable_mesh(const Mesh& mesh, const char* format) {
   if (mesh.faces.empty()) {
-    fail(ErrorCode::invalid_argument, format,
-         ": the mesh has no faces, so there is nothing to write; try another seed or picture");
+    fail(ErrorCode::invalid_argument, format, ": the mesh has no faces, so there is nothing to write",
+         hint("try another seed or picture"));
   }
   if (mesh.vertices.size() % 3 != 0 || mesh.faces.size() % 3 != 0) {
     fail(ErrorCode::invalid_argument, format, ": ", mesh.vertices.size(), " coordinates and ", mesh.faces.size(),
@@ -46,7 +46,7 @@ void check_writable_mesh(const Mesh& mesh, const char* format) {
   if (mesh.vertex_count() > std::numeric_limits<std::int32_t>::max() ||
       mesh.face_count() > std::numeric_limits<std::int32_t>::max()) {
     fail(ErrorCode::invalid_argument, format, ": ", mesh.vertex_count(), " vertices and ", mesh.face_count(),
-         " faces are more than the format can number; simplify the mesh");
+         " faces are more than the format can number", hint("simplify the mesh"));
   }
   check_finite(mesh.vertices, 3, format, "vertex");
   check_finite(mesh.colours, 3, format, "the colour of vertex");
@@ -61,14 +61,15 @@ void check_writable_mesh(const Mesh& mesh, const char* format) {
 
 void check_gaussians(const Gaussians& g, const char* format) {
   const auto n = static_cast<std::size_t>(g.count());
-  if (n == 0) fail(ErrorCode::invalid_argument, format, ": there are no Gaussians to write; try another seed or picture");
+  if (n == 0)
+    fail(ErrorCode::invalid_argument, format, ": there are no Gaussians to write", hint("try another seed or picture"));
   if (g.xyz.size() != 3 * n || g.dc.size() != 3 * n || g.scale.size() != 3 * n || g.rotation.size() != 4 * n) {
     fail(ErrorCode::invalid_argument, format, ": the arrays of ", n, " Gaussians differ in length");
   }
   const std::size_t harmonics = g.sh.size() / (3 * n);
   if (g.sh.size() != 3 * n * harmonics || (harmonics != 0 && harmonics != 3 && harmonics != 8 && harmonics != 15)) {
-    fail(ErrorCode::invalid_argument, format, ": ", g.sh.size(), " values of harmonics beyond degree 0 for ", n,
-         " Gaussians; 0, 9, 24 or 45 each are possible");
+    fail(ErrorCode::invalid_argument, format, ": ", g.sh.size(), " values of harmonics beyond degree 0 for ", n, " Gaussians",
+         hint("0, 9, 24 or 45 each are possible"));
   }
   check_finite(g.sh, static_cast<int>(std::max<std::size_t>(3 * harmonics, 1)), format, "a harmonic of Gaussian");
   check_finite(g.xyz, 3, format, "the position of Gaussian");
@@ -89,8 +90,8 @@ void check_gaussians(const Gaussians& g, const char* format) {
 
 void check_glb_size(std::uint64_t bytes) {
   if (bytes > std::numeric_limits<std::uint32_t>::max()) {
-    fail(ErrorCode::invalid_argument, "GLB: the file would have ", bytes,
-         " bytes, but the format counts to 4 GiB; simplify the mesh");
+    fail(ErrorCode::invalid_argument, "GLB: the file would have ", bytes, " bytes, but the format counts to 4 GiB",
+         hint("simplify the mesh"));
   }
 }
 

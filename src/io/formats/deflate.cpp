@@ -78,7 +78,7 @@ GzipReader::~GzipReader() {
 }
 
 void GzipReader::fail_damaged(const char* reason) const {
-  fail(ErrorCode::format, name_, ": ", reason, "; get the file again");
+  fail(ErrorCode::format, name_, ": ", reason, hint("get the file again"));
 }
 
 void GzipReader::read(std::span<std::byte> out) {

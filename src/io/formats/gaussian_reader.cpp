@@ -213,12 +213,12 @@ GaussianFile read_splat(const Source& source) {
 
 GaussianFile decode(const Source& source) {
   const std::string_view text = reader::text_of(source.bytes);
-  if (text.empty()) fail(ErrorCode::format, source.name, ": the file is empty; name a PLY, SPZ or .splat file");
+  if (text.empty()) fail(ErrorCode::format, source.name, ": the file is empty", hint("name a PLY, SPZ or .splat file"));
   if (text.substr(0, 3) == "ply") return read_gaussian_ply(source);
   if (text.substr(0, 2) == "\x1F\x8B") return read_spz(source);
   if (text.substr(0, 4) == "NGSP") source.unsupported("SPZ version 4 is not read, only 2 and 3");
   if (std::filesystem::path(source.name).extension() == ".splat") return read_splat(source);
-  source.unsupported("this is no PLY, SPZ or .splat file; export the Gaussians as PLY");
+  source.unsupported("this is no PLY, SPZ or .splat file", hint("export the Gaussians as PLY"));
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ void check_texture(const Mesh& mesh, const GlbOptions& options) {
     return;
   }
   if (mesh.uvs.empty()) {
-    fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates; unwrap the mesh first");
+    fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates",
+         hint("unwrap the mesh first"));
   }
   const auto format = picture_format(options.texture);
   if (!format) fail(ErrorCode::invalid_argument, kFormat, ": the texture is no PNG, JPEG or WebP picture");

@@ -179,8 +179,10 @@ class Document {
 
   [[nodiscard]] Accessor accessor(std::uint64_t index) const {
     const Json& json = item("accessors", index);
-    if (find(json, "sparse") != nullptr) source_.unsupported("sparse accessors are not read; export the mesh without them");
-    if (find(json, "bufferView") == nullptr) source_.unsupported("accessor ", index, " has no data; export the mesh again");
+    if (find(json, "sparse") != nullptr)
+      source_.unsupported("sparse accessors are not read", hint("export the mesh without them"));
+    if (find(json, "bufferView") == nullptr)
+      source_.unsupported("accessor ", index, " has no data", hint("export the mesh again"));
     const std::uint64_t view_index = natural(json, "bufferView", 0);
     const Bytes bytes = view(view_index);
     Accessor a;
@@ -244,7 +246,8 @@ class Document {
       const std::string name = extension.is_string() ? extension.get<std::string>() : "?";
       // These change how a surface looks, or how numbers are stored in ways that are read anyway.
       if (name.compare(0, 14, "KHR_materials_") == 0 || name == "EXT_texture_webp" || name == "KHR_mesh_quantization") continue;
-      source_.unsupported("it needs the extension ", name.substr(0, 80), ", which is not read; export the mesh without it");
+      source_.unsupported("it needs the extension ", name.substr(0, 80), ", which is not read",
+                          hint("export the mesh without it"));
     }
   }
 
@@ -448,7 +451,8 @@ class Assembler {
     const Json* attributes = Document::find(primitive, "attributes");
     if (attributes == nullptr || Document::find(*attributes, "POSITION") == nullptr) {
       const Json* extensions = Document::find(primitive, "extensions");
-      if (extensions != nullptr) source_.unsupported("its triangles are compressed; export the mesh without compression");
+      if (extensions != nullptr)
+        source_.unsupported("its triangles are compressed", hint("export the mesh without compression"));
       source_.damaged("a primitive has no positions");
     }
     const Accessor positions = document_.accessor(document_.natural(*attributes, "POSITION", 0));

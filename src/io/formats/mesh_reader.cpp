@@ -14,7 +14,7 @@ namespace reader {
 void Source::check_counts(std::uint64_t vertices, std::uint64_t faces) const {
   const auto check = [&](std::uint64_t count, std::int64_t limit, const char* what) {
     if (count > static_cast<std::uint64_t>(limit)) {
-      fail(ErrorCode::format, name, ": more than ", limit, " ", what, " are not accepted; simplify the mesh first");
+      fail(ErrorCode::format, name, ": more than ", limit, " ", what, " are not accepted", hint("simplify the mesh first"));
     }
   };
   check(vertices, options.max_vertices, "vertices");
@@ -88,7 +88,8 @@ void check_finite(const std::vector<float>& values, std::size_t width, const cha
 
 void check_result(const MeshFile& file, const Source& source) {
   const Mesh& mesh = file.mesh;
-  if (mesh.faces.empty()) fail(ErrorCode::format, source.name, ": the file holds no triangles; name a file with a mesh");
+  if (mesh.faces.empty())
+    fail(ErrorCode::format, source.name, ": the file holds no triangles", hint("name a file with a mesh"));
   check_finite(mesh.vertices, 3, "vertex", source);
   check_finite(mesh.normals, 3, "the normal of vertex", source);
   check_finite(mesh.colours, 3, "the colour of vertex", source);
@@ -121,7 +122,7 @@ bool is_binary_stl(reader::Bytes bytes) {
 
 MeshFile decode(const Source& source) {
   const std::string_view text = reader::text_of(source.bytes);
-  if (text.empty()) fail(ErrorCode::format, source.name, ": the file is empty; name a GLB, glTF, OBJ, STL or PLY file");
+  if (text.empty()) fail(ErrorCode::format, source.name, ": the file is empty", hint("name a GLB, glTF, OBJ, STL or PLY file"));
   if (text.substr(0, 4) == "glTF") return reader::read_gltf(source);
   if (text.substr(0, 4) == "ply\n" || text.substr(0, 4) == "ply\r") return reader::read_ply(source);
   if (is_binary_stl(source.bytes)) return reader::read_stl(source);
@@ -129,10 +130,10 @@ MeshFile decode(const Source& source) {
   if (ends_with(source.name, ".stl") || text.substr(0, 5) == "solid") return reader::read_stl(source);
   if (reader::Words(text.substr(0, 4096)).word(true).substr(0, 1) == "{") return reader::read_gltf(source);
   if (text.substr(0, 2) == "PK") {
-    source.unsupported("this is a zip archive (3MF is one, too), which is not read; unpack it, or export as GLB");
+    source.unsupported("this is a zip archive (3MF is one, too), which is not read", hint("unpack it, or export as GLB"));
   }
   if (looks_like_obj(text)) return reader::read_obj(source);
-  source.unsupported("this is no GLB, glTF, OBJ, STL or PLY file; export the mesh as GLB");
+  source.unsupported("this is no GLB, glTF, OBJ, STL or PLY file", hint("export the mesh as GLB"));
 }
 
 MeshFile decode_checked(const Source& source) {

@@ -13,7 +13,8 @@ void check_stem(const std::string& stem, const char* format) {
       stem.empty() || stem.size() > kLongest || stem.front() == '.' || std::any_of(stem.begin(), stem.end(), [](char c) {
         return c == '/' || c == '\\' || static_cast<unsigned char>(c) < ' ' || c == '\x7F';
       });
-  if (bad) fail(ErrorCode::invalid_argument, format, ": \"", stem, "\" cannot be the name of a file; use letters and digits");
+  if (bad)
+    fail(ErrorCode::invalid_argument, format, ": \"", stem, "\" cannot be the name of a file", hint("use letters and digits"));
 }
 
 void write_files(const std::filesystem::path& folder, std::span<const NamedFile> files) {

@@ -91,7 +91,8 @@ std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::s
                                         std::span<const std::byte> texture, const std::string& stem) {
   check_stem(stem, kFormat);
   if (mesh.uvs.empty()) {
-    fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates; unwrap the mesh first");
+    fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates",
+         hint("unwrap the mesh first"));
   }
   const auto format = picture_format(texture);
   if (format != PictureFormat::png && format != PictureFormat::jpeg) {

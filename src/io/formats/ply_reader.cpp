@@ -261,7 +261,7 @@ MeshFile read_ply(const Source& source) {
                                                         "blue", "s", "t", "u",  "v",  "texture_u", "texture_v", "f_dc_0"};
   Ply ply = parse_ply(source, kWanted);
   if (ply.faces.empty() && ply.column("f_dc_0") != nullptr) {
-    source.unsupported("this PLY holds Gaussians, not a mesh; export a mesh");
+    source.unsupported("this PLY holds Gaussians, not a mesh", hint("export a mesh"));
   }
   MeshFile file;
   file.format = "PLY";

@@ -36,7 +36,7 @@ class Source {
 
   template <class... Parts>
   [[noreturn]] void damaged(const Parts&... reason) const {
-    fail(ErrorCode::format, name, ": ", reason..., "; export the file again with another program");
+    fail(ErrorCode::format, name, ": ", reason..., hint("export the file again with another program"));
   }
   template <class... Parts>
   [[noreturn]] void unsupported(const Parts&... reason) const {

@@ -170,11 +170,13 @@ std::vector<std::byte> encode_3mf(const Mesh& mesh, double largest_side_mm, std:
   const char* mime = "";
   if (!texture.empty()) {
     if (mesh.uvs.empty()) {
-      fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates; unwrap the mesh first");
+      fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates",
+           hint("unwrap the mesh first"));
     }
     const auto format = picture_format(texture);
     if (format != PictureFormat::png && format != PictureFormat::jpeg) {
-      fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG picture; the format knows no others");
+      fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG picture",
+           hint("the format knows no others"));
     }
     part = format == PictureFormat::png ? "3D/Textures/texture.png" : "3D/Textures/texture.jpeg";
     mime = format == PictureFormat::png ? "image/png" : "image/jpeg";

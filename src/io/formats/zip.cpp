@@ -29,8 +29,8 @@ void check_name(const std::string& name) {
 
 void check_size(std::uint64_t bytes, const std::string& what) {
   if (bytes >= kLimit) {
-    fail(ErrorCode::invalid_argument, "zip: ", what, " would have ", bytes,
-         " bytes, but the format counts to 4 GiB; simplify the mesh");
+    fail(ErrorCode::invalid_argument, "zip: ", what, " would have ", bytes, " bytes, but the format counts to 4 GiB",
+         hint("simplify the mesh"));
   }
 }
 

@@ -198,7 +198,8 @@ std::vector<std::byte> Child::finish(std::uint64_t limit, const Monitor* monitor
   if (::fstat(output_.get(), &file) != 0) fail_system(program_, "cannot examine its output", errno);
   const auto size = static_cast<std::uint64_t>(file.st_size);
   if (size == 0) fail_with_messages("wrote nothing");
-  if (size > limit) fail(ErrorCode::io, program_, " wrote more than ", limit, " bytes; ask for fewer or smaller frames");
+  if (size > limit)
+    fail(ErrorCode::io, program_, " wrote more than ", limit, " bytes", hint("ask for fewer or smaller frames"));
   std::vector<std::byte> bytes(static_cast<std::size_t>(size));
   for (std::size_t done = 0; done < bytes.size();) {
     const ssize_t n = ::pread(output_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));

@@ -166,8 +166,8 @@ std::vector<std::byte> encode_mp4(const FrameSource& source, const VideoOptions&
         child = std::make_unique<Child>(ffmpeg_arguments(frame, options));
       } catch (const Error& error) {
         if (error.code() != ErrorCode::unsupported) throw;
-        fail(ErrorCode::unsupported, kFormat, ": ", error.what(),
-             "; install ffmpeg, or name the file .webp for an animation that needs no other program");
+        fail(ErrorCode::unsupported, kFormat, ": ", error.message(),
+             hint("install ffmpeg, or name the file .webp for an animation that needs no other program"));
       }
     }
     child->write(std::as_bytes(std::span(frame.pixels)), monitor);

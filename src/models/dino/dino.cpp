@@ -103,7 +103,7 @@ DinoConfig DinoConfig::from(Arguments args) {
   args.ignore("init_values");
   const std::string ffn = args.text_or("ffn_layer", "mlp");
   if (ffn != "mlp" && ffn != "swiglufused" && ffn != "swiglu") {
-    fail(ErrorCode::unsupported, args.where(), ": ffn_layer ", ffn, "; mlp, swiglu and swiglufused are known");
+    fail(ErrorCode::unsupported, args.where(), ": ffn_layer ", ffn, hint("mlp, swiglu and swiglufused are known"));
   }
   c.swiglu = ffn != "mlp";
   if (c.swiglu) c.hidden = swiglu_hidden(c.hidden);

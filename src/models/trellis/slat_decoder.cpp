@@ -26,10 +26,11 @@ SparseTransformerConfig transformer_config(Arguments& args) {
     c.mode = AttentionMode::swin;
     c.window_size = static_cast<int>(args.integer_or("window_size", 8, 1, 1024));
   } else {
-    fail(ErrorCode::unsupported, args.where(), ": attn_mode ", mode, " is not supported; swin and full are");
+    fail(ErrorCode::unsupported, args.where(), ": attn_mode ", mode, " is not supported", hint("swin and full are"));
   }
   if (args.text_or("pe_mode", "ape") != "ape") {
-    fail(ErrorCode::unsupported, args.where(), ": pe_mode ", args.text_or("pe_mode", ""), " is not supported; only ape is");
+    fail(ErrorCode::unsupported, args.where(), ": pe_mode ", args.text_or("pe_mode", ""), " is not supported",
+         hint("only ape is"));
   }
   c.qk_rms_norm = args.flag_or("qk_rms_norm", false);
   args.ignore("use_fp16");
@@ -68,7 +69,7 @@ GaussianDecoderConfig GaussianDecoderConfig::from(Arguments args) {
   c.gaussians.opacity_bias = static_cast<float>(rep.number("opacity_bias"));
   const std::string activation = rep.text_or("scaling_activation", "exp");
   if (activation != "exp" && activation != "softplus") {
-    fail(ErrorCode::unsupported, rep.where(), ": scaling_activation ", activation, "; exp and softplus are known");
+    fail(ErrorCode::unsupported, rep.where(), ": scaling_activation ", activation, hint("exp and softplus are known"));
   }
   c.gaussians.softplus_scaling = activation == "softplus";
   rep.finish();

@@ -17,7 +17,7 @@ SparseStructureVaeConfig common(Arguments& args, const char* outer) {
   if (c.channels.size() > 8) fail(ErrorCode::unsupported, args.where(), ": more than 8 entries in channels");
   const std::string norm = args.text_or("norm_type", "layer");
   if (norm != "layer" && norm != "group")
-    fail(ErrorCode::unsupported, args.where(), ": norm_type ", norm, "; layer and group are known");
+    fail(ErrorCode::unsupported, args.where(), ": norm_type ", norm, hint("layer and group are known"));
   c.group_norm = norm == "group";
   args.ignore("use_fp16");
   args.finish();

@@ -38,7 +38,8 @@ StructuredLatentFlowConfig StructuredLatentFlowConfig::from(Arguments args) {
   c.transformer.qk_rms_norm = args.flag_or("qk_rms_norm", false);
   c.transformer.qk_rms_norm_cross = args.flag_or("qk_rms_norm_cross", false);
   if (args.text_or("pe_mode", "ape") != "ape") {
-    fail(ErrorCode::unsupported, args.where(), ": pe_mode ", args.text_or("pe_mode", ""), " is not supported; only ape is");
+    fail(ErrorCode::unsupported, args.where(), ": pe_mode ", args.text_or("pe_mode", ""), " is not supported",
+         hint("only ape is"));
   }
   args.ignore("use_fp16");
   args.ignore("use_checkpoint");

@@ -190,7 +190,7 @@ void product(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T
   p.bias = nullptr;
   if (fused == CUBLASLT_EPILOGUE_DEFAULT || !run(queue, p, CUBLASLT_EPILOGUE_DEFAULT)) {
     fail(ErrorCode::device, where, ": cuBLASLt has no kernel for ", rows, " x ", in, " times ", in, " x ", width,
-         " with row strides ", p.x_stride, ", ", p.w_stride, ", ", p.out_stride, "; update the CUDA libraries");
+         " with row strides ", p.x_stride, ", ", p.w_stride, ", ", p.out_stride, hint("update the CUDA libraries"));
   }
   finish<T>(queue, out, added, activation);
 }

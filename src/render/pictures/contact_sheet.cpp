@@ -100,8 +100,8 @@ Picture contact_sheet(std::span<const SheetRow> rows, const std::array<std::uint
     height += height_of(row) + kGap + (row.label.empty() ? 0 : kLabelHeight);
   }
   if (rows.empty() || width > kMaxSide || height > kMaxSide) {
-    fail(ErrorCode::invalid_argument, "a contact sheet of ", width, " x ", height, " pixels is not possible; show 1 to ",
-         kMaxSide, " on a side");
+    fail(ErrorCode::invalid_argument, "a contact sheet of ", width, " x ", height, " pixels is not possible",
+         hint("show 1 to ", kMaxSide, " on a side"));
   }
   Picture sheet(static_cast<int>(width), static_cast<int>(height), 3);
   for (std::size_t i = 0; i < sheet.pixels.size(); ++i) sheet.pixels[i] = background[i % 3];

@@ -92,7 +92,7 @@ Style mesh_style_of(std::string_view name) {
     if (known == name) return value;
     names += (names.empty() ? "" : ", ") + std::string(known);
   }
-  fail(ErrorCode::invalid_argument, "no style of meshes is called '", name, "'; there are ", names);
+  fail(ErrorCode::invalid_argument, "no style of meshes is called '", name, "'", hint("there are ", names));
 }
 
 struct MeshPainter::State {
@@ -120,15 +120,16 @@ struct MeshPainter::State {
         options.samples < 1 || options.samples > kMaxSamples ||
         std::max(options.width, options.height) * options.samples > kMaxRasterSide) {
       fail(ErrorCode::invalid_argument, "a picture of ", options.width, " x ", options.height, " pixels with ", options.samples,
-           " samples per direction is not possible; choose 1 to ", kMaxSide, " pixels, 1 to ", kMaxSamples,
-           " samples, and at most ", kMaxRasterSide, " samples in all on a side");
+           " samples per direction is not possible",
+           hint("choose 1 to ", kMaxSide, " pixels, 1 to ", kMaxSamples, " samples, and at most ", kMaxRasterSide,
+                " samples in all on a side"));
     }
     if (look.style == Style::textured && !texture) {
-      fail(ErrorCode::invalid_argument, "the mesh has no texture; choose another style than textured");
+      fail(ErrorCode::invalid_argument, "the mesh has no texture", hint("choose another style than textured"));
     }
     if ((look.style == Style::textured || look.style == Style::uv_checker) && mesh.uvs.empty() && !mesh.faces.empty()) {
-      fail(ErrorCode::invalid_argument, "the mesh has no texture coordinates; unwrap it first, or choose another style than ",
-           name_of(look.style));
+      fail(ErrorCode::invalid_argument, "the mesh has no texture coordinates",
+           hint("unwrap it first, or choose another style than ", name_of(look.style)));
     }
   }
 

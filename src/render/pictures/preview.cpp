@@ -28,7 +28,7 @@ PictureOptions square(const PreviewOptions& options) {
 void check_options(const PreviewOptions& options) {
   constexpr int kMaxSize = 4096;
   if (options.size < 1 || options.size > kMaxSize) {
-    fail(ErrorCode::invalid_argument, "a preview of ", options.size, " pixels is not possible; choose 1 to ", kMaxSize);
+    fail(ErrorCode::invalid_argument, "a preview of ", options.size, " pixels is not possible", hint("choose 1 to ", kMaxSize));
   }
 }
 

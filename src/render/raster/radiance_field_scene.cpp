@@ -64,7 +64,7 @@ HostField host_field_of(const RadianceField& f) {
                      f.dim <= kMaxDim;
   if (!sizes) {
     fail(ErrorCode::invalid_argument, kWhat, " has resolution ", f.resolution, ", rank ", f.rank, " and dim ", f.dim,
-         "; up to ", kMaxResolution, ", ", kMaxRank, " and ", kMaxDim, " are possible");
+         hint("up to ", kMaxResolution, ", ", kMaxRank, " and ", kMaxDim, " are possible"));
   }
   const auto rank = static_cast<std::size_t>(f.rank), dim = static_cast<std::size_t>(f.dim);
   const std::size_t n = f.position.size() / 3;
@@ -72,7 +72,7 @@ HostField host_field_of(const RadianceField& f) {
       f.features_dc.size() != n * rank * 3) {
     fail(ErrorCode::invalid_argument, kWhat, " of ", f.position.size(), " coordinates has ", f.trivec.size(),
          " samples of vectors, ", f.density.size(), " densities and ", f.features_dc.size(),
-         " colours; these do not belong together");
+         " colours, which do not belong together");
   }
   check_finite(f.trivec, "vectors");
   check_finite(f.density, "densities");
@@ -92,11 +92,11 @@ HostField host_field_of(const RadianceField& f) {
 void check_options(const RadianceFieldOptions& o) {
   check_view(o.width, o.height, o.ssaa, o.background);
   if (!(o.near_plane >= 0.0F) || !(o.far_plane > o.near_plane)) {
-    fail(ErrorCode::invalid_argument, "a view from ", o.near_plane, " to ", o.far_plane,
-         " is not possible; choose 0 <= near < far");
+    fail(ErrorCode::invalid_argument, "a view from ", o.near_plane, " to ", o.far_plane, " is not possible",
+         hint("choose 0 <= near < far"));
   }
   if (o.steps < 1 || o.steps > kMaxSteps) {
-    fail(ErrorCode::invalid_argument, o.steps, " steps per voxel are not possible; choose 1 to ", kMaxSteps);
+    fail(ErrorCode::invalid_argument, o.steps, " steps per voxel are not possible", hint("choose 1 to ", kMaxSteps));
   }
 }
 

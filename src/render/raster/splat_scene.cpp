@@ -15,15 +15,15 @@ HostScene host_scene_of(const Gaussians& g) {
   if (g.xyz.size() != 3 * n || g.dc.size() != 3 * n || g.scale.size() != 3 * n || g.rotation.size() != 4 * n ||
       n > std::numeric_limits<std::int32_t>::max()) {
     fail(ErrorCode::invalid_argument, "Gaussians to render: ", n, " opacities, but ", g.xyz.size(), " coordinates, ",
-         g.dc.size(), " colours, ", g.scale.size(), " scales and ", g.rotation.size(),
-         " rotations; a Gaussian has 1, 3, 3, 3 and 4, and 2^31 - 1 are the most");
+         g.dc.size(), " colours, ", g.scale.size(), " scales and ", g.rotation.size(), " rotations",
+         hint("a Gaussian has 1, 3, 3, 3 and 4, and 2^31 - 1 are the most"));
   }
   HostScene s;
   const std::size_t higher = n == 0 ? 0 : g.sh.size() / (3 * n);
   s.coefficients = static_cast<int>(higher) + 1;
   if (g.sh.size() != 3 * n * higher || (higher != 0 && higher != 3 && higher != 8 && higher != 15)) {
     fail(ErrorCode::invalid_argument, "Gaussians to render: ", g.sh.size(), " harmonics of degree 1 and higher for ", n,
-         " Gaussians; there must be none, or 9, 24 or 45 for each");
+         " Gaussians", hint("there must be none, or 9, 24 or 45 for each"));
   }
   s.centre = g.xyz;
   bool first = true;

@@ -78,7 +78,7 @@ struct TriangleRasteriser<Dev>::State {
   }
   raster::Scene texel_scene(const raster::Frame& frame) {
     if (!has_uvs) {
-      fail(ErrorCode::invalid_argument, "the mesh has no texture coordinates; unwrap it first");
+      fail(ErrorCode::invalid_argument, "the mesh has no texture coordinates", hint("unwrap it first"));
     }
     return project(frame, raster::TexelStep{static_cast<float>(frame.width), static_cast<float>(frame.height)},
                    raster::typed<const float>(uvs), 2);

@@ -13,7 +13,7 @@ void check_view(int width, int height, int ssaa, const std::array<float, 3>& bac
                         std::int64_t{height} * ssaa <= kMaxSide;
   if (!possible) {
     fail(ErrorCode::invalid_argument, "a picture of ", width, " x ", height, " pixels with ", ssaa,
-         " samples per pixel and direction is not possible; choose 1 to ", kMaxSide, " samples in each direction");
+         " samples per pixel and direction is not possible", hint("choose 1 to ", kMaxSide, " samples in each direction"));
   }
   if (!std::isfinite(background[0] + background[1] + background[2])) {
     fail(ErrorCode::invalid_argument, "the background is not a colour");

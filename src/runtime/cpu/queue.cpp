@@ -29,13 +29,13 @@ Buffer<Cpu>::Buffer(std::size_t bytes, int ordinal, const std::string& what) : b
   const std::size_t available = bytes > kWorthAsking ? free_memory<Cpu>(ordinal) : bytes;
   if (bytes > available && available > 0) {
     fail(ErrorCode::out_of_memory, what, ": ", bytes >> 20U, " MiB of host memory are needed, but only ", available >> 20U,
-         " are free; close other programs, or try --vram-tier low");
+         " are free", hint("close other programs, or try --vram-tier low"));
   }
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
   if (data_ == nullptr) {
-    fail(ErrorCode::out_of_memory, what, ": cannot allocate ", bytes,
-         " bytes of host memory; close other programs or use a smaller checkpoint");
+    fail(ErrorCode::out_of_memory, what, ": cannot allocate ", bytes, " bytes of host memory",
+         hint("close other programs or use a smaller checkpoint"));
   }
 }
 

@@ -25,19 +25,18 @@ std::string advice(cudaError_t status) {
       if (cudaGetDevice(&ordinal) != cudaSuccess ||
           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal) != cudaSuccess ||
           cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal) != cudaSuccess) {
-        return "; this build has no code for the card: rebuild with: cmake --preset cuda && cmake --build --preset cuda";
+        return "this build has no code for the card: rebuild with: cmake --preset cuda && cmake --build --preset cuda";
       }
-      return str("; this build has no code for compute capability ", major, ".", minor,
+      return str("this build has no code for compute capability ", major, ".", minor,
                  ": rebuild with: ", rebuild_command(major, minor));
     }
-    case cudaErrorInsufficientDriver: return "; the driver is older than this build's CUDA: update the NVIDIA driver";
-    case cudaErrorNoDevice: return "; no card is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
-    case cudaErrorInvalidDevice: return "; espalier doctor lists the cards of this machine";
+    case cudaErrorInsufficientDriver: return "the driver is older than this build's CUDA: update the NVIDIA driver";
+    case cudaErrorNoDevice: return "no card is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
+    case cudaErrorInvalidDevice: return "espalier doctor lists the cards of this machine";
     case cudaErrorIllegalAddress:
     case cudaErrorMisalignedAddress:
     case cudaErrorAssert:
-    case cudaErrorLaunchFailure:
-      return "; a kernel queued before this call is at fault: run under compute-sanitizer to find it";
+    case cudaErrorLaunchFailure: return "a kernel queued before this call is at fault: run under compute-sanitizer to find it";
     default: return "";
   }
 }
@@ -56,7 +55,7 @@ void fail_memory(const std::string& what, std::size_t wanted) {
   const std::string need = wanted > 0 ? str(" needs ", (wanted + kMiB - 1) / kMiB, " MiB") : " does not fit";
   const std::string have = known ? str(", ", available / kMiB, " of ", total / kMiB, " MiB are free") : std::string();
   fail(ErrorCode::out_of_memory, what, need, " on the card", have,
-       ": close other programs that use it, or run with --vram-tier low");
+       hint("close other programs that use it, or run with --vram-tier low"));
 }
 
 void fail_call(cudaError_t status, const char* call, const char* file, int line) {
@@ -64,7 +63,7 @@ void fail_call(cudaError_t status, const char* call, const char* file, int line)
   static_cast<void>(cudaGetLastError());
   if (status == cudaErrorMemoryAllocation) fail_memory(str(call, " at ", place(file, line)), 0);
   fail(ErrorCode::device, "CUDA: ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ") in ", call, " at ",
-       place(file, line), advice(status));
+       place(file, line), hint(advice(status)));
 }
 
 void fail_call(cublasStatus_t status, const char* call, const char* file, int line) {

@@ -129,8 +129,8 @@ std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Co
   const auto& flow = this->model();
   const std::int64_t rows = voxels.rows(), channels = flow.config().in_channels;
   if (rows < 1 || rows > kMaxVoxels) {
-    fail(ErrorCode::invalid_argument, stage_title(kStage), ": ", rows, " voxels; between 1 and ", kMaxVoxels,
-         " can be sampled");
+    fail(ErrorCode::invalid_argument, stage_title(kStage), ": ", rows, " voxels",
+         hint("between 1 and ", kMaxVoxels, " can be sampled"));
   }
   const auto noise = static_cast<std::int64_t>(input.noise.size());
   check_sampling(kStage, flow.config().transformer, condition, settings, noise, rows * channels);

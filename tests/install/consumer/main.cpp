@@ -1,18 +1,185 @@
-// A program of somebody else that uses the installed library: a call, a result, an exception across the border.
+// A program of somebody else that uses the installed library, every function of the C++ interface: consumer CHECKPOINT IMAGE
+// FOLDER. check_interface.py finds what it leaves out.
+#include <espalier/diagnostics.h>
 #include <espalier/espalier.h>
 
 #include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace espalier;
+
+int failures = 0;
+
+void expect(bool condition, const char* what) {
+  if (condition) return;
+  ++failures;
+  std::fprintf(stderr, "not so: %s\n", what);
+}
+
+// The error that `body` throws across the border of the library; message and hint make up the line.
+template <class Body>
+bool throws(ErrorCode code, Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    const Error copy = error;
+    const std::string line(copy.what());
+    return copy.code() == code && line.starts_with(copy.message()) && line.ends_with(copy.hint());
+  }
+  return false;
+}
+
+std::vector<std::byte> bytes_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+  return {bytes, bytes + text.size()};
+}
+
+void errors_and_stages() {
+  const Error own(ErrorCode::cancelled, "a; b", "c");
+  expect(own.message() == "a; b" && own.hint() == "c" && std::strcmp(own.what(), "a; b; c") == 0, "an error's parts");
+  expect(Error(ErrorCode::io, "a").hint().empty(), "no hint");
+  for (int i = 0; i < kStages; ++i) {
+    const auto stage = static_cast<Stage>(i);
+    expect(stage_from_id(stage_id(stage)) == stage && !stage_title(stage).empty() && !stage_phase(stage).empty(), "stages");
+  }
+  expect(throws(ErrorCode::not_found, [] { const Pipeline pipeline({.checkpoint = "no such folder"}); }), "no checkpoint");
+}
+
+void diagnostics(const fs::path& checkpoint, const fs::path& folder) {
+  const CheckpointInfo info = inspect_checkpoint(checkpoint);
+  expect(info.modules.size() == 7, "modules of the checkpoint");
+  const ConvertedWeights converted = convert_weights(info.modules.front().file, folder / "weights.safetensors");
+  expect(converted.tensors == info.modules.front().tensors, "converted weights");
+  for (const Check& check : doctor("cpu")) expect(check.passed || check.skipped, check.name.c_str());
+  expect(!bench({.device = "cpu", .repetitions = 1, .quick = true}).empty(), "a bench");
+  int ran = 0;
+  expect(measured(Stage::write_files, [&] { ++ran; }).stage == Stage::write_files && ran == 1, "measured work");
+}
+
+void images(const fs::path& image) {
+  const std::vector<std::byte> bytes = bytes_of(image);
+  const InputImage file(image);
+  const InputImage encoded = InputImage::encoded(bytes, "memory");
+  expect(!file.in_memory() && file.file() == image && file.name() == image.string(), "an image in a file");
+  expect(encoded.in_memory() && !encoded.raw() && encoded.bytes().size() == bytes.size(), "an image in memory");
+  Pipeline::check_picture(file);
+  Pipeline::check_picture(encoded);
+  const Pipeline::Foreground foreground = Pipeline::preprocess(encoded, Background::automatic);
+  expect(foreground.png == Pipeline::preprocess(file, Background::automatic).png, "foregrounds of file and memory");
+  const InputImage pixels = InputImage::pixels(std::vector<std::byte>(64UL * 64 * 3), 64, 64, 3, "pixels");
+  expect(pixels.raw() && pixels.width() == 64 && pixels.height() == 64 && pixels.channels() == 3, "pixels");
+  Pipeline::check_picture(pixels);
+  expect(throws(ErrorCode::invalid_argument, [] { Pipeline::check_picture(InputImage::pixels({}, 1, 1, 3, "none")); }),
+         "no pixels");
+}
+
+Asset generated(Pipeline& pipeline, const fs::path& image, const fs::path& folder) {
+  expect(pipeline.device() == "cpu" && pipeline.precision() == "float32" && pipeline.tier() == "low" && !pipeline.untrained(),
+         "the pipeline");
+  expect(pipeline.structure_defaults().first > 0 && pipeline.latent_defaults().first > 0, "the checkpoint's own settings");
+  expect(app_structure_settings().steps == 12 && app_latent_settings().guidance == 3.0, "the settings of the public web app");
+  Request request{.images = {image}};
+  request.structure = {.steps = 2, .guidance = 0.0};
+  request.latent = {.steps = 1, .guidance = 0.0};
+  request.mesh = false;
+  request.gaussians = false;
+  const Asset latent = pipeline.generate(request);
+  latent.save_latent(folder / "latent.safetensors");
+  expect(!is_asset_file(folder / "latent.safetensors") &&
+             saved_voxels(folder / "latent.safetensors") == static_cast<std::int64_t>(latent.voxels().size() / 3),
+         "a saved latent");
+  expect(latent.encode("latent").front().bytes == bytes_of(folder / "latent.safetensors"), "a latent in memory");
+  expect(latent.resolution() > 0 && latent.latent().size() % (latent.voxels().size() / 3) == 0, "voxels");
+  request.mesh = request.gaussians = true;
+  Pipeline moved = std::move(pipeline);
+  pipeline = std::move(moved);
+  return pipeline.decode(folder / "latent.safetensors", request);
+}
+
+void arrays(const Asset& asset) {
+  expect(!asset.vertices().empty() && asset.vertices().size() == asset.colours().size() && !asset.faces().empty(), "the mesh");
+  expect(asset.mesh().positions.data() == asset.vertices().data() && asset.texture().pixels.empty(), "what is not finished");
+  expect(asset.gaussian_count() == static_cast<std::int64_t>(asset.gaussians().opacities.size()) &&
+             asset.gaussian_summary().gaussians == asset.gaussian_count(),
+         "Gaussians");
+  expect(!asset.stages().empty() && asset.stages().front().process_bytes == 0, "stages, the process not measured");
+  expect(!asset.record().empty() && asset.notices().size() < 100, "records and notices");
+}
+
+Asset finished(const Asset& decoded, const fs::path& folder) {
+  const FinishRequest request{.faces = 500, .texture_size = 512, .bake = BakeMode::fast, .views = 4, .view_size = 64};
+  const Asset asset = finish(decoded, request, "cpu");
+  expect(asset.finish_report().has_value() && asset.mesh_summary().faces <= 500, "finishing");
+  const MeshArrays mesh = asset.mesh();
+  expect(!mesh.uvs.empty() && mesh.normals.size() == mesh.positions.size() && asset.texture().width == 512, "its arrays");
+  asset.save_asset(folder / "asset.safetensors");
+  const Asset again = load_asset(folder / "asset.safetensors");
+  expect(is_asset_file(folder / "asset.safetensors") && again.texture().width == 512 &&
+             again.mesh().faces.size() == mesh.faces.size() && again.finish_report()->charts == asset.finish_report()->charts,
+         "a saved asset keeps what was finished");
+  return again;
+}
+
+void files(const Asset& asset, const fs::path& folder) {
+  asset.save(folder / "mesh.glb");
+  asset.save(folder / "splats.ply");
+  asset.save_preview(folder / "preview.png");
+  expect(asset.encode("preview").front().bytes == bytes_of(folder / "preview.png"), "a preview in memory");
+  expect(asset.encode("glb", {.name = "mesh"}).front().bytes == bytes_of(folder / "mesh.glb"), "a GLB in memory");
+  expect(asset.encode("gltf", {.name = "chair"}).back().name == "chair.gltf", "a set of files in memory");
+  expect(
+      content_of(folder / "splats.ply") == FileContent::gaussians && load_gaussians(folder / "splats.ply").gaussian_count() > 0,
+      "splats");
+  expect(load_mesh(folder / "mesh.glb").texture().width == 512 && !load_any(folder / "mesh.glb").faces().empty() &&
+             summarise_mesh_file(folder / "mesh.glb").faces == asset.mesh_summary().faces,
+         "the saved mesh");
+  Asset copy = asset;
+  Asset other;
+  other = copy;
+  copy = Asset();
+  copy = std::move(other);
+  expect(!copy.faces().empty(), "copies");
+}
+
+void pictures(const Asset& asset, const fs::path& folder) {
+  const ViewRequest view{.size = 64};
+  render_view(asset, folder / "view.png", view, "cpu");
+  render_views(asset, folder / "views.png", std::array{Viewpoint{}, Viewpoint{90.0, 0.0}}, view, "cpu");
+  render_turntable(asset, folder / "turn.webp", {view, 0.2, 10}, "cpu");
+  render_contact_sheet(asset, folder / "sheet.png", {2, view}, "cpu");
+  expect(fs::file_size(folder / "view.png") > 0 && fs::file_size(folder / "turn.webp") > 0, "images of the asset");
+  expect(can_write_mp4() || throws(ErrorCode::unsupported, [&] { render_turntable(asset, folder / "a.mp4", {}, "cpu"); }),
+         "no MP4 without ffmpeg");
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  const espalier::CheckpointInfo info = espalier::inspect_checkpoint(argv[1]);
+  if (argc != 4) return 2;
+  const fs::path checkpoint = argv[1], image = argv[2], folder = argv[3];
   try {
-    const espalier::Pipeline pipeline({.checkpoint = "no such folder"});
-  } catch (const espalier::Error& error) {
-    const bool expected = error.code() == espalier::ErrorCode::not_found;
-    std::printf("espalier %s: %zu modules, %s\n", espalier::version().c_str(), info.modules.size(),
-                expected ? "not_found as expected" : error.what());
-    return expected ? 0 : 1;
+    errors_and_stages();
+    diagnostics(checkpoint, folder);
+    images(image);
+    Pipeline::preprocess(image, Background::none, folder / "as_it_is.png");
+    Pipeline pipeline({.checkpoint = checkpoint, .device = "cpu", .tier = MemoryTier::low});
+    const Asset decoded = generated(pipeline, image, folder);
+    arrays(decoded);
+    const Asset asset = finished(decoded, folder);
+    files(asset, folder);
+    pictures(asset, folder);
+  } catch (const Error& error) {
+    expect(false, error.what());
   }
-  return 1;
+  std::printf("espalier %s: %d failures\n", version().c_str(), failures);
+  return failures == 0 ? 0 : 1;
 }

@@ -125,7 +125,7 @@ void list_tiles(const ViewPoint& view, Workspace& work) {
     }
     if (sum > std::numeric_limits<std::uint32_t>::max()) {
       fail(ErrorCode::out_of_memory, "the Gaussians cover more than 2^32 tiles of a picture of ", view.width, " x ",
-           view.height, " samples; choose a smaller picture or a camera that is farther away");
+           view.height, " samples", hint("choose a smaller picture or a camera that is farther away"));
     }
   }
   work.begins[tiles] = static_cast<std::uint32_t>(sum);

@@ -166,7 +166,7 @@ struct SplatRenderer<Cuda>::State {
       }
       if (entries > kMostEntries) {
         fail(ErrorCode::out_of_memory, "the Gaussians cover more than 2^31 tiles of a picture of ", view.width, " x ",
-             view.height, " samples; choose a smaller picture or a camera that is farther away");
+             view.height, " samples", hint("choose a smaller picture or a camera that is farther away"));
       }
       cub::DoubleBuffer<std::uint32_t> sorted;
       if (entries > 0) {

@@ -1,0 +1,67 @@
+// What a machine, a build and a checkpoint are worth: known-answer checks, times of the stages, contents of checkpoints.
+// Every function may throw espalier::Error.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "espalier/espalier.h"
+
+namespace espalier {
+
+struct ModuleInfo {
+  std::string role;  // sparse_structure_flow_model, ...
+  std::string name;  // class name in the JSON
+  std::filesystem::path file;
+  std::int64_t tensors = 0, parameters = 0, bytes = 0;
+  std::map<std::string, std::int64_t> tensors_by_dtype;
+};
+struct CheckpointInfo {
+  std::filesystem::path folder;
+  std::string pipeline;  // TrellisImageTo3DPipeline
+  std::vector<ModuleInfo> modules;
+};
+// Reads configurations and headers; checks every tensor against the network that its configuration describes.
+[[nodiscard]] ESPALIER_API CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder,
+                                                             const std::filesystem::path& image_encoder = {});
+
+struct ConvertedWeights {
+  std::int64_t tensors = 0, parameters = 0;
+  std::uint64_t bytes = 0;  // of the file that was written
+  std::string sha256;       // of that file
+};
+// Writes all tensors of a file of weights (.pth, .pt, .bin of torch.save, or .safetensors) as a safetensors file, in the order
+// and form of the public library and so byte for byte what that writes; metadata is kept. Files of torch.save are read without
+// running what is in them; tensors go from file to file one at a time. Atomic. Throws not_found, io, format for damaged files,
+// unsupported for names in the pickle that weights do not need, invalid_argument when `to` does not end with .safetensors.
+ESPALIER_API ConvertedWeights convert_weights(const std::filesystem::path& from, const std::filesystem::path& to);
+
+struct Check {
+  std::string name;
+  bool passed = false;
+  bool skipped = false;
+  std::string detail;  // measured error, version, or what to do
+};
+// Known-answer checks of every kernel family on a device, and facts about it. device as in PipelineOptions.
+[[nodiscard]] ESPALIER_API std::vector<Check> doctor(const std::string& device = "auto");
+
+struct BenchOptions {
+  std::string device = "auto";
+  Precision precision = Precision::automatic;
+  std::string voxels = "12k";  // 12k or 24k: the coordinate sets of docs/performance.md
+  int repetitions = 5;
+  bool quick = false;  // one small repetition, for checking that it runs
+};
+struct BenchRow {
+  std::string stage;
+  double wall_ms = 0.0, device_ms = 0.0;  // medians; device_ms is 0 on the CPU
+  double baseline_ms = 0.0;               // device time of the PyTorch system on an H100; 0 when there is none
+  std::uint64_t peak_bytes = 0;           // device memory, weights included
+};
+// Times every stage of the image-large configuration with made-up weights, on the workload of docs/performance.md.
+[[nodiscard]] ESPALIER_API std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observer = {});
+
+}  // namespace espalier
