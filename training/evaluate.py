@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """End to end in PyTorch: picture -> voxels -> latent -> mesh decoder, on held-out objects (seed 0).
 
-    evaluate.py [--model DIR] [--objects 64] [--mesh 16] [--truth] [--sheet PNG] [--json FILE]
+    evaluate.py [--model DIR] [--sampler STEPS,GUIDANCE,RESCALE] [--set all|fronts|patterns] [--objects 64] [--mesh 16] [--noises N] [--truth] [--sheet PNG] [--json FILE]
 
 The mesh's points are the zero crossings on the edges of the 256^3 lattice that the surface extraction works on; its vertices are means of those.
 Walls between the shell and the untouched inside count as surface, as they do in the reference. Scores of the shipped C++ pipeline come from `make quality`."""
@@ -17,14 +17,17 @@ import torch.nn.functional as F
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 HERE = os.path.dirname(os.path.abspath(__file__))
+import held_out  # noqa: E402
 from sprout import checkpoint as ck, objects as ob  # noqa: E402
-from sprout.common import DEV, amp  # noqa: E402
+from sprout.common import DEV, amp, plain_attention  # noqa: E402
 from sprout.data import Surface  # noqa: E402
 from sprout import splat  # noqa: E402
 from sprout.nets import euler  # noqa: E402
 from sprout.sparse import CHILD, Voxels  # noqa: E402
-from sprout.train_slat import plain_attention  # noqa: E402
 from sprout.train_ss import scores  # noqa: E402
+
+
+SETS = dict(zip(('all', 'fronts', 'patterns'), held_out.SETS.values()))
 
 
 class Pipeline:
@@ -33,6 +36,9 @@ class Pipeline:
         self.m = {k: ck.load(root, k).to(DEV).eval() for k in ck.MODULES}
         n = self.p['slat_normalization']
         self.mean, self.std = torch.tensor(n['mean'], device=DEV), torch.tensor(n['std'], device=DEV)
+
+    def set_sampler(self, steps, guidance, rescale):
+        self.p['sparse_structure_sampler']['params'].update(steps=int(steps), cfg_strength=guidance, rescale_t=rescale)
 
     def sampler(self, k, f, x):
         p = self.p[k]['params']
@@ -153,14 +159,18 @@ def main():
     a.add_argument('--model', default=os.path.join(HERE, '..', 'models', 'sprout'))
     a.add_argument('--objects', type=int, default=64)
     a.add_argument('--mesh', type=int, default=16)
-    a.add_argument('--fronts', action='store_true', help='only families with a front: no random piles of parts')
+    a.add_argument('--set', choices=list(SETS), default='all', help='which evaluation set: see held_out.py')
+    a.add_argument('--sampler', type=lambda s: [float(x) for x in s.split(',')], help='of the voxels, instead of the one in pipeline.json')
+    a.add_argument('--noises', type=int, default=1, help='voxels are scored over so many noises; the mesh is that of the first')
     a.add_argument('--truth', action='store_true', help='also what the Gaussians would score with true voxels, true latents, both')
     a.add_argument('--sheet')
     a.add_argument('--json')
     a = a.parse_args()
     plain_attention()
     P, gen = Pipeline(a.model), torch.Generator().manual_seed(0)
-    objs, fam = ob.draw(64, 0, DEV, ob.NAMED if a.fronts else ob.FAMILIES)
+    if a.sampler:
+        P.set_sampler(*a.sampler)
+    objs, fam = ob.draw(64, 0, DEV, *SETS[a.set])
     v = ob.views(64, torch.Generator().manual_seed(0)).to(DEV)
     objs, fam, v = objs[:a.objects].contiguous(), fam[:a.objects], v[:a.objects]
     img = torch.cat([ob.pictures(objs, torch.arange(i, min(i + 8, len(objs)), dtype=torch.int32, device=DEV), v[i:i + 8], 518, 2) for i in range(0, len(objs), 8)])
@@ -171,11 +181,15 @@ def main():
         cond.append(P.condition(img[i:i + step]))
         got.append(P.voxels(cond[-1], gen))
     got, cond = torch.cat(got), torch.cat(cond)
-    iou, f = scores(got, occ)
+    found = [scores(got, occ)]
+    for k in range(1, a.noises):
+        other = torch.Generator().manual_seed(k)
+        found.append(scores(torch.cat([P.voxels(cond[i:i + step], other) for i in range(0, len(objs), step)]), occ))
+    iou, f, missing = (torch.stack(x).mean(0) for x in zip(*found))
     mis = scores(got, occ.roll(1, 0))[1]
-    res = dict(objects=len(objs), voxel_f=f.mean().item(), voxel_f_median=f.median().item(), voxel_f_p10=f.kthvalue(max(1, len(f) // 10))[0].item(), voxel_f_mismatched=mis.mean().item(),
-               voxel_iou=iou.mean().item(), voxels=got.flatten(1).sum(1).float().mean().item(), seconds_per_object=(time.time() - t) / len(objs),
-               by_family={ob.FAMILIES[k].__name__: round(f[fam == k].mean().item(), 3) for k in sorted(set(fam.tolist()))})
+    res = dict(set=a.set, sampler=P.p['sparse_structure_sampler']['params'], noises=a.noises, objects=len(objs), voxel_f=f.mean().item(), voxel_f_median=f.median().item(), voxel_f_p10=f.kthvalue(max(1, len(f) // 10))[0].item(), voxel_f_mismatched=mis.mean().item(),
+               voxel_iou=iou.mean().item(), missing_skin=missing.mean().item(), voxels=got.flatten(1).sum(1).float().mean().item(), seconds_per_object=(time.time() - t) / len(objs),
+               by_family={ob.KNOWN[k].__name__: round(f[fam == k].mean().item(), 3) for k in sorted(set(fam.tolist()))})
     print(json.dumps(res), flush=True)
     rows, sheet, truth = [], [], []
     for k in range(min(a.mesh, len(objs))):
@@ -194,7 +208,7 @@ def main():
             print('  with the truth', [round(x, 1) for x in truth[-1]], flush=True)
         fs, other = f_score(pts, o, gen=gen), f_score(pts, objs[(k + 1) % len(objs)][None].contiguous(), gen=gen)
         rows.append((fs[0], fs[1], fs[2], other[0], colour_error(pts, cols, o), db, time.time() - t))
-        print(k, ob.FAMILIES[fam[k]].__name__, len(q), [round(x, 3) for x in rows[-1]], flush=True)
+        print(k, ob.KNOWN[fam[k]].__name__, len(q), [round(x, 3) for x in rows[-1]], flush=True)
         yaw, pitch = v[k, 0].item(), v[k, 1].item()
         sheet.append(np.concatenate([img[k, ::2, ::2, :3].cpu().numpy()[17:241, 17:241], dots(pts, cols, yaw, pitch), dots(pts, cols, yaw + 120, 20)], 1))
     if rows:

@@ -19,7 +19,7 @@ def main():
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, '..', 'examples')
     os.makedirs(out, exist_ok=True)
     objs, fam = ob.draw(84, SEED, 'cpu')
-    names, notes = [ob.FAMILIES[k].__name__ for k in fam.tolist()], []
+    names, notes = [ob.KNOWN[k].__name__ for k in fam.tolist()], []
     u = torch.rand(len(WANT), 2, generator=torch.Generator().manual_seed(SEED))
     for i, w in enumerate(WANT):
         k = names.index(w)

@@ -45,9 +45,9 @@ def repatch(model, state):
             json.dump(pipe, f, indent=4)
             f.write('\n')
     heads, path = Heads(), os.path.join(state, 'heads.safetensors')
-    kept = {k: torch.from_numpy(v.copy()) for k, v in ck.read_safetensors(path).items() if not k.startswith('see')}
+    kept = {k: torch.from_numpy(v.copy()) for k, v in ck.read_rounded(path).items() if not k.startswith('see')}
     heads.load_state_dict({**heads.state_dict(), **kept})
-    ck.write_safetensors(path, ck.tensors_of(heads, set(heads.state_dict())))
+    ck.write_rounded(path, ck.tensors_of(heads, set()))
     return side
 
 

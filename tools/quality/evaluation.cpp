@@ -133,7 +133,9 @@ class Evaluation {
     row.family = object.family();
     row.voxels = static_cast<std::int64_t>(asset.voxels().size() / 3);
     const auto grid = grid_of(asset.voxels());
-    row.voxel_f = voxel_f_score(grid, object.surface_cells(kResolution), kResolution).value();
+    const FScore voxels = voxel_f_score(grid, object.surface_cells(kResolution), kResolution);
+    row.voxel_f = voxels.value();
+    row.missing_skin = 1 - voxels.recall;
     row.mismatch_f = voxel_f_score(grid, other.surface_cells(kResolution), kResolution).value();
     const auto& data = asset.data();
     const FScore mesh = point_f_score(points_on(*data.mesh, kPoints), object.surface_points(kPoints), kTolerance);
@@ -190,6 +192,7 @@ std::vector<Measure> measures_of(const Report& report, const Settings& settings)
       {"mesh_f_p10", "  the same, 10th percentile", "", quantile(f, 0.1), 0.60},
       {"voxel_f", "F-score of voxels, tolerance 1, mean", "", mean(voxels), 0.85},
       {"mismatch_gap", "  less that against another object", "", gap, 0.25},
+      {"missing_skin", "  surface without a voxel within one", "", mean(column(report.rows, &Row::missing_skin)), 0.06, false},
       {"psnr", "Gaussians from 4 unseen views", "dB", mean(column(report.rows, &Row::psnr)), 20.0},
       {"colour_error", "colour error of the mesh's vertices", "/ 255", mean(column(report.rows, &Row::colour_error)), 20.0,
        false},
@@ -225,6 +228,7 @@ nlohmann::ordered_json json_of(const Report& report) {
                            {"voxels", r.voxels},
                            {"voxel_f", r.voxel_f},
                            {"mismatch_f", r.mismatch_f},
+                           {"missing_skin", r.missing_skin},
                            {"mesh_f", r.mesh_f},
                            {"mesh_precision", r.mesh_precision},
                            {"mesh_recall", r.mesh_recall},

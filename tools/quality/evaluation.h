@@ -20,6 +20,7 @@ struct Row {
   std::string family;
   std::int64_t voxels = 0;
   double voxel_f = 0, mismatch_f = 0;  // mismatch: against another object of the set
+  double missing_skin = 0;             // share of the true surface's voxels with no active voxel within one
   double mesh_precision = 0, mesh_recall = 0, mesh_f = 0;
   double psnr = 0;          // dB, mean over the views
   double colour_error = 0;  // 0 ... 255, mean over the mesh's vertices

@@ -69,9 +69,10 @@ int run(const Options& options) {
     fail(ErrorCode::invalid_argument, "the set has " + std::to_string(set.size()) + " objects",
          hint("choose --first and --objects within it"));
   }
-  std::vector<Measure> known = {{"mesh_f", "", ""},  {"mesh_f_p10", "", ""},   {"voxel_f", "", ""},    {"mismatch_gap", "", ""},
-                                {"psnr", "", ""},    {"colour_error", "", ""}, {"seen_error", "", ""}, {"size", "", ""},
-                                {"seconds", "", ""}, {"repeatable", "", ""}};
+  std::vector<Measure> known = {{"mesh_f", "", ""},       {"mesh_f_p10", "", ""},   {"voxel_f", "", ""},
+                                {"mismatch_gap", "", ""}, {"missing_skin", "", ""}, {"psnr", "", ""},
+                                {"colour_error", "", ""}, {"seen_error", "", ""},   {"size", "", ""},
+                                {"seconds", "", ""},      {"repeatable", "", ""}};
   set_bars(known, options.require);  // refuses wrong ones before the long part
   Settings settings;
   settings.pipeline.checkpoint = options.checkpoint;

@@ -31,7 +31,7 @@ MODULES = {
     'dino': ('dinov2_sprout14_reg', 'DinoVisionTransformer', nets.DinoVisionTransformer,
              dict(img_size=518, patch_size=14, embed_dim=192, depth=5, num_heads=3, mlp_ratio=4, num_register_tokens=4, init_values=1.0, interpolate_antialias=True, interpolate_offset=0.0)),
 }
-NP = {'F32': np.float32, 'F16': np.float16}
+NP = {'F32': np.float32, 'F16': np.float16, 'I8': np.int8}
 
 
 def build(name):
@@ -49,10 +49,10 @@ def half_names(m):
 
 
 def write_safetensors(path, tensors, metadata=None):
-    """tensors: name -> numpy array, float32 or float16"""
+    """tensors: name -> numpy array, float32, float16 or int8"""
     hdr, off = {'__metadata__': metadata} if metadata else {}, 0
     for k, v in tensors.items():
-        hdr[k] = {'dtype': {'float32': 'F32', 'float16': 'F16'}[v.dtype.name], 'shape': list(v.shape), 'data_offsets': [off, off + v.nbytes]}
+        hdr[k] = {'dtype': {'float32': 'F32', 'float16': 'F16', 'int8': 'I8'}[v.dtype.name], 'shape': list(v.shape), 'data_offsets': [off, off + v.nbytes]}
         off += v.nbytes
     raw = json.dumps(hdr, separators=(',', ':')).encode()
     raw += b' ' * (-len(raw) % 8)
@@ -70,6 +70,24 @@ def read_safetensors(path):
         hdr, raw = json.loads(f.read(n)), f.read()
     hdr.pop('__metadata__', None)
     return {k: np.frombuffer(raw[v['data_offsets'][0]:v['data_offsets'][1]], NP[v['dtype']]).reshape(v['shape']) for k, v in hdr.items()}
+
+
+def write_rounded(path, tensors):
+    """Matrices as bytes with a scale for every row (name.scale), the rest in half: enough for weights that only training continues from."""
+    out = {}
+    for k, v in tensors.items():
+        if v.ndim == 2:
+            scale = np.maximum(np.abs(v).max(1, keepdims=True), 1e-12).astype(np.float32) / 127
+            out[k], out[k + '.scale'] = np.round(v / scale).astype(np.int8), scale
+        else:
+            out[k] = v.astype(np.float16)
+    write_safetensors(path, out)
+
+
+def read_rounded(path):
+    """What write_rounded wrote, or a file without bytes, as float32."""
+    t = read_safetensors(path)
+    return {k: v.astype(np.float32) * t[k + '.scale'] if k + '.scale' in t else v.astype(np.float32) for k, v in t.items() if not k.endswith('.scale')}
 
 
 def tensors_of(m, half=None):

@@ -16,11 +16,18 @@ def amp():
     return torch.autocast(DEV, torch.bfloat16, enabled=CUDA, cache_enabled=False)   # a captured step must not cache casts
 
 
+def plain_attention():
+    """Not cuDNN's: it plans anew for every shape (40 ms), and in a compiled and captured step the image encoder unlearned with it."""
+    if CUDA and hasattr(torch.backends.cuda, 'enable_cudnn_sdp'):
+        torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 def setup(seed=0):
     torch.manual_seed(seed)
     if CUDA:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
+        plain_attention()
         try:
             torch._dynamo.config.cache_size_limit = 64
         except Exception:
@@ -93,7 +100,7 @@ def touch(path):
 
 
 def profile(f, n=3):
-    """Where n calls of f spend the GPU's time."""
+    """Prints where n calls of f spend the GPU's time."""
     from torch.profiler import ProfilerActivity, profile as prof
     with prof(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as p:
         t = sync()
@@ -101,4 +108,6 @@ def profile(f, n=3):
             f()
         t = sync() - t
     print(f'{1e3 * t / n:.1f} ms per call under the profiler')
-    print(p.key_averages().table(sort_by='self_cuda_time_total', row_limit=16, max_name_column_width=60))
+    rows = p.key_averages()
+    key = 'self_device_time_total' if hasattr(rows[0], 'self_device_time_total') else 'self_cuda_time_total'
+    print(rows.table(sort_by=key, row_limit=28, max_name_column_width=90), flush=True)

@@ -118,8 +118,9 @@ class Trainer:
                 self.p[a:b] -= (o * (.2 * max(rows, cols) ** .5) + self.p[a:b] * g.wd) * (r * g.muon_lr)
         self.e += (self.p - self.e) * self.rate[-1]
 
-    def prepare(self, losses, graph=True):
-        """Capture the step (GPU). After this, step() trains. What the optimiser has gathered stays: the trial steps leave no trace."""
+    def prepare(self, losses, graph=True, before=None):
+        """Capture the step (GPU). After this, step() trains. What the optimiser has gathered stays: the trial steps leave no trace.
+        before: called between the trial steps and the capture, during which no other thread may use the GPU."""
         b1, b2 = self.groups[0].betas
         self.betas_dev = torch.tensor([b1, b2], device=self.dev)
         self.losses, self.graph, self.after, self.stat = losses, None, None, None
@@ -135,6 +136,8 @@ class Trainer:
                 self.update()                                                  # all rates are 0
         torch.cuda.current_stream().wait_stream(side)
         torch.cuda.synchronize()
+        if before:
+            before()
         self.graph, self.after = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, capture_error_mode='thread_local'):
             self.backward(losses)

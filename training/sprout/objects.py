@@ -310,10 +310,148 @@ def boat(b):
     b.add(CONE, (0, .2 * l, .45), (.1, .1, .25), b.colour(), on=~sail & b.p(.7))
 
 
+def bottle(b):
+    r, h, c, c2 = b.u(.28, .5), b.u(.4, .75), b.colour(), b.colour(s=(0, .6), v=(.6, 1))
+    neck, nh = r * b.u(.3, .5), b.u(.15, .35)
+    b.add(CONE, (0, 0, 0), (r, r * b.u(.85, 1.), h), c, r=.03)
+    b.add(CONE, (0, 0, h + .1), (r * .9, neck, .14), c, op=SMOOTH, blend=.05)
+    b.add(CONE, (0, 0, h + .2 + nh), (neck, neck * .9, nh), c)
+    b.add(CONE, (0, 0, h + .2 + 2 * nh), (neck * 1.25, neck * 1.2, b.u(.06, .12)), b.colour(), on=b.p(.8))
+    b.add(CONE, (0, 0, h * b.u(-.3, .2)), (r * 1.03, r * 1.03, h * b.u(.3, .5)), c2, on=b.p(.6))
+    b.add(TORUS, (r + .1, 0, h * .1), (h * b.u(.35, .5), b.u(.06, .09)), c, ('x', 1.5708), on=b.p(.25))
+
+
+def teapot(b):
+    r, k, c, c2 = b.u(.45, .65), b.u(.7, 1.), b.colour(), b.colour()
+    b.add(ELL, (0, 0, 0), (r, r, r * k), c)
+    b.add(CONE, (0, 0, -r * k * .9), (r * .55, r * .6, .08), c2)
+    sp = b.u(.3, .45)
+    b.add(CONE, (r * .9 + sp * .5, 0, r * k * .25), (.13, .07, sp), c, ('y', b.u(.6, 1.)), op=SMOOTH, blend=.05)
+    b.add(TORUS, (-r - .1, 0, r * k * .05), (r * b.u(.4, .55), b.u(.06, .09)), c2, ('x', 1.5708))
+    b.add(CONE, (0, 0, r * k * .95), (r * .5, r * .35, .08), c2)
+    b.add(ELL, (0, 0, r * k + .12), (b.u(.07, .12),) * 3, b.colour())
+
+
+def truck(b):
+    w, l, h, c, c2 = b.u(.35, .5), b.u(.8, 1.2), b.u(.35, .6), b.colour(), b.colour()
+    dark, glass, cab = b.colour(s=(0, .3), v=(.1, .25)), b.colour(h=(.5, .65), s=(.2, .5), v=(.5, .9)), b.u(.2, .32)
+    b.add(BOX, (0, 0, -.1), (w * .85, l, .08), dark)
+    b.add(BOX, (0, -l + cab, .3 * h), (w, cab, .12 + .5 * h), c, r=.06)
+    b.add(BOX, (0, -l + .02, .55 * h), (w * .8, .05, .12), glass)
+    b.add(BOX, (w * .95, -l + cab, .55 * h), (.06, cab * .6, .11), glass, mirror=True)
+    tank = b.p(.35)
+    b.add(BOX, (0, cab + .04, h), (w, l - cab - .06, h), c2, r=.03, on=~tank)
+    b.add(CONE, (0, cab + .04, w * .9), (w, w, l - cab - .06), c2, ('x', 1.5708), on=tank)
+    r = b.u(.16, .22)
+    for y in (-.7, .45, .8):
+        b.add(CONE, (w - .04, y * l, -.2), (r, r, .09), dark, ('y', 1.5708), mirror=True)
+
+
+def robot(b):
+    w, h, c, c2, c3 = b.u(.3, .45), b.u(.3, .45), b.colour(s=(.05, .6)), b.colour(), b.colour(v=(.3, .7))
+    b.add(BOX, (0, 0, 0), (w, b.u(.2, .32), h), c, r=.04)
+    hw, hh = w * b.u(.55, .85), b.u(.16, .26)
+    b.add(BOX, (0, 0, h + hh + .06), (hw, b.u(.16, .24), hh), c2, r=.03)
+    b.add(CONE, (0, 0, h + .04), (.1, .1, .08), c3)
+    b.add(ELL, (hw * .45, -.22, h + hh + .1), (.07, .06, .07), b.colour(s=(.5, 1), v=(.8, 1)), mirror=True)
+    b.add(BOX, (0, -.28, .05), (w * .6, .05, h * .45), b.colour())
+    a = b.u(-.6, 1.2)
+    b.add(BOX, (w + .1, -.18 * a.sin(), h * .5 - .28 * a.cos()), (.08, .08, .3), c3, ('x', -a), r=.02, mirror=True)
+    lh = b.u(.2, .4)
+    b.add(BOX, (w * .5, 0, -h - lh + .03), (.11, .12, lh), c3, mirror=True)
+    b.add(BOX, (w * .5, -.06, -h - 2 * lh + .05), (.15, .22, .07), c2, mirror=True)
+    b.add(CONE, (0, 0, h + 2 * hh + .2), (.05, .05, .14), c3, on=b.p(.6))
+    b.add(ELL, (0, 0, h + 2 * hh + .36), (.08, .08, .08), b.colour(), on=b.p(.6))
+
+
+def fish(b):
+    l, h, w, c, c2 = b.u(.7, 1.), b.u(.3, .55), b.u(.16, .3), b.colour(), b.colour()
+    b.add(ELL, (0, 0, 0), (w, l, h), c)
+    t = b.u(.18, .32)
+    for s in (-1, 1):
+        b.add(BOX, (0, l + t * .5, s * t * .7), (.05, t * .8, t * .45), c2, ('x', s * b.u(.4, .8)), r=.02)
+    b.add(BOX, (0, b.u(-.1, .2), h), (.045, l * b.u(.25, .45), b.u(.1, .2)), c2, ('x', b.u(-.2, .0)), r=.02)
+    b.add(BOX, (w + .1, -l * .25, -h * .3), (.16, .1, .04), c2, ('y', b.u(.2, .7)), r=.01, mirror=True)
+    b.add(ELL, (w * .7, -l * .62, h * .2), (.07, .07, .07), b.colour(v=(.05, .3)), mirror=True)
+    b.add(BOX, (0, 0, -h), (.045, b.u(.12, .25), .12), c2, on=b.p(.5))
+
+
+def bird(b):
+    r, l, c, c2, beak = b.u(.28, .42), b.u(.45, .65), b.colour(), b.colour(), b.colour(h=(.06, .15), s=(.7, 1), v=(.7, 1))
+    b.add(ELL, (0, 0, 0), (r, l, r * .95), c, ('x', b.u(-.5, 0)))
+    hr = r * b.u(.6, .8)
+    hz = r * b.u(.9, 1.5)
+    b.add(ELL, (0, -l * .8, hz), (hr, hr, hr), c, op=SMOOTH, blend=.12)
+    b.add(CONE, (0, -l * .8 - hr - .08, hz - .02), (.1, .03, b.u(.1, .22)), beak, ('x', 1.5708))
+    b.add(ELL, (hr * .75, -l * .8 - hr * .55, hz + hr * .3), (.06, .06, .06), b.colour(v=(.05, .3)), mirror=True)
+    spread, sw = b.p(.4), b.u(.3, .5)
+    b.add(ELL, (r, .05, .05), (.07, l * .7, r * .6), c2, on=~spread, mirror=True)
+    b.add(BOX, (r + sw * .8, 0, .12), (sw, l * .4, .05), c2, ('y', b.u(-.5, .2)), r=.02, on=spread, mirror=True)
+    b.add(BOX, (0, l + .1, b.u(-.05, .2)), (r * .5, .3, .05), c2, ('x', b.u(-.3, .4)), r=.02)
+    lh = b.u(.12, .25)
+    b.add(CONE, (r * .45, 0, -r - lh + .05), (.05, .05, lh), beak, mirror=True)
+
+
+def bench(b):
+    w, d, h, c, c2 = b.u(.8, 1.3), b.u(.25, .4), b.u(.3, .5), b.colour(), b.colour()
+    for y in (-.6, .6):
+        b.add(BOX, (0, y * d, 0), (w, d * .36, .06), c, r=.01)
+    back = b.u(.3, .5)
+    b.add(BOX, (0, d + .05, back * .7), (w, .055, back * .22), c)
+    b.add(BOX, (0, d + .05, back * 1.4), (w, .055, back * .22), c)
+    b.add(BOX, (w * .8, 0, -h / 2), (.07, d, h / 2), c2, mirror=True)
+    b.add(BOX, (w * .8, d + .07, back * .7), (.07, .07, back), c2, mirror=True)
+    arm = b.p(.5)
+    b.add(BOX, (w * .97, 0, back * .7), (.06, d, .05), c2, on=arm, mirror=True)
+    b.add(BOX, (w * .97, -d + .06, back * .3), (.06, .06, back * .4), c2, on=arm, mirror=True)
+
+
+def castle(b):
+    w, d, h, c, c2 = b.u(.6, .8), b.u(.45, .8), b.u(.25, .4), b.colour(s=(0, .4), v=(.5, .95)), b.colour()
+    th, r = h * b.u(1.3, 2.), b.u(.16, .24)
+    b.add(BOX, (0, 0, 0), (w, d, h), c)
+    b.add(BOX, (0, 0, h), (w * .75, d * .72, h * .8), c, op=CUT, on=b.p(.5))
+    b.add(BOX, (0, -d, -h * .3), (b.u(.12, .2), .08, h * .55), b.colour(h=(.03, .1), v=(.2, .5)))
+    cone = b.p(.7)
+    for y in (-1, 1):
+        b.add(CONE, (w, y * d, th - h), (r, r * .95, th), c, mirror=True)
+        b.add(CONE, (w, y * d, 2 * th - h + .18), (r * 1.25, r * 0 + .04, .2), c2, on=cone, mirror=True)
+    b.add(BOX, (0, d * .4, h), (r * 1.3, r * 1.3, h * b.u(1., 2.)), c, on=b.p(.5))
+
+
+def cactus(b):
+    r, h, c = b.u(.16, .25), b.u(.5, .8), b.colour(h=(.22, .45), v=(.4, .9))
+    b.add(CONE, (0, 0, 0), (r * b.u(.8, 1.), r, h), c, r=.12)
+    for s in (-1, 1):
+        on, z, a, up = b.p(.85), b.u(-.3, .3) * h, b.u(.22, .35), b.u(.15, .35)
+        b.add(CONE, (s * (r + a * .6), 0, z), (.1, .1, a * .8), c, ('y', 1.5708), r=.04, on=on)
+        b.add(CONE, (s * (r + a * 1.3), 0, z + up), (.11, .1, up + .1), c, r=.06, on=on)
+    pot = b.colour(h=(.02, .1), v=(.4, .8))
+    b.add(CONE, (0, 0, -h - .05), (r * b.u(1.1, 1.5), r * 1.9, .22), pot)
+    b.add(CONE, (0, 0, -h + .17), (r * 2.05, r * 2.05, .06), pot)
+    b.add(ELL, (0, -.05, h), (.12, .12, .09), b.colour(h=(.85, 1), v=(.8, 1)), on=b.p(.5))
+
+
+def clock(b):
+    r, c, face, hand = b.u(.5, .7), b.colour(), b.colour(s=(0, .3), v=(.85, 1)), b.colour(v=(.1, .4))
+    sq, t = b.p(.4), b.u(.14, .25)
+    b.add(BOX, (0, 0, 0), (r, t, r), c, r=.05, on=sq)
+    b.add(CONE, (0, 0, 0), (r, r, t), c, ('x', 1.5708), on=~sq)
+    b.add(CONE, (0, -t, 0), (r * .82, r * .82, .04), face, ('x', 1.5708))
+    for ln, w in ((.62, .045), (.42, .06)):
+        a = b.u(-3.14, 3.14)
+        b.add(BOX, (a.sin() * r * ln * .5, -t - .06, a.cos() * r * ln * .5), (w, .035, r * ln * .5), hand, ('y', a))
+    b.add(ELL, (r * .6, 0, r + .08), (.2, .2, .14), b.colour(), on=b.p(.5), mirror=True)
+    b.add(BOX, (r * .55, 0, -r - .06), (.09, t * .8, .14), b.colour(), on=b.p(.7), mirror=True)
+
+
 FAMILIES = [chair, table, lamp, mug, vase, car, house, tree, person, rocket, plane, mushroom, beast, tower, tool, sofa, snowman, barrel, boat, pile, pile]
 NAMED = FAMILIES[:-2]                                                         # those with a front; piles have none
 TRAIN = NAMED + [pile]
 HARD = TRAIN + [sofa, table, house, tower, plane, car, rocket, beast]           # training that dwells on what goes wrong most
+NEW = [bottle, teapot, truck, robot, fish, bird, bench, castle, cactus, clock]  # in the third evaluation set; the first two are older than these
+KNOWN = FAMILIES + NEW                                                        # numbers of families
+PATTERNED = NEW + NEW + NAMED                                                 # what the third evaluation set draws from
 
 _libs = {}
 
@@ -358,8 +496,23 @@ def cells(objs, res=64):
     return out
 
 
-def draw(n, seed, dev, families=None):
-    """n objects in random order of family, fitted to the unit cube; also the family of each (its first place in FAMILIES)."""
+def paint(objs, share, gen):
+    """Gives a share of the objects (on the CPU) a pattern and a second colour, on most of their larger parts: see sdf.cu."""
+    n = len(objs)
+    u = lambda *k: torch.rand(n, *k, generator=gen)
+    kind, chosen, width = (u(1) * 4).floor().clamp(max=3) + 1, u(1) < share, .05 + .15 * u(1)
+    longest = objs[:, :, 15:18].amax(2)
+    on = chosen & (u(K) < .7) & (objs[:, :, 0] >= 0) & (longest > .08)
+    bands = (longest / width).round().clamp(1, 8)                               # a band is at least three voxels wide
+    second = (u(1, 3) * 255).round().expand(n, K, 3)
+    objs[:, :, 22] = torch.where(on, kind + 8 * bands, objs[:, :, 22])
+    objs[:, :, 23] = torch.where(on, second @ torch.tensor([65536., 256., 1.]), objs[:, :, 23])
+    return objs
+
+
+def draw(n, seed, dev, families=None, patterns=0.):
+    """n objects in random order of family, fitted to the unit cube; also the family of each (its first place in KNOWN).
+    patterns: share of them with a pattern. The shapes of a seed are the same with and without."""
     gen = torch.Generator().manual_seed(seed)
     families = families or FAMILIES
     per = -(-n // len(families))
@@ -368,7 +521,7 @@ def draw(n, seed, dev, families=None):
         b = Kit(per, gen, 'cpu')
         f(b)
         objs.append(b.o)
-    fam = torch.tensor([FAMILIES.index(f) for f in families]).repeat_interleave(per)
+    fam = torch.tensor([KNOWN.index(f) for f in families]).repeat_interleave(per)
     order = torch.randperm(len(fam), generator=gen)[:n]
     objs, fam = torch.cat(objs)[order].to(dev).contiguous(), fam[order].to(dev)
     for half, m in ((2.6, 40), (.56, 72)):
@@ -389,6 +542,8 @@ def draw(n, seed, dev, families=None):
             o[:, :, 15:19] *= s[:, None, None]
             o[:, :, 2] *= s[:, None]
             objs[i:i + 256] = o
+    if patterns:
+        objs = paint(objs.cpu(), patterns, gen).to(dev).contiguous()
     return objs, fam
 
 

@@ -1,7 +1,10 @@
 // Batched evaluation of SDF objects: points, 64^3 surface cells, sphere-traced pictures; and the row gather of the sparse convolution.
 // One source for both worlds:  nvcc -O3 -arch=sm_90 -Xcompiler -fPIC -shared   |   g++ -x c++ -O3 -fopenmp -fPIC -shared
 // A primitive is 24 floats: 0 type (-1 none, 0 rounded box, 1 rounded cone frustum, 2 ellipsoid, 3 torus), 1 op (0 union,
-// 1 smooth union, 2 subtract), 2 blend radius, 3-5 centre, 6-14 rotation (rows: world to local), 15-18 sizes, 19-21 colour.
+// 1 smooth union, 2 subtract), 2 blend radius, 3-5 centre, 6-14 rotation (rows: world to local), 15-18 sizes, 19-21 colour,
+// 22 pattern (0 none, else kind + 8 * bands), 23 its second colour as the number 65536 r + 256 g + b of three bytes.
+// Kinds, in the primitive's own frame, lengths in units of its longest half side divided by `bands`: 1 stripes across the longest
+// axis, 2 checks, 3 two tones (one side of the longest axis), 4 a label on the side towards -y.
 #include <cmath>
 #include <cstdint>
 #ifdef __CUDACC__
@@ -26,9 +29,12 @@ HD float frustum(float rho, float z, float r0, float r1, float h, float round) {
     float d2 = fminf(ax * ax + az * az, bx * bx + bz * bz);
     return (bx < 0 && az < 0 ? -sqrtf(d2) : sqrtf(d2)) - round;
 }
-HD float prim(const float* q, V p) {
+HD V local(const float* q, V p) {
     V d = p - V{q[3], q[4], q[5]};
-    V l = {q[6] * d.x + q[7] * d.y + q[8] * d.z, q[9] * d.x + q[10] * d.y + q[11] * d.z, q[12] * d.x + q[13] * d.y + q[14] * d.z};
+    return {q[6] * d.x + q[7] * d.y + q[8] * d.z, q[9] * d.x + q[10] * d.y + q[11] * d.z, q[12] * d.x + q[13] * d.y + q[14] * d.z};
+}
+HD float prim(const float* q, V p) {
+    V l = local(q, p);
     const float a = q[15], b = q[16], c = q[17], r = q[18];
     switch ((int)q[0]) {
         case 0: {
@@ -44,18 +50,35 @@ HD float prim(const float* q, V p) {
         default: { float g = sqrtf(l.x * l.x + l.y * l.y) - a; return sqrtf(g * g + l.z * l.z) - b; }
     }
 }
+HD V paint(const float* q, V p) {                                                   // the primitive's colour at p
+    const V plain = {q[19], q[20], q[21]};
+    if (q[22] <= 0) return plain;
+    const int code = (int)q[22], kind = code % 8, bands = code / 8, packed = (int)q[23];
+    const V second = {(packed / 65536) / 255.f, (packed / 256 % 256) / 255.f, (packed % 256) / 255.f}, l = local(q, p);
+    V s = {q[15], q[16], q[17]};                                                   // half sides of the primitive's box
+    if ((int)q[0] == 1) s.x = s.y = fmaxf(q[15], q[16]);
+    if ((int)q[0] == 3) { s.x = s.y = q[15] + q[16]; s.z = q[16]; }
+    const float longest = fmaxf(s.x, fmaxf(s.y, s.z)), along = s.z == longest ? l.z : s.x == longest ? l.x : l.y;
+    const float w = bands / longest;                                               // half a band off, so that no border lies in a face
+    bool on = false;
+    if (kind == 1) on = (int)floorf(along * w + .5f) & 1;
+    if (kind == 2) on = ((int)floorf(l.x * w + .5f) + (int)floorf(l.y * w + .5f) + (int)floorf(l.z * w + .5f)) & 1;
+    if (kind == 3) on = along * w > .5f;
+    if (kind == 4) on = l.y < 0 && fabsf(l.x) < .6f * s.x && fabsf(l.z) < .5f * s.z;
+    return on ? second : plain;
+}
 HD float sdf(const float* o, V p, V* col) {
     float d = 1e3f;
     V c = {0, 0, 0};
     for (int k = 0; k < K; k++, o += P) {
         if (o[0] < 0) continue;
         float e = prim(o, p);
-        if (o[1] == 0) { if (e < d) { d = e; c = {o[19], o[20], o[21]}; } }
+        if (o[1] == 0) { if (e < d) { d = e; if (col) c = paint(o, p); } }
         else if (o[1] == 1) {
             float h = clampf(.5f + .5f * (d - e) / o[2], 0.f, 1.f);
             d = d + (e - d) * h - o[2] * h * (1 - h);
-            c = c + (V{o[19], o[20], o[21]} - c) * h;
-        } else if (-e > d) { d = -e; c = {o[19], o[20], o[21]}; }
+            if (col) c = c + (paint(o, p) - c) * h;
+        } else if (-e > d) { d = -e; if (col) c = paint(o, p); }
     }
     if (col) *col = c;
     return d;

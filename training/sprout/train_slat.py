@@ -10,7 +10,7 @@ from .common import CUDA, DEV, Log, amp, module, profile, status, sync, touch, w
 from .data import HELD, Pool, Surface, held_pictures, soft
 from .flat import Group, Trainer, schedule
 from .nets import diffuse, euler, logit_normal
-from .train_ss import seed_of, state_has
+from .train_ss import seed_of, state_has, training_objects
 
 INSET, SPREAD = .002, (.0032, .0032, .0012)                                   # Gaussians sit this far under the surface, with these deviations: a silhouette ends where it should
 RF = 100.                                                                     # the density rows of the radiance field are trained in this unit
@@ -47,12 +47,6 @@ def normalization(state):
     mean, std = latent_stats()
     ck.write_pipeline(state, mean.tolist(), std.tolist())
     return normalization(state)
-
-
-def plain_attention():
-    """Shapes change every step here: cuDNN's attention would plan anew each time (40 ms)."""
-    if CUDA and hasattr(torch.backends.cuda, 'enable_cudnn_sdp'):
-        torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 # ---- decoders
@@ -123,7 +117,6 @@ def rf_unit(rf, k):
 def train_decoders(state, out, seconds, seed=0, rows=20000, lr=1e-3, muon=2e-3, noise=.3, jitter=.08, objects=16384, parts='mesh+gs+rf', held=16, every=20., publish=60., show=0):
     """parts: which of the three learn; the others stay as they are."""
     log, dev = Log(out, 'decoders'), DEV
-    plain_attention()
     torch.manual_seed(2000 + seed)
     objs, _ = ob.draw(objects, seed_of(seed) + 40, dev, ob.TRAIN)
     mean, std = normalization(state)
@@ -229,16 +222,15 @@ def slat_scores(flow, vit, H, img, mean, std, **kw):
     return dict(zip(('colour', 'normal_degrees', 'distance', 'colour_mismatched'), v))
 
 
-def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, muon=2e-3, tmean=2., tstd=1.5, jitter=.08, off=.5, objects=16384, pool=16384, refill=8, held=32, every=30.,
-                    publish=60., reload=25., wait='', show=0):
+def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, muon=2e-3, tmean=2., tstd=1.5, jitter=.08, off=.5, objects=16384, refill=8, held=32, every=30., hard=False, more=0,
+                    patterns=0., publish=60., reload=25., wait='', show=0):
     """off: share of the batches in which the voxels are those of an object a little beside the one in the picture, as generated ones are.
     The image encoder is frozen here; while another process still trains it, it is read again every `reload` seconds."""
     log, dev = Log(out, 'slat_flow'), DEV
-    plain_attention()
     torch.manual_seed(3000 + seed)
     if wait:
         wait_for(os.path.join(state, wait))
-    objs, _ = ob.draw(objects, seed_of(seed) + 50, dev, ob.TRAIN)
+    objs = training_objects(objects, seed_of(seed) + 50, hard, more, patterns)
     mean, std = normalization(state)
     B = Bins(objs, rows, most)
     vit, flow = module(state, 'dino', ck.has(state, 'dino')).eval(), module(state, 'slat_flow', state_has(state, 'slat_flow'))
@@ -260,7 +252,7 @@ def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, 
     if CUDA:
         draw_pictures(len(B.objs))
     tr = Trainer([Group([flow], lr, muon)], dev)
-    log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, t=[tmean, tstd], jitter=jitter, off=off, objects=objects, seed=seed)
+    log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, t=[tmean, tstd], jitter=jitter, off=off, objects=objects, hard=hard, more=more, patterns=patterns, seed=seed)
     count = [0]
 
     def losses():

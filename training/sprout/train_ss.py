@@ -1,17 +1,16 @@
 """Stages of the first half: sparse-structure VAE, image encoder, sparse-structure flow."""
 import contextlib
-import json
 import os
+import threading
 import time
 
-import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn as nn
 import torch.nn.functional as F
 
 from . import checkpoint as ck, objects as ob
-from .common import CUDA, DEV, Log, amp, fast, module, status, sync, touch
+from .common import CUDA, DEV, Log, amp, fast, module, profile, status, sync, touch
 from .data import HELD, SUB, Pool, held_pictures
 from .flat import Group, Trainer, schedule
 from .nets import diffuse, euler, logit_normal
@@ -49,12 +48,12 @@ def dilate(o):
 
 
 def scores(p, g):
-    """Per object: intersection over union, F-score with one voxel of tolerance; p, g [B,1,64,64,64]."""
+    """Per object: intersection over union, F-score with one voxel of tolerance, and missing skin: the share of the voxels of g with none of p within one voxel; both [B,1,64,64,64]."""
     p, g = p.float(), g.float()
     s = lambda x: x.flatten(1).sum(1)
     iou = s(p * g) / s(((p + g) > 0).float()).clamp(min=1)
     pr, rc = s(p * dilate(g)) / s(p).clamp(min=1), s(g * dilate(p)) / s(g).clamp(min=1)
-    return iou, 2 * pr * rc / (pr + rc).clamp(min=1e-6)
+    return iou, 2 * pr * rc / (pr + rc).clamp(min=1e-6), 1 - rc
 
 
 def mean_logvar(enc, o):
@@ -113,12 +112,12 @@ def train_vae(state, out, seconds, seed=0, batch=32, lr=1e-3, kl=1e-3, objects=1
         if now >= mark:
             with clock.pause():
                 tr.swap()
-                iou, f = held_out()
+                iou, f, _ = held_out()
                 tr.swap()
                 log(t=now, step=step, loss=tr.stat.tolist(), iou=iou.mean().item(), worst=iou.min().item(), f=f.mean().item())
             mark += every
     tr.swap()
-    iou, f = held_out()
+    iou, f, _ = held_out()
     log(event='final', t=now, step=step, samples=step * batch, iou=iou.mean().item(), worst=iou.min().item(), f=f.mean().item(),
         noise={n: [round(q.mean().item(), 4) for q in held_out(n)] for n in (.1, .2, .4)})
     # unit latents: divide by the deviation of each channel and tell the decoder; the mean stays, zero padding would make that inexact
@@ -130,7 +129,7 @@ def train_vae(state, out, seconds, seed=0, batch=32, lr=1e-3, kl=1e-3, objects=1
         last.bias[:c] /= sd
         last.bias[c:] -= 2 * sd.log()
         with eager():
-            iou, f = held_out()
+            iou, f, _ = held_out()
     log(event='folded', std=sd.tolist(), iou=iou.mean().item())
     ck.save(state, 'ss_enc', enc), ck.save(state, 'ss_dec', dec)
     status(state, ss_vae=(now, step * batch))
@@ -155,13 +154,13 @@ class Heads(nn.Module):
 def heads_of(state):
     h, path = Heads(), os.path.join(state, 'heads.safetensors')
     if os.path.exists(path) and state_has(state, 'dino'):
-        ck.load_into(h, ck.read_safetensors(path))
+        ck.load_into(h, ck.read_rounded(path))
     return h.to(DEV)
 
 
 def save_encoder(state, vit, heads):
     ck.save(state, 'dino', vit)
-    ck.write_safetensors(os.path.join(state, 'heads.safetensors'), ck.tensors_of(heads, set(heads.state_dict())))
+    ck.write_rounded(os.path.join(state, 'heads.safetensors'), ck.tensors_of(heads, set()))
 
 
 def dense_losses(heads, c, hit, ang, coarse):
@@ -177,8 +176,8 @@ def dense_losses(heads, c, hit, ang, coarse):
 
 class Held:
     """Held-out objects with one fixed picture each."""
-    def __init__(self, vit, n):
-        self.objs, self.fam = ob.draw(n, HELD, DEV)
+    def __init__(self, vit, n, families=None, patterns=0.):
+        self.objs, self.fam = ob.draw(n, HELD, DEV, families, patterns)
         self.occ = ob.cells(self.objs)[:, None]
         self.coarse = F.max_pool3d(self.occ.float(), 4).flatten(1)
         self.img, self.hit, self.ang = held_pictures(vit, self.objs)
@@ -197,6 +196,40 @@ def encoder_scores(vit, heads, h):
     return dict(coarse_iou=((p & g).sum(1) / (p | g).sum(1)).mean().item(), position=(y[..., :3] - h.hit[..., :3])[on].norm(dim=-1).mean().item(),
                 colour=(y[..., 6:9] - h.hit[..., 6:9])[on].abs().mean().item() * 255, hit=((y[..., 9] > 0) == on).float().mean().item(),
                 yaw_median=yaw.median().item(), yaw_mean=yaw.mean().item())
+
+
+def training_objects(n, seed, hard=False, more=0, patterns=0.):
+    """hard: more objects of the families that go wrong most; more: how often the families of the third evaluation set come in; patterns: share with one."""
+    return ob.draw(n, seed, DEV, (ob.HARD if hard else ob.TRAIN) + ob.NEW * more, patterns)[0]
+
+
+class Latents:
+    """Latents and coarse occupancy of the training objects, computed in a thread while the training step is compiled."""
+    def __init__(self, enc, objs):
+        self.lat = torch.empty(len(objs), 8, 16, 16, 16, device=DEV, dtype=torch.bfloat16)
+        self.coarse = torch.zeros(len(objs), 4096, device=DEV, dtype=torch.uint8)
+        self.lat.zero_()
+        self.error, self.seconds = None, 0.
+        self.thread = threading.Thread(target=self.work, args=(enc, objs), daemon=True)
+        self.thread.start()
+
+    @torch.no_grad()
+    def work(self, enc, objs):
+        try:
+            begin = time.time()
+            for i in range(0, len(objs), 128):
+                o = ob.cells(objs[i:i + 128].contiguous())[:, None].float()
+                self.lat[i:i + 128], self.coarse[i:i + 128] = mean_logvar(enc, o)[0].bfloat16(), F.max_pool3d(o, 4).flatten(1).byte()
+            if CUDA:
+                torch.cuda.current_stream().synchronize()
+            self.seconds = time.time() - begin
+        except Exception as e:
+            self.error = e
+
+    def wait(self):
+        self.thread.join()
+        if self.error:
+            raise self.error
 
 
 def seed_of(seed):
@@ -271,39 +304,45 @@ def flow_scores(vit, flow, dec, h, **kw):
     with eager(), amp():
         c = vit(h.img)
     p = sample_ss(flow, dec, c, h.noise, **kw)
-    iou, f = scores(p, h.occ)
-    _, mis = scores(p, h.occ.roll(1, 0))
+    iou, f, missing = scores(p, h.occ)
+    mis = scores(p, h.occ.roll(1, 0))[1]
     named = h.fam < len(ob.NAMED)
     return dict(iou=iou.mean().item(), f=f.mean().item(), f_median=f.median().item(), f_p10=f.kthvalue(max(1, len(f) // 10))[0].item(), f_mismatched=mis.mean().item(),
                 share85=(f >= .85).float().mean().item(),
-                f_named=f[named].mean().item(), iou_named=iou[named].mean().item()), f, p
+                f_named=f[named].mean().item(), iou_named=iou[named].mean().item(), missing=missing.mean().item(), missing_named=missing[named].mean().item()), f, p
 
 
 def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone=0., joint=.7, enc_scale=1., aux=.5, tmean=2.5, tstd=1.5, objects=16384, pool=16384, refill=24, held=128,
-               flat=.4, last=.05, hard=False, sweep=True, every=30., compile=True, graph=True, publish=30.):
+               flat=.4, last=.05, hard=False, more=0, patterns=0., skin=0, weight=.2, sweep=True, every=30., compile=True, graph=True, publish=30., early=True, show=0):
     """alone: share of the time in which the encoder learns its auxiliary targets only, twice as many pictures a step; then both learn;
     from the share joint on the encoder is frozen (and published for the second half of the model). flat, last: see schedule().
-    hard: more objects of the families that go wrong most."""
+    skin: so many samples of a step are also decoded, half of them from noise alone, and held against the true voxels; weight: of that.
+    hard, more, patterns: see training_objects(). show: print where that many steps spend their time.
+    early: latents are computed while the step is compiled."""
     log, dev = Log(out, 'flow', rank() > 0), DEV
-    objs, _ = ob.draw(objects, seed_of(seed), dev, ob.HARD if hard else ob.TRAIN)
+    begin = sync()
+    objs = training_objects(objects, seed_of(seed), hard, more, patterns)
     torch.manual_seed(seed_of(seed))
     enc, dec = (module(state, k).to(memory_format=torch.channels_last_3d) if CUDA else module(state, k) for k in ('ss_enc', 'ss_dec'))
-    begin = sync()
-    lat, coarse = torch.empty(len(objs), 8, 16, 16, 16, device=dev, dtype=torch.bfloat16), torch.empty(len(objs), 4096, device=dev, dtype=torch.uint8)
-    with torch.no_grad():
-        for i in range(0, len(objs), 128):
-            o = ob.cells(objs[i:i + 128].contiguous())[:, None].float()
-            lat[i:i + 128], coarse[i:i + 128] = mean_logvar(enc, o)[0].bfloat16(), F.max_pool3d(o, 4).flatten(1).byte()
-    del enc
-    log(event='latents', seconds=sync() - begin)
+    dec.requires_grad_(False)
+    L = Latents(enc, objs)
+    lat, coarse = L.lat, L.coarse
+    if not early:
+        L.wait()
     vit, heads, flow = module(state, 'dino', state_has(state, 'dino')), heads_of(state), module(state, 'ss_flow', state_has(state, 'ss_flow'))
-    P, H = Pool(vit, objs, pool), Held(vit, held)
+    P, H, H3 = Pool(vit, objs, pool), Held(vit, held), Held(vit, held, ob.PATTERNED, .6)
     P.refill(pool)
     for b in list(vit.blocks) + list(flow.blocks):
         fast(b, compile)
     tr = Trainer([Group([vit, heads], lr * enc_scale, muon * enc_scale), Group([flow], lr, muon)], dev)
-    log(event='config', seconds=seconds, batch=batch, gpus=tr.world, lr=lr, muon=muon, alone=alone, joint=joint, enc_scale=enc_scale, aux=aux, t=[tmean, tstd], objects=objects * tr.world,
-        pool=pool, refill=refill, flat=flat, last=last, hard=hard, seed=seed, setup=sync() - begin)
+    log(event='config', seconds=seconds, batch=batch, gpus=tr.world, lr=lr, muon=muon, alone=alone, joint=joint, enc_scale=enc_scale, aux=aux, skin=skin, weight=weight, t=[tmean, tstd], objects=objects * tr.world,
+        pool=pool, refill=refill, flat=flat, last=last, hard=hard, more=more, patterns=patterns, seed=seed, setup=sync() - begin)
+
+    def voxel_loss(z, o, shown):
+        l = decode(dec, z)
+        p = l.sigmoid()
+        dice = 1 - (2 * (p * o).flatten(1).sum(1) + 1) / (p.flatten(1).sum(1) + o.flatten(1).sum(1) + 1)
+        return ((dice + 2 * F.binary_cross_entropy_with_logits(l, o, reduction='none').flatten(1).mean(1)) * shown).mean()
 
     def encoder_only():
         who, img, hit, ang = P.take(2 * batch)
@@ -321,13 +360,19 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone
                 c = c.detach()
             x0 = lat[who].float()
             t = logit_normal(batch, tmean, tstd, dev)
+            if skin:
+                t = torch.where(torch.arange(batch, device=dev) < skin // 2, torch.ones_like(t), t)
             x, v = diffuse(x0, t.view(-1, 1, 1, 1, 1), torch.randn_like(x0))
+            shown = (torch.rand(batch, 1, 1, device=dev) >= .1).float()
             with amp():
-                mse = F.mse_loss(flow(x, t * 1000, c * (torch.rand(batch, 1, 1, device=dev) >= .1)).float(), v)
+                y = flow(x, t * 1000, c * shown).float()
+            mse = F.mse_loss(y, v)
+            s = slice(skin)
+            shape = voxel_loss(x[s] - t[s].view(-1, 1, 1, 1, 1) * y[s], ob.cells(objs[who[s]].contiguous())[:, None].float(), shown[s].flatten()) if skin else mse.detach() * 0
             if frozen:
-                return mse, mse.detach(), mse.detach(), mse.detach(), mse.detach()
+                return mse + weight * shape, mse, shape, mse.detach(), mse.detach()
             a, s, q = dense_losses(heads, c, hit, ang, coarse[who].float())
-            return mse + aux * (a * 3 + s + q) / 3, mse, a, s, q
+            return mse + weight * shape + aux * (a * 3 + s + q) / 3, mse, a, s, q, shape
         return losses
 
     def look(now, step, **kw):
@@ -335,7 +380,10 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone
         if rank() == 0:
             tr.swap()
             r = flow_scores(vit, flow, dec, H)[0] if phase else {}
-            log(t=now, step=step, samples=seen, rate=max(seen) / max(now, 1e-3), loss=tr.stat.tolist(), **r, **encoder_scores(vit, heads, H), **kw)
+            third = flow_scores(vit, flow, dec, H3)[0] if phase else {}
+            few = flow_scores(vit, flow, dec, H, cfg=1., steps=2, rescale=3.)[0] if phase else {}
+            log(t=now, step=step, samples=seen, rate=max(seen) / max(now, 1e-3), loss=tr.stat.tolist(), **r, **{k + '_3': third[k] for k in ('f', 'iou', 'missing') if third}, **{k + '_2steps': few[k] for k in ('f', 'f_p10', 'iou', 'f_named', 'iou_named', 'missing') if few},
+                **encoder_scores(vit, heads, H), **kw)
             tr.swap()
 
     def publish_now(name=None):
@@ -353,8 +401,14 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone
 
     a = sync()
     phase, starts = (0 if alone > 0 else 1 if joint > 0 else 2), (0., alone, joint)
-    tr.prepare((encoder_only, make(False), make(True))[phase], CUDA and graph)
-    log(event='prepared', seconds=sync() - a)
+    tr.prepare((encoder_only, make(False), make(True))[phase], CUDA and graph, L.wait)
+    L.wait()
+    log(event='prepared', seconds=sync() - a, latents=L.seconds)
+    if show:
+        try:
+            profile(lambda: tr.step([0., 0.]), show)
+        except RuntimeError as e:
+            print('no profile:', e, flush=True)
     clock, step, now, mark, pub, seen = Clock(), 0, 0., every, publish, [0, 0]        # seen: samples of encoder and flow
     while True:
         if step % 8 == 0 or not CUDA:
@@ -394,6 +448,6 @@ def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone
             r, f, p = flow_scores(vit, flow, dec, H, cfg=cfg, steps=steps, rescale=rescale)
             log(event='sampler', cfg=cfg, steps=steps, rescale=rescale, **r)
             if (cfg, steps, rescale) == (2., 12, 10.):
-                log(event='by family', f={ob.FAMILIES[k].__name__: round(f[H.fam == k].mean().item(), 3) for k in sorted(set(H.fam.tolist()))},
-                    worst={ob.FAMILIES[k].__name__: round(f[H.fam == k].min().item(), 3) for k in sorted(set(H.fam.tolist()))})
+                log(event='by family', f={ob.KNOWN[k].__name__: round(f[H.fam == k].mean().item(), 3) for k in sorted(set(H.fam.tolist()))},
+                    worst={ob.KNOWN[k].__name__: round(f[H.fam == k].min().item(), 3) for k in sorted(set(H.fam.tolist()))})
         touch(os.path.join(state, 'flow.done'))
