@@ -137,7 +137,7 @@ int export_asset(const Settings& settings) {
     }
     workplace.device = settings.device;
     const Asset asset = load_asset(input);
-    return request.finish ? finish(asset, *request.finish, settings.device, observer) : asset;
+    return request.finish ? finish(asset, *request.finish, settings.device, observer) : asset.as_decoded();
   });
 }
 

@@ -409,7 +409,7 @@ Asset JobRunner::finished_asset(const Job& parent, const FinishOptions& of_paren
     return load_mesh(folder / "asset.glb");
   }
   const Asset asset = load_asset(folder / "asset.safetensors");
-  return request ? finish(asset, *request, options_.pipeline.device, observer) : asset;
+  return request ? finish(asset, *request, options_.pipeline.device, observer) : asset.as_decoded();
 }
 
 JobEnd JobRunner::run_export(const Job& job) {

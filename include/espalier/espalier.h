@@ -246,6 +246,8 @@ class ESPALIER_API Asset {
 
   // What finishing made; empty where it was not asked for. The mesh above is the decoded one.
   [[nodiscard]] std::optional<FinishReport> finish_report() const;
+  // The asset without what finishing made, so that save() writes the mesh as decoded.
+  [[nodiscard]] Asset as_decoded() const;
   // The mesh that save() writes: finished if there is one, else as decoded.
   [[nodiscard]] MeshArrays mesh() const;
   [[nodiscard]] TextureArray texture() const;  // of the finished mesh

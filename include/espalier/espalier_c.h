@@ -197,6 +197,8 @@ ESPALIER_API espalier_files* espalier_preprocess(const espalier_image* image, co
 
 /* What a file holds: an asset of espalier_asset_save_asset, a mesh or Gaussians. */
 ESPALIER_API espalier_asset* espalier_asset_load(const char* path, espalier_error* error);
+/* The asset without what finishing made, so that the mesh is saved as decoded. */
+ESPALIER_API espalier_asset* espalier_asset_as_decoded(const espalier_asset* asset, espalier_error* error);
 /* Shares the data; NULL of NULL, or when there is no memory. */
 ESPALIER_API espalier_asset* espalier_asset_copy(const espalier_asset* asset);
 ESPALIER_API void espalier_asset_free(espalier_asset* asset);

@@ -80,6 +80,13 @@ std::optional<FinishReport> Asset::finish_report() const {
   return data_->finished ? std::optional(data_->finished->report) : std::nullopt;
 }
 
+Asset Asset::as_decoded() const {
+  if (!data_->finished) return *this;
+  AssetBuilder builder(*data_);
+  builder.drop_finished();
+  return builder.build();
+}
+
 MeshSummary Asset::mesh_summary() const {
   if (data_->finished) return data_->finished->report.after;
   return data_->mesh ? summary_of(report_of(*data_->mesh)) : MeshSummary{};

@@ -160,6 +160,11 @@ espalier_asset* espalier_asset_load(const char* path, espalier_error* error) {
   guarded(error, [&] { loaded = new espalier_asset{load_any(text_of(path, "path"))}; });
   return loaded;
 }
+espalier_asset* espalier_asset_as_decoded(const espalier_asset* asset, espalier_error* error) {
+  espalier_asset* made = nullptr;
+  guarded(error, [&] { made = new espalier_asset{given(asset, "asset").asset.as_decoded()}; });
+  return made;
+}
 espalier_asset* espalier_asset_copy(const espalier_asset* asset) {
   return asset == nullptr ? nullptr : new (std::nothrow) espalier_asset{*asset};
 }

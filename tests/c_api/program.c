@@ -224,6 +224,10 @@ static void finishing(const espalier_asset* asset, const char* folder) {
              mesh.texture_width == 512,
          "a saved asset keeps what was finished", &error);
   espalier_asset_free(read);
+  read = espalier_asset_as_decoded(finished, &error);
+  expect(espalier_asset_mesh(read, &mesh, sizeof mesh, &error) == ESPALIER_OK && mesh.texture == NULL && mesh.face_count > 500,
+         "the asset as it was decoded", &error);
+  espalier_asset_free(read);
   espalier_asset_free(finished);
   finish.texture_size = 100000;
   expect(espalier_asset_finish(asset, &finish, "cpu", NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT,

@@ -126,6 +126,7 @@ Asset finished(const Asset& decoded, const fs::path& folder) {
   expect(is_asset_file(folder / "asset.safetensors") && again.texture().width == 512 &&
              again.mesh().faces.size() == mesh.faces.size() && again.finish_report()->charts == asset.finish_report()->charts,
          "a saved asset keeps what was finished");
+  expect(again.as_decoded().mesh().faces.size() == decoded.faces().size(), "the asset as it was decoded");
   return again;
 }
 

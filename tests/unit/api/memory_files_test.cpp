@@ -117,6 +117,15 @@ TEST_F(MemoryFiles, ASavedAssetKeepsWhatWasFinished) {
   EXPECT_NEAR(report.after.area, report.before.area / 4.0, 1e-9) << "of the meshes themselves";
 }
 
+TEST_F(MemoryFiles, AsDecodedForgetsWhatWasFinished) {
+  const Asset asset = an_asset(true);
+  const Asset decoded = asset.as_decoded();
+  EXPECT_FALSE(decoded.finish_report().has_value());
+  EXPECT_EQ(decoded.mesh().positions[3], 0.5F);
+  EXPECT_TRUE(decoded.texture().pixels.empty());
+  EXPECT_TRUE(asset.finish_report().has_value()) << "the asset itself stays as it is";
+}
+
 TEST_F(MemoryFiles, FilesWithoutAFinishedMeshLoadAsBefore) {
   an_asset(false).save_asset(folder_ / "old.safetensors");
   const Asset asset = load_asset(folder_ / "old.safetensors");
