@@ -85,9 +85,17 @@ MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
   if (data == MAP_FAILED) fail_system("map", path_, errno);
   data_ = static_cast<const std::byte*>(data);
   size_ = file.size;
+  guard_ = MappingGuard(data_, size_);
+}
+
+void MappedFile::check_intact() const {
+  if (!guard_.has_lost()) return;
+  fail(ErrorCode::io, "cannot read ", path_.string(), ": it became shorter while it was read, or its disk failed",
+       hint("try again when nothing else writes it"));
 }
 
 MappedFile::~MappedFile() {
+  guard_ = MappingGuard();  // before the addresses may mean something else
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
@@ -111,19 +119,71 @@ std::vector<std::byte> read_file(const fs::path& path, std::uint64_t limit) {
 
 namespace {
 
-// Where the bytes go in the end: `path` itself, or what it links to.
-fs::path resolve_target(const fs::path& path) {
+// What a chain of links leads to, whether it exists or not.
+fs::path follow_links(const fs::path& path) {
+  constexpr int kMostLinks = 40;  // as Linux has it
+  fs::path target = path;
   std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
+  for (int i = 0; fs::is_symlink(fs::symlink_status(target, error)); ++i) {
+    const fs::path next = fs::read_symlink(target, error);
+    if (error) fail_system("read the link", target, error.value());
+    if (i == kMostLinks) {
+      fail(ErrorCode::invalid_argument, "cannot write ", path.string(), ": it is a link that leads round in a circle",
+           hint("remove it or choose another name"));
+    }
+    target = next.is_absolute() ? next : target.parent_path() / next;
+  }
+  return target;
+}
+
+struct Target {
+  fs::path path;  // where the bytes go in the end: what the caller names, or what that links to
+  bool exists = false;
+  struct stat status {};
+};
+
+Target resolve_target(const fs::path& path) {
+  Target target{follow_links(path)};
+  if (::lstat(target.path.c_str(), &target.status) != 0) return target;  // what stands in the way is found when it is made
+  target.exists = true;
+  if (!S_ISREG(target.status.st_mode)) {
     fail(ErrorCode::invalid_argument, "cannot write ", path.string(), ": it exists and is ",
-         fs::is_directory(status) ? "a folder" : "no regular file", hint("name a file"));
+         S_ISDIR(target.status.st_mode) ? "a folder" : "no regular file", hint("name a file"));
   }
-  if (fs::is_symlink(fs::symlink_status(path, error))) {
-    const fs::path target = fs::weakly_canonical(path, error);
-    return error ? path : target;
+  constexpr mode_t kWritable = S_IWUSR | S_IWGRP | S_IWOTH;
+  if ((target.status.st_mode & kWritable) == 0 || ::access(target.path.c_str(), W_OK) != 0) {
+    fail(ErrorCode::io, "cannot write ", path.string(), ": it exists and is read-only",
+         hint("choose another name or make it writable"));
   }
-  return path;
+  return target;
+}
+
+void write_all(const Descriptor& descriptor, std::span<const std::byte> bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_system("write", path, errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+// Puts all bytes of `from` into a file with other names beside this one: a new file would part it from them.
+void overwrite(const fs::path& path, const Descriptor& from) {
+  Descriptor to(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (to.get() < 0) fail_system("write", path, errno);
+  std::vector<std::byte> bytes(std::size_t{1} << 20U);
+  off_t size = 0;
+  while (true) {
+    const ssize_t n = ::pread(from.get(), bytes.data(), bytes.size(), size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_system("write", path, errno);
+    if (n == 0) break;
+    write_all(to, std::span(bytes).first(static_cast<std::size_t>(n)), path);
+    size += n;
+  }
+  if (::ftruncate(to.get(), size) != 0) fail_system("write", path, errno);
+  if (::fsync(to.get()) != 0) fail_system("write", path, errno);
+  if (const int error = to.close(); error != 0) fail_system("write", path, error);
 }
 
 }  // namespace
@@ -131,23 +191,23 @@ fs::path resolve_target(const fs::path& path) {
 // The temporary file, removed again unless it was renamed.
 class FileWriter::TemporaryFile {
  public:
-  explicit TemporaryFile(const fs::path& target) : target_(target), descriptor_(create()) {}
+  explicit TemporaryFile(const Target& target)
+      : target_(target.path), has_other_names_(target.exists && target.status.st_nlink > 1), descriptor_(create()) {
+    if (!target.exists) return;
+    // Who may read the old file may read the new one, and nobody else. Giving files away takes rights that few have.
+    [[maybe_unused]] const int ignored = ::fchown(descriptor_.get(), target.status.st_uid, target.status.st_gid);
+    if (::fchmod(descriptor_.get(), target.status.st_mode & 0777U) != 0) fail_system("set the mode of", target_, errno);
+  }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
   ~TemporaryFile() {
     if (!renamed_) ::unlink(path_.c_str());
   }
 
-  void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(descriptor_.get(), bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail_system("write", target_, errno);
-      bytes = bytes.subspan(static_cast<std::size_t>(n));
-    }
-  }
+  void write(std::span<const std::byte> bytes) { write_all(descriptor_, bytes, target_); }
 
   void commit() {
+    if (has_other_names_) return overwrite(target_, descriptor_);
     if (::fsync(descriptor_.get()) != 0) fail_system("write", target_, errno);
     if (const int error = descriptor_.close(); error != 0) fail_system("write", target_, error);
     if (::rename(path_.c_str(), target_.c_str()) != 0) fail_system("rename a temporary file to", target_, errno);
@@ -159,7 +219,7 @@ class FileWriter::TemporaryFile {
   int create() {
     for (int attempt = 0; attempt < 1000; ++attempt) {
       path_ = target_.parent_path() / str(".espalier-", ::getpid(), "-", attempt, ".part");
-      const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (fd >= 0) return fd;
       if (errno == ENOENT || errno == ENOTDIR) {
         fail(ErrorCode::not_found, "cannot write ", target_.string(), ": the folder ",
@@ -172,6 +232,7 @@ class FileWriter::TemporaryFile {
   }
 
   fs::path target_;
+  bool has_other_names_;
   fs::path path_;
   Descriptor descriptor_;
   bool renamed_ = false;

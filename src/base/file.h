@@ -9,11 +9,13 @@
 #include <span>
 #include <vector>
 
+#include "base/mapping_guard.h"
+
 namespace espalier {
 
 // A whole file mapped read-only. Move-only; the bytes stay valid until destruction. The size is the one found when the
-// file was opened: a file that another program shortens while it is mapped ends the process with SIGBUS, so map only
-// files that nobody rewrites in place (checkpoints); read everything else with read_file.
+// file was opened. What a file that another program shortens no longer has reads as zeros: call check_intact() after reading
+// and before using what was read.
 class MappedFile {
  public:
   MappedFile() = default;
@@ -29,6 +31,8 @@ class MappedFile {
   ~MappedFile();
 
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Throws io when bytes that were read are not those of the file, because it became shorter or the disk failed.
+  void check_intact() const;
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -36,12 +40,14 @@ class MappedFile {
     std::swap(path_, other.path_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(guard_, other.guard_);
   }
 
  private:
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  MappingGuard guard_;
 };
 
 // The whole file. Throws not_found, io, or format when it is larger than `limit` bytes (before anything is allocated).
@@ -49,8 +55,11 @@ class MappedFile {
 
 // Writes `bytes` to a temporary file beside `path`, waits until the disk has them and renames it over `path`, so that
 // no reader ever sees half a file; on failure the temporary file is removed and an existing `path` is untouched. A
-// symbolic link is followed. Throws not_found when the folder does not exist, invalid_argument when `path` exists and
-// is no regular file (a folder, a device), io when the system refuses (no permission, read-only, disk full).
+// symbolic link is followed, also one that leads to nothing yet; an existing file keeps its mode and owner, and one with
+// several names keeps all of them (it is then overwritten in place once the temporary file is whole). Throws not_found when the
+// folder does not exist, invalid_argument when `path` exists and is no regular file (a folder, a device) or is a link that
+// leads round in a circle, io when the system refuses (no permission, disk full) or the file is read-only, for the superuser,
+// too.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
 // The same in pieces, for files that do not fit into memory: write() appends, commit() puts the file in place. Without

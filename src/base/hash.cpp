@@ -53,6 +53,11 @@ std::string sha256(std::span<const std::byte> bytes) {
   return hash.finish();
 }
 
-std::string sha256_of_file(const std::filesystem::path& path) { return sha256(MappedFile(path).bytes()); }
+std::string sha256_of_file(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  std::string digest = sha256(file.bytes());
+  file.check_intact();
+  return digest;
+}
 
 }  // namespace espalier

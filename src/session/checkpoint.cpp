@@ -1,6 +1,7 @@
 #include "session/checkpoint.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "models/dino/dino.h"
 #include "weights/weight_file.h"
 
@@ -12,7 +13,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kMaxJson = std::uint64_t{16} << 20U;
-constexpr int kMaxDepth = 32;
 
 json load_json(const fs::path& path) {
   const std::vector<std::byte> bytes = read_file(path, kMaxJson);
@@ -122,27 +122,11 @@ std::string text_member(const std::string& where, const json& object, const char
 }
 
 json parse_json(const std::string& where, std::string_view text) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == '"') {
-        quoted = false;
-      }
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMaxDepth) fail(ErrorCode::format, where, ": nested deeper than ", kMaxDepth, " levels");
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded())
-    fail(ErrorCode::format, where, ": not valid JSON", hint("the file is damaged or was not fetched completely"));
+  constexpr JsonLimits kLimits{.bytes = kMaxJson, .values = 1'000'000, .depth = 32};
+  std::string problem;
+  json parsed = read_json<json>(text, kLimits, problem);
+  if (!problem.empty())
+    fail(ErrorCode::format, where, ": ", problem, hint("the file is damaged or was not fetched completely"));
   return parsed;
 }
 

@@ -127,6 +127,7 @@ template <class Model, class Dev, class Config>
   WeightLoader<Dev> loader(queue, loaded->weights, source);
   loaded->model = std::make_unique<Model>(config, loader);
   queue.synchronize();
+  source.check_intact();
   return loaded;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/printable.h"
 
 namespace espalier {
@@ -14,31 +15,11 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxHeader = std::size_t{100} << 20U;
-constexpr std::size_t kMaxTensors = 1U << 20U;
 constexpr std::size_t kMaxRank = 16;
 constexpr const char* kMetadataKey = "__metadata__";
 
-// Depth is bounded before the parser recurses or allocates: a header has three levels.
-void check_depth(const std::string& label, const char* text, std::size_t n) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < n; ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == '"') {
-        quoted = false;
-      }
-      continue;
-    }
-    if (c == '"') quoted = true;
-    if (c == '{' || c == '[') ++depth;
-    if (c == '}' || c == ']') --depth;
-    if (depth > 4)
-      fail(ErrorCode::format, label, ": header is nested deeper than a safetensors header can be", hint("the file is not one"));
-  }
-}
+// A header has three levels and some dozen values for each tensor; the strings of its metadata may be long.
+constexpr JsonLimits kHeaderLimits{.bytes = kMaxHeader, .values = 1U << 20U, .string = std::size_t{16} << 20U, .depth = 4};
 
 std::uint64_t unsigned_number(const std::string& label, const std::string& name, const json& value, const char* what) {
   if (!value.is_number_unsigned()) {
@@ -55,7 +36,8 @@ TensorEntry parse_entry(const std::string& label, const std::string& name, const
   TensorEntry entry;
   const json& dtype = value["dtype"];
   if (!dtype.is_string() || !parse_dtype(dtype.get<std::string>(), entry.dtype)) {
-    fail(ErrorCode::format, label, ": tensor ", name, ": unknown dtype ", dtype.dump());
+    fail(ErrorCode::format, label, ": tensor ", name, ": unknown dtype ",
+         dtype.is_string() ? printable(dtype.get_ref<const std::string&>()) : "that is not a string");
   }
   const json& shape = value["shape"];
   if (!shape.is_array() || shape.size() > kMaxRank)
@@ -103,8 +85,8 @@ void check_tiling(const std::string& label, const std::map<std::string, TensorEn
   std::size_t at = 0;
   for (const auto& [offset, name] : order) {
     if (offset != at) {
-      fail(ErrorCode::format, label, ": tensor ", *name, " starts at byte ", offset, ", but the one before it ends at ", at,
-           offset < at ? ": tensors overlap" : ": bytes belong to no tensor");
+      fail(ErrorCode::format, label, ": tensor ", printable(*name), " starts at byte ", offset,
+           ", but the one before it ends at ", at, offset < at ? ": tensors overlap" : ": bytes belong to no tensor");
     }
     at += entries.at(*name).bytes;
   }
@@ -119,21 +101,12 @@ void check_tiling(const std::string& label, const std::map<std::string, TensorEn
 std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& label, const char* text, std::size_t text_bytes,
                                                             const std::byte* body, std::size_t body_bytes,
                                                             std::map<std::string, std::string>& metadata) {
-  check_depth(label, text, text_bytes);
-  // nlohmann keeps the last of two equal keys; a name that occurs twice must be an error here.
-  std::map<std::string, int> seen;
-  std::string duplicate;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth == 1 && event == json::parse_event_t::key && ++seen[parsed.get<std::string>()] > 1)
-      duplicate = parsed.get<std::string>();
-    return true;
-  };
-  const json header = json::parse(text, text + text_bytes, watch, /*allow_exceptions=*/false);
-  if (header.is_discarded() || !header.is_object()) {
+  std::string problem;
+  const json header = read_json<json>({text, text_bytes}, kHeaderLimits, problem);
+  if (!problem.empty())
+    fail(ErrorCode::format, label, ": header ", problem, hint("the file is no safetensors file or is damaged"));
+  if (!header.is_object())
     fail(ErrorCode::format, label, ": header is not a JSON object", hint("the file is no safetensors file or is damaged"));
-  }
-  if (!duplicate.empty()) fail(ErrorCode::format, label, ": tensor ", duplicate, " is listed twice");
-  if (header.size() > kMaxTensors) fail(ErrorCode::format, label, ": more than ", kMaxTensors, " tensors");
 
   std::map<std::string, TensorEntry> entries;
   for (const auto& [name, value] : header.items()) {
@@ -144,7 +117,7 @@ std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& l
       }
       continue;
     }
-    entries.emplace(name, parse_entry(label, name, value, body, body_bytes));
+    entries.emplace(name, parse_entry(label, printable(name), value, body, body_bytes));
   }
   check_tiling(label, entries, body, body_bytes);
   return entries;
@@ -163,13 +136,19 @@ SafetensorsFile::SafetensorsFile(MappedFile file) : label_(file.path().string())
          hint("the file is no safetensors file or is truncated"));
   }
   const std::byte* body = bytes + sizeof(std::uint64_t) + header;
-  entries_ = parse_safetensors_header(label_, reinterpret_cast<const char*>(bytes) + sizeof(std::uint64_t), header, body,
-                                      size - sizeof(std::uint64_t) - header, metadata_);
+  try {
+    entries_ = parse_safetensors_header(label_, reinterpret_cast<const char*>(bytes) + sizeof(std::uint64_t), header, body,
+                                        size - sizeof(std::uint64_t) - header, metadata_);
+  } catch (const Error&) {
+    check_intact();  // says more than that zeros are no header
+    throw;
+  }
+  check_intact();
 }
 
 TensorEntry SafetensorsFile::read(const std::string& name) const {
   const auto it = entries_.find(name);
-  if (it == entries_.end()) fail(ErrorCode::not_found, label_, ": no tensor ", name);
+  if (it == entries_.end()) fail(ErrorCode::not_found, label_, ": no tensor ", printable(name));
   return it->second;
 }
 
@@ -177,6 +156,7 @@ HostTensor SafetensorsFile::load(const std::string& name) const {
   const TensorEntry entry = read(name);
   HostTensor tensor(entry.dtype, entry.extents);
   if (entry.bytes != 0) std::memcpy(tensor.data(), entry.data, entry.bytes);
+  check_intact();
   return tensor;
 }
 

@@ -13,8 +13,8 @@
 namespace espalier {
 
 // A mapped safetensors file. Throws not_found or io when it cannot be opened; format when the header is not valid
-// JSON of the expected shape, larger than 100 MiB or nested too deep, or when offsets overlap, leave gaps, leave the file or do
-// not match dtype and shape.
+// JSON of the expected shape, larger than 100 MiB, of more than 2^20 values or nested too deep, or when offsets overlap, leave
+// gaps, leave the file or do not match dtype and shape.
 class SafetensorsFile final : public TensorSource {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path) : SafetensorsFile(MappedFile(path)) {}
@@ -23,6 +23,7 @@ class SafetensorsFile final : public TensorSource {
   [[nodiscard]] const std::string& label() const override { return label_; }
   [[nodiscard]] const std::map<std::string, TensorEntry>& entries() const override { return entries_; }
   [[nodiscard]] TensorEntry read(const std::string& name) const override;
+  void check_intact() const override { file_.check_intact(); }
   // A copy of one tensor. Throws not_found naming file and tensor.
   [[nodiscard]] HostTensor load(const std::string& name) const;
   [[nodiscard]] bool has(const std::string& name) const { return entries_.count(name) != 0; }

@@ -32,6 +32,8 @@ class TensorSource {
   [[nodiscard]] virtual const std::map<std::string, TensorEntry>& entries() const = 0;
   // The bytes of a tensor that exists, at any alignment; valid until the next read() or the end of the source.
   [[nodiscard]] virtual TensorEntry read(const std::string& name) const = 0;
+  // Throws io when the file was changed while it was read: to be called before what was read is used.
+  virtual void check_intact() const {}
   // Free text that is stored beside the tensors; empty where the format has none.
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
 

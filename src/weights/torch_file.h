@@ -25,6 +25,7 @@ class TorchFile final : public TensorSource {
   [[nodiscard]] const std::map<std::string, TensorEntry>& entries() const override { return entries_; }
   // Points into the mapping where the tensor lies there row by row; others are gathered into a buffer.
   [[nodiscard]] TensorEntry read(const std::string& name) const override;
+  void check_intact() const override { file_.check_intact(); }
 
   // Whether the file begins as one of torch.save does, in either format.
   [[nodiscard]] static bool recognises(std::span<const std::byte> beginning);

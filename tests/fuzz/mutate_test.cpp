@@ -7,6 +7,7 @@
 #include <random>
 #include <string_view>
 
+#include "json_mutator.h"
 #include "targets.h"
 
 namespace espalier::test {
@@ -99,6 +100,19 @@ TEST_P(Fuzz, SeedsAreReadAndMutationsAreReadOrRefused) {
   Mutator mutator(static_cast<unsigned>(number_from("ESPALIER_FUZZ_SEED", 20)));
   for (long round = 0; round < rounds; ++round) {
     const Bytes bytes = mutator.next(seeds);
+    ASSERT_NO_THROW((void)target.read(bytes)) << "round " << round;
+  }
+}
+
+// The documents inside safetensors files, GLB, glTF and configurations, changed as documents, some of them up to 1 MB.
+TEST_P(Fuzz, DocumentsAreReadOrRefused) {
+  const long rounds = number_from("ESPALIER_FUZZ_ROUNDS", 4000) / 8;
+  const FuzzTarget& target = GetParam();
+  const std::vector<Bytes> seeds = target.seeds();
+  JsonMutator mutator(static_cast<unsigned>(number_from("ESPALIER_FUZZ_SEED", 20)));
+  for (long round = 0; round < rounds; ++round) {
+    const std::size_t longest = round % 50 == 0 ? std::size_t{1} << 20U : std::size_t{1} << 12U;
+    const Bytes bytes = mutator.next(seeds[static_cast<std::size_t>(round) % seeds.size()], longest);
     ASSERT_NO_THROW((void)target.read(bytes)) << "round " << round;
   }
 }

@@ -21,13 +21,17 @@ constexpr double kHarmonic = 0.28209479177387814;
 // Takes values as they mean, not as formats store them, and refuses what no Gaussian can have.
 class Builder {
  public:
-  Builder(const Source& source, std::string format, std::uint64_t count) : source_(source) {
+  // `harmonics`: coefficients of all channels that each of the Gaussians has; `raw`: bytes of each that are unpacked first.
+  Builder(const Source& source, std::string format, std::uint64_t count, std::size_t harmonics, std::size_t raw)
+      : source_(source) {
     if (count == 0) fail(ErrorCode::format, source.name, ": the file holds no Gaussians");
     source.check_counts(count, 0);
+    source.take_memory(count, (14 + harmonics) * sizeof(float) / 2 + raw);
     file_.format = std::move(format);
     const auto n = static_cast<std::size_t>(count);
     Gaussians& g = file_.gaussians;
     for (auto* three : {&g.xyz, &g.dc, &g.scale}) three->reserve(3 * n);
+    g.sh.reserve(harmonics * n);
     g.rotation.reserve(4 * n);
     g.opacity.reserve(n);
   }
@@ -106,7 +110,7 @@ GaussianFile read_gaussian_ply(const Source& source) {
   const std::vector<const float*> harmonics = harmonics_of(ply, rest, source);
   const std::size_t coefficients = harmonics.size() / 3;
   std::vector<float> mixed(harmonics.size());
-  Builder builder(source, "PLY", static_cast<std::uint64_t>(ply.vertices));
+  Builder builder(source, "PLY", static_cast<std::uint64_t>(ply.vertices), harmonics.size(), 0);
   for (std::size_t i = 0; i < static_cast<std::size_t>(ply.vertices); ++i) {
     const auto at = [&](std::size_t c) { return column[c][i]; };
     builder.add({at(0), at(1), at(2)}, {at(3), at(4), at(5)},
@@ -154,12 +158,13 @@ GaussianFile read_spz(const Source& source) {
   const auto count = cursor.number<std::uint32_t>();
   const auto degree = cursor.number<std::uint8_t>(), fraction = cursor.number<std::uint8_t>();
   if (degree >= kHarmonics.size() || fraction > kMaxFraction) source.damaged("the header makes no sense");
-  Builder builder(source, "SPZ", count);
+  source.check_counts(count, 0);
   const std::size_t n = count, rotation_bytes = version == 2 ? 3 : 4;
   const std::size_t row = 9 + 1 + 3 + 3 + rotation_bytes + 3 * kHarmonics[degree];
   constexpr std::uint64_t kBestRatio = 1040;  // deflate cannot do better
   if (std::uint64_t{n} * row > source.bytes.size() * kBestRatio)
     source.damaged("it announces ", n, " Gaussians, but is too short");
+  Builder builder(source, "SPZ", count, 3 * kHarmonics[degree], row);
   const auto column = [&](std::size_t width) {
     std::vector<std::byte> bytes(n * width);
     gzip.read(bytes);
@@ -195,7 +200,7 @@ GaussianFile read_spz(const Source& source) {
 GaussianFile read_splat(const Source& source) {
   constexpr std::size_t kRow = 32;
   if (source.bytes.size() % kRow != 0) source.damaged("its size is no multiple of ", kRow, " bytes, so this is no .splat file");
-  Builder builder(source, "splat", source.bytes.size() / kRow);
+  Builder builder(source, "splat", source.bytes.size() / kRow, 0, 0);
   reader::Cursor cursor(source.bytes, source);
   while (cursor.left() > 0) {
     std::array<float, 3> place;

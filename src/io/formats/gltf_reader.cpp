@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json.h"
 #include "image/codec.h"
 #include "image/colour.h"
 #include "io/formats/reader_parts.h"
@@ -27,16 +30,12 @@ Matrix product(const Matrix& a, const Matrix& b) {
 }
 
 Json parse_json(std::string_view text, const Source& source) {
-  constexpr int kMaxDepth = 64;
-  constexpr std::size_t kMaxBytes = std::size_t{256} << 20U, kMaxValues = 4'000'000;
-  if (text.size() > kMaxBytes) source.damaged("its JSON has more than ", kMaxBytes >> 20U, " MiB");
-  std::size_t values = 0;
-  const auto watch = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) source.damaged("its JSON is nested more than ", kMaxDepth, " deep");
-    if (++values > kMaxValues) source.damaged("its JSON has more than ", kMaxValues, " values");
-    return true;
-  };
-  Json document = Json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);
+  // Data URIs hold whole buffers in one string.
+  constexpr JsonLimits kLimits{
+      .bytes = std::size_t{256} << 20U, .values = 2'000'000, .string = std::size_t{256} << 20U, .depth = 64};
+  std::string problem;
+  Json document = read_json<Json>(text, kLimits, problem);
+  if (!problem.empty()) source.damaged("its JSON ", problem);
   if (!document.is_object()) source.damaged("its JSON is damaged");
   return document;
 }
@@ -219,6 +218,12 @@ class Document {
   }
 
  private:
+  // What a URI names beside the file, in one spelling; empty for a data URI.
+  [[nodiscard]] std::string file_of(const Json& uri) const {
+    if (!uri.is_string() || uri.get_ref<const std::string&>().compare(0, 5, "data:") == 0) return {};
+    return std::filesystem::path(decode_percent(uri.get_ref<const std::string&>(), source_)).lexically_normal().string();
+  }
+
   void read_chunks() {
     binary_ = true;
     Cursor cursor(source_.bytes, source_);
@@ -258,14 +263,20 @@ class Document {
     if (buffers->size() > kMaxBuffers) source_.damaged("it has more than ", kMaxBuffers, " buffers");
     owned_.reserve(buffers->size());
     std::uint64_t all = 0;
+    std::map<std::string, Bytes> files;  // each is read once, however many buffers name it
     for (const Json& buffer : *buffers) {
       const std::uint64_t length = natural(buffer, "byteLength", 0);
       const Json* uri = find(buffer, "uri");
       Bytes bytes = chunk_;
-      if (uri != nullptr) {
+      const std::string file = uri == nullptr ? std::string() : file_of(*uri);
+      const auto known = files.find(file);
+      if (known != files.end()) {
+        bytes = known->second;
+      } else if (uri != nullptr) {
         owned_.push_back(resolve(*uri));
         bytes = owned_.back();
         all += bytes.size();
+        if (!file.empty()) files.emplace(file, bytes);
       }
       if (all > source_.options.max_bytes) source_.damaged("its buffers are larger than ", source_.options.max_bytes, " bytes");
       if (length > bytes.size()) source_.damaged("a buffer announces ", length, " bytes, but has ", bytes.size());
@@ -413,6 +424,7 @@ class Assembler {
   void add_mesh(std::uint64_t index, const Matrix& to_world) {
     const Json* primitives = Document::find(document_.item("meshes", index), "primitives");
     if (primitives == nullptr || !primitives->is_array()) source_.damaged("mesh ", index, " has no primitives");
+    source_.visit();
     for (const Json& primitive : *primitives) add_primitive(primitive, to_world);
   }
 
@@ -445,6 +457,7 @@ class Assembler {
   }
 
   void add_primitive(const Json& primitive, const Matrix& to_world) {
+    source_.visit();
     const std::uint64_t mode = document_.natural(primitive, "mode", kTriangles);
     if (mode < kTriangles) return;
     if (mode > kFan) source_.damaged("a primitive has the mode ", mode);
@@ -459,6 +472,7 @@ class Assembler {
     if (positions.width != 3) source_.damaged("positions do not have three coordinates");
     const std::size_t base = file_.mesh.vertices.size() / 3, count = positions.count;
     source_.check_counts(std::uint64_t{base} + count, 0);
+    source_.take_memory(count, 11 * sizeof(float));  // position, normal, colour and texture coordinate
 
     const Look look = look_of(primitive);
     if (!look_) look_ = look;
@@ -540,6 +554,7 @@ class Assembler {
     const std::size_t corners = indices ? indices->count : count;
     const std::size_t faces = mode == kTriangles ? corners / 3 : (corners < 3 ? 0 : corners - 2);
     source_.check_counts(0, std::uint64_t{file_.mesh.faces.size() / 3} + faces);
+    source_.take_memory(faces, 3 * sizeof(std::int32_t));
     const auto vertex = [&](std::size_t corner) {
       const std::uint64_t index = indices ? indices->index(corner) : corner;
       if (index >= count) source_.damaged("a face names vertex ", index, " of ", count);

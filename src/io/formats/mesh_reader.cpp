@@ -21,14 +21,36 @@ void Source::check_counts(std::uint64_t vertices, std::uint64_t faces) const {
   check(faces, options.max_faces, "faces");
 }
 
+void Source::take_memory(std::uint64_t rows, std::uint64_t bytes_per_row) const {
+  // Vectors that grow hold their old values beside the new ones for a moment.
+  constexpr std::uint64_t kGrowth = 2;
+  const std::uint64_t allowed = options.spare_memory + options.memory_per_byte * bytes_read_;
+  if (bytes_per_row > 0 && rows > (allowed - memory_) / (kGrowth * bytes_per_row)) {
+    fail(ErrorCode::format, name, ": its ", bytes_read_, " bytes would take more than ", allowed >> 20U, " MiB of memory",
+         hint("simplify the mesh, or export it with another program"));
+  }
+  memory_ += kGrowth * rows * bytes_per_row;
+}
+
+void Source::visit() const {
+  tick();
+  if (++visits_ > options.max_visits) {
+    fail(ErrorCode::format, name, ": it shows more than ", options.max_visits, " parts, each counted as often as it is shown",
+         hint("join its meshes first"));
+  }
+}
+
 std::vector<std::byte> Source::neighbour(const std::string& file) const {
   // What is no plain path below the file's folder is never opened.
   bool plain = !file.empty() && file.front() != '/' && file.find('\\') == std::string::npos &&
                file.find(':') == std::string::npos && file.find('\0') == std::string::npos;
   for (const auto& part : std::filesystem::path(file)) plain = plain && part != "..";
-  if (!plain) damaged("it names the file \"", file, "\", which does not lie beside it");
-  if (!neighbour_) damaged("it names the file \"", file, "\", but it stands alone");
-  return neighbour_(file);
+  if (!plain) damaged("it names the file \"", file.substr(0, 200), "\", which does not lie beside it");
+  if (!neighbour_) damaged("it names the file \"", file.substr(0, 200), "\", but it stands alone");
+  std::vector<std::byte> found = neighbour_(file);
+  bytes_read_ += found.size();
+  if (bytes_read_ > options.max_bytes) damaged("it and the files that it names have more than ", options.max_bytes, " bytes");
+  return found;
 }
 
 bool Words::line(std::string_view& out) {

@@ -18,8 +18,13 @@ struct ReadOptions {
   std::uint64_t max_bytes = std::uint64_t{2} << 30U;  // of a file, and of each file that it names
   std::int64_t max_vertices = 20'000'000;
   std::int64_t max_faces = 40'000'000;
-  bool texture = false;              // decode the base colour texture, too
-  const Monitor* monitor = nullptr;  // asked for cancellation
+  // What is read may take so much memory, and so much more for each byte of the files: far more than any honest file needs,
+  // and little enough that a small one cannot fill the machine.
+  std::uint64_t spare_memory = std::uint64_t{256} << 20U;
+  std::uint64_t memory_per_byte = 8;
+  std::uint64_t max_visits = 200'000;  // parts that a file shows, each as often as it is shown, whatever is in them
+  bool texture = false;                // decode the base colour texture, too
+  const Monitor* monitor = nullptr;    // asked for cancellation
 };
 
 struct MeshFile {
@@ -34,9 +39,9 @@ struct MeshFile {
 // are left out), OBJ with its MTL, STL (binary or text; corners in one place become one vertex), PLY (text or binary, both
 // byte orders). Polygons become fans of triangles. Files are told apart by content, OBJ also by its name.
 //
-// Throws format for a damaged file, one without triangles and one beyond the limits; unsupported for what is refused by
-// name (compressed glTF, sparse accessors, 3MF); not_found and io as read_file does. A file may name others, which are
-// looked for beside it and in folders below, never elsewhere.
+// Throws format for a damaged file, one without triangles and one beyond the limits (checked before memory is taken);
+// unsupported for what is refused by name (compressed glTF, sparse accessors, 3MF); not_found and io as read_file does. A file
+// may name others, which are looked for beside it and in folders below, never elsewhere.
 [[nodiscard]] MeshFile read_mesh(const std::filesystem::path& path, const ReadOptions& options = {});
 
 // The same from memory; `name` is for messages and its ending may tell the format. A file that names others fails.

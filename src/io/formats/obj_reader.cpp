@@ -37,6 +37,9 @@ class Parser {
   }
 
  private:
+  // A vertex of the result with its entry in the numbering of corners.
+  static constexpr std::uint64_t kVertexBytes = 11 * sizeof(float) + sizeof(Corner) + 24;
+
   static bool continues(std::string_view line) {
     const std::size_t last = line.find_last_not_of(" \t\r");
     return last != std::string_view::npos && line[last] == '\\';
@@ -57,6 +60,7 @@ class Parser {
       read_face(words);
     } else if (key == "usemtl") {
       material_ = std::string(words.word());
+      same_material_ = !first_material_ || *first_material_ == material_;
     } else if (key == "mtllib") {
       library_ = std::string(words.word());
     }
@@ -123,8 +127,11 @@ class Parser {
       const Corner corner = read_corner(word);
       all_textured_ = all_textured_ && corner[1] >= 0;
       all_lit_ = all_lit_ && corner[2] >= 0;
+      const std::size_t known = corners_.keys().size();
       const std::int32_t vertex = corners_.of(corner);
       source_.check_counts(corners_.keys().size(), faces_.size() / 3 + 1);
+      if (corners_.keys().size() > known) source_.take_memory(1, kVertexBytes);
+      source_.take_memory(1, 3 * sizeof(std::int32_t));
       fan[std::min<std::size_t>(corners, 2)] = vertex;
       if (corners < 2) continue;
       faces_.insert(faces_.end(), fan.begin(), fan.end());
@@ -132,7 +139,7 @@ class Parser {
     }
     if (corners < 3) source_.damaged("a face has ", corners, " corners");
     if (!first_material_) first_material_ = material_;
-    one_material_ = one_material_ && *first_material_ == material_;
+    one_material_ = one_material_ && same_material_;
   }
 
   MeshFile build() {
@@ -175,7 +182,7 @@ class Parser {
   std::vector<float> positions_, colours_, uvs_, normals_;
   Numbering<Corner, HashWords<std::int32_t, 3>> corners_;
   std::vector<std::int32_t> faces_;
-  bool all_coloured_ = true, all_textured_ = true, all_lit_ = true, one_material_ = true;
+  bool all_coloured_ = true, all_textured_ = true, all_lit_ = true, one_material_ = true, same_material_ = true;
   std::string material_, library_;
   std::optional<std::string> first_material_;
   std::size_t count_ = 0;  // numbers that the last call of floats found

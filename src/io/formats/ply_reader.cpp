@@ -48,6 +48,8 @@ class Parser {
   }
 
  private:
+  static constexpr std::int64_t kManyCorners = 100'000;  // of a polygon in a file whose vertices come behind its faces
+
   // Returns where the body begins.
   std::size_t read_header() {
     constexpr std::size_t kMaxHeader = std::size_t{1} << 20U, kMaxElements = 64, kMaxProperties = 1024;
@@ -162,8 +164,17 @@ class Parser {
           continue;
         }
         const bool polygon = faces && (p.name == "vertex_indices" || p.name == "vertex_index");
-        read_list(p, cursor, words, list);
-        if (polygon) add_polygon(list);
+        const std::uint64_t length = list_length(p, cursor, words);
+        if (!polygon) {
+          for (std::uint64_t i = 0; i < length; ++i) (void)read(*p.type, cursor, words);
+          continue;
+        }
+        // No corner of a polygon comes twice, so the list takes no more than the vertices do.
+        if (length > static_cast<std::uint64_t>(std::max<std::int64_t>(ply_.vertices, kManyCorners)))
+          source_.damaged("a face has ", length, " corners, but the file has ", ply_.vertices, " vertices");
+        list.clear();
+        for (std::uint64_t i = 0; i < length; ++i) list.push_back(read(*p.type, cursor, words));
+        add_polygon(list);
       }
     }
   }
@@ -173,24 +184,26 @@ class Parser {
     const auto [at, fresh] = ply_.columns.try_emplace(p.name);
     if (!fresh) source_.damaged("the property \"", p.name, "\" occurs twice");
     ply_.types[p.name] = p.type->old_name;
+    source_.take_memory(rows, sizeof(float));  // twice: as a column, and in what becomes of it
     at->second.reserve(static_cast<std::size_t>(rows));
     p.keep = &at->second;
   }
 
-  void read_list(const Property& p, Cursor& cursor, Words& words, std::vector<double>& list) {
+  // Of the list that begins here; its items may still be damaged, but there is room for them.
+  std::uint64_t list_length(const Property& p, Cursor& cursor, Words& words) const {
     const double length = read(*p.list_count, cursor, words);
     const std::size_t left = encoding_ == Encoding::text ? words.rest().size() + 1 : cursor.left();
     const std::size_t each = encoding_ == Encoding::text ? 2 : p.type->bytes;
     const std::size_t most = left / each;
     if (length < 0.0 || length > static_cast<double>(most)) source_.damaged("a list is longer than the file");
-    list.clear();
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(length); ++i) list.push_back(read(*p.type, cursor, words));
+    return static_cast<std::uint64_t>(length);
   }
 
   void add_polygon(const std::vector<double>& corners) {
     for (const double index : corners) {
       if (!(index >= 0.0) || index > 2147483647.0 || index != std::floor(index)) source_.damaged("a face names vertex ", index);
     }
+    if (corners.size() > 2) source_.take_memory(corners.size() - 2, 3 * sizeof(std::int32_t));
     for (std::size_t i = 2; i < corners.size(); ++i) {
       for (const std::size_t k : {std::size_t{0}, i - 1, i}) ply_.faces.push_back(static_cast<std::int32_t>(corners[k]));
     }

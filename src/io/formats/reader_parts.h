@@ -44,6 +44,10 @@ class Source {
   }
   // Throws when so many are too many. The sums that come here are of numbers below 2^62.
   void check_counts(std::uint64_t vertices, std::uint64_t faces) const;
+  // Call it before memory of the result is taken. Throws when all of it is out of proportion to the bytes that were read.
+  void take_memory(std::uint64_t rows, std::uint64_t bytes_per_row) const;
+  // Call it for each part of a file that may be shown more often than it is stored. Throws when there are too many.
+  void visit() const;
   // Call it for each row; looks for cancellation now and then.
   void tick() const {
     if ((++ticks_ & 0xFFFFU) == 0 && options.monitor != nullptr) options.monitor->check();
@@ -53,6 +57,7 @@ class Source {
  private:
   Neighbour neighbour_;
   mutable std::uint32_t ticks_ = 0;
+  mutable std::uint64_t bytes_read_ = bytes.size(), memory_ = 0, visits_ = 0;
 };
 
 // Numbers from bytes, in order and never beyond the end.

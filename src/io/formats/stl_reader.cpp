@@ -9,7 +9,9 @@ class Builder {
  public:
   explicit Builder(const Source& source) : source_(source) {}
   void corner(float x, float y, float z) {
+    const std::size_t known = points_.keys().size();
     file_.mesh.faces.push_back(points_.of({x + 0.0F, y + 0.0F, z + 0.0F}));
+    source_.take_memory(1, sizeof(std::int32_t) + (points_.keys().size() > known ? kPointBytes : 0));
     source_.check_counts(points_.keys().size(), file_.mesh.faces.size() / 3);
   }
   MeshFile finish() {
@@ -20,6 +22,7 @@ class Builder {
   }
 
  private:
+  static constexpr std::uint64_t kPointBytes = 6 * sizeof(float) + 24;  // with its entry in the numbering
   const Source& source_;
   MeshFile file_;
   PointNumbering points_;

@@ -111,6 +111,97 @@ TEST(File, WritingReplacesAndFollowsLinks) {
   EXPECT_EQ(entries(folder.path()), 2U);
 }
 
+TEST(File, LinksThatLeadToNothingAreWrittenThrough) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "there");
+  fs::create_symlink("there/second", folder / "first");
+  fs::create_symlink(folder / "there" / "file.bin", folder / "there" / "second");
+  write_file(folder / "first", bytes_of("new"));
+  EXPECT_TRUE(fs::is_symlink(folder / "first"));
+  EXPECT_TRUE(fs::is_symlink(folder / "there" / "second"));
+  EXPECT_EQ(read_file(folder / "there" / "file.bin", 100), bytes_of("new"));
+
+  fs::create_symlink("nowhere/file.bin", folder / "lost");
+  expect_error(ErrorCode::not_found, {"nowhere", "create it first"}, [&] { write_file(folder / "lost", {}); });
+  EXPECT_TRUE(fs::is_symlink(folder / "lost"));
+}
+
+TEST(File, LinksThatLeadRoundAreRefused) {
+  const TemporaryFolder folder;
+  fs::create_symlink("b", folder / "a");
+  fs::create_symlink("a", folder / "b");
+  fs::create_symlink("self", folder / "self");
+  for (const char* name : {"a", "self"}) {
+    expect_error(ErrorCode::invalid_argument, {name, "circle"}, [&] { write_file(folder / name, bytes_of("new")); });
+    EXPECT_TRUE(fs::is_symlink(folder / name));
+  }
+  EXPECT_EQ(entries(folder.path()), 3U);
+}
+
+TEST(File, AnExistingFileKeepsItsMode) {
+  const TemporaryFolder folder;
+  for (const mode_t mode : {0600U, 0640U, 0666U, 0755U}) {
+    write_file(folder / "a.bin", bytes_of("old"));
+    ASSERT_EQ(::chmod((folder / "a.bin").c_str(), mode), 0);
+    write_file(folder / "a.bin", bytes_of("new"));
+    struct stat status {};
+    ASSERT_EQ(::stat((folder / "a.bin").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, mode);
+    EXPECT_EQ(read_file(folder / "a.bin", 100), bytes_of("new"));
+  }
+}
+
+TEST(File, AReadOnlyFileIsRefused) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("old"));
+  ASSERT_EQ(::chmod((folder / "a.bin").c_str(), 0444), 0);
+  expect_error(ErrorCode::io, {"a.bin", "read-only"}, [&] { write_file(folder / "a.bin", bytes_of("new")); });
+  EXPECT_EQ(read_file(folder / "a.bin", 100), bytes_of("old"));
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(File, AllNamesOfAFileStayItsNames) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("a longer old text"));
+  fs::create_hard_link(folder / "a.bin", folder / "b.bin");
+  write_file(folder / "b.bin", bytes_of("new"));
+  EXPECT_TRUE(fs::equivalent(folder / "a.bin", folder / "b.bin"));
+  EXPECT_EQ(read_file(folder / "a.bin", 100), bytes_of("new"));
+  EXPECT_EQ(entries(folder.path()), 2U);
+}
+
+// Without its guard the process would end here with SIGBUS.
+TEST(File, AMappedFileThatBecomesShorterIsAnError) {
+  const TemporaryFolder folder;
+  const std::vector<std::byte> large(1 << 20, std::byte{7});
+  write_file(folder / "a.bin", large);
+  write_file(folder / "b.bin", large);
+  const MappedFile other(folder / "b.bin");
+  MappedFile file(folder / "a.bin");
+  EXPECT_NO_THROW(file.check_intact());
+  fs::resize_file(folder / "a.bin", 5000);
+  EXPECT_EQ(file.bytes()[4000], std::byte{7});
+  EXPECT_EQ(file.bytes()[file.size() - 1], std::byte{0});
+  EXPECT_EQ(file.bytes()[file.size() / 2], std::byte{0});
+  const MappedFile moved = std::move(file);
+  expect_error(ErrorCode::io, {"a.bin", "shorter"}, [&] { moved.check_intact(); });
+  EXPECT_EQ(other.bytes()[other.size() - 1], std::byte{7});
+  EXPECT_NO_THROW(other.check_intact());
+}
+
+TEST(FileDeathTest, OtherBusErrorsEndTheProcessAsEver) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("x"));
+  const MappedFile file(folder / "a.bin");
+  EXPECT_EXIT(std::raise(SIGBUS), ::testing::KilledBySignal(SIGBUS), "");
+}
+
+TEST(File, ManyMappingsAfterOneAnother) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", bytes_of("x"));
+  for (int i = 0; i < 5000; ++i) EXPECT_EQ(MappedFile(folder / "a.bin").size(), 1U);
+}
+
 TEST(File, DevicesAndFoldersAreNeverReplaced) {
   const TemporaryFolder folder;
   expect_error(ErrorCode::invalid_argument, {"/dev/null", "no regular file"}, [] { write_file("/dev/null", {}); });

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/hash.h"
+#include "support/errors.h"
 #include "support/temporary_folder.h"
 #include "weights/loader.h"
 
@@ -135,7 +136,7 @@ TEST_F(Safetensors, LiesAreRefusedByName) {
   const auto one = [](const std::string& entry) { return "{\"w\":" + entry + "}"; };
   EXPECT_NE(refusal("abc").find("too few"), std::string::npos);
   EXPECT_NE(refusal(std::string("\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10)).find("header of"), std::string::npos);
-  EXPECT_NE(refusal(file_of("nonsense", 0)).find("not a JSON object"), std::string::npos);
+  EXPECT_NE(refusal(file_of("nonsense", 0)).find("not valid JSON"), std::string::npos);
   EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})"), 4)).find("outside"), std::string::npos);
   EXPECT_NE(refusal(file_of(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), 8)).find("needs 12"),
             std::string::npos);
@@ -162,6 +163,15 @@ TEST_F(Safetensors, LiesAreRefusedByName) {
           .find("twice"),
       std::string::npos);
   EXPECT_NE(refusal(file_of(std::string(100000, '['), 0)).find("nested"), std::string::npos);
+}
+
+TEST_F(Safetensors, AFileThatBecomesShorterWhileItIsReadIsAnError) {
+  const std::string header = R"({"a":{"dtype":"F32","shape":[65536],"data_offsets":[0,262144]}})";
+  const auto path = write(file_of(header, 262144));
+  const SafetensorsFile file(path);
+  EXPECT_EQ(file.load("a").bytes(), 262144U);
+  std::filesystem::resize_file(path, 4096);
+  test::expect_error(ErrorCode::io, {"shorter"}, [&] { (void)file.load("a"); });
 }
 
 // Whatever is done to a good file, opening it either works or throws an Error.
