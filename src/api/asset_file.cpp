@@ -95,6 +95,10 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
   if (!data.mesh && !data.gaussians && !data.radiance_field) {
     fail(ErrorCode::invalid_argument, label, ": nothing was decoded, so there is no asset to save");
   }
+  if (data.mesh && data.mesh->faces.empty()) {
+    fail(ErrorCode::invalid_argument, label, ": a mesh was asked for, but it has no faces, so the asset would lack it",
+         hint("try another seed or picture, or ask for other formats"));
+  }
   std::map<std::string, std::string> metadata{{"format", kAssetFormat}};
   for (const auto& [key, value] : data.record) metadata[kRecord + key] = value;
   Tensors tensors;
@@ -103,7 +107,7 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
     put(tensors, "coords", data.voxels.coords, 4);
     put(tensors, "feats", data.latent, static_cast<std::int64_t>(data.latent.size()) / data.voxels.rows());
   }
-  if (data.mesh && !data.mesh->faces.empty()) {
+  if (data.mesh) {
     put_mesh(*data.mesh, "mesh.", tensors);
   }
   if (data.gaussians) {

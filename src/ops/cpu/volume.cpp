@@ -1,5 +1,7 @@
 #include "ops/volume.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "parallel/parallel_for.h"
@@ -140,11 +142,91 @@ void picture_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T,
 }
 template void picture_patches<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 4>, int, View<Cpu, float, 2>);
 
+namespace {
+
+using Dnnl = dnnl::memory;
+
+// A 3x3x3 convolution with padding, in slabs of a few planes that each are a call of oneDNN on one thread: whatever the team,
+// the same calls give the same numbers (see gemm.cpp).
+class SlabConvolution {
+ public:
+  SlabConvolution(Queue<Cpu>& queue, const Extents<5>& x, std::int64_t out_channels, bool accumulate)
+      : queue_(queue), x_(x), out_channels_(out_channels) {
+    attributes_.set_fpmath_mode(queue.math() == MathMode::bf16 ? dnnl::fpmath_mode::bf16 : dnnl::fpmath_mode::strict);
+    if (accumulate) {
+      dnnl::post_ops sum;
+      sum.append_sum(1.0F);
+      attributes_.set_post_ops(sum);
+    }
+    // All slabs take the weights in the order that the first one wants.
+    const OneThread here;
+    weights_ = plan(0, Dnnl::desc(kernel(), Dnnl::data_type::f32, Dnnl::format_tag::any)).weights_desc();
+  }
+
+  [[nodiscard]] std::int64_t weight_bytes() const { return static_cast<std::int64_t>(weights_.get_size()); }
+  [[nodiscard]] std::int64_t slabs() const { return x_[0] * slabs_of_one(); }
+
+  // The weights go into the blocked order that the kernel wants.
+  void block_weights(const float* from, std::byte* to) const {
+    const OneThread here;
+    auto& native = queue_.native();
+    Dnnl file({kernel(), Dnnl::data_type::f32, Dnnl::format_tag::odhwi}, native.engine, const_cast<float*>(from));
+    Dnnl blocked(weights_, native.engine, to);
+    dnnl::reorder(file, blocked).execute(native.stream, file, blocked);
+  }
+
+  void run(std::int64_t slab, const float* x, std::byte* weights, const float* bias, float* out) const {
+    const OneThread here;
+    const dnnl::engine& engine = queue_.native().engine;
+    dnnl::stream stream(engine);  // serves one thread at a time
+    const auto planned = plan(slab, weights_);
+    const std::int64_t plane = x_[2] * x_[3];
+    const std::int64_t image = slab / slabs_of_one() * x_[1];
+    // oneDNN's handles are not const, whatever it does with them.
+    auto* input = const_cast<float*>(x + (image + first(slab) - padding(slab)[0]) * plane * x_[4]);
+    float* output = out + (image + first(slab)) * plane * out_channels_;
+    dnnl::convolution_forward(planned).execute(stream, {{DNNL_ARG_SRC, Dnnl(planned.src_desc(), engine, input)},
+                                                        {DNNL_ARG_WEIGHTS, Dnnl(weights_, engine, weights)},
+                                                        {DNNL_ARG_BIAS, Dnnl(bias_desc(), engine, const_cast<float*>(bias))},
+                                                        {DNNL_ARG_DST, Dnnl(planned.dst_desc(), engine, output)}});
+  }
+
+ private:
+  static constexpr std::int64_t kPlanes = 2;  // of a slab
+
+  [[nodiscard]] std::int64_t slabs_of_one() const { return (x_[1] + kPlanes - 1) / kPlanes; }
+  [[nodiscard]] std::int64_t first(std::int64_t slab) const { return slab % slabs_of_one() * kPlanes; }
+  [[nodiscard]] std::int64_t planes(std::int64_t slab) const { return std::min(kPlanes, x_[1] - first(slab)); }
+  // Planes of neighbours before and behind the slab.
+  [[nodiscard]] std::array<std::int64_t, 2> padding(std::int64_t slab) const {
+    return {first(slab) > 0 ? 1 : 0, first(slab) + planes(slab) < x_[1] ? 1 : 0};
+  }
+  [[nodiscard]] Dnnl::dims kernel() const { return {out_channels_, x_[4], 3, 3, 3}; }
+  [[nodiscard]] Dnnl::desc bias_desc() const { return {{out_channels_}, Dnnl::data_type::f32, Dnnl::format_tag::a}; }
+  [[nodiscard]] dnnl::convolution_forward::primitive_desc plan(std::int64_t slab, const Dnnl::desc& weights) const {
+    const auto volume = [&](std::int64_t depth, std::int64_t channels) {
+      return Dnnl::desc({1, channels, depth, x_[2], x_[3]}, Dnnl::data_type::f32, Dnnl::format_tag::ndhwc);
+    };
+    const auto [before, behind] = padding(slab);
+    return {{dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+             volume(planes(slab) + before + behind, x_[4]), weights, bias_desc(), volume(planes(slab), out_channels_),
+             Dnnl::dims{1, 1, 1}, Dnnl::dims{1 - before, 1, 1}, Dnnl::dims{1 - behind, 1, 1}},
+            attributes_,
+            queue_.native().engine};
+  }
+
+  Queue<Cpu>& queue_;
+  Extents<5> x_;
+  std::int64_t out_channels_;
+  dnnl::primitive_attr attributes_;
+  Dnnl::desc weights_;
+};
+
+}  // namespace
+
 template <class Dev, class T>
 void conv3d(Queue<Dev>& queue, In<Dev, T, 5> x, In<Dev, T, 5> w, In<Dev, T, 1> bias, In<Dev, T, 5> residual,
             View<Dev, T, 5> out) {
-  using Dnnl = dnnl::memory;
-  using Tag = Dnnl::format_tag;
   const Extents<5>& e = x.extents();
   const std::int64_t out_channels = w.extent(0);
   require(w.extents() == Extents<5>{out_channels, 3, 3, 3, e[4]} && bias.extent(0) == out_channels, "conv3d", "w is ",
@@ -154,45 +236,17 @@ void conv3d(Queue<Dev>& queue, In<Dev, T, 5> x, In<Dev, T, 5> w, In<Dev, T, 1> b
           "conv3d", "x, residual and out differ in shape");
   require(x.contiguous() && w.contiguous() && residual.contiguous() && out.contiguous(), "conv3d", "views must be contiguous");
 
-  const auto volume = [&](std::int64_t channels) { return Dnnl::dims{e[0], channels, e[1], e[2], e[3]}; };
-  const Dnnl::desc x_desc(volume(e[4]), Dnnl::data_type::f32, Tag::ndhwc);
-  const Dnnl::desc out_desc(volume(out_channels), Dnnl::data_type::f32, Tag::ndhwc);
-  const Dnnl::dims kernel{out_channels, e[4], 3, 3, 3};
-  const Dnnl::desc bias_desc({out_channels}, Dnnl::data_type::f32, Tag::a);
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (queue.math() == MathMode::bf16) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
-  if (!residual.empty()) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0F);
-    attributes.set_post_ops(sum);
-  }
-  auto& native = queue.native();
-  // The weights go into the blocked order that the kernel wants.
-  const dnnl::convolution_forward::primitive_desc plan(
-      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, x_desc,
-       Dnnl::desc(kernel, Dnnl::data_type::f32, Tag::any), bias_desc, out_desc, Dnnl::dims{1, 1, 1}, Dnnl::dims{1, 1, 1},
-       Dnnl::dims{1, 1, 1}},
-      attributes, native.engine);
+  const SlabConvolution plan(queue, e, out_channels, !residual.empty());
   auto& scratch = queue.scratch();
   const Frame<Cpu> frame(scratch);
-  const auto weights = scratch.template take<std::byte, 1>({static_cast<std::int64_t>(plan.weights_desc().get_size())});
-  const auto workspace = scratch.template take<std::byte, 1>({static_cast<std::int64_t>(plan.scratchpad_desc().get_size())});
+  const auto weights = scratch.template take<std::byte, 1>({plan.weight_bytes()});
   if (queue.metering() || out.empty()) return;
 
   if (!residual.empty() && residual.data() != out.data()) {
     copy<Cpu, float, 5>(queue, residual, out);
   }
-  // oneDNN's handles are not const, whatever it does with them.
-  Dnnl file_weights({kernel, Dnnl::data_type::f32, Tag::odhwi}, native.engine, const_cast<float*>(w.data()));
-  Dnnl blocked_weights(plan.weights_desc(), native.engine, weights.data());
-  dnnl::reorder(file_weights, blocked_weights).execute(native.stream, file_weights, blocked_weights);
-  dnnl::convolution_forward(plan).execute(
-      native.stream, {{DNNL_ARG_SRC, Dnnl(x_desc, native.engine, const_cast<float*>(x.data()))},
-                      {DNNL_ARG_WEIGHTS, blocked_weights},
-                      {DNNL_ARG_BIAS, Dnnl(bias_desc, native.engine, const_cast<float*>(bias.data()))},
-                      {DNNL_ARG_DST, Dnnl(out_desc, native.engine, out.data())},
-                      {DNNL_ARG_SCRATCHPAD, Dnnl(plan.scratchpad_desc(), native.engine, workspace.data())}});
+  plan.block_weights(w.data(), weights.data());
+  parallel_for(plan.slabs(), 1, [&](std::int64_t slab) { plan.run(slab, x.data(), weights.data(), bias.data(), out.data()); });
 }
 template void conv3d<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 5>, In<Cpu, float, 5>, In<Cpu, float, 1>, In<Cpu, float, 5>,
                                  View<Cpu, float, 5>);

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <dnnl.hpp>
+#ifndef ESPALIER_STD_THREADS
+#include <omp.h>
+#endif
 
 #include "runtime/queue.h"
 
@@ -17,6 +20,24 @@ struct Queue<Cpu>::Native {
     const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
     return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
   }
+};
+
+// While it lives, oneDNN and OpenMP on this thread plan with one thread and use one.
+class OneThread {
+ public:
+#ifdef ESPALIER_STD_THREADS
+  OneThread() = default;
+#else
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+#endif
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+#ifndef ESPALIER_STD_THREADS
+ private:
+  int before_;
+#endif
 };
 
 }  // namespace espalier
