@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <sstream>
@@ -432,12 +433,31 @@ Value bytes(const char* name, double low, double high, double scale, std::uint64
           }};
 }
 
+constexpr const char* kKeyRange = "8 to 200 visible ASCII characters";
+
+std::string checked_key(const std::string& text) {
+  const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (!visible || text.size() < 8 || text.size() > 200) throw UsageError(std::string("the key is not ") + kKeyRange);
+  return text;
+}
+
 Value api_key() {
-  const std::string range = "8 to 200 visible ASCII characters";
-  return {.name = "KEY", .range = range, .set = [=](Settings& s, const std::string& text) {
-            const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
-            if (!visible || text.size() < 8 || text.size() > 200) throw UsageError("the key is not " + range);
-            s.serve.api_key = text;
+  return {.name = "KEY", .range = kKeyRange, .set = [](Settings& s, const std::string& text) {
+            s.serve.api_key = checked_key(text);
+          }};
+}
+
+Value api_key_file() {
+  return {.name = "FILE", .range = "", .set = [](Settings& s, const std::string& text) {
+            constexpr std::size_t kLongest = 4096;
+            std::ifstream file(text, std::ios::binary);
+            std::string content(kLongest, '\0');
+            file.read(content.data(), static_cast<std::streamsize>(kLongest));
+            if (file.bad() || file.gcount() == 0) throw UsageError("the file " + text + " cannot be read or is empty");
+            content.resize(static_cast<std::size_t>(file.gcount()));
+            std::string line = content.substr(0, content.find('\n'));
+            if (line.ends_with('\r')) line.pop_back();
+            s.serve.api_key = checked_key(line);
           }};
 }
 
@@ -476,6 +496,9 @@ std::vector<Option> server_options() {
            "N", 0, 65535, [](Settings & s) -> auto& { return s.serve.port; })},
       {"--api-key", server_group, serve_bit, "ESPALIER_API_KEY", "",
        "Ask every client for this key. Other users of this machine can see the command line, not the variable.", api_key()},
+      {"--api-key-file", server_group, serve_bit, "ESPALIER_API_KEY_FILE", "",
+       "Read the key from the first line of this file, which other users of this machine should not be able to read.",
+       api_key_file()},
       {"--no-auth", server_group, serve_bit, "", "", "Let everybody in who can reach the address.",
        flag([](Settings & s) -> auto& { return s.serve.no_auth; })},
       {"--allow-origin", server_group, serve_bit, "", "", "Let the page of another server use this one; may be repeated.",
@@ -493,6 +516,10 @@ std::vector<Option> server_options() {
               if (text.empty()) throw UsageError("the name is empty");
               s.serve.data = text;
             }}},
+      {"--rebuild", server_group, serve_bit, "", "",
+       "Make the database of jobs again from the records in their folders; the old one is moved to lost/ in the folder of "
+       "jobs.",
+       flag([](Settings & s) -> auto& { return s.serve.rebuild; })},
       {"--keep-alive", server_group, serve_bit, "ESPALIER_KEEP_ALIVE", "15",
        "Minutes without a job after which the weights leave memory; the next job loads them again.",
        number<double>(

@@ -1,8 +1,46 @@
 #include "database.h"
 
-#include "espalier/error.h"
+#include <cerrno>
+#include <cstring>
 
 namespace espalier::server {
+
+std::string hint_for_system(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT: return "free some space on the server's disk";
+    case EMFILE:
+    case ENFILE: return "raise the server's limit of open files (ulimit -n)";
+    case EACCES:
+    case EPERM:
+    case EROFS: return "make the server's data folder writable for it";
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP: return "put the server's data folder back in place, or start it with another one";
+    default: return "look at the disk of the server's data folder";
+  }
+}
+
+StorageError StorageError::of_system(const std::string& where, int error) {
+  return {where, std::strerror(error), hint_for_system(error), error == ENOSPC || error == EDQUOT};
+}
+
+namespace {
+
+std::string hint_for_sqlite(int code, int system) {
+  switch (code) {
+    case SQLITE_FULL: return hint_for_system(ENOSPC);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return "end the other program that uses the server's database";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return "start the server once with --rebuild, which makes the database again from the jobs' folders";
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return hint_for_system(EACCES);
+    default: return hint_for_system(system);
+  }
+}
+
+}  // namespace
 
 Database::Database(const std::filesystem::path& path) : name_(path.string()) {
   sqlite3* handle = nullptr;
@@ -14,8 +52,10 @@ Database::Database(const std::filesystem::path& path) : name_(path.string()) {
 }
 
 void Database::fail(const std::string& what) const {
-  const char* const reason = handle_ ? sqlite3_errmsg(handle_.get()) : "no memory";
-  throw Error(ErrorCode::io, name_ + ": " + what + ": " + reason, "check the disk, or choose another folder with --data");
+  const std::string reason = handle_ ? sqlite3_errmsg(handle_.get()) : "no memory";
+  const int code = handle_ ? sqlite3_errcode(handle_.get()) : SQLITE_NOMEM;
+  const int system = handle_ ? sqlite3_system_errno(handle_.get()) : 0;
+  throw StorageError(name_, what + ": " + reason, hint_for_sqlite(code, system), code == SQLITE_FULL || system == ENOSPC);
 }
 
 void Database::run(const std::string& sql) {

@@ -9,9 +9,30 @@
 #include <optional>
 #include <string>
 
+#include "espalier/error.h"
+
 namespace espalier::server {
 
-// Throws Error io with SQLite's own words when anything fails.
+// The records or the files of jobs cannot be read or written. what() is for whoever runs the server and names paths; reason()
+// and hint() are fit for clients.
+class StorageError : public Error {
+ public:
+  StorageError(const std::string& where, const std::string& reason, const std::string& hint, bool disk_is_full)
+      : Error(ErrorCode::io, where + ": " + reason, hint), reason_(reason), disk_is_full_(disk_is_full) {}
+  [[nodiscard]] static StorageError of_system(const std::string& where, int error);
+
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+  [[nodiscard]] bool disk_is_full() const { return disk_is_full_; }
+
+ private:
+  std::string reason_;
+  bool disk_is_full_;
+};
+
+// What whoever runs the server can do about an error of the system.
+[[nodiscard]] std::string hint_for_system(int error);
+
+// Throws StorageError with SQLite's own words when anything fails.
 class Database {
  public:
   explicit Database(const std::filesystem::path& path);

@@ -17,6 +17,14 @@ Connection::Clock::duration in_clock(double seconds) {
   return std::chrono::duration_cast<Connection::Clock::duration>(Seconds(seconds));
 }
 
+// Programs differ in whether LF alone ends a line, so that one may see two requests where another sees one.
+void refuse_lone_line_feeds(std::string_view head, std::size_t from) {
+  for (auto at = head.find('\n', from); at != std::string_view::npos; at = head.find('\n', at + 1)) {
+    if (at > 0 && head[at - 1] == '\r') continue;
+    throw HttpError(400, "invalid_argument", "a line of the request's head ends in LF alone", "end lines with CR LF");
+  }
+}
+
 }  // namespace
 
 Connection::Connection(int socket, const ConnectionLimits& limits) : socket_(socket), limits_(limits), start_(Clock::now()) {}
@@ -47,7 +55,10 @@ std::optional<std::string> Connection::read_head() {
   bool silent = pending_.empty();
   std::size_t searched = 0;
   while (true) {
+    // Old clients send a line break behind a body (RFC 9112, 2.2).
+    while (searched == 0 && pending_.starts_with("\r\n")) pending_.erase(0, 2);
     const auto end = pending_.find("\r\n\r\n", searched);
+    refuse_lone_line_feeds(std::string_view(pending_).substr(0, end), searched);
     if (end != std::string::npos && end + 4 <= limits_.head.bytes) {
       std::string head = pending_.substr(0, end + 4);
       pending_.erase(0, end + 4);
@@ -107,6 +118,11 @@ void Connection::write(std::string_view bytes) {
     if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) throw Gone();
     if (!wait(POLLOUT, deadline())) throw Gone();
   }
+}
+
+bool Connection::client_left() const {
+  pollfd source{socket_, POLLRDHUP, 0};
+  return ::poll(&source, 1, 0) > 0 && (source.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 void Connection::close_gently() {

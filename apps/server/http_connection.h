@@ -36,8 +36,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The next request's head with its empty line; nothing when the client closes or stays silent before a first byte.
-  // Throws HttpError when it is too long or too slow.
+  // The next request's head with its empty line, without empty lines before it; nothing when the client closes or stays silent
+  // before a first byte. Throws HttpError when it is too long or too slow, or has a line that ends without CR.
   [[nodiscard]] std::optional<std::string> read_head();
 
   // A transfer begins: what follows may take client_seconds more than slowest_rate takes, and stand still no longer than that.
@@ -46,6 +46,8 @@ class Connection {
   [[nodiscard]] std::size_t read(std::span<char> bytes);
   // All of it. Throws Gone.
   void write(std::string_view bytes);
+  // Whether the client has closed its side, as far as can be seen without reading.
+  [[nodiscard]] bool client_left() const;
   // Ends the connection so that the client can still read what was written: half-closes, and lets what it still sends go by.
   void close_gently();
 

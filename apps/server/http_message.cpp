@@ -1,6 +1,7 @@
 #include "http_message.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -47,6 +48,19 @@ std::string decoded_or_refused(std::string_view text) {
   return *std::move(decoded);
 }
 
+// "http://host:port/path" names the host that is meant, whatever Host says (RFC 9112, 3.2.2).
+void take_authority(std::string_view& target, RequestHead& head) {
+  const auto scheme_end = target.find("://");
+  if (target.starts_with('/') || scheme_end == std::string_view::npos) return;
+  const std::string scheme = lower_case(target.substr(0, scheme_end));
+  if (scheme != "http" && scheme != "https") bad_head("the address has a scheme other than http");
+  target.remove_prefix(scheme_end + 3);
+  const std::string_view authority = target.substr(0, target.find_first_of("/?"));
+  if (authority.empty() || authority.find('@') != std::string_view::npos) bad_head("the address names no host");
+  target.remove_prefix(authority.size());
+  head.headers["host"] = std::string(authority);
+}
+
 void parse_target(std::string_view target, RequestHead& head) {
   if (target.empty() || target.front() != '/') bad_head("the address does not begin with /");
   if (!std::all_of(target.begin(), target.end(), [](unsigned char c) { return c > 32 && c < 127; })) {
@@ -83,7 +97,6 @@ void take_request_line(const HeadParser::value_type& message, const HeadLimits& 
   if (message.version() != 11 && message.version() != 10) refuse_version();
   head.method = text(message.method_string());
   head.old_version = message.version() == 10;
-  parse_target(view(message.target()), head);
 }
 
 void take_headers(const HeadParser::value_type& message, const HeadLimits& limits, RequestHead& head) {
@@ -101,6 +114,9 @@ void take_headers(const HeadParser::value_type& message, const HeadLimits& limit
     }
   }
   if (!head.old_version && head.headers.count("host") == 0) bad_head("Host is missing");
+  std::string_view target = view(message.target());
+  take_authority(target, head);
+  parse_target(target.empty() || target.front() == '?' ? "/" + std::string(target) : std::string(target), head);
   if (head.headers.count("transfer-encoding") != 0) {
     throw HttpError(411, kBadRequest, "the length of the body is not given beforehand", "send it with Content-Length");
   }
@@ -119,7 +135,24 @@ std::string RequestHead::header(const std::string& name) const {
   return found == headers.end() ? std::string() : found->second;
 }
 
-RequestHead parse_head(std::string_view text, const HeadLimits& limits) {
+std::string http_date(std::time_t time) {
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  std::array<char, 64> text{};
+  // The program never sets a locale, so the names are English ones.
+  const std::size_t n = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return {text.data(), n};
+}
+
+RequestHead parse_head(std::string_view given, const HeadLimits& limits) {
+  std::string text(given);
+  // A later minor version is understood by whoever understands 1.1 (RFC 9110, 2.5); Beast knows no other than 1.0 and 1.1.
+  const std::string_view line = std::string_view(text).substr(0, text.find("\r\n"));
+  constexpr std::string_view kVersion = " HTTP/1.";
+  if (const auto at = line.rfind(kVersion);
+      at != std::string_view::npos && line.size() == at + kVersion.size() + 1 && line.back() >= '2' && line.back() <= '9') {
+    text[line.size() - 1] = '1';
+  }
   HeadParser parser;
   parser.header_limit(
       static_cast<std::uint32_t>(std::min<std::size_t>(limits.bytes, std::numeric_limits<std::uint32_t>::max())));

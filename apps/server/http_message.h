@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -64,8 +65,12 @@ struct RequestHead {
 };
 
 // Reads everything up to and with the empty line. Throws HttpError (400, 411, 414, 431, 505): the head is hostile input.
-// Bodies of unknown length (Transfer-Encoding) are refused.
+// Bodies of unknown length (Transfer-Encoding) are refused. A target in absolute form says what Host is. HTTP/1.2 and later
+// minor versions are read as HTTP/1.1.
 [[nodiscard]] RequestHead parse_head(std::string_view text, const HeadLimits& limits = {});
+
+// "Sun, 06 Nov 1994 08:49:37 GMT", as RFC 9110 wants it.
+[[nodiscard]] std::string http_date(std::time_t time);
 
 // "%41" and the like as bytes; nothing when an escape is broken or stands for a zero byte.
 [[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text);

@@ -13,10 +13,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <system_error>
 
-#include "espalier/error.h"
+#include "database.h"
 
 namespace espalier::server {
 namespace {
@@ -107,6 +108,7 @@ struct Answer {
 std::string head_of(const Answer& answer, std::uint64_t length) {
   const Response& response = answer.response;
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + " " + reason_phrase(response.status) + "\r\n";
+  out += "Date: " + http_date(std::time(nullptr)) + "\r\n";
   for (const auto* list : {&answer.headers, &response.headers}) {
     for (const auto& [name, value] : *list) out.append(name).append(": ").append(value).append("\r\n");
   }
@@ -152,11 +154,13 @@ Response answer_to(const std::exception_ptr& failure) {
         HttpError(503, "out_of_memory", "the server is out of memory", "try again later, or with a smaller file"));
   } catch (const std::system_error& error) {  // its words name folders of this machine; theirs are for no client
     return error_response(
-        HttpError(507, "io", "the server cannot keep this: " + error.code().message(), "free some space on the server's disk"));
+        HttpError(507, "io", "the server cannot keep this: " + error.code().message(), hint_for_system(error.code().value())));
+  } catch (const StorageError& error) {
+    return error_response(HttpError(507, "io", "the server cannot read or write its records: " + error.reason(), std::string(error.hint())));
   } catch (const Error& error) {
     if (error.code() == ErrorCode::io) {
       return error_response(
-          HttpError(507, "io", "the server cannot read or write its records", "free some space on the server's disk"));
+          HttpError(507, "io", "the server cannot read or write its files", "look at the disk of the server's data folder"));
     }
     return error_response(HttpError(500, "internal", std::string("unexpected failure: ") + error.what(), "please report it"));
   } catch (const std::exception& error) {
@@ -206,9 +210,14 @@ void HttpServer::listen() {
     if ((sources[0].revents & POLLIN) != 0) return;
     const int socket = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) {
+      const int error = errno;
+      if (error == EAGAIN || error == EINTR || error == ECONNABORTED) continue;
+      std::unique_lock lock(mutex_);
       // Without descriptors the listener stays readable: wait instead of turning in a circle.
-      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+      if ((error != EMFILE && error != ENFILE) || !make_room(lock)) {
+        lock.unlock();
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      }
       continue;
     }
     const int on = 1;

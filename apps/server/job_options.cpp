@@ -6,6 +6,8 @@
 #include <random>
 #include <set>
 
+#include "base/json.h"
+
 namespace espalier::server {
 namespace {
 
@@ -80,7 +82,7 @@ class Fields {
   }
   void finish() const {
     for (const auto& [key, value] : object_.items()) {
-      if (known_.count(key) == 0) refuse(path(key), "is no option that exists");
+      if (known_.count(key) == 0) refuse(path(shortened(clean_name(key), 60)), "is no option that exists");
     }
   }
 
@@ -153,19 +155,13 @@ Json or_null(const std::optional<T>& value) {
 
 Json parse_object(const std::string& text) {
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) return Json::object();
-  // Of a key that comes twice readers take the one or the other.
-  std::vector<std::set<std::string>> keys;
-  std::string twice;
-  const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-      twice = parsed.get<std::string>();
-    return true;
-  };
-  Json value = Json::parse(text, watch, false);
-  if (value.is_discarded()) throw HttpError(400, "invalid_argument", "options: this is no JSON", "send a JSON object");
-  if (!twice.empty()) refuse(clean_name(twice), "is given twice");
+  constexpr JsonLimits kLimits{.bytes = 65536, .values = 2000, .string = 65536, .depth = 16};
+  std::string problem;
+  Json value = read_json<Json>(text, kLimits, problem);
+  if (!problem.empty()) {
+    throw HttpError(400, "invalid_argument", "options: the text " + clean_name(problem),
+                    "send one JSON object and nothing else");
+  }
   return value;
 }
 
@@ -351,10 +347,34 @@ Json to_json(const ExportOptions& options) {
   return json;
 }
 
+namespace {
+
+// Of well-formed UTF-8: without control characters, and without those that turn text around or are not seen, with which a
+// name can look like another.
+std::string without_controls(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    std::uint32_t code = size == 1 ? lead : lead & (0xFFU >> (size + 1));
+    for (std::size_t k = 1; k < size && i + k < text.size(); ++k)
+      code = code << 6U | (static_cast<unsigned char>(text[i + k]) & 0x3FU);
+    const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
+    const bool hidden = code == 0xAD || code == 0x61C || (code >= 0x200B && code <= 0x200F) ||
+                        (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF ||
+                        (code >= 0xFFF9 && code <= 0xFFFB) || (code >= 0xE0000 && code <= 0xE007F);
+    if (!control && !hidden) out += text.substr(i, size);
+    i += size;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string clean_name(const std::string& text) {
   constexpr std::size_t kLongest = 200;
   std::string valid = Json::parse(text_of(Json(text))).get<std::string>();  // bytes that are no UTF-8 become U+FFFD
-  std::erase_if(valid, [](unsigned char c) { return c < 32 || c == 127; });
+  valid = without_controls(valid);
   if (valid.size() > kLongest) {
     std::size_t end = kLongest;
     while (end > 0 && (static_cast<unsigned char>(valid[end]) & 0xC0U) == 0x80U) --end;

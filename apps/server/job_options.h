@@ -66,7 +66,7 @@ struct ExportOptions {
 [[nodiscard]] Json to_json(const GenerateOptions& options);
 [[nodiscard]] Json to_json(const ExportOptions& options);
 
-// At most 200 bytes of UTF-8 without control characters.
+// At most 200 bytes of UTF-8 without control characters and without such as hide or turn text around.
 [[nodiscard]] std::string clean_name(const std::string& text);
 
 }  // namespace espalier::server

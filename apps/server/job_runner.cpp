@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "espalier/diagnostics.h"
@@ -226,6 +227,9 @@ bool JobRunner::recorded(const std::function<void()>& work) {
 
 void JobRunner::loop() {
   load();
+  // Looks for old jobs are as far apart as it takes for a second one to tell more than the first.
+  const auto until_look = std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double>(options_.keep_days > 0 ? std::clamp(options_.keep_days * 86400.0, 0.1, 3600.0) : 3600.0));
   const auto patience =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.keep_alive_minutes * 60));
   auto last_job = Clock::now();
@@ -253,11 +257,12 @@ void JobRunner::loop() {
       continue;
     }
     if (pipeline_ && Clock::now() - last_job >= patience) unload();
-    if (Clock::now() - last_removal > std::chrono::hours(1)) {
+    if (Clock::now() - last_removal > until_look) {
       remove_old();
       last_removal = Clock::now();
     }
-    const auto longest = Clock::now() + std::chrono::minutes(10);
+    store_.tidy();
+    const auto longest = Clock::now() + std::min<Clock::duration>(std::chrono::minutes(10), until_look);
     std::unique_lock lock(mutex_);
     if (stopping_) return;
     changed_.wait_until(lock, pipeline_ ? std::min(longest, last_job + patience) : longest,

@@ -9,9 +9,8 @@
 #include <array>
 #include <chrono>
 #include <ctime>
-#include <set>
 
-#include "espalier/error.h"
+#include "job_record.h"
 
 namespace espalier::server {
 
@@ -19,8 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kSchema = 1;
-constexpr int kMostAttempts = 2;
+constexpr int kSchema = 2;
 constexpr std::array kStates{JobState::queued, JobState::running, JobState::done, JobState::failed, JobState::cancelled};
 constexpr std::array kKinds{JobKind::image, JobKind::latent, JobKind::exported};
 constexpr const char* kColumns =
@@ -28,19 +26,7 @@ constexpr const char* kColumns =
     "CASE state WHEN 'queued' THEN (SELECT count(*) FROM jobs AS ahead WHERE ahead.state = 'running' OR "
     "(ahead.state = 'queued' AND ahead.sequence < jobs.sequence)) ELSE -1 END FROM jobs ";
 
-std::string now(double days_ago = 0.0) {
-  const auto time =
-      std::chrono::system_clock::now() - std::chrono::milliseconds(static_cast<std::int64_t>(days_ago * 86'400'000));
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-  const std::time_t seconds = milliseconds / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  std::array<char, 64> text{};
-  const std::size_t n = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::string fraction = std::to_string(1000 + milliseconds % 1000);
-  fraction[0] = '.';
-  return std::string(text.data(), n) + fraction + "Z";
-}
+std::string now() { return timestamp(std::chrono::system_clock::now()); }
 
 Json json_of(const std::string& text) {
   Json value = text.empty() ? Json(nullptr) : Json::parse(text, nullptr, false);
@@ -77,12 +63,35 @@ std::optional<JobState> state_named(const std::string& name) {
 
 const char* name_of(JobKind kind) { return kind == JobKind::image ? "image" : kind == JobKind::latent ? "latent" : "export"; }
 
+std::optional<JobKind> kind_named(const std::string& name) {
+  const auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](JobKind k) { return name == name_of(k); });
+  return found == kKinds.end() ? std::nullopt : std::optional(*found);
+}
+
+std::string timestamp(std::chrono::system_clock::time_point time) {
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  const std::time_t seconds = milliseconds / 1000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 64> text{};
+  const std::size_t n = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::string fraction = std::to_string(1000 + milliseconds % 1000);
+  fraction[0] = '.';
+  return std::string(text.data(), n) + fraction + "Z";
+}
+
+Moment Moment::now() {
+  timespec time{};
+  ::clock_gettime(CLOCK_BOOTTIME, &time);
+  return {std::chrono::system_clock::now(), std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)};
+}
+
 const JobFile* Job::file(const std::string& file_name) const {
   const auto found = std::find_if(files.begin(), files.end(), [&](const JobFile& f) { return f.name == file_name; });
   return found == files.end() ? nullptr : &*found;
 }
 
-JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {
+JobStore::JobStore(fs::path folder, bool rebuild) : folder_(std::move(folder)) {
   std::error_code error;
   const bool made = fs::create_directories(folder_, error);
   if (!error) lock_folder();  // before anything that a server that has the folder would miss
@@ -94,11 +103,14 @@ JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {
   }
   if (error)
     throw Error(ErrorCode::io, "cannot use " + folder_.string() + ": " + error.message(), "choose another folder with --data");
+  move_database_away(rebuild);
   make_private(folder_ / "espalier.db");
   database_.emplace(folder_ / "espalier.db");
   create_tables();
+  adopt();
   recover();
   sweep();
+  tidy();
 }
 
 JobStore::Lock::~Lock() {
@@ -122,74 +134,26 @@ void JobStore::create_tables() {
   const std::int64_t found = version.step() ? version.number(0) : 0;
   if (found > kSchema) {
     throw Error(ErrorCode::unsupported, folder_.string() + " was written by a newer version of this program",
-                "use that, or choose "
-                "another folder with --data");
+                "use that, or choose another folder with --data");
   }
-  if (found == kSchema) return;
   Transaction transaction(db);
-  db.run(
-      "CREATE TABLE jobs (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, parent TEXT "
-      "NOT "
-      "NULL, name TEXT NOT NULL, state TEXT NOT NULL, created TEXT NOT NULL, started TEXT NOT NULL, finished TEXT NOT NULL, "
-      "options TEXT NOT NULL, error TEXT NOT NULL, report TEXT NOT NULL, notices TEXT NOT NULL, attempts INTEGER NOT NULL);"
-      "CREATE INDEX jobs_by_state ON jobs (state, sequence);"
-      "CREATE TABLE files (job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, name TEXT NOT NULL, role TEXT NOT NULL, "
-      "format "
-      "TEXT NOT NULL, media_type TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (job, name));"
-      "PRAGMA user_version = 1");
+  if (found == 0) {
+    db.run(
+        "CREATE TABLE jobs (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, "
+        "parent TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, created TEXT NOT NULL, started TEXT NOT NULL, "
+        "finished TEXT NOT NULL, options TEXT NOT NULL, error TEXT NOT NULL, report TEXT NOT NULL, notices TEXT NOT NULL, "
+        "attempts INTEGER NOT NULL);"
+        "CREATE INDEX jobs_by_state ON jobs (state, sequence);"
+        "CREATE TABLE files (job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, name TEXT NOT NULL, role TEXT NOT NULL, "
+        "format TEXT NOT NULL, media_type TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (job, name));");
+  }
+  if (found < 2) {
+    db.run(
+        "ALTER TABLE jobs ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE jobs ADD COLUMN too_old_since TEXT NOT NULL DEFAULT '';"
+        "PRAGMA user_version = 2");
+  }
   transaction.commit();
-}
-
-void JobStore::recover() {
-  Database& db = *database_;
-  Transaction transaction(db);
-  const std::string error = text_of({{"code", "interrupted"},
-                                     {"message", "the server ended twice while this job was running"},
-                                     {"hint", "start it again with other settings, or look at the server's messages"}});
-  Statement(db, "UPDATE jobs SET state = 'failed', finished = ?, error = ? WHERE state = 'running' AND attempts >= ?", now(),
-            error, kMostAttempts)
-      .run();
-  db.run("DELETE FROM files WHERE role <> 'input' AND job IN (SELECT id FROM jobs WHERE state = 'running')");
-  db.run("UPDATE jobs SET state = 'queued', started = '' WHERE state = 'running'");
-  transaction.commit();
-}
-
-// Files without a record and records without a file. Whatever else lies in the folder is not ours to remove.
-void JobStore::sweep() {
-  Database& db = *database_;
-  std::map<std::string, std::set<std::string>> known;
-  {
-    Statement jobs(db, "SELECT id FROM jobs");
-    while (jobs.step()) known[jobs.text(0)];
-  }
-  std::vector<std::pair<std::string, std::string>> lost;
-  Statement rows(db, "SELECT job, name, bytes FROM files");
-  while (rows.step()) {
-    std::error_code error;
-    const auto size = fs::file_size(folder_of(rows.text(0)) / rows.text(1), error);
-    if (error || static_cast<std::int64_t>(size) != rows.number(2)) {
-      lost.emplace_back(rows.text(0), rows.text(1));
-    } else {
-      known[rows.text(0)].insert(rows.text(1));
-    }
-  }
-  for (const auto& [job, name] : lost) Statement(db, "DELETE FROM files WHERE job = ? AND name = ?", job, name).run();
-  std::error_code ignored;
-  for (const auto& folder : fs::directory_iterator(folder_ / "jobs", ignored)) {
-    const std::string id = folder.path().filename().string();
-    if (!is_id(id)) continue;
-    const auto job = known.find(id);
-    if (job == known.end()) {
-      fs::remove_all(folder.path(), ignored);
-      continue;
-    }
-    for (const auto& file : fs::directory_iterator(folder.path(), ignored)) {
-      if (job->second.count(file.path().filename().string()) == 0) fs::remove_all(file.path(), ignored);
-    }
-  }
-  for (const auto& file : fs::directory_iterator(incoming(), ignored)) {
-    if (file.path().extension() == ".part" && is_id(file.path().stem().string())) fs::remove(file.path(), ignored);
-  }
 }
 
 std::string JobStore::new_id() {
@@ -216,8 +180,7 @@ std::vector<Job> JobStore::read(Statement& rows) {
     Job job;
     job.sequence = rows.number(0);
     job.id = rows.text(1);
-    const std::string kind = rows.text(2);
-    job.kind = *std::find_if(kKinds.begin(), kKinds.end() - 1, [&](JobKind k) { return kind == name_of(k); });
+    job.kind = kind_named(rows.text(2)).value_or(JobKind::exported);
     job.parent = rows.text(3);
     job.name = rows.text(4);
     job.state = state_named(rows.text(5)).value_or(JobState::failed);
@@ -244,6 +207,7 @@ std::vector<Job> JobStore::read(Statement& rows) {
 
 void JobStore::add(const Job& job, int max_queue) {
   const std::scoped_lock lock(mutex_);
+  const std::string created = now();
   Database& db = *database_;
   Transaction transaction(db);
   Statement waiting(db, "SELECT count(*) FROM jobs WHERE state = 'queued'");
@@ -259,14 +223,21 @@ void JobStore::add(const Job& job, int max_queue) {
       db,
       "INSERT INTO jobs (id, kind, parent, name, state, created, started, finished, options, error, report, notices, attempts) "
       "VALUES (?, ?, ?, ?, 'queued', ?, '', '', ?, '', '', '[]', 0)",
-      job.id, name_of(job.kind), job.parent, job.name, now(), text_of(job.options))
+      job.id, name_of(job.kind), job.parent, job.name, created, text_of(job.options))
       .run();
+  const std::int64_t sequence = db.last_row();
   for (const JobFile& f : job.files) {
     Statement(db, "INSERT INTO files (job, name, role, format, media_type, bytes) VALUES (?, ?, ?, ?, ?, ?)", job.id, f.name,
               f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
         .run();
   }
+  JobRecord record{job};
+  record.job.sequence = sequence;
+  record.job.state = JobState::queued;
+  record.job.created = created;
+  write_record(folder_of(job.id), record, true);
   transaction.commit();
+  untidy_ = true;
 }
 
 std::optional<Job> JobStore::find(const std::string& id) {
@@ -311,10 +282,12 @@ std::optional<Job> JobStore::take_next() {
   std::erase_if(job.files, [](const JobFile& file) { return file.role != "input"; });
   Transaction transaction(*database_);
   Statement(*database_, "DELETE FROM files WHERE role <> 'input' AND job = ?", job.id).run();
-  Statement(*database_, "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 WHERE id = ?", job.started,
-            job.id)
+  Statement(*database_,
+            "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1, revision = revision + 1 WHERE id = ?",
+            job.started, job.id)
       .run();
   transaction.commit();
+  changed(job.id);
   return std::move(job);
 }
 
@@ -325,85 +298,72 @@ void JobStore::put_back(const std::string& id) {
             "DELETE FROM files WHERE role <> 'input' AND job IN (SELECT id FROM jobs WHERE id = ? AND state = 'running')", id)
       .run();
   Statement(*database_,
-            "UPDATE jobs SET state = 'queued', started = '', attempts = attempts - 1 WHERE id = ? AND state = 'running'", id)
+            "UPDATE jobs SET state = 'queued', started = '', attempts = attempts - 1, revision = revision + 1 WHERE id = ? AND "
+            "state = 'running'",
+            id)
       .run();
   transaction.commit();
+  changed(id);
 }
 
 void JobStore::add_file(const std::string& id, const JobFile& f) {
   const std::scoped_lock lock(mutex_);
+  Transaction transaction(*database_);
+  Statement(*database_, "UPDATE jobs SET revision = revision + 1 WHERE id = ?", id).run();
   Statement(*database_, "INSERT OR REPLACE INTO files (job, name, role, format, media_type, bytes) VALUES (?, ?, ?, ?, ?, ?)",
             id, f.name, f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
       .run();
+  transaction.commit();
+  changed(id);
 }
 
 void JobStore::end(const std::string& id, const JobEnd& end) {
   const std::scoped_lock lock(mutex_);
   Statement(*database_,
-            "UPDATE jobs SET state = ?, finished = ?, error = ?, report = ?, notices = ? WHERE id = ? AND state = 'running'",
+            "UPDATE jobs SET state = ?, finished = ?, error = ?, report = ?, notices = ?, revision = revision + 1 "
+            "WHERE id = ? AND state = 'running'",
             name_of(end.state), now(), text_or_empty(end.error), text_or_empty(end.report), text_of(end.notices), id)
       .run();
+  changed(id, true);
 }
 
 bool JobStore::cancel_waiting(const std::string& id) {
   const std::scoped_lock lock(mutex_);
-  Statement(*database_, "UPDATE jobs SET state = 'cancelled', finished = ? WHERE id = ? AND state = 'queued'", now(), id).run();
-  return database_->changes() > 0;
+  return with_reserve([&] {
+    Statement(*database_,
+              "UPDATE jobs SET state = 'cancelled', finished = ?, revision = revision + 1 WHERE id = ? AND state = 'queued'",
+              now(), id)
+        .run();
+    if (database_->changes() == 0) return false;
+    changed(id, true);
+    return true;
+  });
 }
 
-bool JobStore::is_needed(const std::string& id) {
-  Statement row(*database_, "SELECT 1 FROM jobs WHERE parent = ? AND state IN ('queued', 'running')", id);
-  return row.step();
-}
-
-void JobStore::remove_ended(const std::string& id) {
-  // The record goes first: files without one are swept, a record without files would be shown.
-  Statement(*database_, "DELETE FROM jobs WHERE id = ?", id).run();
-  std::error_code ignored;
-  fs::remove_all(folder_of(id), ignored);
-}
-
-bool JobStore::remove(const std::string& id) {
-  const std::scoped_lock lock(mutex_);
-  Statement row(*database_, "SELECT state FROM jobs WHERE id = ?", id);
-  if (!row.step()) return false;
-  if (!has_ended(state_named(row.text(0)).value_or(JobState::failed))) {
-    throw HttpError(409, "conflict", "job " + id + " has not ended", "cancel it first");
+JobRecord JobStore::record_of(const std::string& id) {
+  JobRecord record;
+  Statement rows(*database_, sql("WHERE id = ?").c_str(), id);
+  std::vector<Job> jobs = read(rows);
+  if (jobs.empty()) return record;
+  record.job = std::move(jobs.front());
+  Statement row(*database_, "SELECT revision, attempts FROM jobs WHERE id = ?", id);
+  if (row.step()) {
+    record.revision = row.number(0);
+    record.attempts = row.number(1);
   }
-  if (is_needed(id))
-    throw HttpError(409, "conflict", "exports of job " + id + " have not ended", "cancel them or wait for them");
-  remove_ended(id);
-  return true;
+  return record;
 }
 
-std::vector<std::string> JobStore::remove_old(double days, std::uint64_t bytes) {
-  const std::scoped_lock lock(mutex_);
-  std::vector<std::string> removed;
-  struct Ended {
-    std::string id;
-    std::int64_t bytes;
-    bool too_old;
-  };
-  std::vector<Ended> ended;
-  std::int64_t total = 0;
-  {
-    Statement sum(*database_, "SELECT coalesce(sum(bytes), 0) FROM files");
-    if (sum.step()) total = sum.number(0);
-    Statement rows(*database_,
-                   "SELECT id, (SELECT coalesce(sum(bytes), 0) FROM files WHERE job = id), finished < ? FROM jobs "
-                   "WHERE state IN ('done', 'failed', 'cancelled') ORDER BY finished, sequence",
-                   days > 0 ? now(days) : std::string());
-    while (rows.step()) ended.push_back({rows.text(0), rows.number(1), rows.number(2) != 0});
+void JobStore::changed(const std::string& id, bool to_disk) {
+  untidy_ = true;
+  try {
+    const JobRecord record = record_of(id);
+    if (record.job.id.empty()) return;  // removed in the meantime
+    write_record(folder_of(id), record, to_disk);
+    unwritten_.erase(id);
+  } catch (const StorageError&) {
+    unwritten_.insert(id);  // the database has it; tidy() tries again
   }
-  for (const Ended& job : ended) {
-    // What was made last is for somebody who waits for it, however large it is.
-    const bool too_much = bytes > 0 && total > static_cast<std::int64_t>(bytes) && &job != &ended.back();
-    if (!(job.too_old || too_much) || is_needed(job.id)) continue;
-    remove_ended(job.id);
-    removed.push_back(job.id);
-    total -= job.bytes;
-  }
-  return removed;
 }
 
 }  // namespace espalier::server

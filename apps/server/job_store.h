@@ -1,11 +1,14 @@
 // The records of all jobs in SQLite, and their files in a folder each. What is recorded is whole: a file is written under
-// another name, renamed, and only then recorded. All functions may be called from any thread.
+// another name, renamed, and only then recorded. Every job's record is also a file in its folder (job_record.h), so that the
+// database can be lost. All functions may be called from any thread.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +24,7 @@ enum class JobState { queued, running, done, failed, cancelled };
 
 enum class JobKind { image, latent, exported };
 [[nodiscard]] const char* name_of(JobKind kind);
+[[nodiscard]] std::optional<JobKind> kind_named(const std::string& name);
 
 struct JobFile {
   std::string name, role, format, media_type;
@@ -53,15 +57,35 @@ struct JobEnd {
   Json notices = Json::array();
 };
 
+// ISO 8601 UTC with milliseconds; later times are later texts.
+[[nodiscard]] std::string timestamp(std::chrono::system_clock::time_point time);
+
+struct JobRecord;
+
+// A moment by the clock on the wall, which people and networks set, and by one that only runs.
+struct Moment {
+  std::chrono::system_clock::time_point wall;
+  std::chrono::nanoseconds since_boot{};  // time asleep included
+
+  [[nodiscard]] static Moment now();
+};
+
 class JobStore {
  public:
   // Opens the folder, which is made when it is missing, and puts right what a sudden end has left: a job that was running is
-  // queued again the first time and failed the second, files without record and records without file go; what no server has
-  // put there stays. Throws io, also when another server has the folder, which is then left alone.
-  explicit JobStore(std::filesystem::path folder);
+  // queued again the first time and failed the second; halves of files go. Jobs that the database does not know, or knows in an
+  // older state, are taken from the records in their folders. Nothing else is deleted: what cannot be explained is moved to the
+  // folder lost/, and what no server has put there stays. `rebuild`: with a new database; the old one is moved to lost/. Throws
+  // StorageError; Error io when another server has the folder, which is then left alone.
+  explicit JobStore(std::filesystem::path folder, bool rebuild = false);
   JobStore(const JobStore&) = delete;
   JobStore& operator=(const JobStore&) = delete;
   ~JobStore() = default;
+
+  // What whoever runs the server should know of what was found.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+  // Why jobs cannot be kept now (the folder is gone or cannot be written), or nothing.
+  [[nodiscard]] std::optional<StorageError> trouble() const;
 
   [[nodiscard]] static std::string new_id();
   [[nodiscard]] static bool is_id(const std::string& text);  // 24 digits of base 16
@@ -88,22 +112,51 @@ class JobStore {
   void end(const std::string& id, const JobEnd& end);
   // True when it was waiting.
   bool cancel_waiting(const std::string& id);
-  // Removes an ended job with its files. False when there is none. Throws HttpError 409 when it has not ended or when jobs that
-  // need its files have not.
+  // Removes an ended job with its files, on a full disk, too. False when there is none. Throws HttpError 409 when it has not
+  // ended or when jobs that need its files have not.
   bool remove(const std::string& id);
   // Removes ended jobs that are older than `days` and, oldest first, all but the last that ended, as many as it takes to get
-  // below `bytes`; 0: no limit.
-  // Returns their ids.
-  std::vector<std::string> remove_old(double days, std::uint64_t bytes);
+  // below `bytes`; 0: no limit. Clocks are wrong at times, so age alone removes a job only if an earlier look, a day before (or
+  // `days`, if that is less), found it too old already, if the clock has not jumped since, and no more than a tenth of all
+  // ended jobs (at least one) at a look. Returns their ids.
+  std::vector<std::string> remove_old(double days, std::uint64_t bytes, const Moment& at = Moment::now());
+  // For a moment in which nothing is to be done: moves what was recorded from SQLite's log into the database, writes records
+  // that could not be written, and keeps some space for removals on a full disk.
+  void tidy();
 
  private:
   void lock_folder();
+  void move_database_away(bool rebuild);
   void create_tables();
+  void adopt();
+  void adopt(const JobRecord& record);
   void recover();
   void sweep();
+  void sweep_job(const std::filesystem::path& folder, JobState state, const std::set<std::string>& recorded);
+  void forget_missing_files();
+  void lose(const std::filesystem::path& path, const std::string& why);
+  void note(const std::string& text) { notes_.push_back(text); }
   [[nodiscard]] bool is_needed(const std::string& id);
+  bool remove_if_ended(const std::string& id);
   void remove_ended(const std::string& id);
+  void remove_too_old(double days, const Moment& at, std::vector<std::string>& removed);
+  void remove_too_much(std::uint64_t bytes, std::vector<std::string>& removed);
   [[nodiscard]] std::vector<Job> read(Statement& rows);
+  [[nodiscard]] JobRecord record_of(const std::string& id);
+  // The record's file follows the database; what cannot be written now is written in a quiet moment.
+  void changed(const std::string& id, bool to_disk = false);
+  bool give_up_reserve();
+
+  // Does it again with the reserve's space when the disk is full.
+  template <class Work>
+  bool with_reserve(Work work) {
+    try {
+      return work();
+    } catch (const StorageError& error) {
+      if (!error.disk_is_full() || !give_up_reserve()) throw;
+    }
+    return work();
+  }
 
   struct Lock {
     int fd = -1;
@@ -117,6 +170,10 @@ class JobStore {
   Lock lock_;  // released after the database is closed
   std::mutex mutex_;
   std::optional<Database> database_;
+  std::vector<std::string> notes_;
+  std::set<std::string> unwritten_;  // jobs whose record is older than the database
+  std::optional<Moment> last_look_;
+  bool untidy_ = true;
 };
 
 }  // namespace espalier::server

@@ -39,6 +39,14 @@ std::string parameter(std::string_view text, std::string_view wanted) {
   return {};
 }
 
+// The value of name*=UTF-8''a%20b.png (RFC 8187); empty when it is another character set or broken.
+std::string decoded_parameter(const std::string& value) {
+  const auto first = value.find('\'');
+  const auto second = first == std::string::npos ? first : value.find('\'', first + 1);
+  if (second == std::string::npos || lower_case(value.substr(0, first)) != "utf-8") return {};
+  return percent_decoded(std::string_view(value).substr(second + 1)).value_or(std::string());
+}
+
 PartHead parse_part_head(std::string_view text) {
   PartHead head;
   while (!text.empty()) {
@@ -53,6 +61,9 @@ PartHead parse_part_head(std::string_view text) {
       if (lower_case(value.substr(0, value.find(';'))) != "form-data") malformed("a part is no form-data");
       head.name = parameter(value, "name");
       head.filename = parameter(value, "filename");
+      // RFC 7578 asks clients not to send it; those that do mean it.
+      if (const std::string extended = decoded_parameter(parameter(value, "filename*")); !extended.empty())
+        head.filename = extended;
     } else if (name == "content-type") {
       head.content_type = lower_case(trimmed(value.substr(0, value.find(';'))));
     }

@@ -1,13 +1,12 @@
 #include "routes.h"
 
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <memory>
-
-#include "uploads.h"
 
 namespace espalier::server {
 
@@ -105,6 +104,22 @@ class FolderOfNewJob {
   bool kept_ = false;
 };
 
+// What decoding takes at most, and what the way from there to a preview adds.
+std::uint64_t decoded_memory(const fs::path& picture) {
+  constexpr std::uint64_t kMostPixels = 100'000'000;
+  const std::uint64_t pixels = pixels_of_picture(picture);
+  return 4 * (pixels == 0 ? kMostPixels : std::min(pixels, kMostPixels)) + (std::uint64_t{4} << 20U);
+}
+std::uint64_t preview_memory(const fs::path& picture) { return 3 * decoded_memory(picture) + (std::uint64_t{96} << 20U); }
+
+// What many small blocks held goes back to the system at the end.
+struct ReturnedMemory {
+  ReturnedMemory() = default;
+  ReturnedMemory(const ReturnedMemory&) = delete;
+  ReturnedMemory& operator=(const ReturnedMemory&) = delete;
+  ~ReturnedMemory() { ::malloc_trim(0); }
+};
+
 Json settings_json(const SamplerRequest& settings) {
   return {{"steps", settings.steps.value_or(0)}, {"guidance", settings.guidance.value_or(0.0)}};
 }
@@ -196,6 +211,13 @@ Response Routes::route_jobs(HttpRequest& request, const std::string& method) {
 }
 
 Response Routes::health() const {
+  if (const auto trouble = store_.trouble()) {
+    Response response = json_response(503, {{"status", "unavailable"},
+                                            {"reason", "the server cannot keep jobs: " + trouble->reason()},
+                                            {"hint", std::string(trouble->hint())}});
+    response.header("Retry-After", "30");
+    return response;
+  }
   if (!runner_.model()) {
     Response response = json_response(503, {{"status", "loading"}});
     response.header("Retry-After", "1");
@@ -270,10 +292,12 @@ Response Routes::preprocess(HttpRequest& request) {
   const Background background = text == upload.texts.end() ? Background::automatic : parse_background(text->second);
   const fs::path& picture = upload.images.front().path();
   (void)picture_format_of(picture);
+  const auto left = [&] { return request.connection.client_left(); };
   const IncomingFile out(store_.incoming());
   Json notices = Json::array();
+  const ReturnedMemory after;
   try {
-    const std::scoped_lock lock(decoding_);
+    const auto pass = gate_.enter(DecodeGate::Kind::preview, preview_memory(picture), left);
     for (const std::string& notice : Pipeline::preprocess(picture, background, out.path())) notices.push_back(notice);
   } catch (const Error& error) {
     rethrow_as_answer(with_name(error, picture, upload.image_names.front()),
@@ -302,6 +326,41 @@ Response Routes::accepted(const std::string& id) {
   return response;
 }
 
+void Routes::check_uploads(HttpRequest& request, const Upload& upload, Job& job) {
+  const auto left = [&] { return request.connection.client_left(); };
+  const ReturnedMemory after;
+  try {
+    std::size_t index = 0;
+    for (const IncomingFile& image : upload.images) {
+      const std::string format = picture_format_of(image.path());
+      try {
+        const auto pass = gate_.enter(DecodeGate::Kind::job, decoded_memory(image.path()), left);
+        Pipeline::check_picture(image.path());
+      } catch (const Error& error) {
+        throw with_name(error, image.path(), upload.image_names[index]);
+      }
+      job.files.push_back({"input-" + std::to_string(++index) + (format == "jpeg" ? ".jpg" : "." + format), "input", format,
+                           media_type_of_picture(format), image.size()});
+    }
+    for (const IncomingFile& latent : upload.latents) {
+      constexpr std::uint64_t kTypical = std::uint64_t{8} << 20U;
+      const auto pass = gate_.enter(DecodeGate::Kind::job, kTypical + 4 * latent.size(), left);
+      if (is_asset_file(latent.path())) throw Error(ErrorCode::unsupported, "the file is a saved asset, not a latent");
+      if (const std::int64_t voxels = saved_voxels(latent.path()); voxels > options_.max_voxels) {
+        throw HttpError(413, "too_large",
+                        "the latent has " + std::to_string(voxels) + " voxels; at most " + std::to_string(options_.max_voxels) +
+                            " are allowed",
+                        "send a smaller one, or start the server with a larger --max-voxels");
+      }
+      job.files.push_back({"input.safetensors", "input", "safetensors", "application/octet-stream", latent.size()});
+    }
+  } catch (const Error& error) {
+    rethrow_as_answer(upload.latents.empty() ? error : with_name(error, upload.latents.front().path(), "the latent"),
+                      upload.latents.empty() ? "send a PNG, JPEG or WebP that opens elsewhere"
+                                             : "send what a job left as latent.safetensors");
+  }
+}
+
 Response Routes::add_job(HttpRequest& request) {
   refuse_when_full();
   Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, kMostImages, 1, {"options"}});
@@ -319,34 +378,7 @@ Response Routes::add_job(HttpRequest& request) {
   Job job;
   job.id = JobStore::new_id();
   job.kind = upload.latents.empty() ? JobKind::image : JobKind::latent;
-  try {
-    const std::scoped_lock lock(decoding_);
-    std::size_t index = 0;
-    for (const IncomingFile& image : upload.images) {
-      const std::string format = picture_format_of(image.path());
-      try {
-        Pipeline::check_picture(image.path());
-      } catch (const Error& error) {
-        throw with_name(error, image.path(), upload.image_names[index]);
-      }
-      job.files.push_back({"input-" + std::to_string(++index) + (format == "jpeg" ? ".jpg" : "." + format), "input", format,
-                           media_type_of_picture(format), image.size()});
-    }
-    for (const IncomingFile& latent : upload.latents) {
-      if (is_asset_file(latent.path())) throw Error(ErrorCode::unsupported, "the file is a saved asset, not a latent");
-      if (const std::int64_t voxels = saved_voxels(latent.path()); voxels > options_.max_voxels) {
-        throw HttpError(413, "too_large",
-                        "the latent has " + std::to_string(voxels) + " voxels; at most " + std::to_string(options_.max_voxels) +
-                            " are allowed",
-                        "send a smaller one, or start the server with a larger --max-voxels");
-      }
-      job.files.push_back({"input.safetensors", "input", "safetensors", "application/octet-stream", latent.size()});
-    }
-  } catch (const Error& error) {
-    rethrow_as_answer(upload.latents.empty() ? error : with_name(error, upload.latents.front().path(), "the latent"),
-                      upload.latents.empty() ? "send a PNG, JPEG or WebP that opens elsewhere"
-                                             : "send what a job left as latent.safetensors");
-  }
+  check_uploads(request, upload, job);
   if (options.name.empty() && !upload.image_names.empty()) options.name = stem_of(upload.image_names.front());
   job.name = options.name;
   if (const auto model = runner_.model()) {
@@ -498,7 +530,8 @@ Response Routes::send_file(const RequestHead& head, const std::string& id, const
   const bool attach = download != head.query.end() && download->second != "0";
   response.header("Content-Disposition", std::string(attach ? "attachment" : "inline") + "; filename=\"" + file->name + "\"");
   const std::string if_range = head.header("if-range");
-  if (if_range.empty() || if_range == etag) response.range = parse_range(head.header("range"), size);
+  // Range means something with GET alone (RFC 9110, 14.2).
+  if (head.method == "GET" && (if_range.empty() || if_range == etag)) response.range = parse_range(head.header("range"), size);
   if (response.range) {
     response.status = 206;
     response.header("Content-Range", "bytes " + std::to_string(response.range->first) + "-" +

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 
+#include "decode_gate.h"
 #include "event_hub.h"
 #include "guard.h"
 #include "http_server.h"
@@ -11,6 +11,7 @@
 #include "job_store.h"
 #include "metrics.h"
 #include "page.h"
+#include "uploads.h"
 
 namespace espalier::server {
 
@@ -37,6 +38,8 @@ class Routes {
   [[nodiscard]] Json job_json(const std::string& id);
   [[nodiscard]] Response accepted(const std::string& id);
   void refuse_when_full();
+  // Checks what was sent, and lists it as files of the job.
+  void check_uploads(HttpRequest& request, const Upload& upload, Job& job);
   void stream_events(const std::string& id, const Sink& sink);
 
   const ServeOptions& options_;
@@ -46,7 +49,7 @@ class Routes {
   EventHub& hub_;
   Metrics& metrics_;
   Page page_;
-  std::mutex decoding_;  // one large picture is in memory at a time
+  DecodeGate gate_;
   std::atomic<int> streams_{0};
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };

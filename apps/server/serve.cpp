@@ -20,12 +20,19 @@ void check(const ServeOptions& o) {
               "ESPALIER_API_KEY), or say --no-auth to let everybody in");
 }
 
-// Every connection takes a descriptor, every file that is sent another.
-void raise_file_limit() {
+// Every connection takes a descriptor, every file that is sent another; some are needed for everything else. Returns how many
+// connections that leaves room for.
+int raise_file_limit(int wanted) {
+  constexpr rlim_t kOthers = 32, kMost = 4096;
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 4096);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  if (limit.rlim_cur < kMost) {
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, kMost);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= kOthers + 2 * static_cast<rlim_t>(wanted)) return wanted;
+  return limit.rlim_cur > kOthers + 8 ? static_cast<int>((limit.rlim_cur - kOthers) / 2) : 4;
 }
 
 HttpServerOptions http_options(const ServeOptions& o) {
@@ -62,18 +69,24 @@ std::filesystem::path default_data_folder(const std::string& data_home, const st
 void serve(const ServeOptions& options, const std::function<bool()>& stopped,
            const std::function<void(const std::string&)>& say, const std::function<void(const std::string&)>& warn) {
   check(options);
-  raise_file_limit();
+  HttpServerOptions http_settings = http_options(options);
+  if (const int fitting = raise_file_limit(http_settings.connections); fitting < http_settings.connections) {
+    warn("only " + std::to_string(fitting) +
+         " clients can be served at a time, because the limit of open files is low; raise it (ulimit -n)");
+    http_settings.connections = fitting;
+  }
   // Without this every thread's first allocation opens a heap of its own, which none of the others can use.
   ::mallopt(M_ARENA_MAX, 2);
   // Fixed: glibc would raise it to the largest block given back, and a job's big arrays would break the heaps into pieces.
   ::mallopt(M_MMAP_THRESHOLD, kMappedBytes);
-  JobStore store(options.data);
+  JobStore store(options.data, options.rebuild);
+  for (const std::string& note : store.notes()) warn(note);
   EventHub hub;
   Metrics metrics;
   JobRunner runner(options, store, hub, metrics, warn);
   Routes routes(options, store, runner, hub, metrics);
   HttpServer http(
-      http_options(options), [&](HttpRequest& request) { return routes.respond(request); },
+      http_settings, [&](HttpRequest& request) { return routes.respond(request); },
       [&](const RequestHead&, int status) {
         ++metrics.requests[static_cast<std::size_t>(status / 100) % metrics.requests.size()];
       });

@@ -16,6 +16,7 @@ struct ServeOptions {
   int port = 7860;  // 0: one that is free
   PipelineOptions pipeline;
   std::filesystem::path data;      // folder of jobs; empty: default_data_folder()
+  bool rebuild = false;            // make the database again from the records in the jobs' folders
   double keep_alive_minutes = 15;  // without a job, until the weights leave memory; 0: after every job
   int max_queue = 200;             // jobs that wait
   std::uint64_t max_upload_bytes = std::uint64_t{64} << 20U;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "database.h"
 #include "job_options.h"
 #include "multipart.h"
 
@@ -36,8 +37,7 @@ IncomingFile::~IncomingFile() {
 }
 
 void IncomingFile::fail() const {
-  throw HttpError(507, "io", std::string("the upload cannot be kept: ") + std::strerror(errno),
-                  "free some space on the server's disk");
+  throw HttpError(507, "io", std::string("the upload cannot be kept: ") + std::strerror(errno), hint_for_system(errno));
 }
 
 void IncomingFile::write(std::string_view bytes) {
@@ -111,6 +111,53 @@ std::string picture_format_of(const fs::path& path) {
   if (bytes.starts_with("\xff\xd8\xff")) return "jpeg";
   if (bytes.starts_with("RIFF") && bytes.substr(8) == "WEBP") return "webp";
   throw HttpError(415, "format", "a picture is neither PNG nor JPEG nor WebP", "save it as one of these");
+}
+
+namespace {
+
+std::uint64_t number_at(std::string_view bytes, std::size_t at, std::size_t size, bool big_endian) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < size && at + i < bytes.size(); ++i) {
+    const std::uint64_t byte = static_cast<unsigned char>(bytes[at + i]);
+    value = big_endian ? value << 8U | byte : value | byte << (8U * i);
+  }
+  return value;
+}
+
+// Width times height in the first frame header of a JPEG; 0 when there is none in these bytes.
+std::uint64_t jpeg_pixels(std::string_view bytes) {
+  for (std::size_t at = 2; at + 9 < bytes.size();) {
+    if (bytes[at] != '\xff') return 0;
+    const auto marker = static_cast<unsigned char>(bytes[at + 1]);
+    if (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC)
+      return number_at(bytes, at + 5, 2, true) * number_at(bytes, at + 7, 2, true);
+    at += 2 + static_cast<std::size_t>(number_at(bytes, at + 2, 2, true));
+  }
+  return 0;
+}
+
+std::uint64_t webp_pixels(std::string_view bytes) {
+  const std::string_view kind = bytes.substr(12, 4);
+  if (kind == "VP8X") return (number_at(bytes, 24, 3, false) + 1) * (number_at(bytes, 27, 3, false) + 1);
+  if (kind == "VP8L") {
+    const std::uint64_t bits = number_at(bytes, 21, 4, false);
+    return ((bits & 0x3FFFU) + 1) * ((bits >> 14U & 0x3FFFU) + 1);
+  }
+  return (number_at(bytes, 26, 2, false) & 0x3FFFU) * (number_at(bytes, 28, 2, false) & 0x3FFFU);
+}
+
+}  // namespace
+
+std::uint64_t pixels_of_picture(const fs::path& path) {
+  std::string bytes(262144, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  const std::string_view view = bytes;
+  if (view.starts_with("\x89PNG") && view.size() > 24) return number_at(view, 16, 4, true) * number_at(view, 20, 4, true);
+  if (view.starts_with("\xff\xd8")) return jpeg_pixels(view);
+  if (view.starts_with("RIFF") && view.size() > 30) return webp_pixels(view);
+  return 0;
 }
 
 const char* media_type_of_picture(const std::string& format) {

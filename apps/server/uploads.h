@@ -53,6 +53,8 @@ struct UploadRules {
 
 // "png", "jpeg" or "webp" by the first bytes. Throws HttpError 415 for anything else.
 [[nodiscard]] std::string picture_format_of(const std::filesystem::path& path);
+// What the header of such a file announces, which need not be true; 0 when it cannot be seen.
+[[nodiscard]] std::uint64_t pixels_of_picture(const std::filesystem::path& path);
 [[nodiscard]] const char* media_type_of_picture(const std::string& format);
 
 }  // namespace espalier::server

@@ -2,8 +2,10 @@
 import pathlib
 import random
 import resource
+import signal
 import sqlite3
 import stat
+import subprocess
 import unittest
 
 from studio import LATENT, QUICK, Case, multipart, wait_for
@@ -24,7 +26,7 @@ class Durability(Case):
             if job["state"] not in ("running",):
                 on_disk = {p.name for p in (server.folder / "data" / "jobs" / job["id"]).iterdir()}
                 if job["state"] != "queued":
-                    self.assertEqual(on_disk, names, job["state"])
+                    self.assertEqual(on_disk, names | {"job.json"}, job["state"])
 
     def test_killed_at_random_moments(self):
         chance = random.Random(7)
@@ -93,8 +95,11 @@ class Durability(Case):
         server = self.serve()
         left = {f["name"] for f in server.job(job["id"])["files"]}
         self.assertEqual(left, {f["name"] for f in job["files"]} - {"asset.spz", "thumbnail.png"})
-        self.assertEqual({p.name for p in folder.iterdir()}, left)
+        self.assertEqual({p.name for p in folder.iterdir()}, left | {"job.json"})
         self.assertFalse((folder.parent / ("0" * 24)).exists())
+        lost = {p.name for p in (server.folder / "data" / "lost").iterdir()}
+        self.assertTrue(any(name.endswith("asset.spz") for name in lost) and any(name.endswith("0" * 24) for name in lost), lost)
+        self.assertIn("moved to", (server.folder / "server.log").read_text())
         server.stop()
         database = sqlite3.connect(server.folder / "data" / "espalier.db")
         database.execute("PRAGMA user_version = 99")
@@ -102,6 +107,86 @@ class Durability(Case):
         with self.assertRaises(AssertionError) as refusal:
             self.serve()
         self.assertIn("newer version", str(refusal.exception))
+
+    def test_a_lost_database_loses_no_job(self):
+        server = self.serve()
+        jobs = [server.ended(server.post_latent().json["id"]) for _ in range(2)]
+        kept = sorted(jobs, key=lambda j: j["id"])
+        server.stop()
+        data = server.folder / "data"
+        for damage in ("missing", "empty", "damaged"):
+            for file in data.glob("espalier.db*"):
+                file.unlink()
+            if damage != "missing":
+                (data / "espalier.db").write_bytes(b"" if damage == "empty" else b"nonsense" * 999)
+            if damage == "damaged":
+                with self.assertRaises(AssertionError) as refusal:
+                    self.serve()
+                self.assertIn("--rebuild", str(refusal.exception))
+            server = self.serve(*(["--rebuild"] if damage == "damaged" else []))
+            self.assertEqual(sorted(server.jobs(), key=lambda j: j["id"]), kept, damage)
+            self.check_files(server, kept)
+            export = server.ended(server.post_export(jobs[0]["id"], {"formats": ["ply"]}).json["id"])
+            self.assertEqual(export["state"], "done")
+            server.ask("DELETE", f"/v1/jobs/{export['id']}")
+            self.assertEqual(server.stop(), 0)
+
+    def test_deleting_makes_room_on_a_full_disk(self):
+        disk = pathlib.Path(self.folder.name) / "data"
+        disk.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], capture_output=True).returncode != 0:
+            self.skipTest("only a superuser can mount a small disk")
+        try:
+            server = self.serve()
+            job = server.ended(server.post_latent().json["id"])
+            waiting = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+            wait_for(lambda: server.job(waiting)["progress"], "the job to work")
+            queued = server.post_latent().json["id"]
+            with open(disk / "filler", "wb", buffering=0) as filler:
+                for size in (2**20, 4096, 1):
+                    try:
+                        while filler.write(bytes(size)) == size:
+                            pass
+                    except OSError:
+                        pass
+            refused = server.post_latent()
+            self.expect_error(refused, 507, "io")
+            self.assertIn("free some space", refused.json["error"]["hint"])
+            self.assertEqual(server.ask("DELETE", f"/v1/jobs/{queued}").status, 200)
+            self.assertEqual(server.ask("DELETE", f"/v1/jobs/{job['id']}").status, 204)
+            (disk / "filler").unlink()
+            self.assertEqual(server.ask("DELETE", f"/v1/jobs/{waiting}").status, 200)
+            self.assertEqual(server.ended(server.post_latent().json["id"])["state"], "done")
+            wait_for(lambda: (disk / "reserve").exists() and (disk / "reserve").stat().st_size == 2**20, "the reserve to be back")
+            server.stop()
+        finally:
+            subprocess.run(["umount", disk], check=True)
+
+    def test_health_looks_at_the_folder(self):
+        server = self.serve()
+        data = server.folder / "data"
+        data.rename(server.folder / "aside")
+        answer = server.get("/health")
+        self.assertEqual((answer.status, answer.json["status"]), (503, "unavailable"))
+        self.assertIn("back in place", answer.json["hint"])
+        self.assertNotIn(self.folder.name, answer.body.decode())
+        refused = server.post_latent()
+        self.expect_error(refused, 507, "io")
+        self.assertNotIn("free some space", refused.json["error"]["hint"])
+        (server.folder / "aside").rename(data)
+        self.assertEqual(server.get("/health").json["status"], "ready")
+        self.assertEqual(server.ended(server.post_latent().json["id"])["state"], "done")
+
+    def test_a_closed_terminal_ends_it_as_any_end(self):
+        server = self.serve()
+        job = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        wait_for(lambda: server.job(job)["progress"], "the job to work")
+        server.process.send_signal(signal.SIGHUP)
+        self.assertEqual(server.process.wait(timeout=60), 0)
+        server.close()
+        records = sqlite3.connect(server.folder / "data" / "espalier.db")
+        self.assertEqual(records.execute("SELECT state, attempts FROM jobs").fetchall(), [("queued", 0)])
+        records.close()
 
     def test_what_others_keep_in_the_folder_stays(self):
         folder = pathlib.Path(self.folder.name) / "data"

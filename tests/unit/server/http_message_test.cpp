@@ -46,6 +46,36 @@ TEST(RequestHead, BodiesHaveOneLength) {
   EXPECT_EQ(status_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"), 411);
 }
 
+TEST(RequestHead, TheAbsoluteFormSaysWhatHostIs) {
+  const RequestHead head = parse_head("GET HTTP://studio.example:80/v1/jobs?limit=2 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(head.header("host"), "studio.example:80");
+  EXPECT_EQ(head.path, (std::vector<std::string>{"v1", "jobs"}));
+  EXPECT_EQ(head.query.at("limit"), "2");
+  EXPECT_TRUE(parse_head("GET http://x HTTP/1.1\r\nHost: x\r\n\r\n").path.empty());
+  EXPECT_EQ(parse_head("GET http://x?a=1 HTTP/1.1\r\nHost: x\r\n\r\n").query.at("a"), "1");
+  for (const char* target : {"ftp://x/", "http:///a", "http://user@x/", "x", "*", "javascript:x"}) {
+    EXPECT_EQ(status_of("GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n"), 400) << target;
+  }
+  EXPECT_EQ(status_of("GET http://x/ HTTP/1.1\r\n\r\n"), 400);  // Host must be there all the same
+}
+
+TEST(RequestHead, LaterMinorVersionsAreUnderstood) {
+  for (const char* version : {"HTTP/1.1", "HTTP/1.2", "HTTP/1.9"}) {
+    const RequestHead head = parse_head("GET /a " + std::string(version) + "\r\nHost: x\r\n\r\n");
+    EXPECT_TRUE(head.keep_alive) << version;
+    EXPECT_FALSE(head.old_version) << version;
+  }
+  EXPECT_TRUE(parse_head("GET /a HTTP/1.0\r\nHost: x\r\n\r\n").old_version);
+  for (const char* version : {"HTTP/2.0", "HTTP/3.1", "HTTP/0.9"}) {
+    EXPECT_EQ(status_of("GET /a " + std::string(version) + "\r\nHost: x\r\n\r\n"), 505) << version;
+  }
+}
+
+TEST(HttpDate, IsThatOfTheStandard) {
+  EXPECT_EQ(http_date(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+}
+
 TEST(RequestHead, NothingDamagedGetsThroughOrCrashes) {
   const std::string good =
       "POST /v1/jobs?state=done%41 HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; "

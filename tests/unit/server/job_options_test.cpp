@@ -106,5 +106,48 @@ TEST(GenerateOptions, NothingDamagedGetsThroughOrCrashes) {
   EXPECT_GT(accepted, 100);
 }
 
+std::string refusal_of(const std::string& text) {
+  try {
+    (void)parse_generate_options(text);
+  } catch (const HttpError& error) {
+    EXPECT_EQ(error.status(), 400);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(GenerateOptions, NothingMayStandBehindTheObject) {
+  for (const char* text : {"{} {}", "{}x", "{}\n[1]", "{} null", "{}\x01", "{}}"}) {
+    EXPECT_NE(refusal_of(text), "accepted") << text;
+  }
+  EXPECT_EQ(refusal_of(" \r\n{}\t\n"), "accepted");
+  EXPECT_NE(refusal_of(R"({"seed": 1, "seed": 2})").find("twice"), std::string::npos);
+}
+
+TEST(GenerateOptions, RefusalsAreShortAndClean) {
+  const std::string hostile = R"({"\u202e\u001b[31m)" + std::string(50'000, 'k') + "\": 1}";
+  const std::string refusal = refusal_of(hostile);
+  EXPECT_LT(refusal.size(), 200U);
+  EXPECT_EQ(refusal.find('\x1b'), std::string::npos);
+  EXPECT_EQ(refusal.find("\xe2\x80\xae"), std::string::npos);
+  std::string objects = "{\"x\": [{}";
+  for (int i = 0; i < 20'000; ++i) objects += ",{}";
+  EXPECT_NE(refusal_of(objects + "]}").find("values"), std::string::npos);
+}
+
+TEST(CleanName, LeavesOutWhatIsNotSeenOrTurnsTextAround) {
+  EXPECT_EQ(clean_name("a\x7f\x01\xc2\x85z"), "az");  // controls, those of Latin-1 included
+  EXPECT_EQ(clean_name("gpj.\xe2\x80\xae"
+                       "exe\xe2\x81\xa6\xe2\x80\x8f"),
+            "gpj.exe");                                                   // right-to-left override, isolate, mark
+  EXPECT_EQ(clean_name("a\xe2\x80\x8b\xef\xbb\xbf\xe2\x80\xa8z"), "az");  // zero width, byte order mark, line separator
+  EXPECT_EQ(clean_name("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8d\xb5 \xd7\xa9\xd7\x9c"),
+            "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8d\xb5 \xd7\xa9\xd7\x9c");
+  EXPECT_EQ(clean_name("a\xff"
+                       "b"),
+            "a\xef\xbf\xbd"
+            "b");
+}
+
 }  // namespace
 }  // namespace espalier::server

@@ -114,5 +114,17 @@ TEST(Multipart, NothingDamagedCrashes) {
   EXPECT_GT(refused, 100);
 }
 
+TEST(Multipart, ExtendedFileNames) {
+  const auto name_of = [](const std::string& parameters) {
+    const std::string body = "--b\r\nContent-Disposition: form-data; name=image; " + parameters + "\r\n\r\nx\r\n--b--\r\n";
+    return parts_of(body, "b", 7).at(0).head.filename;
+  };
+  EXPECT_EQ(name_of("filename*=UTF-8''caf%C3%A9%20%22.png"), "caf\xc3\xa9 \".png");
+  EXPECT_EQ(name_of("filename=\"plain.png\"; filename*=utf-8'en'%e2%82%ac.png"), "\xe2\x82\xac.png");
+  EXPECT_EQ(name_of("filename=\"plain.png\"; filename*=KOI8-R''%c1.png"), "plain.png");  // no other character set is known
+  EXPECT_EQ(name_of("filename=\"plain.png\"; filename*=UTF-8''%zz"), "plain.png");
+  EXPECT_EQ(name_of("filename=\"plain.png\"; filename*=broken"), "plain.png");
+}
+
 }  // namespace
 }  // namespace espalier::server
