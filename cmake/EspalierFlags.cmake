@@ -11,6 +11,20 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND ESPALIER_MARCH)
 endif()
 # Fused multiply-adds only where the code says fma(): results do not depend on the optimiser's mood.
 target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+# What makes a defect end the program instead of serving whoever found it; scripts/check-hardening looks for it in the binaries.
+# Sanitizers check more and come with their own.
+include(CheckPIESupported)
+check_pie_supported()
+if(ESPALIER_HARDENING AND NOT ESPALIER_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  set(hardening -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    list(APPEND hardening -fcf-protection=full)
+  endif()
+  list(JOIN hardening "," hardening_of_host)
+  target_compile_options(espalier_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${hardening}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${hardening_of_host}>")
+endif()
+target_link_options(espalier_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 if(ESPALIER_SANITIZE)
   target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${ESPALIER_SANITIZE} -fno-omit-frame-pointer>)
   target_link_options(espalier_flags INTERFACE -fsanitize=${ESPALIER_SANITIZE})

@@ -18,7 +18,7 @@
 
 #include "base/error.h"
 
-extern char** environ;  // POSIX; the child inherits what we have
+extern char** environ;  // POSIX
 
 namespace espalier {
 
@@ -39,6 +39,16 @@ Descriptor moved_up(Descriptor from, const std::string& program) {
   Descriptor up(::fcntl(from.get(), F_DUPFD_CLOEXEC, kAbove));
   if (up.get() < 0) fail_system(program, "no descriptor is free", errno);
   return up;
+}
+
+// What we have but for our own settings, among them the key of the server.
+std::vector<char*> environment_of_child() {
+  std::vector<char*> kept;
+  for (char** one = environ; one != nullptr && *one != nullptr; ++one) {
+    if (std::strncmp(*one, "ESPALIER_", 9) != 0) kept.push_back(*one);
+  }
+  kept.push_back(nullptr);
+  return kept;
 }
 
 struct SpawnSetup {
@@ -103,7 +113,8 @@ Child::Child(const std::vector<std::string>& arguments) : program_(arguments.at(
   // posix_spawn takes the words without const and leaves them alone.
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  const int error = ::posix_spawnp(&pid_, program_.c_str(), &setup.actions, &setup.attributes, argv.data(), environ);
+  const int error =
+      ::posix_spawnp(&pid_, program_.c_str(), &setup.actions, &setup.attributes, argv.data(), environment_of_child().data());
   if (error != 0) {
     pid_ = -1;
     if (error == ENOENT || error == EACCES || error == ENOTDIR) {
