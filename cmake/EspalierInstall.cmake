@@ -8,7 +8,7 @@ add_library(espalier::espalier ALIAS espalier)
 set_target_properties(espalier PROPERTIES LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
   LINK_DEPENDS ${map} INSTALL_RPATH "$ORIGIN/espalier")  # where a .tar.gz has its libraries
 target_link_libraries(espalier PRIVATE espalier_api)
-target_link_options(espalier PRIVATE -Wl,--version-script=${map})
+target_link_options(espalier PRIVATE -Wl,--version-script=${map} -Wl,--disable-new-dtags)
 target_compile_features(espalier INTERFACE cxx_std_20)
 target_include_directories(espalier INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
