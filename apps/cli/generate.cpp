@@ -19,12 +19,18 @@ void check_usage(const Settings& s) {
   if (!s.from_latent.empty() && !s.save_latent.empty()) {
     throw UsageError("--save-latent would only copy what --from-latent reads; leave one of them out");
   }
+  if (s.background.size() > 1 && s.background.size() != s.images.size()) {
+    throw UsageError("--background names " + std::to_string(s.background.size()) + " for " + std::to_string(s.images.size()) +
+                     " images; give one for all, or one for each");
+  }
   std::vector<fs::path> inputs = s.images;
   if (!s.from_latent.empty()) inputs.push_back(s.from_latent);
   check_outputs(s, inputs);
 }
 
-Background background_of(const Settings& s) { return s.no_preprocess ? Background::none : s.background; }
+std::vector<Background> background_of(const Settings& s) {
+  return s.no_preprocess ? std::vector{Background::none} : s.background;
+}
 
 SamplerRequest with_preset(const SamplerRequest& asked, SamplerPreset preset, const SamplerRequest& app) {
   SamplerRequest request = asked;
@@ -37,17 +43,17 @@ SamplerRequest with_preset(const SamplerRequest& asked, SamplerPreset preset, co
 }
 
 Request request_of(const Settings& s) {
-  const Formats formats = formats_of(s);
+  const Decoded decoded = decoded_of(s);
   Request request;
   request.images.assign(s.images.begin(), s.images.end());
   request.seed = s.seed;
   request.structure = with_preset(s.structure, s.preset, app_structure_settings());
   request.latent = with_preset(s.latent, s.preset, app_latent_settings());
   request.multi_image = s.multi_image;
-  request.background = {background_of(s)};
-  request.mesh = formats.mesh;
-  request.gaussians = formats.gaussians;
-  request.radiance_field = formats.radiance_field;
+  request.background = background_of(s);
+  request.mesh = decoded.mesh;
+  request.gaussians = decoded.gaussians;
+  request.radiance_field = decoded.radiance_field;
   request.finish = finish_of(s);
   return request;
 }
@@ -95,6 +101,7 @@ Pipeline open_pipeline(const Settings& settings, const fs::path& checkpoint) {
                    .device = settings.device,
                    .precision = settings.precision,
                    .tier = settings.tier,
+                   .memory_limit = settings.vram_limit,
                    .image_encoder = settings.image_encoder});
 }
 
@@ -152,7 +159,7 @@ int preprocess(const Settings& settings) {
   std::error_code ignored;
   if (fs::equivalent(output, settings.images.front(), ignored)) throw UsageError(output.string() + " is both input and output");
   ProgressPrinter printer(false);
-  const Background background = background_of(settings);
+  const Background background = background_of(settings).front();
   for (const std::string& notice : Pipeline::preprocess(settings.images.front(), background, output)) printer.message(notice);
   return 0;
 }

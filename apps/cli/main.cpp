@@ -1,6 +1,7 @@
 // espalier: the command. Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 stopped by Ctrl-C
 // or SIGTERM.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -8,6 +9,7 @@
 #include <new>
 
 #include "interrupt.h"
+#include "option_documents.h"
 #include "options.h"
 #include "text.h"
 
@@ -36,23 +38,26 @@ const CLI::App* chosen_command(const CLI::App& app) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Espalier: pictures in, 3D assets out", "espalier");
+  CLI::App app("Espalier: images in, 3D assets out", "espalier");
   Settings settings;
-  bool dump = false;
+  std::vector<std::string> notices;
+  std::string document;
   app.set_help_flag("-h,--help", "Print this help.");
   app.set_version_flag("--version", "espalier " + version(), "Print the version.");
-  app.add_flag("--dump-options-markdown", dump, "")->group("");
+  app.add_option("--dump-options", document, "")->group("")->check(CLI::IsMember(option_documents()));
   app.require_subcommand(0, 1);
-  add_commands(app, settings);
+  add_commands(app, settings, notices);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments = with_present_names({argv + std::min(argc, 1), argv + argc}, notices);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(std::move(arguments));
   } catch (const CLI::Success& request) {
     return app.exit(request);  // help or version
   } catch (const CLI::ParseError& error) {
     return wrong_usage(chosen_command(app), error.what());
   }
-  if (dump) {
-    std::cout << options_markdown();
+  if (!document.empty()) {
+    std::cout << option_document(document);
     return 0;
   }
   const CLI::App* chosen = chosen_command(app);
@@ -63,7 +68,10 @@ int run(int argc, char** argv) {
   }
   try {
     for (const Command& command : commands()) {
-      if (chosen->get_name() == command.name) return command.run(settings);
+      if (chosen->get_name() != command.name) continue;
+      note_old_variables(command, notices);
+      for (const std::string& notice : notices) std::fprintf(stderr, "espalier: %s\n", one_line(notice).c_str());
+      return command.run(settings);
     }
   } catch (const UsageError& error) {
     return wrong_usage(chosen, error.what());

@@ -1,7 +1,6 @@
 #include "outputs.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -18,29 +17,22 @@ namespace {
 // What a file of this name holds.
 enum class Content { mesh, gaussians, unknown };
 
-struct Ending {
-  const char* text;
-  Content content;
-  bool textured;  // can hold a texture
-};
-// Longer endings come before those that they end in.
-constexpr std::array kEndings{Ending{".glb", Content::mesh, true},        Ending{".gltf", Content::mesh, true},
-                              Ending{".gltf.zip", Content::mesh, true},   Ending{".obj.zip", Content::mesh, true},
-                              Ending{".obj", Content::mesh, true},        Ending{".3mf", Content::mesh, true},
-                              Ending{".stl", Content::mesh, false},       Ending{".mesh.ply", Content::mesh, false},
-                              Ending{".ply", Content::gaussians, false},  Ending{".spz", Content::gaussians, false},
-                              Ending{".splat", Content::gaussians, false}};
-constexpr const char* kEndingsInWords = ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl, .mesh.ply, .ply, .spz, .splat";
-
-const Ending* ending_of(const fs::path& path) {
+const ResultFormat* format_of(const fs::path& path) {
   std::string name = path.filename().string();
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const auto found = std::find_if(kEndings.begin(), kEndings.end(), [&](const Ending& e) { return name.ends_with(e.text); });
-  return found == kEndings.end() ? nullptr : &*found;
+  const auto formats = result_formats();
+  const auto found = std::find_if(formats.begin(), formats.end(),
+                                  [&](const ResultFormat& f) { return name.ends_with(std::string(".") + f.name); });
+  return found == formats.end() ? nullptr : &*found;
 }
 Content content_of(const fs::path& path) {
-  const Ending* ending = ending_of(path);
-  return ending == nullptr ? Content::unknown : ending->content;
+  const ResultFormat* format = format_of(path);
+  return format == nullptr ? Content::unknown : format->mesh ? Content::mesh : Content::gaussians;
+}
+std::string endings_in_words() {
+  std::string text;
+  for (const ResultFormat& format : result_formats()) text += (text.empty() ? "." : ", .") + std::string(format.name);
+  return text;
 }
 
 // True also for files that do not exist yet, when folder and name are the same.
@@ -212,7 +204,7 @@ void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
   if (outputs.empty()) throw UsageError("no output is given; name a file with -o, such as -o out.glb");
   for (const fs::path& path : s.outputs) {
     if (content_of(path) == Content::unknown) {
-      throw UsageError("--output: " + path.string() + " ends in none of " + kEndingsInWords);
+      throw UsageError("--output: " + path.string() + " ends in none of " + endings_in_words());
     }
   }
   check_extension("--preview", s.preview, ".png");
@@ -237,23 +229,23 @@ void check_distinct(const std::vector<fs::path>& outputs, const std::vector<fs::
   }
 }
 
-Formats formats_of(const Settings& s) {
-  Formats needed;
+Decoded decoded_of(const Settings& s) {
+  Decoded needed;
   for (const fs::path& path : s.outputs) {
     (content_of(path) == Content::mesh ? needed.mesh : needed.gaussians) = true;
   }
-  if (!s.formats.any()) {
+  if (!s.decode.any()) {
     const bool drawn = !s.preview.empty() || !s.turntable.empty() || !s.sheet.empty();
     if (drawn && !needed.any()) needed.mesh = true;
     if (!s.sheet.empty()) needed.mesh = needed.gaussians = true;
     if (!s.save_asset.empty()) needed.mesh = needed.gaussians = true;
     return needed;
   }
-  if (needed.mesh && !s.formats.mesh) throw UsageError("--formats leaves out the mesh, which an output file needs");
-  if (needed.gaussians && !s.formats.gaussians) {
-    throw UsageError("--formats leaves out the Gaussians (gaussian), which an output file needs");
+  if (needed.mesh && !s.decode.mesh) throw UsageError("--decode leaves out the mesh, which an output file needs");
+  if (needed.gaussians && !s.decode.gaussians) {
+    throw UsageError("--decode leaves out the Gaussians (gaussians), which an output file needs");
   }
-  return s.formats;
+  return s.decode;
 }
 
 std::vector<fs::path> mesh_outputs(const Settings& s) {
@@ -266,14 +258,13 @@ std::vector<fs::path> mesh_outputs(const Settings& s) {
 std::optional<FinishRequest> finish_of(const Settings& s) {
   const std::vector<fs::path> meshes = mesh_outputs(s);
   const bool shown = !s.turntable.empty() || !s.sheet.empty();
-  if (s.raw_mesh || (meshes.empty() && s.preview.empty() && !shown) || !formats_of(s).mesh) return std::nullopt;
+  if (s.raw_mesh || (meshes.empty() && s.preview.empty() && !shown) || !decoded_of(s).mesh) return std::nullopt;
   FinishRequest request = s.finish;
-  request.clean = !s.no_clean;
   // Nobody waits for a texture that no file can hold or show.
-  request.texture = !s.no_texture && (shown || std::any_of(meshes.begin(), meshes.end(), [](const fs::path& path) {
-                                        const Ending* ending = ending_of(path);
-                                        return ending != nullptr && ending->textured;
-                                      }));
+  request.texture = request.texture && (shown || std::any_of(meshes.begin(), meshes.end(), [](const fs::path& path) {
+                                          const ResultFormat* format = format_of(path);
+                                          return format != nullptr && format->textured;
+                                        }));
   return request;
 }
 

@@ -34,8 +34,8 @@ void check_distinct(const std::vector<std::filesystem::path>& outputs, const std
 void check_outputs(const Settings& settings, const std::vector<std::filesystem::path>& inputs);
 [[nodiscard]] std::vector<std::filesystem::path> all_outputs(const Settings& settings);
 
-// --formats, or what the outputs hold.
-[[nodiscard]] Formats formats_of(const Settings& settings);
+// --decode, or what the outputs hold.
+[[nodiscard]] Decoded decoded_of(const Settings& settings);
 // How to finish the mesh; nothing with --raw-mesh or when no mesh is written.
 [[nodiscard]] std::optional<FinishRequest> finish_of(const Settings& settings);
 

@@ -64,6 +64,7 @@ class Renderer {
   WrittenFile sheet(const fs::path& path) const {
     SheetRequest request;
     request.look = look(request.look);
+    request.views = s_.sheet_views;
     render_contact_sheet(asset_, path, request, s_.device, observer_);
     return {path, "contact sheet"};
   }

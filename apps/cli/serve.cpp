@@ -9,7 +9,7 @@
 namespace espalier::cli {
 
 int serve(const Settings& settings) {
-  server::ServeOptions options = settings.serve;
+  server::ServeOptions options{settings.serve, {}};
   if (!server::is_loopback(options.host) && options.api_key.empty() && !options.no_auth) {
     throw UsageError(
         "--host " + options.host +
@@ -21,6 +21,7 @@ int serve(const Settings& settings) {
                       .device = settings.device,
                       .precision = settings.precision,
                       .tier = settings.tier,
+                      .memory_limit = settings.vram_limit,
                       .image_encoder = settings.image_encoder};
   Interrupt interrupt;
   server::serve(

@@ -1,156 +1,105 @@
 #include "job_options.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <random>
 #include <set>
+#include <vector>
 
 #include "base/json.h"
 
 namespace espalier::server {
 namespace {
 
-constexpr std::array kFormats{ResultFormat{"glb", "model/gltf-binary", true, true},
-                              ResultFormat{"gltf.zip", "application/zip", true, true},
-                              ResultFormat{"obj.zip", "application/zip", true, true},
-                              ResultFormat{"stl", "model/stl", true, false},
-                              ResultFormat{"3mf", "model/3mf", true, true},
-                              ResultFormat{"mesh.ply", "application/octet-stream", true, false},
-                              ResultFormat{"ply", "application/octet-stream", false, false},
-                              ResultFormat{"spz", "application/octet-stream", false, false},
-                              ResultFormat{"splat", "application/octet-stream", false, false}};
-constexpr const char* kFormatNames = "glb, gltf.zip, obj.zip, stl, 3mf, mesh.ply, ply, spz, splat";
-
-[[noreturn]] void refuse(const std::string& key, const std::string& what) {
-  throw HttpError(400, "invalid_argument", "options: " + key + " " + what, "see /openapi.json for what every option accepts");
+[[noreturn]] void refuse(const std::string& key, const std::string& what,
+                         const std::string& hint = "see /openapi.json for what every option accepts") {
+  throw HttpError(400, "invalid_argument", "options: " + key + " " + what, hint);
 }
 
-std::string shown(double value) {
-  std::string text = std::to_string(value);
-  while (text.find('.') != std::string::npos && (text.back() == '0' || text.back() == '.')) {
-    const bool point = text.back() == '.';
-    text.pop_back();
-    if (point) break;
-  }
-  return text;
+const Option* find_option(OptionUse use, const std::string& key) {
+  const auto& table = option_table();
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&](const Option& row) { return row.is_for(use) && row.json() == key; });
+  return found == table.end() ? nullptr : &*found;
 }
 
-// The members of one JSON object; each is taken once, and at the end none may be left.
-class Fields {
- public:
-  Fields(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object.is_object()) refuse(where_.empty() ? "the value" : where_, "must be a JSON object");
-  }
-  [[nodiscard]] const Json* take(const char* key) {
-    known_.insert(key);
-    const auto found = object_.find(key);
-    return found == object_.end() || found->is_null() ? nullptr : &*found;
-  }
-  [[nodiscard]] std::string path(const std::string& key) const { return where_.empty() ? key : where_ + "." + key; }
-
-  void flag(const char* key, bool& value) {
-    if (const Json* v = take(key)) {
-      if (!v->is_boolean()) refuse(path(key), "must be true or false");
-      value = v->get<bool>();
-    }
-  }
-  template <class Value>
-  void number(const char* key, Value& value, double low, double high) {
-    if (const Json* v = take(key))
-      value = static_cast<typename Plain<Value>::type>(checked<typename Plain<Value>::type>(*v, key, low, high));
-  }
-  void text(const char* key, std::string& value) {
-    if (const Json* v = take(key)) {
-      if (!v->is_string()) refuse(path(key), "must be a text");
-      value = v->get<std::string>();
-    }
-  }
-  template <class T, std::size_t N>
-  void choice(const char* key, T& value, const std::array<std::pair<const char*, T>, N>& choices) {
-    if (const Json* v = take(key)) value = chosen(*v, path(key), choices);
-  }
-  // One, or a list of them.
-  template <class T, std::size_t N>
-  void choices(const char* key, std::vector<T>& values, const std::array<std::pair<const char*, T>, N>& choices) {
-    const Json* v = take(key);
-    if (v == nullptr) return;
-    values.clear();
-    if (!v->is_array()) return values.push_back(chosen(*v, path(key), choices));
-    for (const Json& one : *v) values.push_back(chosen(one, path(key) + "[" + std::to_string(values.size()) + "]", choices));
-    if (values.empty()) refuse(path(key), "must not be empty");
-  }
-  void finish() const {
-    for (const auto& [key, value] : object_.items()) {
-      if (known_.count(key) == 0) refuse(path(shortened(clean_name(key), 60)), "is no option that exists");
-    }
-  }
-
- private:
-  template <class T, std::size_t N>
-  static T chosen(const Json& v, const std::string& where, const std::array<std::pair<const char*, T>, N>& choices) {
-    std::string names;
-    for (const auto& [name, meaning] : choices) {
-      if (v.is_string() && v.get_ref<const std::string&>() == name) return meaning;
-      names += (names.empty() ? "" : ", ") + std::string(name);
-    }
-    refuse(where, "must be one of " + names);
-  }
-  template <class T>
-  struct Plain {
-    using type = T;
-  };
-  template <class T>
-  struct Plain<std::optional<T>> {
-    using type = T;
-  };
-  template <class T>
-  double checked(const Json& v, const char* key, double low, double high) const {
-    const std::string range = " from " + shown(low) + " to " + shown(high);
-    if constexpr (std::is_integral_v<T>) {
-      if (!v.is_number_integer() || !(v.get<double>() >= low && v.get<double>() <= high))
-        refuse(path(key), "must be a whole number" + range);
-    } else {
-      if (!v.is_number() || !(v.get<double>() >= low && v.get<double>() <= high)) refuse(path(key), "must be a number" + range);
-    }
-    return v.get<double>();
-  }
-
-  const Json& object_;
-  std::string where_;
-  std::set<std::string> known_;
-};
-
-constexpr std::array kBackgrounds{std::pair{"automatic", Background::automatic}, std::pair{"alpha", Background::alpha},
-                                  std::pair{"none", Background::none}};
-constexpr std::array kBakes{std::pair{"fast", BakeMode::fast}, std::pair{"best", BakeMode::best}};
-constexpr std::array kTextures{std::pair{"png", TextureFormat::png}, std::pair{"jpeg", TextureFormat::jpeg},
-                               std::pair{"webp", TextureFormat::webp}};
-constexpr std::array kModes{std::pair{"stochastic", MultiImageMode::stochastic},
-                            std::pair{"multidiffusion", MultiImageMode::multidiffusion}};
-constexpr std::array kVideos{std::pair{"mp4", true}, std::pair{"webp", false}};
-constexpr std::array kStyles{std::pair{"automatic", RenderStyle::automatic},   std::pair{"textured", RenderStyle::textured},
-                             std::pair{"colour", RenderStyle::colour},         std::pair{"clay", RenderStyle::clay},
-                             std::pair{"normals", RenderStyle::normals},       std::pair{"wireframe", RenderStyle::wireframe},
-                             std::pair{"uv_checker", RenderStyle::uv_checker}, std::pair{"splats", RenderStyle::splats}};
-constexpr std::array kPresets{std::pair{"checkpoint", false}, std::pair{"app", true}};
-
-template <class T, std::size_t N>
-const char* name_of(T value, const std::array<std::pair<const char*, T>, N>& choices) {
-  const auto found = std::find_if(choices.begin(), choices.end(), [&](const auto& c) { return c.second == value; });
-  return found->first;
+bool has_members(OptionUse use, const std::string& key) {
+  const auto& table = option_table();
+  return std::any_of(table.begin(), table.end(),
+                     [&](const Option& row) { return row.is_for(use) && row.json().starts_with(key + "."); });
 }
 
-Json backgrounds_json(const std::vector<Background>& backgrounds) {
-  if (backgrounds.size() == 1) return name_of(backgrounds.front(), kBackgrounds);
-  Json list = Json::array();
-  for (const Background one : backgrounds) list.push_back(name_of(one, kBackgrounds));
-  return list;
+// A name by its present spelling.
+std::string present_name(const Option& row, const std::string& name, const std::string& key, Spelling spelling) {
+  const auto renamed = renamed_value(row, name);
+  if (!renamed) return name;
+  if (spelling == Spelling::present) refuse(key, "must be " + row.json_accept(), name + " is called " + *renamed + " now");
+  return *renamed;
 }
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
+OptionValue value_of(const Option& row, const Json& json, const std::string& key, Spelling spelling) {
+  if (json.is_null()) return {};
+  if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_unsigned() && json.get<std::uint64_t>() > std::uint64_t{1} << 62U) return json.get<double>();
+  if (json.is_number_integer()) return json.get<std::int64_t>();
+  if (json.is_number()) return json.get<double>();
+  if (json.is_string()) {
+    const std::string word = present_name(row, json.get<std::string>(), key, spelling);
+    return row.field.one_for_all ? OptionValue(std::vector{word}) : OptionValue(word);
+  }
+  if (!json.is_array()) refuse(key, "must be " + row.json_accept());
+  if (row.field.type == OptionType::numbers) {
+    std::vector<double> numbers;
+    for (const Json& item : json) {
+      if (!item.is_number()) refuse(key, "must be " + row.json_accept());
+      numbers.push_back(item.get<double>());
+    }
+    return numbers;
+  }
+  std::vector<std::string> words;
+  for (const Json& item : json) {
+    if (!item.is_string()) refuse(key, "must be " + row.json_accept());
+    words.push_back(present_name(row, item.get<std::string>(), key, spelling));
+  }
+  return words;
+}
+
+void read_object(const Json& object, OptionUse use, const std::string& prefix, Spelling spelling, Options& options) {
+  if (!object.is_object()) refuse(prefix.empty() ? "the value" : prefix.substr(0, prefix.size() - 1), "must be a JSON object");
+  for (const auto& [name, json] : object.items()) {
+    const std::string key = prefix + name;
+    const Option* const row = find_option(use, key);
+    if (row == nullptr) {
+      if (!has_members(use, key)) refuse(shortened(clean_name(key), 60), "is unknown");
+      if (!json.is_null()) read_object(json, use, key + ".", spelling, options);
+    } else if (row->field.unset || !json.is_null()) {
+      if (!row->field.set(options, value_of(*row, json, key, spelling))) refuse(key, "must be " + row->json_accept());
+    }
+  }
+}
+
+Json json_of(const OptionValue& value) {
+  return std::visit(
+      [](const auto& v) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
+          return nullptr;
+        } else {
+          return v;
+        }
+      },
+      value);
+}
+
+void write_options(const Options& options, OptionUse use, Json& json) {
+  for (const Option& row : option_table()) {
+    if (!row.is_for(use)) continue;
+    Json* place = &json;
+    std::string key = row.json();
+    for (std::size_t dot = 0; (dot = key.find('.')) != std::string::npos; key = key.substr(dot + 1))
+      place = &(*place)[key.substr(0, dot)];
+    Json value = json_of(row.field.get(options));
+    if (row.field.one_for_all && value.size() == 1) value = Json(value.front());
+    (*place)[key] = std::move(value);
+  }
 }
 
 Json parse_object(const std::string& text) {
@@ -165,185 +114,93 @@ Json parse_object(const std::string& text) {
   return value;
 }
 
-void read_sampler(Fields& fields, const char* key, SamplerRequest& sampler) {
-  const Json* object = fields.take(key);
-  if (object == nullptr) return;
-  Fields inner(*object, key);
-  inner.number("steps", sampler.steps, 1, 1000);
-  inner.number("guidance", sampler.guidance, 0, 100);
-  inner.number("rescale_t", sampler.rescale_t, 0.01, 100);
-  if (const Json* interval = inner.take("interval")) {
-    const bool pair = interval->is_array() && interval->size() == 2 && (*interval)[0].is_number() && (*interval)[1].is_number();
-    const double low = pair ? (*interval)[0].get<double>() : -1;
-    const double high = pair ? (*interval)[1].get<double>() : -1;
-    if (!(low >= 0 && low <= high && high <= 1))
-      refuse(inner.path("interval"), "must be two numbers from 0 to 1, low and high");
-    sampler.interval = std::array{low, high};
-  }
-  inner.finish();
-}
-
-void read_formats(Fields& fields, std::vector<std::string>& formats) {
-  const Json* list = fields.take("formats");
-  if (list == nullptr) return;
-  if (!list->is_array() || list->empty() || list->size() > kFormats.size())
-    refuse("formats", std::string("must be a list of some of ") + kFormatNames);
-  formats.clear();
-  for (const Json& item : *list) {
-    const std::string name = item.is_string() ? item.get<std::string>() : "";
-    if (find_format(name) == nullptr) refuse("formats", std::string("may name ") + kFormatNames);
-    if (std::find(formats.begin(), formats.end(), name) != formats.end()) refuse("formats", "names " + name + " twice");
-    formats.push_back(name);
-  }
-}
-
-void read_finish(Fields& fields, FinishOptions& options) {
-  fields.flag("raw_mesh", options.raw_mesh);
-  fields.flag("clean", options.finish.clean);
-  fields.flag("fill_holes", options.finish.fill_holes);
-  fields.number("simplify", options.finish.simplify, 0, 0.9999);
-  fields.number("faces", options.finish.faces, 4, 100'000'000);
-  fields.flag("texture", options.finish.texture);
-  fields.number("texture_size", options.finish.texture_size, 512, 4096);
-  fields.choice("bake", options.finish.bake, kBakes);
-  fields.flag("project_image", options.finish.project_image);
-  read_formats(fields, options.formats);
-  fields.number("size_mm", options.save.size_mm, 0.1, 10000);
-  fields.flag("unlit", options.save.unlit);
-  fields.choice("texture_format", options.save.texture, kTextures);
-}
-
-void write_finish(const FinishOptions& options, Json& json) {
-  json["raw_mesh"] = options.raw_mesh;
-  json["clean"] = options.finish.clean;
-  json["fill_holes"] = options.finish.fill_holes;
-  json["simplify"] = options.finish.simplify;
-  json["faces"] = or_null(options.finish.faces);
-  json["texture"] = options.finish.texture;
-  json["texture_size"] = options.finish.texture_size;
-  json["bake"] = name_of(options.finish.bake, kBakes);
-  json["project_image"] = options.finish.project_image;
-  json["formats"] = options.formats;
-  json["size_mm"] = options.save.size_mm;
-  json["unlit"] = options.save.unlit;
-  json["texture_format"] = name_of(options.save.texture, kTextures);
-}
-
-Json sampler_json(const SamplerRequest& sampler) {
-  Json json{
-      {"steps", or_null(sampler.steps)}, {"guidance", or_null(sampler.guidance)}, {"rescale_t", or_null(sampler.rescale_t)}};
-  json["interval"] = sampler.interval ? Json{(*sampler.interval)[0], (*sampler.interval)[1]} : Json(nullptr);
-  return json;
-}
-
 void apply_preset(SamplerRequest& sampler, const SamplerRequest& preset) {
   if (!sampler.steps) sampler.steps = preset.steps;
   if (!sampler.guidance) sampler.guidance = preset.guidance;
 }
 
-TurntableOptions read_turntable(const Json& object) {
-  TurntableOptions turntable;
-  Fields fields(object, "turntable");
-  fields.choice("format", turntable.mp4, kVideos);
-  fields.choice("style", turntable.style, kStyles);
-  fields.number("seconds", turntable.seconds, 0.5, 30);
-  fields.number("size", turntable.size, 64, 1024);
-  fields.finish();
-  return turntable;
-}
-
 }  // namespace
 
 const ResultFormat* find_format(const std::string& name) {
-  const auto found = std::find_if(kFormats.begin(), kFormats.end(), [&](const ResultFormat& f) { return name == f.name; });
-  return found == kFormats.end() ? nullptr : &*found;
+  const auto formats = result_formats();
+  const auto found = std::find_if(formats.begin(), formats.end(), [&](const ResultFormat& f) { return name == f.name; });
+  return found == formats.end() ? nullptr : &*found;
 }
 
-bool FinishOptions::same_mesh(const FinishOptions& other) const {
-  const FinishRequest& a = finish;
-  const FinishRequest& b = other.finish;
-  return raw_mesh == other.raw_mesh && a.clean == b.clean && a.fill_holes == b.fill_holes && a.simplify == b.simplify &&
-         a.faces == b.faces && a.texture == b.texture && a.texture_size == b.texture_size && a.bake == b.bake &&
-         a.project_image == b.project_image;
+bool same_mesh(const Options& a, const Options& b) {
+  Options written_alike = b;
+  written_alike.save = a.save;
+  const auto& table = option_table();
+  return std::all_of(table.begin(), table.end(), [&](const Option& row) {
+    return row.group != OptionGroup::finishing || row.field.get(a) == row.field.get(written_alike);
+  });
 }
 
-std::optional<FinishRequest> FinishOptions::request() const {
+std::optional<FinishRequest> finish_request_of(const Options& options) {
   const auto any = [&](auto test) {
-    return std::any_of(formats.begin(), formats.end(), [&](const std::string& name) { return test(*find_format(name)); });
+    return std::any_of(options.formats.begin(), options.formats.end(),
+                       [&](const std::string& name) { return test(*find_format(name)); });
   };
-  if (raw_mesh || !any([](const ResultFormat& f) { return f.mesh; })) return std::nullopt;
-  FinishRequest request = finish;
+  if (options.raw_mesh || !any([](const ResultFormat& f) { return f.mesh; })) return std::nullopt;
+  FinishRequest request = options.finish;
   request.texture = request.texture && any([](const ResultFormat& f) { return f.textured; });
   return request;
 }
 
-GenerateOptions parse_generate_options(const std::string& text) {
+Options parse_generate_options(const std::string& text, Spelling spelling) {
   const Json object = parse_object(text);
-  GenerateOptions options;
-  Fields fields(object, "");
-  fields.text("name", options.name);
+  Options options;
+  options.seed = std::random_device{}();
+  read_object(object, use_jobs, "", spelling, options);
   options.name = clean_name(options.name);
-  std::optional<std::uint32_t> seed;
-  fields.number("seed", seed, 0, 4294967295.0);
-  options.seed = seed ? *seed : std::random_device{}();
-  fields.choice("preset", options.app_preset, kPresets);
-  read_sampler(fields, "structure", options.structure);
-  read_sampler(fields, "latent", options.latent);
-  if (options.app_preset) {
+  if (options.preset == SamplerPreset::app) {
     apply_preset(options.structure, app_structure_settings());
     apply_preset(options.latent, app_latent_settings());
   }
-  fields.choice("multi_image", options.multi_image, kModes);
-  fields.choices("background", options.background, kBackgrounds);
-  read_finish(fields, options.finish);
-  fields.finish();
   return options;
 }
 
-ExportOptions parse_export_options(const std::string& text, const FinishOptions& of_parent) {
-  const Json object = parse_object(text);
-  ExportOptions options;
-  Fields fields(object, "");
-  fields.text("name", options.name);
-  options.name = clean_name(options.name);
-  if (const Json* turntable = fields.take("turntable")) {
-    options.turntable = read_turntable(*turntable);
-    fields.finish();  // a turntable shows the asset; other keys would mean nothing
-    return options;
+ExportOptions parse_export_options(const std::string& text, const Options& of_parent, Spelling spelling) {
+  Json object = parse_object(text);
+  ExportOptions options{.values = of_parent};
+  options.values.name.clear();
+  if (const auto turntable = object.find("turntable"); turntable != object.end()) {
+    options.turntable = !turntable->is_null();
+    if (options.turntable) read_object(*turntable, use_turntables, "turntable.", spelling, options.values);
+    object.erase(turntable);
   }
-  options.finish = of_parent;
-  read_finish(fields, options.finish);
-  fields.finish();
+  if (options.turntable) {
+    for (const auto& [key, value] : object.items()) {
+      if (key != "name") refuse(shortened(clean_name(key), 60), "means nothing beside turntable", "leave it out");
+    }
+  }
+  read_object(object, use_exports, "", spelling, options.values);
+  options.values.name = clean_name(options.values.name);
   return options;
 }
 
 Background parse_background(const std::string& text) {
-  for (const auto& [name, value] : kBackgrounds) {
-    if (text == name) return value;
+  const Option& row = *find_option(use_jobs, "background");
+  Options options;
+  if (!row.field.set(options, std::vector{text})) {
+    std::string names;
+    for (const std::string& choice : row.field.choices) names += (names.empty() ? "" : ", ") + choice;
+    const auto renamed = renamed_value(row, text);
+    throw HttpError(400, "invalid_argument", "background must be one of " + names,
+                    renamed ? text + " is called " + *renamed + " now" : "leave it out for " + row.field.choices.front());
   }
-  throw HttpError(400, "invalid_argument", "background must be one of automatic, alpha, none", "leave it out for automatic");
+  return options.background.front();
 }
 
-Json to_json(const GenerateOptions& options) {
-  Json json{{"name", options.name}, {"seed", options.seed}, {"preset", name_of(options.app_preset, kPresets)}};
-  json["structure"] = sampler_json(options.structure);
-  json["latent"] = sampler_json(options.latent);
-  json["multi_image"] = name_of(options.multi_image, kModes);
-  json["background"] = backgrounds_json(options.background);
-  write_finish(options.finish, json);
+Json to_json(const Options& options) {
+  Json json = Json::object();
+  write_options(options, use_jobs, json);
   return json;
 }
 
 Json to_json(const ExportOptions& options) {
-  Json json{{"name", options.name}};
-  if (options.turntable) {
-    json["turntable"] = {{"format", name_of(options.turntable->mp4, kVideos)},
-                         {"style", name_of(options.turntable->style, kStyles)},
-                         {"seconds", options.turntable->seconds},
-                         {"size", options.turntable->size}};
-  } else {
-    write_finish(options.finish, json);
-  }
+  Json json{{"name", options.values.name}};
+  write_options(options.values, options.turntable ? use_turntables : use_exports, json);
   return json;
 }
 

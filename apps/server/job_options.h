@@ -3,67 +3,39 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "espalier/espalier.h"
+#include "espalier/options.h"
 #include "http_message.h"
 
 namespace espalier::server {
 
-// A format that results are written in.
-struct ResultFormat {
-  const char* name;  // "glb"; the file is asset.NAME
-  const char* media_type;
-  bool mesh;      // holds the mesh, else the Gaussians
-  bool textured;  // can hold a texture
-};
+// The format of a result of this name; nothing for an unknown one.
 [[nodiscard]] const ResultFormat* find_format(const std::string& name);
 
-struct TurntableOptions {
-  bool mp4 = true;  // else an animated WebP
-  RenderStyle style = RenderStyle::automatic;
-  double seconds = 4;
-  int size = 512;
-};
-
-// How to finish and write an asset: what exports and generation have in common.
-struct FinishOptions {
-  bool raw_mesh = false;
-  FinishRequest finish;
-  std::vector<std::string> formats{"glb"};
-  SaveOptions save;
-
-  // Whether the finished mesh is the same; formats are another matter.
-  [[nodiscard]] bool same_mesh(const FinishOptions& other) const;
-  // Nothing for a raw mesh. Nobody waits for a texture that no file can hold.
-  [[nodiscard]] std::optional<FinishRequest> request() const;
-};
-
-struct GenerateOptions {
-  std::string name;
-  std::uint32_t seed = 0;
-  bool app_preset = false;
-  SamplerRequest structure, latent;
-  MultiImageMode multi_image = MultiImageMode::stochastic;
-  std::vector<Background> background{Background::automatic};  // one for all pictures, or one for each
-  FinishOptions finish;
-};
+// How to finish the mesh for the files that are written. Nothing for a raw mesh; nobody waits for a texture that no file can
+// hold.
+[[nodiscard]] std::optional<FinishRequest> finish_request_of(const Options& options);
+// Whether the finished mesh is the same; formats are another matter.
+[[nodiscard]] bool same_mesh(const Options& a, const Options& b);
 
 struct ExportOptions {
-  std::string name;
-  FinishOptions finish;
-  std::optional<TurntableOptions> turntable;  // instead of files
+  Options values;
+  bool turntable = false;  // values.video instead of files
 };
 
-// Throw HttpError 400 that names the key for anything unknown, of another type, or outside of what is possible.
+// Whether names that options had before are taken: in what is stored, but not from clients, which are told the new ones.
+enum class Spelling { present, any };
+
+// Throw HttpError 400 that names the key for anything unknown, of another type, or outside of what the option table accepts.
 // A seed that is absent or null is drawn.
-[[nodiscard]] GenerateOptions parse_generate_options(const std::string& text);
+[[nodiscard]] Options parse_generate_options(const std::string& text, Spelling spelling = Spelling::present);
 // What is not given holds as it did for the job that is exported.
-[[nodiscard]] ExportOptions parse_export_options(const std::string& text, const FinishOptions& of_parent);
+[[nodiscard]] ExportOptions parse_export_options(const std::string& text, const Options& of_parent,
+                                                 Spelling spelling = Spelling::present);
 [[nodiscard]] Background parse_background(const std::string& text);
 
 // With every value that holds; reading it back gives the same options.
-[[nodiscard]] Json to_json(const GenerateOptions& options);
+[[nodiscard]] Json to_json(const Options& options);
 [[nodiscard]] Json to_json(const ExportOptions& options);
 
 // At most 200 bytes of UTF-8 without control characters and without such as hide or turn text around.

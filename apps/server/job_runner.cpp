@@ -53,6 +53,17 @@ std::string numbered(const std::string& stem, std::size_t index, const std::stri
   return index == 0 ? stem + ending : stem + '-' + std::to_string(index + 1) + ending;
 }
 
+// The options of a job by their present names: what an earlier version stored may spell them differently.
+Json with_present_names(const Job& job) {
+  try {
+    const std::string text = text_of(job.options);
+    return job.kind == JobKind::exported ? to_json(parse_export_options(text, Options(), Spelling::any))
+                                         : to_json(parse_generate_options(text, Spelling::any));
+  } catch (const HttpError&) {
+    return job.options;  // of a later version, perhaps
+  }
+}
+
 }  // namespace
 
 const char* word_of(ErrorCode code) {
@@ -88,7 +99,7 @@ Json json_of(const Job& job, const Json& progress) {
   json["started"] = null_if_empty(job.started);
   json["finished"] = null_if_empty(job.finished);
   json["position"] = job.position ? Json(*job.position) : Json(nullptr);
-  json["options"] = job.options;
+  json["options"] = with_present_names(job);
   json["progress"] = job.state == JobState::running ? progress : Json(nullptr);
   json["error"] = job.error;
   json["files"] = files;
@@ -367,7 +378,7 @@ void JobRunner::keep_cutouts(const Job& job, const std::vector<Background>& back
 JobEnd JobRunner::run_kind(const Job& job) { return job.kind == JobKind::exported ? run_export(job) : run_generation(job); }
 
 JobEnd JobRunner::run_generation(const Job& job) {
-  const GenerateOptions options = parse_generate_options(text_of(job.options));
+  const Options options = parse_generate_options(text_of(job.options), Spelling::any);
   const fs::path folder = store_.folder_of(job.id);
   if (job.kind == JobKind::image) keep_cutouts(job, options.background);
   load();
@@ -377,7 +388,7 @@ JobEnd JobRunner::run_generation(const Job& job) {
   request.latent = options.latent;
   request.multi_image = options.multi_image;
   request.background = options.background;
-  request.finish = options.finish.request();
+  request.finish = finish_request_of(options);
   Observer observer = observer_of(job);
   observer.partial = [&, splats = false](const Asset& asset) mutable {
     if (!std::exchange(splats, true)) {
@@ -397,20 +408,19 @@ JobEnd JobRunner::run_generation(const Job& job) {
        [&](const fs::path& path) { asset.save_latent(path); });
   keep(job, "asset.safetensors", "asset", "safetensors", "application/octet-stream",
        [&](const fs::path& path) { asset.save_asset(path); });
-  for (const std::string& name : options.finish.formats) keep_result(job, asset, name, options.finish.save);
+  for (const std::string& name : options.formats) keep_result(job, asset, name, options.save);
   keep_thumbnail(job, asset);
   return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = asset.notices()};
 }
 
-Asset JobRunner::finished_asset(const Job& parent, const FinishOptions& of_parent, const FinishOptions& wanted,
-                                const Observer& observer) {
+Asset JobRunner::finished_asset(const Job& parent, const Options& of_parent, const Options& wanted, const Observer& observer) {
   const fs::path folder = store_.folder_of(parent.id);
-  const auto request = wanted.request();
-  const auto parent_request = of_parent.request();
+  const auto request = finish_request_of(wanted);
+  const auto parent_request = finish_request_of(of_parent);
   // A GLB whose texture lost nothing is the finished mesh, and reading it takes no time.
   const bool lossless = !parent_request || !parent_request->texture || of_parent.save.texture == TextureFormat::png;
   const bool same_texture = request && parent_request && request->texture == parent_request->texture;
-  if (same_texture && lossless && wanted.same_mesh(of_parent) && parent.file("asset.glb") != nullptr) {
+  if (same_texture && lossless && same_mesh(wanted, of_parent) && parent.file("asset.glb") != nullptr) {
     return load_mesh(folder / "asset.glb");
   }
   const Asset asset = load_asset(folder / "asset.safetensors");
@@ -423,28 +433,29 @@ JobEnd JobRunner::run_export(const Job& job) {
   if (!parent || parent->file("asset.safetensors") == nullptr) {
     throw Error(ErrorCode::not_found, "the asset of job " + job.parent + " is gone", "generate it again");
   }
-  const FinishOptions of_parent = parse_generate_options(text_of(parent->options)).finish;
-  const ExportOptions options = parse_export_options(text_of(job.options), of_parent);
+  const Options of_parent = parse_generate_options(text_of(parent->options), Spelling::any);
+  const auto [options, as_turntable] = parse_export_options(text_of(job.options), of_parent, Spelling::any);
   const Observer observer = observer_of(job);
-  if (options.turntable) {
-    const bool splats = options.turntable->style == RenderStyle::splats;
+  if (as_turntable) {
+    const TurntableOptions& video = options.video;
+    const bool splats = video.style == RenderStyle::splats || video.style == RenderStyle::radiance_field;
     const Asset asset =
         splats ? load_asset(folder / "asset.safetensors") : finished_asset(*parent, of_parent, of_parent, observer);
     TurntableRequest turntable;
-    turntable.look.style = options.turntable->style;
-    turntable.look.size = options.turntable->size;
-    turntable.seconds = options.turntable->seconds;
-    const std::string ending = options.turntable->mp4 ? "mp4" : "webp";
-    keep(job, "turntable." + ending, "video", ending, options.turntable->mp4 ? "video/mp4" : "image/webp",
+    turntable.look.style = video.style;
+    turntable.look.size = video.size;
+    turntable.seconds = video.seconds;
+    const std::string ending(name_of(video.format));
+    keep(job, "turntable." + ending, "video", ending, video.format == VideoFormat::mp4 ? "video/mp4" : "image/webp",
          [&](const fs::path& path) { render_turntable(asset, path, turntable, options_.pipeline.device, observer); });
     return {.state = JobState::done, .error = nullptr, .report = parent->report, .notices = Json::array()};
   }
-  const Asset asset = finished_asset(*parent, of_parent, options.finish, observer);
+  const Asset asset = finished_asset(*parent, of_parent, options, observer);
   const bool reused = asset.gaussian_count() == 0;  // what was read from a GLB
   const Asset decoded = reused ? load_asset(folder / "asset.safetensors") : asset;
-  for (const std::string& name : options.finish.formats) {
+  for (const std::string& name : options.formats) {
     const Asset& source = find_format(name)->mesh ? asset : decoded;
-    keep_result(job, source, name, options.finish.save);
+    keep_result(job, source, name, options.save);
   }
   keep_thumbnail(job, asset);
   return {.state = JobState::done,

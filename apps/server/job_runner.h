@@ -72,7 +72,7 @@ class JobRunner {
   void keep_result(const Job& job, const Asset& asset, const std::string& format, const SaveOptions& options);
   void keep_thumbnail(const Job& job, const Asset& asset);
   // The parent's asset with its mesh finished as wanted.
-  [[nodiscard]] Asset finished_asset(const Job& parent, const FinishOptions& of_parent, const FinishOptions& wanted,
+  [[nodiscard]] Asset finished_asset(const Job& parent, const Options& of_parent, const Options& wanted,
                                      const Observer& observer);
   void keep_cutouts(const Job& job, const std::vector<Background>& background);
   [[nodiscard]] std::string without_folders(const Job& job, std::string text) const;

@@ -364,7 +364,7 @@ void Routes::check_uploads(HttpRequest& request, const Upload& upload, Job& job)
 Response Routes::add_job(HttpRequest& request) {
   refuse_when_full();
   Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, kMostImages, 1, {"options"}});
-  GenerateOptions options = parse_generate_options(upload.texts["options"]);
+  Options options = parse_generate_options(upload.texts["options"]);
   if (upload.images.empty() == upload.latents.empty()) {
     throw HttpError(400, "invalid_argument", upload.images.empty() ? "no picture was sent" : "pictures and a latent were sent",
                     "send pictures as parts named image, or one latent as the part latent");
@@ -408,16 +408,16 @@ Response Routes::add_export(HttpRequest& request, const std::string& id) {
     throw HttpError(409, "conflict", "job " + id + " has no asset (it is " + name_of(parent.state) + ")",
                     "wait until it is done");
   }
-  ExportOptions options = parse_export_options(text, parse_generate_options(text_of(parent.options)).finish);
-  if (options.turntable && options.turntable->mp4 && !can_write_mp4()) {
+  ExportOptions options = parse_export_options(text, parse_generate_options(text_of(parent.options), Spelling::any));
+  if (options.turntable && options.values.video.format == VideoFormat::mp4 && !can_write_mp4()) {
     throw HttpError(422, "unsupported", "this server cannot write MP4: the program ffmpeg is not installed", "ask for webp");
   }
-  if (options.name.empty()) options.name = parent.name;
+  if (options.values.name.empty()) options.values.name = parent.name;
   Job job;
   job.id = JobStore::new_id();
   job.kind = JobKind::exported;
   job.parent = id;
-  job.name = options.name;
+  job.name = options.values.name;
   job.options = to_json(options);
   FolderOfNewJob folder(store_.folder_of(job.id));
   const std::string new_id = job.id;

@@ -1,32 +1,16 @@
 // The studio's server: takes jobs over HTTP, runs them one after another, keeps what they made.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
-#include <vector>
 
-#include "espalier/espalier.h"
+#include "espalier/options.h"
 
 namespace espalier::server {
 
-struct ServeOptions {
-  std::string host = "127.0.0.1";
-  int port = 7860;  // 0: one that is free
-  PipelineOptions pipeline;
-  std::filesystem::path data;      // folder of jobs; empty: default_data_folder()
-  bool rebuild = false;            // make the database again from the records in the jobs' folders
-  double keep_alive_minutes = 15;  // without a job, until the weights leave memory; 0: after every job
-  int max_queue = 200;             // jobs that wait
-  std::uint64_t max_upload_bytes = std::uint64_t{64} << 20U;
-  int max_voxels = 65536;                               // of a latent that is sent
-  double keep_days = 30;                                // ended jobs go when they are older; 0: never
-  std::uint64_t keep_bytes = std::uint64_t{20} << 30U;  // the oldest ended jobs go when all are larger; 0: never
-  std::string api_key;                                  // empty: none is asked for
-  bool no_auth = false;                                 // let everybody in that can reach a wider address
-  std::vector<std::string> allowed_origins;             // of pages of other servers that may use this one
-  double client_seconds = 20;                           // patience with a slow client
+struct ServeOptions : ServerOptions {
+  PipelineOptions pipeline{};
 };
 
 // True for addresses that only this machine reaches: 127.x, ::1, localhost.

@@ -24,7 +24,7 @@ struct Naming {
 };
 
 const Mesh& mesh_of(const Asset::Data& data, const std::string& label) {
-  if (!data.mesh) fail(ErrorCode::invalid_argument, label, ": the asset has no mesh", hint("ask for the format mesh"));
+  if (!data.mesh) fail(ErrorCode::invalid_argument, label, ": the asset has no mesh", hint("ask for the mesh"));
   if (data.mesh->faces.empty())
     fail(ErrorCode::invalid_argument, label, ": the mesh has no faces, so there is nothing to write");
   return *data.mesh;
@@ -164,7 +164,7 @@ const Writer& writer_of(const std::string& name, const std::string& label) {
 
 const Gaussians& gaussians_of(const Asset::Data& data, const std::string& label) {
   if (!data.gaussians)
-    fail(ErrorCode::invalid_argument, label, ": the asset has no Gaussians", hint("ask for the format gaussian"));
+    fail(ErrorCode::invalid_argument, label, ": the asset has no Gaussians", hint("ask for gaussians"));
   return *data.gaussians;
 }
 

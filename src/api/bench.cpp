@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/option_checks.h"
 #include "api/workload.h"
 #include "base/random.h"
 #include "espalier/diagnostics.h"
@@ -108,8 +109,7 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   const auto tell = [&](const std::string& line) {
     if (observer.message) observer.message(line);
   };
-  if (options.repetitions < 1 || options.repetitions > 1000)
-    fail(ErrorCode::invalid_argument, "repetitions must be between 1 and 1000");
+  check_bench(options);
   const Voxels voxels = workload_voxels(options.voxels);
   tell(str("workload ", options.voxels, ": ", voxels.rows(), " voxels; with synthetic weights"));
   const auto checkpoint = synthetic_checkpoint(options.quick ? kQuick : kLarge);

@@ -37,20 +37,6 @@ std::vector<float> framed_points(const std::vector<float>& points, const Framing
   return out;
 }
 
-struct StyleName {
-  RenderStyle style;
-  const char* name;
-};
-constexpr StyleName kNames[] = {{RenderStyle::automatic, "auto"},
-                                {RenderStyle::textured, "textured"},
-                                {RenderStyle::colour, "colour"},
-                                {RenderStyle::clay, "clay"},
-                                {RenderStyle::normals, "normals"},
-                                {RenderStyle::wireframe, "wireframe"},
-                                {RenderStyle::uv_checker, "uv-checker"},
-                                {RenderStyle::splats, "splats"},
-                                {RenderStyle::radiance_field, "radiance-field"}};
-
 RenderStyle automatic_style(const Exhibit& e) {
   if (e.mesh != nullptr) {
     if (e.texture != nullptr) return RenderStyle::textured;
@@ -129,13 +115,6 @@ RenderStyle resolved_style(RenderStyle style, const Exhibit& e) {
     default: need(e.mesh != nullptr, "a mesh with faces"); break;
   }
   return style;
-}
-
-const char* name_of(RenderStyle style) {
-  const auto* const found =
-      std::find_if(std::begin(kNames), std::end(kNames), [&](const StyleName& n) { return n.style == style; });
-  if (found == std::end(kNames)) fail(ErrorCode::invalid_argument, "style ", static_cast<int>(style), " is unknown");
-  return found->name;
 }
 
 std::unique_ptr<Painter> make_painter(const DeviceChoice& device, const Exhibit& exhibit, const Monitor* monitor) {

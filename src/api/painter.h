@@ -8,7 +8,7 @@
 #include "assets/gaussians.h"
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
-#include "espalier/espalier.h"
+#include "espalier/options.h"
 #include "image/picture.h"
 #include "render/pictures/mesh_picture.h"
 #include "render/raster/camera.h"
@@ -40,8 +40,6 @@ struct Framing {
 
 // What `automatic` stands for. Throws invalid_argument, saying what is missing, for a style that there is nothing for.
 [[nodiscard]] RenderStyle resolved_style(RenderStyle style, const Exhibit& exhibit);
-// As options and labels spell it.
-[[nodiscard]] const char* name_of(RenderStyle style);
 
 class Painter {
  public:

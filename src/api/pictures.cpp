@@ -6,9 +6,10 @@
 
 #include "api/asset.h"
 #include "api/observer_monitor.h"
+#include "api/option_checks.h"
 #include "api/painter.h"
 #include "base/file.h"
-#include "espalier/espalier.h"
+#include "espalier/options.h"
 #include "image/codec.h"
 #include "io/process/video.h"
 #include "render/pictures/contact_sheet.h"
@@ -23,26 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr double kDegree = std::numbers::pi / 180.0;
-constexpr int kMaxViews = 64;
-
-void check_range(const char* name, double value, double low, double high) {
-  if (!(value >= low && value <= high))
-    fail(ErrorCode::invalid_argument, name, " is ", value, hint("it must lie in [", low, ", ", high, "]"));
-}
-
-void check_viewpoint(const Viewpoint& v) {
-  check_range("the yaw of a view", v.yaw, -36000.0, 36000.0);
-  check_range("the pitch of a view", v.pitch, -90.0, 90.0);
-}
-
-void check_request(const ViewRequest& r) {
-  check_viewpoint(r.from);
-  check_range("the field of view", r.fov, 1.0, 120.0);
-  if (r.distance) check_range("the distance of the camera", *r.distance, 0.1, 100.0);
-  check_range("the size of a picture", r.size, 16, 4096);
-  if (!r.background) return;
-  for (const double c : *r.background) check_range("a part of the background colour", c, 0.0, 1.0);
-}
 
 // Of all views in one file.
 void check_pixels(std::size_t views, const ViewRequest& r) {
@@ -152,10 +133,8 @@ void render_view(const Asset& asset, const fs::path& png, const ViewRequest& req
 void render_views(const Asset& asset, const fs::path& png, std::span<const Viewpoint> from, const ViewRequest& request,
                   const std::string& device, const Observer& observer) {
   check_extension(png, ".png");
-  check_request(request);
-  check_range("the number of views in a picture", static_cast<double>(from.size()), 1, kMaxViews);
+  check_views(request, from);
   check_pixels(from.size(), request);
-  for (const Viewpoint& v : from) check_viewpoint(v);
   const RenderStyle style = resolved_style(request.style, exhibit_of(asset.data()));
   Job job(asset, device, observer, Stage::render_views, static_cast<int>(from.size()));
   std::vector<Picture> pictures;
@@ -169,9 +148,7 @@ void render_turntable(const Asset& asset, const fs::path& video, const Turntable
   const std::string extension = lower_extension(video);
   if (extension != ".mp4" && extension != ".webp")
     fail(ErrorCode::invalid_argument, video.string(), ": a turntable is an .mp4 or a .webp");
-  check_request(request.look);
-  check_range("the length of a turntable in seconds", request.seconds, 0.1, 60.0);
-  check_range("the number of frames per second", request.frames_per_second, 1, 60);
+  check_turntable(request);
   const RenderStyle style = resolved_style(request.look.style, exhibit_of(asset.data()));
   const bool mp4 = extension == ".mp4";
   if (mp4 && !can_write_mp4()) {
@@ -197,8 +174,7 @@ void render_turntable(const Asset& asset, const fs::path& video, const Turntable
 void render_contact_sheet(const Asset& asset, const fs::path& png, const SheetRequest& request, const std::string& device,
                           const Observer& observer) {
   check_extension(png, ".png");
-  check_request(request.look);
-  check_range("the number of views of a row", request.views, 1, kMaxViews);
+  check_sheet(request);
   const Exhibit exhibit = exhibit_of(asset.data());
   const std::vector<RenderStyle> styles = request.look.style == RenderStyle::automatic
                                               ? styles_of(exhibit)
@@ -208,7 +184,7 @@ void render_contact_sheet(const Asset& asset, const fs::path& png, const SheetRe
   Job job(asset, device, observer, Stage::render_contact_sheet, static_cast<int>(styles.size()) * request.views);
   std::vector<SheetRow> rows;
   for (const RenderStyle style : styles) {
-    SheetRow row{name_of(style), {}};
+    SheetRow row{std::string(name_of(style)), {}};
     for (int i = 0; i < request.views; ++i) {
       Viewpoint from = request.look.from;
       from.yaw += 360.0 * i / request.views;

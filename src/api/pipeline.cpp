@@ -5,10 +5,12 @@
 
 #include "api/asset.h"
 #include "api/observer_monitor.h"
+#include "api/option_checks.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/version.h"
 #include "espalier/espalier.h"
+#include "espalier/options.h"
 #include "finishing/costs.h"
 #include "finishing/finish.h"
 #include "image/codec.h"
@@ -27,13 +29,14 @@ std::string describe(const FinishRequest& f) {
   std::string text = f.clean ? "cleaned, " : "";
   text += f.faces ? str("faces ", *f.faces) : str("simplify ", f.simplify);
   if (f.texture)
-    text += str(", texture ", f.texture_size, " ", f.bake == BakeMode::best ? "best" : "fast", " of ", f.views,
-                " views of the ", f.bake_radiance_field ? "radiance field" : "Gaussians");
+    text += str(", texture ", f.texture_size, " ", name_of(f.bake), " of ", f.views, " views of the ",
+                f.bake_radiance_field ? "radiance field" : "Gaussians");
   return text;
 }
 
 // The request with everything decoded that finishing works on; checked before anything runs.
 Request with_what_finishing_needs(Request request) {
+  check_sampling(request);
   if (!request.finish) return request;
   check_finish_request(*request.finish);
   request.mesh = true;
@@ -64,15 +67,6 @@ void finish_builder(const DeviceChoice& device, const FinishRequest& request, co
 
 bool half_precision(Precision precision, const DeviceChoice& device) {
   return precision == Precision::half || (precision == Precision::automatic && device.cuda);
-}
-
-const char* name_of(MemoryTier tier) {
-  switch (tier) {
-    case MemoryTier::high: return "high";
-    case MemoryTier::medium: return "medium";
-    case MemoryTier::low: return "low";
-    default: return "auto";
-  }
 }
 
 // Progress of one job: what its stages report, as the observer wants it.
@@ -265,6 +259,7 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
 void Pipeline::check_picture(const InputImage& image) { (void)load_image(image); }
 
 Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device, const Observer& observer) {
+  check_finish_request(request);
   const DeviceChoice choice = DeviceChoice::named(device);
   AssetBuilder builder(asset.data());
   builder.drop_finished();
@@ -300,7 +295,7 @@ std::vector<std::string> Pipeline::preprocess(const InputImage& image, Backgroun
 
 std::string Pipeline::device() const { return impl_->session.device_name(); }
 std::string Pipeline::precision() const { return impl_->session.precision_name(); }
-std::string Pipeline::tier() const { return name_of(impl_->session.tier()); }
+std::string Pipeline::tier() const { return std::string(name_of(impl_->session.tier())); }
 bool Pipeline::untrained() const { return impl_->session.checkpoint().untrained; }
 std::pair<int, double> Pipeline::structure_defaults() const {
   const SamplerDefaults d = impl_->recipe->structure_defaults();

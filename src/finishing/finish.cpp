@@ -12,7 +12,7 @@ namespace espalier {
 namespace {
 
 void check_input(const FinishInput& input, const FinishRequest& request) {
-  if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish", hint("decode one (format mesh)"));
+  if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish", hint("decode one (mesh)"));
   if (input.mesh->faces.empty()) fail(ErrorCode::invalid_argument, "the mesh has no faces, so there is nothing to finish");
   if (!request.texture) return;
   if (request.project_image && input.pictures.empty()) {
@@ -22,29 +22,17 @@ void check_input(const FinishInput& input, const FinishRequest& request) {
   if (request.bake_radiance_field) {
     if (input.radiance_field == nullptr || input.radiance_field->density.empty()) {
       fail(ErrorCode::invalid_argument, "there is no radiance field to bake a texture from",
-           hint("decode it (format radiance_field) or bake from the Gaussians"));
+           hint("decode it (radiance-field) or bake from the Gaussians"));
     }
     return;
   }
   if (input.gaussians == nullptr || input.gaussians->count() == 0) {
     fail(ErrorCode::invalid_argument, "there are no Gaussians to bake a texture from",
-         hint("decode them (format gaussian) or do without a texture"));
+         hint("decode them (gaussians) or do without a texture"));
   }
 }
 
 }  // namespace
-
-void check_finish_request(const FinishRequest& r) {
-  const auto within = [](const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high))
-      fail(ErrorCode::invalid_argument, name, " is ", value, hint("it must lie in [", low, ", ", high, "]"));
-  };
-  within("simplify, the share of the faces that goes,", r.simplify, 0.0, 0.9999);
-  if (r.faces) within("the number of faces", static_cast<double>(*r.faces), 4, 100'000'000);
-  within("the texture size", r.texture_size, 512, 4096);
-  within("the number of views", r.views, 1, 1000);
-  within("the size of views", r.view_size, 64, 4096);
-}
 
 MeshSummary summary_of(const MeshReport& r) {
   MeshSummary s;
@@ -89,7 +77,6 @@ std::string unused_picture(const ProjectedPicture& picture, std::size_t number, 
 
 FinishedMesh finish_mesh(const DeviceChoice& device, const FinishInput& input, const FinishRequest& request,
                          const StageHooks& hooks, std::vector<StageReport>& stages) {
-  check_finish_request(request);
   check_input(input, request);
   return device.cuda ? finish_mesh_cuda(device.ordinal, input, request, hooks, stages)
                      : finish_mesh_cpu(input, request, hooks, stages);

@@ -33,9 +33,6 @@ struct FinishInput {
   std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
 };
 
-// Throws invalid_argument for values out of range, naming the option.
-void check_finish_request(const FinishRequest& request);
-
 // Runs the stages above. `stages` receives what each cost. Throws invalid_argument where the input lacks what is asked for or
 // no face is left, cancelled, out_of_memory.
 [[nodiscard]] FinishedMesh finish_mesh(const DeviceChoice& device, const FinishInput& input, const FinishRequest& request,

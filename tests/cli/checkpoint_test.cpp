@@ -179,7 +179,7 @@ TEST_F(BadCheckpoint, NoVoxel) {
   const CheckpointCopy checkpoint = fresh();
   checkpoint.edit_tensors(decoder + ".safetensors", [&](TensorFile& f) { f.fill("out_layer.2.bias", -1e6F); });
   expect_refusal(espalier({"generate", data_path("images/bar.in.png").string(), "-o", (outputs_ / "a.glb").string(), "--model",
-                           checkpoint.path().string(), "--quiet", "--device", "cpu", "--ss-sampling-steps", "1"}),
+                           checkpoint.path().string(), "--quiet", "--device", "cpu", "--structure-steps", "1"}),
                  1, {"no active voxel", "seed"});
   expect_empty(outputs_);
 }

@@ -106,7 +106,7 @@ TEST_F(Export, NothingIsBakedFromARadianceFieldThatIsNotThere) {
   for (const char* name : {"mesh.vertices", "mesh.faces"}) tensors.emplace(name, file.load(name));
   save_safetensors(out("bare.safetensors"), tensors, {{"format", "espalier-asset-1"}});
   expect_refusal(espalier({"export", out("bare.safetensors"), "-o", out("x.glb"), "--bake-from", "radiance-field"}), 1,
-                 {"radiance field", "format radiance_field"});
+                 {"radiance field", "radiance-field"});
   EXPECT_FALSE(fs::exists(out("x.glb")));
 }
 

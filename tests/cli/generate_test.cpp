@@ -25,18 +25,8 @@ class Generate : public ::testing::Test {
 
   // generate PICTURE ARGUMENTS... with few steps.
   [[nodiscard]] Words sampling(const Words& arguments) const {
-    Words all{"generate",
-              picture_,
-              "--device",
-              "cpu",
-              "--ss-sampling-steps",
-              "2",
-              "--slat-sampling-steps",
-              "1",
-              "--slat-guidance-strength",
-              "0",
-              "--ss-guidance-strength",
-              "0"};
+    Words all{"generate",       picture_, "--device",          "cpu", "--structure-steps",    "2",
+              "--latent-steps", "1",      "--latent-guidance", "0",   "--structure-guidance", "0"};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return all;
   }
@@ -146,11 +136,11 @@ TEST_F(Generate, SeedDecidesTheResult) {
 TEST_F(Generate, SeveralPicturesAndTheAppPreset) {
   const std::string second = data_path("images/blob_a.in.png").string();
   for (const char* mode : {"stochastic", "multidiffusion"}) {
-    const Outcome outcome = succeed(sampling({second, "--multiimage-algo", mode, "-o", out("a.ply"), "--json", "--quiet"}));
+    const Outcome outcome = succeed(sampling({second, "--multi-image", mode, "-o", out("a.ply"), "--json", "--quiet"}));
     EXPECT_EQ(nlohmann::json::parse(outcome.out).at("record").at("multi-image"), mode);
   }
-  const Outcome app = succeed({"generate", picture_, "--device", "cpu", "--preset", "app", "--ss-sampling-steps", "1",
-                               "--slat-sampling-steps", "1", "-o", out("b.ply"), "--json", "--quiet"});
+  const Outcome app = succeed({"generate", picture_, "--device", "cpu", "--preset", "app", "--structure-steps", "1",
+                               "--latent-steps", "1", "-o", out("b.ply"), "--json", "--quiet"});
   const auto record = nlohmann::json::parse(app.out).at("record");
   EXPECT_NE(record.at("first stage").get<std::string>().find("steps 1, guidance 7.5"), std::string::npos);
   EXPECT_NE(record.at("second stage").get<std::string>().find("steps 1, guidance 3"), std::string::npos);
@@ -181,7 +171,7 @@ class Interrupted : public Generate {
   void stop(const std::string& stage, int signal) const {
     SCOPED_TRACE(stage);
     Program program(
-        {"generate", picture_, "--device", "cpu", "--ss-sampling-steps", "1000", "-o", out("a.glb"), "-o", out("a.ply")});
+        {"generate", picture_, "--device", "cpu", "--structure-steps", "1000", "-o", out("a.glb"), "-o", out("a.ply")});
     ASSERT_TRUE(program.says(stage));
     const auto sent = std::chrono::steady_clock::now();
     program.send(signal);

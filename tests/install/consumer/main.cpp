@@ -2,6 +2,7 @@
 // FOLDER. check_interface.py finds what it leaves out.
 #include <espalier/diagnostics.h>
 #include <espalier/espalier.h>
+#include <espalier/options.h>
 
 #include <cstdio>
 #include <cstring>
@@ -52,6 +53,29 @@ void errors_and_stages() {
     expect(stage_from_id(stage_id(stage)) == stage && !stage_title(stage).empty() && !stage_phase(stage).empty(), "stages");
   }
   expect(throws(ErrorCode::not_found, [] { const Pipeline pipeline({.checkpoint = "no such folder"}); }), "no checkpoint");
+}
+
+void options() {
+  Options values;
+  std::vector<std::string> notices;
+  for (const Option& row : option_table()) {
+    expect(!row.flags().empty() && !row.json().empty() && !row.description().empty() && !title_of(row.group).empty(), "a row");
+    expect(row.variable().empty() || !variable_in_use(row).empty(), "the variable of a row");
+    if (row.name == "texture-size") {
+      row.set_text(values, "2048", notices);
+      expect(values.finish.texture_size == 2048 && row.fallback() == "1024", "an option that is set");
+      expect(row.json_accept() == "a whole number from 512 to 4096", "what an option accepts");
+      expect(!row.field.set(values, OptionValue(std::int64_t{511})), "a value out of range");
+    }
+    if (row.name == "style") expect(renamed_value(row, "uv_checker") == "uv-checker", "an old name");
+  }
+  expect(environment_value("ESPALIER_NO_SUCH_VARIABLE").empty() && notices.empty() && !values.decode.any(), "nothing was said");
+  expect(name_of(Precision::half) == "half" && name_of(MemoryTier::low) == "low" && name_of(Background::alpha) == "alpha" &&
+             name_of(MultiImageMode::stochastic) == "stochastic" && name_of(BakeMode::fast) == "fast" &&
+             name_of(TextureFormat::jpeg) == "jpeg" && name_of(RenderStyle::uv_checker) == "uv-checker" &&
+             name_of(VideoFormat::mp4) == "mp4",
+         "names of choices");
+  expect(!result_formats().empty() && !option_table().front().is_for(use_serve), "formats and uses");
 }
 
 void diagnostics(const fs::path& checkpoint, const fs::path& folder) {
@@ -169,6 +193,7 @@ int main(int argc, char** argv) {
   const fs::path checkpoint = argv[1], image = argv[2], folder = argv[3];
   try {
     errors_and_stages();
+    options();
     diagnostics(checkpoint, folder);
     images(image);
     Pipeline::preprocess(image, Background::none, folder / "as_it_is.png");

@@ -218,7 +218,7 @@ TEST(RenderView, RefusesWithTheReason) {
   refuse(mesh, {.style = static_cast<RenderStyle>(77)}, "style");
   refuse(mesh, {.from = {0, 91}}, "pitch");
   refuse(mesh, {.from = {std::nan(""), 0}}, "yaw");
-  refuse(mesh, {.fov = 0}, "field of view");
+  refuse(mesh, {.fov = 0}, "fov");
   refuse(mesh, {.distance = 0.0}, "distance");
   refuse(mesh, {.size = 15}, "size");
   refuse(mesh, {.size = 100000}, "size");
@@ -450,7 +450,7 @@ TEST(RenderViews, StandSideBySide) {
   EXPECT_EQ(p.width, 120);
   EXPECT_EQ(p.height, 40);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(strongest_at(p, 40 * i + 20, 20), i);
-  expect_error(ErrorCode::invalid_argument, {"number of views"},
+  expect_error(ErrorCode::invalid_argument, {"no view"},
                [&] { render_views(asset, folder / "none.png", {}, {}, "cpu"); });
 }
 

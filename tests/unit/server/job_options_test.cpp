@@ -8,7 +8,7 @@ namespace espalier::server {
 namespace {
 
 TEST(GenerateOptions, WhatIsWrittenIsReadBack) {
-  const GenerateOptions options = parse_generate_options(
+  const Options options = parse_generate_options(
       R"({"name": "a\u0007b", "seed": 4294967295, "preset": "app", "structure": {"steps": 5, "interval": [0.25, 1]},
           "latent": {"guidance": 0.1, "rescale_t": null}, "multi_image": "multidiffusion", "background": "alpha", "clean": false,
           "fill_holes": false, "simplify": 0.5, "faces": 1000, "texture_size": 2048, "bake": "fast", "project_image": true,
@@ -18,10 +18,14 @@ TEST(GenerateOptions, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(options.structure.steps, 5);
   EXPECT_EQ(options.structure.guidance, 7.5);  // of the preset
   EXPECT_EQ(options.latent.guidance, 0.1);
-  EXPECT_EQ(options.finish.finish.faces, 1000);
-  EXPECT_TRUE(options.finish.finish.project_image);
+  EXPECT_EQ(options.finish.faces, 1000);
+  EXPECT_TRUE(options.finish.project_image);
   const Json json = to_json(options);
   EXPECT_EQ(to_json(parse_generate_options(text_of(json))), json);
+  const Json least = to_json(parse_generate_options("{}"));
+  EXPECT_EQ(to_json(parse_generate_options(text_of(least))), least);
+  const Json exported = to_json(parse_export_options("{}", options));
+  EXPECT_EQ(to_json(parse_export_options(text_of(exported), Options())), exported);
 }
 
 TEST(GenerateOptions, OneBackgroundForAllPicturesOrOneForEach) {
@@ -29,9 +33,9 @@ TEST(GenerateOptions, OneBackgroundForAllPicturesOrOneForEach) {
   EXPECT_EQ(read("{}"), std::vector{Background::automatic});
   EXPECT_EQ(read(R"({"background": "none"})"), std::vector{Background::none});
   const std::vector<Background> each{Background::alpha, Background::none, Background::automatic};
-  const GenerateOptions options = parse_generate_options(R"({"background": ["alpha", "none", "automatic"]})");
+  const Options options = parse_generate_options(R"({"background": ["alpha", "none", "auto"]})");
   EXPECT_EQ(options.background, each);
-  EXPECT_EQ(to_json(options).at("background"), Json::parse(R"(["alpha", "none", "automatic"])"));
+  EXPECT_EQ(to_json(options).at("background"), Json::parse(R"(["alpha", "none", "auto"])"));
   for (const char* text : {R"({"background": []})", R"({"background": "white"})", R"({"background": ["alpha", 1]})",
                            R"({"background": [["alpha"]]})", R"({"background": {}})"}) {
     EXPECT_THROW((void)parse_generate_options(text), HttpError) << text;
@@ -47,7 +51,7 @@ TEST(GenerateOptions, SeedsAreDrawnWhenNoneIsGiven) {
 
 TEST(FinishOptions, NobodyWaitsForATextureThatNoFileHolds) {
   const auto texture = [](const char* text) {
-    const auto request = parse_generate_options(text).finish.request();
+    const auto request = finish_request_of(parse_generate_options(text));
     return request ? request->texture ? 2 : 1 : 0;
   };
   EXPECT_EQ(texture("{}"), 2);
@@ -58,15 +62,57 @@ TEST(FinishOptions, NobodyWaitsForATextureThatNoFileHolds) {
 }
 
 TEST(ExportOptions, WhatIsAbsentHoldsAsBefore) {
-  FinishOptions parent;
+  Options parent;
   parent.finish.faces = 77;
   parent.formats = {"stl"};
-  EXPECT_EQ(parse_export_options("{}", parent).finish.finish.faces, 77);
+  EXPECT_EQ(parse_export_options("{}", parent).values.finish.faces, 77);
   const ExportOptions other = parse_export_options(R"({"faces": 99, "formats": ["glb"]})", parent);
-  EXPECT_EQ(other.finish.finish.faces, 99);
-  EXPECT_EQ(other.finish.formats, std::vector<std::string>{"glb"});
-  EXPECT_FALSE(parse_export_options(R"({"turntable": {"format": "webp", "style": "clay"}})", parent).turntable->mp4);
+  EXPECT_EQ(other.values.finish.faces, 99);
+  EXPECT_EQ(other.values.formats, std::vector<std::string>{"glb"});
+  EXPECT_FALSE(other.turntable);
+  EXPECT_EQ(parse_export_options(R"({"faces": null})", parent).values.finish.faces, std::nullopt);  // by share again
+  const ExportOptions turning = parse_export_options(R"({"turntable": {"format": "webp", "style": "uv-checker"}})", parent);
+  EXPECT_TRUE(turning.turntable);
+  EXPECT_EQ(turning.values.video.format, VideoFormat::webp);
+  EXPECT_EQ(turning.values.video.style, RenderStyle::uv_checker);
+  EXPECT_EQ(to_json(turning), Json::parse(R"({"name": "", "turntable": {"format": "webp", "style": "uv-checker", "seconds": 4.0,
+                                              "size": 512}})"));
+  EXPECT_THROW((void)parse_export_options(R"({"turntable": {"seconds": 31}})", parent), HttpError);
+  EXPECT_THROW((void)parse_export_options(R"({"seed": 1})", parent), HttpError);
   EXPECT_THROW((void)parse_export_options(R"({"turntable": {}, "faces": 9})", parent), HttpError);
+}
+
+TEST(Options, AreTheSameMeshWhereFilesAloneDiffer) {
+  Options a;
+  Options b;
+  b.formats = {"stl"};
+  b.save.texture = TextureFormat::webp;
+  b.save.unlit = true;
+  EXPECT_TRUE(same_mesh(a, b));
+  b.finish.texture_size = 512;
+  EXPECT_FALSE(same_mesh(a, b));
+  a.raw_mesh = true;
+  EXPECT_FALSE(same_mesh(a, Options()));
+}
+
+TEST(Options, OldNamesAreReadWhereTheyAreStoredAndExplainedToClients) {
+  const std::string stored = R"({"background": "automatic"})";
+  EXPECT_EQ(parse_generate_options(stored, Spelling::any).background, std::vector{Background::automatic});
+  const std::string video = R"({"turntable": {"style": "uv_checker"}})";
+  EXPECT_EQ(parse_export_options(video, {}, Spelling::any).values.video.style, RenderStyle::uv_checker);
+  const auto hint_of = [](const auto& read) {
+    try {
+      read();
+    } catch (const HttpError& error) {
+      EXPECT_EQ(error.status(), 400);
+      return error.hint();
+    }
+    return std::string("it was taken");
+  };
+  EXPECT_EQ(hint_of([&] { (void)parse_generate_options(stored); }), "automatic is called auto now");
+  EXPECT_EQ(hint_of([&] { (void)parse_export_options(video, {}); }), "uv_checker is called uv-checker now");
+  EXPECT_EQ(hint_of([] { (void)parse_background("automatic"); }), "automatic is called auto now");
+  EXPECT_EQ(parse_background("alpha"), Background::alpha);
 }
 
 TEST(Names, AreCutAtACharacter) {
@@ -95,7 +141,7 @@ TEST(GenerateOptions, NothingDamagedGetsThroughOrCrashes) {
       }
     }
     try {
-      const GenerateOptions options = parse_generate_options(text);
+      const Options options = parse_generate_options(text);
       const std::string written = text_of(to_json(options));
       EXPECT_EQ(text_of(to_json(parse_generate_options(written))), written) << text;
       ++accepted;

@@ -1,15 +1,20 @@
 // The server's JSON, as /openapi.json describes it.
+import type {OPTIONS} from '../core/option_table.js';
 
 export interface SamplerOptions {
   steps?: number | null;  // null: the checkpoint's
   guidance?: number | null;
 }
 
-export type Background = 'automatic' | 'alpha' | 'none';
-export type Preset = 'checkpoint' | 'app';
-export type BakeMode = 'fast' | 'best';
-export type MultiImage = 'stochastic' | 'multidiffusion';
-export type TextureFormat = 'png' | 'jpeg' | 'webp';
+type Choices = {[Name in keyof typeof OPTIONS]: (typeof OPTIONS)[Name] extends {choices: readonly (infer Choice)[]} ? Choice : never};
+export type Background = Choices['background'];
+export type Preset = Choices['preset'];
+export type BakeMode = Choices['bake'];
+export type MultiImage = Choices['multi_image'];
+export type TextureFormat = Choices['texture_format'];
+export type ResultFormat = Choices['formats'];
+export type VideoFormat = Choices['turntable.format'];
+export type RenderStyle = Choices['turntable.style'];
 
 export interface FinishOptions {
   raw_mesh?: boolean;
@@ -21,7 +26,7 @@ export interface FinishOptions {
   texture_size?: number;
   bake?: BakeMode;
   project_image?: boolean;
-  formats?: string[];
+  formats?: ResultFormat[];
   size_mm?: number;
   unlit?: boolean;
   texture_format?: TextureFormat;
@@ -39,8 +44,8 @@ export interface JobOptions extends FinishOptions {
 }
 
 export interface TurntableOptions {
-  format: string;
-  style: string;
+  format: VideoFormat;
+  style: RenderStyle;
   seconds: number;
   size: number;
 }
@@ -122,7 +127,7 @@ export interface Model {
 export interface Models {
   models: Model[];
   limits: {max_upload_bytes: number; max_images: number; max_queue: number; max_voxels: number};
-  video_formats: string[];
+  video_formats: VideoFormat[];
 }
 
 export interface Example {

@@ -1,7 +1,18 @@
 // The settings of the page, and the options of a job that follow from them.
-import type {BakeMode, Background, FinishOptions, JobOptions, Model, MultiImage, Preset, SamplerOptions, TextureFormat} from '../api/types.js';
+import type {
+  BakeMode, Background, FinishOptions, JobOptions, Model, MultiImage, Preset, ResultFormat, SamplerOptions, TextureFormat,
+} from '../api/types.js';
+import {APP_PRESET, OPTIONS} from './option_table.js';
 
-export const MAX_SEED = 2 ** 32 - 1;
+/** The range of a number, as a field takes it. */
+export function limits(name: {[Name in keyof typeof OPTIONS]: (typeof OPTIONS)[Name] extends {min: number} ? Name : never}[keyof typeof OPTIONS]): {min: number; max: number} {
+  const {min, max} = OPTIONS[name];
+  return {min, max};
+}
+
+// What the fields show before anything is chosen.
+const FIRST_SEED = 42;
+const FIRST_BUDGET = 20000;
 
 export interface FinishSettings {
   finish: boolean;  // false: the mesh as decoded
@@ -17,7 +28,7 @@ export interface FinishSettings {
   projectImage: boolean;
   unlit: boolean;
   sizeMm: number;
-  formats: string[];
+  formats: ResultFormat[];
 }
 
 export interface Settings extends FinishSettings {
@@ -30,7 +41,7 @@ export interface Settings extends FinishSettings {
 }
 
 export interface Format {
-  id: string;
+  id: ResultFormat;
   label: string;
   about: string;
 }
@@ -56,7 +67,7 @@ export function formatLabel(id: string): string {
 
 export function samplersOf(preset: Preset, model: Model | null): {structure: Required<Numbers>; latent: Required<Numbers>} {
   const [structure, latent] = preset === 'app' ? [model?.app_structure, model?.app_latent] : [model?.structure_defaults, model?.latent_defaults];
-  return {structure: numbers(structure, 7.5), latent: numbers(latent, 3)};
+  return {structure: {...APP_PRESET.structure, ...numbersIn(structure)}, latent: {...APP_PRESET.latent, ...numbersIn(latent)}};
 }
 
 interface Numbers {
@@ -64,37 +75,33 @@ interface Numbers {
   guidance: number;
 }
 
-function numbers(given: SamplerOptions | undefined, guidance: number): Numbers {
-  return {steps: given?.steps ?? 12, guidance: given?.guidance ?? guidance};
-}
-
 export function initialSettings(model: Model | null): Settings {
   return {
-    preset: 'checkpoint',
+    preset: OPTIONS.preset.fallback,
     randomise: true,
-    seed: 42,
-    ...samplersOf('checkpoint', model),
-    multiImage: 'stochastic',
+    seed: FIRST_SEED,
+    ...samplersOf(OPTIONS.preset.fallback, model),
+    multiImage: OPTIONS.multi_image.fallback,
     ...initialFinish(),
   };
 }
 
 export function initialFinish(): FinishSettings {
   return {
-    finish: true,
-    clean: true,
-    fillHoles: true,
+    finish: !OPTIONS.raw_mesh.fallback,
+    clean: OPTIONS.clean.fallback,
+    fillHoles: OPTIONS.fill_holes.fallback,
     reduceBy: 'share',
-    simplify: 0.95,
-    faces: 20000,
-    texture: true,
-    textureSize: 1024,
-    textureFormat: 'png',
-    bake: 'best',
-    projectImage: false,
-    unlit: false,
-    sizeMm: 100,
-    formats: ['glb'],
+    simplify: OPTIONS.simplify.fallback,
+    faces: FIRST_BUDGET,
+    texture: OPTIONS.texture.fallback,
+    textureSize: OPTIONS.texture_size.fallback,
+    textureFormat: OPTIONS.texture_format.fallback,
+    bake: OPTIONS.bake.fallback,
+    projectImage: OPTIONS.project_image.fallback,
+    unlit: OPTIONS.unlit.fallback,
+    sizeMm: OPTIONS.size_mm.fallback,
+    formats: [...OPTIONS.formats.fallback],
   };
 }
 
@@ -166,8 +173,8 @@ export function settingsOf(options: JobOptions, model: Model | null): Settings {
 }
 
 /** The background of each of so many pictures. */
-export function backgroundsOf({background = 'automatic'}: JobOptions, pictures: number): Background[] {
-  return Array.from({length: pictures}, (_, i) => (Array.isArray(background) ? background[i] ?? 'automatic' : background));
+export function backgroundsOf({background = OPTIONS.background.fallback[0]}: JobOptions, pictures: number): Background[] {
+  return Array.from({length: pictures}, (_, i) => (Array.isArray(background) ? background[i] ?? OPTIONS.background.fallback[0] : background));
 }
 
 function numbersIn(given: SamplerOptions | undefined): Partial<Numbers> {

@@ -1,7 +1,7 @@
 import type {Job, JobFile} from '../api/types.js';
 import {h, icon, saveBlob} from '../core/dom.js';
 import {bytes, fileName} from '../core/format.js';
-import {type Format, MESH_FORMATS, SPLAT_FORMATS} from '../core/options.js';
+import {type Format, FORMATS, MESH_FORMATS, SPLAT_FORMATS} from '../core/options.js';
 import type {Backstage} from './backstage.js';
 import type {Notifier} from './notify.js';
 
@@ -49,7 +49,7 @@ export class Downloads {
     return rows.length > 0 ? [h('div', {class: 'downloads', role: 'group', 'aria-label': 'To go on from'}, h('p', {class: 'label', text: 'To go on from'}), ...rows)] : [];
   }
 
-  private row(job: Job, format: Format, file: JobFile | null): HTMLElement {
+  private row(job: Job, format: Omit<Format, 'id'> & {id: string}, file: JobFile | null): HTMLElement {
     let known = file;
     const state = h('span', {class: 'download-state', text: known ? bytes(known.bytes) : 'make'});
     const row = h('button', {type: 'button', class: `download ${known === null ? 'absent' : format.id === 'glb' ? 'main' : ''}`, 'data-format': format.id, title: format.about, onclick: () => void act()},
@@ -73,9 +73,10 @@ export class Downloads {
     return row;
   }
 
-  private async make(job: Job, format: Format, onprogress: (fraction: number) => void): Promise<JobFile> {
+  private async make(job: Job, format: Omit<Format, 'id'> & {id: string}, onprogress: (fraction: number) => void): Promise<JobFile> {
     onprogress(0);
-    const made = await this.backstage.run(job.id, {formats: [format.id]}, (fraction) => onprogress(fraction));
+    const formats = FORMATS.filter(({id}) => id === format.id).map(({id}) => id);
+    const made = await this.backstage.run(job.id, {formats}, (fraction) => onprogress(fraction));
     const file = made.files.find((one) => one.role === 'result' && one.format === format.id);
     if (!file) throw new Error(`the server made no ${format.label}`);
     return file;

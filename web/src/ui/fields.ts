@@ -12,7 +12,7 @@ interface NumberOptions {
   min: number;
   max: number;
   step: number;
-  slider?: boolean;
+  slider?: number;  // a slider from min to here, which is what people usually want; more can be typed
   hint?: string;
   unit?: string;
   whole?: boolean;
@@ -26,7 +26,7 @@ export function numberField(options: NumberOptions, value: number): Field<number
   const hint = options.hint ? h('p', {class: 'hint', id: `${id}-hint`, text: options.hint}) : null;
   const input = h('input', {id, type: 'number', inputmode: options.whole ? 'numeric' : 'decimal', min: options.min, max: options.max,
     step: options.whole ? options.step : 'any', value, 'aria-describedby': hint ? hint.id : null});
-  const range = options.slider ? h('input', {type: 'range', min: options.min, max: options.max, step: options.step, value, 'aria-label': options.label}) : null;
+  const range = options.slider ? h('input', {type: 'range', min: options.min, max: Math.min(options.slider, options.max), step: options.step, value, 'aria-label': options.label}) : null;
   const take = (text: string): void => {
     const parsed = Number(text);
     if (text.trim() === '' || !Number.isFinite(parsed)) return;

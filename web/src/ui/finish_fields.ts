@@ -1,7 +1,13 @@
-import type {BakeMode, TextureFormat} from '../api/types.js';
+import type {BakeMode, ResultFormat, TextureFormat} from '../api/types.js';
 import {h, segmented} from '../core/dom.js';
-import {FORMATS, type FinishSettings, initialFinish} from '../core/options.js';
+import {FORMATS, type FinishSettings, initialFinish, limits} from '../core/options.js';
 import {checkField, numberField, selectField} from './fields.js';
+
+/** Powers of two. */
+function textureSizes(): string[] {
+  const {min, max} = limits('texture_size');
+  return Array.from({length: Math.floor(Math.log2(max / min)) + 1}, (_, i) => String(min * 2 ** i));
+}
 
 /** The settings of finishing and of files; used for a new asset and for making one again. */
 export class FinishFields {
@@ -19,9 +25,9 @@ export class FinishFields {
   private readonly textureFormat;
   private readonly reduce;
   private readonly bake;
-  private readonly formats = new Map<string, HTMLInputElement>();
+  private readonly formats = new Map<ResultFormat, HTMLInputElement>();
   private reduceBy: 'share' | 'faces' = 'share';
-  private bakeMode: BakeMode = 'best';
+  private bakeMode: BakeMode = initialFinish().bake;
 
   constructor() {
     const start = initialFinish();
@@ -33,10 +39,10 @@ export class FinishFields {
       this.reduceBy = value;
       refresh();
     });
-    this.simplify = numberField({label: 'Share of faces removed', min: 0, max: 0.99, step: 0.01, slider: true}, start.simplify);
-    this.faces = numberField({label: 'Faces at most', min: 100, max: 5000000, step: 1, whole: true}, start.faces);
+    this.simplify = numberField({label: 'Share of faces removed', ...limits('simplify'), step: 0.01, slider: 0.99}, start.simplify);
+    this.faces = numberField({label: 'Faces at most', ...limits('faces'), step: 1, whole: true}, start.faces);
     this.texture = checkField('Texture', start.texture, 'Unwrap, and bake what the Gaussians show.', refresh);
-    this.textureSize = selectField('Texture size', ['512', '1024', '2048', '4096'].map((value) => ({value, label: `${value} × ${value}`})), String(start.textureSize));
+    this.textureSize = selectField('Texture size', textureSizes().map((value) => ({value, label: `${value} × ${value}`})), String(start.textureSize));
     this.bake = segmented('Baking', [
       {value: 'fast', label: 'Fast', title: 'Mean of the views that see a texel'},
       {value: 'best', label: 'Best', title: 'The texture that reproduces the views'},
@@ -47,7 +53,7 @@ export class FinishFields {
     this.textureFormat = selectField<TextureFormat>('Texture file', [
       {value: 'png', label: 'PNG'}, {value: 'jpeg', label: 'JPEG (smaller)'}, {value: 'webp', label: 'WebP (smallest)'}], start.textureFormat);
     this.unlit = checkField('Unlit material', start.unlit, 'Colours as they are, without light (GLB, glTF).');
-    this.sizeMm = numberField({label: 'Size for printing', min: 1, max: 10000, step: 1, unit: 'mm', hint: 'Largest side of STL and 3MF.'}, start.sizeMm);
+    this.sizeMm = numberField({label: 'Size for printing', ...limits('size_mm'), step: 1, unit: 'mm', hint: 'Largest side of STL and 3MF.'}, start.sizeMm);
     this.element = h('div', {class: 'stack'},
       this.finish.element, this.clean.element, this.fillHoles.element, this.reduce.element, this.simplify.element, this.faces.element,
       this.texture.element, this.textureSize.element, this.bake.element, this.project.element, this.textureFormat.element,
@@ -110,7 +116,7 @@ export class FinishFields {
   private refresh(): void {
     const finish = this.finish.get();
     const texture = finish && this.texture.get();
-    const chosen = (id: string): boolean => this.formats.get(id)?.checked ?? false;
+    const chosen = (id: ResultFormat): boolean => this.formats.get(id)?.checked ?? false;
     this.clean.element.hidden = !finish;
     this.fillHoles.element.hidden = !finish || !this.clean.get();
     this.reduce.element.hidden = !finish;

@@ -7,7 +7,7 @@ import {capitalised} from '../core/format.js';
 import {lookCloser} from './dialogs.js';
 
 const BACKGROUNDS = [
-  {value: 'automatic', label: 'Automatic', title: 'The alpha channel if there is one, else a plain background is removed'},
+  {value: 'auto', label: 'Automatic', title: 'The alpha channel if there is one, else a plain background is removed'},
   {value: 'alpha', label: 'Alpha', title: 'The alpha channel; a picture without one is refused'},
   {value: 'none', label: 'None', title: 'The picture as it is'},
 ] as const;

@@ -14,7 +14,7 @@ const KINDS = 'image/png,image/jpeg,image/webp,.safetensors';
 export class PicturesPanel {
   readonly element: HTMLElement;
   private readonly tiles: PictureTile[] = [];
-  private background: Background = 'automatic';  // the last choice, which the next picture begins with
+  private background: Background = 'auto';  // the last choice, which the next picture begins with
   private latentFile: File | null = null;
   private readonly list = h('ul', {class: 'pictures', 'aria-label': 'Chosen pictures'});
   private readonly drop: HTMLElement;
@@ -87,7 +87,7 @@ export class PicturesPanel {
 
   private clear(): void {
     this.latentFile = null;
-    this.background = 'automatic';
+    this.background = 'auto';
     for (const tile of this.tiles.splice(0)) tile.release();
     this.list.replaceChildren();
   }

@@ -1,6 +1,6 @@
 import type {Model, MultiImage, Preset} from '../api/types.js';
 import {button, h, segmented} from '../core/dom.js';
-import {initialSettings, MAX_SEED, samplersOf, type Settings} from '../core/options.js';
+import {initialSettings, limits, samplersOf, type Settings} from '../core/options.js';
 import {checkField, numberField, selectField} from './fields.js';
 import {FinishFields} from './finish_fields.js';
 
@@ -16,7 +16,7 @@ export class SettingsPanel {
   private readonly latentSteps;
   private readonly latentGuidance;
   private readonly multiImage;
-  private preset: Preset = 'checkpoint';
+  private preset: Preset = initialSettings(null).preset;
   private model: Model | null = null;
 
   constructor() {
@@ -24,23 +24,23 @@ export class SettingsPanel {
     this.presets = segmented<Preset>('Preset', [
       {value: 'checkpoint', label: 'Checkpoint', title: 'The settings that the checkpoint was published with'},
       {value: 'app', label: 'TRELLIS app', title: 'The settings of the public web app'},
-    ], 'checkpoint', (value) => {
+    ], start.preset, (value) => {
       this.preset = value;
       this.fillSamplers();
     });
     this.randomise = checkField('Randomise', start.randomise, '', () => this.seed.enable(!this.randomise.get()));
-    this.seed = numberField({label: 'Seed', min: 0, max: MAX_SEED, step: 1, whole: true}, start.seed);
+    this.seed = numberField({label: 'Seed', ...limits('seed'), step: 1, whole: true}, start.seed);
     const dice = button({label: 'Another seed', icon: 'dice', iconOnly: true, class: 'button quiet small', onclick: () => {
       this.randomise.set(false);
       this.seed.enable(true);
-      this.seed.set(Math.floor(Math.random() * MAX_SEED));
+      this.seed.set(Math.floor(Math.random() * limits('seed').max));
     }});
-    const steps = {label: 'Steps', min: 1, max: 50, step: 1, whole: true, slider: true};
-    const guidance = {label: 'Guidance', min: 0, max: 10, step: 0.1, slider: true};
-    this.structureSteps = numberField(steps, start.structure.steps);
-    this.structureGuidance = numberField(guidance, start.structure.guidance);
-    this.latentSteps = numberField(steps, start.latent.steps);
-    this.latentGuidance = numberField(guidance, start.latent.guidance);
+    const steps = {label: 'Steps', step: 1, whole: true, slider: 50};
+    const guidance = {label: 'Guidance', step: 0.1, slider: 10};
+    this.structureSteps = numberField({...steps, ...limits('structure.steps')}, start.structure.steps);
+    this.structureGuidance = numberField({...guidance, ...limits('structure.guidance')}, start.structure.guidance);
+    this.latentSteps = numberField({...steps, ...limits('latent.steps')}, start.latent.steps);
+    this.latentGuidance = numberField({...guidance, ...limits('latent.guidance')}, start.latent.guidance);
     this.multiImage = selectField<MultiImage>('Several pictures', [
       {value: 'stochastic', label: 'Stochastic'}, {value: 'multidiffusion', label: 'Multidiffusion'}], start.multiImage);
     this.multiImage.element.hidden = true;

@@ -1,14 +1,16 @@
-import type {Job, JobFile} from '../api/types.js';
+import type {Job, JobFile, RenderStyle, VideoFormat} from '../api/types.js';
 import {button, h, ObjectUrls, prefersStillness, saveBlob} from '../core/dom.js';
 import {bytes, fileName} from '../core/format.js';
+import {OPTIONS} from '../core/option_table.js';
+import {limits} from '../core/options.js';
 import type {Backstage} from './backstage.js';
 import {numberField, selectField} from './fields.js';
 import type {Notifier} from './notify.js';
 
-const STYLES = [
+const STYLES: readonly {value: RenderStyle; label: string}[] = [
   {value: 'textured', label: 'Textured'}, {value: 'clay', label: 'Clay'}, {value: 'normals', label: 'Normals'},
   {value: 'wireframe', label: 'Wireframe'}, {value: 'splats', label: 'Splats'},
-] as const;
+];
 const SIZES = ['256', '512', '768', '1024'] as const;
 
 /** A video of the asset turning once. */
@@ -16,10 +18,10 @@ export class Turntable {
   readonly element: HTMLDetailsElement;
   private readonly form = h('div', {class: 'stack'});
   private readonly result = h('div', {class: 'turntable-result'});
-  private readonly style = selectField<string>('Look', STYLES, 'textured');
-  private readonly size = selectField<string>('Size', SIZES.map((value) => ({value, label: `${value} × ${value}`})), '512');
-  private readonly seconds = numberField({label: 'Length', min: 1, max: 30, step: 1, unit: 's'}, 4);
-  private format = selectField<string>('Format', [{value: 'webp', label: 'WEBP'}], 'webp');
+  private readonly style = selectField<RenderStyle>('Look', STYLES, 'textured');
+  private readonly size = selectField<string>('Size', SIZES.map((value) => ({value, label: `${value} × ${value}`})), String(OPTIONS['turntable.size'].fallback));
+  private readonly seconds = numberField({label: 'Length', ...limits('turntable.seconds'), step: 1, unit: 's'}, OPTIONS['turntable.seconds'].fallback);
+  private format = selectField<VideoFormat>('Format', [{value: 'webp', label: 'WEBP'}], 'webp');
   private readonly start: HTMLButtonElement;
   private readonly urls = new ObjectUrls();
   private job: Job | null = null;
@@ -30,7 +32,7 @@ export class Turntable {
     this.element = h('details', {class: 'group'}, h('summary', {text: 'Turntable video'}), h('div', {class: 'stack inside'}, this.form, this.start, this.result));
   }
 
-  setFormats(formats: readonly string[]): void {
+  setFormats(formats: readonly VideoFormat[]): void {
     this.format = selectField('Format', formats.map((value) => ({value, label: value === 'mp4' ? 'MP4' : 'WebP, animated'})), formats[0] ?? 'webp');
     this.form.replaceChildren(this.style.element, this.size.element, this.seconds.element, this.format.element);
   }

@@ -226,7 +226,7 @@ test('a reload in mid-job finds the job again', async () => {
   await finished(page);
   const {options} = await server.json(`/v1/jobs/${new URL(address).hash.slice(5)}`);
   assert.equal(options.multi_image, 'multidiffusion');
-  assert.deepEqual(options.background, ['automatic', 'none']);
+  assert.deepEqual(options.background, ['auto', 'none']);
   await page.getByRole('button', {name: 'Next picture'}).click();
   await page.locator('.input-picture figcaption', {hasText: '2 of 2'}).waitFor();
   await page.locator('.details').getByRole('button', {name: 'Use picture and settings'}).click();

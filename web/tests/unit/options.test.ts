@@ -9,8 +9,8 @@ const MODEL: Model = {
   app_structure: {steps: 12, guidance: 7.5}, app_latent: {steps: 12, guidance: 3},
 };
 
-const ONE = ['automatic'] as const;
-const TWO = ['automatic', 'none'] as const;
+const ONE = ['auto'] as const;
+const TWO = ['auto', 'none'] as const;
 
 test('presets', () => {
   assert.deepEqual(samplersOf('checkpoint', MODEL), {structure: {steps: 12, guidance: 2}, latent: {steps: 8, guidance: 0}});
@@ -34,7 +34,7 @@ test('every picture has its background, and a latent has none', () => {
   assert.deepEqual(backgroundsOf(jobOptions(settings, 'chair', TWO), 2), TWO);
   assert.equal('background' in jobOptions(settings, 'chair', []), false);
   assert.deepEqual(backgroundsOf({background: 'alpha'}, 3), ['alpha', 'alpha', 'alpha']);  // one for all, from another client
-  assert.deepEqual(backgroundsOf({}, 1), ['automatic']);
+  assert.deepEqual(backgroundsOf({}, 1), ['auto']);
 });
 
 test('a share or a number of faces, never both', () => {

@@ -1,0 +1,211 @@
+#include "option_documents.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "options.h"
+
+namespace espalier::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr unsigned kJsonUses = use_jobs | use_exports | use_turntables;
+
+Json json_of(const OptionValue& value) {
+  return std::visit(
+      [](const auto& v) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
+          return nullptr;
+        } else {
+          return v;
+        }
+      },
+      value);
+}
+
+// Numbers without a fraction as whole ones: 1, not 1.0.
+Json bound(double value) {
+  const auto whole = static_cast<std::int64_t>(value);
+  return static_cast<double>(whole) == value ? Json(whole) : Json(value);
+}
+
+// ---- docs/options.md
+
+void add_row(std::ostringstream& out, const Option& row) {
+  std::string flags = row.extras.only_variable ? "" : "`" + row.flags() + "`";
+  for (std::size_t at = 0; (at = flags.find(',', at)) != std::string::npos; at += 4) flags.replace(at, 1, "`, `");
+  const std::string variable = row.variable().empty() ? "" : "`" + row.variable() + "`";
+  const std::string value =
+      row.field.meta.empty() || row.extras.only_variable || row.extras.positional ? "" : " " + row.field.meta;
+  out << "| " << flags << value << " | " << variable << " | " << row.description() << " |\n";
+}
+
+void add_json_rows(std::ostringstream& out, const char* title, OptionUse use) {
+  out << "\n### " << title << "\n\n| key | meaning |\n|---|---|\n";
+  for (const Option& row : option_table()) {
+    if (!row.is_for(use)) continue;
+    std::string text = row.help + " Accepts " + row.json_accept() + ".";
+    const Json fallback = json_of(row.field.get(Options()));
+    if (row.extras.nullable) {
+      text += " Default: drawn.";
+    } else if (!fallback.is_null() && fallback != "") {
+      text += " Default: " + fallback.dump() + ".";
+    } else if (!row.extras.fallback.empty()) {
+      text += " Default: " + row.extras.fallback + ".";
+    }
+    out << "| `" << row.json() << "` | " << text << " |\n";
+  }
+}
+
+std::string markdown() {
+  std::ostringstream out;
+  out << "# Options\n\n"
+         "Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.\n"
+         "A flag wins over its environment variable.\n";
+  for (const Command& command : commands()) {
+    out << "\n## espalier " << command.name << "\n" << command.summary << ".\n";
+    std::string group;
+    for (const Option& row : option_table()) {
+      if (!row.is_for(command.use)) continue;
+      if (title_of(row.group) != group) {
+        group = title_of(row.group);
+        out << "\n### " << group << "\n\n| option | environment | meaning |\n|---|---|---|\n";
+      }
+      add_row(out, row);
+    }
+  }
+  out << "\n## Options of jobs\nWhat `POST /v1/jobs` and its relatives take as JSON ([server.md](server.md)); a dot stands "
+         "between nested objects.\n";
+  add_json_rows(out, "A new job", use_jobs);
+  add_json_rows(out, "An export", use_exports);
+  add_json_rows(out, "A turntable, as an export", use_turntables);
+  return out.str();
+}
+
+// ---- Schemas
+
+std::string unit_of(const Option& row) { return row.extras.unit.empty() ? "" : " In " + row.extras.unit + "."; }
+
+Json schema_of(const Option& row) {
+  const OptionField& field = row.field;
+  const auto type = [&](const char* name) { return field.unset || row.extras.nullable ? Json{name, "null"} : Json(name); };
+  Json schema;
+  const Json words{{"type", "string"}, {"enum", field.choices}};
+  switch (field.type) {
+    case OptionType::flag: schema = {{"type", type("boolean")}}; break;
+    case OptionType::whole:
+    case OptionType::number:
+      schema = {{"type", type(field.type == OptionType::whole ? "integer" : "number")},
+                {"minimum", bound(field.low)},
+                {"maximum", bound(field.high)}};
+      break;
+    case OptionType::numbers:
+      schema = {{"type", type("array")},
+                {"items", {{"type", "number"}, {"minimum", bound(field.low)}, {"maximum", bound(field.high)}}},
+                {"minItems", field.most},
+                {"maxItems", field.most}};
+      break;
+    case OptionType::choice: schema = words; break;
+    case OptionType::choices: {
+      Json list{{"type", "array"}, {"items", words}, {"minItems", 1}};
+      if (field.one_for_all) {
+        schema["oneOf"] = Json::array({words, list});
+      } else {
+        schema = list;
+        schema["uniqueItems"] = true;
+      }
+      break;
+    }
+    default: schema = {{"type", type("string")}};
+  }
+  schema["description"] = row.help + unit_of(row);
+  return schema;
+}
+
+// One property a line.
+void print_object(std::ostringstream& out, const std::string& name, const Json& properties, const std::string& about) {
+  out << "   " << Json(name) << ": {\n    \"type\": \"object\",\n    \"additionalProperties\": false,\n    \"properties\": {";
+  const char* separator = "\n";
+  for (const auto& [key, value] : properties.items()) {
+    out << separator << "     " << Json(key) << ": " << value.dump();
+    separator = ",\n";
+  }
+  out << "\n    }" << (about.empty() ? "" : ",\n    \"description\": " + Json(about).dump()) << "\n   },\n";
+}
+
+// The properties of an object of options; what is nested is an object of its own, by the name that `nested` gives.
+Json properties_of(OptionUse use, const std::string& prefix) {
+  Json properties = Json::object();
+  for (const Option& row : option_table()) {
+    std::string key = row.json();
+    if (!row.is_for(use) || !key.starts_with(prefix)) continue;
+    key = key.substr(prefix.size());
+    const auto dot = key.find('.');
+    if (dot == std::string::npos) {
+      properties[key] = schema_of(row);
+      const Json fallback = json_of(row.field.get(Options()));
+      if (use != use_exports && !row.extras.nullable && !fallback.is_null() && fallback != "")
+        properties[key]["default"] = fallback;
+    } else {
+      properties[key.substr(0, dot)] = {{"$ref", "#/components/schemas/Sampler"}};
+    }
+  }
+  return properties;
+}
+
+std::string schemas() {
+  std::ostringstream out;
+  for (const Option& row : option_table()) {
+    if (row.name == "background" && row.is_for(use_jobs))
+      out << "   \"Background\": " << Json{{"type", "string"}, {"enum", row.field.choices}}.dump() << ",\n";
+  }
+  print_object(out, "Sampler", properties_of(use_jobs, "structure."), "A value that is absent or null is the preset's.");
+  print_object(out, "GenerateOptions", properties_of(use_jobs, ""), "");
+  print_object(out, "Turntable", properties_of(use_turntables, "turntable."), "");
+  Json exports = properties_of(use_exports, "");
+  exports["turntable"] = {{"oneOf", Json::array({{{"$ref", "#/components/schemas/Turntable"}}, {{"type", "null"}}})}};
+  print_object(out, "ExportOptions", exports,
+               "What is absent holds as it did for the job that is exported. With a turntable nothing else but a name may be "
+               "given.");
+  return out.str();
+}
+
+// ---- The page
+
+std::string page() {
+  std::ostringstream out;
+  out << "// Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.\n\n"
+         "export const OPTIONS = {\n";
+  for (const Option& row : option_table()) {
+    if (!row.is_for(kJsonUses)) continue;
+    Json entry = Json::object();
+    const OptionType type = row.field.type;
+    if (type == OptionType::whole || type == OptionType::number || type == OptionType::numbers) {
+      entry["min"] = bound(row.field.low);
+      entry["max"] = bound(row.field.high);
+    }
+    if (!row.field.choices.empty()) entry["choices"] = row.field.choices;
+    const Json fallback = json_of(row.field.get(Options()));
+    entry["fallback"] = row.extras.nullable ? Json(nullptr) : fallback;
+    out << "  '" << row.json() << "': " << entry.dump() << ",\n";
+  }
+  const auto numbers = [](const SamplerRequest& s) { return Json{{"steps", *s.steps}, {"guidance", bound(*s.guidance)}}; };
+  const Json preset{{"structure", numbers(app_structure_settings())}, {"latent", numbers(app_latent_settings())}};
+  out << "} as const;\n\n/** The samplers of TRELLIS' public web app. */\nexport const APP_PRESET = " << preset.dump() << ";\n";
+  return out.str();
+}
+
+}  // namespace
+
+std::vector<std::string> option_documents() { return {"markdown", "page", "schemas"}; }
+
+std::string option_document(const std::string& name) {
+  if (name == "markdown") return markdown();
+  if (name == "page") return page();
+  if (name == "schemas") return schemas();
+  throw UsageError("there is no document " + name);
+}
+
+}  // namespace espalier::cli

@@ -1,0 +1,54 @@
+// Names of enumerators, in their order: what options, JSON and reports call them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "espalier/options.h"
+
+namespace espalier {
+
+template <class Enum>
+inline constexpr std::array<const char*, 0> kNames{};
+template <>
+inline constexpr std::array kNames<Precision>{"auto", "full", "half"};
+template <>
+inline constexpr std::array kNames<MemoryTier>{"auto", "high", "medium", "low"};
+template <>
+inline constexpr std::array kNames<SamplerPreset>{"checkpoint", "app"};
+template <>
+inline constexpr std::array kNames<MultiImageMode>{"stochastic", "multidiffusion"};
+template <>
+inline constexpr std::array kNames<Background>{"auto", "alpha", "none"};
+template <>
+inline constexpr std::array kNames<BakeMode>{"fast", "best"};
+template <>
+inline constexpr std::array kNames<TextureFormat>{"png", "jpeg", "webp"};
+template <>
+inline constexpr std::array kNames<VideoFormat>{"mp4", "webp"};
+template <>
+inline constexpr std::array kNames<RenderStyle>{"auto",      "textured",   "colour", "clay",          "normals",
+                                                "wireframe", "uv-checker", "splats", "radiance-field"};
+// What a texture is baked from: FinishRequest::bake_radiance_field.
+inline constexpr std::array kBakeSources{"gaussians", "radiance-field"};
+// The members of Decoded.
+inline constexpr std::array kDecoded{"mesh", "gaussians", "radiance-field"};
+inline constexpr std::array kVoxelSets{"12k", "24k"};
+
+template <class Enum>
+std::string_view enumerator_name(Enum value) {
+  const auto index = static_cast<std::size_t>(value);
+  if (index >= kNames<Enum>.size()) fail(ErrorCode::invalid_argument, "the number ", index, " names no choice");
+  return kNames<Enum>[index];
+}
+
+template <std::size_t N>
+std::vector<std::string> list_of(const std::array<const char*, N>& names) {
+  return {names.begin(), names.end()};
+}
+
+}  // namespace espalier

@@ -1,0 +1,542 @@
+// The option table: one row for each option. include/espalier/options.h says how to add one.
+#include "api/option_rows.h"
+
+#include <fstream>
+
+#include "api/option_fields.h"
+
+namespace espalier {
+namespace {
+
+constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finishing, pictures = OptionGroup::pictures,
+                      sampling = OptionGroup::sampling, machine = OptionGroup::machine, server = OptionGroup::server,
+                      reports = OptionGroup::reports;
+constexpr unsigned generate = use_generate, preprocess = use_preprocess, exporting = use_export, render = use_render,
+                   serve = use_serve, info = use_info, check = use_check, turntables = use_turntables,
+                   environment = use_environment;
+constexpr unsigned made = generate | exporting;    // commands that make an asset's files
+constexpr unsigned jobs = use_jobs | use_exports;  // the same of the server
+constexpr unsigned opening = made | serve;         // commands that may open a checkpoint
+constexpr const char* of_the_preset = "the preset's";
+constexpr const char* shipped_model = "the checkpoint that ships with the program";
+
+// ---- Fields that no template knows
+
+OptionField matching(OptionField field, std::string accept, bool (*accepts)(const std::string&)) {
+  field.accept = std::move(accept);
+  field.set = [set = field.set, accepts](Options& options, const OptionValue& value) {
+    const auto* const text = std::get_if<std::string>(&value);
+    const auto* const texts = std::get_if<std::vector<std::string>>(&value);
+    const bool good = text != nullptr ? accepts(*text) : texts != nullptr && std::all_of(texts->begin(), texts->end(), accepts);
+    return good && set(options, value);
+  };
+  return field;
+}
+
+bool is_device(const std::string& text) {
+  const std::string prefix = "cuda:";
+  const bool numbered = text.starts_with(prefix) && parsed_number<unsigned short>(text.substr(prefix.size())).has_value();
+  return numbered || text == "auto" || text == "cpu" || text == "cuda";
+}
+bool is_key(const std::string& text) {
+  const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return visible && text.size() >= 8 && text.size() <= 200;
+}
+// The key in the first line of a file that is named.
+OptionField key_file() {
+  OptionField field =
+      matching(of(&ServerOptions::api_key, "FILE"), "a file whose first line is 8 to 200 visible ASCII characters", is_key);
+  field.parse = [](const std::string& name) -> std::optional<OptionValue> {
+    constexpr std::streamsize kLongest = 4096;
+    std::ifstream file(name, std::ios::binary);
+    std::string content(kLongest, '\0');
+    file.read(content.data(), kLongest);
+    content.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+    std::string line = content.substr(0, content.find('\n'));
+    if (line.ends_with('\r')) line.pop_back();
+    return line;
+  };
+  return field;
+}
+
+bool is_origin(const std::string& text) {
+  const std::size_t scheme = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  return scheme > 0 && text.size() > scheme && text.find('/', scheme) == std::string::npos;
+}
+
+OptionField decoded() {
+  const auto to = [](const Decoded& d) {
+    std::vector<std::string> words;
+    const std::array on{d.mesh, d.gaussians, d.radiance_field};
+    for (std::size_t i = 0; i < on.size(); ++i) {
+      if (on[i]) words.emplace_back(kDecoded[i]);
+    }
+    return words;
+  };
+  const auto from = [](const std::vector<std::string>& words) -> std::optional<Decoded> {
+    const auto on = [&](std::size_t i) { return std::find(words.begin(), words.end(), kDecoded.at(i)) != words.end(); };
+    return Decoded{.mesh = on(0), .gaussians = on(1), .radiance_field = on(2)};
+  };
+  return choices_field(access(&Options::decode), list_of(kDecoded), to, from);
+}
+
+OptionField backgrounds() {
+  const auto to = [](const std::vector<Background>& values) {
+    std::vector<std::string> words;
+    for (const Background value : values) words.emplace_back(enumerator_name(value));
+    return words;
+  };
+  const auto from = [](const std::vector<std::string>& words) -> std::optional<std::vector<Background>> {
+    std::vector<Background> values;
+    for (const std::string& word : words) {
+      const auto& names = kNames<Background>;
+      values.push_back(static_cast<Background>(std::find(names.begin(), names.end(), word) - names.begin()));
+    }
+    return values;
+  };
+  OptionField field = choices_field(access(&Options::background), list_of(kNames<Background>), to, from);
+  field.accept = "one of " + joined(field.choices) + ", or one for each image, separated by commas";
+  field.most = 0;
+  field.one_for_all = true;
+  return field;
+}
+
+OptionField file_formats() {
+  std::vector<std::string> names;
+  for (const ResultFormat& format : result_formats()) {
+    if (format.single_file) names.emplace_back(format.name);
+  }
+  const auto same = [](const std::vector<std::string>& words) { return words; };
+  return choices_field(access(&Options::formats), names, same,
+                       [](const std::vector<std::string>& words) -> std::optional<std::vector<std::string>> {
+                         std::vector<std::string> sorted = words;
+                         std::sort(sorted.begin(), sorted.end());
+                         const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+                         return twice ? std::nullopt : std::optional(words);
+                       });
+}
+
+OptionField voxel_set() {
+  OptionField field{.type = OptionType::choice, .choices = list_of(kVoxelSets), .meta = "NAME"};
+  field.accept = "one of " + joined(field.choices);
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> { return text; };
+  return field_of(
+      field, access(&Options::voxels), [](const std::string& value) { return value; },
+      [](const OptionValue& value) -> std::optional<std::string> {
+        const auto* const text = std::get_if<std::string>(&value);
+        const bool known = text != nullptr && std::find(kVoxelSets.begin(), kVoxelSets.end(), *text) != kVoxelSets.end();
+        return known ? std::optional(*text) : std::nullopt;
+      });
+}
+
+OptionField interval(SamplerRequest Options::*stage) {
+  OptionField field{.type = OptionType::numbers, .low = 0.0, .high = 1.0, .most = 2, .meta = "LOW,HIGH"};
+  field.accept = "two numbers from 0 to 1, low and high, such as 0.5,1";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> { return parsed_numbers(text, 2); };
+  return field_of(
+      field, through(stage, &SamplerRequest::interval),
+      [](const std::array<double, 2>& pair) { return std::vector<double>(pair.begin(), pair.end()); },
+      [](const OptionValue& value) -> std::optional<std::array<double, 2>> {
+        const auto* const pair = std::get_if<std::vector<double>>(&value);
+        const bool good =
+            pair != nullptr && pair->size() == 2 && (*pair)[0] >= 0.0 && (*pair)[0] <= (*pair)[1] && (*pair)[1] <= 1.0;
+        return good ? std::optional(std::array{(*pair)[0], (*pair)[1]}) : std::nullopt;
+      });
+}
+
+OptionField viewpoints() {
+  OptionField field{.type = OptionType::numbers, .low = -36000.0, .high = 36000.0, .most = 2 * 64, .meta = "YAW,PITCH"};
+  field.accept = "two numbers, yaw and pitch in degrees, such as 150,20, with a pitch from -90 to 90; at most 64 times";
+  field.repeats = true;
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> { return parsed_numbers(text, 2); };
+  return field_of(
+      field, access(&Options::views),
+      [](const std::vector<Viewpoint>& views) {
+        std::vector<double> numbers;
+        for (const Viewpoint& v : views) numbers.insert(numbers.end(), {v.yaw, v.pitch});
+        return numbers;
+      },
+      [most = field.most, far = field.high](const OptionValue& value) -> std::optional<std::vector<Viewpoint>> {
+        const auto* const numbers = std::get_if<std::vector<double>>(&value);
+        if (numbers == nullptr || numbers->size() % 2 != 0 || numbers->size() > most) return std::nullopt;
+        std::vector<Viewpoint> views;
+        for (std::size_t i = 0; i < numbers->size(); i += 2) {
+          const Viewpoint v{(*numbers)[i], (*numbers)[i + 1]};
+          if (!(v.yaw >= -far && v.yaw <= far && v.pitch >= -90.0 && v.pitch <= 90.0)) return std::nullopt;
+          views.push_back(v);
+        }
+        return views;
+      });
+}
+
+OptionField colour() {
+  OptionField field{.type = OptionType::numbers, .low = 0.0, .high = 1.0, .most = 3, .meta = "COLOUR"};
+  field.accept = "transparent, black, white, or a colour such as #20a0ff";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> {
+    const auto numbers = parsed_colour(text);
+    if (!numbers) return std::nullopt;
+    return numbers->empty() ? OptionValue() : OptionValue(*numbers);
+  };
+  return field_of(
+      field, access(&ViewRequest::background),
+      [](const std::array<double, 3>& rgb) { return std::vector<double>(rgb.begin(), rgb.end()); },
+      [](const OptionValue& value) -> std::optional<std::array<double, 3>> {
+        const auto* const rgb = std::get_if<std::vector<double>>(&value);
+        const auto part = [](double c) { return c >= 0.0 && c <= 1.0; };
+        const bool good = rgb != nullptr && rgb->size() == 3 && std::all_of(rgb->begin(), rgb->end(), part);
+        return good ? std::optional(std::array{(*rgb)[0], (*rgb)[1], (*rgb)[2]}) : std::nullopt;
+      });
+}
+
+OptionField length() {
+  OptionField field = of(&SaveOptions::size_mm, 0.1, 10000, "LENGTH");
+  field.accept = "0.1mm to 10000mm, in mm or cm";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> { return parsed_length(text); };
+  field.print = [](const OptionValue& value) { return in_words(std::get<double>(value)) + "mm"; };
+  return field;
+}
+
+std::string usual_sizes() {
+  return in_words(ViewRequest{}.size) + "; " + in_words(TurntableRequest{}.look.size) + " of a turntable, " +
+         in_words(SheetRequest{}.look.size) + " of a sheet";
+}
+
+// Bytes; `unit`: of a number without suffix.
+template <class Part>
+OptionField bytes(std::uint64_t Part::*member, std::int64_t low, std::int64_t high, std::int64_t unit, const char* accept) {
+  OptionField field = of(member, static_cast<double>(low), static_cast<double>(high), "SIZE");
+  field.accept = accept;
+  field.parse = [unit](const std::string& text) -> std::optional<OptionValue> { return parsed_bytes(text, unit); };
+  field.print = [unit](const OptionValue& value) {
+    return in_words(static_cast<double>(std::get<std::int64_t>(value)) / static_cast<double>(unit));
+  };
+  return field;
+}
+constexpr std::int64_t kMiB = std::int64_t{1} << 20U, kGiB = std::int64_t{1} << 30U, kTiB = std::int64_t{1} << 40U;
+
+}  // namespace
+
+std::vector<Option> file_rows() {
+  return {
+      {"image",
+       files,
+       generate | preprocess,
+       of(&Options::images, "IMAGE"),
+       "Images (PNG, JPEG, WebP) of one object; several are views of the same one.",
+       {.positional = true}},
+      {"input",
+       files,
+       exporting,
+       of(&Options::inputs, "FILE"),
+       "What --save-asset or --save-latent wrote, or Gaussians (.ply, .spz, .splat).",
+       {.positional = true}},
+      {"input",
+       files,
+       render,
+       of(&Options::inputs, "FILE"),
+       "What --save-asset wrote, a mesh (.glb, .gltf, .obj, .stl, .ply) or Gaussians (.ply, .spz, .splat).",
+       {.positional = true}},
+      {"input",
+       files,
+       check,
+       of(&Options::inputs, "FILE"),
+       "Meshes (.glb, .gltf, .obj, .stl, .ply), Gaussians (.ply, .spz, .splat) and what --save-asset wrote.",
+       {.positional = true}},
+      {"output",
+       files,
+       made | preprocess,
+       of(&Options::outputs, "FILE"),
+       "A file to write; repeat it for several. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the "
+       "mesh, "
+       ".ply, .spz and .splat the Gaussians. preprocess: .png.",
+       {.letter = "o"}},
+      {"output",
+       files,
+       render,
+       of(&Options::outputs, "FILE"),
+       "A file to draw; repeat it for several. .png: the views that --view asks for, side by side. .mp4 and .webp: a turntable "
+       "that begins at the first of them; an .mp4 needs the program ffmpeg.",
+       {.letter = "o"}},
+      {"decode",
+       files,
+       made | environment,
+       decoded(),
+       "What to decode.",
+       {.fallback = "what the output files hold", .old = {"formats"}}},
+      {"formats", files, jobs, file_formats(),
+       "Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."},
+      {"preview", files, made, of(&Options::preview, "FILE"), "Also draw four views into this .png."},
+      {"turntable", files, made | render, of(&Options::turntable, "FILE"),
+       "Also draw the asset as it turns once around, into this .mp4 (needs the program ffmpeg) or .webp."},
+      {"sheet", files, made | render, of(&Options::sheet, "FILE"),
+       "Also draw four views in every style that there is something to show in, into this .png."},
+      {"size",
+       files,
+       made | jobs | environment,
+       length(),
+       "Largest dimension of an .stl or .3mf.",
+       {.json = "size_mm", .unit = "mm"}},
+      {"save-latent", files, generate, of(&Options::save_latent, "FILE"),
+       "Also write what was sampled, for --from-latent (.safetensors)."},
+      {"save-asset", files, made, of(&Options::save_asset, "FILE"),
+       "Also write everything that was decoded, for espalier export (.safetensors)."},
+      {"from-latent", files, generate, of(&Options::from_latent, "FILE"),
+       "Decode what --save-latent wrote, instead of sampling; takes no images."},
+      {"background", files, generate | preprocess | use_jobs | environment, backgrounds(),
+       "auto: the image's alpha channel if it has one, else a plain background is removed. alpha: an image without "
+       "transparency is refused. none: the image is taken as it is."},
+      {"no-preprocess", files, generate | preprocess | environment, of(&Options::no_preprocess),
+       "Take the images as they are: no background removal, no crop to the object."},
+      {"name", files, jobs, of(&Options::name, "TEXT", true), "Shown in lists; without one the first image's."},
+  };
+}
+
+std::vector<Option> finishing_rows() {
+  constexpr unsigned all = made | jobs | environment;
+  return {
+      {"raw-mesh", finishing, all, of(&Options::raw_mesh),
+       "Write the mesh as it was decoded, with colours at its vertices: no clean-up, no simplification, no texture."},
+      {"clean",
+       finishing,
+       all,
+       of(&FinishRequest::clean),
+       "Remove interior faces and small pieces, and close holes.",
+       {.without = "Keep interior faces, small pieces and holes."}},
+      {"fill-holes", finishing, all, of(&FinishRequest::fill_holes), "Close holes while cleaning.", {.without = "Keep holes."}},
+      {"simplify", finishing, all, of(&FinishRequest::simplify, 0.0, 0.9999), "Share of the faces that goes."},
+      {"faces", finishing, all, of(&FinishRequest::faces, 4, 100'000'000), "At most so many faces, instead of simplify."},
+      {"texture",
+       finishing,
+       all,
+       of(&FinishRequest::texture),
+       "Unwrap the mesh and bake a texture; without it, colours at vertices.",
+       {.without = "Colours at vertices instead of a texture."}},
+      {"texture-size", finishing, all, of(&FinishRequest::texture_size, 512, 4096), "Texels on a side of the texture."},
+      {"bake", finishing, all, of(&FinishRequest::bake),
+       "fast: the mean of the views that see a texel. best: the texture that reproduces the views."},
+      {"bake-from", finishing, made | environment, choice_field(access(&FinishRequest::bake_radiance_field), kBakeSources),
+       "What is baked. The radiance field costs more time; export needs an asset that was saved with it, or a latent."},
+      {"bake-views", finishing, made | environment, of(&FinishRequest::views, 1, 1000), "Views that are baked."},
+      {"bake-view-size", finishing, made | environment, of(&FinishRequest::view_size, 64, 4096),
+       "Pixels on a side of a view that is baked."},
+      {"project-image", finishing, all, of(&FinishRequest::project_image),
+       "Blend the images that the asset was made of, all of them, into the texels that they see. An image that does not match "
+       "the object well enough is left out, with a notice."},
+      {"texture-format", finishing, all, of(&SaveOptions::texture),
+       "How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer of .glb "
+       "reads."},
+      {"unlit", finishing, all, of(&SaveOptions::unlit), "Let viewers of .glb and .gltf show the colours without light."},
+  };
+}
+
+std::vector<Option> picture_rows() {
+  return {
+      {"style", pictures, render, of(&ViewRequest::style),
+       "How to draw. auto: textured, colour without a texture, clay without colours; splats where there is no mesh."},
+      {"view",
+       pictures,
+       render,
+       viewpoints(),
+       "Where the camera stands; repeat it for several views. At a yaw of 180 it looks at the front, at 90 from +X, at a pitch "
+       "of 90 from above.",
+       {.fallback = in_words(Viewpoint{}.yaw) + "," + in_words(Viewpoint{}.pitch)}},
+      {"fov", pictures, render, of(&ViewRequest::fov, 1.0, 120.0), "Field of view in degrees; the size of the asset stays."},
+      {"distance",
+       pictures,
+       render,
+       of(&ViewRequest::distance, 0.1, 100.0),
+       "From the camera to the centre.",
+       {.fallback = "what shows the whole asset"}},
+      {"size",
+       pictures,
+       render,
+       of(&Options::picture_size, 16, 4096),
+       "Pixels on a side of a view.",
+       {.fallback = usual_sizes()}},
+      {"background",
+       pictures,
+       render,
+       colour(),
+       "What is behind the asset.",
+       {.fallback = "transparent; black of an .mp4, white of a sheet"}},
+      {"unlit", pictures, render, of(&ViewRequest::unlit), "Show textures and colours as they are, without light."},
+      {"seconds", pictures, render, of(&Options::seconds, 0.1, 60.0), "Length of a turntable."},
+      {"fps", pictures, render, of(&Options::frames_per_second, 1, 60), "Frames per second of a turntable."},
+      {"sheet-views", pictures, render, of(&Options::sheet_views, 1, 64), "Views in a row of a sheet."},
+      {"turntable-format",
+       pictures,
+       turntables,
+       of(&TurntableOptions::format),
+       "mp4 needs the program ffmpeg.",
+       {.json = "turntable.format"}},
+      {"turntable-style", pictures, turntables, of(&TurntableOptions::style), "How to draw.", {.json = "turntable.style"}},
+      {"turntable-seconds",
+       pictures,
+       turntables,
+       of(&TurntableOptions::seconds, 0.5, 30.0),
+       "Length.",
+       {.json = "turntable.seconds", .unit = "s"}},
+      {"turntable-size",
+       pictures,
+       turntables,
+       of(&TurntableOptions::size, 64, 1024),
+       "Pixels on a side.",
+       {.json = "turntable.size"}},
+  };
+}
+
+std::vector<Option> sampling_rows() {
+  constexpr unsigned all = generate | use_jobs | environment;
+  std::vector<Option> rows{
+      {"seed",
+       sampling,
+       all,
+       of(&Options::seed, 0, 4294967295.0),
+       "Seed of the noise; the same seed gives the same asset.",
+       {.nullable = true}},
+      {"preset", sampling, all, of(&Options::preset),
+       "Where the values that follow come from when they are not given: the checkpoint's pipeline.json, or those of TRELLIS' "
+       "public web app (12 steps, guidance 7.5 and 3)."},
+      {"multi-image",
+       sampling,
+       all,
+       of(&Options::multi_image),
+       "How several images condition the sampling: one of them per step, or the mean of all.",
+       {.old = {"multiimage-algo"}}},
+  };
+  const auto add = [&](SamplerRequest Options::*stage, const std::string& name, const std::string& old,
+                       const std::string& what) {
+    const auto extras = [&](const char* json, const std::string& flag) {
+      return OptionExtras{.fallback = of_the_preset, .json = name + "." + json, .old = {old + flag}};
+    };
+    rows.push_back({name + "-steps", sampling, all, number_field(through(stage, &SamplerRequest::steps), 1, 1000, "N"),
+                    "Sampling steps of the " + what + ".", extras("steps", "-sampling-steps")});
+    rows.push_back({name + "-guidance", sampling, all, number_field(through(stage, &SamplerRequest::guidance), 0, 100, "X"),
+                    "Guidance strength of the " + what + ".", extras("guidance", "-guidance-strength")});
+    rows.push_back({name + "-interval", sampling, all, interval(stage), "Times between which the guidance acts.",
+                    extras("interval", "-guidance-interval")});
+    rows.push_back({name + "-rescale-t", sampling, all,
+                    number_field(through(stage, &SamplerRequest::rescale_t), 0.01, 100, "X"),
+                    "Rescaling of the times of the " + what + ".", extras("rescale_t", "-rescale-t")});
+  };
+  add(&Options::structure, "structure", "ss", "sparse structure");
+  add(&Options::latent, "latent", "slat", "structured latent");
+  return rows;
+}
+
+std::vector<Option> machine_rows() {
+  return {
+      {"in",
+       files,
+       use_convert,
+       of(&Options::weights_in, "IN"),
+       "Weights as torch.save wrote them (.pth, .pt, .bin), or a safetensors file.",
+       {.positional = true}},
+      {"out", files, use_convert, of(&Options::weights_out, "OUT"), "The file to write (.safetensors).", {.positional = true}},
+      {"model",
+       machine,
+       opening | environment,
+       of(&Options::model, "FOLDER"),
+       "Folder of a TRELLIS checkpoint (with pipeline.json).",
+       {.fallback = shipped_model, .old = {"checkpoint"}}},
+      {"model",
+       machine,
+       info | environment,
+       of(&Options::model, "FOLDER"),
+       "Folder of a TRELLIS checkpoint (with pipeline.json).",
+       {.fallback = shipped_model, .positional = true}},
+      {"image-encoder",
+       machine,
+       opening | info | environment,
+       of(&Options::image_encoder, "FILE"),
+       "DINOv2 weights (the published .pth, or .safetensors).",
+       {.fallback = "looked for beside the checkpoint"}},
+      {"device", machine, opening | render | use_bench | use_doctor | environment,
+       matching(of(&Options::device, "NAME"), "auto, cpu, cuda or cuda:N", is_device), "Where to compute."},
+      {"precision", machine, opening | use_bench | environment, of(&Options::precision),
+       "full: float32. half: float16 on a GPU, bfloat16 products on processors that have them. auto: half on a GPU, full on "
+       "the CPU."},
+      {"vram-tier", machine, opening | environment, of(&Options::tier),
+       "How many weights stay in memory: all (high), those of a stage (medium), those of a network, with tiled decoding (low). "
+       "auto: by the memory that is free."},
+      {"vram-limit",
+       machine,
+       opening | environment,
+       bytes(&Options::vram_limit, kMiB, 1024 * kTiB, 1,
+             "a size such as 8g or 512m (k, m, g, t; bytes without), from 1m to 1024t"),
+       "GPU memory that weights and work together should stay within when auto chooses the tier.",
+       {.fallback = "what is free"}},
+  };
+}
+
+std::vector<Option> server_rows() {
+  constexpr unsigned all = serve | environment;
+  return {
+      {"host", server, all, of(&ServerOptions::host, "ADDRESS"),
+       "Address to listen at. One that other machines can reach needs --api-key or --no-auth."},
+      {"port", server, all, of(&ServerOptions::port, 0, 65535), "Port to listen at; 0: one that is free."},
+      {"api-key",
+       server,
+       all,
+       matching(of(&ServerOptions::api_key, "KEY"), "8 to 200 visible ASCII characters", is_key),
+       "Ask every client for this key. Other users of this machine can see the command line, not the variable.",
+       {.secret = true}},
+      {"api-key-file", server, all, key_file(),
+       "Read the key from the first line of this file, which other users of this machine should not be able to read."},
+      {"no-auth", server, serve, of(&ServerOptions::no_auth), "Let everybody in who can reach the address."},
+      {"allow-origin", server, serve,
+       matching(of(&ServerOptions::allowed_origins, "ORIGIN"), "http://HOST[:PORT] or https://HOST[:PORT]", is_origin),
+       "Let the page of another server use this one; may be repeated."},
+      {"data",
+       server,
+       all,
+       of(&ServerOptions::data, "FOLDER"),
+       "Folder of jobs and their files.",
+       {.fallback = "$XDG_DATA_HOME/espalier, or ~/.local/share/espalier"}},
+      {"data-home",
+       server,
+       all,
+       of(&Options::data_home, "FOLDER"),
+       "Where --data is by default.",
+       {.variable = "XDG_DATA_HOME", .only_variable = true}},
+      {"home",
+       server,
+       all,
+       of(&Options::home, "FOLDER"),
+       "Where --data is by default.",
+       {.variable = "HOME", .only_variable = true}},
+      {"rebuild", server, serve, of(&ServerOptions::rebuild),
+       "Make the database of jobs again from the records in their folders; the old one is moved to lost/ in the folder of "
+       "jobs."},
+      {"keep-alive", server, all, of(&ServerOptions::keep_alive_minutes, 0.0, 525600.0, "MIN"),
+       "Minutes without a job after which the weights leave memory; the next job loads them again."},
+      {"max-queue", server, all, of(&ServerOptions::max_queue, 1, 100000), "Jobs that may wait; more are refused."},
+      {"max-upload", server, all,
+       bytes(&ServerOptions::max_upload_bytes, kMiB / 100, 64 * kGiB, kMiB,
+             "a size in MiB, or with k, m or g, from 0.01 to 65536 MiB"),
+       "What one request may bring."},
+      {"max-voxels", server, all, of(&ServerOptions::max_voxels, 1, 262144),
+       "Voxels that a latent which is sent may have; the memory of decoding grows with them."},
+      {"keep-days", server, all, of(&ServerOptions::keep_days, 0.0, 36500.0, "DAYS"),
+       "Days after which ended jobs are removed; 0: never."},
+      {"keep-size", server, all,
+       bytes(&ServerOptions::keep_bytes, 0, 1024 * kTiB, kGiB, "a size in GiB, or with k, m, g or t, from 0 to 1048576 GiB"),
+       "Files of all jobs, above which the oldest that ended are removed; 0: no limit."},
+      {"client-timeout", server, all, of(&ServerOptions::client_seconds, 0.1, 3600.0, "S"),
+       "Seconds that a client may take for its headers, and for a body or a download beyond what 8 KiB/s take."},
+  };
+}
+
+std::vector<Option> report_rows() {
+  return {
+      {"voxels", reports, use_bench, voxel_set(), "The coordinate set of docs/performance.md to time."},
+      {"repetitions", reports, use_bench, of(&Options::repetitions, 1, 1000), "Timed runs of each stage; the median counts."},
+      {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to see that it runs."},
+      {"json", reports, made | render | check | use_convert | info | use_bench | use_doctor, of(&Options::json),
+       "Print the report as JSON on standard output."},
+      {"quiet", reports, made | render | use_bench | environment, of(&Options::quiet),
+       "No progress and no report; warnings and errors only."},
+  };
+}
+
+}  // namespace espalier
