@@ -48,6 +48,7 @@ Request request_of(const Settings& s) {
   request.mesh = formats.mesh;
   request.gaussians = formats.gaussians;
   request.radiance_field = formats.radiance_field;
+  request.surface = s.surface.value_or(s.raw_mesh ? SurfaceRule::reference : SurfaceRule::solid);
   request.finish = finish_of(s);
   return request;
 }

@@ -200,6 +200,8 @@ constexpr std::array multi_image_modes{Choice<MultiImageMode>{"stochastic", Mult
 
 constexpr std::array backgrounds{Choice<Background>{"automatic", Background::automatic},
                                  Choice<Background>{"alpha", Background::alpha}, Choice<Background>{"none", Background::none}};
+constexpr std::array surface_rules{Choice<std::optional<SurfaceRule>>{"solid", SurfaceRule::solid},
+                                   Choice<std::optional<SurfaceRule>>{"reference", SurfaceRule::reference}};
 constexpr std::array bake_modes{Choice<BakeMode>{"fast", BakeMode::fast}, Choice<BakeMode>{"best", BakeMode::best}};
 constexpr std::array bake_sources{Choice<bool>{"gaussians", false}, Choice<bool>{"radiance-field", true}};
 constexpr std::array texture_formats{Choice<TextureFormat>{"png", TextureFormat::png},
@@ -285,6 +287,12 @@ std::vector<Option> finish_options() {
       {"--raw-mesh", finish_group, both, "ESPALIER_RAW_MESH", "",
        "Write the mesh as it was decoded, with colours at its vertices: no clean-up, no simplification, no texture.",
        flag(&Settings::raw_mesh)},
+      {"--surface", finish_group, both, "ESPALIER_SURFACE", "",
+       "How the mesh is extracted. solid: the voxels are the shell of a solid, so that there are no walls inside and gaps are "
+       "closed. reference: TRELLIS' rule. A saved asset keeps the rule that it was decoded with. Default: solid; with "
+       "--raw-mesh reference.",
+       choice(
+           [](Settings & s) -> auto& { return s.surface; }, surface_rules)},
       {"--simplify", finish_group, both, "ESPALIER_SIMPLIFY", "0.95", "Share of the faces that goes.",
        number<double>(
            "X", 0.0, 0.9999, [](Settings & s) -> auto& { return s.finish.simplify; })},

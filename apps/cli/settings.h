@@ -48,6 +48,7 @@ struct Settings {
   double seconds = TurntableRequest{}.seconds;
   int frames_per_second = TurntableRequest{}.frames_per_second;
 
+  std::optional<SurfaceRule> surface;
   FinishRequest finish;  // clean and texture are set from these
   bool raw_mesh = false, no_clean = false, no_texture = false;
 

@@ -40,6 +40,7 @@ Json report_of(const Asset& asset) {
           {"components", mesh.components},
           {"boundary_edges", mesh.boundary_edges},
           {"watertight", mesh.watertight},
+          {"hidden_share", mesh.hidden_share < 0 ? Json(nullptr) : Json(mesh.hidden_share)},
           {"charts", finished.charts},
           {"mean_stretch", finished.mean_stretch},
           {"texture_use", finished.texture_use},
@@ -372,6 +373,7 @@ JobEnd JobRunner::run_generation(const Job& job) {
   request.latent = options.latent;
   request.multi_image = options.multi_image;
   request.background = options.background;
+  request.surface = options.finish.raw_mesh ? SurfaceRule::reference : SurfaceRule::solid;
   request.finish = options.finish.request();
   Observer observer = observer_of(job);
   observer.partial = [&, splats = false](const Asset& asset) mutable {
