@@ -46,7 +46,13 @@ void print_summary(const MeshSummary& m) {
   table.add({"consistent winding", yes(m.consistent_winding)});
   table.add({"size", box(m.low, m.high)});
   table.add({"area", fixed(m.area, 5)});
-  if (m.watertight) table.add({"volume", fixed(m.volume, 6)});
+  table.add({"volume", m.watertight ? fixed(m.volume, 6) : "none, the mesh is not closed"});
+  if (m.handles >= 0) table.add({"handles", thousands(m.handles)});
+  if (m.hidden_share >= 0) {
+    table.add({"hidden area", fixed(100 * m.hidden_share, 2) + " %"});
+    table.add({"crossing faces", thousands(m.crossing_faces)});
+    table.add({"creases / diagonal", fixed(m.crease_length, 3)});
+  }
   std::printf("%s", table.text().c_str());
 }
 

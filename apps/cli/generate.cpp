@@ -54,6 +54,7 @@ Request request_of(const Settings& s) {
   request.mesh = decoded.mesh;
   request.gaussians = decoded.gaussians;
   request.radiance_field = decoded.radiance_field;
+  request.surface = surface_of(s);
   request.finish = finish_of(s);
   return request;
 }

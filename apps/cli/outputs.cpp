@@ -74,8 +74,11 @@ std::string bytes_or(std::uint64_t bytes, const char* nothing) { return bytes > 
 
 void print_finish(const FinishReport& r) {
   std::printf("decoded:  %s\nfinished: %s\n", in_words(r.before).c_str(), in_words(r.after).c_str());
-  std::printf("          %s inner faces and %s of small pieces removed, %s holes filled\n", thousands(r.hidden_faces).c_str(),
-              thousands(r.small_faces).c_str(), thousands(r.filled_holes).c_str());
+  std::printf("          %s hidden faces, %s of enclosed and %s of small pieces removed, %s holes filled\n",
+              thousands(r.hidden_faces).c_str(), thousands(r.enclosed_faces).c_str(), thousands(r.small_faces).c_str(),
+              thousands(r.filled_holes).c_str());
+  if (const std::string searched = searched_in_words(r.after); !searched.empty())
+    std::printf("          %s\n", searched.c_str());
   if (r.charts > 0) {
     std::printf("texture:  %s charts, %s %% used, stretch %s, %s %% of it seen\n", thousands(r.charts).c_str(),
                 fixed(100 * r.texture_use, 0).c_str(), fixed(r.mean_stretch, 2).c_str(), fixed(100 * r.texels_seen, 1).c_str());
@@ -112,11 +115,17 @@ void print_report(const Workplace& w, const Asset& asset, const std::vector<Stag
 }
 
 nlohmann::ordered_json finish_json(const FinishReport& r) {
-  nlohmann::ordered_json report{{"before", json_of(r.before)},    {"after", json_of(r.after)},
-                                {"hidden_faces", r.hidden_faces}, {"small_faces", r.small_faces},
-                                {"filled_holes", r.filled_holes}, {"charts", r.charts},
-                                {"mean_stretch", r.mean_stretch}, {"texture_use", r.texture_use},
-                                {"texels_seen", r.texels_seen},   {"pictures", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json report{{"before", json_of(r.before)},
+                                {"after", json_of(r.after)},
+                                {"hidden_faces", r.hidden_faces},
+                                {"enclosed_faces", r.enclosed_faces},
+                                {"small_faces", r.small_faces},
+                                {"filled_holes", r.filled_holes},
+                                {"charts", r.charts},
+                                {"mean_stretch", r.mean_stretch},
+                                {"texture_use", r.texture_use},
+                                {"texels_seen", r.texels_seen},
+                                {"pictures", nlohmann::ordered_json::array()}};
   for (const PictureMatch& p : r.pictures) {
     report["pictures"].push_back({{"overlap", p.overlap},
                                   {"colour_error", p.colour_error},

@@ -11,7 +11,15 @@ std::string in_words(const MeshSummary& mesh) {
          (mesh.consistent_winding ? "consistent" : "not consistent");
 }
 
+std::string searched_in_words(const MeshSummary& mesh) {
+  if (mesh.hidden_share < 0) return {};
+  return fixed(100 * mesh.hidden_share, 2) + " % of the area hidden, " + thousands(mesh.crossing_faces) +
+         " faces cross others, " +
+         (mesh.handles < 0 ? std::string("not a closed surface") : thousands(mesh.handles) + " handles");
+}
+
 nlohmann::ordered_json json_of(const MeshSummary& m) {
+  using Json = nlohmann::ordered_json;
   return {{"faces", m.faces},
           {"vertices", m.vertices},
           {"components", m.components},
@@ -23,7 +31,11 @@ nlohmann::ordered_json json_of(const MeshSummary& m) {
           {"watertight", m.watertight},
           {"consistent_winding", m.consistent_winding},
           {"area", m.area},
-          {"volume", m.volume},
+          {"volume", m.watertight ? Json(m.volume) : Json(nullptr)},
+          {"handles", m.handles < 0 ? Json(nullptr) : Json(m.handles)},
+          {"hidden_share", m.hidden_share < 0 ? Json(nullptr) : Json(m.hidden_share)},
+          {"crossing_faces", m.crossing_faces < 0 ? Json(nullptr) : Json(m.crossing_faces)},
+          {"crease_length", m.crease_length < 0 ? Json(nullptr) : Json(m.crease_length)},
           {"low", m.low},
           {"high", m.high}};
 }

@@ -41,6 +41,7 @@ Json report_of(const Asset& asset) {
           {"components", mesh.components},
           {"boundary_edges", mesh.boundary_edges},
           {"watertight", mesh.watertight},
+          {"hidden_share", mesh.hidden_share < 0 ? Json(nullptr) : Json(mesh.hidden_share)},
           {"charts", finished.charts},
           {"mean_stretch", finished.mean_stretch},
           {"texture_use", finished.texture_use},
@@ -388,6 +389,7 @@ JobEnd JobRunner::run_generation(const Job& job) {
   request.latent = options.latent;
   request.multi_image = options.multi_image;
   request.background = options.background;
+  request.surface = surface_of(options);
   request.finish = finish_request_of(options);
   Observer observer = observer_of(job);
   observer.partial = [&, splats = false](const Asset& asset) mutable {

@@ -89,6 +89,12 @@ struct FinishRequest {
   bool project_image = false;
 };
 
+// How the mesh is extracted from what the decoder predicts of the voxels. The rules differ where there is no voxel.
+enum class SurfaceRule {
+  solid,      // the voxels are the shell of a solid: no walls inside, closed, gaps of the shell bridged smoothly
+  reference,  // TRELLIS's rule, vertex for vertex: what no voxel tells about is outside
+};
+
 struct Request {
   std::vector<InputImage> images{};  // files, or images in memory (espalier/image.h); several: views of one object
   std::uint32_t seed = 42;
@@ -99,6 +105,7 @@ struct Request {
   bool mesh = true;  // what to decode; generate() may be asked for nothing, only the latent
   bool gaussians = true;
   bool radiance_field = false;
+  SurfaceRule surface = SurfaceRule::solid;
   std::optional<FinishRequest> finish{};  // of the mesh; a texture needs the Gaussians, which are then decoded too
 };
 
@@ -156,6 +163,11 @@ struct MeshSummary {
   bool consistent_winding = false;      // and they run through it in opposite directions
   double area = 0.0, volume = 0.0;      // volume 0 when not watertight
   std::array<double, 3> low{}, high{};  // box
+  std::int64_t handles = -1;            // of all pieces together (their genus); -1 where the surface is not closed
+  // What takes a search through the whole mesh; negative where none was made: for decoded meshes before they are finished.
+  double hidden_share = -1.0;        // of the area that no ray from outside reaches
+  std::int64_t crossing_faces = -1;  // faces that pass through another one
+  double crease_length = -1.0;       // of edges folded by more than 90 degrees, in diagonals of the box
 };
 // Where a picture of the asset was taken from, as far as its outline and colours tell.
 struct PictureMatch {
@@ -179,6 +191,7 @@ struct GaussianSummary {
 struct FinishReport {
   MeshSummary before, after;
   std::int64_t hidden_faces = 0, small_faces = 0, filled_holes = 0;  // removed, removed, filled
+  std::int64_t enclosed_faces = 0;                                   // removed: of pieces that lie inside others
   int charts = 0;                                                    // of the texture; 0 without one
   double mean_stretch = 0.0;                                         // 1 where nothing is distorted
   double texture_use = 0.0;                                          // share of the texels inside of charts

@@ -170,6 +170,10 @@ typedef struct espalier_sampler {
 
 typedef enum espalier_multi_image { ESPALIER_STOCHASTIC = 0, ESPALIER_MULTIDIFFUSION } espalier_multi_image;
 
+typedef enum espalier_surface {
+  ESPALIER_SURFACE_SOLID = 0, /* the surface of the solid that the voxels are the shell of: closed, nothing inside */
+  ESPALIER_SURFACE_REFERENCE  /* TRELLIS's rule: what no voxel tells about is outside */
+} espalier_surface;
 typedef struct espalier_request {
   size_t size;
   const espalier_image* images; /* several: views of one object */
@@ -178,6 +182,7 @@ typedef struct espalier_request {
   espalier_sampler structure, latent;  /* first and second stage */
   int multi_image;                     /* an espalier_multi_image */
   int mesh, gaussians, radiance_field; /* what to decode */
+  int surface;                         /* an espalier_surface */
 } espalier_request;
 /* Seed 42, the checkpoint's samplers, mesh and Gaussians. */
 ESPALIER_API void espalier_request_defaults(espalier_request* request, size_t size);
@@ -324,6 +329,11 @@ typedef struct espalier_mesh_summary {
   int watertight, consistent_winding;
   double area, volume;
   double low[3], high[3]; /* box */
+  int64_t handles;        /* genus; -1 where the surface is not closed */
+  /* Negative where the mesh was not searched, as it is when it is finished: */
+  double hidden_share;    /* of the area that no ray from outside reaches */
+  int64_t crossing_faces; /* faces that pass through another one */
+  double crease_length;   /* of edges folded by more than 90 degrees, in diagonals of the box */
 } espalier_mesh_summary;
 /* Of the mesh that is saved. */
 ESPALIER_API espalier_code espalier_asset_mesh_summary(const espalier_asset* asset, espalier_mesh_summary* summary, size_t size,

@@ -38,6 +38,11 @@ enum class SamplerPreset {
   app,         // app_structure_settings() and app_latent_settings()
 };
 enum class VideoFormat { mp4, webp };
+enum class SurfaceChoice {
+  automatic,  // solid; with raw_mesh reference
+  solid,
+  reference,
+};
 
 // Which of an asset's representations to decode. None set: those that the output files hold.
 struct Decoded {
@@ -94,6 +99,7 @@ struct Options {
   MultiImageMode multi_image = MultiImageMode::stochastic;
 
   // Mesh and texture.
+  SurfaceChoice surface = SurfaceChoice::automatic;
   bool raw_mesh = false;
   FinishRequest finish{};
   SaveOptions save{};
@@ -239,6 +245,8 @@ struct Option {
 [[nodiscard]] ESPALIER_API std::string_view name_of(Background value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(MultiImageMode value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(BakeMode value);
+// What Request::surface becomes.
+[[nodiscard]] ESPALIER_API SurfaceRule surface_of(const Options& options);
 [[nodiscard]] ESPALIER_API std::string_view name_of(TextureFormat value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(RenderStyle value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(VideoFormat value);

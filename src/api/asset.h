@@ -18,6 +18,7 @@ struct Asset::Data {
   std::vector<std::int32_t> positions;  // x, y, z of each voxel
   std::vector<float> latent;
   std::optional<Mesh> mesh;
+  SurfaceRule surface = SurfaceRule::reference;  // of the mesh
   std::optional<Gaussians> gaussians;
   std::optional<RadianceField> radiance_field;
   std::vector<Picture> pictures;  // cut-outs of what it was made of (RGBA, square), for project_image
@@ -32,7 +33,10 @@ class AssetBuilder {
   AssetBuilder() = default;
   explicit AssetBuilder(const Asset::Data& data) : data_(data), reported_(data.notices.size()) {}
   void latent(const Voxels& voxels, const std::vector<float>& values);
-  void mesh(Mesh value) { data_.mesh = std::move(value); }
+  void mesh(Mesh value, SurfaceRule rule = SurfaceRule::reference) {
+    data_.mesh = std::move(value);
+    data_.surface = rule;
+  }
   void gaussians(Gaussians value);
   void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
   void picture(Picture value) { data_.pictures.push_back(std::move(value)); }

@@ -17,6 +17,8 @@ namespace {
 
 constexpr const char* kAssetFormat = "espalier-asset-1";
 constexpr const char* kRecord = "record: ";
+constexpr const char* kSurface = "surface";  // absent in files from before there was a choice
+constexpr const char* kSolid = "solid";
 constexpr std::size_t kMostPictures = 64;
 
 Gaussians read_gaussians_of(const SafetensorsFile& file) {
@@ -80,6 +82,11 @@ std::vector<Picture> read_pictures_of(const SafetensorsFile& file) {
   return pictures;
 }
 
+SurfaceRule surface_of(const SafetensorsFile& file) {
+  const auto found = file.metadata().find(kSurface);
+  return found != file.metadata().end() && found->second == kSolid ? SurfaceRule::solid : SurfaceRule::reference;
+}
+
 std::string format_of(const SafetensorsFile& file) {
   const auto found = file.metadata().find("format");
   return found == file.metadata().end() ? "" : found->second;
@@ -109,6 +116,7 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
   }
   if (data.mesh) {
     put_mesh(*data.mesh, "mesh.", tensors);
+    metadata[kSurface] = data.surface == SurfaceRule::solid ? kSolid : "reference";
   }
   if (data.gaussians) {
     put(tensors, "gaussians.xyz", data.gaussians->xyz, 3);
@@ -175,7 +183,7 @@ Asset load_asset(const fs::path& path) {
       fail(ErrorCode::format, path.string(), ": feats is missing or no matrix");
     builder.latent(voxels, need<float>(file, "feats", voxels.rows(), feats->second.extents[1]));
   }
-  if (file.has("mesh.vertices")) builder.mesh(read_mesh(file, "mesh."));
+  if (file.has("mesh.vertices")) builder.mesh(read_mesh(file, "mesh."), surface_of(file));
   if (file.has("gaussians.xyz")) builder.gaussians(read_gaussians_of(file));
   if (file.has("radiance_field.position")) builder.radiance_field(read_radiance_field_of(file));
   if (file.has("finished.vertices"))

@@ -13,10 +13,11 @@ namespace {
 
 constexpr const char* kTexture = "finished.texture";
 constexpr const char* kReport = "finished.report";
+constexpr const char* kSearch = "finished.search";  // absent in files from before meshes were searched
 constexpr const char* kMatches = "finished.images";
 constexpr int kMostTexture = 16384;
 constexpr std::size_t kMostMatches = 64;
-constexpr std::int64_t kReportValues = 7, kMatchValues = 7;
+constexpr std::int64_t kReportValues = 7, kSearchValues = 4, kMatchValues = 7;
 
 std::vector<double> values_of(const FinishReport& r) {
   return {static_cast<double>(r.hidden_faces),
@@ -28,6 +29,11 @@ std::vector<double> values_of(const FinishReport& r) {
           r.texels_seen};
 }
 
+std::vector<double> search_of(const FinishReport& r) {
+  return {r.after.hidden_share, static_cast<double>(r.after.crossing_faces), r.after.crease_length,
+          static_cast<double>(r.enclosed_faces)};
+}
+
 std::vector<double> values_of(const PictureMatch& m) {
   return {m.overlap, m.colour_error, m.yaw, m.pitch, m.distance, m.texels, m.used ? 1.0 : 0.0};
 }
@@ -35,7 +41,7 @@ std::vector<double> values_of(const PictureMatch& m) {
 // A count that was written as a number of 64 bits.
 std::int64_t count_of(double value, const std::string& label) {
   constexpr double kMost = 1e12;
-  if (!(value >= 0.0 && value <= kMost)) fail(ErrorCode::format, label, ": ", kReport, " has the count ", value);
+  if (!(value >= 0.0 && value <= kMost)) fail(ErrorCode::format, label, ": the report has the count ", value);
   return static_cast<std::int64_t>(value);
 }
 
@@ -106,6 +112,7 @@ void put_finished(const FinishedMesh& finished, Tensors& tensors) {
     put(tensors, kTexture, std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
   }
   put(tensors, kReport, values_of(finished.report), kReportValues);
+  if (finished.report.after.hidden_share >= 0) put(tensors, kSearch, search_of(finished.report), kSearchValues);
   std::vector<double> matches;
   for (const PictureMatch& match : finished.report.pictures) {
     for (const double value : values_of(match)) matches.push_back(value);
@@ -122,6 +129,12 @@ FinishedMesh read_finished(const SafetensorsFile& file, const Mesh* decoded) {
   if (finished.texture.width > 0 && finished.mesh.uvs.empty())
     fail(ErrorCode::format, file.label(), ": there is a texture, but no texture coordinates");
   finished.report.after = summary_of(report_of(finished.mesh));
+  if (const std::vector<double> v = get<double>(file, kSearch, 1, kSearchValues); !v.empty()) {
+    finished.report.after.hidden_share = v[0];
+    finished.report.after.crossing_faces = count_of(v[1], file.label());
+    finished.report.after.crease_length = v[2];
+    finished.report.enclosed_faces = count_of(v[3], file.label());
+  }
   finished.report.before = decoded != nullptr ? summary_of(report_of(*decoded)) : finished.report.after;
   return finished;
 }

@@ -149,7 +149,7 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
     const auto sample =
         session.network<Flow>(kLatentFlow).sample({.noise = latent_noise, .voxels = &voxels}, condition, latent);
     (void)session.network<GaussianNetwork>(kGaussianDecoder).decode(voxels, sample);
-    const Mesh mesh = session.network<MeshNetwork>(kMeshDecoder).decode(voxels, sample, distances);
+    const Mesh mesh = session.network<MeshNetwork>(kMeshDecoder).decode(voxels, sample, SurfaceRule::reference, distances);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     tell(str("run ", run, ": ", seconds * 1000.0, " ms, ", mesh.vertex_count(), " vertices, ", mesh.face_count(), " faces"));
     if (run == 0 && runs > 1) continue;  // the first run warms up libraries and plans

@@ -30,8 +30,17 @@ espalier_observer plain_observer() { return {sizeof(espalier_observer), nullptr,
 espalier_image plain_image() { return ESPALIER_IMAGE_FILE(nullptr); }
 espalier_request plain_request() {
   const Request r;
-  return {sizeof(espalier_request), nullptr, 0, r.seed, kOwn, kOwn, ESPALIER_STOCHASTIC, r.mesh ? 1 : 0, r.gaussians ? 1 : 0,
-          r.radiance_field ? 1 : 0};
+  return {sizeof(espalier_request),
+          nullptr,
+          0,
+          r.seed,
+          kOwn,
+          kOwn,
+          ESPALIER_STOCHASTIC,
+          r.mesh ? 1 : 0,
+          r.gaussians ? 1 : 0,
+          r.radiance_field ? 1 : 0,
+          static_cast<int>(r.surface)};
 }
 
 SamplerRequest sampler_of(const espalier_sampler& s) {
@@ -82,6 +91,7 @@ Request request_of(const espalier_request* pointer) {
   out.mesh = r.mesh != 0;
   out.gaussians = r.gaussians != 0;
   out.radiance_field = r.radiance_field != 0;
+  out.surface = enumerator(r.surface, SurfaceRule::reference, "surface");
   return out;
 }
 

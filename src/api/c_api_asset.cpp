@@ -127,7 +127,11 @@ espalier_mesh_summary summary_in_c(const MeshSummary& s) {
           s.area,
           s.volume,
           {s.low[0], s.low[1], s.low[2]},
-          {s.high[0], s.high[1], s.high[2]}};
+          {s.high[0], s.high[1], s.high[2]},
+          s.handles,
+          s.hidden_share,
+          s.crossing_faces,
+          s.crease_length};
 }
 
 espalier_finish_report report_in_c(const std::optional<FinishReport>& report) {

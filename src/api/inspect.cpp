@@ -32,6 +32,9 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std
   return info;
 }
 
-MeshSummary summarise_mesh_file(const std::filesystem::path& path) { return summary_of(report_of(read_mesh(path).mesh)); }
+MeshSummary summarise_mesh_file(const std::filesystem::path& path) {
+  const Mesh mesh = read_mesh(path).mesh;
+  return searched_summary_of(report_of(mesh), mesh);
+}
 
 }  // namespace espalier

@@ -25,6 +25,8 @@ inline constexpr std::array kNames<MultiImageMode>{"stochastic", "multidiffusion
 template <>
 inline constexpr std::array kNames<Background>{"auto", "alpha", "none"};
 template <>
+inline constexpr std::array kNames<SurfaceChoice>{"auto", "solid", "reference"};
+template <>
 inline constexpr std::array kNames<BakeMode>{"fast", "best"};
 template <>
 inline constexpr std::array kNames<TextureFormat>{"png", "jpeg", "webp"};

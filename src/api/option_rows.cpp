@@ -294,6 +294,10 @@ std::vector<Option> file_rows() {
 std::vector<Option> finishing_rows() {
   constexpr unsigned all = made | jobs | environment;
   return {
+      {"surface", finishing, made | use_jobs | environment, of(&Options::surface),
+       "How the mesh is extracted. solid: the voxels are the shell of a solid, so that there are no walls inside and gaps are "
+       "closed. reference: TRELLIS' rule. auto: solid, but reference with raw-mesh. A saved asset keeps the rule that it was "
+       "decoded with."},
       {"raw-mesh", finishing, all, of(&Options::raw_mesh),
        "Write the mesh as it was decoded, with colours at its vertices: no clean-up, no simplification, no texture."},
       {"clean",

@@ -264,6 +264,11 @@ std::string_view name_of(MemoryTier value) { return enumerator_name(value); }
 std::string_view name_of(Background value) { return enumerator_name(value); }
 std::string_view name_of(MultiImageMode value) { return enumerator_name(value); }
 std::string_view name_of(BakeMode value) { return enumerator_name(value); }
+
+SurfaceRule surface_of(const Options& options) {
+  if (options.surface == SurfaceChoice::automatic) return options.raw_mesh ? SurfaceRule::reference : SurfaceRule::solid;
+  return options.surface == SurfaceChoice::solid ? SurfaceRule::solid : SurfaceRule::reference;
+}
 std::string_view name_of(TextureFormat value) { return enumerator_name(value); }
 std::string_view name_of(RenderStyle value) { return enumerator_name(value); }
 std::string_view name_of(VideoFormat value) { return enumerator_name(value); }

@@ -57,7 +57,7 @@ JobSizes sizes_of(const Asset::Data& data) {
 void finish_builder(const DeviceChoice& device, const FinishRequest& request, const StageHooks& hooks, AssetBuilder& asset,
                     std::vector<StageReport>& stages) {
   const Asset::Data& data = asset.data();
-  const FinishInput input{data.mesh ? &*data.mesh : nullptr, data.gaussians ? &*data.gaussians : nullptr,
+  const FinishInput input{data.mesh ? &*data.mesh : nullptr, data.surface, data.gaussians ? &*data.gaussians : nullptr,
                           data.radiance_field ? &*data.radiance_field : nullptr, data.pictures};
   FinishedMesh finished = finish_mesh(device, input, request, hooks, stages);
   asset.record("finishing", describe(request));
@@ -101,8 +101,8 @@ class AssetSink final : public RecipeSink {
     asset_.gaussians(std::move(value));
     show();
   }
-  void mesh(Mesh value) override {
-    asset_.mesh(std::move(value));
+  void mesh(Mesh value, SurfaceRule rule) override {
+    asset_.mesh(std::move(value), rule);
     show();
   }
   void radiance_field(RadianceField value) override { asset_.radiance_field(std::move(value)); }

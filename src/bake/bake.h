@@ -4,11 +4,13 @@
 // four texels around its place, weighted bilinearly, have its colour. The normal equations of all pixels are a symmetric
 // stencil of nine texels, summed up view by view (nothing is kept of a view), with a small weight on differences of
 // neighbours (a membrane) that fills what few pixels tell about:
-//   minimise  sum over pixels of a^2 (sum_k w_k T_k - c)^2  +  smoothness * sum over neighbours of (T_i - T_j)^2
+//   minimise  sum over pixels of t a^2 (sum_k w_k T_k - c)^2  +  smoothness * sum over neighbours of (T_i - T_j)^2
+// with the opacity a and the trust t in a pixel: the squared cosine of the angle at which it sees the surface, and almost
+// nothing beside a step of the depth (TrustPixels in bake_steps.h).
 // It is solved by Gauss-Seidel sweeps over four colours of texels. Sums are integers, so they do not depend on their order:
 // a device gives the same bytes every time.
 //
-// `fast` gathers: the mean of the views that see a texel, weighted by angle, distance and opacity.
+// `fast` gathers: the mean of the views that see a texel, weighted by the same trust, by distance and opacity.
 #pragma once
 
 #include <cstdint>

@@ -72,7 +72,8 @@ class ViewFrame {
         barycentric_(queue, 2 * pixels(), "weights of a view"),
         depth_(queue, pixels(), "depth of a view"),
         colour_(queue, 3 * pixels(), "colours of a view"),
-        alpha_(queue, pixels(), "opacity of a view") {}
+        alpha_(queue, pixels(), "opacity of a view"),
+        trust_(queue, pixels(), "trust in a view") {}
 
   void render(TriangleRasteriser<Dev>& rasteriser, ViewSource<Dev>& source, const Camera& camera) {
     const std::int64_t s = size_;
@@ -80,14 +81,20 @@ class ViewFrame {
         camera, {face_.template view<2>({s, s}), barycentric_.template view<3>({s, s, 2}), depth_.template view<2>({s, s})});
     source.render(camera, colour_.template view<3>({s, s, 3}), alpha_.template view<2>({s, s}));
   }
+  // After render: what TrustPixels says of every pixel.
+  void judge(Queue<Dev>& queue, const Camera& camera) {
+    Each<Dev>::run(queue, pixels(),
+                   TrustPixels{depth_.data(), size_, 1.0F / (camera.fx * static_cast<float>(size_)), trust_.data()});
+  }
   [[nodiscard]] std::int64_t pixels() const { return std::int64_t{size_} * size_; }
   [[nodiscard]] Seen seen() const { return {face_.data(), barycentric_.data(), colour_.data(), alpha_.data()}; }
   [[nodiscard]] const float* depth() const { return depth_.data(); }
+  [[nodiscard]] const float* trust() const { return trust_.data(); }
 
  private:
   int size_;
   Block<Dev, std::int32_t> face_;
-  Block<Dev, float> barycentric_, depth_, colour_, alpha_;
+  Block<Dev, float> barycentric_, depth_, colour_, alpha_, trust_;
 };
 
 template <class Dev>
@@ -146,6 +153,7 @@ class Baker {
       report(v);
       const Camera camera = camera_of(cameras[static_cast<std::size_t>(v)]);
       view_.render(rasteriser_, source_, camera);
+      view_.judge(queue_, camera);
       take(camera);
       // Cancelling must not wait for a queue full of views.
       if (v % 8 == 7) queue_.synchronize();
@@ -169,7 +177,7 @@ class Baker {
     const Sums sums{planes.data(), texels_};
     each_view([&](const Camera&) {
       Each<Dev>::run(queue_, view_.pixels(),
-                     AddEquation{view_.seen(), faces.data(), uvs.data(), usable.data(), options_.size, sums});
+                     AddEquation{view_.seen(), faces.data(), uvs.data(), usable.data(), view_.trust(), options_.size, sums});
     });
     Each<Dev>::run(queue_, texels_, FirstGuess{sums, options_.size, face_.data(), texture_.data(), known_.data()});
     fill();
@@ -205,6 +213,7 @@ class Baker {
       step.view.depth = view_.depth();
       step.colour = view_.seen().colour;
       step.alpha = view_.seen().alpha;
+      step.trust = view_.trust();
       step.sum = sum.data();
       Each<Dev>::run(queue_, texels_, step);
     });

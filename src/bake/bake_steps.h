@@ -50,6 +50,57 @@ struct Seen {
   const float* alpha;        // [pixels]
 };
 
+// Per pixel of a view: how far its colour is to be trusted, from the view's own depth.
+//
+// A surface seen at an angle counts with the square of the cosine. Beside a step of the depth the source shows what the mesh
+// does not: splats reach past the mesh's edge and would be painted onto what lies behind, and through their thin rim shines
+// what lies behind them. Such pixels count so little that they matter only to texels that nothing else knows.
+struct TrustPixels {
+  const float* depth;  // [size, size]; 0: nothing
+  int size;
+  float pixel;   // width of a pixel at depth 1
+  float* trust;  // [size, size]
+
+  static constexpr int kReach = 3;            // pixels that splats reach past an edge
+  static constexpr float kStep = 8.0F;        // a step of the depth, in widths of a pixel
+  static constexpr float kDoubt = 1.0F / 64;  // of a pixel beside one
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    const float own = depth[i];
+    trust[i] = 0.0F;
+    if (!(own > 0.0F)) return;
+    const int x = static_cast<int>(i % size), y = static_cast<int>(i / size);
+    const float width = own * pixel;
+    const float gx = slope(own, at(x - 1, y), at(x + 1, y)), gy = slope(own, at(x, y - 1), at(x, y + 1));
+    const float squared = (gx * gx + gy * gy) / (width * width);
+    trust[i] = beside_step(x, y, own, gx, gy, kStep * width) ? kDoubt / (1.0F + squared) : 1.0F / (1.0F + squared);
+  }
+
+ private:
+  [[nodiscard]] ESPALIER_DEVICE_CODE float at(int x, int y) const {
+    return x < 0 || y < 0 || x >= size || y >= size ? 0.0F : depth[static_cast<std::int64_t>(y) * size + x];
+  }
+  // Per pixel, on the side where the surface goes on.
+  [[nodiscard]] ESPALIER_DEVICE_CODE static float slope(float own, float before, float behind) {
+    if (!(before > 0.0F)) return behind > 0.0F ? behind - own : 0.0F;
+    if (!(behind > 0.0F)) return own - before;
+    return fabsf(own - before) < fabsf(behind - own) ? own - before : behind - own;
+  }
+  [[nodiscard]] ESPALIER_DEVICE_CODE bool beside_step(int x, int y, float own, float gx, float gy, float step) const {
+    for (int direction = 0; direction < 9; ++direction) {
+      const int dx = direction % 3 - 1, dy = direction / 3 - 1;
+      for (int reach = 1; reach <= kReach && (dx != 0 || dy != 0); ++reach) {
+        const float there = at(x + reach * dx, y + reach * dy);
+        if (!(there > 0.0F)) break;
+        const float beyond =
+            there - (own + static_cast<float>(reach) * (gx * static_cast<float>(dx) + gy * static_cast<float>(dy)));
+        if (beyond < -step || (reach == 1 && beyond > step)) return true;
+      }
+    }
+    return false;
+  }
+};
+
 struct TexturePlace {
   float u, v;
 };
@@ -80,6 +131,7 @@ struct AddEquation {
   const std::int32_t* faces;
   const float* uvs;
   const std::uint8_t* usable;  // [faces]
+  const float* trust;          // [pixels]
   int size;
   Sums sums;
 
@@ -90,7 +142,7 @@ struct AddEquation {
     if (!(alpha >= kLeastAlpha)) return;
     const TexturePlace place = place_of(faces, uvs, face, seen.barycentric + 2 * i);
     const Footprint foot = footprint_at(place.u, place.v, size);
-    const float weight = alpha < 1.0F ? alpha * alpha : 1.0F;
+    const float weight = (alpha < 1.0F ? alpha * alpha : 1.0F) * trust[i];
     const float* w = foot.weight;
     for (int k = 0; k < 4; ++k) {
       add_to(sums.at(0, foot.texel[k]), parts_of(weight * w[k] * w[k]));
@@ -233,6 +285,7 @@ struct GatherView {
   TexelView view;
   const float* colour;  // [pixels, 3]
   const float* alpha;   // [pixels]
+  const float* trust;   // [pixels]
   float* sum;           // [texels, 4]: weighted colour, weight
 
   ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
@@ -245,7 +298,9 @@ struct GatherView {
       for (int c = 0; c < 3; ++c) mixed[c] += foot.weight[k] * colour[3 * foot.texel[k] + c];
     }
     if (!(a >= kLeastAlpha)) return;
-    const float weight = a * a * place.cosine * place.cosine * place.cosine / place.squared_distance;
+    const std::int64_t pixel = static_cast<std::int64_t>(place.v * static_cast<float>(view.view_size)) * view.view_size +
+                               static_cast<std::int64_t>(place.u * static_cast<float>(view.view_size));
+    const float weight = a * a * place.cosine * trust[pixel] / place.squared_distance;
     for (int c = 0; c < 3; ++c) sum[4 * i + c] += weight * clamped(mixed[c] / a, 0.0F, 1.0F);
     sum[4 * i + 3] += weight;
   }

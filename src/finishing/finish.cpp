@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "geometry/mesh/mesh_quality.h"
 
 namespace espalier {
 
@@ -50,7 +51,26 @@ MeshSummary summary_of(const MeshReport& r) {
   s.volume = r.volume;
   s.low = r.low;
   s.high = r.high;
+  if (r.watertight && r.non_manifold_vertices == 0) s.handles = r.components - r.euler() / 2;
   return s;
+}
+
+MeshSummary searched_summary_of(const MeshReport& report, const Mesh& mesh, const Monitor* monitor) {
+  MeshSummary s = summary_of(report);
+  const MeshQuality quality = quality_of(mesh, kHiddenRays, monitor);
+  s.hidden_share = quality.hidden_share;
+  s.crossing_faces = quality.crossing_faces;
+  s.crease_length = quality.crease_length;
+  return s;
+}
+
+std::string hidden_notice(const MeshSummary& mesh) {
+  constexpr double kMuch = 0.01;
+  if (!(mesh.hidden_share > kMuch)) return {};
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(1) << "warning: " << 100 * mesh.hidden_share
+       << " % of the mesh's area cannot be seen from outside";
+  return text.str();
 }
 
 PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels) {

@@ -28,6 +28,7 @@ struct FinishedMesh {
 // What is finished. Gaussians and radiance field may be null where nothing is baked from them.
 struct FinishInput {
   const Mesh* mesh = nullptr;
+  SurfaceRule surface = SurfaceRule::reference;  // a solid has no inner walls to look for
   const Gaussians* gaussians = nullptr;
   const RadianceField* radiance_field = nullptr;
   std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
@@ -39,6 +40,11 @@ struct FinishInput {
                                        const StageHooks& hooks, std::vector<StageReport>& stages);
 
 [[nodiscard]] MeshSummary summary_of(const MeshReport& report);
+// The same with what quality_of finds. Throws cancelled.
+[[nodiscard]] MeshSummary searched_summary_of(const MeshReport& report, const Mesh& mesh, const Monitor* monitor = nullptr);
+inline constexpr int kHiddenRays = 128;  // to each side of a face, at most
+// What the user should know of a finished mesh; empty when there is nothing.
+[[nodiscard]] std::string hidden_notice(const MeshSummary& mesh);
 
 // What a report says of a projected picture; texels: those inside charts.
 [[nodiscard]] PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels);

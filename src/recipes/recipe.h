@@ -29,7 +29,7 @@ class RecipeSink {
   virtual void foreground(Picture rgba) = 0;  // what the asset is made of, without its background
   virtual void latent(const Voxels& voxels, std::vector<float> values) = 0;
   virtual void gaussians(Gaussians value) = 0;
-  virtual void mesh(Mesh value) = 0;
+  virtual void mesh(Mesh value, SurfaceRule rule) = 0;
   virtual void radiance_field(RadianceField value) = 0;
   virtual void notice(const std::string& line) = 0;                           // what the user should know
   virtual void record(const std::string& key, const std::string& value) = 0;  // how the asset was made

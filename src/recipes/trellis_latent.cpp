@@ -91,7 +91,10 @@ void decode_latent(Session& session, const Voxels& voxels, const std::vector<flo
                    RecipeSink& sink) {
   if (request.gaussians)
     sink.gaussians(decoder_of<GaussianNetwork>(session, kGaussianDecoder, "Gaussians").decode(voxels, latent));
-  if (request.mesh) sink.mesh(decoder_of<MeshNetwork>(session, kMeshDecoder, "a mesh").decode(voxels, latent, {}));
+  if (request.mesh) {
+    MeshNetwork& decoder = decoder_of<MeshNetwork>(session, kMeshDecoder, "a mesh");
+    sink.mesh(decoder.decode(voxels, latent, request.surface, {}), request.surface);
+  }
   if (request.radiance_field) {
     sink.radiance_field(
         decoder_of<RadianceFieldNetwork>(session, kRadianceFieldDecoder, "a radiance field").decode(voxels, latent));

@@ -13,6 +13,7 @@
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
 #include "assets/voxels.h"
+#include "espalier/espalier.h"
 #include "samplers/flow_euler.h"
 #include "session/condition.h"
 
@@ -85,7 +86,8 @@ class MeshNetwork : public Network {
   static constexpr std::string_view kKind = "a mesh decoder";
   // `distances` [64 * rows * 8], if any, replace the signed distances that the network predicts: benchmarks extract a surface
   // of known size with them.
-  [[nodiscard]] virtual Mesh decode(const Voxels& voxels, std::span<const float> latent, std::span<const float> distances) = 0;
+  [[nodiscard]] virtual Mesh decode(const Voxels& voxels, std::span<const float> latent, SurfaceRule rule,
+                                    std::span<const float> distances) = 0;
 };
 class RadianceFieldNetwork : public Network {
  public:

@@ -98,6 +98,43 @@ TYPED_TEST(Bake, TextureShowsTheField) {
   }
 }
 
+// A red square before a green one, and splats that spread past the edges of the red one: no red on the green.
+TYPED_TEST(Bake, NothingIsPaintedOnWhatLiesBehindAnEdge) {
+  Queue<TypeParam> queue;
+  Mesh mesh;
+  for (const float z : {-0.3F, 0.3F}) {
+    const float half = z > 0 ? 0.15F : 0.4F;
+    const auto first = static_cast<std::int32_t>(mesh.vertex_count());
+    for (int i = 0; i < 4; ++i) {
+      const float s = static_cast<float>(i % 2), t = static_cast<float>(i / 2);
+      for (const float c : {half * (2 * s - 1), half * (2 * t - 1), z}) mesh.vertices.push_back(c);
+      for (const float c : {0.0F, 0.0F, 1.0F}) mesh.normals.push_back(c);
+      mesh.uvs.insert(mesh.uvs.end(), {z > 0 ? 0.62F + 0.35F * s : 0.03F + 0.55F * s, 0.03F + 0.55F * t});
+    }
+    for (const int v : {0, 1, 3, 0, 3, 2}) mesh.faces.push_back(first + v);
+  }
+  // What is seen of a front square that is 0.012 wider on all sides, two pixels of a view.
+  Mesh spread = mesh;
+  for (std::size_t v = 4; v < 8; ++v) {
+    for (std::size_t c = 0; c < 2; ++c) spread.vertices[3 * v + c] *= 0.162F / 0.15F;
+  }
+  FieldSource<TypeParam> source(queue, spread, [](const float* p) -> std::array<float, 3> {
+    return p[2] > 0 ? std::array{0.9F, 0.1F, 0.1F} : std::array{0.1F, 0.9F, 0.1F};
+  });
+  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
+    BakeOptions options = small_bake(quality);
+    options.view_size = 320;
+    options.views = 60;
+    const Picture picture = bake_texture(queue, mesh, source, options, nullptr).picture;
+    int red = 0;
+    for (int y = 8; y < 108; ++y) {
+      for (int x = 8; x < 108; ++x) red += picture.at(x, y)[0] > 0.1 * 255 + 24 ? 1 : 0;
+    }
+    EXPECT_EQ(red, 0);
+    EXPECT_NEAR(picture.at(150, 50)[0], 0.9 * 255, 4);
+  }
+}
+
 // What solving adds: the texture of a field that is finer than a mean of views can show.
 TYPED_TEST(Bake, SolvingIsSharperThanGathering) {
   Queue<TypeParam> queue;

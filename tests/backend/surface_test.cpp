@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "unit/geometry/solid_fixture.h"
 #include "unit/geometry/surface_fixture.h"
 
 namespace espalier::test {
@@ -64,6 +65,28 @@ TEST_F(SurfaceOnCard, BordersOfTheLargestGrid) {
   for (const bool noise : {true, false}) {
     expect_same_bits(
         make_input(cells, 1024, true, 5, [&](const Cell& /*corner*/, float random) { return noise ? random : -1.0F; }));
+  }
+}
+
+TEST_F(SurfaceOnCard, Solids) {
+  const Solid solids[] = {ball({31.7, 32.2, 32.4}, 25), vase({31.7, 32.2, 32.4}, 22, 44, 7), ball({10, 32, 32}, 20),
+                          block_of({32, 32, 34}, {24.6, 24.6, 0.9})};
+  std::uint64_t seed = 0;
+  for (const Solid& solid : solids) {
+    for (const double missing : {0.0, 0.05, 0.3}) {
+      SCOPED_TRACE(::testing::Message() << "solid " << seed++ << ", " << missing << " missing");
+      SurfaceInput input = solid_input(thinned(shell_of(solid, 64), missing, seed), solid, 64, true);
+      input.padding = static_cast<int>(seed % 3);
+      const SolidOutput host = run_solid<Cpu>(input);
+      const SolidOutput device = run_solid<Cuda>(input);
+      EXPECT_EQ(device.report.inside_cells, host.report.inside_cells);
+      EXPECT_EQ(device.report.membrane, host.report.membrane);
+      EXPECT_EQ(device.report.band_cells, host.report.band_cells);
+      EXPECT_EQ(device.mesh.faces, host.mesh.faces);
+      EXPECT_EQ(device.mesh.vertices, host.mesh.vertices);
+      EXPECT_EQ(device.attributes, host.attributes);
+      EXPECT_LE(device.peak, device.promised);
+    }
   }
 }
 

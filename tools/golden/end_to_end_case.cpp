@@ -91,7 +91,7 @@ void decode_mesh(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vector
                           neighbours, voxels, 4096, features);
   decoder->model->cube_coords(b.queue, tokens.coords, cubes);
   const auto surface = extract<Dev>(b, cubes, features, decoder->model->config().grid(), 4, nullptr);
-  const Mesh mesh = session.network<MeshNetwork>(kMeshDecoder).decode(voxels, latent, {});
+  const Mesh mesh = session.network<MeshNetwork>(kMeshDecoder).decode(voxels, latent, SurfaceRule::reference, {});
   c.compare_bytes("mesh of the session", bytes_of(surface.vertices), bytes_of(mesh.vertices));
   compare_mesh(c, "mesh.", surface.vertices, surface.faces, surface.attributes);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "geometry/mesh/mesh_quality.h"
 #include "geometry/simplify/simplify.h"
 
 namespace espalier {
@@ -46,6 +47,7 @@ class Cleaner {
     drop_hidden(report);
     fill(report);
     drop_small(report);
+    drop_enclosed(report);
     Mesh result = finish(std::move(mesh_));
     Part(monitor_, 100, 100).check();
     return result;
@@ -98,8 +100,17 @@ class Cleaner {
     report.small_faces = faces - mesh_.face_count();
   }
 
+  void drop_enclosed(CleanReport& report) {
+    if (!options_.drop_enclosed) return;
+    const Part part(monitor_, 85, 87);
+    part.check();
+    const std::int64_t faces = mesh_.face_count();
+    mesh_ = without_enclosed_pieces(mesh_, &part);
+    report.enclosed_faces = faces - mesh_.face_count();
+  }
+
   [[nodiscard]] Mesh finish(Mesh mesh) const {
-    const Part part(monitor_, 85, 100);
+    const Part part(monitor_, 87, 100);
     if (mesh.face_count() <= target_) return mesh;
     return simplified(mesh, target_, &part);
   }

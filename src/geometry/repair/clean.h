@@ -29,15 +29,17 @@ struct CleanOptions {
   HoleOptions holes;
   bool drop_small = true;
   SmallPieces small;
-  std::int64_t faces = 0;  // at most this many at the end; 0: by ratio
-  double ratio = 0.95;     // share of the given faces that goes; 0 keeps them all
+  bool drop_enclosed = true;  // pieces that cannot be seen from outside, such as bubbles
+  std::int64_t faces = 0;     // at most this many at the end; 0: by ratio
+  double ratio = 0.95;        // share of the given faces that goes; 0 keeps them all
 };
 
 struct CleanReport {
   MeshReport before, after;
-  std::int64_t working_faces = 0;  // of the mesh that was looked at from all around
-  std::int64_t hidden_faces = 0;   // of those, removed
-  std::int64_t small_faces = 0;    // removed with small pieces
+  std::int64_t working_faces = 0;   // of the mesh that was looked at from all around
+  std::int64_t hidden_faces = 0;    // of those, removed
+  std::int64_t small_faces = 0;     // removed with small pieces
+  std::int64_t enclosed_faces = 0;  // removed with enclosed pieces
   HoleReport holes;
 };
 

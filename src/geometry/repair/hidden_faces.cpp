@@ -81,7 +81,9 @@ class HiddenFaces {
     check();
     cut();
     check();
-    test_patches();
+    std::vector<std::int32_t> refused;
+    remove(tested_patches(&refused));
+    cut_again(refused);
     drop_hanging();
     return std::move(keep_);
   }
@@ -283,7 +285,9 @@ class HiddenFaces {
     return area >= static_cast<double>(options_.smallest_pocket) * together;
   }
 
-  void test_patches() {
+  // The faces of all inner patches that may go; those of the others are added to `refused`.
+  std::vector<std::int32_t> tested_patches(std::vector<std::int32_t>* refused) {
+    std::vector<std::int32_t> gone;
     std::vector<std::uint8_t> inner(side_.size());
     std::transform(side_.begin(), side_.end(), inner.begin(), [](Side s) { return s == Side::inner ? 1 : 0; });
     inner_at_.assign(at(edges_.count()), 0);
@@ -291,9 +295,42 @@ class HiddenFaces {
     const Groups groups = connected(inner);
     for (std::int64_t g = 0; g < groups.count(); ++g) {
       const auto patch = groups.of(g);
-      if (side_[at(patch[0])] != Side::inner || !goes(patch)) continue;
-      for (const std::int32_t f : patch) keep_[at(f)] = 0;
+      if (side_[at(patch[0])] != Side::inner) continue;
+      if (goes(patch)) {
+        gone.insert(gone.end(), patch.begin(), patch.end());
+      } else if (refused != nullptr && !openings(patch).empty()) {
+        refused->insert(refused->end(), patch.begin(), patch.end());
+      }
     }
+    return gone;
+  }
+
+  void remove(const std::vector<std::int32_t>& faces) {
+    for (const std::int32_t f : faces) keep_[at(f)] = 0;
+  }
+
+  // A patch that hangs together with the inside of a vessel, which few views see, is refused as a whole. So the refused
+  // ones are cut again with fewer views asked of an outer face, and the bound under which most area goes is taken.
+  void cut_again(const std::vector<std::int32_t>& refused) {
+    if (refused.empty()) return;
+    std::vector<std::int32_t> best;
+    double most = 0;
+    for (const double bound : kLowerBounds) {
+      check();
+      std::fill(side_.begin(), side_.end(), Side::outer);
+      for (const std::int32_t f : refused) {
+        const float share = share_[at(f)];
+        side_[at(f)] = share == 0 ? Side::inner : static_cast<double>(share) >= bound ? Side::outer : Side::open;
+      }
+      cut();
+      std::vector<std::int32_t> gone = tested_patches(nullptr);
+      double area = 0;
+      for (const std::int32_t f : gone) area += face_area(mesh_, f);
+      if (area <= most) continue;
+      most = area;
+      best = std::move(gone);
+    }
+    remove(best);
   }
 
   [[nodiscard]] int neighbours_left(std::int32_t f) const {
@@ -330,6 +367,8 @@ class HiddenFaces {
       add_neighbours(f);
     }
   }
+
+  static constexpr double kLowerBounds[] = {0.1, 0.05};  // of the views, for an outer face of a refused patch
 
   const Mesh& mesh_;
   const HiddenFaceOptions& options_;

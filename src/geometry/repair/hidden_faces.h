@@ -27,9 +27,11 @@ struct HiddenFaceOptions {
 // links are the edges of two faces with their lengths as capacities. A minimum cut (Boykov and Kolmogorov 2004) parts inner
 // walls from outer ones along the shortest loops. Each connected patch on the inner side is then tested as above.
 //
-// Two rules are ours. A patch must be a pocket: outer faces that happen to be seen by no view, because they are small or lie
-// in a crease, have about the area of the opening that they would leave, and stay. A piece that is only rarely seen, like an
-// object under a table, stays as well. Faces that the cut leaves hanging by one edge and that no view sees go one by one.
+// Three rules are ours. Refused patches are cut again with lower bounds for outer faces, 10 and 5 % of the views, because
+// the inside of a vessel is seen by few. A patch must be a pocket: outer faces that happen to be seen by no view, because they
+// are small or lie in a crease, have about the area of the opening that they would leave, and stay. A piece that is only rarely
+// seen, like an object under a table, stays as well. Faces that the cut leaves hanging by one edge and that no view sees go one
+// by one.
 //
 // Throws invalid_argument for what check_mesh refuses, a wrong number of counts or counts outside [0, views], and if no face
 // would be left (views that see nothing). The order of what remains is kept.

@@ -4,8 +4,6 @@
 #include <array>
 #include <atomic>
 #include <cmath>
-#include <cstdio>
-#include <ctime>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -19,11 +17,6 @@
 
 namespace espalier {
 namespace {
-struct Lap {
-  const char* n;
-  std::clock_t t = std::clock();
-  ~Lap() { fprintf(stderr, "   %s %.3f\n", n, double(std::clock() - t) / CLOCKS_PER_SEC); }
-};
 
 constexpr std::int64_t kGrain = 8192;
 constexpr std::int64_t kBlockFaces = 8192;  // many more blocks than cores, and each stays in a core's cache
@@ -37,6 +30,13 @@ constexpr double kRough = 1.1;
 // Share of the free vertices that a round takes at most. Vertices where blocks meet wait for the next round; what lies between
 // must not pay for them.
 constexpr double kRoundShare = 0.75;
+// Vertices that are no single fan stay in place. Where more than this share is, they would starve the rest of the budget, so
+// they are split first.
+constexpr double kManyComplex = 0.01;
+// Faces above the target, in shares of it and in faces, for which faces may be turned over at last. More than that is what
+// the topology needs.
+constexpr double kTurnedShare = 0.1;
+constexpr std::int64_t kTurnedFaces = 64;
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -64,7 +64,7 @@ struct Work {
 void add_quadrics(Work& work, const MeshEdges& edges, const VertexCorners& around, std::span<const std::int32_t> faces) {
   auto& points = work.mesh.points;
   auto& quadrics = work.mesh.quadrics;
-  quadrics.resize(points.size());
+  quadrics.assign(points.size(), Quadric{});
   const auto normal_of = [&](std::int64_t f) -> Point {
     const Point& a = points[at(faces[at(3 * f)])];
     return (points[at(faces[at(3 * f + 1)])] - a).cross(points[at(faces[at(3 * f + 2)])] - a);
@@ -383,6 +383,9 @@ void collapse_whole(Work& work, std::int64_t target, const Course& course) {
   Collapser collapser(std::move(work.mesh), carry(work, nullptr));
   constexpr std::int64_t kSlice = 16384;  // faces between two reports
   for (const Strictness strictness : {Strictness::shape, Strictness::winding, Strictness::area, Strictness::none}) {
+    const auto few = std::max(kTurnedFaces, static_cast<std::int64_t>(kTurnedShare * static_cast<double>(target)));
+    const bool turns = strictness == Strictness::area || strictness == Strictness::none;
+    if (turns && collapser.face_count() > target + few) break;
     while (collapser.face_count() > target) {
       collapser.fill_queue(strictness);
       std::int64_t collapses = 0;
@@ -439,6 +442,20 @@ bool split_fans(Work& work) {
   const auto now = static_cast<std::int64_t>(work.mesh.points.size());
   mark_kinds(work, edges_of(faces, now), corners_around(faces, now), faces);
   return split;
+}
+
+// What the whole surface is worked on with. Surfaces with many complex vertices are split there before anything is collapsed.
+Work prepared(const Mesh& mesh) {
+  Work work = start_work(mesh);
+  const auto complex =
+      std::count_if(work.mesh.kinds.begin(), work.mesh.kinds.end(), [](auto k) { return (k & kComplex) != 0; });
+  if (static_cast<double>(complex) <= kManyComplex * static_cast<double>(work.mesh.kinds.size())) return work;
+  if (split_fans(work)) {
+    const std::vector<std::int32_t> faces = flat_faces(work.mesh);
+    const auto vertices = static_cast<std::int64_t>(work.mesh.points.size());
+    add_quadrics(work, edges_of(faces, vertices), corners_around(faces, vertices), faces);
+  }
+  return work;
 }
 
 // Pieces from the smallest area up, until the target is met; the largest stays.
@@ -523,7 +540,7 @@ Mesh simplified(const Mesh& mesh, std::int64_t target_faces, const Monitor* moni
   if (mesh.face_count() <= target_faces) return mesh;
   const Course course{monitor, mesh.face_count(), target_faces};
   course.at(mesh.face_count());
-  Work work = start_work(mesh);
+  Work work = prepared(mesh);
   collapse_in_blocks(work, static_cast<std::int64_t>(kBlocksStopAt * static_cast<double>(target_faces)), 1.5, course);
   collapse_whole(work, target_faces, course);
   const auto left = [&] { return static_cast<std::int64_t>(work.mesh.faces.size()); };
@@ -537,7 +554,7 @@ Mesh roughly_simplified(const Mesh& mesh, std::int64_t target_faces, const Monit
   if (mesh.face_count() <= target_faces) return mesh;
   const Course course{monitor, mesh.face_count(), target_faces};
   course.at(mesh.face_count());
-  Work work = start_work(mesh);
+  Work work = prepared(mesh);
   collapse_in_blocks(work, target_faces, kRough, course);
   if (static_cast<double>(work.mesh.faces.size()) > kRough * static_cast<double>(target_faces))
     return simplified(finished(work), target_faces, monitor);

@@ -19,6 +19,19 @@ Bounds bounds_for(std::int64_t cubes, int resolution, int block) {
           std::min(blocks * cube_of(block + 2), cube_of(resolution))};
 }
 
+std::int64_t most_band(std::int64_t cubes, int block) {
+  constexpr std::int64_t kLeast = 1024;
+  return std::min(cubes / cube_of(block) + kLeast, kMaxCubes / cube_of(block));
+}
+
+void check_solid(int resolution, int block) {
+  constexpr int kMostSide = 128;
+  if (block % 2 != 0 || block > kMostBlock || resolution % block != 0 || resolution / block > kMostSide) {
+    fail(ErrorCode::invalid_argument, "extract_solid: blocks of ", block, "^3 cubes in a grid of ", resolution,
+         "^3; blocks of 2^3 or 4^3 are needed that divide the grid into at most ", kMostSide, "^3");
+  }
+}
+
 void check_sizes(std::int64_t cubes, std::int64_t cube_columns, std::int64_t feature_rows, std::int64_t channels,
                  int resolution, int block) {
   require(cube_columns == 4, "extract_surface", "cubes have ", cube_columns, " columns instead of batch, x, y, z");

@@ -54,4 +54,33 @@ SurfaceMesh<Dev> extract_surface(
 template <class Dev>
 [[nodiscard]] std::size_t surface_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block = 1);
 
+// How a solid was closed.
+struct SolidReport {
+  std::int64_t inside_cells = 0;  // cells without cubes that lie inside
+  std::int64_t membrane = 0;      // sides of these where skin is missing
+  std::int64_t band_cells = 0;    // cells without cubes that the surface may run through
+};
+
+// Extracts the surface of the solid that the cubes are the shell of: a closed one, without a wall where the shell ends inside
+// the object. As extract_surface but for this:
+//
+// - The cubes come in whole aligned blocks of block^3, block 2 or 4, and resolution is a multiple of it, at most 128
+//   blocks. The cells of block^3 without cubes are decided to lie inside or outside, on the host: solid_cells.h.
+// - Lattice vertices of no cube have the sign of their cell. Where inside meets outside without a cube between, or where the
+//   predicted signs contradict the decision, distances (and colours) of vertices without a cube are harmonic: they join what
+//   was predicted around smoothly.
+// - Vertices of cubes keep their values, except that those without a sign and those on the border of the grid are outside.
+//
+// So every edge of the result has an even number of faces. A shell of which no cell lies inside, as of a sheet, gives the
+// reference's surface, but for the border of the grid. Takes at most solid_scratch_bytes; the host reads 8 bytes per cell and
+// writes one.
+template <class Dev>
+SurfaceMesh<Dev> extract_solid(
+    Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
+    const std::function<SurfaceMesh<Dev>(std::int64_t vertices, std::int64_t faces, bool colour)>& allocate, int block,
+    SolidReport* report = nullptr);
+
+template <class Dev>
+[[nodiscard]] std::size_t solid_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block);
+
 }  // namespace espalier

@@ -17,6 +17,8 @@
 #include <optional>
 #include <vector>
 
+#include "geometry/surface/solid_cells.h"
+#include "geometry/surface/solid_steps.h"
 #include "geometry/surface/surface.h"
 #include "geometry/surface/surface_steps.h"
 
@@ -35,9 +37,15 @@ struct Bounds {
 };
 [[nodiscard]] Bounds bounds_for(std::int64_t cubes, int resolution, int block);
 
+// The most cells that the band of a solid has.
+[[nodiscard]] std::int64_t most_band(std::int64_t cubes, int block);
+
 // Throws invalid_argument where the sizes are not what extract_surface takes.
 void check_sizes(std::int64_t cubes, std::int64_t cube_columns, std::int64_t feature_rows, std::int64_t channels,
                  int resolution, int block);
+
+// The same for extract_solid, with what check_sizes lets pass.
+void check_solid(int resolution, int block);
 
 // Throws invalid_argument for the first row that is outside the grid or repeats an earlier one. cubes: [n, 3].
 [[noreturn]] void fail_cubes(const std::vector<std::int32_t>& cubes, int resolution);
@@ -54,6 +62,7 @@ class Extractor {
         arena_(queue.scratch()),
         resolution_(resolution),
         n_(cubes),
+        given_(cubes),
         colour_(colour),
         cube_columns_(std::int64_t{resolution} * resolution),
         lattice_columns_(std::int64_t{resolution + 1} * (resolution + 1)) {}
@@ -66,6 +75,26 @@ class Extractor {
     { const Sorting sorting(arena, cubes, resolution); }
     memory.take_lattice(arena, bounds.lattice, colour);
     memory.take_surface(arena, bounds.surface);
+  }
+  // The same for a solid, whose `cubes` and bounds include a band of `band` cells.
+  static void take_solid(Arena<Dev>& arena, std::int64_t cubes, int resolution, bool colour, const Bounds& bounds, int block,
+                         std::int64_t band) {
+    const Frame<Dev> frame(arena);
+    SolidMemory solid;
+    solid.take_cells(arena, resolution / block);
+    solid.take_band(arena, band, block);
+    take_bounds(arena, cubes, resolution, colour, bounds);
+  }
+
+  // The surface of a solid: decides which cells of block^3 cubes lie inside before anything else.
+  SurfaceMesh<Dev> run_solid(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features,
+                             const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate, int block,
+                             SolidReport* report) {
+    const Frame<Dev> frame(arena_);
+    const SolidCells cells = decide(cubes, features, block);
+    n_ = given_ + std::int64_t{block} * block * block * solid_.band.size();
+    if (report != nullptr) *report = {cells.inside, cells.membrane, solid_.band.size()};
+    return run(cubes, features, allocate, nullptr, bounds_for(n_, resolution_, block));
   }
 
   SurfaceMesh<Dev> run(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features,
@@ -138,6 +167,30 @@ class Extractor {
     }
   };
 
+  // What a solid needs before the rest.
+  struct SolidMemory {
+    View<Dev, std::uint64_t, 1> votes;  // [side^3]
+    View<Dev, std::uint8_t, 1> flags;   // [side^3]
+    Ints band;                          // [band]
+    Ints links;                         // [band * block^3 * LinkBand::kLinks]
+    int side = 0;
+    int block = 1;
+
+    void take_cells(Arena<Dev>& arena, int cells) {
+      const std::int64_t n = std::int64_t{cells} * cells * cells;
+      votes = arena.template take<std::uint64_t, 1>({n});
+      flags = arena.template take<std::uint8_t, 1>({n});
+      side = cells;
+    }
+    void take_band(Arena<Dev>& arena, std::int64_t cells, int cubes) {
+      band = arena.template take<std::int32_t, 1>({cells});
+      links = arena.template take<std::int32_t, 1>({cells * cubes * cubes * cubes * LinkBand::kLinks});
+      block = cubes;
+    }
+    [[nodiscard]] CellMap map() const { return {flags.data(), side, block}; }
+    [[nodiscard]] BandCubes cubes() const { return {band.data(), side, block}; }
+  };
+
   // What sorting the cubes needs on top.
   struct Sorting {
     Frame<Dev> frame;
@@ -157,7 +210,7 @@ class Extractor {
   [[nodiscard]] Columns cubes() const { return {memory_.cube_begin.data(), memory_.cube_keys.data(), resolution_}; }
   [[nodiscard]] Columns lattice() const { return {memory_.lattice_begin.data(), memory_.lattice_keys.data(), resolution_ + 1}; }
   [[nodiscard]] Columns surface() const { return {memory_.surface_begin.data(), memory_.surface_keys.data(), resolution_}; }
-  [[nodiscard]] Field field() const { return {lattice(), memory_.sdf_deform.data()}; }
+  [[nodiscard]] Field field() const { return {lattice(), memory_.sdf_deform.data(), solid_.map()}; }
 
   // Sums counts up; the last element belongs to no count and becomes the total.
   void sum_up(Ints counts) {
@@ -174,12 +227,49 @@ class Extractor {
     return value;
   }
 
+  SolidCells decide(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int block) {
+    solid_.take_cells(arena_, resolution_ / block);
+    zero_bytes(queue_, solid_.votes.data(), static_cast<std::size_t>(solid_.votes.size()) * sizeof(std::uint64_t));
+    Backend::each(queue_, given_,
+                  CountVotes{cubes.data(), cubes.outer_stride(), features.data(), features.outer_stride(), resolution_, block,
+                             solid_.side, solid_.votes.data()});
+    std::vector<std::uint64_t> votes(static_cast<std::size_t>(solid_.votes.size()));
+    download_bytes(queue_, solid_.votes.data(), votes.data(), votes.size() * sizeof(std::uint64_t));
+    queue_.check();
+    SolidCells cells = solid_cells({solid_.side, block, votes}, most_band(given_, block));
+    upload_bytes(queue_, cells.flags.data(), solid_.flags.data(), cells.flags.size());
+    solid_.take_band(arena_, static_cast<std::int64_t>(cells.band.size()), block);
+    upload_bytes(queue_, cells.band.data(), solid_.band.data(), cells.band.size() * sizeof(std::int32_t));
+    return cells;
+  }
+
+  // Smooth distances and colours in the band.
+  void relax_band() {
+    constexpr int kDistanceSweeps = 32, kColourSweeps = 16;
+    constexpr float kOverRelaxation = 1.6F;
+    const BandCubes band = solid_.cubes();
+    const std::int64_t n = n_ - given_;
+    std::int32_t* const links = solid_.links.data();
+    Backend::each(queue_, n, LinkBand{band, cubes(), lattice(), memory_.cube_rows.data(), solid_.map(), links});
+    for (int step = 0; step < 2 * kDistanceSweeps; ++step) {
+      Backend::each(queue_, n / 2, RelaxDistance{band, links, step & 1, kOverRelaxation, memory_.sdf_deform.data()});
+    }
+    for (int step = 0; colour_ && step < 2 * kColourSweeps; ++step) {
+      Backend::each(queue_, n / 2, RelaxColour{band, links, step & 1, kOverRelaxation, memory_.colour.data()});
+    }
+    Backend::each(queue_, n, SignBand{links, memory_.sdf_deform.data()});
+  }
+
   void sort_cubes(In<Dev, std::int32_t, 2> cubes) {
     const Sorting sorting(arena_, n_, resolution_);
     zero_bytes(queue_, memory_.flag.data(), sizeof(std::int32_t));
-    Backend::each(queue_, n_,
+    Backend::each(queue_, given_,
                   KeyCubes{cubes.data(), cubes.outer_stride(), resolution_, sorting.keys.data(), sorting.rows.data(),
                            memory_.flag.data()});
+    if (n_ > given_) {
+      Backend::each(queue_, n_ - given_,
+                    KeyBand{solid_.cubes(), resolution_, sorting.keys.data() + given_, sorting.rows.data() + given_});
+    }
     Backend::sort_pairs(queue_, {sorting.keys.data(), sorting.rows.data()},
                         {memory_.cube_keys.data(), memory_.cube_rows.data()}, n_, sorting.bits, sorting.workspace);
     Backend::each(queue_, n_, FindRepeats{memory_.cube_keys.data(), memory_.flag.data()});
@@ -194,9 +284,10 @@ class Extractor {
     check_blocks(lattice_count_, bound);
     memory_.take_lattice(arena_, lattice_count_, colour_);
     Backend::each(queue_, lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), memory_.lattice_keys.data()});
-    Backend::each(
-        queue_, lattice_count_,
-        AverageCorners{cubes(), features_, memory_.lattice_keys.data(), memory_.sdf_deform.data(), memory_.colour.data()});
+    Backend::each(queue_, lattice_count_,
+                  AverageCorners{cubes(), features_, solid_.map(), memory_.lattice_keys.data(), memory_.sdf_deform.data(),
+                                 memory_.colour.data()});
+    if (n_ > given_) relax_band();
   }
 
   void list_surface(std::int64_t bound) {
@@ -246,11 +337,11 @@ class Extractor {
   // Only reached for invalid cubes: looks for the row on the host.
   [[noreturn]] void explain(In<Dev, std::int32_t, 2> cubes) {
     std::vector<std::int32_t> coords;
-    coords.reserve(static_cast<std::size_t>(3 * n_));
+    coords.reserve(static_cast<std::size_t>(3 * given_));
     const auto stride = static_cast<std::size_t>(cubes.outer_stride());
-    std::vector<std::int32_t> all((static_cast<std::size_t>(n_) - 1) * stride + 4);
+    std::vector<std::int32_t> all((static_cast<std::size_t>(given_) - 1) * stride + 4);
     download_bytes(queue_, cubes.data(), all.data(), all.size() * sizeof(std::int32_t));
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n_); ++i) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(given_); ++i) {
       coords.insert(coords.end(), {all[i * stride + 1], all[i * stride + 2], all[i * stride + 3]});
     }
     fail_cubes(coords, resolution_);
@@ -274,7 +365,8 @@ class Extractor {
   Queue<Dev>& queue_;
   Arena<Dev>& arena_;
   int resolution_;
-  std::int64_t n_;
+  std::int64_t n_;      // cubes, those of a solid's band included
+  std::int64_t given_;  // cubes with features
   bool colour_;
   std::int64_t cube_columns_;
   std::int64_t lattice_columns_;
@@ -283,6 +375,7 @@ class Extractor {
   const SurfaceTable* table_ = nullptr;
   Features features_;
   Memory memory_;
+  SolidMemory solid_;
 };
 
 template <class Backend>
@@ -310,6 +403,38 @@ SurfaceMesh<Dev> extract(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<D
   }
   if (n == 0) return allocate(0, 0, colour);
   return Extractor<Backend>(queue, resolution, n, colour).run(cubes, features, allocate, trace, bounds);
+}
+
+template <class Backend>
+std::size_t solid_bytes(std::int64_t cubes, int resolution, bool colour, int block) {
+  check_sizes(cubes, 4, cubes, cube_channels(colour), resolution, block);
+  check_solid(resolution, block);
+  Arena<typename Backend::Device> meter;
+  const std::int64_t band = most_band(cubes, block);
+  const std::int64_t all = cubes + std::int64_t{block} * block * block * band;
+  if (cubes > 0) {
+    Extractor<Backend>::take_solid(meter, all, resolution, colour, bounds_for(all, resolution, block), block, band);
+  }
+  return meter.peak();
+}
+
+template <class Backend, class Dev = typename Backend::Device>
+SurfaceMesh<Dev> extract_closed(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
+                                const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate, int block,
+                                SolidReport* report) {
+  const std::int64_t n = cubes.extent(0);
+  check_sizes(n, cubes.extent(1), features.extent(0), features.extent(1), resolution, block);
+  check_solid(resolution, block);
+  const bool colour = features.extent(1) == cube_channels(true);
+  if (report != nullptr) *report = {};
+  if (queue.metering()) {
+    const Frame<Dev> frame(queue.scratch());
+    (void)queue.scratch().template take<std::byte, 1>(
+        {static_cast<std::int64_t>(solid_bytes<Backend>(n, resolution, colour, block))});
+    return {};
+  }
+  if (n == 0) return allocate(0, 0, colour);
+  return Extractor<Backend>(queue, resolution, n, colour).run_solid(cubes, features, allocate, block, report);
 }
 
 }  // namespace espalier::surface

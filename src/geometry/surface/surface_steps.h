@@ -19,6 +19,7 @@
 namespace espalier::surface {
 
 inline constexpr int kMaxResolution = 1024;
+inline constexpr std::uint8_t kCellInside = 1, kCellBand = 2;
 inline constexpr int kHeightBits = 11;  // of z in a key: lattice vertices reach kMaxResolution inclusive
 
 // --- Floats ---------------------------------------------------------------------------------------------------------
@@ -252,11 +253,33 @@ struct Features {
   const std::int32_t* rows = nullptr;  // of each cube in key order
 };
 
+// What is known of the coarse cells (blocks^3 of cubes) that hold no cubes: solid_cells.h. Null in the reference's rule.
+struct CellMap {
+  const std::uint8_t* flags = nullptr;  // [side^3] of kCellInside and kCellBand
+  int side = 0;
+  int block = 1;
+
+  [[nodiscard]] ESPALIER_DEVICE_CODE std::uint8_t at(int x, int y, int z) const {
+    const int last = side - 1;
+    const int cell[3] = {x / block < last ? x / block : last, y / block < last ? y / block : last,
+                         z / block < last ? z / block : last};
+    return flags[(cell[0] * side + cell[1]) * side + cell[2]];
+  }
+  // The distance of a lattice vertex that belongs to no cube.
+  [[nodiscard]] ESPALIER_DEVICE_CODE float distance(int x, int y, int z) const {
+    return flags != nullptr && (at(x, y, z) & kCellInside) != 0 ? -1.0F : 1.0F;
+  }
+};
+
 // Per lattice vertex: the mean of what the corners that meet there say, added up in the order of the cubes' keys. The
 // distance is biased by -1 / resolution; colour and normal become values in [0, 1].
+//
+// With a map of cells there are cubes without features (a row of -1), and vertices of such cubes alone get what the map says.
+// The surface is closed then: distances that have no sign become positive, and so do those on the border of the grid.
 struct AverageCorners {
   Columns cubes;
   Features features;
+  CellMap cells;
   const std::uint32_t* keys;
   float* sdf_deform;  // [L, 4]
   float* colour;      // [L, 6] or null
@@ -272,16 +295,29 @@ struct AverageCorners {
       const Pair pair = find_pair(cubes, column_at(cubes, x - 1 + i / 2, y - 1 + i % 2), height_of(key));
       // The vertex is a corner of the side towards it: with the larger x, y and z in the cube before it.
       const int corner = (1 - i / 2) | (1 - i % 2) << 1;
-      if (pair.lower >= 0) add(pair.lower, corner | 4, field, shade);
-      if (pair.upper >= 0) add(pair.upper, corner, field, shade);
-      count += (pair.lower >= 0 ? 1 : 0) + (pair.upper >= 0 ? 1 : 0);
+      if (holds(pair.lower)) add(pair.lower, corner | 4, field, shade);
+      if (holds(pair.upper)) add(pair.upper, corner, field, shade);
+      count += (holds(pair.lower) ? 1 : 0) + (holds(pair.upper) ? 1 : 0);
+    }
+    if (count == 0) {
+      sdf_deform[4 * vertex] = cells.distance(x, y, height_of(key));
+      for (int c = 1; c < 4; ++c) sdf_deform[4 * vertex + c] = 0;
+      for (int c = 0; colour != nullptr && c < 6; ++c) colour[6 * vertex + c] = 0.5F;
+      return;
     }
     const Rounded n{static_cast<float>(count)};
     for (int c = 0; c < 4; ++c) sdf_deform[4 * vertex + c] = (field[c] / n).value;
     for (int c = 0; colour != nullptr && c < 6; ++c) colour[6 * vertex + c] = sigmoid(shade[c] / n).value;
+    if (cells.flags != nullptr) close(x, y, height_of(key), sdf_deform[4 * vertex]);
   }
 
  private:
+  [[nodiscard]] ESPALIER_DEVICE_CODE bool holds(int cube) const { return cube >= 0 && features.rows[cube] >= 0; }
+  ESPALIER_DEVICE_CODE void close(int x, int y, int z, float& distance) const {
+    constexpr float kAlmostNothing = 1e-4F;
+    const bool inner = x > 0 && y > 0 && z > 0 && x < cubes.width && y < cubes.width && z < cubes.width;
+    if (!(distance > 0) && !(distance < 0 && inner)) distance = kAlmostNothing;
+  }
   ESPALIER_DEVICE_CODE void add(int cube, int corner, Rounded (&field)[4], Rounded (&shade)[6]) const {
     const float* row = features.data + features.rows[cube] * features.stride;
     const Rounded bias = Rounded{-1.0F} / Rounded{static_cast<float>(cubes.width)};
@@ -291,15 +327,20 @@ struct AverageCorners {
   }
 };
 
-// The lattice with its values. Vertices of no cube count as outside, with distance 1 and no deformation.
+// The lattice with its values. Vertices of no cube have the distance that the map of cells says (1, so outside, without a
+// map) and no deformation.
 struct Field {
   Columns lattice;
   const float* sdf_deform = nullptr;
+  CellMap cells{};
 
-  [[nodiscard]] ESPALIER_DEVICE_CODE float sdf(int vertex) const {
-    return vertex < 0 ? 1.0F : sdf_deform[4 * std::int64_t{vertex}];
+  // Of the vertex at (x, y, z), whose index is `vertex` or -1.
+  [[nodiscard]] ESPALIER_DEVICE_CODE float sdf(int vertex, int x, int y, int z) const {
+    return vertex < 0 ? cells.distance(x, y, z) : sdf_deform[4 * std::int64_t{vertex}];
   }
-  [[nodiscard]] ESPALIER_DEVICE_CODE int inside(int vertex) const { return sdf(vertex) < 0 ? 1 : 0; }
+  [[nodiscard]] ESPALIER_DEVICE_CODE int inside(int vertex, int x, int y, int z) const {
+    return sdf(vertex, x, y, z) < 0 ? 1 : 0;
+  }
 };
 
 // --- Cubes that hold surface ----------------------------------------------------------------------------------------
@@ -321,9 +362,8 @@ struct ListSurface {
     int height_before = -1;
     for (ColumnWalk walk(field.lattice, x, y); walk.advance();) {
       // Column i of the walk holds the corners at (i / 2, i % 2): numbers 0, 2, 1, 3 below and 4 more above.
-      const int upper = field.inside(walk.high[0]) | field.inside(walk.high[1]) << 2 | field.inside(walk.high[2]) << 1 |
-                        field.inside(walk.high[3]) << 3;
-      const int lower = walk.height == height_before + 1 ? upper_before : 0;
+      const int upper = signs(walk.high, x, y, walk.height);
+      const int lower = walk.height == height_before + 1 ? upper_before : signs_below(x, y, walk.height - 1);
       upper_before = upper;
       height_before = walk.height;
       const int z = walk.height - 1;
@@ -336,6 +376,17 @@ struct ListSurface {
       ++n;
     }
     if (keys == nullptr) begin[column] = n;
+  }
+
+ private:
+  [[nodiscard]] ESPALIER_DEVICE_CODE int signs(const int (&vertices)[4], int x, int y, int z) const {
+    return field.inside(vertices[0], x, y, z) | field.inside(vertices[1], x, y + 1, z) << 2 |
+           field.inside(vertices[2], x + 1, y, z) << 1 | field.inside(vertices[3], x + 1, y + 1, z) << 3;
+  }
+  // At a height where none of the four vertices is listed.
+  [[nodiscard]] ESPALIER_DEVICE_CODE int signs_below(int x, int y, int z) const {
+    constexpr int kNone[4] = {-1, -1, -1, -1};
+    return field.cells.flags == nullptr || z < 0 ? 0 : signs(kNone, x, y, z);
   }
 };
 
@@ -431,7 +482,8 @@ struct PlaceVertices {
     }
     // Null for a cube without features, where all weights are 0.
     const int cube = find_pair(cubes, column, at[2]).upper;
-    const float* weights = cube < 0 ? nullptr : features.data + features.rows[cube] * features.stride + kWeightChannel;
+    const std::int64_t row = cube < 0 ? -1 : features.rows[cube];
+    const float* weights = row < 0 ? nullptr : features.data + row * features.stride + kWeightChannel;
     gamma[s] = (sigmoid(weight(weights, 20)) * Rounded{0.99F} + Rounded{0.005F}).value;
 
     const SurfaceCase& patches = table->cases[resolved[s]];
@@ -462,6 +514,9 @@ struct PlaceVertices {
     return Rounded{static_cast<float>(cell)} / Rounded{static_cast<float>(cubes.width)} - Rounded{0.5F} +
            Rounded{reach} * hyperbolic_tangent(deform);
   }
+  [[nodiscard]] ESPALIER_DEVICE_CODE Rounded distance(const int (&at)[3], const int (&corners)[8], int corner) const {
+    return Rounded{field.sdf(corners[corner], at[0] + (corner & 1), at[1] + (corner >> 1 & 1), at[2] + (corner >> 2))};
+  }
   [[nodiscard]] ESPALIER_DEVICE_CODE Rounded shade_of(int vertex, int channel) const {
     return Rounded{vertex < 0 ? 0.5F : colour[6 * std::int64_t{vertex} + channel]};
   }
@@ -472,8 +527,8 @@ struct PlaceVertices {
                                          Rounded (&position)[3], Rounded (&shade)[6], Rounded& total) const {
     const int a = table->edge_corners[edge][0];
     const int b = table->edge_corners[edge][1];
-    const Rounded weight_b = -(Rounded{field.sdf(corners[a])} * factor(weights, 12 + a));
-    const Rounded weight_a = Rounded{field.sdf(corners[b])} * factor(weights, 12 + b);
+    const Rounded weight_b = -(distance(at, corners, a) * factor(weights, 12 + a));
+    const Rounded weight_a = distance(at, corners, b) * factor(weights, 12 + b);
     const Rounded sum = weight_a + weight_b;
     const Rounded beta = factor(weights, edge);
     for (int axis = 0; axis < 3; ++axis) {
@@ -511,8 +566,8 @@ ESPALIER_DEVICE_CODE void visit_edges(const Field& field, const Columns& surface
     if (c0 < 0 || c1 < 0 || c2 < 0 || c3 < 0) return;
     const int first_inside = cases[owner] >> first & 1;
     if (first_inside == (cases[owner] >> second & 1)) return;
-    const bool from_outside =
-        first_inside == 0 && field.sdf(find_pair(field.lattice, column, walk.height).upper) > 0;  // false for zero and NaN
+    const bool from_outside = first_inside == 0 && field.sdf(find_pair(field.lattice, column, walk.height).upper, x, y,
+                                                             walk.height) > 0;  // false for zero and NaN
     visit(CrossedEdge{from_outside, {c0, c1, c2, c3}, {e0, e1, e2, e3}});
   };
   while (walk.advance()) {

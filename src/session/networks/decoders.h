@@ -174,7 +174,8 @@ class LatentMesh final : public HeldNetwork<MeshNetwork, MeshDecoder<Dev, T>, Me
     return static_cast<std::size_t>(cubes * per_cube) + surface_scratch_bytes<Dev>(cubes, c.grid(), c.colour, 4);
   }
 
-  [[nodiscard]] Mesh decode(const Voxels& voxels, std::span<const float> latent, std::span<const float> distances) override;
+  [[nodiscard]] Mesh decode(const Voxels& voxels, std::span<const float> latent, SurfaceRule rule,
+                            std::span<const float> distances) override;
 
  private:
   static constexpr std::int64_t kCubes = 64;    // of a voxel
@@ -192,7 +193,7 @@ class LatentMesh final : public HeldNetwork<MeshNetwork, MeshDecoder<Dev, T>, Me
   };
   [[nodiscard]] Cubes run_network(const Voxels& voxels, const Tables& tables, std::span<const float> latent,
                                   std::span<const float> distances);
-  void extract(const Cubes& cubes, Mesh* mesh);
+  void extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh);
 };
 
 template <class Dev, class T>
@@ -222,7 +223,7 @@ typename LatentMesh<Dev, T>::Cubes LatentMesh<Dev, T>::run_network(const Voxels&
 
 // Only metered when `mesh` is null.
 template <class Dev, class T>
-void LatentMesh<Dev, T>::extract(const Cubes& cubes, Mesh* mesh) {
+void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh) {
   StageRunner<Dev>& runner = this->runner();
   Queue<Dev>& queue = runner.queue();
   Buffer<Dev> vertices, faces, attributes;
@@ -239,8 +240,11 @@ void LatentMesh<Dev, T>::extract(const Cubes& cubes, Mesh* mesh) {
     if (colour) m.attributes = {reinterpret_cast<float*>(attributes.data()), {v, 6}};
     return m;
   };
+  constexpr int kBlock = 4;  // cubes along an axis of a voxel
+  const int grid = this->model().config().grid();
   const SurfaceMesh<Dev> surface =
-      extract_surface<Dev>(queue, cubes.coords, cubes.features, this->model().config().grid(), allocate, nullptr, 4);
+      rule == SurfaceRule::solid ? extract_solid<Dev>(queue, cubes.coords, cubes.features, grid, allocate, kBlock)
+                                 : extract_surface<Dev>(queue, cubes.coords, cubes.features, grid, allocate, nullptr, kBlock);
   if (mesh == nullptr) return;
   runner.add_peak(vertices.bytes() + faces.bytes() + attributes.bytes());
   runner.count_as(Stage::decode_mesh);  // the way to the host
@@ -253,7 +257,8 @@ void LatentMesh<Dev, T>::extract(const Cubes& cubes, Mesh* mesh) {
 }
 
 template <class Dev, class T>
-Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> latent, std::span<const float> distances) {
+Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> latent, SurfaceRule rule,
+                                std::span<const float> distances) {
   StageRunner<Dev>& runner = this->runner();
   Mesh mesh;
   runner.report(Stage::decode_mesh, 0, 1);
@@ -266,7 +271,7 @@ Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> lat
       runner.report_done(Stage::extract_surface, 0, 1);
       runner.count_as(Stage::extract_surface);
     }
-    extract(cubes, real ? &mesh : nullptr);
+    extract(cubes, rule, real ? &mesh : nullptr);
   });
   runner.report(Stage::extract_surface, 1, 1);
   return mesh;

@@ -65,6 +65,51 @@ TEST(HiddenFaces, WideOpeningsKeepTheirInside) {
   EXPECT_EQ(seen_part(cup).face_count(), cup.face_count());
 }
 
+TEST(HiddenFaces, InnerWallsOfAVesselGo) {
+  // A deep cup whose wall is hollow, with a hole in the wall's skin between the hollow and the inside of the cup.
+  const auto tube = [](double radius, double low, double high, int rows, bool inward) {
+    Mesh mesh = grid(48, rows, true, false, [=](int i, int j) {
+      const double turn = kTurn * i / 48;
+      return P3{radius * std::cos(turn), radius * std::sin(turn), low + (high - low) * j / rows};
+    });
+    return inward ? turned_inside_out(mesh) : mesh;
+  };
+  const auto ring = [](double inner, double outer, double z, bool down) {
+    Mesh mesh = grid(48, 4, true, false, [=](int i, int j) {
+      const double turn = kTurn * i / 48;
+      const double r = outer + (inner - outer) * j / 4;
+      return P3{r * std::cos(turn), r * std::sin(turn), z};
+    });
+    return down ? turned_inside_out(mesh) : mesh;
+  };
+  Mesh outside = joined(tube(0.4, -0.5, 0.5, 24, false), ring(0.3, 0.4, 0.5, false));
+  outside = joined(joined(outside, tube(0.3, -0.4, 0.5, 20, true)), ring(0.001, 0.3, -0.4, false));
+  outside = joined(outside, ring(0.001, 0.4, -0.5, true));
+  Mesh hollow = joined(tube(0.37, -0.47, 0.47, 24, true), ring(0.33, 0.37, 0.47, true));
+  hollow = joined(joined(hollow, tube(0.33, -0.43, 0.47, 24, false)), ring(0.001, 0.33, -0.43, true));
+  hollow = joined(hollow, ring(0.001, 0.37, -0.47, false));
+  // The window: faces of the cup's inside and of the hollow go, and their rims are joined.
+  const auto in_window = [](const P3& c, double low, double high) {
+    return c[0] > 0.25 && std::abs(c[1]) < 0.045 && c[2] > low && c[2] < high;
+  };
+  Mesh mesh = welded(joined(outside, hollow), 1e-5F);
+  mesh = kept(mesh, [&](std::int64_t f) {
+    const P3 c = centre_of_face(mesh, f);
+    const double r = std::hypot(c[0], c[1]);
+    return !(r > 0.29 && r < 0.34 && in_window(c, -0.13, -0.03));
+  });
+  const std::int64_t faces = mesh.face_count();
+  const Mesh result = seen_part(mesh);
+  EXPECT_LT(result.face_count(), faces);
+  double left = 0;
+  double inner = 0;
+  for (std::int64_t f = 0; f < result.face_count(); ++f) left += face_area(result, f);
+  for (std::int64_t f = 0; f < hollow.face_count(); ++f) inner += face_area(hollow, f);
+  for (std::int64_t f = 0; f < outside.face_count(); ++f) left -= face_area(outside, f);
+  EXPECT_LT(left, 0.1 * inner) << "most of the hollow's wall is gone";
+  EXPECT_GT(left, -0.05 * inner) << "and the cup is still there";
+}
+
 TEST(HiddenFaces, WhatIsRarelySeenStays) {
   // A ball in a tall box without a lid.
   const Mesh whole = box(6);

@@ -67,4 +67,17 @@ std::size_t surface_scratch_bytes<Cpu>(std::int64_t cubes, int resolution, bool 
   return surface::scratch_bytes<OnCpu>(cubes, resolution, colour, block);
 }
 
+template <>
+SurfaceMesh<Cpu> extract_solid(Queue<Cpu>& queue, View<Cpu, const std::int32_t, 2> cubes, View<Cpu, const float, 2> features,
+                               int resolution,
+                               const std::function<SurfaceMesh<Cpu>(std::int64_t, std::int64_t, bool)>& allocate, int block,
+                               SolidReport* report) {
+  return surface::extract_closed<OnCpu>(queue, cubes, features, resolution, allocate, block, report);
+}
+
+template <>
+std::size_t solid_scratch_bytes<Cpu>(std::int64_t cubes, int resolution, bool colour, int block) {
+  return surface::solid_bytes<OnCpu>(cubes, resolution, colour, block);
+}
+
 }  // namespace espalier

@@ -71,4 +71,17 @@ std::size_t surface_scratch_bytes<Cuda>(std::int64_t cubes, int resolution, bool
   return surface::scratch_bytes<OnCuda>(cubes, resolution, colour, block);
 }
 
+template <>
+SurfaceMesh<Cuda> extract_solid(Queue<Cuda>& queue, View<Cuda, const std::int32_t, 2> cubes,
+                                View<Cuda, const float, 2> features, int resolution,
+                                const std::function<SurfaceMesh<Cuda>(std::int64_t, std::int64_t, bool)>& allocate, int block,
+                                SolidReport* report) {
+  return surface::extract_closed<OnCuda>(queue, cubes, features, resolution, allocate, block, report);
+}
+
+template <>
+std::size_t solid_scratch_bytes<Cuda>(std::int64_t cubes, int resolution, bool colour, int block) {
+  return surface::solid_bytes<OnCuda>(cubes, resolution, colour, block);
+}
+
 }  // namespace espalier

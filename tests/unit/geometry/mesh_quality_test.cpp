@@ -1,0 +1,128 @@
+#include "geometry/mesh/mesh_quality.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "geometry/mesh/mesh_edit.h"
+#include "geometry/mesh/mesh_report.h"
+#include "geometry/mesh/triangle_tree.h"
+#include "support/errors.h"
+#include "support/sample_surfaces.h"
+
+namespace espalier::test {
+namespace {
+
+// The nearest hit by trying every face.
+TriangleTree::Hit by_brute_force(const Mesh& mesh, const Point& from, const Point& direction) {
+  TriangleTree::Hit hit{-1, 1e300};
+  for (std::int32_t f = 0; f < mesh.face_count(); ++f) {
+    const std::int32_t* const v = face_of(mesh, f);
+    const Point a = point_of(mesh, v[0]);
+    Eigen::Matrix3d m;
+    m.col(0) = point_of(mesh, v[1]) - a;
+    m.col(1) = point_of(mesh, v[2]) - a;
+    m.col(2) = -direction;
+    if (std::abs(m.determinant()) < 1e-14) continue;
+    const Eigen::Vector3d x = m.inverse() * (from - a);
+    if (x[0] < 0 || x[1] < 0 || x[0] + x[1] > 1 || x[2] <= 0 || x[2] >= hit.distance) continue;
+    hit = {f, x[2]};
+  }
+  return hit;
+}
+
+TEST(TriangleTree, FindsWhatBruteForceFinds) {
+  Mesh mesh = joined(sphere(9, 0.5), moved(rounded_box(6, {0.2, 0.3, 0.1}, 0.04), {0.1, 0, 0.05}));
+  shake(mesh, 0.3);
+  const TriangleTree tree(mesh);
+  int hits = 0;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    const Point from(hashed(6 * i), hashed(6 * i + 1), hashed(6 * i + 2));
+    const Point direction(hashed(6 * i + 3), hashed(6 * i + 4), hashed(6 * i + 5));
+    const TriangleTree::Hit wanted = by_brute_force(mesh, from, direction);
+    const TriangleTree::Hit found = tree.first_hit(from, direction, 0);
+    EXPECT_EQ(found.face, wanted.face) << i;
+    EXPECT_EQ(tree.is_hit(from, direction, 0), wanted.face >= 0) << i;
+    if (wanted.face < 0) continue;
+    ++hits;
+    EXPECT_NEAR(found.distance, wanted.distance, 1e-9 * (1 + wanted.distance));
+    EXPECT_NE(tree.first_hit(from, direction, 0, wanted.face).face, wanted.face);
+  }
+  EXPECT_GT(hits, 500);
+}
+
+TEST(TriangleTree, EmptyMeshesAndFacesOfNoArea) {
+  EXPECT_EQ(TriangleTree(Mesh{}).first_hit({0, 0, 0}, {0, 0, 1}, 0).face, -1);
+  Mesh mesh;
+  for (int i = 0; i < 50; ++i) add_vertex(mesh, {0, 0, 0});
+  for (int i = 0; i < 48; ++i) add_face(mesh, i, i + 1, i + 2);
+  EXPECT_FALSE(TriangleTree(mesh).is_hit({0, 0, -1}, {0, 0, 1}, 0));
+  EXPECT_EQ(quality_of(mesh).hidden_share, 0);
+}
+
+TEST(MeshQuality, WhatIsInsideIsHidden) {
+  const Mesh outer = sphere(14, 0.5);
+  const Mesh inner = sphere(14, 0.3);
+  EXPECT_EQ(quality_of(outer).hidden_share, 0);
+  EXPECT_NEAR(quality_of(joined(outer, inner)).hidden_share, 0.09 / 0.34, 1e-3);
+  // Turning it around hides nothing and shows nothing.
+  EXPECT_NEAR(quality_of(joined(outer, turned_inside_out(inner))).hidden_share, 0.09 / 0.34, 1e-3);
+  EXPECT_EQ(quality_of(joined(inner, moved(inner, {1, 0, 0}))).hidden_share, 0);
+}
+
+TEST(MeshQuality, TheInsideOfABowlIsSeen) { EXPECT_EQ(quality_of(zero_surface(48, bowl_distance)).hidden_share, 0); }
+
+TEST(MeshQuality, FacesThatCross) {
+  const Mesh a = box(1);
+  EXPECT_EQ(quality_of(a).crossing_faces, 0);
+  EXPECT_EQ(quality_of(joined(a, moved(a, {1, 0, 0}))).crossing_faces, 0) << "they touch";
+  const Mesh crossing = joined(a, moved(a, {0.6, 0.55, 0.45}));
+  EXPECT_GT(quality_of(crossing).crossing_faces, 5);
+  // Two faces with a common corner, one through the other.
+  Mesh pair;
+  for (const P3& p : {P3{0, 0, 0}, P3{1, -1, 0}, P3{1, 1, 0}, P3{1, 0, 1}, P3{1, 0.1, -1}}) add_vertex(pair, p);
+  add_face(pair, 0, 1, 2);
+  add_face(pair, 0, 3, 4);
+  EXPECT_EQ(quality_of(pair).crossing_faces, 2);
+}
+
+TEST(MeshQuality, FoldsAreMeasured) {
+  EXPECT_EQ(quality_of(sphere(12, 0.5)).crease_length, 0);
+  // A sheet folded back onto itself along an edge of length 1.
+  Mesh fold;
+  for (const P3& p : {P3{0, 0, 0}, P3{0, 1, 0}, P3{1, 0.5, 0}, P3{1, 0.5, 0.2}}) add_vertex(fold, p);
+  add_face(fold, 0, 1, 2);
+  add_face(fold, 1, 0, 3);
+  EXPECT_NEAR(quality_of(fold).crease_length, 1 / std::sqrt(1 + 1 + 0.04), 1e-6);
+}
+
+TEST(MeshQuality, SameOnAnyNumberOfCoresAndStops) {
+  const Mesh mesh = joined(sphere(20, 0.5), moved(sphere(20, 0.4), {0.05, 0, 0}));
+  const MeshQuality a = quality_of(mesh, 16);
+  const MeshQuality b = quality_of(mesh, 16);
+  EXPECT_EQ(a.hidden_share, b.hidden_share);
+  class Stop final : public Monitor {
+    void progress(int, int) const override {}
+    [[nodiscard]] bool cancelled() const override { return true; }
+  } const stop;
+  expect_error(ErrorCode::cancelled, {}, [&] { (void)quality_of(mesh, 16, &stop); });
+}
+
+TEST(EnclosedPieces, BubblesAndWhatFloatsInThemGo) {
+  const Mesh outer = sphere(14, 0.5);
+  const Mesh bubble = turned_inside_out(moved(sphere(8, 0.2), {0.1, 0, 0}));
+  const Mesh core = moved(sphere(6, 0.1), {0.1, 0, 0});
+  const Mesh beside = moved(sphere(6, 0.1), {0.9, 0, 0});
+  const Mesh left = without_enclosed_pieces(joined(joined(joined(bubble, outer), core), beside));
+  EXPECT_EQ(left.face_count(), outer.face_count() + beside.face_count());
+  EXPECT_EQ(report_of(left).components, 2);
+}
+
+TEST(EnclosedPieces, WhatLiesInAVesselStays) {
+  const Mesh mesh = joined(zero_surface(48, bowl_distance), moved(sphere(8, 0.1), {0, 0, -0.1}));
+  EXPECT_EQ(without_enclosed_pieces(mesh).face_count(), mesh.face_count());
+  EXPECT_EQ(without_enclosed_pieces(Mesh{}).face_count(), 0);
+}
+
+}  // namespace
+}  // namespace espalier::test
