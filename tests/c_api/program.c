@@ -106,6 +106,10 @@ static void mistakes(espalier_pipeline* pipeline) {
          &error);
   request.images = &none;
   request.image_count = 1;
+  request.surface = 2;
+  expect(espalier_generate(pipeline, &request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "surface 2",
+         &error);
+  request.surface = ESPALIER_SURFACE_SOLID;
   expect(espalier_generate(pipeline, &request, NULL, &error) == NULL && error.code == ESPALIER_NOT_FOUND, "no such image",
          &error);
   none.background = 3;

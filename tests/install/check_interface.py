@@ -26,6 +26,7 @@ def declared(headers: pathlib.Path) -> dict[str, str]:
     for header in sorted(headers.glob("*.h")):
         text = PREPROCESSOR.sub("", COMMENT.sub("", header.read_text()))
         text = re.sub(r'"(?:\\.|[^"\\])*"', '""', text)
+        text = re.sub(r"std::function<[^;]*>", "", text)
         text = re.sub(r"\(\*\w+\)", "", text)  # members that are pointers to functions
         for name in NAME.findall(text):
             if name not in NOT_NAMES and name != "data":

@@ -27,8 +27,8 @@ std::int64_t most_band(std::int64_t cubes, int block) {
 void check_solid(int resolution, int block) {
   constexpr int kMostSide = 128;
   if (block % 2 != 0 || block > kMostBlock || resolution % block != 0 || resolution / block > kMostSide) {
-    fail(ErrorCode::invalid_argument, "extract_solid: blocks of ", block, "^3 cubes in a grid of ", resolution,
-         "^3; blocks of 2^3 or 4^3 are needed that divide the grid into at most ", kMostSide, "^3");
+    fail(ErrorCode::invalid_argument, "extract_solid: blocks of ", block, "^3 cubes in a grid of ", resolution, "^3",
+         hint("blocks of 2^3 or 4^3 are needed that divide the grid into at most ", kMostSide, "^3"));
   }
 }
 

@@ -75,6 +75,7 @@ void options() {
              name_of(TextureFormat::jpeg) == "jpeg" && name_of(RenderStyle::uv_checker) == "uv-checker" &&
              name_of(VideoFormat::mp4) == "mp4",
          "names of choices");
+  expect(surface_of(values) == SurfaceRule::solid, "how the mesh is extracted unless asked otherwise");
   expect(!result_formats().empty() && !option_table().front().is_for(use_serve), "formats and uses");
 }
 
