@@ -30,9 +30,10 @@ constexpr double kRough = 1.1;
 // Share of the free vertices that a round takes at most. Vertices where blocks meet wait for the next round; what lies between
 // must not pay for them.
 constexpr double kRoundShare = 0.75;
-// Vertices that are no single fan stay in place. Where more than this share is, they would starve the rest of the budget, so
-// they are split first.
+// Vertices that are no single fan stay in place. Where more than this share is, and so many, they would starve the rest of the
+// budget, so they are split first.
 constexpr double kManyComplex = 0.01;
+constexpr std::int64_t kLeastComplex = 256;
 // Faces above the target, in shares of it and in faces, for which faces may be turned over at last. More than that is what
 // the topology needs.
 constexpr double kTurnedShare = 0.1;
@@ -449,7 +450,8 @@ Work prepared(const Mesh& mesh) {
   Work work = start_work(mesh);
   const auto complex =
       std::count_if(work.mesh.kinds.begin(), work.mesh.kinds.end(), [](auto k) { return (k & kComplex) != 0; });
-  if (static_cast<double>(complex) <= kManyComplex * static_cast<double>(work.mesh.kinds.size())) return work;
+  if (complex < kLeastComplex || static_cast<double>(complex) <= kManyComplex * static_cast<double>(work.mesh.kinds.size()))
+    return work;
   if (split_fans(work)) {
     const std::vector<std::int32_t> faces = flat_faces(work.mesh);
     const auto vertices = static_cast<std::int64_t>(work.mesh.points.size());

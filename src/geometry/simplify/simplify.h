@@ -12,8 +12,8 @@ namespace espalier {
 // closed surface takes two faces). A mesh that has no more than the target comes back as it is.
 //
 // - Where the mesh is a manifold, it stays one with the same handles and openings (link condition); openings keep their
-//   outline by planes of their own. Vertices that are no single fan of faces stay in place; where more than 1 % are, they are
-//   split first.
+//   outline by planes of their own. Vertices that are no single fan of faces stay in place; where more than 1 % are
+//   (and 256), they are split first.
 // - No collapse turns a face by more than 78 degrees. Only when nothing else is left above the target are sharper turns
 //   taken (faces turned over only for the last tenth), then vertices split where the surface is no manifold, and at last the
 //   smallest pieces (by area) dropped. What remains above the target after that is one piece that cannot have fewer faces

