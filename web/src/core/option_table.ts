@@ -5,6 +5,7 @@ export const OPTIONS = {
   'size_mm': {"min":0.1,"max":10000,"fallback":100.0},
   'background': {"choices":["auto","alpha","none"],"fallback":["auto"]},
   'name': {"fallback":""},
+  'surface': {"choices":["auto","solid","reference"],"fallback":"auto"},
   'raw_mesh': {"fallback":false},
   'clean': {"fallback":true},
   'fill_holes': {"fallback":true},
