@@ -152,7 +152,12 @@ Picture before_black(const Picture& rgba) {
 }
 
 const char* name_of(CutoutReport::Method method) {
-  return method == CutoutReport::Method::alpha ? "alpha channel" : "plain background removed";
+  switch (method) {
+    case CutoutReport::Method::alpha: return "alpha channel";
+    case CutoutReport::Method::plain_background: return "plain background removed";
+    case CutoutReport::Method::network: return "background removed by a network";
+  }
+  return "";
 }
 
 bool has_alpha(const Picture& picture) {
@@ -163,11 +168,18 @@ bool has_alpha(const Picture& picture) {
   return false;
 }
 
-PreparedPicture prepare_picture(const Picture& picture, int size) {
+PreparedPicture prepare_picture(const Picture& picture, int size, const BackgroundRemover& remover) {
   PreparedPicture out;
   Picture removed;
   const Picture* rgba = &picture;
-  if (!has_alpha(picture)) {
+  if (!has_alpha(picture) && remover) {
+    const Picture rgb = limited_to(without_alpha(picture), kRemovalSide);
+    removed = remover(rgb);
+    require(removed.channels == 4 && removed.width == rgb.width && removed.height == rgb.height, "prepare_picture",
+            "the remover made ", removed.width, " x ", removed.height, " of ", rgb.width, " x ", rgb.height);
+    out.report.method = CutoutReport::Method::network;
+    rgba = &removed;
+  } else if (!has_alpha(picture)) {
     Cutout cutout = remove_background(limited_to(without_alpha(picture), kRemovalSide));
     out.report.method = CutoutReport::Method::plain_background;
     out.report.warnings = std::move(cutout.warnings);

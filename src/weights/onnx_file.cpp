@@ -57,8 +57,7 @@ class Parser {
   }
   [[nodiscard]] std::string_view message(const ProtoField& field, const char* what) const {
     if (field.wire != ProtoWire::bytes) broken(str(what, " is a number"));
-    // Tells an empty message from an absent one.
-    return field.bytes.data() == nullptr ? std::string_view("") : field.bytes;
+    return field.bytes;
   }
   [[nodiscard]] std::int64_t number(const ProtoField& field, const char* what) const {
     if (field.wire != ProtoWire::varint) broken(str(what, " is not a whole number"));

@@ -38,9 +38,9 @@ dnnl::convolution_forward::primitive_desc plan(const dnnl::engine& engine, const
 
 }  // namespace
 
-template <>
-void conv2d(Queue<Cpu>& queue, In<Cpu, float, 4> x, In<Cpu, float, 4> w, In<Cpu, float, 1> bias, const Window& window,
-            Activation activation, View<Cpu, float, 4> out) {
+template <class Dev, class T>
+void conv2d(Queue<Dev>& queue, In<Dev, T, 4> x, In<Dev, T, 4> w, In<Dev, T, 1> bias, const Window& window,
+            Activation activation, View<Dev, T, 4> out) {
   check_conv2d(x.extents(), w.extents(), bias.extent(0), window, activation, out.extents());
   if (out.size() == 0) return;
   auto& native = queue.native();
@@ -65,5 +65,7 @@ void conv2d(Queue<Cpu>& queue, In<Cpu, float, 4> x, In<Cpu, float, 4> w, In<Cpu,
                       {DNNL_ARG_DST, Dnnl(planned.dst_desc(), native.engine, out.data())},
                       {DNNL_ARG_SCRATCHPAD, scratchpad}});
 }
+template void conv2d<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 4>, In<Cpu, float, 4>, In<Cpu, float, 1>, const Window&,
+                                 Activation, View<Cpu, float, 4>);
 
 }  // namespace espalier

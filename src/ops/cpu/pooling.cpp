@@ -39,8 +39,8 @@ void check_maps(const char* where, const Extents<4>& x, const Extents<4>& out) {
 
 }  // namespace
 
-template <>
-void max_pool2d(Queue<Cpu>& queue, In<Cpu, float, 4> x, const Window& window, View<Cpu, float, 4> out) {
+template <class Dev, class T>
+void max_pool2d(Queue<Dev>& queue, In<Dev, T, 4> x, const Window& window, View<Dev, T, 4> out) {
   check_maps("max_pool2d", x.extents(), out.extents());
   if (queue.metering() || out.size() == 0) return;
   const std::int64_t channels = x.extent(3);
@@ -61,10 +61,10 @@ void max_pool2d(Queue<Cpu>& queue, In<Cpu, float, 4> x, const Window& window, Vi
     }
   });
 }
+template void max_pool2d<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 4>, const Window&, View<Cpu, float, 4>);
 
-template <>
-void resize_bilinear(Queue<Cpu>& queue, In<Cpu, float, 4> x, const Sampling& rows, const Sampling& columns,
-                     View<Cpu, float, 4> out) {
+template <class Dev, class T>
+void resize_bilinear(Queue<Dev>& queue, In<Dev, T, 4> x, const Sampling& rows, const Sampling& columns, View<Dev, T, 4> out) {
   check_maps("resize_bilinear", x.extents(), out.extents());
   if (queue.metering() || out.size() == 0) return;
   const std::int64_t channels = x.extent(3);
@@ -76,12 +76,13 @@ void resize_bilinear(Queue<Cpu>& queue, In<Cpu, float, 4> x, const Sampling& row
       const Blend& h = horizontal[static_cast<std::size_t>(column)];
       const float *const p00 = &x(b, v.low, h.low, 0), *const p01 = &x(b, v.low, h.high, 0);
       const float *const p10 = &x(b, v.high, h.low, 0), *const p11 = &x(b, v.high, h.high, 0);
-      const float w00 = (1.0F - v.share) * (1.0F - h.share), w01 = (1.0F - v.share) * h.share;
-      const float w10 = v.share * (1.0F - h.share), w11 = v.share * h.share;
+      const float v0 = 1.0F - v.share, v1 = v.share, h0 = 1.0F - h.share, h1 = h.share;
       float* const to = &out(b, y, column, 0);
-      for (std::int64_t c = 0; c < channels; ++c) to[c] = w00 * p00[c] + w01 * p01[c] + w10 * p10[c] + w11 * p11[c];
+      for (std::int64_t c = 0; c < channels; ++c) to[c] = v0 * (h0 * p00[c] + h1 * p01[c]) + v1 * (h0 * p10[c] + h1 * p11[c]);
     }
   });
 }
+template void resize_bilinear<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 4>, const Sampling&, const Sampling&,
+                                          View<Cpu, float, 4>);
 
 }  // namespace espalier

@@ -93,10 +93,9 @@ struct ResizeBody {
     cuda::load_floats<N>(x + maps.at(batch, v.low, h.high, channel), p01);
     cuda::load_floats<N>(x + maps.at(batch, v.high, h.low, channel), p10);
     cuda::load_floats<N>(x + maps.at(batch, v.high, h.high, channel), p11);
-    const float w00 = (1.0F - v.share) * (1.0F - h.share), w01 = (1.0F - v.share) * h.share;
-    const float w10 = v.share * (1.0F - h.share), w11 = v.share * h.share;
+    const float v0 = 1.0F - v.share, v1 = v.share, h0 = 1.0F - h.share, h1 = h.share;
 #pragma unroll
-    for (int k = 0; k < N; ++k) result[k] = w00 * p00[k] + w01 * p01[k] + w10 * p10[k] + w11 * p11[k];
+    for (int k = 0; k < N; ++k) result[k] = v0 * (h0 * p00[k] + h1 * p01[k]) + v1 * (h0 * p10[k] + h1 * p11[k]);
     cuda::store_floats<N>(out + pixel * maps.channels + channel, result);
   }
 };
