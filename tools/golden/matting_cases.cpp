@@ -73,7 +73,7 @@ void run_network(Queue<Dev>& queue, Case& c, const std::string& prefix, std::int
     names.push_back(tensor.substr(4));
     tensors.push_back(tensor);
   }
-  const NetworkPlan plan = plan_network(file.label(), file.graph(), height, width, names);
+  const MattingPlan plan = plan_network(file.label(), file.graph(), height, width, names);
   MattingNetwork<Dev, T> network(queue, file.label(), plan);
   const auto results = network.run(input(network.input()));
   for (std::size_t i = 0; i < results.size(); ++i) {

@@ -40,7 +40,7 @@ Normalisation normalisation(const std::string& label, const BatchNorm& norm) {
 }  // namespace
 
 template <class Dev, class T>
-MattingNetwork<Dev, T>::MattingNetwork(Queue<Dev>& queue, const std::string& label, const NetworkPlan& plan) : queue_(queue) {
+MattingNetwork<Dev, T>::MattingNetwork(Queue<Dev>& queue, const std::string& label, const MattingPlan& plan) : queue_(queue) {
   shapes_.push_back(plan.maps[static_cast<std::size_t>(plan.input)]);
   for (const int map : plan.outputs) shapes_.push_back(plan.maps[static_cast<std::size_t>(map)]);
   maps_ = Buffer<Dev>(static_cast<std::size_t>(plan.elements) * sizeof(T), queue.ordinal(), "feature maps of " + label);
@@ -57,19 +57,19 @@ MattingNetwork<Dev, T>::MattingNetwork(Queue<Dev>& queue, const std::string& lab
 }
 
 template <class Dev, class T>
-typename MattingNetwork<Dev, T>::Map MattingNetwork<Dev, T>::map_of(const NetworkPlan& plan, int map) const {
+typename MattingNetwork<Dev, T>::Map MattingNetwork<Dev, T>::map_of(const MattingPlan& plan, int map) const {
   const MapShape& shape = plan.maps[static_cast<std::size_t>(map)];
   T* const base = reinterpret_cast<T*>(maps_.data());
   return {base + plan.offsets[static_cast<std::size_t>(map)], {1, shape.height, shape.width, shape.channels}};
 }
 
 template <class Dev, class T>
-void MattingNetwork<Dev, T>::load(const std::string& label, const NetworkPlan& plan, Arena<Dev>& arena) {
+void MattingNetwork<Dev, T>::load(const std::string& label, const MattingPlan& plan, Arena<Dev>& arena) {
   layers_.clear();
   outputs_.clear();
   input_ = map_of(plan, plan.input);
   for (const int map : plan.outputs) outputs_.push_back(map_of(plan, map));
-  for (const Step& step : plan.steps) {
+  for (const MattingStep& step : plan.steps) {
     Layer layer{step.kind, {}, map_of(plan, step.output), step.window, step.rows, step.columns, step.activation, {}, {}, {}};
     for (const int map : step.inputs) layer.inputs.push_back(map_of(plan, map));
     if (step.kind == StepKind::convolution) load_convolution(label, step, arena, layer);
@@ -79,7 +79,8 @@ void MattingNetwork<Dev, T>::load(const std::string& label, const NetworkPlan& p
 }
 
 template <class Dev, class T>
-void MattingNetwork<Dev, T>::load_convolution(const std::string& label, const Step& step, Arena<Dev>& arena, Layer& layer) {
+void MattingNetwork<Dev, T>::load_convolution(const std::string& label, const MattingStep& step, Arena<Dev>& arena,
+                                              Layer& layer) {
   const auto& e = step.weight->extents;  // [out, in, height, width]
   const Extents<4> held{e[0], e[2], e[3], e[1]};
   if (arena.metering()) {
@@ -108,7 +109,7 @@ void MattingNetwork<Dev, T>::load_convolution(const std::string& label, const St
 }
 
 template <class Dev, class T>
-void MattingNetwork<Dev, T>::load_norm(const std::string& label, const Step& step, Arena<Dev>& arena, Layer& layer) {
+void MattingNetwork<Dev, T>::load_norm(const std::string& label, const MattingStep& step, Arena<Dev>& arena, Layer& layer) {
   const Extents<1> channels{step.norm.scale->size};
   if (arena.metering()) {
     layer.scale = arena.template take<T, 1>(channels);

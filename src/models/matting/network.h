@@ -14,7 +14,7 @@ class MattingNetwork {
  public:
   // Reads the weights; the file of the plan's graph need not outlive this. `label` names it in errors. Throws out_of_memory,
   // and what onnx_floats throws.
-  MattingNetwork(Queue<Dev>& queue, const std::string& label, const NetworkPlan& plan);
+  MattingNetwork(Queue<Dev>& queue, const std::string& label, const MattingPlan& plan);
 
   // Extents of the input, and of a result.
   [[nodiscard]] const MapShape& input() const { return shapes_.front(); }
@@ -37,10 +37,10 @@ class MattingNetwork {
     View<Dev, const T, 1> scale, bias;  // of a batch norm; bias of a convolution too
   };
 
-  [[nodiscard]] Map map_of(const NetworkPlan& plan, int map) const;
-  void load(const std::string& label, const NetworkPlan& plan, Arena<Dev>& arena);
-  void load_convolution(const std::string& label, const Step& step, Arena<Dev>& arena, Layer& layer);
-  void load_norm(const std::string& label, const Step& step, Arena<Dev>& arena, Layer& layer);
+  [[nodiscard]] Map map_of(const MattingPlan& plan, int map) const;
+  void load(const std::string& label, const MattingPlan& plan, Arena<Dev>& arena);
+  void load_convolution(const std::string& label, const MattingStep& step, Arena<Dev>& arena, Layer& layer);
+  void load_norm(const std::string& label, const MattingStep& step, Arena<Dev>& arena, Layer& layer);
   template <int Rank>
   [[nodiscard]] View<Dev, const T, Rank> place(const std::vector<float>& values, const Extents<Rank>& extents,
                                                Arena<Dev>& arena);

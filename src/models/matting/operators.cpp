@@ -145,7 +145,7 @@ int OperatorReader::new_map(const NodeReader& node, const MapShape& shape) {
   return static_cast<int>(plan_.maps.size()) - 1;
 }
 
-void OperatorReader::emit(const NodeReader& node, Step step, const MapShape& shape) {
+void OperatorReader::emit(const NodeReader& node, MattingStep step, const MapShape& shape) {
   step.output = new_map(node, shape);
   GraphValue value;
   value.map = step.output;
@@ -182,7 +182,7 @@ void OperatorReader::convolution(const NodeReader& node) {
   node.allow({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"});
   expect(node, 2, 3);
   node.only("group", 1);
-  Step step;
+  MattingStep step;
   step.kind = StepKind::convolution;
   step.inputs = {map(node, 0)};
   const MapShape& in = shape_of(step.inputs[0]);
@@ -206,7 +206,7 @@ void OperatorReader::max_pool(const NodeReader& node) {
   node.only("storage_order", 0);
   if (node.integers("dilations", {1, 1}) != std::vector<std::int64_t>{1, 1}) node.unsupported("pooling with dilation");
   const auto kernel = node.integers("kernel_shape", {0, 0});
-  Step step;
+  MattingStep step;
   step.kind = StepKind::max_pool;
   step.inputs = {map(node, 0)};
   const MapShape& in = shape_of(step.inputs[0]);
@@ -220,7 +220,7 @@ void OperatorReader::batch_normalization(const NodeReader& node) {
   expect(node, 5, 5);
   node.only("training_mode", 0);
   node.only("spatial", 1);
-  Step step;
+  MattingStep step;
   step.kind = StepKind::batch_norm;
   step.inputs = {map(node, 0)};
   const MapShape& in = shape_of(step.inputs[0]);
@@ -232,7 +232,7 @@ void OperatorReader::batch_normalization(const NodeReader& node) {
 void OperatorReader::activation(const NodeReader& node) {
   node.allow({});
   expect(node, 1, 1);
-  Step step;
+  MattingStep step;
   step.kind = StepKind::activate;
   step.activation = node.node().op == "Relu" ? Activation::relu : Activation::sigmoid;
   step.inputs = {map(node, 0)};
@@ -242,7 +242,7 @@ void OperatorReader::activation(const NodeReader& node) {
 void OperatorReader::add_maps(const NodeReader& node) {
   node.allow({});
   expect(node, 2, 2);
-  Step step;
+  MattingStep step;
   step.kind = StepKind::add;
   step.inputs = {map(node, 0), map(node, 1)};
   if (shape_of(step.inputs[0]) != shape_of(step.inputs[1])) node.unsupported("a sum of maps of different shapes");
@@ -266,7 +266,7 @@ void OperatorReader::concat(const NodeReader& node) {
     return define_integers(node, std::move(joined));
   }
   if (axis != 1 && axis != -3) node.unsupported("joining maps along axis ", axis);
-  Step step;
+  MattingStep step;
   step.kind = StepKind::concat;
   MapShape out = shape_of(map(node, 0));
   out.channels = 0;
@@ -287,7 +287,7 @@ void OperatorReader::resize(const NodeReader& node) {
   if (node.node().find("mode") == nullptr) node.unsupported("mode nearest");
   node.only("antialias", 0);
   node.only("keep_aspect_ratio_policy", "stretch");
-  Step step;
+  MattingStep step;
   step.kind = StepKind::resize;
   step.inputs = {map(node, 0)};
   const MapShape& in = shape_of(step.inputs[0]);
@@ -327,7 +327,7 @@ void OperatorReader::cast(const NodeReader& node) {
   const bool known = value.kind == GraphValue::Kind::integers ? is_whole(to) : is_real(to);
   if (!known) node.unsupported("a cast to type ", to);
   if (value.kind != GraphValue::Kind::map || to != OnnxTensor::kHalf) return define(node, value);
-  Step step;
+  MattingStep step;
   step.kind = StepKind::round;
   step.inputs = {value.map};
   emit(node, std::move(step), shape_of(value.map));

@@ -30,7 +30,7 @@ class OperatorReader {
   void add(const OnnxNode& node);
   // The map that a name stands for.
   [[nodiscard]] int map_named(std::string_view name) const;
-  [[nodiscard]] NetworkPlan take() { return std::move(plan_); }
+  [[nodiscard]] MattingPlan take() { return std::move(plan_); }
 
  private:
   void convolution(const NodeReader& node);
@@ -60,7 +60,7 @@ class OperatorReader {
   void expect(const NodeReader& node, std::size_t least, std::size_t most) const;
 
   // Appends a step whose result has this shape.
-  void emit(const NodeReader& node, Step step, const MapShape& shape);
+  void emit(const NodeReader& node, MattingStep step, const MapShape& shape);
   int new_map(const NodeReader& node, const MapShape& shape);
   void define(const NodeReader& node, GraphValue value);
   void define_integers(const NodeReader& node, std::vector<std::int64_t> values, bool scalar = false);
@@ -69,7 +69,7 @@ class OperatorReader {
 
   const std::string& label_;
   const OnnxGraph& graph_;
-  NetworkPlan plan_;
+  MattingPlan plan_;
   std::map<std::string_view, GraphValue> values_;
   double work_ = 0.0;  // multiply-adds and elements so far
 };

@@ -8,7 +8,7 @@
 
 namespace espalier {
 
-NetworkPlan read_operators(const std::string& label, const OnnxGraph& graph, std::int64_t height, std::int64_t width,
+MattingPlan read_operators(const std::string& label, const OnnxGraph& graph, std::int64_t height, std::int64_t width,
                            const std::vector<std::string>& wanted) {
   const std::vector<std::size_t> order = execution_order(label, graph);
   OperatorReader reader(label, graph);
@@ -22,7 +22,7 @@ NetworkPlan read_operators(const std::string& label, const OnnxGraph& graph, std
   }
   if (!wanted.empty()) outputs.clear();
   for (const std::string& name : wanted) outputs.push_back(reader.map_named(name));
-  NetworkPlan plan = reader.take();
+  MattingPlan plan = reader.take();
   plan.outputs = std::move(outputs);
   return plan;
 }
@@ -30,21 +30,21 @@ NetworkPlan read_operators(const std::string& label, const OnnxGraph& graph, std
 namespace {
 
 // How often each map is read, by steps or as a result.
-std::vector<int> uses_of(const NetworkPlan& plan) {
+std::vector<int> uses_of(const MattingPlan& plan) {
   std::vector<int> uses(plan.maps.size(), 0);
-  for (const Step& step : plan.steps) {
+  for (const MattingStep& step : plan.steps) {
     for (const int map : step.inputs) ++uses[static_cast<std::size_t>(map)];
   }
   for (const int map : plan.outputs) ++uses[static_cast<std::size_t>(map)];
   return uses;
 }
 
-void drop_unused(NetworkPlan& plan) {
+void drop_unused(MattingPlan& plan) {
   std::vector<bool> needed(plan.maps.size(), false);
   for (const int map : plan.outputs) needed[static_cast<std::size_t>(map)] = true;
-  std::vector<Step> kept;
+  std::vector<MattingStep> kept;
   for (std::size_t i = plan.steps.size(); i-- > 0;) {
-    Step& step = plan.steps[i];
+    MattingStep& step = plan.steps[i];
     if (!needed[static_cast<std::size_t>(step.output)]) continue;
     for (const int map : step.inputs) needed[static_cast<std::size_t>(map)] = true;
     kept.push_back(std::move(step));
@@ -54,7 +54,7 @@ void drop_unused(NetworkPlan& plan) {
 }
 
 // Whether `next` can become part of the convolution `step` that it alone reads.
-bool joins(const Step& step, const Step& next) {
+bool joins(const MattingStep& step, const MattingStep& next) {
   if (step.kind != StepKind::convolution || step.activation != Activation::none) return false;
   if (next.kind == StepKind::batch_norm) return step.norm.scale == nullptr;
   return next.kind == StepKind::activate && next.activation == Activation::relu;
@@ -62,16 +62,16 @@ bool joins(const Step& step, const Step& next) {
 
 }  // namespace
 
-void simplify_steps(NetworkPlan& plan) {
+void simplify_steps(MattingPlan& plan) {
   drop_unused(plan);
   const std::vector<int> uses = uses_of(plan);
   std::map<int, std::size_t> made_by;  // place in `kept`
-  std::vector<Step> kept;
-  for (Step& step : plan.steps) {
+  std::vector<MattingStep> kept;
+  for (MattingStep& step : plan.steps) {
     const auto before = step.inputs.size() == 1 ? made_by.find(step.inputs[0]) : made_by.end();
     if (before != made_by.end() && uses[static_cast<std::size_t>(step.inputs[0])] == 1 && joins(kept[before->second], step)) {
       const std::size_t place = before->second;
-      Step& convolution = kept[place];
+      MattingStep& convolution = kept[place];
       if (step.kind == StepKind::batch_norm) convolution.norm = step.norm;
       if (step.kind == StepKind::activate) convolution.activation = step.activation;
       convolution.output = step.output;
@@ -130,7 +130,7 @@ class Block {
 
 }  // namespace
 
-void place_maps(const std::string& label, NetworkPlan& plan) {
+void place_maps(const std::string& label, MattingPlan& plan) {
   constexpr std::int64_t kGrain = 128;                            // elements: every map begins at a multiple of 256 bytes
   constexpr std::int64_t kMostElements = std::int64_t{1} << 31U;  // 8 GiB of float32
   const auto at = [](int map) { return static_cast<std::size_t>(map); };
@@ -145,7 +145,7 @@ void place_maps(const std::string& label, NetworkPlan& plan) {
   Block block;
   plan.offsets[at(plan.input)] = block.take(room(plan.input));
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    const Step& step = plan.steps[i];
+    const MattingStep& step = plan.steps[i];
     const bool in_place = step.kind == StepKind::add || step.kind == StepKind::activate || step.kind == StepKind::batch_norm ||
                           step.kind == StepKind::round;
     std::vector<int> ending = step.inputs;
@@ -166,9 +166,9 @@ void place_maps(const std::string& label, NetworkPlan& plan) {
   plan.elements = block.size();
 }
 
-NetworkPlan plan_network(const std::string& label, const OnnxGraph& graph, std::int64_t height, std::int64_t width,
+MattingPlan plan_network(const std::string& label, const OnnxGraph& graph, std::int64_t height, std::int64_t width,
                          const std::vector<std::string>& wanted) {
-  NetworkPlan plan = read_operators(label, graph, height, width, wanted);
+  MattingPlan plan = read_operators(label, graph, height, width, wanted);
   simplify_steps(plan);
   place_maps(label, plan);
   return plan;

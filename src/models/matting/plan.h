@@ -27,7 +27,7 @@ struct BatchNorm {
 enum class StepKind : std::uint8_t { convolution, max_pool, resize, concat, add, batch_norm, activate, round };
 
 // `round`: to the numbers that float16 has; nothing where maps are float16 already.
-struct Step {
+struct MattingStep {
   StepKind kind = StepKind::activate;
   std::vector<int> inputs;  // feature maps, by number
   int output = 0;
@@ -38,9 +38,9 @@ struct Step {
   BatchNorm norm{};                                     // of batch_norm, and what follows a convolution
 };
 
-struct NetworkPlan {
+struct MattingPlan {
   std::vector<MapShape> maps;
-  std::vector<Step> steps;
+  std::vector<MattingStep> steps;
   int input = 0;
   std::vector<int> outputs;
   std::vector<std::int64_t> offsets;  // of each map that is needed, in elements of one block of memory
@@ -51,16 +51,16 @@ struct NetworkPlan {
 // the first output of the graph when empty. Only what they need becomes a step, but every node is checked. Convolutions absorb
 // the batch norm and the ReLU behind them. The plan points into the graph. Throws unsupported for operators, attributes and
 // sizes that are left out, format for a graph that contradicts itself; the message names file and node.
-[[nodiscard]] NetworkPlan plan_network(const std::string& label, const OnnxGraph& graph, std::int64_t height,
+[[nodiscard]] MattingPlan plan_network(const std::string& label, const OnnxGraph& graph, std::int64_t height,
                                        std::int64_t width, const std::vector<std::string>& wanted = {});
 
 // The steps in plan_network: what the operators say, before anything is left out or joined.
-[[nodiscard]] NetworkPlan read_operators(const std::string& label, const OnnxGraph& graph, std::int64_t height,
+[[nodiscard]] MattingPlan read_operators(const std::string& label, const OnnxGraph& graph, std::int64_t height,
                                          std::int64_t width, const std::vector<std::string>& wanted);
 // Drops steps that no output needs and joins convolutions with what follows them.
-void simplify_steps(NetworkPlan& plan);
+void simplify_steps(MattingPlan& plan);
 // Gives every map its place: maps whose uses do not overlap in time share memory. Throws unsupported when it is too much.
-void place_maps(const std::string& label, NetworkPlan& plan);
+void place_maps(const std::string& label, MattingPlan& plan);
 
 // An order in which every node comes after those it reads from, otherwise that of the file. Throws format naming a value that
 // nothing makes, that two nodes make, or that depends on itself.

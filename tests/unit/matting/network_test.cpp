@@ -118,7 +118,7 @@ TEST(MattingNetwork, UnneededStepsAreCheckedButNotRun) {
   Model m = convolution({node("Relu", {"c"}, {"r"}), node("Sigmoid", {"x"}, {"unused"})}, "r");
   const std::string bytes = m.bytes();
   const OnnxGraph graph = parse_onnx("model.onnx", bytes);
-  const NetworkPlan plan = plan_network("model.onnx", graph, 8, 8);
+  const MattingPlan plan = plan_network("model.onnx", graph, 8, 8);
   ASSERT_EQ(plan.steps.size(), 1U);
   EXPECT_EQ(plan.steps[0].activation, Activation::relu);
   m.nodes.push_back(node("Tanh", {"x"}, {"unused too"}));
@@ -128,7 +128,7 @@ TEST(MattingNetwork, UnneededStepsAreCheckedButNotRun) {
 // Maps that are alive together must not share memory: every map keeps its owner until its last reader.
 TEST(MattingNetwork, MapsThatAreAliveTogetherLieApart) {
   const OnnxFile file(test::data_path("golden_matting/onnx/u2net_odd.onnx"));
-  const NetworkPlan plan = plan_network(file.label(), file.graph(), 320, 320);
+  const MattingPlan plan = plan_network(file.label(), file.graph(), 320, 320);
   const auto at = [](int map) { return static_cast<std::size_t>(map); };
   std::vector<std::size_t> last(plan.maps.size(), 0);
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
@@ -138,7 +138,7 @@ TEST(MattingNetwork, MapsThatAreAliveTogetherLieApart) {
   std::set<int> alive{plan.input};
   std::int64_t together = 0, most = 0;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    const Step& step = plan.steps[i];
+    const MattingStep& step = plan.steps[i];
     for (const int map : alive) {
       const bool handed_on = last[at(map)] == i && plan.offsets[at(map)] == plan.offsets[at(step.output)];
       const std::int64_t a = plan.offsets[at(map)], b = plan.offsets[at(step.output)];
@@ -187,7 +187,7 @@ TEST(MattingNetwork, HostileFiles) {
     try {
       const OnnxFile file(path);
       Queue<Cpu> queue;
-      const NetworkPlan plan = plan_network(file.label(), file.graph(), 4, 4);
+      const MattingPlan plan = plan_network(file.label(), file.graph(), 4, 4);
       EXPECT_LE(plan.elements, std::int64_t{1} << 20U) << name;
       MattingNetwork<Cpu, float> network(queue, file.label(), plan);
       const auto result = network.run(std::vector<float>(static_cast<std::size_t>(network.input().elements()), 0.5F));
