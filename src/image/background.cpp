@@ -310,13 +310,26 @@ BackgroundDoubt doubt_of(const Mask& background) {
 
 }  // namespace
 
+// The limits lie between what plain backgrounds give (docs/background.md) and what textures give.
 std::string BackgroundDoubt::reason() const {
-  constexpr double kUnexplained = 0.22, kGrainy = 3.0;
+  constexpr double kUnexplained = 0.22, kGrainy = 3.0, kSpread = 2.3, kLargest = 0.9, kBorder = 0.35, kKept = 0.003;
+  constexpr int kPieces = 6;
   const auto percent = [](double part) { return std::lround(part * 100); };
-  if (unexplained > kUnexplained || grain > kGrainy) {
-    return str("the background is not plain (", percent(1.0 - unexplained), " % of the image's border has one smooth colour)");
+  std::vector<std::string> reasons;
+  if (unexplained > kUnexplained || grain > kGrainy || spread > kSpread) {
+    const bool patchy = unexplained > kUnexplained;
+    reasons.push_back(patchy ? str("the background is not plain (", percent(1.0 - unexplained),
+                                   " % of the image's border has one smooth colour)")
+                             : str("the background is not plain (its border is textured)"));
   }
-  return "";
+  if (pieces >= kPieces || largest < kLargest) {
+    reasons.push_back(str("what is left falls into ", pieces, " pieces, the largest ", percent(largest), " % of it"));
+  }
+  if (border > kBorder) reasons.push_back(str("what is left covers ", percent(border), " % of the image's border"));
+  if (kept < kKept) reasons.push_back(str("next to nothing is left"));
+  std::string all;
+  for (const std::string& reason : reasons) all += (all.empty() ? "" : ", and ") + reason;
+  return all;
 }
 
 Cutout remove_background(const Picture& rgb) {

@@ -17,13 +17,6 @@ constexpr int kSolid = 204;         // alpha above this (0.8 * 255) is object
 constexpr int kRemovalSide = 1024;  // opaque pictures are scaled down to this before removal
 constexpr double kFullCoverage = 0.9;
 
-Picture without_alpha(const Picture& picture) {
-  if (picture.channels == 3) return picture;
-  Picture rgb(picture.width, picture.height, 3);
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) std::copy_n(&picture.pixels[i * 4], 3, &rgb.pixels[i * 3]);
-  return rgb;
-}
-
 Picture limited_to(Picture rgb, int side) {
   const int largest = std::max(rgb.width, rgb.height);
   if (largest <= side) return rgb;
@@ -158,6 +151,13 @@ const char* name_of(CutoutReport::Method method) {
     case CutoutReport::Method::network: return "background removed by a network";
   }
   return "";
+}
+
+Picture without_alpha(const Picture& picture) {
+  if (picture.channels == 3) return picture;
+  Picture rgb(picture.width, picture.height, 3);
+  for (std::size_t i = 0; i < picture.pixel_count(); ++i) std::copy_n(&picture.pixels[i * 4], 3, &rgb.pixels[i * 3]);
+  return rgb;
 }
 
 bool has_alpha(const Picture& picture) {

@@ -25,6 +25,9 @@ struct CutoutReport {
 // "alpha channel", "plain background removed" or "background removed by a network".
 [[nodiscard]] const char* name_of(CutoutReport::Method method);
 
+// RGB; colours stay as they are where the picture is transparent.
+[[nodiscard]] Picture without_alpha(const Picture& picture);
+
 // True when some alpha of the picture is not 255.
 [[nodiscard]] bool has_alpha(const Picture& picture);
 
