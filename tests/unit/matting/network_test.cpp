@@ -180,7 +180,8 @@ TEST(MattingNetwork, RefusesByName) {
 // One file each, with what must come of it.
 TEST(MattingNetwork, HostileFiles) {
   int runs = 0, refused = 0;
-  for (const auto& [name, expected] : test::json_data("hostile_onnx/expected.json").items()) {
+  const nlohmann::json files = test::json_data("hostile_onnx/expected.json");
+  for (const auto& [name, expected] : files.items()) {
     const auto path = test::data_path("hostile_onnx") / name;
     if (!std::filesystem::exists(path)) continue;  // two large ones are made in other tests
     const std::string expect = expected.at("expect");
