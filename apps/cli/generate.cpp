@@ -45,6 +45,7 @@ Request request_of(const Settings& s) {
   request.latent = with_preset(s.latent, s.preset, app_latent_settings());
   request.multi_image = s.multi_image;
   request.background = {background_of(s)};
+  if (background_of(s) != Background::none) request.background_network = background_network_of(s);
   request.mesh = formats.mesh;
   request.gaussians = formats.gaussians;
   request.radiance_field = formats.radiance_field;
@@ -152,8 +153,9 @@ int preprocess(const Settings& settings) {
   std::error_code ignored;
   if (fs::equivalent(output, settings.images.front(), ignored)) throw UsageError(output.string() + " is both input and output");
   ProgressPrinter printer(false);
-  const Background background = background_of(settings);
-  for (const std::string& notice : Pipeline::preprocess(settings.images.front(), background, output)) printer.message(notice);
+  Pipeline::ForegroundRequest request{background_of(settings), {}, settings.device};
+  if (request.background != Background::none) request.network = background_network_of(settings);
+  for (const std::string& notice : Pipeline::preprocess(settings.images.front(), request, output)) printer.message(notice);
   return 0;
 }
 

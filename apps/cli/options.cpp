@@ -156,6 +156,25 @@ Value length() {
           }};
 }
 
+// How the background goes: a way of its own, or the network that does it.
+Value background_removal() {
+  const std::string range = "automatic, alpha, none, plain, isnet, u2net, u2netp, or a file that ends with .onnx";
+  return {.name = "NAME|FILE", .range = range, .set = [=](Settings& s, const std::string& text) {
+            constexpr std::array ways{std::pair{"automatic", Background::automatic}, std::pair{"auto", Background::automatic},
+                                      std::pair{"alpha", Background::alpha}, std::pair{"none", Background::none},
+                                      std::pair{"plain", Background::plain}};
+            const auto way = std::find_if(ways.begin(), ways.end(), [&](const auto& w) { return text == w.first; });
+            if (way != ways.end()) {
+              s.background = way->second;
+              return;
+            }
+            if (text != "isnet" && text != "u2net" && text != "u2netp" && !text.ends_with(".onnx"))
+              refuse(text, "none of ", range);
+            s.background = Background::network;
+            s.background_network = text;
+          }};
+}
+
 Value viewpoint() {
   const std::string range = "two numbers, yaw and pitch in degrees, such as 150,20; the pitch from -90 to 90";
   return {.name = "YAW,PITCH",
@@ -199,8 +218,6 @@ constexpr std::array presets{Choice<SamplerPreset>{"checkpoint", SamplerPreset::
 constexpr std::array multi_image_modes{Choice<MultiImageMode>{"stochastic", MultiImageMode::stochastic},
                                        Choice<MultiImageMode>{"multidiffusion", MultiImageMode::multidiffusion}};
 
-constexpr std::array backgrounds{Choice<Background>{"automatic", Background::automatic},
-                                 Choice<Background>{"alpha", Background::alpha}, Choice<Background>{"none", Background::none}};
 constexpr std::array bake_modes{Choice<BakeMode>{"fast", BakeMode::fast}, Choice<BakeMode>{"best", BakeMode::best}};
 constexpr std::array bake_sources{Choice<bool>{"gaussians", false}, Choice<bool>{"radiance-field", true}};
 constexpr std::array texture_formats{Choice<TextureFormat>{"png", TextureFormat::png},
@@ -272,9 +289,16 @@ std::vector<Option> file_options() {
       {"--from-latent", files_group, generate_bit, "", "",
        "Decode what --save-latent wrote, instead of sampling; takes no pictures.", path("FILE", &Settings::from_latent)},
       {"--background", files_group, generate_bit | preprocess_bit, "ESPALIER_BACKGROUND", "automatic",
-       "automatic: the pictures' alpha channel if they have one, else a plain background is removed. alpha: a picture without "
-       "transparency is refused. none: as --no-preprocess.",
-       choice(&Settings::background, backgrounds)},
+       "automatic: the pictures' alpha channel if they have one, else a network removes the background if its weights are "
+       "found, "
+       "else a plain background is removed. alpha: a picture without transparency is refused. plain: without a network. isnet, "
+       "u2net, "
+       "u2netp, or an .onnx file: by that network. none: as --no-preprocess.",
+       background_removal()},
+      {"--networks", files_group, generate_bit | preprocess_bit | serve_bit, "U2NET_HOME",
+       "$XDG_DATA_HOME/.u2net, ~/.u2net, espalier's data folder",
+       "Folder of the networks that remove backgrounds, under rembg's names: isnet-general-use.onnx, u2net.onnx, u2netp.onnx.",
+       path("DIR", &Settings::networks)},
       {"--no-preprocess", files_group, generate_bit | preprocess_bit, "ESPALIER_NO_PREPROCESS", "",
        "Take the pictures as they are: no background removal, no crop to the object.", flag(&Settings::no_preprocess)},
   };
@@ -412,7 +436,7 @@ std::vector<Option> machine_options() {
       {"--image-encoder", machine_group, generate_bit | export_bit | info_bit | serve_bit, "ESPALIER_IMAGE_ENCODER",
        "looked for beside the checkpoint", "DINOv2 weights (the published .pth, or .safetensors).",
        path("FILE", &Settings::image_encoder)},
-      {"--device", machine_group, generate_bit | export_bit | render_bit | bench_bit | doctor_bit | serve_bit,
+      {"--device", machine_group, generate_bit | preprocess_bit | export_bit | render_bit | bench_bit | doctor_bit | serve_bit,
        "ESPALIER_DEVICE", "auto", "Where to compute.", device()},
       {"--precision", machine_group, generate_bit | export_bit | bench_bit | serve_bit, "ESPALIER_PRECISION", "auto",
        "full: float32. half: float16 on a card, bfloat16 products on processors that have them. auto: half on a card, full on "

@@ -22,6 +22,7 @@ int serve(const Settings& settings) {
                       .precision = settings.precision,
                       .tier = settings.tier,
                       .image_encoder = settings.image_encoder};
+  options.background_network = background_network_of(settings);
   Interrupt interrupt;
   server::serve(
       options, [&] { return interrupt.requested(); },

@@ -39,7 +39,9 @@ struct Settings {
   std::vector<std::filesystem::path> inputs;      // of export, check and render
   std::filesystem::path weights_in, weights_out;  // of convert
   Background background = Background::automatic;
-  bool no_preprocess = false;  // as Background::none
+  std::string background_network;  // for Background::network: isnet, u2net, u2netp, or an .onnx file
+  std::filesystem::path networks;  // folder of such networks; empty: where rembg has them
+  bool no_preprocess = false;      // as Background::none
 
   // How render draws.
   ViewRequest look;

@@ -122,7 +122,8 @@ class Fields {
 };
 
 constexpr std::array kBackgrounds{std::pair{"automatic", Background::automatic}, std::pair{"alpha", Background::alpha},
-                                  std::pair{"none", Background::none}};
+                                  std::pair{"none", Background::none}, std::pair{"plain", Background::plain},
+                                  std::pair{"network", Background::network}};
 constexpr std::array kBakes{std::pair{"fast", BakeMode::fast}, std::pair{"best", BakeMode::best}};
 constexpr std::array kTextures{std::pair{"png", TextureFormat::png}, std::pair{"jpeg", TextureFormat::jpeg},
                                std::pair{"webp", TextureFormat::webp}};
@@ -321,7 +322,8 @@ Background parse_background(const std::string& text) {
   for (const auto& [name, value] : kBackgrounds) {
     if (text == name) return value;
   }
-  throw HttpError(400, "invalid_argument", "background must be one of automatic, alpha, none", "leave it out for automatic");
+  throw HttpError(400, "invalid_argument", "background must be one of automatic, alpha, none, plain, network",
+                  "leave it out for automatic");
 }
 
 Json to_json(const GenerateOptions& options) {

@@ -15,10 +15,11 @@ struct ServeOptions {
   std::string host = "127.0.0.1";
   int port = 7860;  // 0: one that is free
   PipelineOptions pipeline;
-  std::filesystem::path data;      // folder of jobs; empty: default_data_folder()
-  bool rebuild = false;            // make the database again from the records in the jobs' folders
-  double keep_alive_minutes = 15;  // without a job, until the weights leave memory; 0: after every job
-  int max_queue = 200;             // jobs that wait
+  std::filesystem::path background_network{};  // of jobs and previews; empty: none
+  std::filesystem::path data;                  // folder of jobs; empty: default_data_folder()
+  bool rebuild = false;                        // make the database again from the records in the jobs' folders
+  double keep_alive_minutes = 15;              // without a job, until the weights leave memory; 0: after every job
+  int max_queue = 200;                         // jobs that wait
   std::uint64_t max_upload_bytes = std::uint64_t{64} << 20U;
   int max_voxels = 65536;                               // of a latent that is sent
   double keep_days = 30;                                // ended jobs go when they are older; 0: never

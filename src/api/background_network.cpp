@@ -22,7 +22,7 @@ std::filesystem::path find_background_network(const std::string& name, const std
     }
   }
   if (!known) {
-    fail(ErrorCode::invalid_argument, "no network for backgrounds is called ", name, "; isnet, u2net and u2netp are known");
+    fail(ErrorCode::invalid_argument, "no network for backgrounds is called ", name, hint("isnet, u2net and u2netp are known"));
   }
   return {};
 }

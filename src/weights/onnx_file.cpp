@@ -47,10 +47,11 @@ class Parser {
 
  private:
   [[noreturn]] void broken(const std::string& why) const {
-    fail(ErrorCode::format, label_, ": not an ONNX file, or a damaged one (", why, "); fetch it again");
+    fail(ErrorCode::format, label_, ": not an ONNX file, or a damaged one (", why, ")", hint("fetch it again"));
   }
   [[noreturn]] void unsupported(const std::string& what) const {
-    fail(ErrorCode::unsupported, label_, ": the model has ", what, ", which is not supported; export it as one plain graph");
+    fail(ErrorCode::unsupported, label_, ": the model has ", what, ", which is not supported",
+         hint("export it as one plain graph"));
   }
   void count_part() {
     if (++parts_ > kMostParts) fail(ErrorCode::unsupported, label_, ": the graph has more than ", kMostParts, " parts");
@@ -292,7 +293,7 @@ void check_elements(const std::string& label, const OnnxTensor& tensor, std::int
   const std::string name = printable(tensor.name);
   if (tensor.type != type && tensor.type != other) {
     fail(ErrorCode::unsupported, label, ": tensor ", name, " has elements of type ", tensor.type, " (", type_name(tensor.type),
-         "); ", type_name(type), " and ", type_name(other), " are supported");
+         ")", hint("networks of ", type_name(type), " and ", type_name(other), " are supported"));
   }
   const std::int64_t width = tensor.type == OnnxTensor::kHalf ? 2 : tensor.type == OnnxTensor::kInt64 ? 8 : 4;
   const auto bytes = static_cast<std::int64_t>(tensor.bytes.size());
@@ -305,8 +306,8 @@ void check_elements(const std::string& label, const OnnxTensor& tensor, std::int
   }
   if (!whole || held != tensor.size) {
     fail(ErrorCode::format, label, ": tensor ", name, " of shape ", to_string(tensor.extents), " has ", bytes,
-         " bytes of data, which is not what ", tensor.size, " elements of ", type_name(tensor.type),
-         " take; the file is damaged, fetch it again");
+         " bytes of data, which is not what ", tensor.size, " elements of ", type_name(tensor.type), " take",
+         hint("the file is damaged, fetch it again"));
   }
 }
 

@@ -7,7 +7,7 @@
 namespace espalier {
 
 void ProtoReader::refuse(const char* why) const {
-  fail(ErrorCode::format, *label_, ": not an ONNX file, or a damaged one (", why, "); fetch it again");
+  fail(ErrorCode::format, *label_, ": not an ONNX file, or a damaged one (", why, ")", hint("fetch it again"));
 }
 
 std::uint64_t ProtoReader::varint() {

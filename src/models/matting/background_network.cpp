@@ -36,8 +36,8 @@ std::unique_ptr<BackgroundNetwork> open_background_network(const std::filesystem
   const MapShape& out = source.plan.maps[static_cast<std::size_t>(source.plan.outputs.front())];
   if (in != MapShape{3, form.height, form.width} || out != MapShape{1, form.height, form.width}) {
     fail(ErrorCode::unsupported, file.label(), ": a network of ", in.channels, " x ", in.height, " x ", in.width, " in and ",
-         out.channels, " x ", out.height, " x ", out.width,
-         " out does not remove backgrounds; use u2net.onnx, u2netp.onnx or isnet-general-use.onnx");
+         out.channels, " x ", out.height, " x ", out.width, " out does not remove backgrounds",
+         hint("use u2net.onnx, u2netp.onnx or isnet-general-use.onnx"));
   }
   return device.cuda ? make_cuda_background_network(source, device.ordinal, half, monitor)
                      : make_cpu_background_network(source, monitor);

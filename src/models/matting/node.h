@@ -19,11 +19,11 @@ class NodeReader {
 
   template <class... Parts>
   [[noreturn]] void unsupported(const Parts&... parts) const {
-    espalier::fail(ErrorCode::unsupported, where(), parts..., " is not supported; use the published file");
+    espalier::fail(ErrorCode::unsupported, where(), parts..., " is not supported", hint("use the published file"));
   }
   template <class... Parts>
   [[noreturn]] void broken(const Parts&... parts) const {
-    espalier::fail(ErrorCode::format, where(), parts..., "; the graph is not valid");
+    espalier::fail(ErrorCode::format, where(), parts..., hint("the graph is not valid, use the published file"));
   }
 
   // Refuses attributes that are not listed.

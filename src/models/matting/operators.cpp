@@ -22,28 +22,29 @@ void OperatorReader::begin(std::int64_t height, std::int64_t width) {
   constexpr std::int64_t kOldest = 11, kNewest = 24;
   if (graph_.opset < kOldest || graph_.opset > kNewest) {
     fail(ErrorCode::unsupported, label_, ": operators of version ", graph_.opset, " are not supported, ", kOldest, " to ",
-         kNewest, " are; use the published file");
+         kNewest, " are", hint("use the published file"));
   }
   for (const OnnxTensor& tensor : graph_.initializers) values_.emplace(tensor.name, value_of(tensor));
   const OnnxValue* image = nullptr;
   for (const OnnxValue& input : graph_.inputs) {
     if (values_.count(input.name) != 0) continue;
     if (image != nullptr) {
-      fail(ErrorCode::unsupported, label_, ": the network has more than one input; one image is all it can be given");
+      fail(ErrorCode::unsupported, label_, ": the network has more than one input", hint("use a network of one image"));
     }
     image = &input;
   }
-  if (image == nullptr) fail(ErrorCode::format, label_, ": the network has no input; the graph is not valid");
+  if (image == nullptr)
+    fail(ErrorCode::format, label_, ": the network has no input", hint("the graph is not valid, use the published file"));
   const std::vector<std::int64_t>& e = image->extents;
   const auto within = [&](std::size_t i, std::int64_t most) { return e[i] == -1 || (e[i] >= 1 && e[i] <= most); };
   if (!is_real(image->type) || e.size() != 4 || !within(0, 1) || e[1] < 1 || !within(1, kMostSide) || !within(2, kMostSide) ||
       !within(3, kMostSide)) {
     fail(ErrorCode::unsupported, label_, ": the input ", printable(image->name), " has the shape ", to_string(e),
-         "; a network of one image [1, channels, height, width] is supported");
+         hint("networks of one image [1, channels, height, width] are supported"));
   }
   plan_.maps.push_back({e[1], e[2] == -1 ? height : e[2], e[3] == -1 ? width : e[3]});
   if (plan_.maps.front().elements() > kMostElements) {
-    fail(ErrorCode::unsupported, label_, ": the input is an image of ", e[3], " x ", e[2], " pixels; that is too much");
+    fail(ErrorCode::unsupported, label_, ": the input is an image of ", e[3], " x ", e[2], " pixels, which is too much");
   }
   plan_.input = 0;
   values_.emplace(image->name, GraphValue{});
@@ -74,7 +75,8 @@ void OperatorReader::add(const OnnxNode& node) {
   const bool standard = node.domain.empty() || node.domain == "ai.onnx";
   if (row == std::end(kOperators) || !standard) {
     fail(ErrorCode::unsupported, label_, ": the operator ", printable(node.op), standard ? "" : " of the domain ",
-         standard ? "" : printable(node.domain), " is not supported; U^2-Net and IS-Net as rembg has them are");
+         standard ? "" : printable(node.domain), " is not supported",
+         hint("use u2net.onnx, u2netp.onnx or isnet-general-use.onnx as rembg has them"));
   }
   (this->*row->read)(reader);
 }
@@ -82,7 +84,8 @@ void OperatorReader::add(const OnnxNode& node) {
 int OperatorReader::map_named(std::string_view name) const {
   const auto it = values_.find(name);
   if (it == values_.end() || it->second.kind != GraphValue::Kind::map) {
-    fail(ErrorCode::format, label_, ": nothing makes the output ", printable(name), "; the graph is not valid");
+    fail(ErrorCode::format, label_, ": nothing makes the output ", printable(name),
+         hint("the graph is not valid, use the published file"));
   }
   return it->second.map;
 }

@@ -16,7 +16,8 @@ std::map<std::string_view, std::size_t> makers(const std::string& label, const O
   std::map<std::string_view, std::size_t> result;
   for (const OnnxTensor& tensor : graph.initializers) {
     if (!result.emplace(tensor.name, kGiven).second) {
-      fail(ErrorCode::format, label, ": tensor ", printable(tensor.name), " is stored twice; the file is damaged");
+      fail(ErrorCode::format, label, ": tensor ", printable(tensor.name), " is stored twice",
+           hint("the file is damaged, fetch it again"));
     }
   }
   // Old exporters list stored tensors among the inputs too.
@@ -24,7 +25,8 @@ std::map<std::string_view, std::size_t> makers(const std::string& label, const O
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const std::string_view output : graph.nodes[i].outputs) {
       if (!output.empty() && !result.emplace(output, i).second) {
-        fail(ErrorCode::format, label, ": value ", printable(output), " is made twice; the graph is not valid");
+        fail(ErrorCode::format, label, ": value ", printable(output), " is made twice",
+             hint("the graph is not valid, use the published file"));
       }
     }
   }
@@ -43,7 +45,8 @@ std::vector<std::size_t> execution_order(const std::string& label, const OnnxGra
       const auto it = made_by.find(input);
       if (it == made_by.end()) {
         fail(ErrorCode::format, label, ": node ", printable(graph.nodes[i].name), " (", printable(graph.nodes[i].op),
-             ") reads the value ", printable(input), ", which nothing makes; the graph is not valid");
+             ") reads the value ", printable(input), ", which nothing makes",
+             hint("the graph is not valid, use the published file"));
       }
       if (it->second == kGiven) continue;
       readers[it->second].push_back(i);
@@ -66,8 +69,8 @@ std::vector<std::size_t> execution_order(const std::string& label, const OnnxGra
   if (order.size() < graph.nodes.size()) {
     const auto stuck = std::find_if(open.begin(), open.end(), [](std::size_t n) { return n > 0; }) - open.begin();
     const OnnxNode& node = graph.nodes[static_cast<std::size_t>(stuck)];
-    fail(ErrorCode::format, label, ": node ", printable(node.name), " (", printable(node.op),
-         ") depends on itself; the graph is not valid");
+    fail(ErrorCode::format, label, ": node ", printable(node.name), " (", printable(node.op), ") depends on itself",
+         hint("the graph is not valid, use the published file"));
   }
   return order;
 }

@@ -14,7 +14,8 @@ MattingPlan read_operators(const std::string& label, const OnnxGraph& graph, std
   OperatorReader reader(label, graph);
   reader.begin(height, width);
   for (const std::size_t node : order) reader.add(graph.nodes[node]);
-  if (graph.outputs.empty()) fail(ErrorCode::format, label, ": the network has no output; the graph is not valid");
+  if (graph.outputs.empty())
+    fail(ErrorCode::format, label, ": the network has no output", hint("the graph is not valid, use the published file"));
   std::vector<int> outputs;
   for (const OnnxValue& output : graph.outputs) {
     const int map = reader.map_named(output.name);

@@ -6,8 +6,8 @@ namespace espalier {
 
 std::unique_ptr<BackgroundNetwork> make_cuda_background_network(const BackgroundNetworkSource& /*source*/, int /*ordinal*/,
                                                                 bool /*in_half*/, const Monitor* /*monitor*/) {
-  fail(ErrorCode::unsupported,
-       "this build has no CUDA back end: use --device cpu, or install the CUDA toolkit and rebuild with: make cuda");
+  fail(ErrorCode::unsupported, "this build has no CUDA back end",
+       hint("use --device cpu, or install the CUDA toolkit and rebuild with: make cuda"));
 }
 
 }  // namespace espalier
