@@ -51,6 +51,7 @@ Request request_of(const Settings& s) {
   request.latent = with_preset(s.latent, s.preset, app_latent_settings());
   request.multi_image = s.multi_image;
   request.background = background_of(s);
+  request.background_network = background_network_of(s);
   request.mesh = decoded.mesh;
   request.gaussians = decoded.gaussians;
   request.radiance_field = decoded.radiance_field;
@@ -160,8 +161,8 @@ int preprocess(const Settings& settings) {
   std::error_code ignored;
   if (fs::equivalent(output, settings.images.front(), ignored)) throw UsageError(output.string() + " is both input and output");
   ProgressPrinter printer(false);
-  const Background background = background_of(settings).front();
-  for (const std::string& notice : Pipeline::preprocess(settings.images.front(), background, output)) printer.message(notice);
+  const Pipeline::ForegroundRequest request{background_of(settings).front(), background_network_of(settings), settings.device};
+  for (const std::string& notice : Pipeline::preprocess(settings.images.front(), request, output)) printer.message(notice);
   return 0;
 }
 

@@ -56,6 +56,27 @@ fs::path find_checkpoint(const fs::path& asked) {
       "name one with --model FOLDER or ESPALIER_MODEL");
 }
 
+fs::path background_network_of(const Settings& settings) {
+  const std::string& name = settings.background_network;
+  if (name.ends_with(".onnx")) return name;
+  std::vector<fs::path> folders;
+  if (!settings.networks.empty()) {
+    folders.push_back(settings.networks);
+  } else {
+    const fs::path data = settings.data_home, home = settings.home;
+    if (!data.empty()) folders.push_back(data / ".u2net");
+    if (!home.empty()) folders.push_back(home / ".u2net");
+    if (!data.empty() || !home.empty()) folders.push_back((data.empty() ? home / ".local/share" : data) / "espalier");
+  }
+  if (name.empty()) return find_background_network("auto", folders);
+  fs::path file = find_background_network(name, folders);
+  if (!file.empty()) return file;
+  std::string searched;
+  for (const fs::path& folder : folders) searched += (searched.empty() ? "" : ", ") + folder.string();
+  throw Error(ErrorCode::not_found, "the network " + name + " is not in " + searched,
+              "name its .onnx file, or the folder with --networks or U2NET_HOME");
+}
+
 void check_writable(const fs::path& path) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   std::error_code error;

@@ -14,6 +14,10 @@ namespace espalier::cli {
 
 // Throws when a file cannot be written to `path`: its folder does not exist or takes no files, or `path` is a folder. Run
 // before minutes of work, so that these do not end in a failed save.
+// The network that shall remove backgrounds; empty when none is asked for or, unless one is named, there. Throws not_found
+// naming the folders.
+[[nodiscard]] std::filesystem::path background_network_of(const Settings& settings);
+
 void check_writable(const std::filesystem::path& path);
 
 // Throws not_found unless `path` is a file.

@@ -23,6 +23,7 @@ int serve(const Settings& settings) {
                       .tier = settings.tier,
                       .memory_limit = settings.vram_limit,
                       .image_encoder = settings.image_encoder};
+  options.background_network = background_network_of(settings);
   Interrupt interrupt;
   server::serve(
       options, [&] { return interrupt.requested(); },

@@ -370,9 +370,10 @@ void JobRunner::keep_cutouts(const Job& job, const std::vector<Background>& back
   std::size_t index = 0;
   for (const JobFile& file : job.files) {
     if (file.role != "input") continue;
-    const Background of_picture = background[background.size() == 1 ? 0 : index];
+    const Pipeline::ForegroundRequest foreground{background[background.size() == 1 ? 0 : index], options_.background_network,
+                                                 options_.pipeline.device};
     keep(job, numbered("cutout", index++, ".png"), "cutout", "png", "image/png",
-         [&](const fs::path& path) { (void)Pipeline::preprocess(store_.folder_of(job.id) / file.name, of_picture, path); });
+         [&](const fs::path& path) { (void)Pipeline::preprocess(store_.folder_of(job.id) / file.name, foreground, path); });
   }
 }
 
@@ -389,6 +390,7 @@ JobEnd JobRunner::run_generation(const Job& job) {
   request.latent = options.latent;
   request.multi_image = options.multi_image;
   request.background = options.background;
+  request.background_network = options_.background_network;
   request.surface = surface_of(options);
   request.finish = finish_request_of(options);
   Observer observer = observer_of(job);

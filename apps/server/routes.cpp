@@ -298,7 +298,8 @@ Response Routes::preprocess(HttpRequest& request) {
   const ReturnedMemory after;
   try {
     const auto pass = gate_.enter(DecodeGate::Kind::preview, preview_memory(picture), left);
-    for (const std::string& notice : Pipeline::preprocess(picture, background, out.path())) notices.push_back(notice);
+    const Pipeline::ForegroundRequest foreground{background, options_.background_network, options_.pipeline.device};
+    for (const std::string& notice : Pipeline::preprocess(picture, foreground, out.path())) notices.push_back(notice);
   } catch (const Error& error) {
     rethrow_as_answer(with_name(error, picture, upload.image_names.front()),
                       "try another background setting or another picture");

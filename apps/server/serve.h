@@ -11,6 +11,7 @@ namespace espalier::server {
 
 struct ServeOptions : ServerOptions {
   PipelineOptions pipeline{};
+  std::filesystem::path background_network{};  // of jobs and previews; empty: none
 };
 
 // True for addresses that only this machine reaches: 127.x, ::1, localhost.

@@ -62,10 +62,18 @@ struct SamplerRequest {
 };
 enum class MultiImageMode { stochastic, multidiffusion };
 enum class Background {
-  automatic,  // use alpha if there is any, else remove a plain background
+  automatic,  // use alpha if there is any, else the network if one is named, else as plain
   alpha,      // use the alpha channel; a picture without one is refused
   none,       // take the picture as it is
+  plain,      // remove a plain background without a network; alpha is dropped
+  network,    // let the network remove the background; alpha is dropped
 };
+
+// The weights of a network that removes backgrounds, under the file names of rembg: "isnet" (isnet-general-use.onnx), "u2net",
+// "u2netp", or "auto", the first of these three that is there. Folders are searched in their order. Empty when none has it.
+// Throws invalid_argument for another name.
+[[nodiscard]] ESPALIER_API std::filesystem::path find_background_network(const std::string& name,
+                                                                         const std::vector<std::filesystem::path>& folders);
 
 // From what the networks decode to an asset that people use: inner walls, small pieces and holes gone, few faces, texture
 // coordinates, and a texture that shows what the Gaussians (or the radiance field) show.
@@ -102,6 +110,8 @@ struct Request {
   SamplerRequest latent{};     // second stage: structured latent
   MultiImageMode multi_image = MultiImageMode::stochastic;
   std::vector<Background> background{Background::automatic};  // one for all pictures, or one for each
+  // Weights of U^2-Net or IS-Net (.onnx, as rembg has them) for removing backgrounds; empty: no network.
+  std::filesystem::path background_network{};
   bool mesh = true;  // what to decode; generate() may be asked for nothing, only the latent
   bool gaussians = true;
   bool radiance_field = false;
@@ -402,8 +412,16 @@ class ESPALIER_API Pipeline {
     std::vector<std::byte> png;
     std::vector<std::string> notices;  // how it was made, and warnings
   };
+  struct ForegroundRequest {
+    Background background = Background::automatic;
+    std::filesystem::path network{};  // as Request::background_network
+    std::string device = "auto";      // of the network
+  };
+  [[nodiscard]] static Foreground preprocess(const InputImage& image, const ForegroundRequest& request);
   [[nodiscard]] static Foreground preprocess(const InputImage& image, Background background);
   // The same into a file; returns the notices.
+  static std::vector<std::string> preprocess(const InputImage& image, const ForegroundRequest& request,
+                                             const std::filesystem::path& png_out);
   static std::vector<std::string> preprocess(const InputImage& image, Background background,
                                              const std::filesystem::path& png_out);
 

@@ -23,7 +23,7 @@ inline constexpr std::array kNames<SamplerPreset>{"checkpoint", "app"};
 template <>
 inline constexpr std::array kNames<MultiImageMode>{"stochastic", "multidiffusion"};
 template <>
-inline constexpr std::array kNames<Background>{"auto", "alpha", "none"};
+inline constexpr std::array kNames<Background>{"auto", "alpha", "none", "plain", "network"};
 template <>
 inline constexpr std::array kNames<SurfaceChoice>{"auto", "solid", "reference"};
 template <>

@@ -283,8 +283,22 @@ std::vector<Option> file_rows() {
       {"from-latent", files, generate, of(&Options::from_latent, "FILE"),
        "Decode what --save-latent wrote, instead of sampling; takes no images."},
       {"background", files, generate | preprocess | use_jobs | environment, backgrounds(),
-       "auto: the image's alpha channel if it has one, else a plain background is removed. alpha: an image without "
-       "transparency is refused. none: the image is taken as it is."},
+       "auto: the image's alpha channel if it has one, else a network removes the background if its weights are found, else a "
+       "plain background is removed. alpha: an image without transparency is refused. none: the image is taken as it is. "
+       "plain: "
+       "without a network. network: by the network, whatever the alpha channel says."},
+      {"background-network",
+       files,
+       generate | preprocess | serve | environment,
+       of(&Options::background_network, "NAME"),
+       "The network that removes backgrounds: isnet, u2net, u2netp, or an .onnx file of U2-Net or IS-Net as rembg has them.",
+       {.fallback = "the first that is found"}},
+      {"networks",
+       files,
+       generate | preprocess | serve | environment,
+       of(&Options::networks, "FOLDER"),
+       "Folder of these networks, under rembg's names: isnet-general-use.onnx, u2net.onnx, u2netp.onnx.",
+       {.fallback = "$XDG_DATA_HOME/.u2net, ~/.u2net, espalier's data folder", .variable = "U2NET_HOME"}},
       {"no-preprocess", files, generate | preprocess | environment, of(&Options::no_preprocess),
        "Take the images as they are: no background removal, no crop to the object."},
       {"name", files, jobs, of(&Options::name, "TEXT", true), "Shown in lists; without one the first image's."},
@@ -455,7 +469,7 @@ std::vector<Option> machine_rows() {
        of(&Options::image_encoder, "FILE"),
        "DINOv2 weights (the published .pth, or .safetensors).",
        {.fallback = "looked for beside the checkpoint"}},
-      {"device", machine, opening | render | use_bench | use_doctor | environment,
+      {"device", machine, opening | render | preprocess | use_bench | use_doctor | environment,
        matching(of(&Options::device, "NAME"), "auto, cpu, cuda or cuda:N", is_device), "Where to compute."},
       {"precision", machine, opening | use_bench | environment, of(&Options::precision),
        "full: float32. half: float16 on a GPU, bfloat16 products on processors that have them. auto: half on a GPU, full on "

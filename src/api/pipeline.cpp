@@ -271,24 +271,35 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
   return builder.build();
 }
 
-Pipeline::Foreground Pipeline::preprocess(const InputImage& image, Background background) {
+Pipeline::Foreground Pipeline::preprocess(const InputImage& image, const ForegroundRequest& request) {
   const Picture picture = load_image(image);
   Foreground made;
   Picture out;
-  if (background == Background::none) {
+  if (request.background == Background::none) {
     out = encoder_picture(picture, kEncoderSide);
   } else {
-    PreparedPicture prepared = prepare_image(image.name(), picture, background);
+    const DeviceChoice choice = request.network.empty() ? DeviceChoice{} : DeviceChoice::named(request.device);
+    ObjectFinder finder(request.network, choice, choice.cuda);
+    PreparedPicture prepared = finder.prepare(image.name(), picture, request.background);
     made.notices = std::move(prepared.report.warnings);
-    made.notices.insert(made.notices.begin(), name_of(prepared.report.method));
+    made.notices.insert(made.notices.begin(), finder.how(prepared.report.method));
     out = std::move(prepared.masked);
   }
   made.png = encode_png(out);
   return made;
 }
 
+Pipeline::Foreground Pipeline::preprocess(const InputImage& image, Background background) {
+  return preprocess(image, ForegroundRequest{background, {}, "auto"});
+}
+
 std::vector<std::string> Pipeline::preprocess(const InputImage& image, Background background, const fs::path& png_out) {
-  Foreground made = preprocess(image, background);
+  return preprocess(image, ForegroundRequest{background, {}, "auto"}, png_out);
+}
+
+std::vector<std::string> Pipeline::preprocess(const InputImage& image, const ForegroundRequest& request,
+                                              const fs::path& png_out) {
+  Foreground made = preprocess(image, request);
   write_file(png_out, made.png);
   return std::move(made.notices);
 }

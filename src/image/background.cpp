@@ -289,7 +289,48 @@ Picture matted(const Picture& rgb, const Mask& background, const Plane<float>& t
   return out;
 }
 
+// What the object's shape says; the rest is for the caller.
+BackgroundDoubt doubt_of(const Mask& background) {
+  constexpr std::size_t kSpeck = 500;  // times smaller than the object: part of a fringe
+  BackgroundDoubt doubt;
+  const Mask object = inverse(background);
+  const std::size_t solid = count(object);
+  const Components parts = components(object);
+  std::size_t largest = 0;
+  for (std::size_t part = 1; part < parts.sizes.size(); ++part) {
+    largest = std::max(largest, parts.sizes[part]);
+    if (parts.sizes[part] * kSpeck >= solid) ++doubt.pieces;
+  }
+  const Mask border = border_of(background);
+  doubt.kept = static_cast<double>(solid) / static_cast<double>(object.values.size());
+  doubt.largest = solid > 0 ? static_cast<double>(largest) / static_cast<double>(solid) : 1.0;
+  doubt.border = static_cast<double>(count(both(object, border))) / static_cast<double>(count(border));
+  return doubt;
+}
+
 }  // namespace
+
+// The limits lie between what plain backgrounds give (docs/background.md) and what textures give.
+std::string BackgroundDoubt::reason() const {
+  constexpr double kUnexplained = 0.22, kGrainy = 3.0, kSpread = 2.3, kLargest = 0.9, kBorder = 0.35, kKept = 0.003;
+  constexpr int kPieces = 6;
+  const auto percent = [](double part) { return std::lround(part * 100); };
+  std::vector<std::string> reasons;
+  if (unexplained > kUnexplained || grain > kGrainy || spread > kSpread) {
+    const bool patchy = unexplained > kUnexplained;
+    reasons.push_back(patchy ? str("the background is not plain (", percent(1.0 - unexplained),
+                                   " % of the image's border has one smooth colour)")
+                             : str("the background is not plain (its border is textured)"));
+  }
+  if (pieces >= kPieces || largest < kLargest) {
+    reasons.push_back(str("what is left falls into ", pieces, " pieces, the largest ", percent(largest), " % of it"));
+  }
+  if (border > kBorder) reasons.push_back(str("what is left covers ", percent(border), " % of the image's border"));
+  if (kept < kKept) reasons.push_back(str("next to nothing is left"));
+  std::string all;
+  for (const std::string& reason : reasons) all += (all.empty() ? "" : ", and ") + reason;
+  return all;
+}
 
 Cutout remove_background(const Picture& rgb) {
   require(rgb.channels == 3 && rgb.width > 0 && rgb.height > 0, "remove_background", "a picture of ", rgb.width, " x ",
@@ -315,11 +356,12 @@ Cutout remove_background(const Picture& rgb) {
 
   Cutout cutout;
   cutout.picture = matted(rgb, background, difference_of(lab, model).total, model, noise);
-  constexpr float kPlain = 0.78F, kGrainy = 3.0F;
-  if (model.explained() < kPlain || noise > kGrainy) {
-    cutout.warnings.push_back(
-        str("the background is not plain (", std::lround(model.explained() * 100),
-            " % of the picture's border has one smooth colour), so the outline of the object is a guess; ", kCutoutAdvice));
+  cutout.doubt = doubt_of(background);
+  cutout.doubt.unexplained = 1.0 - static_cast<double>(model.explained());
+  cutout.doubt.spread = model.spread();
+  cutout.doubt.grain = noise;
+  if (const std::string reason = cutout.doubt.reason(); !reason.empty()) {
+    cutout.warnings.push_back(str(reason, ", so the outline of the object is a guess; ", kCutoutAdvice));
   }
   return cutout;
 }

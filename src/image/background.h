@@ -10,9 +10,24 @@ namespace espalier {
 
 inline constexpr const char* kCutoutAdvice = "give a cut-out instead: a PNG with a transparent background";
 
+// How plain the background was and how likely what is left is one object. Parts are from 0 to 1.
+struct BackgroundDoubt {
+  double unexplained = 0.0;  // of the border: not of one smooth colour
+  double spread = 0.0;       // typical distance of the border from that colour, in hundredths of OKLab
+  double grain = 0.0;        // of the border, likewise
+  int pieces = 0;            // that the object falls into, specks left out
+  double largest = 1.0;      // part of the object that is its largest piece
+  double kept = 0.0;         // of the image: object
+  double border = 0.0;       // of the border: object
+
+  // Why the result is not to be trusted, as the end of a sentence ("the background is not plain (...)"); empty when it is.
+  [[nodiscard]] std::string reason() const;
+};
+
 struct Cutout {
   Picture picture;                    // RGBA; colours of soft edges are freed from the background's
   std::vector<std::string> warnings;  // doubts about the result, with advice
+  BackgroundDoubt doubt;
 };
 
 // The background is a smooth colour (flat, or a gentle gradient, with the grain of a camera or of JPEG) that reaches the

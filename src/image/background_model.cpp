@@ -155,6 +155,9 @@ void BackgroundModel::fit(const Plane<Lab>& picture) {
   const float limit = 3.0F * noise_ + 4.0F;
   const auto near = std::count_if(residuals.begin(), residuals.end(), [limit](float r) { return r <= limit; });
   explained_ = static_cast<float>(near) / static_cast<float>(residuals.size());
+  const auto third_quarter = residuals.begin() + static_cast<std::ptrdiff_t>(residuals.size() * 3 / 4);
+  std::nth_element(residuals.begin(), third_quarter, residuals.end());
+  spread_ = *third_quarter;
 }
 
 void BackgroundModel::follow(const Plane<Lab>& picture, const Mask& background) {

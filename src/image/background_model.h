@@ -33,6 +33,8 @@ class BackgroundModel {
   [[nodiscard]] float noise() const { return noise_; }
   // Part of the border that the model explains, 0 to 1.
   [[nodiscard]] float explained() const { return explained_; }
+  // How far the border is from the smooth colour: the distance that three quarters of its pixels stay below.
+  [[nodiscard]] float spread() const { return spread_; }
 
  private:
   static constexpr int kTerms = 6;
@@ -49,6 +51,7 @@ class BackgroundModel {
   int cell_ = 1;
   float noise_ = 0.0F;
   float explained_ = 0.0F;
+  float spread_ = 0.0F;
 };
 
 }  // namespace espalier

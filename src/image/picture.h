@@ -7,7 +7,7 @@
 
 namespace espalier {
 
-// sRGB bytes, rows from top to bottom, channels interleaved; 3 channels are RGB, 4 are RGBA with colours that are not
+// sRGB bytes, rows from top to bottom, channels interleaved; 1 channel is a mask, 3 are RGB, 4 are RGBA with colours that are not
 // multiplied by alpha.
 struct Picture {
   int width = 0;

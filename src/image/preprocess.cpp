@@ -17,13 +17,6 @@ constexpr int kSolid = 204;         // alpha above this (0.8 * 255) is object
 constexpr int kRemovalSide = 1024;  // opaque pictures are scaled down to this before removal
 constexpr double kFullCoverage = 0.9;
 
-Picture without_alpha(const Picture& picture) {
-  if (picture.channels == 3) return picture;
-  Picture rgb(picture.width, picture.height, 3);
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) std::copy_n(&picture.pixels[i * 4], 3, &rgb.pixels[i * 3]);
-  return rgb;
-}
-
 Picture limited_to(Picture rgb, int side) {
   const int largest = std::max(rgb.width, rgb.height);
   if (largest <= side) return rgb;
@@ -152,7 +145,19 @@ Picture before_black(const Picture& rgba) {
 }
 
 const char* name_of(CutoutReport::Method method) {
-  return method == CutoutReport::Method::alpha ? "alpha channel" : "plain background removed";
+  switch (method) {
+    case CutoutReport::Method::alpha: return "alpha channel";
+    case CutoutReport::Method::plain_background: return "plain background removed";
+    case CutoutReport::Method::network: return "background removed by a network";
+  }
+  return "";
+}
+
+Picture without_alpha(const Picture& picture) {
+  if (picture.channels == 3) return picture;
+  Picture rgb(picture.width, picture.height, 3);
+  for (std::size_t i = 0; i < picture.pixel_count(); ++i) std::copy_n(&picture.pixels[i * 4], 3, &rgb.pixels[i * 3]);
+  return rgb;
 }
 
 bool has_alpha(const Picture& picture) {
@@ -163,11 +168,18 @@ bool has_alpha(const Picture& picture) {
   return false;
 }
 
-PreparedPicture prepare_picture(const Picture& picture, int size) {
+PreparedPicture prepare_picture(const Picture& picture, int size, const BackgroundRemover& remover) {
   PreparedPicture out;
   Picture removed;
   const Picture* rgba = &picture;
-  if (!has_alpha(picture)) {
+  if (!has_alpha(picture) && remover) {
+    const Picture rgb = limited_to(without_alpha(picture), kRemovalSide);
+    removed = remover(rgb);
+    require(removed.channels == 4 && removed.width == rgb.width && removed.height == rgb.height, "prepare_picture",
+            "the remover made ", removed.width, " x ", removed.height, " of ", rgb.width, " x ", rgb.height);
+    out.report.method = CutoutReport::Method::network;
+    rgba = &removed;
+  } else if (!has_alpha(picture)) {
     Cutout cutout = remove_background(limited_to(without_alpha(picture), kRemovalSide));
     out.report.method = CutoutReport::Method::plain_background;
     out.report.warnings = std::move(cutout.warnings);

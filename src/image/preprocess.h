@@ -1,6 +1,7 @@
 // From any picture to what the image encoder sees.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct CutoutReport {
   enum class Method {
     alpha,             // the picture brought its own alpha channel
     plain_background,  // an opaque picture: image/background.h removed the background
+    network,           // an opaque picture: a BackgroundRemover did
   };
   Method method = Method::alpha;
   double coverage = 0.0;              // part of the picture that is object (alpha > 204), 0 to 1
@@ -20,8 +22,11 @@ struct CutoutReport {
   std::vector<std::string> warnings;  // one line each, with advice
 };
 
-// "alpha channel" or "plain background removed".
+// "alpha channel", "plain background removed" or "background removed by a network".
 [[nodiscard]] const char* name_of(CutoutReport::Method method);
+
+// RGB; colours stay as they are where the picture is transparent.
+[[nodiscard]] Picture without_alpha(const Picture& picture);
 
 // True when some alpha of the picture is not 255.
 [[nodiscard]] bool has_alpha(const Picture& picture);
@@ -35,13 +40,17 @@ struct PreparedPicture {
   CutoutReport report;
 };
 
+// RGBA of the same size for an opaque picture.
+using BackgroundRemover = std::function<Picture(const Picture& rgb)>;
+
 inline constexpr int kLeastCutout = 64, kMostCutout = 1024;  // pixels on a side
 
 // The reference's preprocess_image: alpha or background removal, a square 1.2 times the object's larger side around the
 // centre of its box, Lanczos to size x size, premultiplied. A picture counts as having alpha if some alpha is not 255;
-// else its background is removed (in a copy scaled to at most 1024 pixels). Byte for byte as the reference for pictures
-// with alpha. Throws invalid_argument when there is no object or it is smaller than three pixels.
-[[nodiscard]] PreparedPicture prepare_picture(const Picture& picture, int size);
+// else its background is removed (in a copy scaled to at most 1024 pixels), by `remover` or, without one, as a plain one. Byte
+// for byte as the reference for pictures with alpha, and for others with a remover that does what the reference's does. Throws
+// invalid_argument when there is no object or it is smaller than three pixels.
+[[nodiscard]] PreparedPicture prepare_picture(const Picture& picture, int size, const BackgroundRemover& remover = {});
 
 // The cutout above of a picture that is taken as it is: by its alpha, or else what is not the black that reaches the borders.
 // Empty when there is no object in it.

@@ -112,7 +112,8 @@ Picture crop(const Picture& picture, const Box& box) {
 }  // namespace
 
 Picture resize_lanczos(const Picture& picture, const Box& box, int width, int height) {
-  require(box.width() > 0 && box.height() > 0 && width > 0 && height > 0 && (picture.channels == 3 || picture.channels == 4),
+  require(box.width() > 0 && box.height() > 0 && width > 0 && height > 0 &&
+              (picture.channels == 1 || picture.channels == 3 || picture.channels == 4),
           "resize_lanczos", "from ", box.width(), " x ", box.height(), " to ", width, " x ", height, " with ", picture.channels,
           " channels");
   if (box.width() == width && box.height() == height) return crop(picture, box);
@@ -136,6 +137,8 @@ Picture resize_lanczos(const Picture& picture, const Box& box, int width, int he
     if (alpha) {
       multiply_by_alpha(row);
       filter_row<4>(horizontal, row.data(), seen.x0 - box.x0, to);
+    } else if (picture.channels == 1) {
+      filter_row<1>(horizontal, row.data(), seen.x0 - box.x0, to);
     } else {
       filter_row<3>(horizontal, row.data(), seen.x0 - box.x0, to);
     }

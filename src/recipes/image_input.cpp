@@ -34,16 +34,18 @@ Picture from_pixels(const InputImage& input) {
 }
 
 // One image, with what the user should know about its foreground.
-std::vector<float> encoder_input_of(const InputImage& input, Background background, RecipeSink& sink) {
+std::vector<float> encoder_input_of(const InputImage& input, Background background, ObjectFinder& finder, RecipeSink& sink) {
   const Picture image = load_image(input);
   if (background == Background::none) {
     if (Picture as_is = cutout_as_is(image); as_is.width > 0) sink.foreground(std::move(as_is));
     return encoder_input(image, kEncoderSide);
   }
-  PreparedPicture prepared = prepare_image(input.name(), image, background);
+  PreparedPicture prepared = finder.prepare(input.name(), image, background);
   sink.foreground(std::move(prepared.cutout));
-  if (prepared.report.method == CutoutReport::Method::plain_background) {
+  if (prepared.report.method == CutoutReport::Method::plain_background && prepared.report.warnings.empty()) {
     sink.notice(short_name(input) + ": no alpha channel; its plain background was removed");
+  } else if (prepared.report.method == CutoutReport::Method::network) {
+    sink.notice(short_name(input) + ": " + finder.how(prepared.report.method));
   }
   for (const std::string& w : prepared.report.warnings) sink.notice("warning: " + short_name(input) + ": " + w);
   return encoder_input(prepared.picture, kEncoderSide);
@@ -66,24 +68,41 @@ Picture load_image(const InputImage& image) {
   return image.raw() ? from_pixels(image) : decode_picture(image.bytes(), image.name());
 }
 
-PreparedPicture prepare_image(const std::string& name, const Picture& image, Background background) {
+std::string ObjectFinder::how(CutoutReport::Method method) const {
+  if (method != CutoutReport::Method::network) return name_of(method);
+  return "background removed by " + file_.filename().string();
+}
+
+PreparedPicture ObjectFinder::by_network(const Picture& image) {
+  if (network_ == nullptr) network_ = open_background_network(file_, device_, half_);
+  return prepare_picture(without_alpha(image), kEncoderSide, [&](const Picture& rgb) { return network_->remove(rgb); });
+}
+
+PreparedPicture ObjectFinder::prepare(const std::string& name, const Picture& image, Background background) {
   if (background == Background::alpha && !has_alpha(image)) {
     fail(ErrorCode::invalid_argument, name, ": the image has no transparent pixel, so it brings no foreground of its own",
          hint("let the background be removed "
               "(automatic), or give an image with an alpha channel"));
   }
+  if (background == Background::network && file_.empty()) {
+    fail(ErrorCode::invalid_argument, name, ": there is no network that could remove the background",
+         hint("name its weights (isnet-general-use.onnx or u2net.onnx), or give an image with a transparent background"));
+  }
+  const bool by_alpha = background == Background::alpha || (background == Background::automatic && has_alpha(image));
   try {
-    return prepare_picture(image, kEncoderSide);
+    if (by_alpha) return prepare_picture(image, kEncoderSide);
+    if (background == Background::network || (background == Background::automatic && !file_.empty())) return by_network(image);
+    return prepare_picture(without_alpha(image), kEncoderSide);
   } catch (const Error& e) {
     fail_again(e, name, ": ");
   }
 }
 
-std::vector<std::vector<float>> encoder_inputs(const Request& request, RecipeSink& sink) {
+std::vector<std::vector<float>> encoder_inputs(const Request& request, ObjectFinder& finder, RecipeSink& sink) {
   std::vector<std::vector<float>> inputs;
   for (const InputImage& image : request.images) {
     const std::size_t of_image = request.background.size() == 1 ? 0 : inputs.size();
-    inputs.push_back(encoder_input_of(image, request.background[of_image], sink));
+    inputs.push_back(encoder_input_of(image, request.background[of_image], finder, sink));
     sink.record("image " + std::to_string(inputs.size()), short_name(image));
   }
   return inputs;

@@ -1,11 +1,14 @@
 // Images as users give them, made ready for the image encoder: decoded, without their background, cropped, resized.
 #pragma once
 
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "espalier/espalier.h"
 #include "image/preprocess.h"
+#include "models/matting/background_network.h"
 #include "recipes/recipe.h"
 
 namespace espalier {
@@ -18,10 +21,29 @@ void check_image_request(const Request& request);
 // Reads and decodes. Throws as load_picture and decode_picture do, and invalid_argument for pixels that are not as many as
 // their sizes say.
 [[nodiscard]] Picture load_image(const InputImage& image);
-// prepare_picture with errors that call the image by its name. `background` is automatic or alpha.
-[[nodiscard]] PreparedPicture prepare_image(const std::string& name, const Picture& image, Background background);
+
+// Finds the object in images. The network that removes backgrounds is opened when an image first needs it.
+class ObjectFinder {
+ public:
+  // network: an ONNX file, or empty. half: in float16, on a GPU.
+  ObjectFinder(std::filesystem::path network, const DeviceChoice& device, bool half)
+      : file_(std::move(network)), device_(device), half_(half) {}
+
+  // prepare_picture in the way that is asked for, which is not none; errors call the image by its name.
+  [[nodiscard]] PreparedPicture prepare(const std::string& name, const Picture& image, Background background);
+  // "alpha channel", "plain background removed" or "background removed by u2net.onnx".
+  [[nodiscard]] std::string how(CutoutReport::Method method) const;
+
+ private:
+  [[nodiscard]] PreparedPicture by_network(const Picture& image);
+
+  std::filesystem::path file_;
+  DeviceChoice device_;
+  bool half_;
+  std::unique_ptr<BackgroundNetwork> network_;
+};
 
 // Every image of the request as the encoder reads it. Foregrounds, notices and names go to the sink.
-[[nodiscard]] std::vector<std::vector<float>> encoder_inputs(const Request& request, RecipeSink& sink);
+[[nodiscard]] std::vector<std::vector<float>> encoder_inputs(const Request& request, ObjectFinder& finder, RecipeSink& sink);
 
 }  // namespace espalier

@@ -27,7 +27,7 @@ class TrellisImage final : public Recipe {
   void generate(Session& session, const Request& request, RecipeSink& sink) const override {
     check_image_request(request);
     const Samplers samplers = samplers_for(request);
-    const std::vector<std::vector<float>> images = encoder_inputs(request, sink);
+    const std::vector<std::vector<float>> images = inputs_of(session, request, sink);
     const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(images);
     TorchGenerator stream(request.seed);
     const Voxels voxels = sample_structure(session, condition, samplers.structure, stream);
@@ -58,6 +58,12 @@ class TrellisImage final : public Recipe {
   [[nodiscard]] SamplerDefaults latent_defaults() const override { return {settings_.latent.steps, settings_.latent.strength}; }
 
  private:
+  // The network for backgrounds is gone before the encoder comes.
+  static std::vector<std::vector<float>> inputs_of(const Session& session, const Request& request, RecipeSink& sink) {
+    ObjectFinder finder(request.background_network, session.device(), session.half());
+    return encoder_inputs(request, finder, sink);
+  }
+
   struct Samplers {
     SamplerSettings structure, latent;
   };

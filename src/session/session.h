@@ -30,6 +30,7 @@ class Session {
 
   [[nodiscard]] const Checkpoint& checkpoint() const { return *checkpoint_; }
   [[nodiscard]] const DeviceChoice& device() const { return device_; }
+  [[nodiscard]] bool half() const { return half_; }  // as SessionOptions has it
   [[nodiscard]] bool has(const std::string& role) const { return roles_.count(role) != 0; }
   // The configuration of a role's network. Throws not_found naming the roles that exist; with Interface, format when the
   // network is of another kind.
@@ -70,6 +71,7 @@ class Session {
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   DeviceChoice device_;
+  bool half_;
   std::unique_ptr<BackEnd> back_end_;
   std::map<std::string, Role> roles_;
   Residency residency_;

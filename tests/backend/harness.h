@@ -233,6 +233,8 @@ inline double reference_activation(double x, Activation activation) {
     case Activation::silu: return x / (1.0 + std::exp(-x));
     case Activation::gelu_tanh: return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
     case Activation::gelu_erf: return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
+    case Activation::relu: return std::max(x, 0.0);
+    case Activation::sigmoid: return 1.0 / (1.0 + std::exp(-x));
   }
   return x;
 }

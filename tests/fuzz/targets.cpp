@@ -7,12 +7,14 @@
 #include "image/codec.h"
 #include "memory_file.h"
 #include "models/dino/dino.h"
+#include "models/matting/plan.h"
 #include "models/trellis/slat_decoder.h"
 #include "models/trellis/sparse_structure_flow.h"
 #include "models/trellis/sparse_structure_vae.h"
 #include "models/trellis/structured_latent_flow.h"
 #include "recipes/trellis_settings.h"
 #include "session/checkpoint.h"
+#include "support/onnx_writer.h"
 #include "unit/image/codec_samples.h"
 #include "weights/safetensors.h"
 
@@ -136,6 +138,54 @@ std::vector<Bytes> module_seeds() {
           module("SLatGaussianDecoder", gaussian),  module("SLatMeshDecoder", mesh), module("DinoVisionTransformer", encoder)};
 }
 
+bool read_onnx(Input bytes) {
+  return attempt([&] {
+    const OnnxGraph graph = parse_onnx("model.onnx", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    (void)plan_network("model.onnx", graph, 32, 32);
+    for (const OnnxTensor& tensor : graph.initializers) {
+      if (tensor.type == OnnxTensor::kFloat) (void)onnx_floats("model.onnx", tensor);
+    }
+  });
+}
+
+// All operators, sizes of a Resize computed as old exporters do it.
+std::vector<Bytes> onnx_seeds() {
+  using namespace onnx;
+  const auto ints = [](const char* name, const std::vector<std::int64_t>& values) {
+    return tensor(name, {static_cast<std::int64_t>(values.size())}, 7, raw(values));
+  };
+  Model m;
+  m.opset = 11;
+  m.nodes = {node("Conv", {"x", "w", "b"}, {"c"}, attribute("pads", std::vector<std::int64_t>{1, 1, 1, 1})),
+             node("BatchNormalization", {"c", "b", "b", "b", "v"}, {"n"}),
+             node("Relu", {"n"}, {"r"}),
+             node("MaxPool", {"r"}, {"p"},
+                  attribute("kernel_shape", std::vector<std::int64_t>{2, 2}) + attribute("ceil_mode", 1) +
+                      attribute("strides", std::vector<std::int64_t>{2, 2})),
+             node("Shape", {"r"}, {"s"}),
+             node("Slice", {"s", "two", "four", "zero"}, {"hw"}),
+             node("Shape", {"p"}, {"ps"}),
+             node("Slice", {"ps", "zero", "two", "zero"}, {"nc"}),
+             node("Cast", {"hw"}, {"hwc"}, attribute("to", 7)),
+             node("Concat", {"nc", "hwc"}, {"size"}, attribute("axis", 0)),
+             node("Resize", {"p", "", "", "size"}, {"u"},
+                  attribute("mode", std::string("linear")) +
+                      attribute("coordinate_transformation_mode", std::string("pytorch_half_pixel"))),
+             node("Concat", {"u", "r"}, {"k"}, attribute("axis", 1)),
+             node("Add", {"k", "k"}, {"a"}),
+             node("Identity", {"a"}, {"i"}),
+             node("Sigmoid", {"i"}, {"y"})};
+  m.tensors = {floats("w", {2, 3, 3, 3}, std::vector<float>(54, 0.1F)),
+               floats("b", {2}, {0.5F, -0.5F}),
+               floats("v", {2}, {1, 2}),
+               ints("zero", {0}),
+               ints("two", {2}),
+               ints("four", {4})};
+  m.inputs = {value("x", {1, 3, -1, 9})};
+  m.outputs = {value("y", {1, 4, -1, 9})};
+  return {bytes_of(m.bytes())};
+}
+
 bool read_picture(Input bytes) {
   return attempt([&] { (void)decode_picture(bytes, "picture"); });
 }
@@ -171,6 +221,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
                                 {"latent", read_latent, latent_seeds},
                                 {"pipeline", read_pipeline_json, pipeline_seeds},
                                 {"module", read_module, module_seeds},
+                                {"onnx", read_onnx, onnx_seeds},
                                 {"png", read_picture, png_seeds},
                                 {"jpeg", read_picture, jpeg_seeds},
                                 {"webp", read_picture, webp_seeds}};

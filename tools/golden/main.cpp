@@ -24,7 +24,8 @@ nlohmann::ordered_json load_index(const std::filesystem::path& file) {
 template <class Dev, class T>
 bool run_case(Bench<Dev>& bench, Case& c) {
   return run_host_case(c) || run_op_case<Dev, T>(bench, c) || run_flow_case<Dev, T>(bench, c) ||
-         run_surface_case<Dev, T>(bench, c) || run_model_case<Dev, T>(bench, c) || run_end_to_end_case<Dev, T>(bench, c);
+         run_surface_case<Dev, T>(bench, c) || run_model_case<Dev, T>(bench, c) || run_matting_case<Dev, T>(bench, c) ||
+         run_end_to_end_case<Dev, T>(bench, c);
 }
 
 template <class Dev, class T>
@@ -95,7 +96,8 @@ int main(int argc, char** argv) {
   std::string device = "cpu";
   std::string precision = "full";
   std::string folder;
-  app.add_option("CASES_DIR", folder, "folder with cases.json, cases/, images/ and manifests/")->required();
+  app.add_option("CASES_DIR", folder, "folder with cases.json, cases/ and what they name: images/, manifests/, onnx/")
+      ->required();
   app.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--precision", precision, "full or half (cuda only)")->check(CLI::IsMember({"full", "half"}));
   app.add_option("--case", options.only, "only these cases");

@@ -185,6 +185,8 @@ bool run_model_case(Bench<Dev>& bench, Case& c);  // ss_decoder*, ss_encoder, gs
 template <class Dev, class T>
 bool run_surface_case(Bench<Dev>& bench, Case& c);  // flexi_*
 template <class Dev, class T>
+bool run_matting_case(Bench<Dev>& bench, Case& c);  // u2net*, isnet*, onnx_ops, rembg_*, chain
+template <class Dev, class T>
 bool run_end_to_end_case(Bench<Dev>& bench, Case& c);  // end_to_end
 template <class Dev, class T>
 void run_large(Bench<Dev>& bench, const RunOptions& options, bool half, Tally& tally);

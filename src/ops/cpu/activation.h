@@ -8,6 +8,7 @@
 
 namespace espalier::cpu {
 
+inline Lanes sigmoid(Lanes x) { return fill(1.0F) / (fill(1.0F) + exponential(-x)); }
 inline Lanes silu(Lanes x) { return x / (fill(1.0F) + exponential(-x)); }
 
 // 0.5 (1 + tanh(u)) is the logistic function of 2 u.
@@ -45,6 +46,8 @@ inline void activate_row(const float* x, std::int64_t n, Activation activation, 
     case Activation::silu: return transform_row(x, n, out, silu);
     case Activation::gelu_tanh: return transform_row(x, n, out, gelu_tanh);
     case Activation::gelu_erf: return transform_row(x, n, out, gelu_erf);
+    case Activation::relu: return transform_row(x, n, out, [](Lanes v) { return maximum(v, fill(0.0F)); });
+    case Activation::sigmoid: return transform_row(x, n, out, sigmoid);
   }
 }
 

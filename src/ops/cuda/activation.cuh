@@ -34,6 +34,8 @@ __device__ __forceinline__ float activate_value(float x, Activation activation) 
       constexpr float kRootHalf = 0.7071067811865476F;
       return 0.5F * x * (1.0F + erff(x * kRootHalf));
     }
+    case Activation::relu: return fmaxf(x, 0.0F);
+    case Activation::sigmoid: return logistic_times<T>(x, 1.0F);
   }
   return x;
 }

@@ -13,7 +13,7 @@
 namespace espalier::cuda {
 namespace {
 
-// out = bias + residual + the partial sums, in ascending order.
+// out = the activation of bias + residual + the partial sums, in ascending order.
 template <class T>
 struct FinishSplits {
   ConvolutionArgs<T> args;
@@ -24,7 +24,7 @@ struct FinishSplits {
     float sum = widen(args.bias[channel]);
     if (args.residual != nullptr) sum += widen(args.residual[row * args.residual_stride + channel]);
     for (int s = 0; s < args.splits; ++s) sum += args.partial[s * args.rows * args.out_channels + at];
-    args.out[row * args.out_stride + channel] = narrow<T>(sum);
+    args.out[row * args.out_stride + channel] = narrow<T>(args.activated(sum));
   }
 };
 
@@ -57,6 +57,7 @@ struct Convolution {
   Neighbours neighbours;
   View<Cuda, const T, 2> residual;
   View<Cuda, T, 2> out;
+  Activation activation;
 
   [[nodiscard]] std::int64_t in() const { return x.extent(1); }
   [[nodiscard]] std::int64_t channels() const { return out.extent(1); }
@@ -79,6 +80,7 @@ struct Convolution {
     args.out_channels = static_cast<int>(channels());
     args.column_tiles = static_cast<int>(ceil_div(channels(), columns));
     args.splits = splits;
+    args.relu = activation == Activation::relu;
     args.packed_out = channels() % 8 == 0 && fits_packs(bias.data(), 8, 8) && fits_packs(out.data(), out.outer_stride(), 8) &&
                       fits_packs(residual.data(), residual.outer_stride(), 8);
     return args;
@@ -89,7 +91,7 @@ struct Convolution {
            int blocks_at_once) const {
     const std::int64_t tiles = ceil_div(out.extent(0), rows) * ceil_div(channels(), columns);
     const std::int64_t slots = std::int64_t{queue.native().properties.multiProcessorCount} * blocks_at_once;
-    const int splits = choose_splits(tiles, slots, kTaps * ceil_div(in(), depth));
+    const int splits = choose_splits(tiles, slots, neighbours.taps * ceil_div(in(), depth));
     auto args = arguments<E>(columns, splits);
     if (splits == 1) {
       if (!queue.metering()) launch(queue, where, kernel, blocks_for(where, tiles, 1), threads, shared, args);
@@ -174,9 +176,10 @@ void run(const Convolution<half>& c) {
 
 template <class T>
 void convolve(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T, 3> w, In<Cuda, T, 1> bias,
-              const Neighbours& neighbours, In<Cuda, T, 2> residual, View<Cuda, T, 2> out) {
+              const Neighbours& neighbours, In<Cuda, T, 2> residual, View<Cuda, T, 2> out, Activation activation) {
   const std::int64_t channels = out.extent(1);
-  require(w.contiguous() && w.extent(0) == channels && w.extent(1) == kTaps && w.extent(2) == x.extent(1) &&
+  require(neighbours.taps > 0 && neighbours.taps <= kTaps, where, neighbours.taps, " taps");
+  require(w.contiguous() && w.extent(0) == channels && w.extent(1) == neighbours.taps && w.extent(2) == x.extent(1) &&
               bias.extent(0) == channels,
           where, "x [", x.extent(0), ", ", x.extent(1), "], w [", w.extent(0), ", ", w.extent(1), ", ", w.extent(2),
           "], bias [", bias.extent(0), "], out [", out.extent(0), ", ", channels, "]");
@@ -187,12 +190,12 @@ void convolve(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, 
   require(x.outer_stride() <= std::numeric_limits<int>::max() && w.size() <= std::numeric_limits<std::uint32_t>::max(), where,
           "rows of x ", x.outer_stride(), " elements apart, ", w.size(), " weights");
   if (out.size() == 0) return;
-  run(Convolution<T>{queue, where, x, w, bias, neighbours, residual, out});
+  run(Convolution<T>{queue, where, x, w, bias, neighbours, residual, out, activation});
 }
 
 template void convolve(Queue<Cuda>&, const char*, In<Cuda, half, 2>, In<Cuda, half, 3>, In<Cuda, half, 1>, const Neighbours&,
-                       In<Cuda, half, 2>, View<Cuda, half, 2>);
+                       In<Cuda, half, 2>, View<Cuda, half, 2>, Activation);
 template void convolve(Queue<Cuda>&, const char*, In<Cuda, float, 2>, In<Cuda, float, 3>, In<Cuda, float, 1>, const Neighbours&,
-                       In<Cuda, float, 2>, View<Cuda, float, 2>);
+                       In<Cuda, float, 2>, View<Cuda, float, 2>, Activation);
 
 }  // namespace espalier::cuda

@@ -1,24 +1,36 @@
-// Convolutions with 27 taps over any neighbourhood, as implicit matrix products: what the dense and the submanifold
-// convolution share. Host side only; the kernels are in convolution.cu.
+// Convolutions over any neighbourhood of at most 27 taps, as implicit matrix products: what the dense convolutions of volumes
+// and images and the submanifold convolution share. Host side only; the kernels are in convolution.cu.
 #pragma once
 
-#include "runtime/queue.h"
+#include "ops/convolution.h"
 
 namespace espalier::cuda {
 
-inline constexpr int kTaps = 27;
+inline constexpr int kTaps = 27;  // of volumes; the most there can be
 
-// Row of the neighbour of a row at tap k = (kx * 3 + ky) * 3 + kz, offset (kx, ky, kz) - 1; -1 where there is none.
-// Either a table [rows, 27], or the cells of volumes of sides n0 x n1 x n2 in row-major order (table null).
+// The images of a convolution: pixels are rows of x and of out in row-major order.
+struct ImagePair {
+  int height = 0, width = 0;  // of x
+  int out_height = 0, out_width = 0;
+  Window window;
+};
+
+// Row of x that a row of the result meets at tap k, -1 where there is none. One of: a table [rows, 27] of the offsets
+// (kx, ky, kz) - 1 with k = (kx * 3 + ky) * 3 + kz; those offsets in volumes of sides n0 x n1 x n2 (table null); the windows of
+// images with k = ky * kernel width + kx (table null, taps other than 27).
 struct Neighbours {
   const std::int32_t* table = nullptr;
   int n0 = 0, n1 = 0, n2 = 0;
+  int taps = kTaps;
+  ImagePair images{};
 };
 
-// out[r] = bias + residual[r] + sum_k w[:, k, :] x[neighbour(r, k)]; x [n, in], w [out, 27, in], bias [out], residual
-// [rows, out] or empty, out [rows, out], may be residual. Sums in float32, always in the same order.
+// out[r] = bias + residual[r] + sum_k w[:, k, :] x[neighbour(r, k)], then the activation (none or relu); x [n, in], w [out,
+// taps, in], bias [out], residual [rows, out] or empty, out [rows, out], may be residual. Sums in float32, always in the same
+// order.
 template <class T>
 void convolve(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T, 3> w, In<Cuda, T, 1> bias,
-              const Neighbours& neighbours, In<Cuda, T, 2> residual, View<Cuda, T, 2> out);
+              const Neighbours& neighbours, In<Cuda, T, 2> residual, View<Cuda, T, 2> out,
+              Activation activation = Activation::none);
 
 }  // namespace espalier::cuda

@@ -79,7 +79,7 @@ class ConvolutionLoader {
     for (int i = 0; i < kWPasses; ++i) {
       // Out channels beyond the last are never stored, so what they are computed from does not matter.
       const int channel = min(first_column + row_ + i * kAtOnce, args.out_channels - 1);
-      w_row_[i] = static_cast<unsigned>(channel) * static_cast<unsigned>(kTaps * args.in);
+      w_row_[i] = static_cast<unsigned>(channel) * static_cast<unsigned>(args.neighbours.taps * args.in);
     }
   }
 
@@ -167,7 +167,7 @@ __device__ __forceinline__ void multiply_fragments(const ConvolutionFragments<Ti
   }
 }
 
-// Finishes 8 neighbouring sums of a row: adds bias and residual, or leaves them to the reduction over the splits.
+// Finishes 8 neighbouring sums of a row: adds bias and residual and activates, or leaves them to the reduction over the splits.
 __device__ __forceinline__ void store_results(const ConvolutionArgs<__half>& args, std::int64_t row, int column,
                                               const float* sums) {
   if (row >= args.rows || column >= args.out_channels) return;
@@ -182,7 +182,7 @@ __device__ __forceinline__ void store_results(const ConvolutionArgs<__half>& arg
   if (!args.packed_out) {
     for (int i = 0; i < count; ++i) {
       const float addend = residual == nullptr ? 0.0F : __half2float(residual[i]);
-      to[i] = __float2half_rn(sums[i] + __half2float(args.bias[column + i]) + addend);
+      to[i] = __float2half_rn(args.activated(sums[i] + __half2float(args.bias[column + i]) + addend));
     }
     return;
   }
@@ -193,8 +193,8 @@ __device__ __forceinline__ void store_results(const ConvolutionArgs<__half>& arg
   std::uint32_t packed[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    packed[i] = pack_halves(sums[2 * i] + __half2float(b[2 * i]) + __half2float(a[2 * i]),
-                            sums[2 * i + 1] + __half2float(b[2 * i + 1]) + __half2float(a[2 * i + 1]));
+    packed[i] = pack_halves(args.activated(sums[2 * i] + __half2float(b[2 * i]) + __half2float(a[2 * i])),
+                            args.activated(sums[2 * i + 1] + __half2float(b[2 * i + 1]) + __half2float(a[2 * i + 1])));
   }
   *reinterpret_cast<uint4*>(to) = {packed[0], packed[1], packed[2], packed[3]};
 }

@@ -20,7 +20,10 @@ struct ConvolutionArgs {
   int in, out_channels;
   int column_tiles;  // of out channels; blocks are numbered [row tile][column tile] so that neighbours share rows of x
   int splits;        // of the sum; blockIdx.y
+  bool relu;         // the results' activation
   bool packed_out;   // 8 results, their biases and residuals are aligned to 16 bytes
+
+  __device__ __forceinline__ float activated(float value) const { return relu ? fmaxf(value, 0.0F) : value; }
 };
 
 // The neighbours of a tile in shared memory, and the taps that any of its rows has.
@@ -55,6 +58,29 @@ __device__ __forceinline__ unsigned find_in_volume(const Neighbours& volume, std
   return present;
 }
 
+// The pixels under the window of one pixel of the result at taps `first`, `first + step`, ...; returns the taps that exist.
+template <int Rows>
+__device__ __forceinline__ unsigned find_in_images(const Neighbours& neighbours, std::int64_t row, bool exists, int first,
+                                                   int step, int place, TileNeighbours<Rows>& tile) {
+  const ImagePair& images = neighbours.images;
+  const Window& window = images.window;
+  const auto plane = static_cast<unsigned>(images.out_height) * static_cast<unsigned>(images.out_width);
+  const std::int64_t batch = row / plane;
+  const auto pixel = static_cast<unsigned>(row % plane);
+  const int y = static_cast<int>(pixel / static_cast<unsigned>(images.out_width)) * window.stride[0] - window.before[0];
+  const int x = static_cast<int>(pixel % static_cast<unsigned>(images.out_width)) * window.stride[1] - window.before[1];
+  unsigned present = 0;
+  for (int tap = first; tap < neighbours.taps; tap += step) {
+    const int at_y = y + tap / window.kernel[1] * window.dilation[0];
+    const int at_x = x + tap % window.kernel[1] * window.dilation[1];
+    const bool inside = exists && static_cast<unsigned>(at_y) < static_cast<unsigned>(images.height) &&
+                        static_cast<unsigned>(at_x) < static_cast<unsigned>(images.width);
+    tile.row[tap][place] = inside ? static_cast<std::int32_t>((batch * images.height + at_y) * images.width + at_x) : -1;
+    if (inside) present |= 1U << tap;
+  }
+  return present;
+}
+
 // Fills `tile` for rows [first, first + Rows) of `rows`; returns the number of taps present. All threads of the block call
 // it.
 template <int Rows, int Threads>
@@ -78,7 +104,8 @@ __device__ __forceinline__ int find_neighbours(const Neighbours& neighbours, std
     constexpr int kAtOnce = Threads / kGroups;
     for (int place = thread % kAtOnce; place < Rows; place += kAtOnce) {
       const std::int64_t row = first + place;
-      present |= find_in_volume(neighbours, row, row < rows, thread / kAtOnce, kGroups, place, tile);
+      present |= neighbours.taps == kTaps ? find_in_volume(neighbours, row, row < rows, thread / kAtOnce, kGroups, place, tile)
+                                          : find_in_images(neighbours, row, row < rows, thread / kAtOnce, kGroups, place, tile);
     }
   }
   if (present != 0) atomicOr(&tile.present, present);

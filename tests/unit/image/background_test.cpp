@@ -141,6 +141,71 @@ TEST(Background, ColoursOfTheEdgeAreFreedFromTheBackground) {
   }
 }
 
+// Textures of many kinds before which one of the shapes stands: each is doubted, whatever came of it.
+TEST(Background, TexturesAreDoubted) {
+  const Picture ball = disc(300, 120, 0, {200, 60, 40});
+  std::mt19937 random(9);
+  std::vector<float> noise(512 * 512);
+  for (float& v : noise) v = static_cast<float>(random() % 1000) / 1000.0F;
+  const auto smooth = [&](float x, float y) {
+    const auto at = [&](int i, int j) { return noise[static_cast<std::size_t>((j & 511) * 512 + (i & 511))]; };
+    const int i = static_cast<int>(std::floor(x)), j = static_cast<int>(std::floor(y));
+    const float u = x - static_cast<float>(i), v = y - static_cast<float>(j);
+    return (at(i, j) * (1 - u) + at(i + 1, j) * u) * (1 - v) + (at(i, j + 1) * (1 - u) + at(i + 1, j + 1) * u) * v;
+  };
+  const auto grey = [](float v) { return Colour{v, v, v}; };
+  const std::vector<std::pair<const char*, Background>> textures{
+      {"squares", [&](int x, int y) { return grey((x / 24 + y / 24) % 2 == 0 ? 200.0F : 120.0F); }},
+      {"pale squares", [&](int x, int y) { return grey((x / 24 + y / 24) % 2 == 0 ? 190.0F : 175.0F); }},
+      {"stripes", [&](int x, int) { return grey(150.0F + 30.0F * std::sin(static_cast<float>(x) * 0.25F)); }},
+      {"bricks",
+       [&](int x, int y) {
+         return y % 30 < 3 || (x + y / 30 % 2 * 32) % 64 < 3 ? grey(190) : Colour{140, 70, 50};
+       }},
+      {"wood",
+       [&](int x, int y) {
+         const float t = smooth(static_cast<float>(x) * 0.008F, static_cast<float>(y) * 0.1F);
+         return Colour{110 + 110 * t, 70 + 80 * t, 40 + 50 * t};
+       }},
+      {"grass",
+       [&](int x, int y) {
+         const float t = smooth(static_cast<float>(x) * 0.4F, static_cast<float>(y) * 0.15F);
+         return Colour{40 + 60 * t, 80 + 130 * t, 20 + 40 * t};
+       }},
+      {"gravel",
+       [&](int x, int y) { return grey(60 + 130 * smooth(static_cast<float>(x) * 0.3F, static_cast<float>(y) * 0.3F)); }},
+      {"clouds",
+       [&](int x, int y) {
+         const float t = smooth(static_cast<float>(x) * 0.012F, static_cast<float>(y) * 0.012F);
+         return Colour{120 + 130 * t, 150 + 100 * t, 210 + 40 * t};
+       }},
+      {"floor and wall",
+       [&](int, int y) {
+         return y > 300 ? Colour{120, 85, 60} : Colour{205, 200, 190};
+       }},
+      {"weave", [&](int x, int y) { return grey(110.0F + ((x / 3 + y / 3) % 2 == 0 ? 20.0F : 0.0F)); }}};
+  for (const auto& [name, texture] : textures) {
+    const Cutout cutout = remove_background(before(ball, texture));
+    EXPECT_FALSE(cutout.warnings.empty()) << name << ": unexplained " << cutout.doubt.unexplained << ", spread "
+                                          << cutout.doubt.spread << ", grain " << cutout.doubt.grain;
+  }
+}
+
+TEST(Background, TheDoubtNamesItsReasons) {
+  BackgroundDoubt doubt;
+  doubt.kept = 0.2;
+  doubt.pieces = 1;
+  EXPECT_EQ(doubt.reason(), "");
+  doubt.pieces = 12;
+  doubt.largest = 0.4;
+  EXPECT_EQ(doubt.reason(), "what is left falls into 12 pieces, the largest 40 % of it");
+  doubt.border = 0.5;
+  doubt.unexplained = 0.5;
+  EXPECT_EQ(doubt.reason(),
+            "the background is not plain (50 % of the image's border has one smooth colour), and what is left "
+            "falls into 12 pieces, the largest 40 % of it, and what is left covers 50 % of the image's border");
+}
+
 TEST(Background, AnUnevenOneIsDoubted) {
   const Cutout cutout = remove_background(before(disc(200, 90, 0, {200, 40, 40}), [](int x, int y) {
     const float t = 60.0F * std::cos(static_cast<float>(x) * 0.11F) * std::cos(static_cast<float>(y) * 0.07F);

@@ -1,0 +1,69 @@
+// How generate and preprocess come to a foreground: networks by name, by file and by being there.
+#include <gtest/gtest.h>
+
+#include "image/codec.h"
+#include "program.h"
+#include "support/data.h"
+#include "support/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+class BackgroundOption : public ::testing::Test {
+ protected:
+  BackgroundOption() {
+    // A soft gradient, so that the network has something to respond to.
+    Picture picture(120, 90, 3);
+    for (int y = 0; y < picture.height; ++y) {
+      for (int x = 0; x < picture.width; ++x) {
+        std::uint8_t* p = picture.at(x, y);
+        p[0] = static_cast<std::uint8_t>(2 * x);
+        p[1] = static_cast<std::uint8_t>(2 * y);
+        p[2] = static_cast<std::uint8_t>(255 - x - y);
+      }
+    }
+    const auto bytes = encode_png(picture);
+    write_text(image_, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    std::filesystem::create_directories(folder_.path() / "home/.u2net");
+  }
+  Outcome preprocess(const std::vector<std::string>& more) const {
+    std::vector<std::string> arguments{"preprocess", image_.string(), "-o", out_.string(), "--device", "cpu"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return espalier(arguments, {"HOME=" + (folder_.path() / "home").string(), "XDG_DATA_HOME=", "U2NET_HOME="});
+  }
+
+  TemporaryFolder folder_;
+  std::filesystem::path image_ = folder_.path() / "image.png", out_ = folder_.path() / "out.png";
+  std::filesystem::path network_ = data_path("golden_matting/onnx/u2net_odd.onnx");
+};
+
+TEST_F(BackgroundOption, ANetworkByItsFile) {
+  const Outcome outcome = preprocess({"--background", network_.string()});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("background removed by u2net_odd.onnx"), std::string::npos) << outcome.err;
+  const Picture made = load_picture(out_);
+  EXPECT_EQ(made.width, 518);
+  EXPECT_EQ(made.channels, 4);
+}
+
+TEST_F(BackgroundOption, ANetworkThatIsThereServesByItself) {
+  std::filesystem::copy_file(network_, folder_.path() / "home/.u2net/u2netp.onnx");
+  EXPECT_NE(preprocess({}).err.find("background removed by u2netp.onnx"), std::string::npos);
+  EXPECT_NE(preprocess({"--background", "u2netp"}).err.find("background removed by u2netp.onnx"), std::string::npos);
+  EXPECT_EQ(preprocess({"--background", "plain"}).err.find("u2netp"), std::string::npos);
+  std::filesystem::create_directories(folder_.path() / "other");
+  EXPECT_EQ(preprocess({"--networks", (folder_.path() / "other").string()}).err.find("u2netp"), std::string::npos);
+}
+
+TEST_F(BackgroundOption, RefusesWhatIsNotThereOrNoNetwork) {
+  expect_refusal(preprocess({"--background", "isnet"}), 1, {"isnet", "home/.u2net", "--networks"});
+  expect_refusal(preprocess({"--background", "none.onnx"}), 1, {"none.onnx"});
+  expect_refusal(preprocess({"--background", data_path("hostile_onnx/unknown_op.onnx").string()}), 1,
+                 {"unknown_op.onnx", "operator"});
+  expect_refusal(preprocess({"--background", data_path("hostile_onnx/good_small.onnx").string()}), 1,
+                 {"does not remove backgrounds"});
+  expect_refusal(preprocess({"--background", "magic"}), 2, {"--background"});
+}
+
+}  // namespace
+}  // namespace espalier::test
