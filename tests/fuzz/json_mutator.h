@@ -36,7 +36,7 @@ class JsonMutator {
   using Json = nlohmann::json;
   struct Place {
     std::size_t begin = 0, end = 0, length_at = 0, length_bytes = 0;
-    Json document{Json::value_t::discarded};
+    Json document = Json(Json::value_t::discarded);  // braces would make a list
   };
 
   std::size_t below(std::size_t n) { return random_() % n; }
