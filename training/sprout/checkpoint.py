@@ -118,7 +118,7 @@ def load(root, name):
     return load_into(build(name), read_safetensors(os.path.join(root, 'ckpts', MODULES[name][0] + '.safetensors')))
 
 
-SAMPLERS = {'sparse_structure_sampler': {'steps': 12, 'cfg_strength': 1.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 3.0},
+SAMPLERS = {'sparse_structure_sampler': {'steps': 2, 'cfg_strength': 1.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 3.0},
             'slat_sampler': {'steps': 8, 'cfg_strength': 0.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 5.0}}
 
 
