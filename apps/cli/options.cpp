@@ -1,12 +1,14 @@
 #include "options.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -85,11 +87,23 @@ Value choice(Field field, const std::array<Choice<U>, N>& choices) {
           }};
 }
 
-Value path(const char* name, std::filesystem::path Settings::*field) {
+template <class Field>
+Value path(const char* name, Field field) {
   return {.name = name, .range = "", .set = [=](Settings& s, const std::string& text) {
             if (text.empty()) throw UsageError("the name is empty");
-            s.*field = text;
+            std::invoke(field, s) = text;
           }};
+}
+
+Value names(const char* name, std::vector<std::string> Settings::*field) {
+  return {.name = name,
+          .range = "",
+          .set =
+              [=](Settings& s, const std::string& text) {
+                if (text.empty()) throw UsageError("the name is empty");
+                (s.*field).push_back(text);
+              },
+          .repeats = true};
 }
 
 Value paths(const char* name, std::vector<std::filesystem::path> Settings::*field) {
@@ -226,6 +240,7 @@ constexpr const char* sampling_group = "Sampling";
 constexpr const char* machine_group = "Checkpoint and machine";
 constexpr const char* server_group = "Server";
 constexpr const char* report_group = "Reports";
+constexpr const char* weights_group = "Weights";
 constexpr const char* of_the_preset = "the preset's";
 
 std::vector<Option> file_options() {
@@ -405,12 +420,15 @@ std::vector<Option> sampling_options() {
 std::vector<Option> machine_options() {
   return {
       {"--model,--checkpoint", machine_group, generate_bit | export_bit | serve_bit, "ESPALIER_MODEL",
-       "the checkpoint that ships with the program", "Folder of a TRELLIS checkpoint (with pipeline.json).",
-       path("FOLDER", &Settings::model)},
+       "the checkpoint that ships with the program",
+       "Folder of a TRELLIS checkpoint (with pipeline.json), or the name of one that espalier pull has fetched, such as "
+       "trellis-image-large.",
+       path("MODEL", &Settings::model)},
       {"CHECKPOINT", machine_group, info_bit, "ESPALIER_MODEL", "the checkpoint that ships with the program",
-       "Folder of a TRELLIS checkpoint (with pipeline.json).", path("FOLDER", &Settings::model)},
+       "Folder of a TRELLIS checkpoint (with pipeline.json), or the name of one that espalier pull has fetched.",
+       path("MODEL", &Settings::model)},
       {"--image-encoder", machine_group, generate_bit | export_bit | info_bit | serve_bit, "ESPALIER_IMAGE_ENCODER",
-       "looked for beside the checkpoint", "DINOv2 weights (the published .pth, or .safetensors).",
+       "looked for beside the checkpoint, then in torch.hub's folder", "DINOv2 weights (the published .pth, or .safetensors).",
        path("FILE", &Settings::image_encoder)},
       {"--device", machine_group, generate_bit | export_bit | render_bit | bench_bit | doctor_bit | serve_bit,
        "ESPALIER_DEVICE", "auto", "Where to compute.", device()},
@@ -546,6 +564,36 @@ std::vector<Option> server_options() {
   };
 }
 
+std::vector<Option> weights_options() {
+  return {
+      {"NAME", weights_group, pull_bit, "", "",
+       "trellis-image-large, trellis-text-base, trellis-text-large, trellis-text-xlarge, isnet, u2net, birefnet, or OWNER/REPO "
+       "or "
+       "OWNER/REPO@REVISION of the hub (HF_ENDPOINT, HF_TOKEN).",
+       names("NAME", &Settings::model_names)},
+      {"NAME", weights_group, models_bit, "", "all", "Models to look at closely, file by file.",
+       names("NAME", &Settings::model_names)},
+      {"--to", weights_group, pull_bit, "",
+       "the caches that other programs share (HF_HUB_CACHE, HF_HOME, TORCH_HOME, U2NET_HOME)",
+       "Put the files into this folder, for --model FOLDER.",
+       path(
+           "DIR", [](Settings & s) -> auto& { return s.weights.folder; })},
+      {"--bundle", weights_group, pull_bit, "", "",
+       "Then write the models into this one file, for a machine without a network.", path("FILE", &Settings::bundle)},
+      {"--from-bundle", weights_group, pull_bit, "", "", "Take over what such a file holds; uses no network.",
+       path("FILE", &Settings::from_bundle)},
+      {"--offline", weights_group, pull_bit, "ESPALIER_OFFLINE", "",
+       "Use no network: only find and verify what is here. HF_HUB_OFFLINE=1 does the same.",
+       flag([](Settings & s) -> auto& { return s.weights.offline; })},
+      {"--verify", weights_group, pull_bit, "", "",
+       "Also hash large files of the hub's cache, which were verified when they came; what is damaged is fetched again.",
+       flag([](Settings & s) -> auto& { return s.weights.verify; })},
+      {"--parallel", weights_group, pull_bit, "ESPALIER_PARALLEL", "4", "Files that are fetched at once.",
+       number<int>(
+           "N", 1, 16, [](Settings & s) -> auto& { return s.weights.parallel; })},
+  };
+}
+
 std::vector<Option> report_options() {
   return {
       {"--voxels", report_group, bench_bit, "", "12k", "The coordinate set of docs/performance.md to time.",
@@ -555,9 +603,9 @@ std::vector<Option> report_options() {
            "N", 1, 1000, [](Settings & s) -> auto& { return s.repetitions; })},
       {"--quick", report_group, bench_bit, "", "", "One small repetition, to see that it runs.", flag(&Settings::quick)},
       {"--json", report_group,
-       generate_bit | export_bit | render_bit | check_bit | convert_bit | info_bit | bench_bit | doctor_bit, "", "",
+       generate_bit | export_bit | render_bit | check_bit | convert_bit | info_bit | bench_bit | doctor_bit | pull_bit | models_bit, "", "",
        "Print the report as JSON on standard output.", flag(&Settings::json)},
-      {"--quiet", report_group, generate_bit | export_bit | render_bit | bench_bit, "ESPALIER_QUIET", "",
+      {"--quiet", report_group, generate_bit | export_bit | render_bit | bench_bit | pull_bit, "ESPALIER_QUIET", "",
        "No progress and no report; warnings and errors only.", flag(&Settings::quiet)},
   };
 }
@@ -602,6 +650,16 @@ class WrappingFormatter : public CLI::Formatter {
  private:
   static constexpr std::size_t line_length = 110;
 };
+
+std::map<std::string, std::string> environment() {
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    if (const auto equals = text.find('='); equals != std::string::npos)
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return variables;
+}
 
 void add_option(CLI::App& app, const Option& row, Settings& settings) {
   const auto set = [&row, &settings](const std::string& text) {
@@ -648,6 +706,8 @@ std::span<const Command> commands() {
       Command{convert_bit, "convert", "Writes weights of torch.save (.pth) as a safetensors file", &convert},
       Command{info_bit, "info", "Lists what a checkpoint holds and checks it", &info},
       Command{bench_bit, "bench", "Times every stage on the workload of docs/performance.md", &bench},
+      Command{pull_bit, "pull", "Fetches the weights of a model, or finds them on this machine", &pull},
+      Command{models_bit, "models", "Lists the models that are known: what is here, what is missing, what it takes", &models},
       Command{doctor_bit, "doctor", "Checks every kernel family on a device against known answers", &doctor},
   };
   return table;
@@ -664,7 +724,7 @@ const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
     for (auto part : {file_options(), finish_options(), picture_options(), sampling_options(), server_options(),
-                      machine_options(), report_options()}) {
+                      machine_options(), weights_options(), report_options()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;
@@ -674,13 +734,10 @@ const std::vector<Option>& option_table() {
 
 void add_commands(CLI::App& app, Settings& settings) {
   app.formatter(std::make_shared<WrappingFormatter>());
-  // What the default of --data is made from.
-  const auto variable = [](const char* name) -> std::string {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? "" : value;
-  };
-  settings.data_home = variable("XDG_DATA_HOME");
-  settings.home = variable("HOME");
+  // Where weights are kept, and what the default of --data is made from.
+  settings.weights.variables = environment();
+  settings.data_home = settings.weights.variables["XDG_DATA_HOME"];
+  settings.home = settings.weights.variables["HOME"];
   for (const Command& command : commands()) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     sub->set_help_flag("-h,--help", "Print this help.");

@@ -24,6 +24,8 @@ enum CommandBit : unsigned {
   render_bit = 128,
   serve_bit = 256,
   convert_bit = 512,
+  pull_bit = 1024,
+  models_bit = 2048,
 };
 
 struct Command {

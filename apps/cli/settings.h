@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "espalier/espalier.h"
+#include "espalier/models.h"
 #include "server/serve.h"
 
 namespace espalier::cli {
@@ -51,8 +52,12 @@ struct Settings {
   FinishRequest finish;  // clean and texture are set from these
   bool raw_mesh = false, no_clean = false, no_texture = false;
 
-  std::filesystem::path model;  // empty: the checkpoint that ships with the program
+  std::filesystem::path model;  // a folder or a name; empty: the checkpoint that ships with the program
   std::filesystem::path image_encoder;
+
+  ModelSettings weights;  // where they are kept, and how pull goes about it
+  std::vector<std::string> model_names;
+  std::filesystem::path bundle, from_bundle;
 
   std::uint32_t seed = 42;
   SamplerPreset preset = SamplerPreset::checkpoint;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "api/asset.h"
+#include "api/models.h"
 #include "api/observer_monitor.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -221,9 +222,11 @@ struct Pipeline::Impl {
 };
 
 Pipeline::Pipeline(const PipelineOptions& options)
-    : Pipeline(std::make_unique<Impl>(options,
-                                      std::make_shared<Checkpoint>(open_checkpoint(options.checkpoint, options.image_encoder)),
-                                      trellis_networks(), trellis_recipes())) {}
+    : Pipeline(std::make_unique<Impl>(
+          options,
+          std::make_shared<Checkpoint>(open_checkpoint(options.checkpoint, options.image_encoder,
+                                                       with_neighbours(options.checkpoint, options.repositories))),
+          trellis_networks(), trellis_recipes())) {}
 Pipeline::Pipeline(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Pipeline::~Pipeline() = default;
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
