@@ -100,34 +100,29 @@ class Planner {
     if (!references.image_encoder.empty()) add_image_encoder(references.image_encoder);
   }
 
+  // Of the revision that the hub has now, as the repository that refers to it.
   void add_networks(const std::string& repository, const std::vector<std::string>& stems) {
-    const auto is_wanted = [&](const std::string& path) {
-      return std::any_of(stems.begin(), stems.end(), [&](const std::string& stem) {
-        return path.starts_with(stem + ".") && path.find('/', stem.size()) == std::string::npos;
+    std::string pipeline;  // what that repository refers to in turn is not asked for
+    PlannedPart part = offline_ ? from_caches(repository, kMain, pipeline) : from_hub(repository, kMain, pipeline);
+    std::erase_if(part.files, [&](const PlannedFile& f) {
+      return std::none_of(stems.begin(), stems.end(), [&](const std::string& stem) {
+        return f.file.path.starts_with(stem + ".") && f.file.path.find('/', stem.size()) == std::string::npos;
       });
-    };
-    std::optional<Part> known = known_repository(repository);
-    PlannedPart part;
-    if (known && std::all_of(stems.begin(), stems.end(), [&](const std::string& stem) {
-          return std::any_of(known->files.begin(), known->files.end(),
-                             [&](const KnownFile& f) { return f.path == stem + ".json"; });
-        })) {
-      part = planned(*known);
-    } else {
-      std::string pipeline;  // of the other repository: what that refers to is not asked for
-      part = offline_ ? from_caches(repository, kMain, pipeline) : from_hub(repository, kMain, pipeline);
-    }
-    std::erase_if(part.files, [&](const PlannedFile& f) { return !is_wanted(f.file.path); });
+    });
     parts_.push_back(std::move(part));
   }
 
   void add_text_encoder(const std::string& repository) {
-    if (const std::optional<Part> known = known_repository(repository)) {
-      parts_.push_back(planned(*known));
-      return;
-    }
     std::string pipeline;
-    parts_.push_back(offline_ ? from_caches(repository, kMain, pipeline) : from_hub(repository, kMain, pipeline));
+    PlannedPart part = offline_ ? from_caches(repository, kMain, pipeline) : from_hub(repository, kMain, pipeline);
+    // The same weights lie there for other frameworks, too.
+    if (const std::optional<Part> known = known_repository(repository)) {
+      std::erase_if(part.files, [&](const PlannedFile& f) {
+        return std::none_of(known->files.begin(), known->files.end(),
+                            [&](const KnownFile& k) { return k.path == f.file.path; });
+      });
+    }
+    parts_.push_back(std::move(part));
   }
 
   void add_image_encoder(const std::string& name) {
@@ -136,9 +131,11 @@ class Planner {
       const fs::path path = f.file.path;
       return (path.stem() == name || path.filename() == image_encoder_file(name)) && path.extension() != ".json";
     });
-    if (inside) return;
+    const fs::path torch = caches_.places().torch;
+    if (inside || (!torch.empty() && is_file_of(torch / image_encoder_file(name), 0))) return;
     if (const std::optional<Part> known = image_encoder_part(name)) {
       parts_.push_back(planned(*known));
+      parts_.back().optional = true;
     } else if (observer_.message) {
       observer_.message("the image encoder " + name +
                         " is not one that can be fetched by name; name its file with --image-encoder");

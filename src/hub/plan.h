@@ -23,6 +23,7 @@ struct PlannedPart {
   std::string commit;     // of a repository
   std::string requested;  // the branch or tag that led to it; may be empty
   std::vector<PlannedFile> files;
+  bool optional = false;  // the model is fetched even where this cannot be had
 };
 
 // A model of the catalogue with its pinned revisions, or any repository of the hub, whose list of files is asked for then, with

@@ -6,18 +6,10 @@
 #include <vector>
 
 #include "espalier/models.h"
-#include "hub/layout.h"
 #include "hub/places.h"
-#include "hub/plan.h"
+#include "hub/stock.h"
 
 namespace espalier::hub {
-
-// A part with the place of each of its files.
-struct PresentPart {
-  PlannedPart plan;
-  std::filesystem::path folder;              // in which they appear
-  std::vector<std::filesystem::path> paths;  // of each file; empty: missing
-};
 
 // What espalier/models.h says of pull_model.
 PullReport pull(const std::string& name, const Places& places, const ModelSettings& settings, const PullObserver& observer);
@@ -26,10 +18,6 @@ PullReport pull(const std::string& name, const Places& places, const ModelSettin
 // missing.
 [[nodiscard]] std::vector<PresentPart> present_parts(const std::string& name, const Places& places,
                                                      const ModelSettings& settings, const PullObserver& observer);
-
-// Takes a file that is elsewhere on this machine to its placement: linked where the file system can, else copied. The caller
-// verified it. Throws io.
-void adopt_file(const std::filesystem::path& found, const Placement& placement);
 
 // Throws io when the disk under `folder` has less room than `bytes`.
 void check_room(const std::filesystem::path& folder, std::uint64_t bytes);

@@ -104,6 +104,7 @@ bool TransferJob::open_file() {
     return false;
   }
   if (file_->already_whole()) {
+    if (!has_known_hash()) fail_for_other_file();
     complete(placement_.file);
     return false;
   }
@@ -304,15 +305,24 @@ void TransferJob::finish_file() {
     fail(ErrorCode::format, transfer_.file, " ", error.what(), " from ", host_of(url_.empty() ? transfer_.url : url_),
          ": it is not the published file; try again later, or fetch it from elsewhere (", where, ")");
   }
-  // Of small files the hub gives the hash of git; ours is another.
-  if (transfer_.digest.known() && transfer_.digest.kind != resolved_->digest.kind &&
-      digest_of_file(placement_.file, transfer_.digest.kind) != transfer_.digest) {
+  if (!has_known_hash()) {
     std::error_code ignored;
     std::filesystem::remove(placement_.file, ignored);
-    fail(ErrorCode::format, transfer_.file, " from ", host_of(url_), " is not the published file; fetch it from elsewhere (",
-         where, ")");
+    fail_for_other_file();
   }
   complete(placement_.file);
+}
+
+// Of small files the hub gives the hash of git; ours is another.
+bool TransferJob::has_known_hash() const {
+  return !transfer_.digest.known() || transfer_.digest.kind == resolved_->digest.kind ||
+         digest_of_file(placement_.file, transfer_.digest.kind) == transfer_.digest;
+}
+
+void TransferJob::fail_for_other_file() const {
+  fail(ErrorCode::format, transfer_.file, " from ", host_of(url_.empty() ? transfer_.url : url_),
+       " is not the published file; fetch it from elsewhere (",
+       transfer_.repository.empty() ? "ESPALIER_MIRROR" : "HF_ENDPOINT", ")");
 }
 
 void TransferJob::complete(const std::filesystem::path& file) {

@@ -41,6 +41,8 @@ class TransferJob {
   void accept_head(const std::string& etag);
   void ended_body(CURLcode code);
   void finish_file();
+  [[nodiscard]] bool has_known_hash() const;
+  [[noreturn]] void fail_for_other_file() const;
   void complete(const std::filesystem::path& file);
   void refused();
   void redirect(const std::string& location);

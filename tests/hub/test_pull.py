@@ -1,5 +1,6 @@
 """espalier pull against a hub that behaves, and against everything that a network does instead."""
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -275,6 +276,45 @@ class Disk(HubCase):
     def test_a_folder_that_may_not_be_written(self):
         (self.folder / "file").write_text("")
         self.refused(["cannot write", "--to"], "pull", NAME, "--to", "file")
+
+
+class References(HubCase):
+    """What pipeline.json refers to comes along."""
+
+    def pipeline(self, **args):
+        return Content(json.dumps({"name": "P", "args": {"models": {"flow": "ckpts/flow", "decoder": "JeffreyXiang/TRELLIS-image-large/ckpts/dec"},
+                                                         **args}}).encode(), large=False)
+
+    def test_networks_and_encoders_of_other_repositories(self):
+        own = {"ckpts/flow.json": b"{}", "ckpts/flow.safetensors": OTHER}
+        self.repository("a/derived", {**own, "pipeline.json": self.pipeline(text_cond_model="openai/clip-vit-large-patch14")})
+        self.repository("microsoft/TRELLIS-image-large", {"pipeline.json": b"{}", "ckpts/dec.json": b"{}", "ckpts/dec.safetensors": BIG,
+                                                          "ckpts/decoder_of_another_name.safetensors": BIG[:9000]})
+        self.repository("openai/clip-vit-large-patch14", {"config.json": b"{}", "model.safetensors": BIG[:5000], "flax_model.msgpack": BIG[:6000],
+                                                          "vocab.json": b"{}"})
+        report = self.json_of("pull", "a/derived")[0]
+        self.assertEqual(sorted((f["repository"], f["name"]) for f in report["files"]),
+                         [("a/derived", "ckpts/flow.json"), ("a/derived", "ckpts/flow.safetensors"), ("a/derived", "pipeline.json"),
+                          ("microsoft/TRELLIS-image-large", "ckpts/dec.json"), ("microsoft/TRELLIS-image-large", "ckpts/dec.safetensors"),
+                          ("openai/clip-vit-large-patch14", "config.json"), ("openai/clip-vit-large-patch14", "model.safetensors"),
+                          ("openai/clip-vit-large-patch14", "vocab.json")])
+        self.pull("a/derived", "--to", "flat")
+        self.assertTrue((self.folder / "flat/microsoft/TRELLIS-image-large/ckpts/dec.safetensors").is_file())
+        self.pull("a/derived", "--offline")
+
+    def test_an_image_encoder_that_cannot_be_had_is_a_notice(self):
+        self.repository("a/image", {"pipeline.json": Content(json.dumps(
+            {"args": {"models": {}, "image_cond_model": "dinov2_vitl14_reg"}}).encode(), large=False), "x.bin": OTHER})
+        mirror = self.server.endpoint + "/files"
+        outcome = self.pull("a/image", ESPALIER_MIRROR=mirror)
+        self.assertIn("a/image is here, but not its image encoder", outcome.err)
+        self.assertTrue((self.snapshot("a/image") / "x.bin").exists())
+        self.refused(["ESPALIER_MIRROR"], "pull", "dinov2", ESPALIER_MIRROR=mirror)
+        place = self.home / ".cache/torch/hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"somebody's own")
+        outcome = self.pull("a/image", ESPALIER_MIRROR=mirror)
+        self.assertNotIn("image encoder", outcome.err)
 
 
 class Interrupted(HubCase):
