@@ -603,8 +603,9 @@ std::vector<Option> report_options() {
            "N", 1, 1000, [](Settings & s) -> auto& { return s.repetitions; })},
       {"--quick", report_group, bench_bit, "", "", "One small repetition, to see that it runs.", flag(&Settings::quick)},
       {"--json", report_group,
-       generate_bit | export_bit | render_bit | check_bit | convert_bit | info_bit | bench_bit | doctor_bit | pull_bit | models_bit, "", "",
-       "Print the report as JSON on standard output.", flag(&Settings::json)},
+       generate_bit | export_bit | render_bit | check_bit | convert_bit | info_bit | bench_bit | doctor_bit | pull_bit |
+           models_bit,
+       "", "", "Print the report as JSON on standard output.", flag(&Settings::json)},
       {"--quiet", report_group, generate_bit | export_bit | render_bit | bench_bit | pull_bit, "ESPALIER_QUIET", "",
        "No progress and no report; warnings and errors only.", flag(&Settings::quiet)},
   };

@@ -83,10 +83,11 @@ struct PullReport {
 ESPALIER_API PullReport pull_model(const std::string& name, const ModelSettings& settings, const PullObserver& observer = {});
 
 // Writes models that are on this machine into one file, for a machine without a network. Uses no network.
-ESPALIER_API PullReport write_bundle(const std::vector<std::string>& names, const std::filesystem::path& file, const ModelSettings& settings,
-                        const PullObserver& observer = {});
+ESPALIER_API PullReport write_bundle(const std::vector<std::string>& names, const std::filesystem::path& file,
+                                     const ModelSettings& settings, const PullObserver& observer = {});
 // Takes over what such a file holds; every file is verified.
-ESPALIER_API PullReport import_bundle(const std::filesystem::path& file, const ModelSettings& settings, const PullObserver& observer = {});
+ESPALIER_API PullReport import_bundle(const std::filesystem::path& file, const ModelSettings& settings,
+                                      const PullObserver& observer = {});
 
 struct ModelLocation {
   std::filesystem::path checkpoint;                           // a folder with pipeline.json
@@ -97,7 +98,8 @@ struct ModelLocation {
 // What `text` means: an existing folder, a name of list_models(), OWNER/REPO or OWNER/REPO@REVISION. Uses no network. Throws
 // not_found with the command that fetches what is missing, and its size.
 // An image encoder that is nowhere is an error unless `own_image_encoder`: then the caller brings one.
-[[nodiscard]] ESPALIER_API ModelLocation find_model(const std::string& text, const ModelSettings& settings, bool own_image_encoder = false);
+[[nodiscard]] ESPALIER_API ModelLocation find_model(const std::string& text, const ModelSettings& settings,
+                                                    bool own_image_encoder = false);
 
 // The name that people know a checkpoint's folder by: TRELLIS-image-large for
 // models--microsoft--TRELLIS-image-large/snapshots/..., else the last part of the path.

@@ -15,13 +15,21 @@ namespace {
 
 void check(const ModelSettings& settings) {
   if (settings.parallel < 1 || settings.parallel > 16)
-    fail(ErrorCode::invalid_argument, "ModelSettings::parallel is ", settings.parallel, "; it must be from 1 to 16");
+    fail(ErrorCode::invalid_argument, "ModelSettings::parallel is ", settings.parallel, hint("choose 1 to 16"));
+}
+
+// Without what only matters to a network, so that a wrong address keeps nobody from what is on the machine.
+hub::Places places_on_this_machine(const ModelSettings& settings) {
+  hub::Variables variables = settings.variables;
+  for (const char* name : {"HF_ENDPOINT", "ESPALIER_MIRROR", "HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"})
+    variables.erase(name);
+  return hub::places_of(variables);
 }
 
 }  // namespace
 
 std::vector<ModelState> list_models(const ModelSettings& settings) {
-  return hub::list(hub::Caches(hub::places_of(settings.variables)));
+  return hub::list(hub::Caches(places_on_this_machine(settings)));
 }
 
 PullReport pull_model(const std::string& name, const ModelSettings& settings, const PullObserver& observer) {
@@ -41,7 +49,7 @@ PullReport import_bundle(const std::filesystem::path& file, const ModelSettings&
 }
 
 ModelLocation find_model(const std::string& text, const ModelSettings& settings, bool own_image_encoder) {
-  return hub::find(text, hub::Caches(hub::places_of(settings.variables)), !own_image_encoder);
+  return hub::find(text, hub::Caches(places_on_this_machine(settings)), !own_image_encoder);
 }
 
 std::map<std::string, std::filesystem::path> with_neighbours(const std::filesystem::path& folder,

@@ -150,7 +150,8 @@ class BundleWriter {
       meter_.tick();
     }
     if (done != blob.bytes || hash.finish() != blob.digest.hex) {
-      fail(ErrorCode::format, blob.path.string(), " is damaged; mend it with: espalier pull ", report_.name, " --verify");
+      fail(ErrorCode::format, blob.path.string(), " is damaged",
+           hint("mend it with: espalier pull ", report_.name, " --verify"));
     }
     out.write(tar_padding(blob.bytes));
     meter_.finished(index);
@@ -168,7 +169,7 @@ class BundleReader {
  public:
   BundleReader(const fs::path& file, const Places& places, const ModelSettings& settings, const PullObserver& observer)
       : name_(file.string()), in_(file, std::ios::binary), places_(places), settings_(settings), meter_(observer) {
-    if (!in_) fail(ErrorCode::not_found, "cannot read the bundle ", name_, "; check the path");
+    if (!in_) fail(ErrorCode::not_found, "cannot read the bundle ", name_, hint("check the path"));
   }
 
   PullReport read() {
@@ -178,8 +179,8 @@ class BundleReader {
     meter_.begin("copying", sizes_);
     while (const std::optional<TarEntry> entry = next_entry()) take(*entry);
     if (taken_ != blobs_.size())
-      fail(ErrorCode::format, name_, " lacks ", blobs_.size() - taken_, " of its ", blobs_.size(),
-           " files; copy it here again");
+      fail(ErrorCode::format, name_, " lacks ", blobs_.size() - taken_, " of its ", blobs_.size(), " files",
+           hint("copy it here again"));
     for (const BundledModel& model : models_) publish(model);
     report_.seconds = seconds_since(start);
     return std::move(report_);
@@ -200,12 +201,12 @@ class BundleReader {
     return parse_tar_header(name_, block);
   }
 
-  [[noreturn]] void fail_cut_off() const { fail(ErrorCode::format, name_, " is cut off; copy it here again"); }
+  [[noreturn]] void fail_cut_off() const { fail(ErrorCode::format, name_, " is cut off", hint("copy it here again")); }
 
   std::string manifest() {
     const std::optional<TarEntry> entry = next_entry();
     if (!entry || entry->name != kManifestName || entry->bytes > kMaxManifest)
-      fail(ErrorCode::format, name_, " is no bundle; make one with: espalier pull NAME --bundle FILE");
+      fail(ErrorCode::format, name_, " is no bundle", hint("make one with: espalier pull NAME --bundle FILE"));
     std::string text(entry->bytes, '\0');
     if (!in_.read(text.data(), static_cast<std::streamsize>(text.size()))) fail_cut_off();
     in_.ignore(static_cast<std::streamsize>(tar_padding(entry->bytes).size()));
@@ -227,7 +228,7 @@ class BundleReader {
             it->second = {f.file.bytes, f.digest, {}, sizes_.size(), false};
             sizes_.push_back(f.file.bytes);
           } else if (it->second.bytes != f.file.bytes) {
-            fail(ErrorCode::format, name_, ": two sizes for one hash; the bundle is damaged, copy it here again");
+            fail(ErrorCode::format, name_, ": two sizes for one hash", hint("the bundle is damaged, copy it here again"));
           }
           it->second.placements.push_back(layout.placement_of(p.part, p.commit, f.file.path, f.digest));
           const Placement& last = it->second.placements.back();
@@ -241,13 +242,15 @@ class BundleReader {
   void take(const TarEntry& entry) {
     const auto found = entry.name.starts_with("blobs/") ? blobs_.find(entry.name.substr(6)) : blobs_.end();
     if (found == blobs_.end() || found->second.taken || found->second.bytes != entry.bytes)
-      fail(ErrorCode::format, name_, " holds ", entry.name, ", which its list of contents does not; copy it here again");
+      fail(ErrorCode::format, name_, " holds ", entry.name, ", which its list of contents does not",
+           hint("copy it here again"));
     Blob& blob = found->second;
     blob.taken = true;
     ++taken_;
     const Placement& first = blob.placements.front();
     const std::unique_ptr<PartialFile> file = PartialFile::open(first, blob.digest, blob.bytes);
-    if (!file) fail(ErrorCode::io, "another program writes ", first.file.string(), "; wait for it and run the command again");
+    if (!file)
+      fail(ErrorCode::io, "another program writes ", first.file.string(), hint("wait for it and run the command again"));
     meter_.at(blob.index, 0, first.file.filename().string());
     if (file->already_whole()) {
       in_.seekg(static_cast<std::streamoff>(blob.bytes), std::ios::cur);
@@ -277,7 +280,7 @@ class BundleReader {
       file.finish();
     } catch (const Error& error) {
       fail(error.code(), name_, ": ", blob.placements.front().file.filename().string(), " ", error.what(),
-           "; the bundle is damaged, copy it here again");
+           hint("the bundle is damaged, copy it here again"));
     }
   }
 
@@ -312,7 +315,8 @@ class BundleReader {
         if (digest_of_file(path, DigestKind::sha256).hex == k.sha256) continue;
         std::error_code ignored;
         fs::remove(path, ignored);
-        fail(ErrorCode::format, name_, ": ", k.path, " is not the published file; get the bundle from a source that you trust");
+        fail(ErrorCode::format, name_, ": ", k.path, " is not the published file",
+             hint("get the bundle from a source that you trust"));
       }
     }
   }
@@ -333,10 +337,11 @@ class BundleReader {
 
 PullReport write_bundle(const std::vector<std::string>& names, const fs::path& file, const Places& places,
                         const ModelSettings& settings, const PullObserver& observer) {
-  if (names.empty()) fail(ErrorCode::invalid_argument, "a bundle needs at least one model; name some of ", known_names());
+  if (names.empty())
+    fail(ErrorCode::invalid_argument, "a bundle needs at least one model", hint("name some of ", known_names()));
   std::error_code ignored;
   if (fs::is_directory(file, ignored))
-    fail(ErrorCode::invalid_argument, "cannot write the bundle ", file.string(), ": it is a folder; name a file");
+    fail(ErrorCode::invalid_argument, "cannot write the bundle ", file.string(), ": it is a folder", hint("name a file"));
   BundleWriter writer(file, observer);
   for (const std::string& name : names) writer.add(name, present_parts(name, places, settings, observer));
   return writer.write();

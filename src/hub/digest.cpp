@@ -48,7 +48,7 @@ DigestStream::DigestStream(DigestKind kind, std::uint64_t total) : state_(std::m
   state_->context = EVP_MD_CTX_new();
   const EVP_MD* const method = kind == DigestKind::sha256 ? EVP_sha256() : EVP_sha1();
   if (state_->context == nullptr || EVP_DigestInit_ex(state_->context, method, nullptr) != 1) {
-    fail(ErrorCode::internal, "OpenSSL refuses to compute a hash; check the system's OpenSSL configuration");
+    fail(ErrorCode::internal, "OpenSSL refuses to compute a hash", hint("check the system's OpenSSL configuration"));
   }
   if (kind != DigestKind::git_sha1) return;
   const std::string head = str("blob ", total);
@@ -59,7 +59,7 @@ DigestStream::~DigestStream() = default;
 
 void DigestStream::update(std::span<const std::byte> bytes) {
   if (state_->context != nullptr && EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) != 1)
-    fail(ErrorCode::internal, "OpenSSL refuses to go on with a hash; check the system's OpenSSL configuration");
+    fail(ErrorCode::internal, "OpenSSL refuses to go on with a hash", hint("check the system's OpenSSL configuration"));
 }
 
 std::string DigestStream::finish() {
@@ -67,7 +67,7 @@ std::string DigestStream::finish() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
   if (EVP_DigestFinal_ex(state_->context, digest.data(), &length) != 1)
-    fail(ErrorCode::internal, "OpenSSL refuses to finish a hash; check the system's OpenSSL configuration");
+    fail(ErrorCode::internal, "OpenSSL refuses to finish a hash", hint("check the system's OpenSSL configuration"));
   constexpr const char* kDigits = "0123456789abcdef";
   std::string text;
   for (unsigned int i = 0; i < length; ++i) {
@@ -80,7 +80,7 @@ std::string DigestStream::finish() {
 Digest digest_of_file(const std::filesystem::path& path, DigestKind kind, const HashProgress& progress) {
   std::error_code error;
   const std::uint64_t size = std::filesystem::file_size(path, error);
-  if (error) fail(ErrorCode::not_found, "cannot read ", path.string(), ": ", error.message(), "; check the path");
+  if (error) fail(ErrorCode::not_found, "cannot read ", path.string(), ": ", error.message(), hint("check the path"));
   DigestStream stream(kind, size);
   std::ifstream file(path, std::ios::binary);
   std::vector<char> block(kBlock);
@@ -93,7 +93,8 @@ Digest digest_of_file(const std::filesystem::path& path, DigestKind kind, const 
     done += n;
     if (progress) progress(n);
   }
-  if (done != size) fail(ErrorCode::io, "cannot read ", path.string(), " to its end; check the disk, or remove the file");
+  if (done != size)
+    fail(ErrorCode::io, "cannot read ", path.string(), " to its end", hint("check the disk, or remove the file"));
   return {kind, stream.finish()};
 }
 

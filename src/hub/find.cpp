@@ -78,22 +78,22 @@ std::optional<fs::path> foreign_folder(const fs::path& folder, const std::string
   return std::nullopt;
 }
 
-// Beside the networks, as the session looks for it. Empty when only .safetensors by that name is there, which it finds itself.
-std::optional<fs::path> encoder_inside(const fs::path& folder, const std::string& name) {
+// Beside the networks, where the session finds it by itself.
+bool has_encoder(const fs::path& folder, const std::string& name) {
+  const std::string published = fs::path(image_encoder_file(name)).stem().string();
   for (const fs::path& base : {folder / "ckpts", folder}) {
-    if (is_file_of(base / (name + ".safetensors"), 0)) return fs::path();
-  }
-  for (const fs::path& base : {folder / "ckpts", folder}) {
-    for (const std::string& file : {name + ".pth", image_encoder_file(name)}) {
-      if (!file.empty() && is_file_of(base / file, 0)) return base / file;
+    for (const std::string& stem : {name, published}) {
+      for (const char* ending : {".safetensors", ".pth", ".pt", ".bin"}) {
+        if (!stem.empty() && is_file_of(base / (stem + ending), 0)) return true;
+      }
     }
   }
-  return std::nullopt;
+  return false;
 }
 
 std::optional<fs::path> find_encoder(const fs::path& folder, const std::string& name, const Caches& caches) {
   if (name.empty()) return fs::path();
-  if (const auto inside = encoder_inside(folder, name)) return inside;
+  if (has_encoder(folder, name)) return fs::path();
   const std::string file = image_encoder_file(name);
   if (file.empty()) return std::nullopt;
   const fs::path usual = caches.places().torch;
@@ -109,18 +109,18 @@ std::string size_text(std::uint64_t bytes) { return bytes == 0 ? std::string() :
 
 [[noreturn]] void fail_missing(const std::string& text, const Model* known, const Caches& caches) {
   if (known == nullptr) {
-    fail(ErrorCode::not_found, text,
-         ": no such folder, and no complete model of that name on this machine; give the folder of a ",
-         "TRELLIS checkpoint (with pipeline.json inside), or get it from the hub with: espalier pull ", text);
+    fail(ErrorCode::not_found, text, ": no such folder, and no complete model of that name on this machine",
+         hint("give the folder of a ",
+              "TRELLIS checkpoint (with pipeline.json inside), or get it from the hub with: espalier pull ", text));
   }
   const ModelState state = state_of(*known, caches);
   const auto files = static_cast<int>(state.files.size());
   const std::uint64_t bytes = state.missing_files > 0 ? state.missing_bytes : state.bytes;
   if (state.missing_files == files || state.missing_files == 0) {
-    fail(ErrorCode::not_found, text, " is not on this machine; get it with: espalier pull ", text, size_text(bytes));
+    fail(ErrorCode::not_found, text, " is not on this machine", hint("get it with: espalier pull ", text, size_text(bytes)));
   }
   fail(ErrorCode::not_found, text, " is not complete on this machine (", state.missing_files, " of ", files,
-       " files are missing); get the rest with: espalier pull ", text, size_text(bytes));
+       " files are missing)", hint("get the rest with: espalier pull ", text, size_text(bytes)));
 }
 
 // A name to the best folder that can be opened as it is.
@@ -159,19 +159,17 @@ ModelLocation locate(const fs::path& folder, const std::string& text, const std:
       location.repositories[repository] = *found;
     } else {
       const std::optional<Part> known = known_repository(repository);
-      fail(ErrorCode::not_found, text, " needs networks of ", current_repository(repository),
-           ", which are not on this machine; get them with: espalier pull ",
-           command.empty() ? current_repository(repository) : command,
-           command.empty() && known ? size_text(known->bytes()) : "");
+      fail(ErrorCode::not_found, text, " needs networks of ", current_repository(repository), ", which are not on this machine",
+           hint("get them with: espalier pull ", command.empty() ? current_repository(repository) : command,
+                command.empty() && known ? size_text(known->bytes()) : ""));
     }
   }
   if (!need_encoder) return location;
   if (const auto encoder = find_encoder(folder, references->image_encoder, caches)) {
     location.image_encoder = *encoder;
   } else if (const auto part = image_encoder_part(references->image_encoder)) {
-    fail(ErrorCode::not_found, text, " needs the image encoder ", references->image_encoder,
-         ", which is not on this machine; get it with: espalier pull dinov2", size_text(part->bytes()),
-         ", or name its file with --image-encoder");
+    fail(ErrorCode::not_found, text, " needs the image encoder ", references->image_encoder, ", which is not on this machine",
+         hint("get it with: espalier pull dinov2", size_text(part->bytes()), ", or name its file with --image-encoder"));
   }
   return location;
 }
@@ -212,15 +210,12 @@ ModelLocation find(const std::string& text, const Caches& caches, bool need_enco
   if (is_folder(folder) && (is_file_of(folder / "pipeline.json", 0) || (known == nullptr && !name)))
     return locate(folder, text, "", caches, need_encoder, true);
   if (known != nullptr && known->parts.front().source != Source::hub) {
-    fail(ErrorCode::invalid_argument, text, " (", known->summary,
-         ") is no checkpoint that makes assets; name one such as "
-         "trellis-image-large");
+    fail(ErrorCode::invalid_argument, text, " (", known->summary, ") is no checkpoint that makes assets",
+         hint("name one such as trellis-image-large"));
   }
   if (known == nullptr && !name) {
-    fail(ErrorCode::not_found, text,
-         ": no such folder, and no model that is known; give the folder of a TRELLIS checkpoint (with "
-         "pipeline.json inside), OWNER/REPO, or one of ",
-         known_names());
+    fail(ErrorCode::not_found, text, ": no such folder, and no model that is known",
+         hint("give the folder of a TRELLIS checkpoint (with pipeline.json inside), OWNER/REPO, or one of ", known_names()));
   }
   const RepositoryName wanted = known != nullptr ? RepositoryName{known->parts.front().repository, ""} : *name;
   const fs::path found = folder_by_name(text, known, wanted, caches);

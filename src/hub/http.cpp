@@ -28,7 +28,7 @@ class CurlLibrary {
 CURL* new_handle() {
   static const CurlLibrary library;
   CURL* const handle = curl_easy_init();
-  if (handle == nullptr) fail(ErrorCode::out_of_memory, "libcurl cannot start a transfer; close other programs");
+  if (handle == nullptr) fail(ErrorCode::out_of_memory, "libcurl cannot start a transfer", hint("close other programs"));
   return handle;
 }
 

@@ -41,7 +41,7 @@ fs::path Layout::base_of(const Part& part) const {
          part.source == Source::hub     ? "HF_HOME"
          : part.source == Source::torch ? "TORCH_HOME"
                                         : "U2NET_HOME",
-         " says where weights are kept; set one of them, or name a folder with --to");
+         " says where weights are kept", hint("set one of them, or name a folder with --to"));
   }
   return base;
 }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "hub/references.h"
 
 namespace espalier::hub {
@@ -31,8 +31,8 @@ class Reader {
   explicit Reader(const std::string& where) : where_(where) {}
 
   [[noreturn]] void refuse(const std::string& what) const {
-    fail(ErrorCode::format, where_, ": the list of contents is damaged (", what,
-         "); make the bundle again with: espalier pull NAME --bundle FILE");
+    fail(ErrorCode::format, where_, ": the list of contents is damaged (", what, ")",
+         hint("make the bundle again with: espalier pull NAME --bundle FILE"));
   }
 
   [[nodiscard]] const json& array(const json& object, const char* key) const {
@@ -99,8 +99,8 @@ class Reader {
     if (known.path != f.file.path) return;
     const bool other_hash = !known.sha256.empty() && f.digest.kind == DigestKind::sha256 && known.sha256 != f.digest.hex;
     if (other_hash || (known.bytes != 0 && known.bytes != f.file.bytes)) {
-      fail(ErrorCode::format, where_, ": ", f.file.path,
-           " is not the published file; get the bundle from a source that you trust");
+      fail(ErrorCode::format, where_, ": ", f.file.path, " is not the published file",
+           hint("get the bundle from a source that you trust"));
     }
   }
 
@@ -133,7 +133,8 @@ std::string manifest_text(const std::vector<BundledModel>& models) {
 
 std::vector<BundledModel> parse_manifest(const std::string& where, const std::string& text) {
   const Reader reader(where);
-  const json all = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  std::string problem;
+  const json all = read_json<json>(text, {.bytes = std::size_t{32} << 20U, .values = 1'000'000, .depth = 16}, problem);
   if (!all.is_object() || reader.text(all, "format") != kFormat) reader.refuse("format");
   std::vector<BundledModel> models;
   for (const json& entry : reader.array(all, "models")) {

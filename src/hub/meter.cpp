@@ -17,7 +17,7 @@ constexpr auto kWindow = 8s;  // over which the rate is a mean
 
 void check_cancelled(const PullObserver& observer) {
   if (observer.cancelled && observer.cancelled())
-    fail(ErrorCode::cancelled, "stopped on request; what has come is kept, the same command goes on from there");
+    fail(ErrorCode::cancelled, "stopped on request", hint("what has come is kept, the same command goes on from there"));
 }
 
 void Meter::begin(const std::string& activity, const std::vector<std::uint64_t>& sizes) {

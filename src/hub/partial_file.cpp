@@ -22,12 +22,12 @@ void fail_to_write(const fs::path& path, int error) {
     case ENOSPC:
     case EDQUOT:
       fail(ErrorCode::io, where,
-           "; free some space, or choose a folder on another disk with --to or HF_HOME (what has come so far is kept)");
-    case EFBIG: fail(ErrorCode::io, where, "; raise the limit (ulimit -f) or choose another disk with --to or HF_HOME");
+           hint("free some space, or choose a folder on another disk with --to or HF_HOME (what has come so far is kept)"));
+    case EFBIG: fail(ErrorCode::io, where, hint("raise the limit (ulimit -f) or choose another disk with --to or HF_HOME"));
     case EACCES:
     case EPERM:
-    case EROFS: fail(ErrorCode::io, where, "; choose a folder that you may write to with --to or HF_HOME");
-    default: fail(ErrorCode::io, where, "; check the disk, or choose another folder with --to or HF_HOME");
+    case EROFS: fail(ErrorCode::io, where, hint("choose a folder that you may write to with --to or HF_HOME"));
+    default: fail(ErrorCode::io, where, hint("check the disk, or choose another folder with --to or HF_HOME"));
   }
 }
 
@@ -92,8 +92,8 @@ void PartialFile::hash_existing(const HashProgress& go_on) {
 void PartialFile::append(std::span<const std::byte> bytes) {
   require(hash_ != nullptr, "PartialFile::append", "hash_existing comes first");
   if (bytes.size() > bytes_ - size_) {
-    fail(ErrorCode::format, placement_.file.string(), ": more bytes come than the ", bytes_,
-         " that were announced; try again, or another HF_ENDPOINT");
+    fail(ErrorCode::format, placement_.file.string(), ": more bytes come than the ", bytes_, " that were announced",
+         hint("try again, or another HF_ENDPOINT"));
   }
   hash_->update(bytes);
   while (!bytes.empty()) {

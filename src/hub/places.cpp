@@ -61,8 +61,8 @@ std::string address(const Variables& variables, const char* name, const std::str
   const bool usable = text.starts_with("https://") || text.starts_with("http://");
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
   if (!usable || !plain) {
-    fail(ErrorCode::invalid_argument, name, " is \"", text.substr(0, 200),
-         "\", which is no address; set it to one such as https://huggingface.co, or unset it");
+    fail(ErrorCode::invalid_argument, name, " is \"", text.substr(0, 200), "\", which is no address",
+         hint("set it to one such as https://huggingface.co, or unset it"));
   }
   return text;
 }
@@ -73,7 +73,8 @@ double seconds(const Variables& variables, const char* name, double otherwise) {
   double number = 0.0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || stop != text.data() + text.size() || !(number >= 1.0 && number <= 86400.0)) {
-    fail(ErrorCode::invalid_argument, name, " is \"", text.substr(0, 100), "\"; set it to a number of seconds from 1 to 86400");
+    fail(ErrorCode::invalid_argument, name, " is \"", text.substr(0, 100), "\"",
+         hint("set it to a number of seconds from 1 to 86400"));
   }
   return number;
 }

@@ -48,8 +48,8 @@ class Planner {
     const std::vector<fs::path> folders = snapshots_of(caches_.places().hub, repository, revision);
     if (folders.empty()) {
       fail(ErrorCode::not_found, repository,
-           " is not on this machine, and the network is not to be used (--offline, "
-           "HF_HUB_OFFLINE); allow it, or take a bundle with --from-bundle");
+           " is not on this machine, and the network is not to be used (--offline, HF_HUB_OFFLINE)",
+           hint("allow it, or take a bundle with --from-bundle"));
     }
     const fs::path& folder = folders.front();
     PlannedPart planned;
@@ -74,7 +74,7 @@ class Planner {
 
   PlannedPart from_hub(const std::string& repository, const std::string& revision, std::string& pipeline) {
     const std::vector<TreeFile> tree = Repository(caches_.places(), repository, revision).files(options_, transfers_);
-    if (tree.empty()) fail(ErrorCode::not_found, repository, " has no files at revision ", revision, "; check the name");
+    if (tree.empty()) fail(ErrorCode::not_found, repository, " has no files at revision ", revision, hint("check the name"));
     PlannedPart planned;
     planned.part.repository = repository;
     planned.requested = revision;
@@ -176,8 +176,8 @@ std::vector<PlannedPart> plan_model(const std::string& name, const Caches& cache
   }
   const std::optional<RepositoryName> repository = parse_repository(name);
   if (!repository) {
-    fail(ErrorCode::not_found, "\"", name, "\" is no model that is known; there are ", known_names(),
-         ", and any repository of the hub as OWNER/REPO or OWNER/REPO@REVISION");
+    fail(ErrorCode::not_found, "\"", name, "\" is no model that is known",
+         hint("there are ", known_names(), ", and any repository of the hub as OWNER/REPO or OWNER/REPO@REVISION"));
   }
   meter.begin("asking the hub", {});
   return Planner(caches, offline, meter, observer).repository(*repository);

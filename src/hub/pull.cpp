@@ -25,8 +25,8 @@ void check_room(const fs::path& folder, std::uint64_t bytes) {
   if (existing.empty() || ::statvfs(existing.c_str(), &disk) != 0) return;  // whoever writes will see
   const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
   if (free >= bytes) return;
-  fail(ErrorCode::io, existing.string(), " has room for ", decimal_bytes(free), ", but ", decimal_bytes(bytes),
-       " are to come; free some space, or choose a folder on another disk with --to or HF_HOME");
+  fail(ErrorCode::io, existing.string(), " has room for ", decimal_bytes(free), ", but ", decimal_bytes(bytes), " are to come",
+       hint("free some space, or choose a folder on another disk with --to or HF_HOME"));
 }
 
 namespace {
@@ -70,8 +70,8 @@ class Puller {
     for (const MissingFile& m : missing) bytes += stock_.parts()[m.part].plan.files[m.file].file.bytes;
     fail(ErrorCode::not_found, name_, ": ", missing.size(), missing.size() == 1 ? " file (" : " files (", decimal_bytes(bytes),
          missing.size() == 1 ? ") is" : ") are",
-         " missing or damaged, and the network is not to be used (--offline, HF_HUB_OFFLINE); allow it, or take a bundle with "
-         "--from-bundle");
+         " missing or damaged, and the network is not to be used (--offline, HF_HUB_OFFLINE)",
+         hint("allow it, or take a bundle with --from-bundle"));
   }
 
   [[nodiscard]] Transfer transfer_of(const MissingFile& m) const {
@@ -193,7 +193,7 @@ std::vector<PresentPart> present_parts(const std::string& name, const Places& pl
   const auto [files, bytes] = stock.missing();
   if (files > 0) {
     fail(ErrorCode::not_found, name, " is not complete on this machine (", files, files == 1 ? " file is" : " files are",
-         " missing); get it with: espalier pull ", name, " (", decimal_bytes(bytes), ")");
+         " missing)", hint("get it with: espalier pull ", name, " (", decimal_bytes(bytes), ")"));
   }
   std::vector<PresentPart> parts = std::move(stock.parts());
   std::erase_if(parts, [](const PresentPart& p) {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "hub/catalogue.h"
 
 namespace espalier::hub {
@@ -16,18 +16,16 @@ using nlohmann::json;
 namespace {
 
 constexpr std::uint64_t kMaxPipeline = std::uint64_t{16} << 20U;
-constexpr int kMaxDepth = 32;
 constexpr std::size_t kMaxModels = 1000;
 
 json parse(const std::string& where, const std::string& text) {
-  bool deep = false;
-  const auto limit = [&](int depth, json::parse_event_t, json&) {
-    deep = deep || depth > kMaxDepth;
-    return !deep;
-  };
-  json parsed = json::parse(text, limit, /*allow_exceptions=*/false);
-  if (deep || parsed.is_discarded() || !parsed.is_object())
-    fail(ErrorCode::format, where, ": not valid JSON; the file is damaged or was not fetched completely");
+  constexpr JsonLimits kLimits{.bytes = kMaxPipeline, .values = 100'000, .depth = 32};
+  std::string problem;
+  json parsed = read_json<json>(text, kLimits, problem);
+  if (parsed.is_discarded()) {
+    fail(ErrorCode::format, where, " ", problem, hint("the file is damaged or was not fetched completely"));
+  }
+  if (!parsed.is_object()) fail(ErrorCode::format, where, ": this is no pipeline.json", hint("the file is damaged"));
   return parsed;
 }
 
@@ -65,17 +63,19 @@ References references_of(const std::string& where, const std::string& text) {
   const json pipeline = parse(where, text);
   const auto args = pipeline.find("args");
   if (args == pipeline.end() || !args->is_object())
-    fail(ErrorCode::format, where, ": args is missing; this is no pipeline.json");
+    fail(ErrorCode::format, where, ": args is missing", hint("this is no pipeline.json"));
   References all;
   all.image_encoder = text_of(*args, "image_cond_model");
   all.text_encoder = text_of(*args, "text_cond_model");
   if (!parse_repository(all.text_encoder)) all.text_encoder.clear();
   const auto models = args->find("models");
   if (models == args->end() || !models->is_object() || models->size() > kMaxModels)
-    fail(ErrorCode::format, where, ": models is no object of at most ", kMaxModels, " entries; this is no pipeline.json");
+    fail(ErrorCode::format, where, ": models is no object of at most ", kMaxModels, " entries",
+         hint("this is no pipeline.json"));
   for (const auto& [role, entry] : models->items()) {
     const std::string stem = entry.is_string() ? entry.get<std::string>() : std::string();
-    if (!is_safe_path(stem)) fail(ErrorCode::format, where, ": models: an entry is no relative path; the file is damaged");
+    if (!is_safe_path(stem))
+      fail(ErrorCode::format, where, ": models: an entry is no relative path", hint("the file is damaged"));
     const auto first = stem.find('/');
     const auto second = first == std::string::npos ? first : stem.find('/', first + 1);
     if (second == std::string::npos) {

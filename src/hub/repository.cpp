@@ -1,10 +1,10 @@
 #include "hub/repository.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "hub/failures.h"
 #include "hub/references.h"
 
@@ -44,7 +44,7 @@ TreeFile file_of(const std::string& where, const json& entry) {
     if (const std::uint64_t size = size_of(*lfs); size > 0) file.bytes = size;
   }
   if (!is_safe_path(file.path) || !file.digest.known()) {
-    fail(ErrorCode::format, where, ": the hub lists a file whose name or hash cannot be used; check HF_ENDPOINT");
+    fail(ErrorCode::format, where, ": the hub lists a file whose name or hash cannot be used", hint("check HF_ENDPOINT"));
   }
   return file;
 }
@@ -75,15 +75,16 @@ std::vector<TreeFile> Repository::files(const TransferOptions& options, const Tr
   std::vector<TreeFile> all;
   std::string url = endpoint_ + "/api/models/" + name_ + "/tree/" + escape(revision_, false) + "?recursive=true";
   for (int page = 0; !url.empty(); ++page) {
-    if (page == kMaxPages) fail(ErrorCode::format, name_, ": the hub's list of files does not end; check HF_ENDPOINT");
+    if (page == kMaxPages) fail(ErrorCode::format, name_, ": the hub's list of files does not end", hint("check HF_ENDPOINT"));
     const Transfer list{.repository = name_, .revision = revision_, .url = url, .limit = kMaxPage};
     const Transferred got = run_transfers({list}, options, observer).front();
-    const json entries = json::parse(got.body, nullptr, /*allow_exceptions=*/false);
+    std::string problem;
+    const json entries = read_json<json>(got.body, {.bytes = kMaxPage, .values = 2'000'000, .depth = 16}, problem);
     if (!entries.is_array()) fail_for_stranger({.repository = name_, .url = url, .endpoint = endpoint_}, "no list of files");
     for (const json& entry : entries) {
       if (!entry.is_object() || text_of(entry, "type") != "file") continue;
       if (all.size() == kMaxFiles)
-        fail(ErrorCode::unsupported, name_, " has more than ", kMaxFiles, " files; fetch it by other means");
+        fail(ErrorCode::unsupported, name_, " has more than ", kMaxFiles, " files", hint("fetch it by other means"));
       all.push_back(file_of(name_, entry));
     }
     const std::string next = next_page(got.link);

@@ -17,7 +17,7 @@ class Engine {
  public:
   Engine(const std::vector<Transfer>& transfers, const TransferOptions& options, const TransferObserver& observer)
       : options_(options), observer_(observer), multi_(curl_multi_init()) {
-    if (multi_ == nullptr) fail(ErrorCode::out_of_memory, "libcurl cannot start transfers; close other programs");
+    if (multi_ == nullptr) fail(ErrorCode::out_of_memory, "libcurl cannot start transfers", hint("close other programs"));
     for (std::size_t i = 0; i < transfers.size(); ++i)
       jobs_.push_back(std::make_unique<TransferJob>(i, transfers[i], options_, observer_));
   }

@@ -128,7 +128,7 @@ bool TransferJob::take_bytes(std::span<const std::byte> bytes) {
     if (!transfer_.place) {
       if (result_.body.size() + bytes.size() > transfer_.limit) {
         fail(ErrorCode::format, host_of(url_), " sends more than ", transfer_.limit, " bytes for ", transfer_.file,
-             "; check HF_ENDPOINT");
+             hint("check HF_ENDPOINT"));
       }
       result_.body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return true;
@@ -174,8 +174,8 @@ void TransferJob::check_first_bytes() {
   }
   if (total && *total != resolved_->bytes) {
     fail(ErrorCode::format, host_of(url_), " has ", transfer_.file, " with ", *total, " bytes instead of ", resolved_->bytes,
-         "; it is not the published file: try again later, or another ",
-         transfer_.repository.empty() ? "ESPALIER_MIRROR" : "HF_ENDPOINT");
+         hint("it is not the published file: try again later, or another ",
+              transfer_.repository.empty() ? "ESPALIER_MIRROR" : "HF_ENDPOINT"));
   }
 }
 
@@ -235,8 +235,8 @@ void TransferJob::accept_head(const std::string& etag) {
   const bool other_hash = transfer_.digest.kind == r.digest.kind && transfer_.digest != r.digest;
   if ((transfer_.bytes != 0 && r.bytes != transfer_.bytes) || (transfer_.digest.known() && other_hash)) {
     fail(ErrorCode::format, host_of(url_), " has another ", transfer_.repository, ": ", transfer_.file, " than was published (",
-         r.bytes, " bytes, ", r.digest.hex.substr(0, 12), "...); fetch it from elsewhere (HF_ENDPOINT), or take ",
-         "what is there with ", transfer_.repository, "@main");
+         r.bytes, " bytes, ", r.digest.hex.substr(0, 12), "...)",
+         hint("fetch it from elsewhere (HF_ENDPOINT), or take ", "what is there with ", transfer_.repository, "@main"));
   }
   resolved_ = std::move(r);
   if (transfer_.head_only) complete({});
@@ -303,7 +303,7 @@ void TransferJob::finish_file() {
     // The beginning may be of another version of the file, or damaged: once more, from the first byte.
     if (std::exchange(resumed_, false)) return;
     fail(ErrorCode::format, transfer_.file, " ", error.what(), " from ", host_of(url_.empty() ? transfer_.url : url_),
-         ": it is not the published file; try again later, or fetch it from elsewhere (", where, ")");
+         ": it is not the published file", hint("try again later, or fetch it from elsewhere (", where, ")"));
   }
   if (!has_known_hash()) {
     std::error_code ignored;
@@ -320,9 +320,8 @@ bool TransferJob::has_known_hash() const {
 }
 
 void TransferJob::fail_for_other_file() const {
-  fail(ErrorCode::format, transfer_.file, " from ", host_of(url_.empty() ? transfer_.url : url_),
-       " is not the published file; fetch it from elsewhere (",
-       transfer_.repository.empty() ? "ESPALIER_MIRROR" : "HF_ENDPOINT", ")");
+  fail(ErrorCode::format, transfer_.file, " from ", host_of(url_.empty() ? transfer_.url : url_), " is not the published file",
+       hint("fetch it from elsewhere (", transfer_.repository.empty() ? "ESPALIER_MIRROR" : "HF_ENDPOINT", ")"));
 }
 
 void TransferJob::complete(const std::filesystem::path& file) {
@@ -356,13 +355,13 @@ void TransferJob::wait_as_asked() {
   const auto asked_for = asked_delay(*http_);
   ++attempts_;
   if (asked_for && *asked_for > options_.longest_delay) {
-    fail(ErrorCode::io, host, " has had too many requests (", status, ") and asks to wait ", std::llround(*asked_for),
-         " s; run the command again then", asked().with_token ? "" : ", or set HF_TOKEN, which allows more");
+    fail(ErrorCode::io, host, " has had too many requests (", status, ") and asks to wait ", std::llround(*asked_for), " s",
+         hint("run the command again then", asked().with_token ? "" : ", or set HF_TOKEN, which allows more"));
   }
   if (attempts_ >= options_.attempts) {
     if (status != 429) fail_for_status(asked(), answer());
-    fail(ErrorCode::io, host, " has had too many requests (429, ", attempts_,
-         " attempts); run the command again in some minutes", asked().with_token ? "" : ", or set HF_TOKEN, which allows more");
+    fail(ErrorCode::io, host, " has had too many requests (429, ", attempts_, " attempts)",
+         hint("run the command again in some minutes", asked().with_token ? "" : ", or set HF_TOKEN, which allows more"));
   }
   const double back_off = std::min(kLongestBackOff, options_.first_delay * std::ldexp(1.0, attempts_ - 1));
   const double delay = std::max(asked_for.value_or(back_off), std::min(back_off, 1.0));

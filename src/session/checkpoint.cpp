@@ -50,7 +50,7 @@ fs::path find_module(const std::string& where, const fs::path& folder, const std
   for (const fs::path& t : tried) places += (places.empty() ? "" : ", ") + t.string() + ".json";
   fail(ErrorCode::not_found, where, ": module ", entry, " was not found in ", places,
        hint(parts.size() >= 3 ? str("fetch it with: espalier pull ", parts[0].string(), "/", parts[1].string())
-                             : std::string("the checkpoint is incomplete")));
+                              : std::string("the checkpoint is incomplete")));
 }
 
 void note_training(Checkpoint& checkpoint, const std::map<std::string, std::string>& metadata) {

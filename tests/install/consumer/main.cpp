@@ -2,6 +2,7 @@
 // FOLDER. check_interface.py finds what it leaves out.
 #include <espalier/diagnostics.h>
 #include <espalier/espalier.h>
+#include <espalier/models.h>
 
 #include <cstdio>
 #include <cstring>
@@ -162,6 +163,18 @@ void pictures(const Asset& asset, const fs::path& folder) {
          "no MP4 without ffmpeg");
 }
 
+// Without a network, in a home of its own.
+void weights(const fs::path& checkpoint, const fs::path& folder) {
+  const ModelSettings settings{.variables = {{"HOME", (folder / "home").string()}}, .offline = true};
+  expect(find_model(checkpoint.string(), settings).checkpoint == checkpoint, "a folder is a model");
+  expect(throws(ErrorCode::not_found, [&] { (void)find_model("trellis-image-large", settings); }), "no model");
+  expect(!list_models(settings).empty() && list_models(settings).front().missing_files > 0, "models that are known");
+  expect(throws(ErrorCode::not_found, [&] { pull_model("u2net", settings); }), "nothing to find, and no network");
+  expect(throws(ErrorCode::not_found, [&] { write_bundle({"u2net"}, folder / "bundle", settings); }), "nothing to bundle");
+  expect(throws(ErrorCode::not_found, [&] { import_bundle(folder / "bundle", settings); }), "no bundle");
+  expect(model_title(checkpoint) == checkpoint.filename() && decimal_bytes(1'500'000) == "1.50 MB", "names and amounts");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -170,6 +183,7 @@ int main(int argc, char** argv) {
   try {
     errors_and_stages();
     diagnostics(checkpoint, folder);
+    weights(checkpoint, folder);
     images(image);
     Pipeline::preprocess(image, Background::none, folder / "as_it_is.png");
     Pipeline pipeline({.checkpoint = checkpoint, .device = "cpu", .tier = MemoryTier::low});
