@@ -98,13 +98,14 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   return 0;
 }
 
-Pipeline open_pipeline(const Settings& settings, const fs::path& checkpoint) {
-  return Pipeline({.checkpoint = checkpoint,
+Pipeline open_pipeline(const Settings& settings, const ModelLocation& found) {
+  return Pipeline({.checkpoint = found.checkpoint,
                    .device = settings.device,
                    .precision = settings.precision,
                    .tier = settings.tier,
                    .memory_limit = settings.vram_limit,
-                   .image_encoder = settings.image_encoder});
+                   .image_encoder = settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
+                   .repositories = found.repositories});
 }
 
 }  // namespace
@@ -117,9 +118,9 @@ int generate(const Settings& settings) {
   for (const fs::path& path : all_outputs(settings)) check_writable(path);
   for (const fs::path& image : settings.images) Pipeline::check_picture(image);  // before gigabytes of weights are read
   return produce(settings, [&](const Observer& observer, Workplace& workplace) {
-    const fs::path checkpoint = find_checkpoint(settings.model);
-    Pipeline pipeline = open_pipeline(settings, checkpoint);
-    workplace = workplace_of(pipeline, checkpoint);
+    const ModelLocation found = find_checkpoint(settings);
+    Pipeline pipeline = open_pipeline(settings, found);
+    workplace = workplace_of(pipeline, found.checkpoint);
     return settings.from_latent.empty() ? pipeline.generate(request, observer)
                                         : pipeline.decode(settings.from_latent, request, observer);
   });
@@ -139,9 +140,9 @@ int export_asset(const Settings& settings) {
   return produce(settings, [&](const Observer& observer, Workplace& workplace) {
     if (content == FileContent::gaussians) return load_gaussians(input);
     if (content == FileContent::latent) {
-      const fs::path checkpoint = find_checkpoint(settings.model);
-      Pipeline pipeline = open_pipeline(settings, checkpoint);
-      workplace = workplace_of(pipeline, checkpoint);
+      const ModelLocation found = find_checkpoint(settings);
+      Pipeline pipeline = open_pipeline(settings, found);
+      workplace = workplace_of(pipeline, found.checkpoint);
       return pipeline.decode(input, request, observer);
     }
     workplace.device = settings.device;

@@ -87,7 +87,9 @@ const char* verdict(const Check& check) { return check.skipped ? "skipped" : che
 }  // namespace
 
 int info(const Settings& settings) {
-  const CheckpointInfo info = inspect_checkpoint(find_checkpoint(settings.model), settings.image_encoder);
+  const ModelLocation found = find_checkpoint(settings);
+  const CheckpointInfo info = inspect_checkpoint(
+      found.checkpoint, settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder, found.repositories);
   if (settings.json) {
     print(checkpoint_json(info));
   } else {

@@ -103,6 +103,8 @@ std::span<const Command> commands() {
       Command{use_serve, "serve", "Serves the studio: the page in the browser and the HTTP interface", &serve},
       Command{use_check, "check", "Reports on the mesh or the Gaussians in a file", &check},
       Command{use_convert, "convert", "Writes weights of torch.save (.pth) as a safetensors file", &convert},
+      Command{use_pull, "pull", "Fetches the weights of a model, or finds them on this machine", &pull},
+      Command{use_models, "models", "Lists the models that are known: what is here, what is missing, what it takes", &models},
       Command{use_info, "info", "Lists what a checkpoint holds and checks it", &info},
       Command{use_bench, "bench", "Times every stage on the workload of docs/performance.md", &bench},
       Command{use_doctor, "doctor", "Checks every kernel family on a device against known answers", &doctor},
@@ -112,6 +114,7 @@ std::span<const Command> commands() {
 
 void add_commands(CLI::App& app, Settings& settings, std::vector<std::string>& notices) {
   app.formatter(std::make_shared<WrappingFormatter>());
+  settings.weights.variables = environment_variables();
   for (const Command& command : commands()) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     sub->set_help_flag("-h,--help", "Print this help.");

@@ -37,23 +37,25 @@ int try_to_create_file(const fs::path& folder) {
 
 }  // namespace
 
-fs::path find_checkpoint(const fs::path& asked) {
-  if (!asked.empty()) return asked;
+ModelLocation find_checkpoint(const Settings& settings) {
+  const fs::path& asked = settings.model;
+  if (!asked.empty() && (asked != "sprout" || holds_pipeline(asked)))
+    return find_model(asked.string(), settings.weights, !settings.image_encoder.empty());
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
     fs::path installed = program.parent_path().parent_path() / "share/espalier" / shipped_checkpoint;
-    if (holds_pipeline(installed)) return installed;
+    if (holds_pipeline(installed)) return {installed, {}, {}};
     // A build folder lies a few levels below the source tree.
     fs::path folder = program.parent_path();
     for (int level = 0; level < 5 && folder.has_relative_path(); ++level, folder = folder.parent_path()) {
-      if (holds_pipeline(folder / shipped_checkpoint)) return folder / shipped_checkpoint;
+      if (holds_pipeline(folder / shipped_checkpoint)) return {folder / shipped_checkpoint, {}, {}};
     }
   }
   throw Error(
       ErrorCode::not_found,
       std::string("the checkpoint that ships with the program (") + shipped_checkpoint + ") is not where it was installed",
-      "name one with --model FOLDER or ESPALIER_MODEL");
+      "name one with --model or ESPALIER_MODEL");
 }
 
 fs::path background_network_of(const Settings& settings) {

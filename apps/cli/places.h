@@ -8,9 +8,10 @@
 
 namespace espalier::cli {
 
-// The folder that `asked` names, or the checkpoint that ships with the program when it is empty: beside the installed
-// program (PREFIX/share/espalier/models/sprout), or in the source tree that the program was built in. Throws not_found.
-[[nodiscard]] std::filesystem::path find_checkpoint(const std::filesystem::path& asked);
+// What --model names: a folder, or a model by its name. Without it, or as "sprout", the checkpoint that ships with the program:
+// beside the installed program (PREFIX/share/espalier/models/sprout), or in the source tree that the program was built in.
+// Throws not_found, with the command that fetches what is missing.
+[[nodiscard]] ModelLocation find_checkpoint(const Settings& settings);
 
 // Throws when a file cannot be written to `path`: its folder does not exist or takes no files, or `path` is a folder. Run
 // before minutes of work, so that these do not end in a failed save.

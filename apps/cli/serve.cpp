@@ -17,12 +17,14 @@ int serve(const Settings& settings) {
         "--no-auth");
   }
   if (options.data.empty()) options.data = server::default_data_folder(settings.data_home, settings.home);
-  options.pipeline = {.checkpoint = find_checkpoint(settings.model),
+  const ModelLocation found = find_checkpoint(settings);
+  options.pipeline = {.checkpoint = found.checkpoint,
                       .device = settings.device,
                       .precision = settings.precision,
                       .tier = settings.tier,
                       .memory_limit = settings.vram_limit,
-                      .image_encoder = settings.image_encoder};
+                      .image_encoder = settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
+                      .repositories = found.repositories};
   options.background_network = background_network_of(settings);
   Interrupt interrupt;
   server::serve(

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "espalier/diagnostics.h"
+#include "espalier/models.h"
 #include "uploads.h"
 
 namespace espalier::server {
@@ -195,10 +196,11 @@ void JobRunner::load() {
   ++metrics_.loads;
   ModelFacts facts;
   const auto known = model();
-  facts.name = fs::absolute(options_.pipeline.checkpoint).lexically_normal().filename().string();
-  if (facts.name.empty()) facts.name = fs::absolute(options_.pipeline.checkpoint).parent_path().filename().string();
+  facts.name = model_title(options_.pipeline.checkpoint);
   facts.pipeline =
-      known ? known->pipeline : inspect_checkpoint(options_.pipeline.checkpoint, options_.pipeline.image_encoder).pipeline;
+      known ? known->pipeline
+            : inspect_checkpoint(options_.pipeline.checkpoint, options_.pipeline.image_encoder, options_.pipeline.repositories)
+                  .pipeline;
   facts.device = pipeline_->device();
   facts.precision = pipeline_->precision();
   facts.tier = pipeline_->tier();

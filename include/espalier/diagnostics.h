@@ -25,8 +25,10 @@ struct CheckpointInfo {
   std::vector<ModuleInfo> modules;
 };
 // Reads configurations and headers; checks every tensor against the network that its configuration describes.
-[[nodiscard]] ESPALIER_API CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder,
-                                                             const std::filesystem::path& image_encoder = {});
+// `repositories` as in PipelineOptions.
+[[nodiscard]] ESPALIER_API CheckpointInfo
+inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {},
+                   const std::map<std::string, std::filesystem::path>& repositories = {});
 
 struct ConvertedWeights {
   std::int64_t tensors = 0, parameters = 0;

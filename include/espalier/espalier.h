@@ -49,6 +49,10 @@ struct PipelineOptions {
   // Bytes of device memory that weights and work together should stay within when the tier is chosen; 0: what is free.
   std::uint64_t memory_limit = 0;
   std::filesystem::path image_encoder{};  // DINOv2 weights (.pth, .safetensors); empty: looked for beside the checkpoint
+  // Of other repositories that pipeline.json refers to: OWNER/REPO as it is spelt there -> a folder (find_model in
+  // espalier/models.h gives them). Those that are not named are looked for beside the checkpoint: as OWNER/REPO folders and as
+  // snapshots of a hub's cache.
+  std::map<std::string, std::filesystem::path> repositories{};
 };
 
 // ---- What to generate

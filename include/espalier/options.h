@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,6 +29,7 @@
 #include <vector>
 
 #include "espalier/espalier.h"
+#include "espalier/models.h"
 
 namespace espalier {
 
@@ -124,6 +126,11 @@ struct Options {
   std::uint64_t vram_limit = 0;  // bytes; 0: what is free
 
   ServerOptions serve{};
+  // Models that pull fetches and models lists.
+  ModelSettings weights{};
+  std::vector<std::string> model_names{};
+  std::filesystem::path bundle{}, from_bundle{};
+
   std::string data_home{}, home{};  // of the environment, for the default of ServerOptions::data
 
   // Reports.
@@ -148,13 +155,15 @@ enum OptionUse : unsigned {
   use_render = 1U << 7U,
   use_serve = 1U << 8U,
   use_convert = 1U << 9U,
+  use_pull = 1U << 10U,
+  use_models = 1U << 11U,
   use_jobs = 1U << 24U,        // JSON of a new job
   use_exports = 1U << 25U,     // JSON of an export of a job
   use_turntables = 1U << 26U,  // JSON of a turntable of a job
   use_environment = 1U << 31U,
 };
 
-enum class OptionGroup { files, finishing, pictures, sampling, machine, server, reports };
+enum class OptionGroup { files, finishing, pictures, sampling, machine, weights, server, reports };
 // The heading in help and documentation.
 [[nodiscard]] ESPALIER_API std::string_view title_of(OptionGroup group);
 
@@ -237,6 +246,8 @@ struct Option {
 
 // The value of an environment variable; empty where it is not set. Nothing else in the program reads the environment.
 [[nodiscard]] ESPALIER_API std::string environment_value(const std::string& variable);
+// All of them, for ModelSettings::variables.
+[[nodiscard]] ESPALIER_API std::map<std::string, std::string> environment_variables();
 // The variable that the option is read from: variable(), or that of a name which it had before where that one alone is set.
 [[nodiscard]] ESPALIER_API std::string variable_in_use(const Option& option);
 

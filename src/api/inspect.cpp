@@ -1,4 +1,5 @@
 // Facts about a checkpoint, read from configurations and headers alone.
+#include "api/models.h"
 #include "espalier/diagnostics.h"
 #include "finishing/finish.h"
 #include "geometry/mesh/mesh_report.h"
@@ -7,8 +8,10 @@
 #include "session/session.h"
 
 namespace espalier {
-CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder) {
-  const auto opened = std::make_shared<const Checkpoint>(open_checkpoint(folder, image_encoder));
+CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder,
+                                  const std::map<std::string, std::filesystem::path>& repositories) {
+  const auto opened =
+      std::make_shared<const Checkpoint>(open_checkpoint(folder, image_encoder, with_neighbours(folder, repositories)));
   const Checkpoint& checkpoint = *opened;
   // Opening checks every tensor, and whether the networks fit together; the low tier loads nothing.
   const Session session({.tier = MemoryTier::low}, opened, trellis_networks());

@@ -64,6 +64,8 @@ auto& part_of(Root& options) {
     return options.save;
   } else if constexpr (std::is_same_v<Part, ViewRequest>) {
     return options.look;
+  } else if constexpr (std::is_same_v<Part, ModelSettings>) {
+    return options.weights;
   } else if constexpr (std::is_same_v<Part, TurntableOptions>) {
     return options.video;
   } else {

@@ -9,8 +9,8 @@ namespace espalier {
 namespace {
 
 constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finishing, pictures = OptionGroup::pictures,
-                      sampling = OptionGroup::sampling, machine = OptionGroup::machine, server = OptionGroup::server,
-                      reports = OptionGroup::reports;
+                      sampling = OptionGroup::sampling, machine = OptionGroup::machine, weights = OptionGroup::weights,
+                      server = OptionGroup::server, reports = OptionGroup::reports;
 constexpr unsigned generate = use_generate, preprocess = use_preprocess, exporting = use_export, render = use_render,
                    serve = use_serve, info = use_info, check = use_check, turntables = use_turntables,
                    environment = use_environment;
@@ -454,21 +454,23 @@ std::vector<Option> machine_rows() {
       {"model",
        machine,
        opening | environment,
-       of(&Options::model, "FOLDER"),
-       "Folder of a TRELLIS checkpoint (with pipeline.json).",
+       of(&Options::model, "MODEL"),
+       "Folder of a TRELLIS checkpoint (with pipeline.json), or the name of one that espalier pull has fetched, such as "
+       "trellis-image-large.",
        {.fallback = shipped_model, .old = {"checkpoint"}}},
       {"model",
        machine,
        info | environment,
-       of(&Options::model, "FOLDER"),
-       "Folder of a TRELLIS checkpoint (with pipeline.json).",
+       of(&Options::model, "MODEL"),
+       "Folder of a TRELLIS checkpoint (with pipeline.json), or the name of one that espalier pull has fetched, such as "
+       "trellis-image-large.",
        {.fallback = shipped_model, .positional = true}},
       {"image-encoder",
        machine,
        opening | info | environment,
        of(&Options::image_encoder, "FILE"),
        "DINOv2 weights (the published .pth, or .safetensors).",
-       {.fallback = "looked for beside the checkpoint"}},
+       {.fallback = "looked for beside the checkpoint, then in torch.hub's folder"}},
       {"device", machine, opening | render | preprocess | use_bench | use_doctor | environment,
        matching(of(&Options::device, "NAME"), "auto, cpu, cuda or cuda:N", is_device), "Where to compute."},
       {"precision", machine, opening | use_bench | environment, of(&Options::precision),
@@ -484,6 +486,40 @@ std::vector<Option> machine_rows() {
              "a size such as 8g or 512m (k, m, g, t; bytes without), from 1m to 1024t"),
        "GPU memory that weights and work together should stay within when auto chooses the tier.",
        {.fallback = "what is free"}},
+  };
+}
+
+std::vector<Option> weights_rows() {
+  return {
+      {"name",
+       weights,
+       use_pull,
+       of(&Options::model_names, "NAME"),
+       "trellis-image-large, trellis-text-base, trellis-text-large, trellis-text-xlarge, isnet, u2net, birefnet, or OWNER/REPO "
+       "or "
+       "OWNER/REPO@REVISION of the hub (HF_ENDPOINT, HF_TOKEN).",
+       {.positional = true}},
+      {"name",
+       weights,
+       use_models,
+       of(&Options::model_names, "NAME"),
+       "Models to list file by file.",
+       {.fallback = "all", .positional = true}},
+      {"to",
+       weights,
+       use_pull,
+       of(&ModelSettings::folder, "FOLDER"),
+       "Put the files into this folder, for --model FOLDER.",
+       {.fallback = "the caches that other programs share (HF_HUB_CACHE, HF_HOME, TORCH_HOME, U2NET_HOME)"}},
+      {"bundle", weights, use_pull, of(&Options::bundle, "FILE"),
+       "Then write the models into this one file, for a machine without a network."},
+      {"from-bundle", weights, use_pull, of(&Options::from_bundle, "FILE"),
+       "Take over what such a file holds; uses no network."},
+      {"offline", weights, use_pull | environment, of(&ModelSettings::offline),
+       "Use no network: only find and verify what is here. HF_HUB_OFFLINE=1 does the same."},
+      {"verify", weights, use_pull, of(&ModelSettings::verify),
+       "Also hash large files of the hub's cache, which were verified when they came; what is damaged is fetched again."},
+      {"parallel", weights, use_pull | environment, of(&ModelSettings::parallel, 1, 16), "Files that are fetched at once."},
   };
 }
 
@@ -513,13 +549,13 @@ std::vector<Option> server_rows() {
        {.fallback = "$XDG_DATA_HOME/espalier, or ~/.local/share/espalier"}},
       {"data-home",
        server,
-       all,
+       generate | preprocess | serve | environment,
        of(&Options::data_home, "FOLDER"),
        "Where --data is by default.",
        {.variable = "XDG_DATA_HOME", .only_variable = true}},
       {"home",
        server,
-       all,
+       generate | preprocess | serve | environment,
        of(&Options::home, "FOLDER"),
        "Where --data is by default.",
        {.variable = "HOME", .only_variable = true}},
@@ -550,9 +586,9 @@ std::vector<Option> report_rows() {
       {"voxels", reports, use_bench, voxel_set(), "The coordinate set of docs/performance.md to time."},
       {"repetitions", reports, use_bench, of(&Options::repetitions, 1, 1000), "Timed runs of each stage; the median counts."},
       {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to see that it runs."},
-      {"json", reports, made | render | check | use_convert | info | use_bench | use_doctor, of(&Options::json),
-       "Print the report as JSON on standard output."},
-      {"quiet", reports, made | render | use_bench | environment, of(&Options::quiet),
+      {"json", reports, made | render | check | use_convert | info | use_bench | use_doctor | use_pull | use_models,
+       of(&Options::json), "Print the report as JSON on standard output."},
+      {"quiet", reports, made | render | use_bench | use_pull | environment, of(&Options::quiet),
        "No progress and no report; warnings and errors only."},
   };
 }

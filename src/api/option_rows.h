@@ -12,6 +12,7 @@ namespace espalier {
 [[nodiscard]] std::vector<Option> picture_rows();
 [[nodiscard]] std::vector<Option> sampling_rows();
 [[nodiscard]] std::vector<Option> machine_rows();
+[[nodiscard]] std::vector<Option> weights_rows();
 [[nodiscard]] std::vector<Option> server_rows();
 [[nodiscard]] std::vector<Option> report_rows();
 

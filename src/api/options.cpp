@@ -1,6 +1,8 @@
 // The option table as programs see it; its rows are in option_rows.cpp.
 #include "espalier/options.h"
 
+#include <unistd.h>
+
 #include <cctype>
 #include <cmath>
 #include <cstdlib>
@@ -155,7 +157,8 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 std::string_view title_of(OptionGroup group) {
-  constexpr std::array kTitles{"Files", "Mesh and texture", "Views", "Sampling", "Checkpoint and machine", "Server", "Reports"};
+  constexpr std::array kTitles{"Files",   "Mesh and texture", "Views",  "Sampling", "Checkpoint and machine",
+                               "Weights", "Server",           "Reports"};
   return kTitles.at(static_cast<std::size_t>(group));
 }
 
@@ -229,8 +232,8 @@ void Option::set_text(Options& options, const std::optional<std::string>& text, 
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
-    for (const auto& part :
-         {file_rows(), finishing_rows(), picture_rows(), sampling_rows(), server_rows(), machine_rows(), report_rows()}) {
+    for (const auto& part : {file_rows(), finishing_rows(), picture_rows(), sampling_rows(), server_rows(), machine_rows(),
+                             weights_rows(), report_rows()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;
@@ -248,6 +251,16 @@ std::optional<std::string> renamed_value(const Option& option, std::string_view 
 std::string environment_value(const std::string& variable) {
   const char* const value = std::getenv(variable.c_str());
   return value == nullptr ? "" : value;
+}
+
+std::map<std::string, std::string> environment_variables() {
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    if (const auto equals = text.find('='); equals != std::string::npos)
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return variables;
 }
 
 std::string variable_in_use(const Option& option) {

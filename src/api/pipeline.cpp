@@ -4,6 +4,7 @@
 #include <map>
 
 #include "api/asset.h"
+#include "api/models.h"
 #include "api/observer_monitor.h"
 #include "api/option_checks.h"
 #include "base/file.h"
@@ -215,9 +216,11 @@ struct Pipeline::Impl {
 };
 
 Pipeline::Pipeline(const PipelineOptions& options)
-    : Pipeline(std::make_unique<Impl>(options,
-                                      std::make_shared<Checkpoint>(open_checkpoint(options.checkpoint, options.image_encoder)),
-                                      trellis_networks(), trellis_recipes())) {}
+    : Pipeline(std::make_unique<Impl>(
+          options,
+          std::make_shared<Checkpoint>(open_checkpoint(options.checkpoint, options.image_encoder,
+                                                       with_neighbours(options.checkpoint, options.repositories))),
+          trellis_networks(), trellis_recipes())) {}
 Pipeline::Pipeline(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Pipeline::~Pipeline() = default;
 Pipeline::Pipeline(Pipeline&&) noexcept = default;

@@ -27,7 +27,8 @@ void check_entry(const std::string& where, const std::string& entry) {
   if (bad) fail(ErrorCode::format, where, ": module path \"", entry, "\" must be relative and without ..");
 }
 
-fs::path find_module(const std::string& where, const fs::path& folder, const std::string& entry) {
+fs::path find_module(const std::string& where, const fs::path& folder, const std::string& entry,
+                     const RepositoryFolders& repositories) {
   check_entry(where, entry);
   std::vector<fs::path> tried{folder / entry};
   const fs::path p(entry);
@@ -35,6 +36,8 @@ fs::path find_module(const std::string& where, const fs::path& folder, const std
   if (parts.size() >= 3) {
     fs::path rest;
     for (std::size_t i = 2; i < parts.size(); ++i) rest /= parts[i];
+    const auto known = repositories.find(parts[0].string() + "/" + parts[1].string());
+    if (known != repositories.end()) tried.push_back(known->second / rest);
     const fs::path base = fs::absolute(folder).lexically_normal();
     const fs::path self = base.has_filename() ? base : base.parent_path();
     tried.push_back(self.parent_path() / parts[1] / rest);
@@ -46,7 +49,8 @@ fs::path find_module(const std::string& where, const fs::path& folder, const std
   std::string places;
   for (const fs::path& t : tried) places += (places.empty() ? "" : ", ") + t.string() + ".json";
   fail(ErrorCode::not_found, where, ": module ", entry, " was not found in ", places,
-       hint(parts.size() >= 3 ? "fetch that repository beside this one" : "the checkpoint is incomplete"));
+       hint(parts.size() >= 3 ? str("fetch it with: espalier pull ", parts[0].string(), "/", parts[1].string())
+                              : std::string("the checkpoint is incomplete")));
 }
 
 void note_training(Checkpoint& checkpoint, const std::map<std::string, std::string>& metadata) {
@@ -155,7 +159,7 @@ Checkpoint read_pipeline(const std::string& where, const json& pipeline) {
   return c;
 }
 
-Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder) {
+Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder, const RepositoryFolders& repositories) {
   const fs::path file = folder / "pipeline.json";
   if (!fs::is_directory(folder)) {
     fail(ErrorCode::not_found, folder.string(), ": no such folder",
@@ -168,7 +172,7 @@ Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder
   if (!models.is_object()) fail(ErrorCode::format, file.string(), ": models is not an object");
   for (const auto& [role, entry] : models.items()) {
     if (!entry.is_string()) fail(ErrorCode::format, file.string(), ": models: ", role, " is not a string");
-    const fs::path base = find_module(file.string(), folder, entry.get<std::string>());
+    const fs::path base = find_module(file.string(), folder, entry.get<std::string>(), repositories);
     ModuleSource m;
     m.role = role;
     const fs::path config = base.string() + ".json";

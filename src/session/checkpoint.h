@@ -42,11 +42,15 @@ struct Checkpoint {
 
 inline constexpr const char* kImageEncoder = "image_cond_model";
 
+// OWNER/REPO, as pipeline.json spells it -> the folder of that repository.
+using RepositoryFolders = std::map<std::string, std::filesystem::path>;
+
 // Reads pipeline.json and every module's JSON, and maps the tensor files. Entries of the form OWNER/REPO/ckpts/NAME are
-// looked for in FOLDER/OWNER/REPO, FOLDER/../REPO and FOLDER/../../OWNER/REPO. The image encoder is `image_encoder` when
-// given, else NAME or, as published, NAME_pretrain (NAME4_pretrain where NAME ends with _reg) in FOLDER/ckpts or FOLDER, with
-// any of the endings of weight files. Throws not_found, format or unsupported, naming the file.
-[[nodiscard]] Checkpoint open_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {});
+// looked for in repositories[OWNER/REPO], FOLDER/OWNER/REPO, FOLDER/../REPO and FOLDER/../../OWNER/REPO. The image encoder is
+// `image_encoder` when given, else NAME or, as published, NAME_pretrain (NAME4_pretrain where NAME ends with _reg) in
+// FOLDER/ckpts or FOLDER, with any of the endings of weight files. Throws not_found, format or unsupported, naming the file.
+[[nodiscard]] Checkpoint open_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {},
+                                         const RepositoryFolders& repositories = {});
 
 // The same from a parsed pipeline.json; `open` returns the module of an entry (its class, arguments and tensors).
 [[nodiscard]] Checkpoint read_pipeline(const std::string& where, const nlohmann::json& pipeline);

@@ -2,6 +2,7 @@
 // FOLDER. check_interface.py finds what it leaves out.
 #include <espalier/diagnostics.h>
 #include <espalier/espalier.h>
+#include <espalier/models.h>
 #include <espalier/options.h>
 
 #include <cstdio>
@@ -69,7 +70,9 @@ void options() {
     }
     if (row.name == "style") expect(renamed_value(row, "uv_checker") == "uv-checker", "an old name");
   }
-  expect(environment_value("ESPALIER_NO_SUCH_VARIABLE").empty() && notices.empty() && !values.decode.any(), "nothing was said");
+  expect(environment_value("ESPALIER_NO_SUCH_VARIABLE").empty() &&
+             !environment_variables().contains("ESPALIER_NO_SUCH_VARIABLE") && notices.empty() && !values.decode.any(),
+         "nothing was said");
   expect(name_of(Precision::half) == "half" && name_of(MemoryTier::low) == "low" && name_of(Background::alpha) == "alpha" &&
              name_of(MultiImageMode::stochastic) == "stochastic" && name_of(BakeMode::fast) == "fast" &&
              name_of(TextureFormat::jpeg) == "jpeg" && name_of(RenderStyle::uv_checker) == "uv-checker" &&
@@ -187,6 +190,18 @@ void pictures(const Asset& asset, const fs::path& folder) {
          "no MP4 without ffmpeg");
 }
 
+// Without a network, in a home of its own.
+void weights(const fs::path& checkpoint, const fs::path& folder) {
+  const ModelSettings settings{.variables = {{"HOME", (folder / "home").string()}}, .offline = true};
+  expect(find_model(checkpoint.string(), settings).checkpoint == checkpoint, "a folder is a model");
+  expect(throws(ErrorCode::not_found, [&] { (void)find_model("trellis-image-large", settings); }), "no model");
+  expect(!list_models(settings).empty() && list_models(settings).front().missing_files > 0, "models that are known");
+  expect(throws(ErrorCode::not_found, [&] { pull_model("u2net", settings); }), "nothing to find, and no network");
+  expect(throws(ErrorCode::not_found, [&] { write_bundle({"u2net"}, folder / "bundle", settings); }), "nothing to bundle");
+  expect(throws(ErrorCode::not_found, [&] { import_bundle(folder / "bundle", settings); }), "no bundle");
+  expect(model_title(checkpoint) == checkpoint.filename() && decimal_bytes(1'500'000) == "1.50 MB", "names and amounts");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -196,6 +211,7 @@ int main(int argc, char** argv) {
     errors_and_stages();
     options();
     diagnostics(checkpoint, folder);
+    weights(checkpoint, folder);
     images(image);
     Pipeline::preprocess(image, Background::none, folder / "as_it_is.png");
     Pipeline pipeline({.checkpoint = checkpoint, .device = "cpu", .tier = MemoryTier::low});
