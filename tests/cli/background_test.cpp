@@ -38,7 +38,7 @@ class BackgroundOption : public ::testing::Test {
 };
 
 TEST_F(BackgroundOption, ANetworkByItsFile) {
-  const Outcome outcome = preprocess({"--background", network_.string()});
+  const Outcome outcome = preprocess({"--background-network", network_.string()});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("background removed by u2net_odd.onnx"), std::string::npos) << outcome.err;
   const Picture made = load_picture(out_);
@@ -49,18 +49,18 @@ TEST_F(BackgroundOption, ANetworkByItsFile) {
 TEST_F(BackgroundOption, ANetworkThatIsThereServesByItself) {
   std::filesystem::copy_file(network_, folder_.path() / "home/.u2net/u2netp.onnx");
   EXPECT_NE(preprocess({}).err.find("background removed by u2netp.onnx"), std::string::npos);
-  EXPECT_NE(preprocess({"--background", "u2netp"}).err.find("background removed by u2netp.onnx"), std::string::npos);
+  EXPECT_NE(preprocess({"--background-network", "u2netp"}).err.find("background removed by u2netp.onnx"), std::string::npos);
   EXPECT_EQ(preprocess({"--background", "plain"}).err.find("u2netp"), std::string::npos);
   std::filesystem::create_directories(folder_.path() / "other");
   EXPECT_EQ(preprocess({"--networks", (folder_.path() / "other").string()}).err.find("u2netp"), std::string::npos);
 }
 
 TEST_F(BackgroundOption, RefusesWhatIsNotThereOrNoNetwork) {
-  expect_refusal(preprocess({"--background", "isnet"}), 1, {"isnet", "home/.u2net", "--networks"});
-  expect_refusal(preprocess({"--background", "none.onnx"}), 1, {"none.onnx"});
-  expect_refusal(preprocess({"--background", data_path("hostile_onnx/unknown_op.onnx").string()}), 1,
+  expect_refusal(preprocess({"--background-network", "isnet"}), 1, {"isnet", "home/.u2net", "--networks"});
+  expect_refusal(preprocess({"--background-network", "none.onnx"}), 1, {"none.onnx"});
+  expect_refusal(preprocess({"--background-network", data_path("hostile_onnx/unknown_op.onnx").string()}), 1,
                  {"unknown_op.onnx", "operator"});
-  expect_refusal(preprocess({"--background", data_path("hostile_onnx/good_small.onnx").string()}), 1,
+  expect_refusal(preprocess({"--background-network", data_path("hostile_onnx/good_small.onnx").string()}), 1,
                  {"does not remove backgrounds"});
   expect_refusal(preprocess({"--background", "magic"}), 2, {"--background"});
 }
