@@ -3,7 +3,7 @@
 export const OPTIONS = {
   'formats': {"choices":["glb","gltf.zip","obj.zip","stl","3mf","mesh.ply","ply","spz","splat"],"fallback":["glb"]},
   'size_mm': {"min":0.1,"max":10000,"fallback":100.0},
-  'background': {"choices":["auto","alpha","none"],"fallback":["auto"]},
+  'background': {"choices":["auto","alpha","none","plain","network"],"fallback":["auto"]},
   'name': {"fallback":""},
   'surface': {"choices":["auto","solid","reference"],"fallback":"auto"},
   'raw_mesh': {"fallback":false},
