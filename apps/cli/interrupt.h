@@ -1,5 +1,6 @@
-// Ctrl-C (SIGINT), SIGTERM and SIGHUP (the terminal is closed) as a flag that work can poll. Construct it before any other thread is started: the signals
-// are blocked in this thread and, by inheritance, in all later ones, and a thread of its own receives them.
+// Ctrl-C (SIGINT), SIGTERM and SIGHUP (the terminal is closed) as a flag that work can poll. Construct it before any other
+// thread is started: the signals are blocked in this thread and, by inheritance, in all later ones, and a thread of its own
+// receives them.
 //
 // The work is given 0.7 seconds to stop by itself; after that, or at a second signal, the process ends at once with
 // exit_interrupted. Only a Critical section is let finish, so that no temporary file stays behind.

@@ -156,7 +156,8 @@ Response answer_to(const std::exception_ptr& failure) {
     return error_response(
         HttpError(507, "io", "the server cannot keep this: " + error.code().message(), hint_for_system(error.code().value())));
   } catch (const StorageError& error) {
-    return error_response(HttpError(507, "io", "the server cannot read or write its records: " + error.reason(), std::string(error.hint())));
+    return error_response(
+        HttpError(507, "io", "the server cannot read or write its records: " + error.reason(), std::string(error.hint())));
   } catch (const Error& error) {
     if (error.code() == ErrorCode::io) {
       return error_response(

@@ -163,8 +163,7 @@ const Writer& writer_of(const std::string& name, const std::string& label) {
 }  // namespace
 
 const Gaussians& gaussians_of(const Asset::Data& data, const std::string& label) {
-  if (!data.gaussians)
-    fail(ErrorCode::invalid_argument, label, ": the asset has no Gaussians", hint("ask for gaussians"));
+  if (!data.gaussians) fail(ErrorCode::invalid_argument, label, ": the asset has no Gaussians", hint("ask for gaussians"));
   return *data.gaussians;
 }
 

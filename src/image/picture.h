@@ -7,8 +7,8 @@
 
 namespace espalier {
 
-// sRGB bytes, rows from top to bottom, channels interleaved; 1 channel is a mask, 3 are RGB, 4 are RGBA with colours that are not
-// multiplied by alpha.
+// sRGB bytes, rows from top to bottom, channels interleaved; 1 channel is a mask, 3 are RGB, 4 are RGBA with colours that are
+// not multiplied by alpha.
 struct Picture {
   int width = 0;
   int height = 0;

@@ -20,7 +20,10 @@ std::unique_ptr<BackEnd> make_back_end(const DeviceChoice& device, bool half) {
 }
 
 Session::Session(const SessionOptions& options, std::shared_ptr<const Checkpoint> checkpoint, const Registry& registry)
-    : checkpoint_(std::move(checkpoint)), device_(options.device), half_(options.half), back_end_(make_back_end(options.device, options.half)) {
+    : checkpoint_(std::move(checkpoint)),
+      device_(options.device),
+      half_(options.half),
+      back_end_(make_back_end(options.device, options.half)) {
   for (const auto& [role, module] : checkpoint_->modules) add(role, module, registry);
   residency_.set_tier(options.tier == MemoryTier::automatic ? fitting_tier(options.memory_limit) : options.tier);
   back_end_->save_memory(residency_.tier() == MemoryTier::low);

@@ -450,8 +450,7 @@ TEST(RenderViews, StandSideBySide) {
   EXPECT_EQ(p.width, 120);
   EXPECT_EQ(p.height, 40);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(strongest_at(p, 40 * i + 20, 20), i);
-  expect_error(ErrorCode::invalid_argument, {"no view"},
-               [&] { render_views(asset, folder / "none.png", {}, {}, "cpu"); });
+  expect_error(ErrorCode::invalid_argument, {"no view"}, [&] { render_views(asset, folder / "none.png", {}, {}, "cpu"); });
 }
 
 }  // namespace
