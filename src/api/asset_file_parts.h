@@ -26,8 +26,9 @@ template <class T>
 std::vector<T> get(const SafetensorsFile& file, const std::string& name, std::int64_t rows, std::int64_t columns) {
   if (!file.has(name)) return {};
   const HostTensor tensor = file.load(name);
-  (void)tensor.bind<T, 2>(name, {rows, columns});
-  std::vector<T> values = tensor.to_vector<T>(name);
+  const std::string where = file.label() + ": " + name;
+  (void)tensor.bind<T, 2>(where, {rows, columns});
+  std::vector<T> values = tensor.to_vector<T>(where);
   if constexpr (std::is_floating_point_v<T>) {
     if (!std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); })) {
       fail(ErrorCode::format, file.label(), ": ", name, " has values that are not finite");

@@ -126,7 +126,7 @@ class JsonMutator {
       if (at.is_array()) {
         at.push_back(child);
       } else {
-        at["r" + std::to_string(i)] = child;
+        at[str("r", i)] = child;
       }
     }
   }
