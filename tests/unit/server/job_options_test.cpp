@@ -99,7 +99,8 @@ TEST(Options, OldNamesAreReadWhereTheyAreStoredAndExplainedToClients) {
   const std::string stored = R"({"background": "automatic"})";
   EXPECT_EQ(parse_generate_options(stored, Spelling::any).background, std::vector{Background::automatic});
   const std::string video = R"({"turntable": {"style": "uv_checker"}})";
-  EXPECT_EQ(parse_export_options(video, {}, Spelling::any).values.video.style, RenderStyle::uv_checker);
+  const Options parent;
+  EXPECT_EQ(parse_export_options(video, parent, Spelling::any).values.video.style, RenderStyle::uv_checker);
   const auto hint_of = [](const auto& read) {
     try {
       read();
@@ -110,7 +111,7 @@ TEST(Options, OldNamesAreReadWhereTheyAreStoredAndExplainedToClients) {
     return std::string("it was taken");
   };
   EXPECT_EQ(hint_of([&] { (void)parse_generate_options(stored); }), "automatic is called auto now");
-  EXPECT_EQ(hint_of([&] { (void)parse_export_options(video, {}); }), "uv_checker is called uv-checker now");
+  EXPECT_EQ(hint_of([&] { (void)parse_export_options(video, parent); }), "uv_checker is called uv-checker now");
   EXPECT_EQ(hint_of([] { (void)parse_background("automatic"); }), "automatic is called auto now");
   EXPECT_EQ(parse_background("alpha"), Background::alpha);
 }
