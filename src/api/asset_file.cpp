@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kAssetFormat = "espalier-asset-1";
 constexpr const char* kRecord = "record: ";
-constexpr const char* kSurface = "surface";  // absent in files from before there was a choice
+constexpr const char* kSurface = "surface";  // absent: the reference's rule
 constexpr const char* kSolid = "solid";
 constexpr std::size_t kMostPictures = 64;
 
@@ -116,7 +116,7 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
   }
   if (data.mesh) {
     put_mesh(*data.mesh, "mesh.", tensors);
-    metadata[kSurface] = data.surface == SurfaceRule::solid ? kSolid : "reference";
+    if (data.surface == SurfaceRule::solid) metadata[kSurface] = kSolid;
   }
   if (data.gaussians) {
     put(tensors, "gaussians.xyz", data.gaussians->xyz, 3);
