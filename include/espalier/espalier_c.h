@@ -127,7 +127,7 @@ ESPALIER_API espalier_pipeline* espalier_pipeline_open(const char* checkpoint, c
                                                        espalier_error* error);
 ESPALIER_API void espalier_pipeline_close(espalier_pipeline* pipeline);
 /* Texts live as long as the pipeline. */
-ESPALIER_API const char* espalier_pipeline_device(const espalier_pipeline* pipeline);    /* "cpu" */
+ESPALIER_API const char* espalier_pipeline_device(const espalier_pipeline* pipeline);    /* "cpu (16 cores)" */
 ESPALIER_API const char* espalier_pipeline_precision(const espalier_pipeline* pipeline); /* "float32" */
 ESPALIER_API const char* espalier_pipeline_tier(const espalier_pipeline* pipeline);      /* "high" */
 /* Not 0 when the checkpoint says that its weights were never trained. */

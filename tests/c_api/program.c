@@ -409,7 +409,7 @@ int main(int argc, char** argv) {
   expect(pipeline != NULL, "open", &error);
   stages();
   if (pipeline != NULL) {
-    expect(strcmp(espalier_pipeline_device(pipeline), "cpu") == 0 &&
+    expect(strncmp(espalier_pipeline_device(pipeline), "cpu", 3) == 0 &&
                strcmp(espalier_pipeline_precision(pipeline), "float32") == 0 &&
                strcmp(espalier_pipeline_tier(pipeline), "low") == 0 && espalier_pipeline_untrained(pipeline) == 0,
            "the pipeline", &error);
