@@ -85,6 +85,7 @@ export interface MeshReport {
   components?: number;
   boundary_edges?: number;
   watertight?: boolean;
+  hidden_share?: number | null;
   charts?: number;
   mean_stretch?: number;
   texture_use?: number;
