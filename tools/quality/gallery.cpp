@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "api/asset.h"
-#include "api/device.h"
 #include "api/painter.h"
 #include "base/file.h"
 #include "espalier/espalier.h"
@@ -15,6 +14,7 @@
 #include "image/preprocess.h"
 #include "image/resize.h"
 #include "render/pictures/contact_sheet.h"
+#include "runtime/device_choice.h"
 
 namespace espalier::quality {
 namespace {
