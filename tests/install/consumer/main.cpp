@@ -103,6 +103,7 @@ void images(const fs::path& image) {
   Pipeline::check_picture(encoded);
   const Pipeline::Foreground foreground = Pipeline::preprocess(encoded, Background::automatic);
   expect(foreground.png == Pipeline::preprocess(file, Background::automatic).png, "foregrounds of file and memory");
+  expect(foreground.png == Pipeline::preprocess(encoded, Pipeline::ForegroundRequest{}).png, "the request says the same");
   const InputImage pixels = InputImage::pixels(std::vector<std::byte>(64UL * 64 * 3), 64, 64, 3, "pixels");
   expect(pixels.raw() && pixels.width() == 64 && pixels.height() == 64 && pixels.channels() == 3, "pixels");
   Pipeline::check_picture(pixels);
@@ -215,8 +216,11 @@ int main(int argc, char** argv) {
     weights(checkpoint, folder);
     images(image);
     Pipeline::preprocess(image, Background::none, folder / "as_it_is.png");
+    Pipeline::preprocess(image, Pipeline::ForegroundRequest{.background = Background::none}, folder / "as_it_is.png");
+    expect(find_background_network("auto", {folder / "no such folder"}).empty(), "no network where there is no folder");
     Pipeline pipeline({.checkpoint = checkpoint, .device = "cpu", .tier = MemoryTier::low});
-    const Asset decoded = generated(pipeline, image, folder);
+    Asset made = generated(pipeline, image, folder);
+    const Asset decoded = std::move(made);
     arrays(decoded);
     const Asset asset = finished(decoded, folder);
     files(asset, folder);
