@@ -429,7 +429,7 @@ class ESPALIER_API Pipeline {
   static std::vector<std::string> preprocess(const InputImage& image, Background background,
                                              const std::filesystem::path& png_out);
 
-  [[nodiscard]] std::string device() const;     // "cpu" or "cuda:0 (NVIDIA H100 80GB HBM3)"
+  [[nodiscard]] std::string device() const;     // "cpu (16 cores)", "cuda:0 (NVIDIA H100 80GB HBM3)"
   [[nodiscard]] std::string precision() const;  // "float32", "float16"
   [[nodiscard]] std::string tier() const;       // "high", "medium", "low"
   // True when the checkpoint says that its weights were never trained.

@@ -17,9 +17,9 @@ NAME = re.compile(r"([A-Za-z_]\w*)\s*\(")
 NOT_NAMES = {"void", "bool", "int", "requires", "sizeof", "noexcept", "explicit", "operator", "if", "substr", "size", "span",
              "move", "forward", "string_view", "path", "what", "ESPALIER_API", "make_shared", "file_", "name_", "image"}
 # Parts of the implementation that classes of the interface name, and that only the library itself calls; and what every user
-# compiles for itself: tables in headers, the assignment that the compiler writes.
+# compiles for itself: tables in headers.
 INNER = re.compile(r"::(Data|Impl)\b|::data\(\) const|shared_ptr<espalier::Asset::Data|unique_ptr<espalier::Pipeline::Impl|"
-                   r"typeinfo|vtable|espalier::kNames<|espalier::Error::operator=")
+                   r"typeinfo|vtable|espalier::kNames<")
 
 
 def declared(headers: pathlib.Path) -> dict[str, str]:

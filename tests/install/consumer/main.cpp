@@ -48,7 +48,11 @@ std::vector<std::byte> bytes_of(const fs::path& path) {
 void errors_and_stages() {
   const Error own(ErrorCode::cancelled, "a; b", "c");
   expect(own.message() == "a; b" && own.hint() == "c" && std::strcmp(own.what(), "a; b; c") == 0, "an error's parts");
-  expect(Error(ErrorCode::io, "a").hint().empty(), "no hint");
+  Error assigned(ErrorCode::io, "a");
+  expect(assigned.hint().empty(), "no hint");
+  assigned = own;
+  expect(assigned.code() == ErrorCode::cancelled && assigned.message() == "a; b" && assigned.hint() == "c",
+         "an error assigned");
   for (int i = 0; i < kStages; ++i) {
     const auto stage = static_cast<Stage>(i);
     expect(stage_from_id(stage_id(stage)) == stage && !stage_title(stage).empty() && !stage_phase(stage).empty(), "stages");
