@@ -1,6 +1,8 @@
 // The files of tests/data/torch: written by torch and by hand, with the hashes of every tensor, and hostile ones.
 #include <gtest/gtest.h>
+#include <zlib.h>
 
+#include <array>
 #include <fstream>
 #include <set>
 
@@ -47,19 +49,36 @@ void expect_one_line(const std::string& message) {
   for (const char c : message) EXPECT_TRUE(c >= ' ' && c <= '~') << message;
 }
 
-class TorchGolden : public ::testing::TestWithParam<std::string> {};
+class TorchGolden : public ::testing::TestWithParam<std::string> {
+ protected:
+  // The file under its own name; those of much repetition are kept as NAME.gz.
+  [[nodiscard]] fs::path file() const {
+    const fs::path plain = test::data_path("torch/" + GetParam());
+    const fs::path packed = plain.string() + ".gz";
+    if (!fs::exists(packed)) return plain;
+    const gzFile in = gzopen(packed.c_str(), "rb");
+    std::ofstream out(folder_ / GetParam(), std::ios::binary);
+    std::array<char, 65536> block{};
+    for (int got = 0; (got = gzread(in, block.data(), block.size())) > 0;) out.write(block.data(), got);
+    if (gzclose(in) != Z_OK || !out.flush()) throw std::runtime_error("cannot unpack " + packed.string());
+    return folder_ / GetParam();
+  }
+
+ private:
+  test::TemporaryFolder folder_;
+};
 
 TEST_P(TorchGolden, TensorsAreExactOrTheFileIsRefused) {
   const json expected = test::json_data("torch/expected.json").at(GetParam());
   const std::string expect = expected.at("expect");
   fs::remove(kCanary);
   try {
-    const auto file = open_weights(test::data_path("torch/" + GetParam()));
+    const auto weights = open_weights(file());
     if (expect == "error") {
-      for (const auto& [name, entry] : file->entries()) (void)file->read(name);
+      for (const auto& [name, entry] : weights->entries()) (void)weights->read(name);
       ADD_FAILURE() << "accepted";
     } else {
-      if (expected.contains("tensors")) expect_tensors(*file, expected["tensors"]);
+      if (expected.contains("tensors")) expect_tensors(*weights, expected["tensors"]);
     }
   } catch (const Error& error) {
     EXPECT_NE(expect, "tensors") << error.what();
@@ -77,7 +96,7 @@ TEST_P(TorchGolden, RefusalsTakeLittleMemory) {
   GTEST_SKIP() << "freed memory stays in AddressSanitizer's quarantine";
 #endif
   if (test::json_data("torch/expected.json").at(GetParam()).at("expect") == "tensors") return;
-  const fs::path path = test::data_path("torch/" + GetParam());
+  const fs::path path = file();
   const std::int64_t kib = test::peak_growth([&] {
     try {
       const auto file = open_weights(path);
@@ -105,7 +124,8 @@ INSTANTIATE_TEST_SUITE_P(Files, TorchGolden, ::testing::ValuesIn(golden_files())
 TEST(TorchGoldenFiles, AreAllThere) {
   std::set<std::string> found;
   for (const auto& entry : fs::directory_iterator(test::data_path("torch"))) {
-    if (entry.path().extension() == ".pth") found.insert(entry.path().filename());
+    const fs::path name = entry.path().filename();
+    if (name.extension() != ".json") found.insert(name.extension() == ".gz" ? name.stem() : name);
   }
   const std::vector<std::string> listed = golden_files();
   EXPECT_EQ(found, std::set<std::string>(listed.begin(), listed.end()));
