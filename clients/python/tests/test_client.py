@@ -1,0 +1,202 @@
+"""The client against a running server: what it does for programs that behave."""
+import asyncio
+import pathlib
+import sys
+import tempfile
+import threading
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "tests" / "server")]
+
+import espalier  # noqa: E402
+from studio import LATENT, PICTURE, Server  # noqa: E402
+
+KEY = "the-key-of-the-tests"
+# The quickest job that ends in an asset.
+FROM_LATENT = espalier.GenerateOptions(raw_mesh=True, formats=["glb", "ply"])
+# Long enough to be cancelled in the middle.
+LONG = {"structure": {"steps": 1000}, "raw_mesh": True}
+
+
+class ClientCase(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="espalier-clients-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.server = Server(cls.folder.name, key=KEY)
+        cls.addClassCleanup(cls.server.stop)
+        cls.url = f"http://127.0.0.1:{cls.server.port}"
+        cls.client = espalier.Client(cls.url, KEY)
+
+    def scratch(self):
+        folder = tempfile.TemporaryDirectory(prefix="espalier-clients-")
+        self.addCleanup(folder.cleanup)
+        return pathlib.Path(folder.name)
+
+    def latent_job(self):
+        return self.client.wait(self.client.submit_latent(LATENT, FROM_LATENT))
+
+
+class Waiting(ClientCase):
+    def test_what_there_is(self):
+        self.assertEqual(self.client.wait_until_ready(60).status, "ready")
+        model = self.client.models().models[0]
+        self.assertEqual((model.name, model.untrained), ("sprout", False))
+        self.assertGreater(model.structure_defaults.steps, 0)
+        self.assertIn("espalier_jobs_total", self.client.metrics())
+        self.assertEqual(self.client.url, self.url)
+
+    def test_an_image_becomes_files(self):
+        seen = []
+        job = self.client.generate(PICTURE, espalier.GenerateOptions(
+            seed=1, structure=espalier.Sampler(steps=1), latent=espalier.Sampler(steps=1), raw_mesh=True, formats=["glb"],
+            name="a chair"), on_progress=seen.append)
+        self.assertEqual((job.state, job.name, job.kind), ("done", "a chair", "image"))
+        self.assertGreater(job.report.faces, 0)
+        self.assertGreater(len(seen), 3)
+        self.assertEqual([p.fraction for p in seen], sorted(p.fraction for p in seen))
+        self.assertTrue(all(p.title and p.phase for p in seen))
+        out = self.scratch() / "new" / "folder"
+        paths = self.client.download(job, out)
+        self.assertEqual([p.name for p in paths], ["asset.glb"])
+        self.assertEqual(paths[0].read_bytes()[:4], b"glTF")
+        self.assertEqual(sorted(p.name for p in out.iterdir()), ["asset.glb"])  # no halves are left
+        self.assertEqual(self.client.fetch(job, "thumbnail.png")[:4], b"\x89PNG")
+        self.assertEqual(self.client.save(job, "latent.safetensors", out / "mine.safetensors").stat().st_size,
+                         next(f.bytes for f in job.files if f.role == "latent"))
+        with self.assertRaisesRegex(espalier.EspalierError, "has no file nothing.glb"):
+            self.client.download(job, out, ["nothing.glb"])
+
+    def test_exports_and_lists(self):
+        job = self.latent_job()
+        other = self.client.wait(self.client.export(job, espalier.ExportOptions(formats=["stl", "mesh.ply"])))
+        self.assertEqual((other.kind, other.parent), ("export", job.id))
+        self.assertEqual({f.name for f in other.files if f.role == "result"}, {"asset.stl", "asset.mesh.ply"})
+        more = [self.client.submit_latent(("my latent", LATENT.read_bytes()), {"raw_mesh": True}) for _ in range(2)]
+        ids = [j.id for j in self.client.jobs(limit=4)]
+        self.assertEqual(ids, [more[1].id, more[0].id, other.id, job.id])
+        for one in more:
+            self.client.wait(one)
+        self.assertGreaterEqual(len(list(self.client.jobs("done"))), 4)
+        self.client.remove(other)
+        self.assertNotIn(other.id, [j.id for j in self.client.jobs()])
+
+    def test_previews(self):
+        by_path = self.client.preprocess(PICTURE)
+        self.assertEqual(by_path.png[:4], b"\x89PNG")
+        self.assertTrue(by_path.notices)
+        self.assertEqual(self.client.preprocess(PICTURE.read_bytes(), "alpha").png, by_path.png)
+
+    def test_events_name_what_happens(self):
+        job = self.client.submit_latent(LATENT, FROM_LATENT)
+        events = list(self.client.events(job))
+        self.assertEqual((events[0].name, events[-1].name, events[-1].job.state), ("state", "state", "done"))
+        files = {e.file.name for e in events if e.name == "file"}
+        self.assertLessEqual({"asset.glb", "asset.ply"}, files)
+
+    def test_errors_say_what_and_what_to_do(self):
+        with self.assertRaises(espalier.ApiError) as caught:
+            self.client.submit(b"not an image")
+        self.assertEqual((caught.exception.status, caught.exception.code), (415, "format"))
+        self.assertTrue(caught.exception.hint)
+        with self.assertRaises(espalier.ApiError) as caught:
+            self.client.submit(PICTURE, {"colour": "red"})
+        self.assertIn("colour", str(caught.exception))
+        with self.assertRaises(espalier.ApiError) as caught:
+            self.client.job("0" * 24)
+        self.assertEqual((caught.exception.status, caught.exception.code), (404, "not_found"))
+        with self.assertRaises(espalier.ApiError) as caught:
+            espalier.Client(self.url, "another key").models()
+        self.assertEqual((caught.exception.status, caught.exception.code), (401, "unauthorized"))
+        with self.assertRaisesRegex(espalier.EspalierError, "no such file"):
+            self.client.submit("there is no such image.png")
+        with self.assertRaisesRegex(espalier.EspalierError, "no image was given"):
+            self.client.submit([])
+
+    def test_cancelling(self):
+        job = self.client.submit(PICTURE, LONG)
+        for event in self.client.events(job):
+            if event.progress is not None:
+                self.client.cancel(job)
+        with self.assertRaises(espalier.JobCancelled) as caught:
+            self.client.wait(job)
+        self.assertEqual((caught.exception.code, caught.exception.job.state), ("cancelled", "cancelled"))
+        done = self.latent_job()
+        self.assertEqual(self.client.cancel(done).state, "done")  # and it keeps its files
+        self.assertEqual(self.client.job(done).state, "done")
+
+    def test_a_caller_that_gives_up_leaves_no_job_behind(self):
+        with self.assertRaises(espalier.WaitTimeout) as caught:
+            self.client.generate(PICTURE, LONG, timeout=0.5)
+        self.assertEqual(caught.exception.code, "timeout")
+        with self.assertRaises(espalier.JobCancelled):
+            self.client.wait(caught.exception.job)
+
+        def enough(progress):
+            raise KeyError(progress.stage)
+        with self.assertRaises(KeyError):
+            self.client.generate(PICTURE, LONG, on_progress=enough)
+        with self.assertRaises(espalier.JobCancelled):
+            self.client.wait(next(self.client.jobs()))
+
+    def test_threads_share_a_client(self):
+        done = []
+
+        def work():
+            done.append(self.client.wait(self.client.submit_latent(LATENT, FROM_LATENT)).id)
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(set(done)), 4)
+
+
+class Asynchronous(ClientCase):
+    def test_tasks_share_a_client(self):
+        async def main():
+            client = espalier.AsyncClient(self.url, KEY)
+            self.assertEqual((await client.wait_until_ready(60)).status, "ready")
+            self.assertEqual((await client.models()).models[0].name, "sprout")
+            seen = []
+
+            async def watch(progress):
+                seen.append(progress.fraction)
+            jobs = await asyncio.gather(*(client.submit_latent(LATENT, FROM_LATENT) for _ in range(3)))
+            ended = await asyncio.gather(*(client.wait(job, on_progress=watch) for job in jobs))
+            self.assertEqual({j.state for j in ended}, {"done"})
+            self.assertTrue(seen)
+            self.assertLessEqual({j.id for j in jobs}, {j.id async for j in client.jobs()})
+            exported = await client.wait(await client.export(ended[0], {"formats": ["stl"]}))
+            paths = await client.download(exported, self.scratch())
+            self.assertEqual([p.name for p in paths], ["asset.stl"])
+            self.assertEqual((await client.fetch(ended[1], "asset.glb"))[:4], b"glTF")
+            self.assertEqual((await client.preprocess(PICTURE)).png[:4], b"\x89PNG")
+            names = [event.name async for event in client.events(ended[2])]
+            self.assertEqual(names, ["state"])
+            await client.remove(exported)
+            with self.assertRaises(espalier.ApiError):
+                await client.job(exported)
+            self.assertIn("espalier_jobs_total", await client.metrics())
+        asyncio.run(main())
+
+    def test_a_cancelled_task_cancels_its_job(self):
+        async def main():
+            client = espalier.AsyncClient(self.url, KEY)
+            running = asyncio.Event()
+            task = asyncio.ensure_future(client.generate(PICTURE, LONG, on_progress=lambda _: running.set()))
+            await running.wait()
+            newest = [job async for job in client.jobs(limit=1)][0]
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            with self.assertRaises(espalier.JobCancelled):
+                await client.wait(newest)
+            with self.assertRaises(espalier.WaitTimeout):
+                await client.generate(PICTURE, LONG, timeout=0.5)
+        asyncio.run(main())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
