@@ -8,6 +8,7 @@
 from ._decode import UNSET, Unset
 from ._protocol import Event, Foreground, ImageSource
 from .aio import AsyncClient
+from .background import BackgroundJob
 from .client import DEFAULT_URL, Client
 from .errors import (ApiError, ConnectionFailed, EspalierError, JobCancelled, JobFailed, LibraryError, ProtocolError,
                      WaitTimeout)
@@ -16,7 +17,7 @@ from .types import (ErrorDetail, ExportOptions, File, GenerateOptions, Health, J
 
 __version__ = "0.1.0"
 __all__ = [
-    "ApiError", "AsyncClient", "Client", "ConnectionFailed", "DEFAULT_URL", "ErrorDetail", "EspalierError", "Event",
+    "ApiError", "AsyncClient", "BackgroundJob", "Client", "ConnectionFailed", "DEFAULT_URL", "ErrorDetail", "EspalierError", "Event",
     "ExportOptions", "File", "Foreground", "GenerateOptions", "Health", "ImageSource", "Job", "JobCancelled", "JobFailed",
     "LibraryError", "Model", "Models", "Progress", "ProtocolError", "Report", "Sampler", "Turntable", "UNSET", "Unset",
     "WaitTimeout",
