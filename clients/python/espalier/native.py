@@ -321,7 +321,7 @@ class Pipeline:
     def untrained(self) -> bool:
         return bool(self._own.lib.pipeline_untrained(self._handle()))
 
-    def generate(self, images: Any, *, background: Union[str, List[str]] = "auto", structure: Optional[Dict[str, Any]] = None,
+    def generate(self, images: Any = (), *, background: Union[str, List[str]] = "auto", structure: Optional[Dict[str, Any]] = None,
                  latent: Optional[Dict[str, Any]] = None, on_progress: Optional[Callable[[Progress], Any]] = None,
                  on_message: Optional[Callable[[str], Any]] = None, cancelled: Optional[Callable[[], bool]] = None,
                  **request: Any) -> Asset:
