@@ -1,38 +1,29 @@
-// Times the clean-up of a double-walled tube: clean_bench [faces] [repetitions]
+// Times the clean-up of a double-walled tube: clean_bench [faces]
 //
 // The tube has an outer and an inner wall, joined by a window, 750k faces together (support/mesh_shapes.h). Counts of views
-// are made up here, because rendering is timed elsewhere: the inner wall is seen by none but for a rim around the window.
-#include <chrono>
+// are synthetic here, because rendering is timed elsewhere: the inner wall is seen by none but for a rim around the window.
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <functional>
 
 #include "geometry/repair/clean.h"
 #include "geometry/simplify/simplify.h"
 #include "parallel/parallel_for.h"
+#include "program.h"
 #include "support/mesh_shapes.h"
 
 namespace espalier {
 namespace {
 
-void print(const char* name, const MeshReport& r) {
-  std::printf(
-      "%s: %lld faces, %lld vertices, %lld pieces, %lld boundary edges, %lld non-manifold edges, %s, area %.4f, volume %.5f\n",
-      name, static_cast<long long>(r.faces), static_cast<long long>(r.vertices), static_cast<long long>(r.components),
-      static_cast<long long>(r.boundary_edges), static_cast<long long>(r.non_manifold_edges),
-      r.watertight ? "watertight" : "open", r.area, r.volume);
+bench::Counters counters_of(const Mesh& mesh) {
+  const MeshReport r = report_of(mesh);
+  return {{"faces", static_cast<double>(r.faces)},
+          {"pieces", static_cast<double>(r.components)},
+          {"boundary_edges", static_cast<double>(r.boundary_edges)},
+          {"non_manifold_edges", static_cast<double>(r.non_manifold_edges)},
+          {"area", r.area},
+          {"volume", r.volume}};
 }
 
-double seconds(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-void time_step(const char* name, const std::function<void()>& work) { std::printf("%-24s %7.3f s\n", name, seconds(work)); }
-
-Visibility made_up(const Mesh& mesh, const Monitor* /*monitor*/) {
+Visibility synthetic(const Mesh& mesh) {
   constexpr int kViews = 1000;
   std::vector<test::P3> curve;
   constexpr int kPoints = 1024;
@@ -54,58 +45,55 @@ Visibility made_up(const Mesh& mesh, const Monitor* /*monitor*/) {
   return visibility;
 }
 
-int run(std::int64_t target, int repetitions) {
-  Mesh tube = test::tube_with_window(1880, 100, 40, 20);
-  for (const float c : tube.vertices) tube.colours.push_back(0.5F + c);
-  std::printf("%d cores\n", worker_count());
-  for (int i = 0; i < repetitions; ++i) {
-    MeshReport report;
-    Mesh mesh;
-    Visibility visibility;
-    time_step("report", [&] { report = report_of(tube); });
-    print("tube", report);
-    time_step("weld", [&] { mesh = welded(tube); });
-    time_step("duplicate faces", [&] { mesh = without_duplicate_faces(mesh); });
-    time_step("degenerate faces", [&] { mesh = without_degenerate_faces(mesh); });
-    time_step("simplify to working size", [&] { mesh = roughly_simplified(mesh, kWorkingFactor * target); });
-    visibility = made_up(mesh, nullptr);
+// Every step, on what the ones before made of the tube.
+class Steps {
+ public:
+  explicit Steps(std::int64_t target) : target_(target), tube_(test::tube_with_window(1880, 100, 40, 20)) {
+    for (const float c : tube_.vertices) tube_.colours.push_back(0.5F + c);
+  }
+
+  void add_to(bench::Program& program) {
+    program.add("report", {}, [this] { benchmark::DoNotOptimize(report_of(tube_)); });
+    step(program, "weld", [](const Mesh& m) { return welded(m); });
+    step(program, "duplicate faces", [](const Mesh& m) { return without_duplicate_faces(m); });
+    step(program, "degenerate faces", [](const Mesh& m) { return without_degenerate_faces(m); });
+    step(program, "simplify to working size",
+         [this](const Mesh& m) { return roughly_simplified(m, kWorkingFactor * target_); });
+    const Visibility visibility = synthetic(made_);
     HiddenFaceOptions hidden;
     hidden.views = visibility.views;
-    time_step("hidden faces", [&] { mesh = without_hidden_faces(mesh, visibility.seen, hidden); });
-    print("seen from outside", report_of(mesh));
-    time_step("holes", [&] { mesh = holes_filled(mesh, {}); });
-    time_step("small pieces", [&] { mesh = without_small_pieces(mesh, {}); });
-    time_step("simplify", [&] { mesh = simplified(mesh, target); });
-    print("result", report_of(mesh));
-    CleanOptions options;
-    options.faces = target;
-    double looking = 0;
-    const CountViews count = [&](const Mesh& m, const Monitor* monitor) {
-      Visibility v;
-      looking = seconds([&] { v = made_up(m, monitor); });
-      return v;
-    };
-    const double all = seconds([&] { mesh = cleaned(tube, count, options); });
-    std::printf("%-24s %7.3f s without counting views\n", "all of it", all - looking);
-    if (mesh.face_count() != target && mesh.face_count() != target - 1) fail(ErrorCode::internal, mesh.face_count(), " faces");
+    step(program, "hidden faces", [=](const Mesh& m) { return without_hidden_faces(m, visibility.seen, hidden); });
+    step(program, "holes", [](const Mesh& m) { return holes_filled(m, {}); });
+    step(program, "small pieces", [](const Mesh& m) { return without_small_pieces(m, {}); });
+    step(program, "simplify", [this](const Mesh& m) { return simplified(m, target_); });
+    if (made_.face_count() != target_ && made_.face_count() != target_ - 1) {
+      fail(ErrorCode::internal, made_.face_count(), " faces instead of ", target_);
+    }
   }
-  return 0;
-}
+
+ private:
+  template <class Make>
+  void step(bench::Program& program, const char* name, const Make& make) {
+    const Mesh before = made_.faces.empty() ? tube_ : made_;
+    made_ = make(before);
+    const bench::Counters counters = counters_of(made_);
+    program.add(
+        name, {}, [=] { benchmark::DoNotOptimize(make(before)); }, [=] { return counters; });
+  }
+
+  std::int64_t target_;
+  Mesh tube_, made_;
+};
 
 }  // namespace
 }  // namespace espalier
 
 int main(int argc, char** argv) {
-  const long long target = argc > 1 ? std::strtoll(argv[1], nullptr, 10) : 37597;
-  const long repetitions = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 1;
-  if (target < 1 || repetitions < 1 || repetitions > 1000) {
-    std::fprintf(stderr, "usage: clean_bench [faces] [repetitions]\n");
-    return 2;
-  }
-  try {
-    return espalier::run(target, static_cast<int>(repetitions));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "clean_bench: %s\n", error.what());
-    return 1;
-  }
+  using namespace espalier;
+  return bench::start(argc, argv, "clean_bench [faces]", [](bench::Program& program) {
+    program.at_most(1);
+    Steps steps(program.number(0, 37597, 1, 100000000));
+    steps.add_to(program);
+    bench::Program::run();
+  });
 }

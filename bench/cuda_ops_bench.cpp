@@ -1,17 +1,17 @@
-// Times the CUDA ops at the sizes of the large image model: cuda_ops_bench [NAME-PART]. Prints microseconds per call and what
-// they mean in TFLOP/s or GB/s. Calls are captured in a CUDA graph, so the host's speed does not matter, and go around
-// sets of buffers that together exceed the card's L2 cache.
+// Times the CUDA ops at the sizes of the large image model: microseconds per call and what they mean in TFLOP/s or GB/s. Calls
+// are captured in a CUDA graph, so the host's speed does not matter, and go around sets of buffers that together exceed the
+// GPU's L2 cache.
 #include <algorithm>
-#include <cstdio>
 #include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "cuda_timer.h"
+#include "captured_calls.h"
 #include "ops/elementwise.h"
 #include "ops/norm.h"
 #include "ops/volume.h"
+#include "program.h"
 #include "sparse/convolution.h"
 #include "tensor/dtype.h"
 
@@ -20,12 +20,10 @@ namespace {
 
 constexpr std::size_t kPool = std::size_t{3} << 30;
 constexpr std::size_t kRing = std::size_t{400} << 20;  // bytes that one round of calls touches, at least
-constexpr int kRounds = 15;
 
 class Bench {
  public:
-  explicit Bench(std::string filter)
-      : filter_(std::move(filter)), pool_(kPool, 0, "benchmark"), scratch_(std::size_t{256} << 20, 0, "scratch") {
+  Bench() : pool_(kPool, 0, "benchmark"), scratch_(std::size_t{256} << 20, 0, "scratch") {
     queue_.use(&scratch_);
     fill();
   }
@@ -44,23 +42,16 @@ class Bench {
     return view;
   }
 
-  // prepare() takes one set of buffers and returns the call that uses them. Prints a line with the work of one call in
-  // FLOP or, if that is zero, in bytes.
+  // prepare() takes one set of buffers and returns the call that uses them. The work of one call is in FLOP or, if that is
+  // zero, in bytes.
   void time(const std::string& name, double flops, double bytes, const std::function<std::function<void()>()>& prepare) {
-    if (name.find(filter_) == std::string::npos) return;
-    const Frame<Cuda> frame(pool_);
-    std::vector<std::function<void()>> calls;
-    const std::size_t start = pool_.used();
-    while (calls.size() < 4 || (pool_.used() - start < kRing && calls.size() < 64)) calls.push_back(prepare());
-    for (const auto& call : calls) call();
-    queue_.synchronize();
-    const double us = timer_.median_us(queue_, calls, kRounds) / static_cast<double>(calls.size());
-    if (flops > 0) {
-      std::printf("%-58s %9.2f us %8.1f TFLOP/s\n", name.c_str(), us, flops / us * 1e-6);
-    } else {
-      std::printf("%-58s %9.2f us %8.0f GB/s\n", name.c_str(), us, bytes / us * 1e-3);
-    }
-    std::fflush(stdout);
+    bench::add_captured(name, queue_, flops, bytes, [this, prepare](benchmark::State& /*state*/, const auto& measure) {
+      const Frame<Cuda> frame(pool_);
+      std::vector<std::function<void()>> calls;
+      const std::size_t start = pool_.used();
+      while (calls.size() < 4 || (pool_.used() - start < kRing && calls.size() < 64)) calls.push_back(prepare());
+      measure(calls);
+    });
   }
 
  private:
@@ -76,10 +67,8 @@ class Bench {
     }
   }
 
-  std::string filter_;
   Queue<Cuda> queue_;
   Arena<Cuda> pool_, scratch_;
-  CudaTimer timer_;
 };
 
 template <class T>
@@ -238,19 +227,15 @@ void time_copies(Bench& bench) {
 }  // namespace espalier
 
 int main(int argc, char** argv) {
-  try {
-    if (espalier::list_cards().empty()) {
-      std::fprintf(stderr, "cuda_ops_bench: no CUDA card in this machine\n");
-      return 1;
-    }
-    espalier::Bench bench(argc > 1 ? argv[1] : "");
-    espalier::time_linears(bench);
-    espalier::time_row_norms(bench);
-    espalier::time_group_norms(bench);
-    espalier::time_copies(bench);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "cuda_ops_bench: %s\n", e.what());
-    return 1;
-  }
-  return 0;
+  using namespace espalier;
+  return bench::start(argc, argv, "cuda_ops_bench", [](bench::Program& program) {
+    program.at_most(0);
+    if (list_cards().empty()) fail(ErrorCode::device, "no GPU in this machine");
+    Bench bench;
+    time_linears(bench);
+    time_row_norms(bench);
+    time_group_norms(bench);
+    time_copies(bench);
+    bench::Program::run();
+  });
 }

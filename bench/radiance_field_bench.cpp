@@ -29,10 +29,5 @@ RadianceField tube_field() {
 
 int main(int argc, char** argv) {
   using namespace espalier;
-  const ViewBench<RadianceFieldOptions> bench(argc, argv);
-  return bench.run([&]<class Dev>() {
-    Queue<Dev> queue;
-    RadianceFieldRenderer<Dev> renderer(queue, tube_field());
-    bench.time(queue, renderer);
-  });
+  return bench::time_views<RadianceFieldRenderer, RadianceFieldOptions>(argc, argv, "radiance_field", tube_field);
 }

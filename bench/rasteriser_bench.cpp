@@ -1,16 +1,15 @@
 // Face visibility over many views of a tube around the curve ((R + r cos 3p) cos 2p, (R + r cos 3p) sin 2p, r sin 3p), and
-// one picture with weights and depth: rasteriser_bench [cpu|cuda] [views] [rings] [sides] [size]. The default is the
-// workload of the reference's hidden-face removal: 1000 views of 100,000 faces at 1024 x 1024.
+// images with weights and depth: rasteriser_bench [cpu|cuda] [views] [rings] [sides] [size]. The default is the workload of the
+// reference's hidden-face removal: 1000 views of 100,000 faces at 1024 x 1024.
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <numbers>
 #include <string>
 
+#include "program.h"
 #include "render/raster/triangle_rasteriser.h"
+#include "runtime/array.h"
 
 namespace espalier {
 namespace {
@@ -54,73 +53,47 @@ Mesh tube(int rings, int sides) {
   return mesh;
 }
 
-template <class Call>
-double seconds(const Call& call) {
-  const auto begin = std::chrono::steady_clock::now();
-  call();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
 template <class Dev>
-void run(const Mesh& mesh, int views, int size) {
+void time(bench::Program& program, const Mesh& mesh, int views, int size) {
   Queue<Dev> queue(0);
   std::vector<Camera> cameras;
   for (const OrbitCamera& orbit : sphere_cameras(views, 2.0F, 40.0F)) cameras.push_back(camera_of(orbit));
-  double best = 1e30;
-  std::int64_t seen = 0, sightings = 0;
-  constexpr int kRounds = 3;
-  for (int round = 0; round < kRounds; ++round) {
-    std::vector<std::int32_t> counts;
-    best = std::min(best, seconds([&] { counts = face_visibility<Dev>(queue, mesh, cameras, size, nullptr); }));
-    seen = std::count_if(counts.begin(), counts.end(), [](std::int32_t c) { return c > 0; });
-    sightings = 0;
-    for (const std::int32_t c : counts) sightings += c;
-  }
-  const std::int64_t pixels = std::int64_t{size} * size;
-  Buffer<Dev> memory(static_cast<std::size_t>(pixels) * 16, 0, "a picture");
-  const Fragments<Dev> picture{{reinterpret_cast<std::int32_t*>(memory.data()), {size, size}},
-                               {reinterpret_cast<float*>(memory.data()) + pixels, {size, size, 2}},
-                               {reinterpret_cast<float*>(memory.data()) + 3 * pixels, {size, size}}};
+  std::vector<std::int32_t> counts;
+  const std::string what = str(Dev::name, "/", mesh.face_count(), " faces, ", size, "^2/");
+  program.add(
+      str("visibility/", what, views, " views"), queue,
+      [&] { counts = face_visibility<Dev>(queue, mesh, cameras, size, nullptr); },
+      [&] {
+        double seen = 0, sightings = 0;
+        for (const std::int32_t c : counts) {
+          seen += c > 0 ? 1 : 0;
+          sightings += c;
+        }
+        return bench::Counters{{"faces_seen", seen}, {"sightings", sightings}};
+      });
+  const Array<Dev, std::int32_t> face(queue, std::int64_t{size} * size, "faces");
+  const Array<Dev, float> rest(queue, std::int64_t{3} * size * size, "weights and depth");
+  const Fragments<Dev> image{face.template view<2>({size, size}),
+                             rest.template view<3>({size, size, 2}),
+                             {rest.data() + std::int64_t{2} * size * size, {size, size}}};
   TriangleRasteriser<Dev> rasteriser(queue, mesh);
-  const int pictures = std::min(views, 100);
-  double one = 1e30;
-  for (int round = 0; round < kRounds; ++round) {
-    one = std::min(one, seconds([&] {
-                          for (int i = 0; i < pictures; ++i) rasteriser.render(cameras[static_cast<std::size_t>(i)], picture);
-                          queue.synchronize();
-                        }) / pictures);
-  }
-  std::printf(
-      "rasteriser %s: %lld faces, %d views of %d x %d: visibility %.3f s (%.3f ms a view), %lld faces seen, "
-      "%lld sightings; picture with weights and depth %.3f ms\n",
-      Dev::name, static_cast<long long>(mesh.face_count()), views, size, size, best, best / views * 1e3,
-      static_cast<long long>(seen), static_cast<long long>(sightings), one * 1e3);
+  const int images = std::min(views, 100);
+  program.add(str("images/", what, images, " views"), queue, [&] {
+    for (int i = 0; i < images; ++i) rasteriser.render(cameras[static_cast<std::size_t>(i)], image);
+  });
+  bench::Program::run();
 }
 
 }  // namespace
 }  // namespace espalier
 
 int main(int argc, char** argv) {
-  const bool card = espalier::built_with_cuda() && !espalier::list_cards().empty();
-  const std::string device = argc > 1 ? argv[1] : card ? "cuda" : "cpu";
-  const auto number = [&](int at, int otherwise) {
-    return argc > at ? static_cast<int>(std::strtol(argv[at], nullptr, 10)) : otherwise;
-  };
-  const int views = number(2, 1000), rings = number(3, 1000), sides = number(4, 50), size = number(5, 1024);
-  if ((device != "cpu" && device != "cuda") || (device == "cuda" && !card) || views < 1 || rings < 3 || sides < 3 ||
-      rings > 100000 || sides > 10000 || size < 1) {
-    std::fprintf(stderr, "usage: rasteriser_bench [cpu|cuda] [views] [rings] [sides] [size]; cuda needs a card\n");
-    return 2;
-  }
-  try {
-    const espalier::Mesh mesh = espalier::tube(rings, sides);
-#ifdef ESPALIER_WITH_CUDA
-    if (device == "cuda") espalier::run<espalier::Cuda>(mesh, views, size);
-#endif
-    if (device == "cpu") espalier::run<espalier::Cpu>(mesh, views, size);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "rasteriser_bench: %s\n", error.what());
-    return 1;
-  }
-  return 0;
+  using namespace espalier;
+  return bench::start(argc, argv, "rasteriser_bench [cpu|cuda] [views] [rings] [sides] [size]", [](bench::Program& program) {
+    program.at_most(5);
+    const std::string device = program.text(0, "cpu");
+    const int views = program.number(1, 1000, 1, 100000), size = program.number(4, 1024, 1, kMaxRasterSide);
+    const Mesh mesh = tube(program.number(2, 1000, 3, 100000), program.number(3, 50, 3, 10000));
+    program.on(device, [&]<class Dev>(std::type_identity<Dev>) { time<Dev>(program, mesh, views, size); });
+  });
 }

@@ -5,10 +5,5 @@
 
 int main(int argc, char** argv) {
   using namespace espalier;
-  const ViewBench<SplatOptions> bench(argc, argv);
-  return bench.run([&]<class Dev>() {
-    Queue<Dev> queue;
-    SplatRenderer<Dev> renderer(queue, tube_gaussians());
-    bench.time(queue, renderer);
-  });
+  return bench::time_views<SplatRenderer, SplatOptions>(argc, argv, "splat", tube_gaussians);
 }

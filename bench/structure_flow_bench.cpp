@@ -1,5 +1,5 @@
-// One CPU forward of the sparse-structure flow of image-large in float32, with made-up weights:
-//   structure_flow_bench [--blocks N] [--runs N]     prints the seconds of each run
+// One CPU forward of the sparse-structure flow of image-large in float32, with synthetic weights:
+//   structure_flow_bench [--blocks N]                with Google Benchmark
 //   structure_flow_bench --serve [--blocks N]        one run for every line on standard input; bench/structure_flow.py uses
 //                                                    it to take turns with PyTorch on the same machine
 // A run includes the keys and values of the condition, which a generation computes only once.
@@ -11,6 +11,7 @@
 
 #include "models/trellis/sparse_structure_flow.h"
 #include "parallel/parallel_for.h"
+#include "program.h"
 #include "weights/made_up.h"
 
 namespace espalier {
@@ -31,7 +32,7 @@ SparseStructureFlowConfig image_large(std::int64_t blocks) {
   return c;
 }
 
-View<Cpu, float, 2> made_up(Arena<Cpu>& arena, const std::string& name, const Extents<2>& extents) {
+View<Cpu, float, 2> synthetic(Arena<Cpu>& arena, const std::string& name, const Extents<2>& extents) {
   const auto view = arena.take<float, 2>(extents);
   if (arena.metering()) return view;
   const auto values = hashed_values("bench", name, view.size(), 1.7, 0.0);
@@ -44,9 +45,9 @@ double forward(const Flow& flow, Queue<Cpu>& queue, Arena<Cpu>& arena, double& c
   const Frame<Cpu> frame(arena);
   queue.use(&arena);
   const std::int64_t side = flow.config().resolution;
-  const auto x = made_up(arena, "x", {flow.config().in_channels, flow.config().tokens()})
+  const auto x = synthetic(arena, "x", {flow.config().in_channels, flow.config().tokens()})
                      .reshape<5>({1, flow.config().in_channels, side, side, side});
-  const auto condition = made_up(arena, "condition", {1374, flow.config().transformer.condition_channels});
+  const auto condition = synthetic(arena, "condition", {1374, flow.config().transformer.condition_channels});
   const auto t = arena.take<float, 1>({1});
   if (!arena.metering()) t(0) = 700.0F;
   const auto out = arena.take<float, 5>(x.extents());
@@ -60,21 +61,17 @@ double forward(const Flow& flow, Queue<Cpu>& queue, Arena<Cpu>& arena, double& c
   return seconds;
 }
 
-int run(int argc, char** argv) {
+void run(bench::Program& program) {
   bool serve = false;
   std::int64_t blocks = 24;
-  int runs = 3;
-  for (int i = 1; i < argc; ++i) {
-    const std::string option = argv[i];
+  for (std::size_t i = 0; i < program.arguments().size(); ++i) {
+    const std::string& option = program.arguments()[i];
     if (option == "--serve") {
       serve = true;
-    } else if (option == "--blocks" && i + 1 < argc) {
-      blocks = std::stoll(argv[++i]);
-    } else if (option == "--runs" && i + 1 < argc) {
-      runs = std::stoi(argv[++i]);
+    } else if (option == "--blocks" && i + 1 < program.arguments().size()) {
+      blocks = program.number(++i, 24, 1, 1000);
     } else {
-      std::fprintf(stderr, "usage: structure_flow_bench [--serve] [--blocks N] [--runs N]\n");
-      return 2;
+      program.refuse();
     }
   }
   Queue<Cpu> queue;
@@ -84,23 +81,27 @@ int run(int argc, char** argv) {
   Arena<Cpu> meter;
   forward(*loaded->model, queue, meter, checksum);
   Arena<Cpu> arena(meter.peak(), 0, "forward");
+  if (!serve) {
+    program.add(
+        str("structure_flow/", blocks, " blocks"), {}, [&] { forward(*loaded->model, queue, arena, checksum); },
+        [&] {
+          return bench::Counters{{"checksum", checksum}, {"threads", worker_count()}};
+        });
+    bench::Program::run();
+    return;
+  }
   std::string line;
-  for (int i = 0; serve ? static_cast<bool>(std::getline(std::cin, line)) : i < runs; ++i) {
+  while (std::getline(std::cin, line)) {
     const double seconds = forward(*loaded->model, queue, arena, checksum);
     std::printf("%.4f s, %d threads, checksum %.6g\n", seconds, worker_count(), checksum);
     std::fflush(stdout);
   }
-  return 0;
 }
 
 }  // namespace
 }  // namespace espalier
 
 int main(int argc, char** argv) {
-  try {
-    return espalier::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "structure_flow_bench: %s\n", error.what());
-    return 1;
-  }
+  using namespace espalier;
+  return bench::start(argc, argv, "structure_flow_bench [--serve] [--blocks N]", run);
 }

@@ -1,21 +1,19 @@
-// Times extract_surface on two synthetic assets: surface_bench [cpu|cuda] [repetitions]
+// Times extract_surface on two synthetic assets: surface_bench [cpu|cuda]
 //
 // An asset is a tube around the curve c(p) = ((R + r cos 3p) cos 2p, (R + r cos 3p) sin 2p, r sin 3p). Voxels of a 64^3
 // grid close to its wall become 4^3 cubes of a 256^3 grid each, with a double-walled shell as distances and noise as the
-// other channels. The ratio compares with the public Python system on one H100: the sum of its kernels at 12k, its wall
-// time at 24k. Times here include the waits for the counts that the host reads.
+// other channels. reference_ms is of the public Python system on one H100: the sum of its kernels at 12k, its wall time at
+// 24k. Times here include the waits for the counts that the host reads.
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "geometry/surface/surface.h"
 #include "parallel/parallel_for.h"
-#include "runtime/stopwatch.h"
+#include "program.h"
 
 namespace espalier {
 namespace {
@@ -127,75 +125,70 @@ View<Dev, T, 2> place(Queue<Dev>& queue, Arena<Dev>& arena, const std::vector<T>
   return view;
 }
 
+// A workload in a device's memory.
 template <class Dev>
-void run(const Workload& w, const Asset& asset, int repetitions) {
-  Queue<Dev> queue(0);
-  Arena<Dev> assets(asset.cubes.size() * 4 + asset.features.size() * 4 + static_cast<std::size_t>(w.vertices) * 36 +
-                        static_cast<std::size_t>(w.faces) * 12 + 8 * kAlignment,
-                    0, "assets");
-  const auto cubes = place(queue, assets, asset.cubes, 4);
-  const auto features = place(queue, assets, asset.features, 101);
-  const std::size_t bound = surface_scratch_bytes<Dev>(cubes.extent(0), 256, true, 4);
-  Arena<Dev> scratch(bound, 0, "scratch");
-  queue.use(&scratch);
-  const SurfaceMesh<Dev> memory{assets.template take<float, 2>({w.vertices, 3}),
-                                assets.template take<std::int32_t, 2>({w.faces, 3}),
-                                assets.template take<float, 2>({w.vertices, 6})};
-  const auto allocate = [&](std::int64_t vertices, std::int64_t faces, bool /*colour*/) {
-    if (vertices != w.vertices || faces != w.faces) {
-      fail(ErrorCode::internal, "workload ", w.name, ": ", vertices, " vertices and ", faces, " faces instead of ", w.vertices,
-           " and ", w.faces);
-    }
-    return memory;
-  };
-  Stopwatch<Dev> stopwatch(queue);
-  std::vector<double> times;
-  constexpr int kWarmUp = 2;
-  for (int i = 0; i < kWarmUp + repetitions; ++i) {
-    queue.synchronize();
-    const auto begin = std::chrono::steady_clock::now();
-    stopwatch.start();
-    extract_surface<Dev>(queue, cubes, features, 256, allocate, nullptr, 4);
-    const double on_card = stopwatch.stop();
-    const double on_wall = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-    if (i >= kWarmUp) times.push_back(on_card > 0 ? on_card : on_wall);
+class Extraction {
+ public:
+  Extraction(const Workload& w, const Asset& asset)
+      : workload_(w),
+        assets_(asset.cubes.size() * 4 + asset.features.size() * 4 + static_cast<std::size_t>(w.vertices) * 36 +
+                    static_cast<std::size_t>(w.faces) * 12 + 8 * kAlignment,
+                0, "assets"),
+        cubes_(place(queue_, assets_, asset.cubes, 4)),
+        features_(place(queue_, assets_, asset.features, 101)),
+        scratch_(surface_scratch_bytes<Dev>(cubes_.extent(0), 256, true, 4), 0, "scratch"),
+        memory_{assets_.template take<float, 2>({w.vertices, 3}), assets_.template take<std::int32_t, 2>({w.faces, 3}),
+                assets_.template take<float, 2>({w.vertices, 6})} {
+    queue_.use(&scratch_);
   }
-  std::sort(times.begin(), times.end());
-  const double median = times[times.size() / 2];
-  std::printf(
-      "surface %s %s: %lld cubes, %lld vertices, %lld faces, median %.3f ms (best %.3f), reference %.1f ms, %.2f of it, "
-      "scratch %.1f of %.1f MiB\n",
-      Dev::name, w.name, static_cast<long long>(cubes.extent(0)), static_cast<long long>(w.vertices),
-      static_cast<long long>(w.faces), median, times.front(), w.reference_ms, median / w.reference_ms,
-      static_cast<double>(scratch.peak()) / 1048576, static_cast<double>(bound) / 1048576);
-}
 
-int run_all(const std::string& device, int repetitions) {
-  for (const Workload& w : kWorkloads) {
-    const Asset asset = make_asset(w);
-    if (device == "cpu") run<Cpu>(w, asset, repetitions);
-#ifdef ESPALIER_WITH_CUDA
-    if (device == "cuda") run<Cuda>(w, asset, repetitions);
-#endif
+  void add_to(bench::Program& program) {
+    program.add(
+        str("extract_surface/", Dev::name, "/", workload_.name), queue_, [this] { run(); },
+        [this] {
+          return bench::Counters{{"cubes", static_cast<double>(cubes_.extent(0))},
+                                 {"faces", static_cast<double>(workload_.faces)},
+                                 {"reference_ms", workload_.reference_ms},
+                                 {"scratch_MiB", static_cast<double>(scratch_.peak()) / 1048576},
+                                 {"scratch_bound_MiB", static_cast<double>(scratch_.capacity()) / 1048576}};
+        });
   }
-  return 0;
-}
+
+ private:
+  void run() {
+    const auto allocate = [this](std::int64_t vertices, std::int64_t faces, bool /*colour*/) {
+      if (vertices != workload_.vertices || faces != workload_.faces) {
+        fail(ErrorCode::internal, "workload ", workload_.name, ": ", vertices, " vertices and ", faces, " faces instead of ",
+             workload_.vertices, " and ", workload_.faces);
+      }
+      return memory_;
+    };
+    extract_surface<Dev>(queue_, cubes_, features_, 256, allocate, nullptr, 4);
+  }
+
+  const Workload& workload_;
+  Queue<Dev> queue_;
+  Arena<Dev> assets_;
+  View<Dev, std::int32_t, 2> cubes_;
+  View<Dev, float, 2> features_;
+  Arena<Dev> scratch_;
+  SurfaceMesh<Dev> memory_;
+};
 
 }  // namespace
 }  // namespace espalier
 
 int main(int argc, char** argv) {
-  const bool card = espalier::built_with_cuda() && !espalier::list_cards().empty();
-  const std::string device = argc > 1 ? argv[1] : card ? "cuda" : "cpu";
-  const long repetitions = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 11;
-  if ((device != "cpu" && device != "cuda") || repetitions < 1 || repetitions > 1000 || (device == "cuda" && !card)) {
-    std::fprintf(stderr, "usage: surface_bench [cpu|cuda] [repetitions]; cuda needs a card and a build with CUDA\n");
-    return 2;
-  }
-  try {
-    return espalier::run_all(device, static_cast<int>(repetitions));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "surface_bench: %s\n", error.what());
-    return 1;
-  }
+  using namespace espalier;
+  return bench::start(argc, argv, "surface_bench [cpu|cuda]", [](bench::Program& program) {
+    program.at_most(1);
+    program.on(program.text(0, "cpu"), [&]<class Dev>(std::type_identity<Dev>) {
+      std::vector<std::unique_ptr<Extraction<Dev>>> all;
+      for (const Workload& w : kWorkloads) {
+        all.push_back(std::make_unique<Extraction<Dev>>(w, make_asset(w)));
+        all.back()->add_to(program);
+      }
+      bench::Program::run();
+    });
+  });
 }

@@ -1,14 +1,10 @@
 // Unwraps ten meshes of about 50,000 faces:
-// unwrap_bench [-o FOLDER] [-s TEXTURE_SIZE] [-p PADDING] [-m NAME: only this one] [-v: times of stages] [MESH.ply ...]
+// unwrap_bench [-o FOLDER] [-s TEXTURE_SIZE] [-p PADDING] [MESH.ply ...]
 //
-// Prints charts, stretch, texture use, seconds and seconds of processor time for each, and whether texel centres are covered
-// twice; with -o a picture of each layout. PLY files (as `espalier generate -o x.mesh.ply` writes them) are reduced to 50,000
-// faces and join the list.
-#include <chrono>
-#include <cstdio>
+// Beside the time: charts, stretch, texture use, and how many texel centres are covered twice; with -o an image of each layout.
+// PLY files (as `espalier generate -o x.mesh.ply` writes them) are reduced to 50,000 faces and join the list.
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -20,6 +16,7 @@
 #include "geometry/simplify/simplify.h"
 #include "geometry/unwrap/unwrap.h"
 #include "image/codec.h"
+#include "program.h"
 #include "support/sample_surfaces.h"
 #include "support/texel_coverage.h"
 
@@ -94,25 +91,10 @@ std::vector<Named> ten_meshes() {
   };
 }
 
-// Prints when which percentage was reached.
-class StagePrinter final : public Monitor {
- public:
-  void progress(int done, int /*total*/) const override {
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-    const double processor_seconds = static_cast<double>(std::clock() - processor_) / CLOCKS_PER_SEC;
-    std::printf("  %3d %% at %.2f s, %.2f s of processor time\n", done, seconds, processor_seconds);
-  }
-  [[nodiscard]] bool cancelled() const override { return false; }
-
- private:
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  std::clock_t processor_ = std::clock();
-};
-
 // Charts in colours, their borders by contrast.
 void write_picture(const Unwrapped& u, int size, const std::string& path) {
   const std::vector<std::int32_t> face = test::faces_of_texels(u.mesh, size).face;
-  Picture picture(size, size, 3);
+  Picture image(size, size, 3);
   for (std::size_t i = 0; i < face.size(); ++i) {
     for (std::size_t c = 0; c < 3; ++c) {
       double value = 20;
@@ -120,64 +102,80 @@ void write_picture(const Unwrapped& u, int size, const std::string& path) {
         const auto chart = static_cast<std::uint64_t>(u.chart[static_cast<std::size_t>(face[i])]);
         value = 150 + 60 * test::hashed(3 * chart + c) + 25 * test::hashed(977 + static_cast<std::uint64_t>(face[i]));
       }
-      picture.pixels[3 * i + c] = static_cast<std::uint8_t>(value);
+      image.pixels[3 * i + c] = static_cast<std::uint8_t>(value);
     }
   }
-  write_file(path, encode_png(picture));
+  write_file(path, encode_png(image));
 }
 
-int run(int argc, char** argv) {
+struct Arguments {
   UnwrapOptions options;
   std::string folder;
-  std::string only;
-  bool verbose = false;
   std::vector<Named> meshes = ten_meshes();
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (word == "-o" && i + 1 < argc) {
-      folder = argv[++i];
-    } else if (word == "-s" && i + 1 < argc) {
-      options.texture_size = static_cast<int>(std::strtol(argv[++i], nullptr, 10));
-    } else if (word == "-p" && i + 1 < argc) {
-      options.padding_texels = std::strtof(argv[++i], nullptr);
-    } else if (word == "-v") {
-      verbose = true;
-    } else if (word == "-m" && i + 1 < argc) {
-      only = argv[++i];
+};
+
+Arguments arguments_of(const bench::Program& program) {
+  Arguments a;
+  const std::vector<std::string>& words = program.arguments();
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if ((word == "-o" || word == "-s" || word == "-p") && i + 1 == words.size()) program.refuse();
+    if (word == "-o") {
+      a.folder = words[++i];
+    } else if (word == "-s") {
+      a.options.texture_size = program.number(++i, 0, 16, 16384);
+    } else if (word == "-p") {
+      a.options.padding_texels = std::strtof(words[++i].c_str(), nullptr);
     } else {
       const std::size_t slash = word.find_last_of('/');
-      meshes.push_back(
+      a.meshes.push_back(
           {word.substr(slash == std::string::npos ? 0 : slash + 1), [word] { return simplified(read_ply(word), 50000); }});
     }
   }
-  std::printf("%-20s %8s %8s %7s %8s %6s %8s %8s\n", "mesh", "faces", "charts", "stretch", "use", "twice", "seconds", "cpu");
-  for (const Named& named : meshes) {
-    if (!only.empty() && named.name != only) continue;
-    const Mesh mesh = named.make();
-    const std::clock_t processor = std::clock();
-    const auto begin = std::chrono::steady_clock::now();
-    const StagePrinter stages;
-    const Unwrapped u = unwrap(mesh, options, verbose ? &stages : nullptr);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    const double processor_seconds = static_cast<double>(std::clock() - processor) / CLOCKS_PER_SEC;
-    const auto twice = test::faces_of_texels(u.mesh, options.texture_size).covered_twice;
-    std::printf("%-20s %8lld %8d %7.3f %7.1f%% %6lld %8.2f %8.2f\n", named.name.c_str(),
-                static_cast<long long>(mesh.face_count()), u.charts, static_cast<double>(u.mean_stretch),
-                100 * static_cast<double>(u.use), static_cast<long long>(twice), seconds, processor_seconds);
-    std::fflush(stdout);
-    if (!folder.empty()) write_picture(u, options.texture_size, folder + "/" + named.name + ".png");
-  }
-  return 0;
+  return a;
 }
+
+// One mesh; made when its turn comes.
+class Layout {
+ public:
+  Layout(const Named& named, const Arguments& arguments) : named_(named), arguments_(arguments) {}
+  void add_to(bench::Program& program) {
+    const auto prepare = [this] {
+      if (mesh_.faces.empty()) mesh_ = named_.make();
+    };
+    program.add(
+        named_.name, prepare, [this] { unwrapped_ = unwrap(mesh_, arguments_.options, nullptr); },
+        [this] { return counters(); });
+  }
+
+ private:
+  bench::Counters counters() const {
+    const int size = arguments_.options.texture_size;
+    if (!arguments_.folder.empty()) write_picture(unwrapped_, size, arguments_.folder + "/" + named_.name + ".png");
+    return {{"faces", static_cast<double>(mesh_.face_count())},
+            {"charts", static_cast<double>(unwrapped_.charts)},
+            {"stretch", static_cast<double>(unwrapped_.mean_stretch)},
+            {"use_percent", 100 * static_cast<double>(unwrapped_.use)},
+            {"texels_covered_twice", static_cast<double>(test::faces_of_texels(unwrapped_.mesh, size).covered_twice)}};
+  }
+
+  const Named& named_;
+  const Arguments& arguments_;
+  Mesh mesh_;
+  Unwrapped unwrapped_;
+};
 
 }  // namespace
 }  // namespace espalier
 
 int main(int argc, char** argv) {
-  try {
-    return espalier::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "unwrap_bench: %s\n", error.what());
-    return 1;
-  }
+  using namespace espalier;
+  return bench::start(argc, argv, "unwrap_bench [-o FOLDER] [-s TEXTURE_SIZE] [-p PADDING] [MESH.ply ...]",
+                      [](bench::Program& program) {
+                        const Arguments arguments = arguments_of(program);
+                        std::vector<Layout> layouts;
+                        layouts.reserve(arguments.meshes.size());
+                        for (const Named& named : arguments.meshes) layouts.emplace_back(named, arguments).add_to(program);
+                        bench::Program::run();
+                      });
 }
