@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "option_json.h"
 #include "options.h"
 
 namespace espalier::cli {
@@ -12,18 +13,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr unsigned kJsonUses = use_jobs | use_exports | use_turntables;
-
-Json json_of(const OptionValue& value) {
-  return std::visit(
-      [](const auto& v) -> Json {
-        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
-          return nullptr;
-        } else {
-          return v;
-        }
-      },
-      value);
-}
 
 // Numbers without a fraction as whole ones: 1, not 1.0.
 Json bound(double value) {
@@ -47,7 +36,7 @@ void add_json_rows(std::ostringstream& out, const char* title, OptionUse use) {
   for (const Option& row : option_table()) {
     if (!row.is_for(use)) continue;
     std::string text = row.help + " Accepts " + row.json_accept() + ".";
-    const Json fallback = json_of(row.field.get(Options()));
+    const Json fallback = json_of<Json>(row.field.get(Options()));
     if (row.extras.nullable) {
       text += " Default: drawn.";
     } else if (!fallback.is_null() && fallback != "") {
@@ -145,7 +134,7 @@ Json properties_of(OptionUse use, const std::string& prefix) {
     const auto dot = key.find('.');
     if (dot == std::string::npos) {
       properties[key] = schema_of(row);
-      const Json fallback = json_of(row.field.get(Options()));
+      const Json fallback = json_of<Json>(row.field.get(Options()));
       if (use != use_exports && !row.extras.nullable && !fallback.is_null() && fallback != "")
         properties[key]["default"] = fallback;
     } else {
@@ -187,7 +176,7 @@ std::string page() {
       entry["max"] = bound(row.field.high);
     }
     if (!row.field.choices.empty()) entry["choices"] = row.field.choices;
-    const Json fallback = json_of(row.field.get(Options()));
+    const Json fallback = json_of<Json>(row.field.get(Options()));
     entry["fallback"] = row.extras.nullable ? Json(nullptr) : fallback;
     out << "  '" << row.json() << "': " << entry.dump() << ",\n";
   }

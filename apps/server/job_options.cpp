@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "option_json.h"
 
 namespace espalier::server {
 namespace {
@@ -77,18 +78,6 @@ void read_object(const Json& object, OptionUse use, const std::string& prefix, S
   }
 }
 
-Json json_of(const OptionValue& value) {
-  return std::visit(
-      [](const auto& v) -> Json {
-        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
-          return nullptr;
-        } else {
-          return v;
-        }
-      },
-      value);
-}
-
 void write_options(const Options& options, OptionUse use, Json& json) {
   for (const Option& row : option_table()) {
     if (!row.is_for(use)) continue;
@@ -96,7 +85,7 @@ void write_options(const Options& options, OptionUse use, Json& json) {
     std::string key = row.json();
     for (std::size_t dot = 0; (dot = key.find('.')) != std::string::npos; key = key.substr(dot + 1))
       place = &(*place)[key.substr(0, dot)];
-    Json value = json_of(row.field.get(options));
+    Json value = json_of<Json>(row.field.get(options));
     if (row.field.one_for_all && value.size() == 1) value = Json(value.front());
     (*place)[key] = std::move(value);
   }

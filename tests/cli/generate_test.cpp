@@ -23,12 +23,17 @@ class Generate : public ::testing::Test {
   [[nodiscard]] std::string out(const std::string& name) const { return (folder_ / name).string(); }
   [[nodiscard]] std::string bytes(const std::string& name) const { return read_text(folder_ / name); }
 
-  // generate PICTURE ARGUMENTS... with few steps.
+  // generate IMAGE ARGUMENTS... with few steps.
   [[nodiscard]] Words sampling(const Words& arguments) const {
     Words all{"generate",       picture_, "--device",          "cpu", "--structure-steps",    "2",
               "--latent-steps", "1",      "--latent-guidance", "0",   "--structure-guidance", "0"};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return all;
+  }
+  // A texture that is quick to bake.
+  static Words with_small_texture(Words arguments) {
+    arguments.insert(arguments.end(), {"--bake-views", "8", "--texture-size", "512"});
+    return arguments;
   }
   static Outcome succeed(const Words& arguments) {
     Outcome outcome = espalier(arguments);
@@ -41,30 +46,15 @@ class Generate : public ::testing::Test {
 };
 
 TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
-  const Outcome first = succeed(sampling({"-o",
-                                          out("a.glb"),
-                                          "-o",
-                                          out("a.obj"),
-                                          "-o",
-                                          out("a.stl"),
-                                          "-o",
-                                          out("a.ply"),
-                                          "-o",
-                                          out("a.mesh.ply"),
-                                          "--preview",
-                                          out("a.png"),
-                                          "--save-latent",
-                                          out("a.safetensors"),
-                                          "--save-asset",
-                                          out("whole.safetensors"),
-                                          "--json",
-                                          "--quiet",
-                                          "--size",
-                                          "8cm",
-                                          "--bake-views",
-                                          "8",
-                                          "--texture-size",
-                                          "512"}));
+  Words arguments = {"--preview",     out("a.png"),
+                     "--save-latent", out("a.safetensors"),
+                     "--save-asset",  out("whole.safetensors"),
+                     "--json",        "--quiet",
+                     "--size",        "8cm"};
+  for (const char* name : {"a.glb", "a.obj", "a.stl", "a.ply", "a.mesh.ply"}) {
+    arguments.insert(arguments.end(), {"-o", out(name)});
+  }
+  const Outcome first = succeed(sampling(with_small_texture(std::move(arguments))));
   const auto report = nlohmann::json::parse(first.out);
   EXPECT_EQ(report.at("device").get<std::string>().substr(0, 3), "cpu");
   EXPECT_EQ(report.at("record").at("seed"), "42");
@@ -92,28 +82,10 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   const Picture preview = load_picture(folder_ / "a.png");
   EXPECT_GT(preview.width, preview.height);
 
-  succeed({"generate",
-           "--from-latent",
-           out("a.safetensors"),
-           "--device",
-           "cpu",
-           "-o",
-           out("b.glb"),
-           "-o",
-           out("b.obj"),
-           "-o",
-           out("b.stl"),
-           "-o",
-           out("b.ply"),
-           "--preview",
-           out("b.png"),
-           "--quiet",
-           "--size",
-           "80mm",
-           "--bake-views",
-           "8",
-           "--texture-size",
-           "512"});
+  arguments = {"generate", "--from-latent", out("a.safetensors"), "--device", "cpu", "--preview", out("b.png"), "--quiet",
+               "--size",   "80mm"};
+  for (const char* name : {"b.glb", "b.obj", "b.stl", "b.ply"}) arguments.insert(arguments.end(), {"-o", out(name)});
+  succeed(with_small_texture(std::move(arguments)));
   for (const char* ending : {".glb", ".stl", ".ply", ".png"}) {
     EXPECT_TRUE(bytes(std::string("a") + ending) == bytes(std::string("b") + ending))
         << ending << " differs when decoded again";

@@ -1,15 +1,13 @@
 #include "geometry/repair/hidden_faces.h"
 
 #include <algorithm>
-#include <boost/graph/boykov_kolmogorov_max_flow.hpp>
-#include <boost/graph/compressed_sparse_row_graph.hpp>
-#include <boost/property_map/property_map.hpp>
 #include <cmath>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "geometry/flow/flow_network.h"
 #include "geometry/mesh/mesh_edit.h"
 #include "geometry/mesh/mesh_points.h"
 #include "geometry/mesh/mesh_topology.h"
@@ -120,22 +118,13 @@ class HiddenFaces {
   // Decides the open faces: `inner` for those that the minimum cut leaves on the side of the inner faces. All inner faces
   // together are the source, all outer ones the sink.
   void cut() {
-    using Graph = boost::compressed_sparse_row_graph<boost::directedS, boost::no_property, boost::no_property, std::int32_t,
-                                                     std::int64_t>;
     std::vector<std::int32_t> node(side_.size());
     std::int32_t nodes = 2;
     for (std::size_t f = 0; f < side_.size(); ++f) {
       node[f] = side_[f] == Side::inner ? 0 : side_[f] == Side::outer ? 1 : nodes++;
     }
     if (nodes == 2) return;
-    struct Arc {
-      std::int32_t from, to;
-      std::int64_t capacity;
-    };
-    // Every link is two arcs, one after the other until they are sorted.
-    std::vector<Arc> arcs;
-    std::vector<std::int64_t> to_source(at(nodes), 0);
-    std::vector<std::int64_t> to_sink(at(nodes), 0);
+    FlowNetwork<std::int64_t> network(nodes);
     for (std::int32_t e = 0; e < edges_.count(); ++e) {
       const auto corners = edges_.corners_of(e);
       if (corners.size() != 2) continue;
@@ -144,58 +133,20 @@ class HiddenFaces {
       if (a == b || (a < 2 && b < 2)) continue;
       const std::int64_t capacity = length_of(e);
       if (a < 2 || b < 2) {
-        (std::min(a, b) == 0 ? to_source : to_sink)[at(std::max(a, b))] += capacity;
+        std::min(a, b) == 0 ? network.link_source(std::max(a, b), capacity) : network.link_sink(std::max(a, b), capacity);
         continue;
       }
-      arcs.push_back({a, b, capacity});
-      arcs.push_back({b, a, capacity});
+      network.link(a, b, capacity);
     }
-    for (std::int32_t n = 2; n < nodes; ++n) {
-      if (to_source[at(n)] > 0) arcs.insert(arcs.end(), {Arc{0, n, to_source[at(n)]}, Arc{n, 0, 0}});
-      if (to_sink[at(n)] > 0) arcs.insert(arcs.end(), {Arc{n, 1, to_sink[at(n)]}, Arc{1, n, 0}});
-    }
-    std::vector<std::int64_t> order(arcs.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::int64_t a, std::int64_t b) { return arcs[at(a)].from < arcs[at(b)].from; });
-    std::vector<std::int64_t> place(arcs.size());
-    std::vector<std::pair<std::int32_t, std::int32_t>> pairs(arcs.size());
-    std::vector<std::int64_t> capacity(arcs.size());
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const Arc& arc = arcs[at(order[i])];
-      place[at(order[i])] = static_cast<std::int64_t>(i);
-      pairs[i] = {arc.from, arc.to};
-      capacity[i] = arc.capacity;
-    }
-    const Graph graph(boost::edges_are_sorted, pairs.begin(), pairs.end(), nodes);
-    using Edge = boost::graph_traits<Graph>::edge_descriptor;
-    std::vector<Edge> reverse(arcs.size());
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const auto partner = place[at(order[i] ^ 1)];
-      reverse[i] = Edge(pairs[at(partner)].first, partner);
-    }
-    check();
-    std::vector<std::int64_t> residual(arcs.size());
-    std::vector<boost::default_color_type> colour(at(nodes));
-    std::vector<std::int64_t> distance(at(nodes));
-    std::vector<Edge> predecessor(at(nodes));
-    const auto edge_index = get(boost::edge_index, graph);
-    const auto vertex_index = get(boost::vertex_index, graph);
-    boost::boykov_kolmogorov_max_flow(graph, boost::make_iterator_property_map(capacity.begin(), edge_index),
-                                      boost::make_iterator_property_map(residual.begin(), edge_index),
-                                      boost::make_iterator_property_map(reverse.begin(), edge_index),
-                                      boost::make_iterator_property_map(predecessor.begin(), vertex_index),
-                                      boost::make_iterator_property_map(colour.begin(), vertex_index),
-                                      boost::make_iterator_property_map(distance.begin(), vertex_index), vertex_index, 0, 1);
-    // Black is the tree of the source, white that of the sink. Grey faces hang on neither.
-    std::vector<std::uint8_t> grey(side_.size(), 0);
+    const std::vector<FlowTree> trees = network.solve(monitor_);
+    std::vector<std::uint8_t> undecided(side_.size(), 0);
     for (std::size_t f = 0; f < side_.size(); ++f) {
       if (side_[f] != Side::open) continue;
-      const auto tree = colour[at(node[f])];
-      grey[f] = tree == boost::gray_color ? 1 : 0;
-      if (tree == boost::black_color) side_[f] = Side::inner;
+      const FlowTree tree = trees[at(node[f])];
+      undecided[f] = tree == FlowTree::neither ? 1 : 0;
+      if (tree == FlowTree::source) side_[f] = Side::inner;
     }
-    add_unseen_pieces(grey);
+    add_unseen_pieces(undecided);
   }
 
   // Connected groups of the marked faces, by number of their first face.
@@ -215,11 +166,11 @@ class HiddenFaces {
   }
 
   // Faces connected with neither an inner nor an outer one are inner if next to nothing is seen of them together.
-  void add_unseen_pieces(const std::vector<std::uint8_t>& grey) {
-    const Groups groups = connected(grey);
+  void add_unseen_pieces(const std::vector<std::uint8_t>& undecided) {
+    const Groups groups = connected(undecided);
     for (std::int64_t g = 0; g < groups.count(); ++g) {
       const auto piece = groups.of(g);
-      if (grey[at(piece[0])] == 0) continue;
+      if (undecided[at(piece[0])] == 0) continue;
       std::vector<float> shares;
       for (const std::int32_t f : piece) shares.push_back(share_[at(f)]);
       if (quantile(shares, 0.75) > static_cast<double>(options_.seen_piece)) continue;

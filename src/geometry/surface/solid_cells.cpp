@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/graph/boykov_kolmogorov_max_flow.hpp>
-#include <boost/graph/compressed_sparse_row_graph.hpp>
 
 #include "base/error.h"
+#include "geometry/flow/flow_network.h"
 #include "geometry/surface/solid_steps.h"
 
 namespace espalier::surface {
@@ -37,75 +36,32 @@ class Grid {
   int side_;
 };
 
-// A flow network whose links are added one by one.
+// The network of the cells that are decided. Nodes 0 (inside) and 1 (outside) are the terminals.
 class Network {
  public:
-  // Nodes 0 (inside) and 1 (outside) are the terminals.
-  explicit Network(std::int32_t nodes) : nodes_(nodes), source_(at(nodes), 0), sink_(at(nodes), 0) {}
-  void link(std::int32_t a, std::int32_t b, std::int32_t capacity) {
-    arcs_.push_back({a, b, capacity});
-    arcs_.push_back({b, a, capacity});
-  }
-  void pull_inside(std::int32_t a, std::int32_t capacity) { source_[at(a)] += capacity; }
-  void pull_outside(std::int32_t a, std::int32_t capacity) { sink_[at(a)] += capacity; }
+  explicit Network(std::int32_t nodes) : flow_(nodes), inside_(at(nodes), 0), outside_(at(nodes), 0) {}
+  void link(std::int32_t a, std::int32_t b, std::int32_t capacity) { flow_.link(a, b, capacity); }
+  void pull_inside(std::int32_t a, std::int32_t capacity) { inside_[at(a)] += capacity; }
+  void pull_outside(std::int32_t a, std::int32_t capacity) { outside_[at(a)] += capacity; }
 
   // Per node: on the side of the source. What hangs on neither is not.
-  [[nodiscard]] std::vector<std::uint8_t> solve();
+  [[nodiscard]] std::vector<std::uint8_t> solve() {
+    for (std::size_t n = 2; n < inside_.size(); ++n) {
+      // What both terminals pull at cancels out.
+      const std::int32_t both = std::min(inside_[n], outside_[n]);
+      flow_.link_source(static_cast<std::int32_t>(n), inside_[n] - both);
+      flow_.link_sink(static_cast<std::int32_t>(n), outside_[n] - both);
+    }
+    const std::vector<FlowTree> trees = flow_.solve();
+    std::vector<std::uint8_t> inside(trees.size());
+    std::transform(trees.begin(), trees.end(), inside.begin(), [](FlowTree t) { return t == FlowTree::source ? 1 : 0; });
+    return inside;
+  }
 
  private:
-  struct Arc {
-    std::int32_t from, to, capacity;
-  };
-  std::int32_t nodes_;
-  std::vector<Arc> arcs_;  // every link is two, one after the other
-  std::vector<std::int32_t> source_, sink_;
+  FlowNetwork<std::int32_t> flow_;
+  std::vector<std::int32_t> inside_, outside_;
 };
-
-std::vector<std::uint8_t> Network::solve() {
-  using Graph =
-      boost::compressed_sparse_row_graph<boost::directedS, boost::no_property, boost::no_property, std::int32_t, std::int32_t>;
-  using Edge = boost::graph_traits<Graph>::edge_descriptor;
-  for (std::int32_t n = 2; n < nodes_; ++n) {
-    // What both terminals pull at cancels out.
-    const std::int32_t both = std::min(source_[at(n)], sink_[at(n)]);
-    if (source_[at(n)] > both) arcs_.insert(arcs_.end(), {Arc{0, n, source_[at(n)] - both}, Arc{n, 0, 0}});
-    if (sink_[at(n)] > both) arcs_.insert(arcs_.end(), {Arc{n, 1, sink_[at(n)] - both}, Arc{1, n, 0}});
-  }
-  // Sorted by the node they leave from, by counting.
-  std::vector<std::int32_t> first(at(nodes_) + 1, 0);
-  for (const Arc& arc : arcs_) ++first[at(arc.from) + 1];
-  for (std::size_t n = 1; n < first.size(); ++n) first[n] += first[n - 1];
-  std::vector<std::int32_t> place(arcs_.size());
-  std::vector<std::pair<std::int32_t, std::int32_t>> ends(arcs_.size());
-  std::vector<std::int32_t> capacity(arcs_.size());
-  for (std::size_t i = 0; i < arcs_.size(); ++i) {
-    const std::int32_t to = first[at(arcs_[i].from)]++;
-    place[i] = to;
-    ends[at(to)] = {arcs_[i].from, arcs_[i].to};
-    capacity[at(to)] = arcs_[i].capacity;
-  }
-  const Graph graph(boost::edges_are_sorted, ends.begin(), ends.end(), nodes_);
-  std::vector<Edge> reverse(arcs_.size());
-  for (std::size_t i = 0; i < arcs_.size(); ++i) {
-    const std::int32_t partner = place[i ^ 1U];
-    reverse[at(place[i])] = Edge(ends[at(partner)].first, partner);
-  }
-  std::vector<std::int32_t> residual(arcs_.size());
-  std::vector<boost::default_color_type> colour(at(nodes_));
-  std::vector<std::int32_t> distance(at(nodes_));
-  std::vector<Edge> predecessor(at(nodes_));
-  const auto edge_index = get(boost::edge_index, graph);
-  const auto vertex_index = get(boost::vertex_index, graph);
-  boost::boykov_kolmogorov_max_flow(graph, boost::make_iterator_property_map(capacity.begin(), edge_index),
-                                    boost::make_iterator_property_map(residual.begin(), edge_index),
-                                    boost::make_iterator_property_map(reverse.begin(), edge_index),
-                                    boost::make_iterator_property_map(predecessor.begin(), vertex_index),
-                                    boost::make_iterator_property_map(colour.begin(), vertex_index),
-                                    boost::make_iterator_property_map(distance.begin(), vertex_index), vertex_index, 0, 1);
-  std::vector<std::uint8_t> inside(at(nodes_));
-  std::transform(colour.begin(), colour.end(), inside.begin(), [](auto c) { return c == boost::black_color ? 1 : 0; });
-  return inside;
-}
 
 class Decision {
  public:

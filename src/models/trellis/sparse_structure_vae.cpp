@@ -7,6 +7,8 @@
 namespace espalier {
 namespace {
 
+constexpr int kOutputGroups = 32;  // of norm_type group
+
 SparseStructureVaeConfig common(Arguments& args, const char* outer) {
   SparseStructureVaeConfig c;
   c.in_channels = args.integer(outer, 1, 4096);
@@ -21,6 +23,9 @@ SparseStructureVaeConfig common(Arguments& args, const char* outer) {
   c.group_norm = norm == "group";
   args.ignore("use_fp16");
   args.finish();
+  if (c.group_norm && c.channels.back() % kOutputGroups != 0) {
+    fail(ErrorCode::format, args.where(), ": norm_type group needs the last of channels divisible by ", kOutputGroups);
+  }
   return c;
 }
 
@@ -34,24 +39,24 @@ auto flat(V x) {
   return x.template reshape<1>({x.size()});
 }
 
-constexpr int kOutputGroups = 32;  // of norm_type group
+// The first convolution, in float32, of a channels-first volume.
+template <class Dev, class T>
+void first_layer(Queue<Dev>& queue, View<Dev, const float, 5> x, const Conv3d<Dev, float>& layer, View<Dev, T, 5> out,
+                 Probe<Dev>* probe) {
+  Arena<Dev>& arena = queue.scratch();
+  const Frame<Dev> frame(arena);
+  auto last = arena.template take<float, 5>({x.extent(0), x.extent(2), x.extent(3), x.extent(4), x.extent(1)});
+  auto wide = arena.template take<float, 5>(out.extents());
+  to_channels_last<Dev, float>(queue, x, last);
+  conv3d<Dev, float>(queue, last, layer.w, layer.b, {}, wide);
+  show(probe, "input_layer", queue, rows_of(wide));
+  cast<Dev, float, T>(queue, View<Dev, const float, 1>(flat(wide)), flat(out));
+}
 
 }  // namespace
 
-SparseStructureVaeConfig SparseStructureVaeConfig::from_decoder(Arguments args) {
-  SparseStructureVaeConfig c = common(args, "out_channels");
-  if (c.group_norm && c.channels.back() % kOutputGroups != 0) {
-    fail(ErrorCode::format, args.where(), ": norm_type group needs the last of channels divisible by ", kOutputGroups);
-  }
-  return c;
-}
-SparseStructureVaeConfig SparseStructureVaeConfig::from_encoder(Arguments args) {
-  SparseStructureVaeConfig c = common(args, "in_channels");
-  if (c.group_norm && c.channels.back() % kOutputGroups != 0) {
-    fail(ErrorCode::format, args.where(), ": norm_type group needs the last of channels divisible by ", kOutputGroups);
-  }
-  return c;
-}
+SparseStructureVaeConfig SparseStructureVaeConfig::from_decoder(Arguments args) { return common(args, "out_channels"); }
+SparseStructureVaeConfig SparseStructureVaeConfig::from_encoder(Arguments args) { return common(args, "in_channels"); }
 
 template <class Dev, class T>
 void VolumeResBlock<Dev, T>::operator()(Queue<Dev>& queue, View<Dev, T, 5> x) const {
@@ -113,15 +118,7 @@ void SparseStructureDecoder<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const 
   std::int64_t side = z.extent(2);
   const auto volume = [&](std::int64_t s, std::int64_t c) { return Extents<5>{batch, s, s, s, c}; };
   auto h = arena.template take<T, 5>(volume(side, config_.channels[0]));
-  {
-    const Frame<Dev> input_frame(arena);
-    auto last = arena.template take<float, 5>(volume(side, config_.latent_channels));
-    auto wide = arena.template take<float, 5>(h.extents());
-    to_channels_last<Dev, float>(queue, z, last);
-    conv3d<Dev, float>(queue, last, input_.w, input_.b, {}, wide);
-    show(probe, "input_layer", queue, rows_of(wide));
-    cast<Dev, float, T>(queue, View<Dev, const float, 1>(flat(wide)), flat(h));
-  }
+  first_layer<Dev, T>(queue, z, input_, h, probe);
   for (const auto& block : middle_) {
     queue.check();
     block(queue, h);
@@ -178,14 +175,7 @@ void SparseStructureEncoder<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const 
   std::int64_t side = x.extent(2);
   const auto volume = [&](std::int64_t s, std::int64_t c) { return Extents<5>{batch, s, s, s, c}; };
   auto h = arena.template take<T, 5>(volume(side, config_.channels[0]));
-  {
-    const Frame<Dev> input_frame(arena);
-    auto last = arena.template take<float, 5>(volume(side, config_.in_channels));
-    auto wide = arena.template take<float, 5>(h.extents());
-    to_channels_last<Dev, float>(queue, x, last);
-    conv3d<Dev, float>(queue, last, input_.w, input_.b, {}, wide);
-    cast<Dev, float, T>(queue, View<Dev, const float, 1>(flat(wide)), flat(h));
-  }
+  first_layer<Dev, T>(queue, x, input_, h, nullptr);
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     for (const auto& block : stages_[s].blocks) {
       queue.check();
