@@ -1,14 +1,14 @@
 # Decides ESPALIER_WITH_CUDA and the architectures, and works around CMake 3.25 with CUDA 13.
 #
-# ESPALIER_CUDA=AUTO builds for the card of this machine and for nothing else; ON builds ESPALIER_CUDA_ARCHITECTURES.
+# ESPALIER_CUDA=AUTO builds for the GPU of this machine and for nothing else; ON builds ESPALIER_CUDA_ARCHITECTURES.
 set(ESPALIER_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90-real;100-real;120" CACHE STRING
     "Machine code for these, PTX for those without -real")
 
 set(ESPALIER_WITH_CUDA OFF)
 if(NOT ESPALIER_CUDA STREQUAL "OFF")
   find_program(ESPALIER_NVCC nvcc HINTS /usr/local/cuda/bin ENV CUDA_PATH PATH_SUFFIXES bin)
-  file(GLOB cards /dev/nvidia[0-9]*)
-  if(ESPALIER_CUDA STREQUAL "ON" OR (ESPALIER_NVCC AND cards))
+  file(GLOB gpus /dev/nvidia[0-9]*)
+  if(ESPALIER_CUDA STREQUAL "ON" OR (ESPALIER_NVCC AND gpus))
     set(ESPALIER_WITH_CUDA ON)
   endif()
 endif()
@@ -24,7 +24,7 @@ if(ESPALIER_WITH_CUDA)
     set(CMAKE_CUDA_ARCHITECTURES ${ESPALIER_CUDA_ARCHITECTURES})
   endif()
   enable_language(CUDA)
-  # Machine code for compute capability 9.0 is compiled for 9.0a: only that card runs either, and only the latter may use
+  # Machine code for compute capability 9.0 is compiled for 9.0a: only that GPU runs either, and only the latter may use
   # its asynchronous tensor cores (src/ops/cuda/mma_hopper.cuh).
   if(CMAKE_CUDA_ARCHITECTURES STREQUAL "native")
     set(CMAKE_CUDA_ARCHITECTURES ${CMAKE_CUDA_ARCHITECTURES_NATIVE})

@@ -9,7 +9,7 @@ endif()
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" AND ESPALIER_MARCH)
   target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${ESPALIER_MARCH}>)
 endif()
-# Fused multiply-adds only where the code says fma(): results do not depend on the optimiser's mood.
+# Fused multiply-adds only where the code calls fma(): results do not depend on the optimiser's mood.
 target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 # What makes a defect end the program instead of serving whoever found it; scripts/check-hardening looks for it in the binaries.
 # Sanitizers check more and come with their own.
