@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "api/asset.h"
+#include "api/device_painter.h"
+#include "runtime/on_device.h"
 
 namespace espalier {
 
@@ -118,7 +120,9 @@ RenderStyle resolved_style(RenderStyle style, const Exhibit& e) {
 }
 
 std::unique_ptr<Painter> make_painter(const DeviceChoice& device, const Exhibit& exhibit, const Monitor* monitor) {
-  return device.cuda ? make_painter_cuda(device.ordinal, exhibit, monitor) : make_painter_cpu(exhibit, monitor);
+  return on_device(device, [&]<class Dev>(std::type_identity<Dev>) -> std::unique_ptr<Painter> {
+    return std::make_unique<DevicePainter<Dev>>(device.ordinal, exhibit, monitor);
+  });
 }
 
 }  // namespace espalier

@@ -54,8 +54,4 @@ class Painter {
 // Exhibit and monitor (which may be null) must outlive the painter.
 [[nodiscard]] std::unique_ptr<Painter> make_painter(const DeviceChoice& device, const Exhibit& exhibit, const Monitor* monitor);
 
-// One per back end; make_painter chooses.
-[[nodiscard]] std::unique_ptr<Painter> make_painter_cpu(const Exhibit& exhibit, const Monitor* monitor);
-[[nodiscard]] std::unique_ptr<Painter> make_painter_cuda(int ordinal, const Exhibit& exhibit, const Monitor* monitor);
-
 }  // namespace espalier

@@ -1,5 +1,4 @@
-// The order of work of baking, shared by the back ends. A back end specialises baking::Each:
-//   template <class Step> static void run(Queue&, std::int64_t n, const Step&);   calls step(i) for i in [0, n)
+// The order of work of baking, shared by the back ends, which instantiate what bake.h declares.
 #pragma once
 
 #include <algorithm>
@@ -11,12 +10,11 @@
 #include "bake/bake_steps.h"
 #include "bake/fill.h"
 #include "base/error.h"
+#include "parallel/for_each.h"
 #include "render/raster/triangle_rasteriser.h"
+#include "runtime/array.h"
 
 namespace espalier::baking {
-
-template <class Dev>
-struct Each;
 
 // What gutters a bilinear look at a chart's outermost texels can reach.
 inline constexpr float kGutter = 1.5F;
@@ -29,38 +27,6 @@ void check_options(const BakeOptions& options);
 // The part of a TexelView that a camera decides.
 [[nodiscard]] TexelView texel_view(const Camera& camera, int view_size, float least_cosine);
 [[nodiscard]] Picture bytes_of(const std::vector<float>& texture, int size);
-
-// A block of device memory with a type.
-template <class Dev, class T>
-class Block {
- public:
-  Block() = default;
-  Block(Queue<Dev>& queue, std::int64_t count, const char* what)
-      : count_(count), buffer_(static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(T), queue.ordinal(), what) {}
-  Block(Queue<Dev>& queue, const std::vector<T>& values, const char* what)
-      : Block(queue, static_cast<std::int64_t>(values.size()), what) {
-    set(queue, values);
-  }
-  [[nodiscard]] T* data() const { return reinterpret_cast<T*>(buffer_.data()); }
-  template <int Rank>
-  [[nodiscard]] View<Dev, T, Rank> view(const Extents<Rank>& extents) const {
-    return {data(), extents};
-  }
-  void zero(Queue<Dev>& queue) const { zero_bytes(queue, buffer_.data(), bytes()); }
-  void set(Queue<Dev>& queue, const std::vector<T>& values) const {
-    upload_bytes(queue, values.data(), buffer_.data(), bytes());
-  }
-  [[nodiscard]] std::vector<T> host(Queue<Dev>& queue) const {
-    std::vector<T> values(static_cast<std::size_t>(count_));
-    download_bytes(queue, buffer_.data(), values.data(), bytes());
-    return values;
-  }
-
- private:
-  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(count_) * sizeof(T); }
-  std::int64_t count_ = 0;
-  Buffer<Dev> buffer_;
-};
 
 // One picture of mesh and source.
 template <class Dev>
@@ -83,8 +49,8 @@ class ViewFrame {
   }
   // After render: what TrustPixels says of every pixel.
   void judge(Queue<Dev>& queue, const Camera& camera) {
-    Each<Dev>::run(queue, pixels(),
-                   TrustPixels{depth_.data(), size_, 1.0F / (camera.fx * static_cast<float>(size_)), trust_.data()});
+    for_each(queue, "bake_texture", pixels(),
+             TrustPixels{depth_.data(), size_, 1.0F / (camera.fx * static_cast<float>(size_)), trust_.data()});
   }
   [[nodiscard]] std::int64_t pixels() const { return std::int64_t{size_} * size_; }
   [[nodiscard]] Seen seen() const { return {face_.data(), barycentric_.data(), colour_.data(), alpha_.data()}; }
@@ -93,8 +59,8 @@ class ViewFrame {
 
  private:
   int size_;
-  Block<Dev, std::int32_t> face_;
-  Block<Dev, float> barycentric_, depth_, colour_, alpha_, trust_;
+  Array<Dev, std::int32_t> face_;
+  Array<Dev, float> barycentric_, depth_, colour_, alpha_, trust_;
 };
 
 template <class Dev>
@@ -169,24 +135,24 @@ class Baker {
   }
 
   void solve() {
-    const Block<Dev, std::int32_t> faces(queue_, mesh_.faces, "faces of a mesh");
-    const Block<Dev, float> uvs(queue_, mesh_.uvs, "texture coordinates");
-    const Block<Dev, std::uint8_t> usable(queue_, usable_faces(mesh_, options_), "usable faces");
-    const Block<Dev, std::uint32_t> planes(queue_, Sums::kPlanes * texels_, "sums of a texture");
+    const Array<Dev, std::int32_t> faces(queue_, mesh_.faces, "faces of a mesh");
+    const Array<Dev, float> uvs(queue_, mesh_.uvs, "texture coordinates");
+    const Array<Dev, std::uint8_t> usable(queue_, usable_faces(mesh_, options_), "usable faces");
+    const Array<Dev, std::uint32_t> planes(queue_, Sums::kPlanes * texels_, "sums of a texture");
     planes.zero(queue_);
     const Sums sums{planes.data(), texels_};
     each_view([&](const Camera&) {
-      Each<Dev>::run(queue_, view_.pixels(),
-                     AddEquation{view_.seen(), faces.data(), uvs.data(), usable.data(), view_.trust(), options_.size, sums});
+      for_each(queue_, "bake_texture", view_.pixels(),
+               AddEquation{view_.seen(), faces.data(), uvs.data(), usable.data(), view_.trust(), options_.size, sums});
     });
-    Each<Dev>::run(queue_, texels_, FirstGuess{sums, options_.size, face_.data(), texture_.data(), known_.data()});
+    for_each(queue_, "bake_texture", texels_, FirstGuess{sums, options_.size, face_.data(), texture_.data(), known_.data()});
     fill();
     const std::int64_t half = (std::int64_t{options_.size} + 1) / 2;
     for (int sweep = 0; sweep < options_.sweeps; ++sweep) {
       report(options_.views + sweep);
       for (int colour = 0; colour < 4; ++colour) {
-        Each<Dev>::run(queue_, half * half,
-                       Relax{sums, options_.size, face_.data(), options_.smoothness * kUnit, colour, texture_.data()});
+        for_each(queue_, "bake_texture", half * half,
+                 Relax{sums, options_.size, face_.data(), options_.smoothness * kUnit, colour, texture_.data()});
       }
       if (sweep % 8 == 7) queue_.synchronize();
     }
@@ -194,11 +160,11 @@ class Baker {
 
   void gather() {
     const std::int64_t s = options_.size;
-    const Block<Dev, float> vertices(queue_, mesh_.vertices, "vertices of a mesh"),
+    const Array<Dev, float> vertices(queue_, mesh_.vertices, "vertices of a mesh"),
         normals(queue_, mesh_.normals, "normals of a mesh");
-    const Block<Dev, float> position(queue_, 3 * texels_, "positions of texels"),
+    const Array<Dev, float> position(queue_, 3 * texels_, "positions of texels"),
         normal(queue_, 3 * texels_, "normals of texels");
-    const Block<Dev, float> sum(queue_, 4 * texels_, "sums of a texture");
+    const Array<Dev, float> sum(queue_, 4 * texels_, "sums of a texture");
     sum.zero(queue_);
     rasteriser_.interpolate(texel_fragments(), vertices.template view<2>({mesh_.vertex_count(), 3}),
                             position.template view<3>({s, s, 3}));
@@ -215,9 +181,9 @@ class Baker {
       step.alpha = view_.seen().alpha;
       step.trust = view_.trust();
       step.sum = sum.data();
-      Each<Dev>::run(queue_, texels_, step);
+      for_each(queue_, "bake_texture", texels_, step);
     });
-    Each<Dev>::run(queue_, texels_, FinishGather{sum.data(), texture_.data(), known_.data()});
+    for_each(queue_, "bake_texture", texels_, FinishGather{sum.data(), texture_.data(), known_.data()});
     fill();
   }
 
@@ -229,42 +195,46 @@ class Baker {
   std::int64_t texels_;
   TriangleRasteriser<Dev> rasteriser_;
   ViewFrame<Dev> view_;
-  Block<Dev, std::int32_t> face_;
-  Block<Dev, float> texture_, barycentric_;
-  Block<Dev, std::uint8_t> known_;
+  Array<Dev, std::int32_t> face_;
+  Array<Dev, float> texture_, barycentric_;
+  Array<Dev, std::uint8_t> known_;
   std::vector<std::int32_t> host_face_;
   std::vector<std::uint8_t> host_known_;
 };
 
+}  // namespace espalier::baking
+
+namespace espalier {
+
 template <class Dev>
-BakedTexture bake(Queue<Dev>& queue, const Mesh& mesh, ViewSource<Dev>& source, const BakeOptions& options,
-                  const Monitor* monitor) {
-  check_options(options);
-  check_mesh(mesh);
-  return Baker<Dev>(queue, mesh, source, options, monitor).run();
+BakedTexture bake_texture(Queue<Dev>& queue, const Mesh& mesh, ViewSource<Dev>& source, const BakeOptions& options,
+                          const Monitor* monitor) {
+  baking::check_options(options);
+  baking::check_mesh(mesh);
+  return baking::Baker<Dev>(queue, mesh, source, options, monitor).run();
 }
 
 template <class Dev>
-double fidelity(Queue<Dev>& queue, const Mesh& mesh, const Picture& texture, ViewSource<Dev>& source,
-                const std::vector<OrbitCamera>& cameras, int view_size, const Monitor* monitor) {
-  check_mesh(mesh);
+double bake_fidelity(Queue<Dev>& queue, const Mesh& mesh, const Picture& texture, ViewSource<Dev>& source,
+                     const std::vector<OrbitCamera>& cameras, int view_size, const Monitor* monitor) {
+  baking::check_mesh(mesh);
   require(texture.channels == 3 && texture.width == texture.height && texture.width >= 2, "bake_fidelity",
           "a square RGB texture is needed, not ", texture.width, " x ", texture.height, " x ", texture.channels);
   TriangleRasteriser<Dev> rasteriser(queue, mesh);
-  ViewFrame<Dev> view(queue, view_size);
-  const Block<Dev, std::int32_t> faces(queue, mesh.faces, "faces of a mesh");
-  const Block<Dev, float> uvs(queue, mesh.uvs, "texture coordinates");
-  const Block<Dev, std::uint8_t> texels(queue, texture.pixels, "a texture");
-  const Block<Dev, double> error(queue, view_size, "errors of rows");
-  const Block<Dev, std::int64_t> pixels(queue, view_size, "pixels of rows");
+  baking::ViewFrame<Dev> view(queue, view_size);
+  const Array<Dev, std::int32_t> faces(queue, mesh.faces, "faces of a mesh");
+  const Array<Dev, float> uvs(queue, mesh.uvs, "texture coordinates");
+  const Array<Dev, std::uint8_t> texels(queue, texture.pixels, "a texture");
+  const Array<Dev, double> error(queue, view_size, "errors of rows");
+  const Array<Dev, std::int64_t> pixels(queue, view_size, "pixels of rows");
   error.zero(queue);
   pixels.zero(queue);
   for (const OrbitCamera& camera : cameras) {
     if (monitor != nullptr) monitor->check();
     view.render(rasteriser, source, camera_of(camera));
-    Each<Dev>::run(queue, view_size,
-                   CompareRow{view.seen(), faces.data(), uvs.data(), texels.data(), texture.width, view_size, error.data(),
-                              pixels.data()});
+    for_each(queue, "bake_texture", view_size,
+             baking::CompareRow{view.seen(), faces.data(), uvs.data(), texels.data(), texture.width, view_size, error.data(),
+                                pixels.data()});
   }
   double total = 0.0;
   std::int64_t count = 0;
@@ -274,4 +244,4 @@ double fidelity(Queue<Dev>& queue, const Mesh& mesh, const Picture& texture, Vie
   return -10.0 * std::log10(std::max(total / (3.0 * static_cast<double>(count)), 1e-12));
 }
 
-}  // namespace espalier::baking
+}  // namespace espalier

@@ -36,11 +36,11 @@ class PictureProjector {
   ProjectedPictures run(const std::vector<Picture>& pictures) {
     ProjectedPictures out;
     const std::int64_t s = texture_.width, count = s * s;
-    const Block<Dev, std::int32_t> face(queue_, count, "faces of texels");
-    const Block<Dev, float> barycentric(queue_, 2 * count, "weights of texels"), position(queue_, 3 * count, "positions"),
+    const Array<Dev, std::int32_t> face(queue_, count, "faces of texels");
+    const Array<Dev, float> barycentric(queue_, 2 * count, "weights of texels"), position(queue_, 3 * count, "positions"),
         normal(queue_, 3 * count, "normals of texels"), sum(queue_, 4 * count, "sums of pictures"),
         most(queue_, count, "largest weights");
-    const Block<Dev, std::uint8_t> taken(queue_, count, "texels of a picture");
+    const Array<Dev, std::uint8_t> taken(queue_, count, "texels of a picture");
     sum.zero(queue_);
     most.zero(queue_);
     const Fragments<Dev> fragments{face.template view<2>({s, s}), barycentric.template view<3>({s, s, 2}), {}};
@@ -102,16 +102,16 @@ class PictureProjector {
               depth.template view<2>({size, size})};
     }
     int size;
-    Block<Dev, std::int32_t> face;
-    Block<Dev, float> barycentric, depth;
+    Array<Dev, std::int32_t> face;
+    Array<Dev, float> barycentric, depth;
   };
 
   [[nodiscard]] TexturedFaces textured() const { return {faces_.data(), uvs_.data(), texels_.data(), texture_.width}; }
 
-  void spread(const Fragments<Dev>& fragments, const std::vector<float>& values, const Block<Dev, float>& to,
+  void spread(const Fragments<Dev>& fragments, const std::vector<float>& values, const Array<Dev, float>& to,
               const char* what) {
     const std::int64_t s = texture_.width;
-    const Block<Dev, float> of_vertices(queue_, values, what);
+    const Array<Dev, float> of_vertices(queue_, values, what);
     rasteriser_.interpolate(fragments, of_vertices.template view<2>({mesh_.vertex_count(), 3}), to.template view<3>({s, s, 3}));
     queue_.synchronize();  // before the values go
   }
@@ -123,8 +123,8 @@ class PictureProjector {
             picture(queue, resize_lanczos(whole, size, size).pixels, "a picture"),
             sums(queue, std::int64_t{size} * kJudgeSums, "sums of rows") {}
       Shown shown;
-      Block<Dev, std::uint8_t> picture;
-      Block<Dev, double> sums;
+      Array<Dev, std::uint8_t> picture;
+      Array<Dev, double> sums;
     };
     std::vector<std::unique_ptr<Level>> levels;
     for (const int size : kJudgedSizes) levels.push_back(std::make_unique<Level>(queue_, picture, size));
@@ -134,9 +134,9 @@ class PictureProjector {
       rasteriser_.render(
           camera,
           {level.shown.face.template view<2>({size, size}), level.shown.barycentric.template view<3>({size, size, 2}), {}});
-      Each<Dev>::run(queue_, size,
-                     JudgeRow{level.shown.face.data(), level.shown.barycentric.data(), textured(), level.picture.data(), size,
-                              level.sums.data()});
+      for_each(queue_, "project_pictures", size,
+               JudgeRow{level.shown.face.data(), level.shown.barycentric.data(), textured(), level.picture.data(), size,
+                        level.sums.data()});
       return agreement_of(level.sums.host(queue_));
     };
     return find_camera(mesh_, outline_box(picture), judge, &monitor);
@@ -147,9 +147,10 @@ class PictureProjector {
     // Finer than the texture, a picture would only be sampled with gaps.
     const int size = std::min(picture.width, texture_.width);
     const Shown shown(queue_, size);
-    const Block<Dev, float> colour(queue_, 3 * shown.pixels(), "colours of a view"), weight(queue_, shown.pixels(), "weights");
+    const Array<Dev, float> colour(queue_, 3 * shown.pixels(), "colours of a view"), weight(queue_, shown.pixels(), "weights");
     rasteriser_.render(camera, shown.fragments());
-    Each<Dev>::run(queue_, shown.pixels(), ShadePixel{shown.face.data(), shown.barycentric.data(), textured(), colour.data()});
+    for_each(queue_, "project_pictures", shown.pixels(),
+             ShadePixel{shown.face.data(), shown.barycentric.data(), textured(), colour.data()});
     const std::vector<std::int32_t> face = shown.face.host(queue_);
     const std::vector<float> depth = shown.depth.host(queue_), baked = colour.host(queue_);
     const PictureLayer layer = picture_layer(resize_lanczos(picture, size, size), {size, face, depth, baked});
@@ -163,16 +164,16 @@ class PictureProjector {
     step.view.depth = shown.depth.data();
     step.colour = colour.data();
     step.weight = weight.data();
-    Each<Dev>::run(queue_, std::int64_t{texture_.width} * texture_.width, step);
+    for_each(queue_, "project_pictures", std::int64_t{texture_.width} * texture_.width, step);
     queue_.synchronize();
   }
 
-  void blend(const Block<Dev, float>& sum, const Block<Dev, float>& most, const std::vector<std::int32_t>& face) {
+  void blend(const Array<Dev, float>& sum, const Array<Dev, float>& most, const std::vector<std::int32_t>& face) {
     std::vector<float> colours(texture_.pixels.size());
     for (std::size_t i = 0; i < colours.size(); ++i) colours[i] = static_cast<float>(texture_.pixels[i]) / 255.0F;
-    const Block<Dev, float> blended(queue_, colours, "a texture");
-    Each<Dev>::run(queue_, std::int64_t{texture_.width} * texture_.width,
-                   BlendPictures{sum.data(), most.data(), blended.data()});
+    const Array<Dev, float> blended(queue_, colours, "a texture");
+    for_each(queue_, "project_pictures", std::int64_t{texture_.width} * texture_.width,
+             BlendPictures{sum.data(), most.data(), blended.data()});
     colours = blended.host(queue_);
     fill_outside(face, texture_.width, colours);
     texture_ = bytes_of(colours, texture_.width);
@@ -184,17 +185,21 @@ class PictureProjector {
   Picture& texture_;
   const Monitor* monitor_;
   TriangleRasteriser<Dev> rasteriser_;
-  Block<Dev, std::int32_t> faces_;
-  Block<Dev, float> uvs_;
-  Block<Dev, std::uint8_t> texels_;
+  Array<Dev, std::int32_t> faces_;
+  Array<Dev, float> uvs_;
+  Array<Dev, std::uint8_t> texels_;
 };
 
+}  // namespace espalier::baking
+
+namespace espalier {
+
 template <class Dev>
-ProjectedPictures project(Queue<Dev>& queue, const Mesh& mesh, const std::vector<Picture>& pictures,
-                          const ProjectOptions& options, Picture& texture, const Monitor* monitor) {
-  check_mesh(mesh);
-  check_projection(texture, pictures);
-  return PictureProjector<Dev>(queue, mesh, options, texture, monitor).run(pictures);
+ProjectedPictures project_pictures(Queue<Dev>& queue, const Mesh& mesh, const std::vector<Picture>& pictures,
+                                   const ProjectOptions& options, Picture& texture, const Monitor* monitor) {
+  baking::check_mesh(mesh);
+  baking::check_projection(texture, pictures);
+  return baking::PictureProjector<Dev>(queue, mesh, options, texture, monitor).run(pictures);
 }
 
-}  // namespace espalier::baking
+}  // namespace espalier

@@ -6,7 +6,9 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "finishing/finisher.h"
 #include "geometry/mesh/mesh_quality.h"
+#include "runtime/on_device.h"
 
 namespace espalier {
 
@@ -98,8 +100,9 @@ std::string unused_picture(const ProjectedPicture& picture, std::size_t number, 
 FinishedMesh finish_mesh(const DeviceChoice& device, const FinishInput& input, const FinishRequest& request,
                          const StageHooks& hooks, std::vector<StageReport>& stages) {
   check_input(input, request);
-  return device.cuda ? finish_mesh_cuda(device.ordinal, input, request, hooks, stages)
-                     : finish_mesh_cpu(input, request, hooks, stages);
+  return on_device(device, [&]<class Dev>(std::type_identity<Dev>) {
+    return Finisher<Dev>(device.ordinal, input, request, hooks, stages).run();
+  });
 }
 
 }  // namespace espalier

@@ -51,10 +51,4 @@ inline constexpr int kHiddenRays = 128;  // to each side of a face, at most
 // The notice of a picture that was left out, the `number`-th of `count`.
 [[nodiscard]] std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count);
 
-// One per back end; finish_mesh chooses.
-[[nodiscard]] FinishedMesh finish_mesh_cpu(const FinishInput& input, const FinishRequest& request, const StageHooks& hooks,
-                                           std::vector<StageReport>& stages);
-[[nodiscard]] FinishedMesh finish_mesh_cuda(int ordinal, const FinishInput& input, const FinishRequest& request,
-                                            const StageHooks& hooks, std::vector<StageReport>& stages);
-
 }  // namespace espalier

@@ -6,6 +6,7 @@
 
 #include "io/formats/gaussian_ply.h"
 #include "nn/backends.h"
+#include "runtime/array.h"
 
 namespace espalier::golden {
 
@@ -72,19 +73,16 @@ void compare_gaussians(Bench<Dev>& b, Case& c, const GaussianDecoder<Dev, T>& de
 template <class Dev>
 ExtractedSurface<Dev> extract(Bench<Dev>& b, View<Dev, const std::int32_t, 2> cubes, View<Dev, const float, 2> features,
                               int resolution, int block, SurfaceTrace<Dev>* trace) {
-  Buffer<Dev> vertices, faces, attributes;
+  Array<Dev, float> vertices, attributes;
+  Array<Dev, std::int32_t> faces;
   const auto allocate = [&](std::int64_t v, std::int64_t f, bool colour) {
-    const auto make = [&](Buffer<Dev>& buffer, std::int64_t elements) {
-      buffer =
-          Buffer<Dev>(static_cast<std::size_t>(std::max<std::int64_t>(elements, 1)) * 4, b.queue.ordinal(), "golden surface");
-    };
-    make(vertices, 3 * v);
-    make(faces, 3 * f);
-    make(attributes, 6 * v);
+    vertices = {b.queue, 3 * v, "golden vertices"};
+    faces = {b.queue, 3 * f, "golden faces"};
+    attributes = {b.queue, 6 * v, "golden attributes"};
     SurfaceMesh<Dev> m;
-    m.vertices = {reinterpret_cast<float*>(vertices.data()), {v, 3}};
-    m.faces = {reinterpret_cast<std::int32_t*>(faces.data()), {f, 3}};
-    if (colour) m.attributes = {reinterpret_cast<float*>(attributes.data()), {v, 6}};
+    m.vertices = vertices.template view<2>({v, 3});
+    m.faces = faces.template view<2>({f, 3});
+    if (colour) m.attributes = attributes.template view<2>({v, 6});
     return m;
   };
   const SurfaceMesh<Dev> mesh = extract_surface<Dev>(b.queue, cubes, features, resolution, allocate, trace, block);

@@ -1,15 +1,5 @@
-// The order of work of surface extraction, shared by the back ends. A back end supplies how a step runs over all items,
-// how keys are sorted and how counts are summed up:
-//
-//   using Device;
-//   static const SurfaceTable* table(Queue&);                                  the topology table, in device memory
-//   template <class Step> static void each(Queue&, std::int64_t n, const Step&);  calls step(i) for i in [0, n)
-//   static std::size_t sort_bytes(std::int64_t n, int bits);                    workspace of sort_pairs
-//   static void sort_pairs(Queue&, Pairs from, Pairs to, std::int64_t n, int bits, View<Device, std::byte, 1> workspace);
-//       stable, by the low `bits` of the keys; from is clobbered
-//   static std::size_t sum_bytes(std::int64_t n);                               workspace of sum_up
-//   static void sum_up(Queue&, View<Device, std::int32_t, 1>, View<Device, std::byte, 1> workspace);
-//       replaces every element by the sum of those before it
+// The order of work of surface extraction, shared by the back ends. A back end has the table in its memory and instantiates
+// what surface.h declares.
 #pragma once
 
 #include <algorithm>
@@ -21,14 +11,15 @@
 #include "geometry/surface/solid_steps.h"
 #include "geometry/surface/surface.h"
 #include "geometry/surface/surface_steps.h"
+#include "parallel/for_each.h"
+#include "parallel/scan.h"
+#include "parallel/sort.h"
 
 namespace espalier::surface {
 
-// Keys and the rows they belong to.
-struct Pairs {
-  std::uint32_t* keys;
-  std::int32_t* rows;
-};
+// The topology table in a device's memory.
+const SurfaceTable* table_of(Queue<Cpu>& queue);
+const SurfaceTable* table_of(Queue<Cuda>& queue);
 
 // The largest numbers of lattice vertices and of surface cubes that n cubes can lead to.
 struct Bounds {
@@ -50,11 +41,100 @@ void check_solid(int resolution, int block);
 // Throws invalid_argument for the first row that is outside the grid or repeats an earlier one. cubes: [n, 3].
 [[noreturn]] void fail_cubes(const std::vector<std::int32_t>& cubes, int resolution);
 
-template <class Backend>
-class Extractor {
-  using Dev = typename Backend::Device;
+// What lives until the end, in the order in which it is taken.
+template <class Dev>
+struct SurfaceMemory {
   using Ints = View<Dev, std::int32_t, 1>;
-  using Bytes = View<Dev, std::byte, 1>;
+
+  Ints flag;                          // [1]: raised by a cube outside the grid or listed twice
+  Ints cube_begin, cube_rows;         // [columns + 1], [n]
+  Ints lattice_begin, surface_begin;  // [columns + 1]
+  Ints vertex_starts, quad_starts;    // [4 * columns + 1], [2 * columns + 1]
+  View<Dev, std::uint32_t, 1> cube_keys;
+  View<Dev, std::byte, 1> sum_workspace;
+  View<Dev, std::uint32_t, 1> lattice_keys;
+  View<Dev, float, 2> sdf_deform;  // [L, 4]
+  View<Dev, float, 2> colour;      // [L, 6]
+  View<Dev, std::uint32_t, 1> surface_keys;
+  View<Dev, std::uint8_t, 1> cases, resolved;
+  Ints first;  // dual vertex of each surface cube
+  View<Dev, float, 1> gamma;
+
+  void take_cubes(Arena<Dev>& arena, std::int64_t n, int resolution) {
+    const std::int64_t cube_columns = std::int64_t{resolution} * resolution;
+    const std::int64_t lattice_columns = std::int64_t{resolution + 1} * (resolution + 1);
+    const std::int64_t longest = std::max(4 * cube_columns, 2 * lattice_columns) + 1;
+    flag = arena.template take<std::int32_t, 1>({1});
+    cube_begin = arena.template take<std::int32_t, 1>({cube_columns + 1});
+    surface_begin = arena.template take<std::int32_t, 1>({cube_columns + 1});
+    lattice_begin = arena.template take<std::int32_t, 1>({lattice_columns + 1});
+    vertex_starts = arena.template take<std::int32_t, 1>({4 * cube_columns + 1});
+    quad_starts = arena.template take<std::int32_t, 1>({2 * lattice_columns + 1});
+    cube_keys = arena.template take<std::uint32_t, 1>({n});
+    cube_rows = arena.template take<std::int32_t, 1>({n});
+    sum_workspace = arena.template take<std::byte, 1>({static_cast<std::int64_t>(sum_bytes<Dev>(longest))});
+  }
+  void take_lattice(Arena<Dev>& arena, std::int64_t n, bool with_colour) {
+    lattice_keys = arena.template take<std::uint32_t, 1>({n});
+    sdf_deform = arena.template take<float, 2>({n, 4});
+    if (with_colour) colour = arena.template take<float, 2>({n, 6});
+  }
+  void take_surface(Arena<Dev>& arena, std::int64_t n) {
+    surface_keys = arena.template take<std::uint32_t, 1>({n});
+    cases = arena.template take<std::uint8_t, 1>({n});
+    resolved = arena.template take<std::uint8_t, 1>({n});
+    first = arena.template take<std::int32_t, 1>({n});
+    gamma = arena.template take<float, 1>({n});
+  }
+};
+
+// What a solid needs before the rest.
+template <class Dev>
+struct SolidMemory {
+  using Ints = View<Dev, std::int32_t, 1>;
+
+  View<Dev, std::uint64_t, 1> votes;  // [side^3]
+  View<Dev, std::uint8_t, 1> flags;   // [side^3]
+  Ints band;                          // [band]
+  Ints links;                         // [band * block^3 * LinkBand::kLinks]
+  int side = 0;
+  int block = 1;
+
+  void take_cells(Arena<Dev>& arena, int cells) {
+    const std::int64_t n = std::int64_t{cells} * cells * cells;
+    votes = arena.template take<std::uint64_t, 1>({n});
+    flags = arena.template take<std::uint8_t, 1>({n});
+    side = cells;
+  }
+  void take_band(Arena<Dev>& arena, std::int64_t cells, int cubes) {
+    band = arena.template take<std::int32_t, 1>({cells});
+    links = arena.template take<std::int32_t, 1>({cells * cubes * cubes * cubes * LinkBand::kLinks});
+    block = cubes;
+  }
+  [[nodiscard]] CellMap map() const { return {flags.data(), side, block}; }
+  [[nodiscard]] BandCubes cubes() const { return {band.data(), side, block}; }
+};
+
+// What sorting the cubes needs on top.
+template <class Dev>
+struct SurfaceSorting {
+  Frame<Dev> frame;
+  int bits;
+  View<Dev, std::uint32_t, 1> keys;
+  View<Dev, std::int32_t, 1> rows;
+  View<Dev, std::byte, 1> workspace;
+
+  SurfaceSorting(Arena<Dev>& arena, std::int64_t n, int resolution)
+      : frame(arena),
+        bits(kHeightBits + std::bit_width(static_cast<unsigned>(resolution) * static_cast<unsigned>(resolution))),
+        keys(arena.template take<std::uint32_t, 1>({n})),
+        rows(arena.template take<std::int32_t, 1>({n})),
+        workspace(arena.template take<std::byte, 1>({static_cast<std::int64_t>(sort_bytes<Dev>(n, bits))})) {}
+};
+
+template <class Dev>
+class Extractor {
+  using Ints = View<Dev, std::int32_t, 1>;
 
  public:
   Extractor(Queue<Dev>& queue, int resolution, std::int64_t cubes, bool colour)
@@ -70,9 +150,9 @@ class Extractor {
   // Takes as much from the arena as an extraction with these bounds.
   static void take_bounds(Arena<Dev>& arena, std::int64_t cubes, int resolution, bool colour, const Bounds& bounds) {
     const Frame<Dev> frame(arena);
-    Memory memory;
+    SurfaceMemory<Dev> memory;
     memory.take_cubes(arena, cubes, resolution);
-    { const Sorting sorting(arena, cubes, resolution); }
+    { const SurfaceSorting<Dev> sorting(arena, cubes, resolution); }
     memory.take_lattice(arena, bounds.lattice, colour);
     memory.take_surface(arena, bounds.surface);
   }
@@ -80,7 +160,7 @@ class Extractor {
   static void take_solid(Arena<Dev>& arena, std::int64_t cubes, int resolution, bool colour, const Bounds& bounds, int block,
                          std::int64_t band) {
     const Frame<Dev> frame(arena);
-    SolidMemory solid;
+    SolidMemory<Dev> solid;
     solid.take_cells(arena, resolution / block);
     solid.take_band(arena, band, block);
     take_bounds(arena, cubes, resolution, colour, bounds);
@@ -102,7 +182,7 @@ class Extractor {
                        SurfaceTrace<Dev>* trace, const Bounds& bounds) {
     std::optional<Frame<Dev>> frame;
     if (trace == nullptr) frame.emplace(arena_);  // a trace lives in the caller's frame
-    table_ = Backend::table(queue_);
+    table_ = table_of(queue_);
     memory_.take_cubes(arena_, n_, resolution_);
     sort_cubes(cubes);
     features_ = {features.data(), features.outer_stride(), memory_.cube_rows.data()};
@@ -116,106 +196,26 @@ class Extractor {
     SurfaceMesh<Dev> mesh = allocate(vertices, 2 * quads, colour_);
     check_mesh(mesh, vertices, 2 * quads);
     place_vertices(mesh);
-    Backend::each(queue_, lattice_columns_,
-                  EmitQuads{table_, field(), surface(), memory_.cases.data(), memory_.resolved.data(), memory_.first.data(),
-                            memory_.gamma.data(), lattice_columns_, memory_.quad_starts.data(), mesh.faces.data()});
+    each(lattice_columns_,
+         EmitQuads{table_, field(), surface(), memory_.cases.data(), memory_.resolved.data(), memory_.first.data(),
+                   memory_.gamma.data(), lattice_columns_, memory_.quad_starts.data(), mesh.faces.data()});
     return mesh;
   }
 
  private:
-  // What lives until the end, in the order in which it is taken.
-  struct Memory {
-    Ints flag;                          // [1]: raised by a cube outside the grid or listed twice
-    Ints cube_begin, cube_rows;         // [columns + 1], [n]
-    Ints lattice_begin, surface_begin;  // [columns + 1]
-    Ints vertex_starts, quad_starts;    // [4 * columns + 1], [2 * columns + 1]
-    View<Dev, std::uint32_t, 1> cube_keys;
-    Bytes sum_workspace;
-    View<Dev, std::uint32_t, 1> lattice_keys;
-    View<Dev, float, 2> sdf_deform;  // [L, 4]
-    View<Dev, float, 2> colour;      // [L, 6]
-    View<Dev, std::uint32_t, 1> surface_keys;
-    View<Dev, std::uint8_t, 1> cases, resolved;
-    Ints first;  // dual vertex of each surface cube
-    View<Dev, float, 1> gamma;
-
-    void take_cubes(Arena<Dev>& arena, std::int64_t n, int resolution) {
-      const std::int64_t cube_columns = std::int64_t{resolution} * resolution;
-      const std::int64_t lattice_columns = std::int64_t{resolution + 1} * (resolution + 1);
-      const std::int64_t longest = std::max(4 * cube_columns, 2 * lattice_columns) + 1;
-      flag = arena.template take<std::int32_t, 1>({1});
-      cube_begin = arena.template take<std::int32_t, 1>({cube_columns + 1});
-      surface_begin = arena.template take<std::int32_t, 1>({cube_columns + 1});
-      lattice_begin = arena.template take<std::int32_t, 1>({lattice_columns + 1});
-      vertex_starts = arena.template take<std::int32_t, 1>({4 * cube_columns + 1});
-      quad_starts = arena.template take<std::int32_t, 1>({2 * lattice_columns + 1});
-      cube_keys = arena.template take<std::uint32_t, 1>({n});
-      cube_rows = arena.template take<std::int32_t, 1>({n});
-      sum_workspace = arena.template take<std::byte, 1>({static_cast<std::int64_t>(Backend::sum_bytes(longest))});
-    }
-    void take_lattice(Arena<Dev>& arena, std::int64_t n, bool with_colour) {
-      lattice_keys = arena.template take<std::uint32_t, 1>({n});
-      sdf_deform = arena.template take<float, 2>({n, 4});
-      if (with_colour) colour = arena.template take<float, 2>({n, 6});
-    }
-    void take_surface(Arena<Dev>& arena, std::int64_t n) {
-      surface_keys = arena.template take<std::uint32_t, 1>({n});
-      cases = arena.template take<std::uint8_t, 1>({n});
-      resolved = arena.template take<std::uint8_t, 1>({n});
-      first = arena.template take<std::int32_t, 1>({n});
-      gamma = arena.template take<float, 1>({n});
-    }
-  };
-
-  // What a solid needs before the rest.
-  struct SolidMemory {
-    View<Dev, std::uint64_t, 1> votes;  // [side^3]
-    View<Dev, std::uint8_t, 1> flags;   // [side^3]
-    Ints band;                          // [band]
-    Ints links;                         // [band * block^3 * LinkBand::kLinks]
-    int side = 0;
-    int block = 1;
-
-    void take_cells(Arena<Dev>& arena, int cells) {
-      const std::int64_t n = std::int64_t{cells} * cells * cells;
-      votes = arena.template take<std::uint64_t, 1>({n});
-      flags = arena.template take<std::uint8_t, 1>({n});
-      side = cells;
-    }
-    void take_band(Arena<Dev>& arena, std::int64_t cells, int cubes) {
-      band = arena.template take<std::int32_t, 1>({cells});
-      links = arena.template take<std::int32_t, 1>({cells * cubes * cubes * cubes * LinkBand::kLinks});
-      block = cubes;
-    }
-    [[nodiscard]] CellMap map() const { return {flags.data(), side, block}; }
-    [[nodiscard]] BandCubes cubes() const { return {band.data(), side, block}; }
-  };
-
-  // What sorting the cubes needs on top.
-  struct Sorting {
-    Frame<Dev> frame;
-    int bits;
-    View<Dev, std::uint32_t, 1> keys;
-    Ints rows;
-    Bytes workspace;
-
-    Sorting(Arena<Dev>& arena, std::int64_t n, int resolution)
-        : frame(arena),
-          bits(kHeightBits + std::bit_width(static_cast<unsigned>(resolution) * static_cast<unsigned>(resolution))),
-          keys(arena.template take<std::uint32_t, 1>({n})),
-          rows(arena.template take<std::int32_t, 1>({n})),
-          workspace(arena.template take<std::byte, 1>({static_cast<std::int64_t>(Backend::sort_bytes(n, bits))})) {}
-  };
-
   [[nodiscard]] Columns cubes() const { return {memory_.cube_begin.data(), memory_.cube_keys.data(), resolution_}; }
   [[nodiscard]] Columns lattice() const { return {memory_.lattice_begin.data(), memory_.lattice_keys.data(), resolution_ + 1}; }
   [[nodiscard]] Columns surface() const { return {memory_.surface_begin.data(), memory_.surface_keys.data(), resolution_}; }
   [[nodiscard]] Field field() const { return {lattice(), memory_.sdf_deform.data(), solid_.map()}; }
 
+  template <class Step>
+  void each(std::int64_t n, const Step& step) {
+    for_each(queue_, "extract_surface", n, step);
+  }
   // Sums counts up; the last element belongs to no count and becomes the total.
   void sum_up(Ints counts) {
     zero_bytes(queue_, counts.data() + counts.extent(0) - 1, sizeof(std::int32_t));
-    Backend::sum_up(queue_, counts, memory_.sum_workspace);
+    exclusive_sum<Dev>(queue_, counts, memory_.sum_workspace);
   }
   std::int32_t total_of(Ints counts) {
     sum_up(counts);
@@ -230,9 +230,8 @@ class Extractor {
   SolidCells decide(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int block) {
     solid_.take_cells(arena_, resolution_ / block);
     zero_bytes(queue_, solid_.votes.data(), static_cast<std::size_t>(solid_.votes.size()) * sizeof(std::uint64_t));
-    Backend::each(queue_, given_,
-                  CountVotes{cubes.data(), cubes.outer_stride(), features.data(), features.outer_stride(), resolution_, block,
-                             solid_.side, solid_.votes.data()});
+    each(given_, CountVotes{cubes.data(), cubes.outer_stride(), features.data(), features.outer_stride(), resolution_, block,
+                            solid_.side, solid_.votes.data()});
     std::vector<std::uint64_t> votes(static_cast<std::size_t>(solid_.votes.size()));
     download_bytes(queue_, solid_.votes.data(), votes.data(), votes.size() * sizeof(std::uint64_t));
     queue_.check();
@@ -250,88 +249,86 @@ class Extractor {
     const BandCubes band = solid_.cubes();
     const std::int64_t n = n_ - given_;
     std::int32_t* const links = solid_.links.data();
-    Backend::each(queue_, n, LinkBand{band, cubes(), lattice(), memory_.cube_rows.data(), solid_.map(), links});
+    each(n, LinkBand{band, cubes(), lattice(), memory_.cube_rows.data(), solid_.map(), links});
     for (int step = 0; step < 2 * kDistanceSweeps; ++step) {
-      Backend::each(queue_, n / 2, RelaxDistance{band, links, step & 1, kOverRelaxation, memory_.sdf_deform.data()});
+      each(n / 2, RelaxDistance{band, links, step & 1, kOverRelaxation, memory_.sdf_deform.data()});
     }
     for (int step = 0; colour_ && step < 2 * kColourSweeps; ++step) {
-      Backend::each(queue_, n / 2, RelaxColour{band, links, step & 1, kOverRelaxation, memory_.colour.data()});
+      each(n / 2, RelaxColour{band, links, step & 1, kOverRelaxation, memory_.colour.data()});
     }
-    Backend::each(queue_, n, SignBand{links, memory_.sdf_deform.data()});
+    each(n, SignBand{links, memory_.sdf_deform.data()});
   }
 
   void sort_cubes(In<Dev, std::int32_t, 2> cubes) {
-    const Sorting sorting(arena_, n_, resolution_);
+    const SurfaceSorting<Dev> sorting(arena_, n_, resolution_);
     zero_bytes(queue_, memory_.flag.data(), sizeof(std::int32_t));
-    Backend::each(queue_, given_,
-                  KeyCubes{cubes.data(), cubes.outer_stride(), resolution_, sorting.keys.data(), sorting.rows.data(),
-                           memory_.flag.data()});
+    each(given_, KeyCubes{cubes.data(), cubes.outer_stride(), resolution_, sorting.keys.data(), sorting.rows.data(),
+                          memory_.flag.data()});
     if (n_ > given_) {
-      Backend::each(queue_, n_ - given_,
-                    KeyBand{solid_.cubes(), resolution_, sorting.keys.data() + given_, sorting.rows.data() + given_});
+      each(n_ - given_, KeyBand{solid_.cubes(), resolution_, sorting.keys.data() + given_, sorting.rows.data() + given_});
     }
-    Backend::sort_pairs(queue_, {sorting.keys.data(), sorting.rows.data()},
-                        {memory_.cube_keys.data(), memory_.cube_rows.data()}, n_, sorting.bits, sorting.workspace);
-    Backend::each(queue_, n_, FindRepeats{memory_.cube_keys.data(), memory_.flag.data()});
-    Backend::each(queue_, cube_columns_ + 1,
-                  FindColumns{memory_.cube_keys.data(), static_cast<std::int32_t>(n_), memory_.cube_begin.data()});
+    const auto sorted = sort_pairs<Dev, std::int32_t>(
+        queue_, {sorting.keys.data(), sorting.rows.data(), memory_.cube_keys.data(), memory_.cube_rows.data()}, n_,
+        sorting.bits, sorting.workspace);
+    if (sorted.keys != memory_.cube_keys.data()) {
+      const auto bytes = static_cast<std::size_t>(n_) * sizeof(std::uint32_t);
+      copy_bytes(queue_, sorted.keys, memory_.cube_keys.data(), bytes);
+      copy_bytes(queue_, sorted.values, memory_.cube_rows.data(), bytes);
+    }
+    each(n_, FindRepeats{memory_.cube_keys.data(), memory_.flag.data()});
+    each(cube_columns_ + 1, FindColumns{memory_.cube_keys.data(), static_cast<std::int32_t>(n_), memory_.cube_begin.data()});
   }
 
   void list_lattice(In<Dev, std::int32_t, 2> input, std::int64_t bound) {
-    Backend::each(queue_, lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), nullptr});
+    each(lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), nullptr});
     lattice_count_ = total_of(memory_.lattice_begin);
     if (read(memory_.flag, 0) != 0) explain(input);
     check_blocks(lattice_count_, bound);
     memory_.take_lattice(arena_, lattice_count_, colour_);
-    Backend::each(queue_, lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), memory_.lattice_keys.data()});
-    Backend::each(queue_, lattice_count_,
-                  AverageCorners{cubes(), features_, solid_.map(), memory_.lattice_keys.data(), memory_.sdf_deform.data(),
-                                 memory_.colour.data()});
+    each(lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), memory_.lattice_keys.data()});
+    each(lattice_count_, AverageCorners{cubes(), features_, solid_.map(), memory_.lattice_keys.data(),
+                                        memory_.sdf_deform.data(), memory_.colour.data()});
     if (n_ > given_) relax_band();
   }
 
   void list_surface(std::int64_t bound) {
     queue_.check();
     ListSurface step{field(), resolution_, memory_.surface_begin.data(), nullptr, nullptr};
-    Backend::each(queue_, cube_columns_, step);
+    each(cube_columns_, step);
     surface_count_ = total_of(memory_.surface_begin);
     check_blocks(surface_count_, bound);
     memory_.take_surface(arena_, surface_count_);
     step.keys = memory_.surface_keys.data();
     step.cases = memory_.cases.data();
-    Backend::each(queue_, cube_columns_, step);
-    Backend::each(queue_, surface_count_, ResolveCases{table_, surface(), memory_.cases.data(), memory_.resolved.data()});
+    each(cube_columns_, step);
+    each(surface_count_, ResolveCases{table_, surface(), memory_.cases.data(), memory_.resolved.data()});
   }
 
   // Numbers of vertices and of quads.
   std::pair<std::int64_t, std::int64_t> count_mesh() {
-    Backend::each(queue_, cube_columns_,
-                  CountVertices{table_, memory_.surface_begin.data(), memory_.resolved.data(), cube_columns_,
-                                memory_.vertex_starts.data()});
+    each(cube_columns_, CountVertices{table_, memory_.surface_begin.data(), memory_.resolved.data(), cube_columns_,
+                                      memory_.vertex_starts.data()});
     sum_up(memory_.vertex_starts);
-    Backend::each(queue_, lattice_columns_,
-                  CountQuads{field(), surface(), memory_.cases.data(), lattice_columns_, memory_.quad_starts.data()});
+    each(lattice_columns_, CountQuads{field(), surface(), memory_.cases.data(), lattice_columns_, memory_.quad_starts.data()});
     const std::int64_t quads = total_of(memory_.quad_starts);
     return {read(memory_.vertex_starts, 4 * cube_columns_), quads};
   }
 
   void place_vertices(const SurfaceMesh<Dev>& mesh) {
-    Backend::each(queue_, cube_columns_,
-                  NumberVertices{table_, memory_.surface_begin.data(), memory_.resolved.data(), cube_columns_,
-                                 memory_.vertex_starts.data(), memory_.first.data()});
+    each(cube_columns_, NumberVertices{table_, memory_.surface_begin.data(), memory_.resolved.data(), cube_columns_,
+                                       memory_.vertex_starts.data(), memory_.first.data()});
     const auto reach = static_cast<float>((1 - 1e-8) / (2.0 * resolution_));
-    Backend::each(queue_, surface_count_,
-                  PlaceVertices{table_, cubes(), features_, field(), reach, memory_.colour.data(), memory_.surface_keys.data(),
-                                memory_.resolved.data(), memory_.first.data(), memory_.gamma.data(), mesh.vertices.data(),
-                                mesh.attributes.data()});
+    each(surface_count_, PlaceVertices{table_, cubes(), features_, field(), reach, memory_.colour.data(),
+                                       memory_.surface_keys.data(), memory_.resolved.data(), memory_.first.data(),
+                                       memory_.gamma.data(), mesh.vertices.data(), mesh.attributes.data()});
   }
 
   void write_trace(SurfaceTrace<Dev>& trace) {
     trace.lattice_coords = arena_.template take<std::int32_t, 2>({lattice_count_, 3});
     trace.lattice_sdf_deform = memory_.sdf_deform;
     trace.case_ids = arena_.template take<std::int32_t, 1>({surface_count_});
-    Backend::each(queue_, lattice_count_, TraceLattice{lattice(), trace.lattice_coords.data()});
-    Backend::each(queue_, surface_count_, TraceCases{memory_.resolved.data(), trace.case_ids.data()});
+    each(lattice_count_, TraceLattice{lattice(), trace.lattice_coords.data()});
+    each(surface_count_, TraceCases{memory_.resolved.data(), trace.case_ids.data()});
   }
 
   // Only reached for invalid cubes: looks for the row on the host.
@@ -374,67 +371,82 @@ class Extractor {
   std::int64_t surface_count_ = 0;
   const SurfaceTable* table_ = nullptr;
   Features features_;
-  Memory memory_;
-  SolidMemory solid_;
+  SurfaceMemory<Dev> memory_;
+  SolidMemory<Dev> solid_;
 };
 
-template <class Backend>
-std::size_t scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block) {
-  check_sizes(cubes, 4, cubes, cube_channels(colour), resolution, block);
-  Arena<typename Backend::Device> meter;
+}  // namespace espalier::surface
+
+namespace espalier {
+
+template <class Dev>
+std::size_t surface_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block) {
+  surface::check_sizes(cubes, 4, cubes, cube_channels(colour), resolution, block);
+  Arena<Dev> meter;
   if (cubes > 0) {
-    Extractor<Backend>::take_bounds(meter, cubes, resolution, colour, bounds_for(cubes, resolution, block));
+    surface::Extractor<Dev>::take_bounds(meter, cubes, resolution, colour, surface::bounds_for(cubes, resolution, block));
   }
   return meter.peak();
 }
 
-template <class Backend, class Dev = typename Backend::Device>
-SurfaceMesh<Dev> extract(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
-                         const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate,
-                         SurfaceTrace<Dev>* trace, int block) {
+template <class Dev>
+SurfaceMesh<Dev> extract_surface(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
+                                 const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate,
+                                 SurfaceTrace<Dev>* trace, int block) {
   const std::int64_t n = cubes.extent(0);
-  check_sizes(n, cubes.extent(1), features.extent(0), features.extent(1), resolution, block);
+  surface::check_sizes(n, cubes.extent(1), features.extent(0), features.extent(1), resolution, block);
   const bool colour = features.extent(1) == cube_channels(true);
-  const Bounds bounds = bounds_for(n, resolution, block);
+  const surface::Bounds bounds = surface::bounds_for(n, resolution, block);
   if (trace != nullptr) *trace = {};
   if (queue.metering()) {
-    if (n > 0) Extractor<Backend>::take_bounds(queue.scratch(), n, resolution, colour, bounds);
+    if (n > 0) surface::Extractor<Dev>::take_bounds(queue.scratch(), n, resolution, colour, bounds);
     return {};
   }
   if (n == 0) return allocate(0, 0, colour);
-  return Extractor<Backend>(queue, resolution, n, colour).run(cubes, features, allocate, trace, bounds);
+  return surface::Extractor<Dev>(queue, resolution, n, colour).run(cubes, features, allocate, trace, bounds);
 }
 
-template <class Backend>
-std::size_t solid_bytes(std::int64_t cubes, int resolution, bool colour, int block) {
-  check_sizes(cubes, 4, cubes, cube_channels(colour), resolution, block);
-  check_solid(resolution, block);
-  Arena<typename Backend::Device> meter;
-  const std::int64_t band = most_band(cubes, block);
+template <class Dev>
+std::size_t solid_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block) {
+  surface::check_sizes(cubes, 4, cubes, cube_channels(colour), resolution, block);
+  surface::check_solid(resolution, block);
+  Arena<Dev> meter;
+  const std::int64_t band = surface::most_band(cubes, block);
   const std::int64_t all = cubes + std::int64_t{block} * block * block * band;
   if (cubes > 0) {
-    Extractor<Backend>::take_solid(meter, all, resolution, colour, bounds_for(all, resolution, block), block, band);
+    surface::Extractor<Dev>::take_solid(meter, all, resolution, colour, surface::bounds_for(all, resolution, block), block,
+                                        band);
   }
   return meter.peak();
 }
 
-template <class Backend, class Dev = typename Backend::Device>
-SurfaceMesh<Dev> extract_closed(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
-                                const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate, int block,
-                                SolidReport* report) {
+template <class Dev>
+SurfaceMesh<Dev> extract_solid(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
+                               const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate, int block,
+                               SolidReport* report) {
   const std::int64_t n = cubes.extent(0);
-  check_sizes(n, cubes.extent(1), features.extent(0), features.extent(1), resolution, block);
-  check_solid(resolution, block);
+  surface::check_sizes(n, cubes.extent(1), features.extent(0), features.extent(1), resolution, block);
+  surface::check_solid(resolution, block);
   const bool colour = features.extent(1) == cube_channels(true);
   if (report != nullptr) *report = {};
   if (queue.metering()) {
     const Frame<Dev> frame(queue.scratch());
     (void)queue.scratch().template take<std::byte, 1>(
-        {static_cast<std::int64_t>(solid_bytes<Backend>(n, resolution, colour, block))});
+        {static_cast<std::int64_t>(solid_scratch_bytes<Dev>(n, resolution, colour, block))});
     return {};
   }
   if (n == 0) return allocate(0, 0, colour);
-  return Extractor<Backend>(queue, resolution, n, colour).run_solid(cubes, features, allocate, block, report);
+  return surface::Extractor<Dev>(queue, resolution, n, colour).run_solid(cubes, features, allocate, block, report);
 }
 
-}  // namespace espalier::surface
+#define ESPALIER_INSTANTIATE_SURFACE(Dev)                                                                                \
+  template std::size_t surface_scratch_bytes<Dev>(std::int64_t, int, bool, int);                                         \
+  template SurfaceMesh<Dev> extract_surface(Queue<Dev>&, In<Dev, std::int32_t, 2>, In<Dev, float, 2>, int,               \
+                                            const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>&,    \
+                                            SurfaceTrace<Dev>*, int);                                                    \
+  template std::size_t solid_scratch_bytes<Dev>(std::int64_t, int, bool, int);                                           \
+  template SurfaceMesh<Dev> extract_solid(Queue<Dev>&, In<Dev, std::int32_t, 2>, In<Dev, float, 2>, int,                 \
+                                          const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>&, int, \
+                                          SolidReport*);
+
+}  // namespace espalier

@@ -1,23 +1,29 @@
-// body(i) for i in [0, n) on the card.
+// The GPU's side of parallel/for_each.h.
 #pragma once
 
+#include "parallel/for_each.h"
 #include "runtime/cuda/launch.cuh"
 
-namespace espalier::cuda {
+namespace espalier {
+namespace cuda {
 
-template <class Body>
-__global__ void __launch_bounds__(256) for_each_kernel(std::int64_t n, Body body) {
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += step) body(i);
+template <class Step>
+__global__ void __launch_bounds__(256) for_each_kernel(std::int64_t n, Step step) {
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) step(i);
 }
 
-// `body` is a trivially copyable functor with `__device__ void operator()(std::int64_t i) const`. Does nothing for n = 0
-// and while metering. `where` names the op in errors.
-template <class Body>
-void for_each(Queue<Cuda>& queue, const char* where, std::int64_t n, const Body& body) {
+}  // namespace cuda
+
+template <class Step>
+void for_each(Queue<Cuda>& queue, const char* where, std::int64_t n, const Step& step) {
   if (queue.metering() || n == 0) return;
-  launch(queue, where, for_each_kernel<Body>, dim3(striding_blocks(queue, n, 256)), dim3(256), 0, n, body);
+  cuda::launch(queue, where, cuda::for_each_kernel<Step>, dim3(cuda::striding_blocks(queue, n, 256)), dim3(256), 0, n, step);
 }
+
+namespace cuda {
+
+using espalier::for_each;
 
 // Calls body.operator()<N>(row, column) for every N-th column of every row.
 template <int N, class Body>
@@ -43,4 +49,5 @@ void for_each_pack(Queue<Cuda>& queue, const char* where, std::int64_t rows, std
   }
 }
 
-}  // namespace espalier::cuda
+}  // namespace cuda
+}  // namespace espalier

@@ -29,7 +29,7 @@ void check_options(const RadianceFieldOptions& options);
 // Throws invalid_argument for a camera that is not finite or has no field of view.
 [[nodiscard]] RayCamera ray_camera_of(const Camera& camera, const RadianceFieldOptions& options, int resolution);
 
-// Samples of the pictures of a view, before they are brought together: colour on the background, alpha, depth times alpha.
+// Samples of the images of a view, before they are brought together: colour on the background, alpha, depth times alpha.
 struct Samples {
   float* colour;  // [height, width, 3]
   float* alpha;   // [height, width]
@@ -44,7 +44,16 @@ ESPALIER_DEVICE_CODE void write_sample(const Samples& out, const RayCamera& came
   if (out.depth != nullptr) out.depth[at] = ray.depth;
 }
 
-// The mean depth of what a pixel sees.
-ESPALIER_DEVICE_CODE float mean_depth(float depth, float alpha) { return alpha > 0.0F ? depth / alpha : 0.0F; }
+// Makes depths times alpha the mean depths of what pixels see.
+struct DivideDepth {
+  const float* alpha;
+  float* depth;
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const { depth[i] = alpha[i] > 0.0F ? depth[i] / alpha[i] : 0.0F; }
+};
+
+// Traces all samples of a view.
+void trace_samples(Queue<Cpu>& queue, const Field& field, const RayCamera& camera, const Samples& out);
+void trace_samples(Queue<Cuda>& queue, const Field& field, const RayCamera& camera, const Samples& out);
 
 }  // namespace espalier::radiance

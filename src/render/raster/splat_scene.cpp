@@ -60,7 +60,7 @@ void check_pictures(std::size_t views, const SplatOptions& o, const Extents<4>& 
                     bool contiguous) {
   const auto n = static_cast<std::int64_t>(views);
   require(contiguous && colour == Extents<4>{n, o.height, o.width, 3} && alpha == Extents<3>{n, o.height, o.width},
-          "SplatRenderer::render", "the pictures are not what the options ask for");
+          "SplatRenderer::render", "the images are not what the options ask for");
 }
 
 ViewPoint view_point_of(const Camera& camera, const SplatOptions& o) {

@@ -18,7 +18,7 @@ void check_faces(const Mesh& mesh) {
 
 void check_sides(const char* where, std::int64_t height, std::int64_t width) {
   if (height < 1 || width < 1 || height > kMaxRasterSide || width > kMaxRasterSide) {
-    fail(ErrorCode::invalid_argument, where, ": a picture of ", width, " x ", height, " pixels is not possible",
+    fail(ErrorCode::invalid_argument, where, ": an image of ", width, " x ", height, " pixels is not possible",
          hint("sides of 1 to ", kMaxRasterSide, " are"));
   }
 }

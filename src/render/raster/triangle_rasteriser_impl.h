@@ -1,7 +1,6 @@
 // TriangleRasteriser's members, shared by the back ends. A back end specialises raster::Backend:
 //
-//   struct Workspace;                                                            what drawing keeps between calls
-//   template <class Step> static void each(Queue&, std::int64_t n, const Step&); calls step(i) for i in [0, n)
+//   Workspace                                                                    what drawing keeps between calls
 //   static void clear(Queue&, std::int64_t* keys, std::int64_t n);               all keys empty
 //   static void draw_keys(Queue&, Workspace&, const Scene&, std::int64_t* keys); lowers keys [H * W] to those drawn
 //   static void draw_counts(Queue&, Workspace&, const Scene&, std::int32_t* counts, std::int64_t stride);  adds 1 per hit
@@ -11,8 +10,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "parallel/for_each.h"
 #include "render/raster/raster_draw.h"
 #include "render/raster/triangle_rasteriser.h"
+#include "runtime/array.h"
 
 namespace espalier {
 
@@ -26,27 +27,6 @@ void check_faces(const Mesh& mesh);
 // Throws invalid_argument for sides that are not in [1, kMaxRasterSide].
 void check_sides(const char* where, std::int64_t height, std::int64_t width);
 
-// Makes the buffer at least so large; what it held is lost.
-template <class Dev>
-void grow(Buffer<Dev>& buffer, std::size_t bytes, int ordinal, const char* what) {
-  if (buffer.bytes() >= bytes) return;
-  buffer = Buffer<Dev>();
-  buffer = Buffer<Dev>(bytes, ordinal, what);
-}
-
-template <class T, class Dev>
-T* typed(const Buffer<Dev>& buffer) {
-  return reinterpret_cast<T*>(buffer.data());
-}
-
-// Copies values to a buffer of their size.
-template <class Dev, class T>
-Buffer<Dev> uploaded(Queue<Dev>& queue, const std::vector<T>& values, const char* what) {
-  Buffer<Dev> buffer(std::max<std::size_t>(values.size() * sizeof(T), 1), queue.ordinal(), what);
-  upload_bytes(queue, values.data(), buffer.data(), values.size() * sizeof(T));
-  return buffer;
-}
-
 }  // namespace raster
 
 template <class Dev>
@@ -55,61 +35,60 @@ struct TriangleRasteriser<Dev>::State {
 
   State(Queue<Dev>& q, const Mesh& mesh) : queue(q), vertex_count(mesh.vertex_count()), face_count(mesh.face_count()) {
     raster::check_faces(mesh);
-    vertices = raster::uploaded(queue, mesh.vertices, "vertices of a mesh to draw");
-    faces = raster::uploaded(queue, mesh.faces, "faces of a mesh to draw");
+    vertices = {queue, mesh.vertices, "vertices of a mesh to draw"};
+    faces = {queue, mesh.faces, "faces of a mesh to draw"};
     if (!mesh.uvs.empty()) {
       require(mesh.uvs.size() / 2 * 3 == mesh.vertices.size(), "TriangleRasteriser", "texture coordinates of ",
               mesh.uvs.size() / 2, " vertices, but the mesh has ", vertex_count);
-      uvs = raster::uploaded(queue, mesh.uvs, "texture coordinates of a mesh to draw");
+      uvs = {queue, mesh.uvs, "texture coordinates of a mesh to draw"};
       has_uvs = true;
     }
   }
 
   template <class Source>
   raster::Scene project(const raster::Frame& frame, const Source& source, const float* positions, std::int64_t stride) {
-    raster::grow(screen, static_cast<std::size_t>(vertex_count) * sizeof(raster::ScreenVertex), queue.ordinal(),
-                 "vertices on the screen");
-    auto* out = raster::typed<raster::ScreenVertex>(screen);
-    Backend::each(queue, vertex_count, raster::ProjectVertices<Source>{source, positions, stride, frame, out});
-    return {out, raster::typed<const std::int32_t>(faces), face_count, frame};
+    raster::ScreenVertex* const out = screen.resize(queue, vertex_count, "vertices on the screen");
+    for_each(queue, "TriangleRasteriser", vertex_count, raster::ProjectVertices<Source>{source, positions, stride, frame, out});
+    return {out, faces.data(), face_count, frame};
   }
   raster::Scene camera_scene(const Camera& camera, const raster::Frame& frame) {
-    return project(frame, raster::camera_step(camera, frame), raster::typed<const float>(vertices), 3);
+    return project(frame, raster::camera_step(camera, frame), vertices.data(), 3);
   }
   raster::Scene texel_scene(const raster::Frame& frame) {
     if (!has_uvs) {
       fail(ErrorCode::invalid_argument, "the mesh has no texture coordinates", hint("unwrap it first"));
     }
-    return project(frame, raster::TexelStep{static_cast<float>(frame.width), static_cast<float>(frame.height)},
-                   raster::typed<const float>(uvs), 2);
+    return project(frame, raster::TexelStep{static_cast<float>(frame.width), static_cast<float>(frame.height)}, uvs.data(), 2);
   }
 
   void fragments(const raster::Scene& scene, raster::Output output, const Fragments<Dev>& out) {
     const std::int64_t pixels = std::int64_t{scene.frame.width} * scene.frame.height;
-    raster::grow(keys, static_cast<std::size_t>(pixels) * sizeof(std::int64_t), queue.ordinal(), "a depth buffer");
-    auto* key = raster::typed<std::int64_t>(keys);
+    std::int64_t* const key = keys.resize(queue, pixels, "a depth buffer");
     Backend::clear(queue, key, pixels);
     Backend::draw_keys(queue, workspace, scene, key);
-    Backend::each(queue, pixels,
-                  raster::ResolvePixels{key, scene.vertices, scene.faces, scene.frame, output, out.face.data(),
-                                        out.barycentric.data(), out.depth.data(), out.face.outer_stride(),
-                                        out.barycentric.outer_stride(), out.depth.outer_stride()});
+    for_each(queue, "TriangleRasteriser", pixels,
+             raster::ResolvePixels{key, scene.vertices, scene.faces, scene.frame, output, out.face.data(),
+                                   out.barycentric.data(), out.depth.data(), out.face.outer_stride(),
+                                   out.barycentric.outer_stride(), out.depth.outer_stride()});
   }
   void counts(const raster::Scene& scene, View<Dev, std::int32_t, 2> out) {
-    Backend::each(queue, out.size(), raster::ZeroRows{out.data(), out.extent(1), out.outer_stride()});
+    for_each(queue, "TriangleRasteriser", out.size(), raster::ZeroRows{out.data(), out.extent(1), out.outer_stride()});
     Backend::draw_counts(queue, workspace, scene, out.data(), out.outer_stride());
   }
 
   Queue<Dev>& queue;
   std::int64_t vertex_count, face_count;
   bool has_uvs = false;
-  Buffer<Dev> vertices, faces, uvs, screen, keys;
+  Array<Dev, float> vertices, uvs;
+  Array<Dev, std::int32_t> faces;
+  Array<Dev, raster::ScreenVertex> screen;
+  Array<Dev, std::int64_t> keys;
   typename Backend::Workspace workspace;
 };
 
 namespace raster {
 
-// The frame of pictures of out's size. Throws where the views do not fit together.
+// The frame of images of out's size. Throws where the views do not fit together.
 template <class Dev>
 Frame frame_of(const char* where, View<Dev, std::int32_t, 2> face, float near_z) {
   check_sides(where, face.extent(0), face.extent(1));
@@ -121,7 +100,7 @@ Frame frame_of(const char* where, const Fragments<Dev>& out, float near_z) {
     return view.empty() || (view.extent(0) == out.face.extent(0) && view.extent(1) == out.face.extent(1));
   };
   require(fits(out.barycentric) && fits(out.depth) && (out.barycentric.empty() || out.barycentric.extent(2) == 2), where,
-          "pictures of different sizes");
+          "images of different sizes");
   return frame_of(where, out.face, near_z);
 }
 
@@ -184,12 +163,11 @@ void TriangleRasteriser<Dev>::interpolate(const Fragments<Dev>& fragments, In<De
           " vertices");
   require(!fragments.barycentric.empty() && out.extent(0) == frame.height && out.extent(1) == frame.width &&
               (state_->vertex_count == 0 || out.extent(2) == attributes.extent(1)),
-          kWhere, "pictures of different sizes");
-  raster::Backend<Dev>::each(
-      state_->queue, std::int64_t{frame.width} * frame.height,
-      raster::Interpolate{fragments.face.data(), fragments.barycentric.data(), raster::typed<const std::int32_t>(state_->faces),
-                          attributes.data(), out.data(), frame.width, out.extent(2), fragments.face.outer_stride(),
-                          fragments.barycentric.outer_stride(), attributes.outer_stride(), out.outer_stride()});
+          kWhere, "images of different sizes");
+  for_each(state_->queue, kWhere, std::int64_t{frame.width} * frame.height,
+           raster::Interpolate{fragments.face.data(), fragments.barycentric.data(), state_->faces.data(), attributes.data(),
+                               out.data(), frame.width, out.extent(2), fragments.face.outer_stride(),
+                               fragments.barycentric.outer_stride(), attributes.outer_stride(), out.outer_stride()});
 }
 
 }  // namespace espalier

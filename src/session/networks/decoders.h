@@ -7,6 +7,7 @@
 #include "models/trellis/slat_decoder.h"
 #include "models/trellis/sparse_structure_vae.h"
 #include "ops/elementwise.h"
+#include "runtime/array.h"
 #include "session/networks/held.h"
 #include "session/registry.h"
 
@@ -226,18 +227,16 @@ template <class Dev, class T>
 void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh) {
   StageRunner<Dev>& runner = this->runner();
   Queue<Dev>& queue = runner.queue();
-  Buffer<Dev> vertices, faces, attributes;
+  Array<Dev, float> vertices, attributes;
+  Array<Dev, std::int32_t> faces;
   const auto allocate = [&](std::int64_t v, std::int64_t f, bool colour) {
-    const auto make = [&](Buffer<Dev>& buffer, std::int64_t elements, const char* what) {
-      buffer = Buffer<Dev>(static_cast<std::size_t>(std::max<std::int64_t>(elements, 1)) * 4, queue.ordinal(), what);
-    };
-    make(vertices, 3 * v, "mesh vertices");
-    make(faces, 3 * f, "mesh faces");
-    make(attributes, colour ? 6 * v : 0, "mesh attributes");
+    vertices = {queue, 3 * v, "mesh vertices"};
+    faces = {queue, 3 * f, "mesh faces"};
+    attributes = {queue, colour ? 6 * v : 0, "mesh attributes"};
     SurfaceMesh<Dev> m;
-    m.vertices = {reinterpret_cast<float*>(vertices.data()), {v, 3}};
-    m.faces = {reinterpret_cast<std::int32_t*>(faces.data()), {f, 3}};
-    if (colour) m.attributes = {reinterpret_cast<float*>(attributes.data()), {v, 6}};
+    m.vertices = vertices.template view<2>({v, 3});
+    m.faces = faces.template view<2>({f, 3});
+    if (colour) m.attributes = attributes.template view<2>({v, 6});
     return m;
   };
   constexpr int kBlock = 4;  // cubes along an axis of a voxel
@@ -246,7 +245,7 @@ void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mes
       rule == SurfaceRule::solid ? extract_solid<Dev>(queue, cubes.coords, cubes.features, grid, allocate, kBlock)
                                  : extract_surface<Dev>(queue, cubes.coords, cubes.features, grid, allocate, nullptr, kBlock);
   if (mesh == nullptr) return;
-  runner.add_peak(vertices.bytes() + faces.bytes() + attributes.bytes());
+  runner.add_peak(static_cast<std::size_t>(vertices.size() + faces.size() + attributes.size()) * sizeof(float));
   runner.count_as(Stage::decode_mesh);  // the way to the host
   mesh->vertices = runner.fetch(surface.vertices);
   mesh->faces.resize(static_cast<std::size_t>(surface.faces.size()));

@@ -21,12 +21,12 @@ void gather(const float* in, const DownsampleWindow& window, std::int64_t n, flo
 
 }  // namespace
 
-template <>
-void downsample(Queue<Cpu>& queue, In<Cpu, float, 3> fine, int factor, View<Cpu, float, 3> coarse) {
+template <class Dev>
+void downsample(Queue<Dev>& queue, In<Dev, float, 3> fine, int factor, View<Dev, float, 3> coarse) {
   const std::int64_t height = coarse.extent(0), width = coarse.extent(1), channels = coarse.extent(2);
   require(factor >= 1 && fine.extent(0) == height * factor && fine.extent(1) == width * factor && fine.extent(2) == channels &&
               fine.contiguous() && coarse.contiguous(),
-          "downsample", "the pictures' sizes are not ", factor, " to 1");
+          "downsample", "the images' sizes are not ", factor, " to 1");
   if (queue.metering()) return;
   parallel_ranges(height, 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> row(static_cast<std::size_t>(fine.extent(1) * channels));
@@ -38,5 +38,6 @@ void downsample(Queue<Cpu>& queue, In<Cpu, float, 3> fine, int factor, View<Cpu,
     }
   });
 }
+template void downsample(Queue<Cpu>&, In<Cpu, float, 3>, int, View<Cpu, float, 3>);
 
 }  // namespace espalier

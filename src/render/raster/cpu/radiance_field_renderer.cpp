@@ -1,5 +1,3 @@
-#include "render/raster/radiance_field_renderer.h"
-
 #include "parallel/parallel_for.h"
 #include "render/raster/radiance_field_renderer_impl.h"
 
@@ -36,7 +34,6 @@ void trace_all(Queue<Cpu>& queue, const Field& field, const RayCamera& camera, c
 
 }  // namespace
 
-template <>
 void trace_samples(Queue<Cpu>& queue, const Field& field, const RayCamera& camera, const Samples& out) {
   switch (field.rank) {
     case 8: trace_all<8>(queue, field, camera, out); break;
@@ -45,32 +42,7 @@ void trace_samples(Queue<Cpu>& queue, const Field& field, const RayCamera& camer
   }
 }
 
-template <>
-void divide_depth(Queue<Cpu>& /*queue*/, const float* alpha, float* depth, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) depth[i] = mean_depth(depth[i], alpha[i]);
-}
-
 }  // namespace radiance
-
-template <>
-struct RadianceFieldRenderer<Cpu>::State {
-  Queue<Cpu>& queue;
-  radiance::HostField field;
-  std::vector<float> fine;
-
-  void draw(const Camera& camera, const RadianceFieldOptions& options, const radiance::Samples& pictures) {
-    radiance::render_view<Cpu>(queue, field.field(), camera, options, pictures, [&](std::uint64_t n) {
-      fine.resize(n);
-      return fine.data();
-    });
-  }
-};
-
-template <>
-RadianceFieldRenderer<Cpu>::RadianceFieldRenderer(Queue<Cpu>& queue, const RadianceField& field)
-    : state_(new State{queue, radiance::host_field_of(field), {}}) {}
-template <>
-RadianceFieldRenderer<Cpu>::~RadianceFieldRenderer() = default;
 
 template class RadianceFieldRenderer<Cpu>;
 

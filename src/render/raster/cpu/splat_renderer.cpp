@@ -1,5 +1,3 @@
-#include "render/raster/splat_renderer.h"
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -10,7 +8,7 @@
 #include "parallel/cpu/lanes.h"
 #include "parallel/parallel_for.h"
 #include "render/raster/downsample.h"
-#include "render/raster/splat_scene.h"
+#include "render/raster/splat_renderer_impl.h"
 
 namespace espalier {
 
@@ -124,8 +122,8 @@ void list_tiles(const ViewPoint& view, Workspace& work) {
       sum += count;
     }
     if (sum > std::numeric_limits<std::uint32_t>::max()) {
-      fail(ErrorCode::out_of_memory, "the Gaussians cover more than 2^32 tiles of a picture of ", view.width, " x ",
-           view.height, " samples", hint("choose a smaller picture or a camera that is farther away"));
+      fail(ErrorCode::out_of_memory, "the Gaussians cover more than 2^32 tiles of an image of ", view.width, " x ", view.height,
+           " samples", hint("choose a smaller image or a camera that is farther away"));
     }
   }
   work.begins[tiles] = static_cast<std::uint32_t>(sum);
@@ -280,10 +278,12 @@ template <>
 struct SplatRenderer<Cpu>::State {
   Queue<Cpu>& queue;
   HostScene scene;
-  std::vector<Workspace> workspaces;  // one per view that is drawn at the same time
+  std::vector<Workspace> workspaces{};  // one per view that is drawn at the same time
 
-  void draw(const Camera& camera, const SplatOptions& options, View<Cpu, float, 3> colour, View<Cpu, float, 2> alpha,
-            Workspace& work) {
+  State(Queue<Cpu>& q, HostScene host) : queue(q), scene(std::move(host)) {}
+
+  void draw_view(const Camera& camera, const SplatOptions& options, View<Cpu, float, 3> colour, View<Cpu, float, 2> alpha,
+                 Workspace& work) {
     const ViewPoint view = view_point_of(camera, options);
     if (options.ssaa == 1) {
       draw_samples(queue, scene, view, {colour.data(), alpha.data(), options.background}, work);
@@ -297,48 +297,31 @@ struct SplatRenderer<Cpu>::State {
     downsample<Cpu>(queue, View<Cpu, const float, 3>(fine + 3 * samples, {view.height, view.width, 1}), options.ssaa,
                     View<Cpu, float, 3>(alpha.data(), {options.height, options.width, 1}));
   }
+
+  void render(std::span<const Camera> cameras, const SplatOptions& options, float* colour, float* alpha) {
+    const std::int64_t pixels = std::int64_t{options.width} * options.height;
+    const auto draw = [&](std::size_t i, Workspace& work) {
+      const auto at = static_cast<std::int64_t>(i);
+      draw_view(cameras[i], options, {colour + 3 * at * pixels, {options.height, options.width, 3}},
+                {alpha + at * pixels, {options.height, options.width}}, work);
+    };
+    // Whole views side by side wait for each other least, but each needs its memory; what is left over is drawn view by view
+    // with all cores on each.
+    constexpr int kTeam = 16;
+    constexpr std::int64_t kLargeView = std::int64_t{1} << 22U;  // samples
+    const bool small = pixels * options.ssaa * options.ssaa <= kLargeView;
+    const auto team = static_cast<std::size_t>(small ? std::min(worker_count(), kTeam) : 1);
+    const std::size_t together = team > 1 ? cameras.size() / team * team : 0;
+    workspaces.resize(std::max(workspaces.size(), std::size_t{together > 0 ? team : 1}));
+    parallel_ranges(static_cast<std::int64_t>(together > 0 ? team : 0), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (auto worker = static_cast<std::size_t>(begin); worker < static_cast<std::size_t>(end); ++worker) {
+        for (std::size_t i = worker; i < together; i += team) draw(i, workspaces[worker]);
+      }
+    });
+    for (std::size_t i = together; i < cameras.size(); ++i) draw(i, workspaces[0]);
+  }
 };
 
-template <>
-SplatRenderer<Cpu>::SplatRenderer(Queue<Cpu>& queue, const Gaussians& gaussians)
-    : state_(new State{queue, host_scene_of(gaussians), {}}) {}
-template <>
-SplatRenderer<Cpu>::~SplatRenderer() = default;
-
-template <>
-void SplatRenderer<Cpu>::render(std::span<const Camera> cameras, const SplatOptions& options, View<Cpu, float, 4> colour,
-                                View<Cpu, float, 3> alpha) {
-  check_options(options);
-  check_pictures(cameras.size(), options, colour.extents(), alpha.extents(), colour.contiguous() && alpha.contiguous());
-  const std::int64_t pixels = std::int64_t{options.width} * options.height;
-  const auto draw = [&](std::size_t i, Workspace& work) {
-    const auto at = static_cast<std::int64_t>(i);
-    state_->draw(cameras[i], options, {colour.data() + 3 * at * pixels, {options.height, options.width, 3}},
-                 {alpha.data() + at * pixels, {options.height, options.width}}, work);
-  };
-  // Whole views side by side wait for each other least, but each needs its memory; what is left over is drawn view by view
-  // with all cores on each.
-  constexpr int kTeam = 16;
-  constexpr std::int64_t kLargeView = std::int64_t{1} << 22U;  // samples
-  const bool small = pixels * options.ssaa * options.ssaa <= kLargeView;
-  const auto team = static_cast<std::size_t>(small ? std::min(worker_count(), kTeam) : 1);
-  const std::size_t together = team > 1 ? cameras.size() / team * team : 0;
-  state_->workspaces.resize(std::max(state_->workspaces.size(), std::size_t{together > 0 ? team : 1}));
-  parallel_ranges(static_cast<std::int64_t>(together > 0 ? team : 0), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto worker = static_cast<std::size_t>(begin); worker < static_cast<std::size_t>(end); ++worker) {
-      for (std::size_t i = worker; i < together; i += team) draw(i, state_->workspaces[worker]);
-    }
-  });
-  for (std::size_t i = together; i < cameras.size(); ++i) draw(i, state_->workspaces[0]);
-}
-
-template <>
-void SplatRenderer<Cpu>::render(const Camera& camera, const SplatOptions& options, View<Cpu, float, 3> colour,
-                                View<Cpu, float, 2> alpha) {
-  const bool contiguous = colour.contiguous() && alpha.contiguous();
-  require(contiguous, "SplatRenderer::render", "the pictures are not contiguous");
-  render(std::span(&camera, 1), options, {colour.data(), {1, colour.extent(0), colour.extent(1), colour.extent(2)}},
-         {alpha.data(), {1, alpha.extent(0), alpha.extent(1)}});
-}
+template class SplatRenderer<Cpu>;
 
 }  // namespace espalier

@@ -50,10 +50,6 @@ template <>
 struct Backend<Cpu> {
   using Workspace = std::vector<RowRange>;
 
-  template <class Step>
-  static void each(Queue<Cpu>& /*queue*/, std::int64_t n, const Step& step) {
-    parallel_for(n, 4096, step);
-  }
   static void clear(Queue<Cpu>& /*queue*/, std::int64_t* keys, std::int64_t n) {
     parallel_ranges(n, 65536, [&](std::int64_t begin, std::int64_t end) { std::fill(keys + begin, keys + end, kEmptyKey); });
   }
@@ -116,8 +112,8 @@ class ViewCounter {
 
 template class TriangleRasteriser<Cpu>;
 
-template <>
-std::vector<std::int32_t> face_visibility(Queue<Cpu>& /*queue*/, const Mesh& mesh, std::span<const Camera> cameras, int size,
+template <class Dev>
+std::vector<std::int32_t> face_visibility(Queue<Dev>& /*queue*/, const Mesh& mesh, std::span<const Camera> cameras, int size,
                                           const Monitor* monitor) {
   raster::check_faces(mesh);
   raster::check_sides("face_visibility", size, size);
@@ -142,5 +138,6 @@ std::vector<std::int32_t> face_visibility(Queue<Cpu>& /*queue*/, const Mesh& mes
   }
   return counts;
 }
+template std::vector<std::int32_t> face_visibility(Queue<Cpu>&, const Mesh&, std::span<const Camera>, int, const Monitor*);
 
 }  // namespace espalier

@@ -4,7 +4,7 @@
 namespace espalier {
 namespace {
 
-// One value of the coarse picture.
+// One value of the coarse image.
 struct Downsample {
   const float* fine;
   float* coarse;
@@ -27,13 +27,14 @@ struct Downsample {
 
 }  // namespace
 
-template <>
-void downsample(Queue<Cuda>& queue, In<Cuda, float, 3> fine, int factor, View<Cuda, float, 3> coarse) {
+template <class Dev>
+void downsample(Queue<Dev>& queue, In<Dev, float, 3> fine, int factor, View<Dev, float, 3> coarse) {
   const std::int64_t height = coarse.extent(0), width = coarse.extent(1), channels = coarse.extent(2);
   require(factor >= 1 && fine.extent(0) == height * factor && fine.extent(1) == width * factor && fine.extent(2) == channels &&
               fine.contiguous() && coarse.contiguous(),
-          "downsample", "the pictures' sizes are not ", factor, " to 1");
-  cuda::for_each(queue, "downsample", coarse.size(), Downsample{fine.data(), coarse.data(), height, width, channels, factor});
+          "downsample", "the images' sizes are not ", factor, " to 1");
+  for_each(queue, "downsample", coarse.size(), Downsample{fine.data(), coarse.data(), height, width, channels, factor});
 }
+template void downsample(Queue<Cuda>&, In<Cuda, float, 3>, int, View<Cuda, float, 3>);
 
 }  // namespace espalier

@@ -1,4 +1,4 @@
-// Triangles on the card. The depth buffer holds 64-bit keys of depth and face; fragments lower them by atomicMin on
+// Triangles on the GPU. The depth buffer holds 64-bit keys of depth and face; fragments lower them by atomicMin on
 // integers, whose result does not depend on their order. Faces with few pixels, which is most of them, are drawn by one
 // thread each; wider ones are listed and drawn by a warp each; the widest, and those that have to be clipped, by all
 // blocks, tile by tile (after Laine and Karras 2011, who also part triangles by size).
@@ -204,12 +204,8 @@ void clear_keys(Queue<Cuda>& queue, std::int64_t* keys, std::int64_t n) {
 template <>
 struct Backend<Cuda> {
   // The list of wide faces behind its two counts.
-  using Workspace = Buffer<Cuda>;
+  using Workspace = Array<Cuda, std::int32_t>;
 
-  template <class Step>
-  static void each(Queue<Cuda>& queue, std::int64_t n, const Step& step) {
-    cuda::for_each(queue, "TriangleRasteriser", n, step);
-  }
   static void clear(Queue<Cuda>& queue, std::int64_t* keys, std::int64_t n) { clear_keys(queue, keys, n); }
   static void draw_keys(Queue<Cuda>& queue, Workspace& memory, const Scene& scene, std::int64_t* keys) {
     draw(queue, "TriangleRasteriser", batch_of(queue, memory, scene), 1, KeySink{keys, scene.frame.width, 0});
@@ -221,8 +217,7 @@ struct Backend<Cuda> {
 
  private:
   static Batch batch_of(Queue<Cuda>& queue, Workspace& memory, const Scene& scene) {
-    grow(memory, static_cast<std::size_t>(scene.face_count + 2) * sizeof(std::int32_t), queue.ordinal(), "a list of faces");
-    auto* counts = typed<std::int32_t>(memory);
+    std::int32_t* const counts = memory.resize(queue, scene.face_count + 2, "a list of faces");
     zero_bytes(queue, counts, 2 * sizeof(std::int32_t));
     return {scene.vertices, scene.faces, 0, scene.face_count, scene.frame, scene.margin, counts + 2, counts};
   }
@@ -233,7 +228,7 @@ namespace {
 // --- Visibility -----------------------------------------------------------------------------------------------------
 
 constexpr int kMostViews = 16;                              // drawn together
-constexpr std::int64_t kKeyBytes = std::int64_t{32} << 20;  // of their depth buffers: they should stay in the card's cache
+constexpr std::int64_t kKeyBytes = std::int64_t{32} << 20;  // of their depth buffers: they should stay in the GPU's cache
 constexpr int kViewsBetweenChecks = 16;
 
 struct CameraBatch {
@@ -272,8 +267,8 @@ __global__ void __launch_bounds__(kThreads)
 
 template class TriangleRasteriser<Cuda>;
 
-template <>
-std::vector<std::int32_t> face_visibility(Queue<Cuda>& queue, const Mesh& mesh, std::span<const Camera> cameras, int size,
+template <class Dev>
+std::vector<std::int32_t> face_visibility(Queue<Dev>& queue, const Mesh& mesh, std::span<const Camera> cameras, int size,
                                           const Monitor* monitor) {
   constexpr const char* kWhere = "face_visibility";
   raster::check_faces(mesh);
@@ -285,30 +280,19 @@ std::vector<std::int32_t> face_visibility(Queue<Cuda>& queue, const Mesh& mesh, 
 
   const auto fitting = raster::kKeyBytes / (pixels * static_cast<std::int64_t>(sizeof(std::int64_t)));
   const auto together = static_cast<int>(std::clamp<std::int64_t>(fitting, 1, std::min(raster::kMostViews, total)));
-  const auto bytes = [&](std::int64_t elements, std::size_t each) {
-    return static_cast<std::size_t>(elements * together) * each;
-  };
-  const int card = queue.ordinal();
-  const Buffer<Cuda> positions = raster::uploaded(queue, mesh.vertices, "vertices of a mesh to look at");
-  const Buffer<Cuda> corners = raster::uploaded(queue, mesh.faces, "faces of a mesh to look at");
-  const Buffer<Cuda> screen(bytes(vertices, sizeof(raster::ScreenVertex)), card, "vertices on the screen");
-  const Buffer<Cuda> keys(bytes(pixels, sizeof(std::int64_t)), card, "depth buffers");
-  const Buffer<Cuda> lists(bytes(faces, sizeof(std::int32_t)), card, "lists of faces");
-  const Buffer<Cuda> list_counts(bytes(2, sizeof(std::int32_t)), card, "lengths of lists of faces");
-  const Buffer<Cuda> last_seen(bytes(faces, sizeof(std::int32_t)), card, "faces seen last");
-  const Buffer<Cuda> seen(static_cast<std::size_t>(faces) * sizeof(std::int32_t), card, "counts of faces");
-  raster::clear_keys(queue, raster::typed<std::int64_t>(keys), pixels * together);
-  for (const Buffer<Cuda>* buffer : {&list_counts, &last_seen, &seen}) zero_bytes(queue, buffer->data(), buffer->bytes());
+  const Array<Dev, float> positions(queue, mesh.vertices, "vertices of a mesh to look at");
+  const Array<Dev, std::int32_t> corners(queue, mesh.faces, "faces of a mesh to look at");
+  const Array<Dev, raster::ScreenVertex> screen(queue, vertices * together, "vertices on the screen");
+  const Array<Dev, std::int64_t> keys(queue, pixels * together, "depth buffers");
+  const Array<Dev, std::int32_t> lists(queue, faces * together, "lists of faces");
+  const Array<Dev, std::int32_t> list_counts(queue, std::int64_t{2} * together, "lengths of lists of faces");
+  const Array<Dev, std::int32_t> last_seen(queue, faces * together, "faces seen last");
+  const Array<Dev, std::int32_t> seen(queue, faces, "counts of faces");
+  raster::clear_keys(queue, keys.data(), keys.size());
+  for (const auto* array : {&list_counts, &last_seen, &seen}) array->zero(queue);
 
   const raster::Frame frame{size, size, kNearPlane};
-  const raster::Batch batch{raster::typed<const raster::ScreenVertex>(screen),
-                            raster::typed<const std::int32_t>(corners),
-                            vertices,
-                            faces,
-                            frame,
-                            -1.0F,
-                            raster::typed<std::int32_t>(lists),
-                            raster::typed<std::int32_t>(list_counts)};
+  const raster::Batch batch{screen.data(), corners.data(), vertices, faces, frame, -1.0F, lists.data(), list_counts.data()};
   const auto blocks = [&](std::int64_t n) { return cuda::striding_blocks(queue, n, raster::kThreads); };
   for (int begin = 0; begin < total; begin += together) {
     const int views = std::min(together, total - begin);
@@ -316,11 +300,10 @@ std::vector<std::int32_t> face_visibility(Queue<Cuda>& queue, const Mesh& mesh, 
     raster::CameraBatch step{};
     for (int i = 0; i < views; ++i) step.camera[i] = raster::camera_step(cameras[static_cast<std::size_t>(begin + i)], frame);
     cuda::launch(queue, kWhere, raster::project_views, dim3(blocks(vertices), rows), dim3(raster::kThreads), 0, step,
-                 raster::typed<const float>(positions), vertices, frame, raster::typed<raster::ScreenVertex>(screen));
-    raster::draw(queue, kWhere, batch, views, raster::KeySink{raster::typed<std::int64_t>(keys), size, pixels});
-    cuda::launch(queue, kWhere, raster::count_seen, dim3(blocks(pixels), rows), dim3(raster::kThreads), 0,
-                 raster::typed<std::int64_t>(keys), pixels, faces, begin, raster::typed<std::int32_t>(last_seen),
-                 raster::typed<std::int32_t>(list_counts), raster::typed<std::int32_t>(seen));
+                 positions.data(), vertices, frame, screen.data());
+    raster::draw(queue, kWhere, batch, views, raster::KeySink{keys.data(), size, pixels});
+    cuda::launch(queue, kWhere, raster::count_seen, dim3(blocks(pixels), rows), dim3(raster::kThreads), 0, keys.data(), pixels,
+                 faces, begin, last_seen.data(), list_counts.data(), seen.data());
     const bool last = begin + views == total;
     if (monitor != nullptr && (last || begin / raster::kViewsBetweenChecks != (begin + views) / raster::kViewsBetweenChecks)) {
       queue.synchronize();
@@ -328,9 +311,8 @@ std::vector<std::int32_t> face_visibility(Queue<Cuda>& queue, const Mesh& mesh, 
       monitor->progress(begin + views, total);
     }
   }
-  download_bytes(queue, seen.data(), counts.data(), counts.size() * sizeof(std::int32_t));
-  queue.synchronize();
-  return counts;
+  return seen.host(queue);
 }
+template std::vector<std::int32_t> face_visibility(Queue<Cuda>&, const Mesh&, std::span<const Camera>, int, const Monitor*);
 
 }  // namespace espalier

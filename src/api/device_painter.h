@@ -10,6 +10,7 @@
 #include "render/pictures/pixels.h"
 #include "render/raster/radiance_field_renderer.h"
 #include "render/raster/splat_renderer.h"
+#include "runtime/array.h"
 
 namespace espalier {
 
@@ -88,19 +89,13 @@ class DevicePainter final : public Painter {
   Picture blended(const PictureOptions& options, Render render) {
     const std::int64_t height = options.height, width = options.width;
     const auto pixels = static_cast<std::size_t>(height * width);
-    if (buffer_.bytes() < 4 * pixels * sizeof(float)) {
-      buffer_ = Buffer<Dev>();
-      buffer_ = Buffer<Dev>(4 * pixels * sizeof(float), queue().ordinal(), "a picture");
-    }
-    auto* const values = reinterpret_cast<float*>(buffer_.data());
+    float* const values = values_.resize(queue(), static_cast<std::int64_t>(4 * pixels), "a picture");
     render(View<Dev, float, 3>(values, {height, width, 3}), View<Dev, float, 2>(values + 3 * pixels, {height, width}));
-    host_values_.resize(4 * pixels);
-    queue().synchronize();
-    download_bytes(queue(), buffer_.data(), host_values_.data(), 4 * pixels * sizeof(float));
+    const std::vector<float> host = values_.host(queue());
     Picture picture(options.width, options.height, options.background ? 3 : 4);
     for (std::size_t i = 0; i < pixels; ++i) {
-      const float coverage = std::clamp(host_values_[3 * pixels + i], 0.0F, 1.0F);
-      const Vec3 colour = {{host_values_[3 * i], host_values_[3 * i + 1], host_values_[3 * i + 2]}};
+      const float coverage = std::clamp(host[3 * pixels + i], 0.0F, 1.0F);
+      const Vec3 colour = {{host[3 * i], host[3 * i + 1], host[3 * i + 2]}};
       write_pixel(colour * (coverage > 0.0F ? 1.0F / coverage : 0.0F), coverage, options.background,
                   &picture.pixels[i * static_cast<std::size_t>(picture.channels)]);
     }
@@ -112,13 +107,12 @@ class DevicePainter final : public Painter {
   const Monitor* monitor_;
   int ordinal_;
   Queue<Cpu> host_;
-  std::optional<Queue<Dev>> queue_;  // made when first needed: a card takes a moment
+  std::optional<Queue<Dev>> queue_;  // made when first needed: a GPU takes a moment
   std::optional<Mesh> framed_mesh_;
   std::unique_ptr<MeshPainter> mesh_painter_;
   std::unique_ptr<SplatRenderer<Dev>> splats_;
   std::unique_ptr<RadianceFieldRenderer<Dev>> field_;
-  Buffer<Dev> buffer_;
-  std::vector<float> host_values_;
+  Array<Dev, float> values_;
 };
 
 }  // namespace espalier

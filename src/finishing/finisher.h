@@ -20,7 +20,7 @@
 
 namespace espalier {
 
-// How far the free memory of a device fell since construction, as far as samples show it. Of a card other processes count too.
+// How far the free memory of a device fell since construction, as far as samples show it. Of a GPU other processes count too.
 // On the CPU: how far the process grew, if that is measured.
 template <class Dev>
 class WorkingMemory {
