@@ -12,7 +12,7 @@
 #include "models/trellis/sparse_structure_flow.h"
 #include "parallel/parallel_for.h"
 #include "program.h"
-#include "weights/made_up.h"
+#include "weights/synthetic.h"
 
 namespace espalier {
 namespace {
@@ -76,7 +76,7 @@ void run(bench::Program& program) {
   }
   Queue<Cpu> queue;
   const auto config = image_large(blocks);
-  const auto loaded = load_model<Flow>(queue, *made_up_for<Flow>(queue, "bench", config), config);
+  const auto loaded = load_model<Flow>(queue, *synthetic_for<Flow>(queue, "bench", config), config);
   double checksum = 0.0;
   Arena<Cpu> meter;
   forward(*loaded->model, queue, meter, checksum);

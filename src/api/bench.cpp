@@ -8,7 +8,7 @@
 #include "espalier/diagnostics.h"
 #include "recipes/trellis_latent.h"
 #include "session/session.h"
-#include "weights/made_up.h"
+#include "weights/synthetic.h"
 
 namespace espalier {
 namespace {
@@ -33,7 +33,7 @@ void add(Checkpoint& c, const std::string& role, const std::string& class_name, 
   m.args = std::move(args);
   const std::string seed = "bench/" + role;
   const auto plan = trellis_networks().find(class_name, m.where).plan(m);
-  m.tensors = std::make_shared<MadeUpSource>(seed, plan->declare(MadeUpSource(seed, {})));
+  m.tensors = std::make_shared<SyntheticSource>(seed, plan->declare(SyntheticSource(seed, {})));
   c.modules[role] = std::move(m);
 }
 

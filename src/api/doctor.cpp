@@ -28,14 +28,14 @@ void describe_processor(std::vector<Check>& out) {
                      str(static_cast<std::int64_t>(static_cast<double>(free_memory<Cpu>(0)) / kMiB), " MiB on the host")));
 }
 
-void describe_card(std::vector<Check>& out, const CardInfo& card) {
-  const std::string name = "cuda:" + std::to_string(card.ordinal);
-  out.push_back(fact(name, card.covered,
-                     str(card.name, ", compute capability ", card.major, ".", card.minor, ", ",
-                         static_cast<std::int64_t>(static_cast<double>(card.free_bytes) / kMiB), " of ",
-                         static_cast<std::int64_t>(static_cast<double>(card.total_bytes) / kMiB), " MiB free, driver for CUDA ",
-                         cuda_version(card.driver), ", built with CUDA ", cuda_version(card.runtime),
-                         card.covered ? "" : "; " + card.advice)));
+void describe_gpu(std::vector<Check>& out, const CardInfo& gpu) {
+  const std::string name = "cuda:" + std::to_string(gpu.ordinal);
+  out.push_back(fact(
+      name, gpu.covered,
+      str(gpu.name, ", compute capability ", gpu.major, ".", gpu.minor, ", ",
+          static_cast<std::int64_t>(static_cast<double>(gpu.free_bytes) / kMiB), " of ",
+          static_cast<std::int64_t>(static_cast<double>(gpu.total_bytes) / kMiB), " MiB free, driver for CUDA ",
+          cuda_version(gpu.driver), ", built with CUDA ", cuda_version(gpu.runtime), gpu.covered ? "" : "; " + gpu.advice)));
 }
 
 }  // namespace
@@ -52,13 +52,13 @@ std::vector<Check> doctor(const std::string& device) {
         {"CUDA", false, true, "this build has no CUDA back end; make cuda builds one where the toolkit is installed"});
     return out;
   }
-  const std::vector<CardInfo> cards = list_cards();
-  if (cards.empty()) out.push_back({"CUDA", false, true, "no card: the driver is missing or shows none (see nvidia-smi)"});
-  for (const CardInfo& card : cards) {
-    describe_card(out, card);
-    const bool meant = device == "auto" || (wanted.cuda && wanted.ordinal == card.ordinal);
-    if (!card.covered || !meant) continue;
-    for (Check& c : check_cuda_kernels(card.ordinal)) out.push_back(std::move(c));
+  const std::vector<CardInfo> gpus = list_cards();
+  if (gpus.empty()) out.push_back({"CUDA", false, true, "no GPU: the driver is missing or shows none (see nvidia-smi)"});
+  for (const CardInfo& gpu : gpus) {
+    describe_gpu(out, gpu);
+    const bool meant = device == "auto" || (wanted.cuda && wanted.ordinal == gpu.ordinal);
+    if (!gpu.covered || !meant) continue;
+    for (Check& c : check_cuda_kernels(gpu.ordinal)) out.push_back(std::move(c));
   }
   return out;
 }

@@ -6,7 +6,7 @@
 namespace espalier {
 
 [[nodiscard]] std::vector<Check> check_cpu_kernels();
-// On one card, in float32 and float16.
+// On one GPU, in float32 and float16.
 [[nodiscard]] std::vector<Check> check_cuda_kernels(int ordinal);
 
 }  // namespace espalier

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "espalier/diagnostics.h"
 #include "runtime/queue.h"
-#include "weights/made_up.h"
+#include "weights/synthetic.h"
 
 namespace espalier {
 

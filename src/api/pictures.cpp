@@ -188,7 +188,7 @@ void render_contact_sheet(const Asset& asset, const fs::path& png, const SheetRe
     for (int i = 0; i < request.views; ++i) {
       Viewpoint from = request.look.from;
       from.yaw += 360.0 * i / request.views;
-      row.pictures.push_back(job.picture(style, from, request.look, background));
+      row.images.push_back(job.picture(style, from, request.look, background));
     }
     rows.push_back(std::move(row));
   }

@@ -1,4 +1,4 @@
-// The steps of baking, each a function object called once per pixel or texel: on the CPU in a loop, on the card by a thread.
+// The steps of baking, each a function object called once per pixel or texel: on the CPU in a loop, on the GPU by a thread.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ ESPALIER_DEVICE_CODE void add_to(std::uint32_t* sum, std::uint32_t value) {
 #endif
 }
 
-// NOLINTNEXTLINE(bugprone-incorrect-roundings): never negative, and the same on a card
+// NOLINTNEXTLINE(bugprone-incorrect-roundings): never negative, and the same on a GPU
 ESPALIER_DEVICE_CODE std::uint32_t parts_of(float value) { return static_cast<std::uint32_t>(value * kUnit + 0.5F); }
 ESPALIER_DEVICE_CODE float clamped(float v, float low, float high) { return v < low ? low : (v > high ? high : v); }
 

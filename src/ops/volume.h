@@ -1,4 +1,4 @@
-// Dense volumes and pictures. Volumes inside the networks are channels-last [batch, x, y, z, channels]; files and
+// Dense volumes and images. Volumes inside the networks are channels-last [batch, x, y, z, channels]; files and
 // latents are channels-first [batch, channels, x, y, z], as in the reference.
 #pragma once
 
@@ -30,10 +30,10 @@ void pixel_shuffle(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out);
 template <class Dev, class T>
 void space_to_depth(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out);
 
-// Patches of channels-first pictures as rows: x [batch, c, h, w] -> out [batch * (h/p) * (w/p), c p p], row-major in
+// Patches of channels-first images as rows: x [batch, c, h, w] -> out [batch * (h/p) * (w/p), c p p], row-major in
 // patches and (c, py, px) inside.
 template <class Dev, class T>
-void picture_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out);
+void image_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out);
 
 // Dense convolution with a 3x3x3 kernel, stride 1, zero padding 1 (cross-correlation). x [batch, n0, n1, n2, in],
 // w [out, 3, 3, 3, in] (the file's [out, in, 3, 3, 3] reordered at load), bias [out], residual [batch, n0, n1, n2, out] or

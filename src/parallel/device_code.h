@@ -1,4 +1,4 @@
-// Code that runs on the host and on the card.
+// Code that runs on the host and on the GPU.
 #pragma once
 
 #ifdef __CUDACC__

@@ -23,7 +23,7 @@ class FieldOracle {
  public:
   FieldOracle(const RadianceField& f, const Camera& camera, const RadianceFieldOptions& o) : f_(f), camera_(camera), o_(o) {}
 
-  [[nodiscard]] Pictures picture() const {
+  [[nodiscard]] Pictures image() const {
     Pictures out;
     for (int y = 0; y < o_.height; ++y) {
       for (int x = 0; x < o_.width; ++x) {
@@ -172,7 +172,7 @@ class RadianceFieldTest : public OpTest<Backend> {
     return {colour.download().values, alpha.download().values, depth.download().values};
   }
   void expect_like_oracle(const RadianceField& f, const Camera& camera, const RadianceFieldOptions& o) {
-    const Pictures actual = render(f, camera, o), expected = FieldOracle(f, camera, o).picture();
+    const Pictures actual = render(f, camera, o), expected = FieldOracle(f, camera, o).image();
     // A ray that leaves a voxel through an edge may be cut differently there.
     EXPECT_GT(psnr(actual.colour, expected.colour), 75.0);
     EXPECT_GT(psnr(actual.alpha, expected.alpha), 75.0);
@@ -234,14 +234,14 @@ TYPED_TEST(RadianceFieldTest, ACubeOfOneDensity) {
   Camera camera;
   camera.translation = {0, 0, 3};
   camera.fx = camera.fy = 1000.0F;  // rays are all but parallel
-  const Pictures picture = this->render(f, camera, {.width = 4, .height = 4});
+  const Pictures image = this->render(f, camera, {.width = 4, .height = 4});
   const double density = std::log1p(std::exp(2.0)), left = std::exp(-density);
   // The mean of t over [2.5, 3.5] weighted by density exp(-density (t - 2.5)).
   const double depth = 2.5 + 1 / density - left / (1 - left);
-  for (std::size_t i = 0; i < picture.alpha.size(); ++i) {
-    EXPECT_NEAR(picture.alpha[i], 1 - left, 1e-5);
-    EXPECT_NEAR(picture.depth[i], depth, 1e-3);
-    EXPECT_NEAR(picture.colour[3 * i], 0.5 * (1 - left), 1e-5);
+  for (std::size_t i = 0; i < image.alpha.size(); ++i) {
+    EXPECT_NEAR(image.alpha[i], 1 - left, 1e-5);
+    EXPECT_NEAR(image.depth[i], depth, 1e-3);
+    EXPECT_NEAR(image.colour[3 * i], 0.5 * (1 - left), 1e-5);
   }
 }
 

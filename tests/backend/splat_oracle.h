@@ -47,7 +47,7 @@ class SplatOracle {
     std::stable_sort(splats_.begin(), splats_.end(), [](const Drawn& a, const Drawn& b) { return a.depth < b.depth; });
     draw(o);
   }
-  [[nodiscard]] const OraclePicture& picture() const { return picture_; }
+  [[nodiscard]] const OraclePicture& image() const { return picture_; }
 
  private:
   struct Drawn {
@@ -93,7 +93,7 @@ class SplatOracle {
     if (!(p[2] > 0.2)) return;
     const double fx = static_cast<double>(camera.fx) * width_, fy = static_cast<double>(camera.fy) * height_;
     const double cx = static_cast<double>(camera.cx) * width_, cy = static_cast<double>(camera.cy) * height_;
-    // Where the derivative is taken: at most 0.3 half fields of view outside the picture.
+    // Where the derivative is taken: at most 0.3 half fields of view outside the image.
     const double tx = std::clamp(p[0] / p[2], (0 - cx) / fx - 0.15 * width_ / fx, (width_ - cx) / fx + 0.15 * width_ / fx);
     const double ty = std::clamp(p[1] / p[2], (0 - cy) / fy - 0.15 * height_ / fy, (height_ - cy) / fy + 0.15 * height_ / fy);
     const double jacobian[2][3] = {{fx / p[2], 0, -fx * tx / p[2]}, {0, fy / p[2], -fy * ty / p[2]}};

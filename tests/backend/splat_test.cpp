@@ -44,7 +44,7 @@ class SplatTest : public OpTest<Backend> {
 };
 TYPED_TEST_SUITE(SplatTest, FloatBackends, BackendNames);
 
-// Gaussians in the unit cube with harmonics up to `degree`; some are flat, some long, some larger than the picture.
+// Gaussians in the unit cube with harmonics up to `degree`; some are flat, some long, some larger than the image.
 Gaussians random_gaussians(int count, int degree, std::uint32_t seed, double size = 0.03) {
   std::mt19937 generator(seed);
   std::uniform_real_distribution<double> uniform;
@@ -79,7 +79,7 @@ void expect_like_oracle(const Pictures& actual, const OraclePicture& expected) {
   for (std::size_t i = 0; i < expected.alpha.size(); ++i) ASSERT_NEAR(actual.alpha[i], expected.alpha[i], 0.012) << i;
 }
 
-// Pictures of the public rasteriser that TRELLIS renders with.
+// Images of the public rasteriser that TRELLIS renders with.
 TYPED_TEST(SplatTest, ThePictureOfTheReference) {
   const GoldenFile golden(data_path("render/splats.safetensors").string());
   Gaussians g;
@@ -117,7 +117,7 @@ TYPED_TEST(SplatTest, DegreesOfHarmonics) {
     const Gaussians g = random_gaussians(150, degree, 7 + static_cast<std::uint32_t>(degree));
     const SplatOptions o{.width = 70, .height = 45, .background = {0.2F, 0.5F, 1.0F}};
     const auto cameras = some_cameras(3);
-    for (const Camera& camera : cameras) expect_like_oracle(this->render(g, {camera}, o), SplatOracle(g, camera, o).picture());
+    for (const Camera& camera : cameras) expect_like_oracle(this->render(g, {camera}, o), SplatOracle(g, camera, o).image());
   }
 }
 
@@ -130,11 +130,11 @@ TYPED_TEST(SplatTest, SamplesKernelsAndSizes) {
         SplatOptions{.width = 21, .height = 19, .kernel_size = 0.0F, .ssaa = 3},
         SplatOptions{.width = 9, .height = 5, .ssaa = 4, .background = {0, 0.5F, 0}}}) {
     SCOPED_TRACE(::testing::Message() << o.width << " x " << o.height << ", " << o.ssaa);
-    expect_like_oracle(this->render(g, {camera}, o), SplatOracle(g, camera, o).picture());
+    expect_like_oracle(this->render(g, {camera}, o), SplatOracle(g, camera, o).image());
   }
 }
 
-// Inside the cloud: Gaussians behind the camera, before the near limit, larger than the picture and far outside it.
+// Inside the cloud: Gaussians behind the camera, before the near limit, larger than the image and far outside it.
 TYPED_TEST(SplatTest, ACameraAmongTheGaussians) {
   const Gaussians g = random_gaussians(300, 1, 11, 0.08);
   Camera camera = some_cameras(1, 0.3F, 75.0F)[0];
@@ -142,7 +142,7 @@ TYPED_TEST(SplatTest, ACameraAmongTheGaussians) {
   camera.cy = 0.8F;
   camera.fy *= 1.7F;
   const SplatOptions o{.width = 90, .height = 60};
-  expect_like_oracle(this->render(g, {camera}, o), SplatOracle(g, camera, o).picture());
+  expect_like_oracle(this->render(g, {camera}, o), SplatOracle(g, camera, o).image());
 }
 
 // Enough of them that every tile has long lists and many pixels are finished early.
@@ -150,7 +150,7 @@ TYPED_TEST(SplatTest, ManyLayers) {
   const Gaussians g = random_gaussians(6000, 0, 5, 0.02);
   const Camera camera = some_cameras(1)[0];
   const SplatOptions o{.width = 80, .height = 64};
-  expect_like_oracle(this->render(g, {camera}, o), SplatOracle(g, camera, o).picture());
+  expect_like_oracle(this->render(g, {camera}, o), SplatOracle(g, camera, o).image());
 }
 
 TYPED_TEST(SplatTest, ViewsTogetherAreViewsAlone) {
@@ -176,11 +176,11 @@ TYPED_TEST(SplatTest, NothingToDraw) {
   for (std::size_t i = 0; i < 40; ++i) behind.xyz[3 * i + 2] -= 100.0F;
   Camera ahead;  // at the origin, looking along z
   for (const Gaussians& g : {Gaussians{}, behind}) {
-    const Pictures picture = this->render(g, {ahead}, o);
-    for (std::size_t i = 0; i < picture.colour.size(); ++i) {
-      ASSERT_EQ(picture.colour[i], static_cast<double>(o.background[i % 3]));
+    const Pictures image = this->render(g, {ahead}, o);
+    for (std::size_t i = 0; i < image.colour.size(); ++i) {
+      ASSERT_EQ(image.colour[i], static_cast<double>(o.background[i % 3]));
     }
-    for (const double a : picture.alpha) ASSERT_EQ(a, 0.0);
+    for (const double a : image.alpha) ASSERT_EQ(a, 0.0);
   }
 }
 
@@ -202,10 +202,10 @@ TYPED_TEST(SplatTest, BrokenGaussiansAreLeftOut) {
       g.sh.insert(g.sh.end(), more.sh.begin(), more.sh.end());
       std::vector<float>* const fields[] = {&g.xyz, &g.scale, &g.rotation, &g.sh};
       fields[field]->back() = bad;
-      const Pictures picture = this->render(g, {camera}, o);
-      for (const double v : picture.colour) ASSERT_TRUE(std::isfinite(v)) << field << ", " << bad;
+      const Pictures image = this->render(g, {camera}, o);
+      for (const double v : image.colour) ASSERT_TRUE(std::isfinite(v)) << field << ", " << bad;
       if (!std::isfinite(bad)) {
-        EXPECT_EQ(picture.colour, expected.colour) << field << ", " << bad;
+        EXPECT_EQ(image.colour, expected.colour) << field << ", " << bad;
       }
     }
   }
@@ -243,14 +243,14 @@ TEST_F(SplatDevices, BothDrawTheSame) {
   const Gaussians g = random_gaussians(20000, 3, 41, 0.01);
   const auto cameras = some_cameras(12);
   const SplatOptions o{.width = 256, .height = 200, .background = {1, 1, 1}};
-  const Pictures card = render(g, cameras, o);
+  const Pictures gpu = render(g, cameras, o);
   Queue<Cpu> queue;
   SplatRenderer<Cpu> renderer(queue, g);
-  std::vector<float> colour(card.colour.size()), alpha(card.alpha.size());
+  std::vector<float> colour(gpu.colour.size()), alpha(gpu.alpha.size());
   renderer.render(cameras, o, View<Cpu, float, 4>(colour.data(), {12, 200, 256, 3}),
                   View<Cpu, float, 3>(alpha.data(), {12, 200, 256}));
-  EXPECT_GT(psnr(card.colour, colour), 80.0);
-  EXPECT_GT(psnr(card.alpha, alpha), 80.0);
+  EXPECT_GT(psnr(gpu.colour, colour), 80.0);
+  EXPECT_GT(psnr(gpu.alpha, alpha), 80.0);
 }
 #endif
 

@@ -1,4 +1,4 @@
-// Surface extraction on the card gives the bits of the CPU, which tests/unit/geometry compares with the reference.
+// Surface extraction on the GPU gives the bits of the CPU, which tests/unit/geometry compares with the reference.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -12,25 +12,25 @@ namespace {
 
 #ifdef ESPALIER_WITH_CUDA
 
-class SurfaceOnCard : public ::testing::Test {
+class SurfaceOnGpu : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (list_cards().empty()) GTEST_SKIP() << "no CUDA card on this machine";
+    if (list_cards().empty()) GTEST_SKIP() << "no GPU on this machine";
   }
 };
 
 void expect_same_bits(const SurfaceInput& input) {
   const SurfaceOutput host = run_surface<Cpu>(input);
-  const SurfaceOutput card = run_surface<Cuda>(input);
-  EXPECT_EQ(card.lattice_coords, host.lattice_coords);
-  EXPECT_EQ(card.lattice_sdf_deform, host.lattice_sdf_deform);
-  EXPECT_EQ(card.case_ids, host.case_ids);
-  EXPECT_EQ(card.faces, host.faces);
-  EXPECT_EQ(card.vertices, host.vertices);
-  EXPECT_EQ(card.attributes, host.attributes);
+  const SurfaceOutput gpu = run_surface<Cuda>(input);
+  EXPECT_EQ(gpu.lattice_coords, host.lattice_coords);
+  EXPECT_EQ(gpu.lattice_sdf_deform, host.lattice_sdf_deform);
+  EXPECT_EQ(gpu.case_ids, host.case_ids);
+  EXPECT_EQ(gpu.faces, host.faces);
+  EXPECT_EQ(gpu.vertices, host.vertices);
+  EXPECT_EQ(gpu.attributes, host.attributes);
 }
 
-TEST_F(SurfaceOnCard, GoldenCases) {
+TEST_F(SurfaceOnGpu, GoldenCases) {
   for (const char* name : kGoldenSurfaces) {
     SCOPED_TRACE(name);
     const GoldenFile golden = open_golden(name);
@@ -40,7 +40,7 @@ TEST_F(SurfaceOnCard, GoldenCases) {
   }
 }
 
-TEST_F(SurfaceOnCard, RandomCubes) {
+TEST_F(SurfaceOnGpu, RandomCubes) {
   std::uint32_t seed = 100;
   for (const int resolution : {1, 2, 5, 13, 40}) {
     for (const float density : {0.02F, 0.3F, 1.0F}) {
@@ -55,7 +55,7 @@ TEST_F(SurfaceOnCard, RandomCubes) {
 }
 
 // Long columns, the highest coordinates, and lone cubes that need all the scratch that is promised.
-TEST_F(SurfaceOnCard, BordersOfTheLargestGrid) {
+TEST_F(SurfaceOnGpu, BordersOfTheLargestGrid) {
   std::set<Cell> cells;
   for (std::int32_t z = 0; z < 1024; ++z) {
     cells.insert({1023, 1023, z});
@@ -68,7 +68,7 @@ TEST_F(SurfaceOnCard, BordersOfTheLargestGrid) {
   }
 }
 
-TEST_F(SurfaceOnCard, Solids) {
+TEST_F(SurfaceOnGpu, Solids) {
   const Solid solids[] = {ball({31.7, 32.2, 32.4}, 25), vase({31.7, 32.2, 32.4}, 22, 44, 7), ball({10, 32, 32}, 20),
                           block_of({32, 32, 34}, {24.6, 24.6, 0.9})};
   std::uint64_t seed = 0;
@@ -90,7 +90,7 @@ TEST_F(SurfaceOnCard, Solids) {
   }
 }
 
-TEST_F(SurfaceOnCard, NothingToExtract) {
+TEST_F(SurfaceOnGpu, NothingToExtract) {
   SurfaceInput empty;
   empty.resolution = 256;
   EXPECT_TRUE(run_surface<Cuda>(empty).faces.empty());
@@ -105,7 +105,7 @@ std::vector<std::uint32_t> bits(const std::vector<float>& values) {
   return out;
 }
 
-TEST_F(SurfaceOnCard, FeaturesThatAreNotFinite) {
+TEST_F(SurfaceOnGpu, FeaturesThatAreNotFinite) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                           -std::numeric_limits<float>::infinity()}) {
     SurfaceInput input = random_input(10, 0.5F, true, 6);
@@ -114,14 +114,14 @@ TEST_F(SurfaceOnCard, FeaturesThatAreNotFinite) {
       input.features[static_cast<std::size_t>(noise.below(static_cast<std::int32_t>(input.features.size())))] = bad;
     }
     const SurfaceOutput host = run_surface<Cpu>(input);
-    const SurfaceOutput card = run_surface<Cuda>(input);
-    EXPECT_EQ(card.faces, host.faces);
-    EXPECT_EQ(bits(card.vertices), bits(host.vertices));
-    EXPECT_EQ(bits(card.attributes), bits(host.attributes));
+    const SurfaceOutput gpu = run_surface<Cuda>(input);
+    EXPECT_EQ(gpu.faces, host.faces);
+    EXPECT_EQ(bits(gpu.vertices), bits(host.vertices));
+    EXPECT_EQ(bits(gpu.attributes), bits(host.attributes));
   }
 }
 
-TEST_F(SurfaceOnCard, InvalidCubes) {
+TEST_F(SurfaceOnGpu, InvalidCubes) {
   const auto message_of = [](const auto& run) -> std::string {
     try {
       run();
@@ -140,15 +140,15 @@ TEST_F(SurfaceOnCard, InvalidCubes) {
   promised.block = 4;
   std::fill(promised.features.begin(), promised.features.end(), -1.0F);
   for (const SurfaceInput& input : {outside, far, repeated, promised}) {
-    const std::string card = message_of([&] { run_surface<Cuda>(input); });
-    EXPECT_EQ(card, message_of([&] { run_surface<Cpu>(input); }));
-    EXPECT_NE(card.find("extract_surface: "), std::string::npos) << card;
+    const std::string gpu = message_of([&] { run_surface<Cuda>(input); });
+    EXPECT_EQ(gpu, message_of([&] { run_surface<Cpu>(input); }));
+    EXPECT_NE(gpu.find("extract_surface: "), std::string::npos) << gpu;
   }
 }
 
 #else
 
-TEST(SurfaceOnCard, NeedsCuda) { GTEST_SKIP() << "this build has no CUDA back end"; }
+TEST(SurfaceOnGpu, NeedsCuda) { GTEST_SKIP() << "this build has no CUDA back end"; }
 
 #endif
 

@@ -1,4 +1,4 @@
-// The rasteriser against float64 on every device, and the card against the CPU bit for bit.
+// The rasteriser against float64 on every device, and the GPU against the CPU bit for bit.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -21,7 +21,7 @@ struct View {
   int width, height;
 };
 
-// Few large faces, some across the near plane and beyond the guard band; middling and tiny ones; wide pictures.
+// Few large faces, some across the near plane and beyond the guard band; middling and tiny ones; wide images.
 std::vector<View> views() {
   std::vector<View> all;
   Camera shifted = camera_of({.yaw = 1.0F, .pitch = -0.4F, .radius = 1.5F, .fov_degrees = 55.0F});
@@ -112,14 +112,14 @@ TYPED_TEST(RasterOn, ReferencePictures) {
 
 #ifdef ESPALIER_WITH_CUDA
 
-class RasterOnCard : public ::testing::Test {
+class RasterOnGpu : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (list_cards().empty()) GTEST_SKIP() << "no CUDA card on this machine";
+    if (list_cards().empty()) GTEST_SKIP() << "no GPU on this machine";
   }
 };
 
-TEST_F(RasterOnCard, TheBitsOfTheCpu) {
+TEST_F(RasterOnGpu, TheBitsOfTheCpu) {
   for (const View& view : views()) {
     SCOPED_TRACE(::testing::Message() << view.mesh.face_count() << " faces");
     for (const int scale : {1, 7}) {
@@ -130,7 +130,7 @@ TEST_F(RasterOnCard, TheBitsOfTheCpu) {
   }
 }
 
-TEST_F(RasterOnCard, TexelsOfTheCpu) {
+TEST_F(RasterOnGpu, TexelsOfTheCpu) {
   const Mesh square = jittered_square(40, 3);
   Mesh soup_of_texels = soup(300, 0.2F, 8);
   for (std::size_t i = 0; i < soup_of_texels.vertices.size(); i += 3) {
@@ -145,26 +145,26 @@ TEST_F(RasterOnCard, TexelsOfTheCpu) {
   }
 }
 
-TEST_F(RasterOnCard, VisibilityOfTheCpu) {
+TEST_F(RasterOnGpu, VisibilityOfTheCpu) {
   Queue<Cpu> cpu(0);
-  Queue<Cuda> card(0);
+  Queue<Cuda> gpu(0);
   std::vector<Camera> cameras;
   for (const OrbitCamera& orbit : sphere_cameras(75, 2.0F, 40.0F)) cameras.push_back(camera_of(orbit));
   for (const Mesh& mesh : {rough_sphere(80, 160, 0.4F, 0.3F, 5), soup(500, 0.3F, 6), Mesh{}}) {
     for (const int size : {64, 700}) {
-      EXPECT_EQ(face_visibility<Cuda>(card, mesh, cameras, size, nullptr),
+      EXPECT_EQ(face_visibility<Cuda>(gpu, mesh, cameras, size, nullptr),
                 face_visibility<Cpu>(cpu, mesh, cameras, size, nullptr));
     }
   }
 }
 
-TEST_F(RasterOnCard, InterpolatesLikeTheCpu) {
+TEST_F(RasterOnGpu, InterpolatesLikeTheCpu) {
   const Mesh mesh = rough_sphere(12, 24, 0.45F, 0.2F, 3);
   const auto run = [&]<class Dev>(Queue<Dev>& queue) {
     TriangleRasteriser<Dev> rasteriser(queue, mesh);
     const Canvas<Dev> canvas(queue, 50, 40);
     rasteriser.render(camera_of({.yaw = 0.4F}), canvas.fragments());
-    Buffer<Dev> attributes(mesh.vertices.size() * 4, 0, "attributes"), out(50 * 40 * 12, 0, "a picture");
+    Buffer<Dev> attributes(mesh.vertices.size() * 4, 0, "attributes"), out(50 * 40 * 12, 0, "an image");
     upload_bytes(queue, mesh.vertices.data(), attributes.data(), attributes.bytes());
     rasteriser.interpolate(canvas.fragments(), {reinterpret_cast<const float*>(attributes.data()), {mesh.vertex_count(), 3}},
                            {reinterpret_cast<float*>(out.data()), {40, 50, 3}});
@@ -174,13 +174,13 @@ TEST_F(RasterOnCard, InterpolatesLikeTheCpu) {
     return host;
   };
   Queue<Cpu> cpu(0);
-  Queue<Cuda> card(0);
-  EXPECT_EQ(run(card), run(cpu));
+  Queue<Cuda> gpu(0);
+  EXPECT_EQ(run(gpu), run(cpu));
 }
 
 #else
 
-TEST(RasterOnCard, NeedsCuda) { GTEST_SKIP() << "this build has no CUDA back end"; }
+TEST(RasterOnGpu, NeedsCuda) { GTEST_SKIP() << "this build has no CUDA back end"; }
 
 #endif
 

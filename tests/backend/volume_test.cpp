@@ -1,4 +1,4 @@
-// Volumements of volumes and pictures.
+// Rearrangements of volumes and images.
 #include "ops/volume.h"
 
 #include "harness.h"
@@ -112,7 +112,7 @@ TYPED_TEST(Volume, PicturePatches) {
         }
       }
     }
-    this->run([&](auto& q) { picture_patches(q, x.view(), s.patch, out.view()); });
+    this->run([&](auto& q) { image_patches(q, x.view(), s.patch, out.view()); });
     expect_close(out.download(), expected, 0, str("patch ", p));
   }
 }

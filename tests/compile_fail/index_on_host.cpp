@@ -1,4 +1,4 @@
-// Host code cannot index memory of the card.
+// Host code cannot index memory of the GPU.
 // refused with: no match for call to
 #include "tensor/view.h"
 

@@ -1,4 +1,4 @@
-// A product on the CPU does not take weights on the card.
+// A product on the CPU does not take weights on the GPU.
 // refused with: could not convert .w. from .View<espalier::Cuda, *const float, *2>
 #include "ops/gemm.h"
 

@@ -1,4 +1,4 @@
-// The queue decides where an op runs: views on the card do not go into the CPU's queue.
+// The queue decides where an op runs: views on the GPU do not go into the CPU's queue.
 // refused with: no matching function for call to .linear\(espalier::Queue<espalier::Cpu>&
 #include "ops/gemm.h"
 

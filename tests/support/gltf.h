@@ -31,7 +31,7 @@ inline std::filesystem::path kept_folder() {
 inline tinygltf::Model read_glb(const std::vector<std::byte>& bytes) {
   write_file(kept_folder() / (kept_name() + ".glb"), bytes);
   tinygltf::TinyGLTF reader;
-  // Encoded pictures are wanted as they lie in the file, whatever their format.
+  // Encoded images are wanted as they lie in the file, whatever their format.
   reader.SetImageLoader(
       [](tinygltf::Image* image, int, std::string*, std::string*, int, int, const unsigned char* data, int size, void*) {
         image->image.assign(data, data + size);

@@ -1,4 +1,4 @@
-// How alike two pictures are.
+// How alike two images are.
 #pragma once
 
 #include <cmath>
@@ -6,7 +6,7 @@
 
 namespace espalier::test {
 
-// Decibels against a peak of 1; more than 1000 for equal pictures. Not a number where sizes differ or a value is none.
+// Decibels against a peak of 1; more than 1000 for equal images. Not a number where sizes differ or a value is none.
 template <class A, class B>
 double psnr(const std::vector<A>& a, const std::vector<B>& b) {
   if (a.size() != b.size() || a.empty()) return std::nan("");

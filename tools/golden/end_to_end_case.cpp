@@ -122,8 +122,8 @@ bool run_end_to_end_case(Bench<Dev>& b, Case& c) {
   options.tier = MemoryTier::low;
   Session session(options, checkpoint, trellis_networks());
   const TrellisSettings settings = read_trellis_settings(*checkpoint);
-  const auto picture = load_picture(c.folder() / "images" / (c.spec().at("image").get<std::string>() + ".in.png"));
-  const std::vector<std::vector<float>> inputs{encoder_input(prepare_picture(picture, 518).picture, 518)};
+  const auto image = load_picture(c.folder() / "images" / (c.spec().at("image").get<std::string>() + ".in.png"));
+  const std::vector<std::vector<float>> inputs{encoder_input(prepare_picture(image, 518).picture, 518)};
   const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(inputs);
   const auto cond = session.fetch(condition);
   for (const std::string& name : c.names()) {

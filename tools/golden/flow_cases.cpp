@@ -160,7 +160,7 @@ std::vector<float> run_sampler(Bench<Dev>& b, Case& c, const M& model, const Sam
   return b.get(x);
 }
 
-// The conditions `name` [conditions, tokens, channels]: alternatives of several pictures, or one that all samples share,
+// The conditions `name` [conditions, tokens, channels]: alternatives of several images, or one that all samples share,
 // or one per sample. The negative condition is zero where the case has none.
 template <class Dev, class T, class Flow>
 Conditions<Dev, T> conditions_of(Bench<Dev>& b, Case& c, const Flow& flow, const std::string& name, std::int64_t samples,

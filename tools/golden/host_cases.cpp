@@ -1,4 +1,4 @@
-// Cases without a network: the random stream and the preparation of pictures.
+// Cases without a network: the random stream and the preparation of images.
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -75,7 +75,7 @@ std::size_t place(int channel, int y, int x, int side) {
   return (static_cast<std::size_t>(channel) * n + static_cast<std::size_t>(y)) * n + static_cast<std::size_t>(x);
 }
 
-// Every 7th pixel of a [3, 518, 518] tensor, or of an interleaved picture.
+// Every 7th pixel of a [3, 518, 518] tensor, or of an interleaved image.
 std::vector<float> thinned(const std::vector<float>& planes, int side) {
   std::vector<float> out;
   for (int ch = 0; ch < 3; ++ch) {
@@ -93,16 +93,16 @@ void run_preprocess(Case& c) {
     const auto name = tensor.get<std::string>();
     if (name.size() < 5 || name.compare(name.size() - 5, 5, ".bbox") != 0) continue;
     const std::string picture_name = name.substr(0, name.size() - 5);
-    const Picture picture = load_picture(c.folder() / "images" / (picture_name + ".in.png"));
-    const PreparedPicture prepared = prepare_picture(picture, kSide);
+    const Picture image = load_picture(c.folder() / "images" / (picture_name + ".in.png"));
+    const PreparedPicture prepared = prepare_picture(image, kSide);
     c.compare(name, std::vector<int>{prepared.object.x0, prepared.object.y0, prepared.object.x1 - 1, prepared.object.y1 - 1});
     c.compare(picture_name + ".normalised", thinned(encoder_input(prepared.picture, kSide), kSide));
     const Picture expected = load_picture(c.folder() / "images" / (picture_name + ".out.png"));
     c.compare_bytes(picture_name + ".out.png", expected.pixels, prepared.picture.pixels);
     if (first && c.has("direct")) {
-      Picture rgb(picture.width, picture.height, 3);
-      for (int y = 0; y < picture.height; ++y) {
-        for (int x = 0; x < picture.width; ++x) std::copy_n(picture.at(x, y), 3, rgb.at(x, y));
+      Picture rgb(image.width, image.height, 3);
+      for (int y = 0; y < image.height; ++y) {
+        for (int x = 0; x < image.width; ++x) std::copy_n(image.at(x, y), 3, rgb.at(x, y));
       }
       // The golden tensor is the resized bytes; the library hands out normalised planes, so this undoes the normalisation.
       const std::vector<float> planes = encoder_input(rgb, kSide);

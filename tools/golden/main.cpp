@@ -38,7 +38,7 @@ int run(const RunOptions& options) {
     run_renders<Dev>(bench.queue, options, tally);
     run_mesh_renders<Dev>(bench.queue, options, tally);
     if (tally.compared == 0) {
-      fail(ErrorCode::not_found, options.folder.string(), " has no pictures in gaussian_render/ or mesh_raster/");
+      fail(ErrorCode::not_found, options.folder.string(), " has no images in gaussian_render/ or mesh_raster/");
     }
   } else if (options.large) {
     run_large<Dev, T>(bench, options, kHalf, tally);
@@ -102,7 +102,7 @@ int main(int argc, char** argv) {
   app.add_option("--precision", precision, "full or half (cuda only)")->check(CLI::IsMember({"full", "half"}));
   app.add_option("--case", options.only, "only these cases");
   app.add_flag("--large", options.large, "the full-size forwards of image-large instead of the cases");
-  app.add_flag("--renders", options.renders, "the pictures of gaussian_render/ and mesh_raster/ instead of the cases");
+  app.add_flag("--renders", options.renders, "the images of gaussian_render/ and mesh_raster/ instead of the cases");
   CLI11_PARSE(app, argc, argv);
   options.folder = folder;
   try {

@@ -111,17 +111,17 @@ void run_networks(Queue<Dev>& queue, Case& c) {
   if (c.has("y0.half")) c.skip("y0.half", "how far half arithmetic goes elsewhere");
 }
 
-Picture rgb_of(const Picture& picture) {
-  Picture rgb(picture.width, picture.height, 3);
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) {
-    std::copy_n(&picture.pixels[i * static_cast<std::size_t>(picture.channels)], 3, &rgb.pixels[i * 3]);
+Picture rgb_of(const Picture& image) {
+  Picture rgb(image.width, image.height, 3);
+  for (std::size_t i = 0; i < image.pixel_count(); ++i) {
+    std::copy_n(&image.pixels[i * static_cast<std::size_t>(image.channels)], 3, &rgb.pixels[i * 3]);
   }
   return rgb;
 }
 
 void run_input(Case& c) {
-  for (const auto& image : c.spec().at("images")) {
-    const auto name = image.get<std::string>();
+  for (const auto& entry : c.spec().at("images")) {
+    const auto name = entry.get<std::string>();
     const Picture rgb = rgb_of(load_picture(c.folder() / "images" / (name + ".png")));
     for (const std::string network : {"u2net", "isnet"}) {
       if (!c.has(name + "." + network + ".small")) continue;
@@ -144,8 +144,8 @@ void compare_box(Case& c, const std::string& name, const Box& object) {
 }
 
 void run_output(Case& c) {
-  for (const auto& image : c.spec().at("images")) {
-    const auto name = image.get<std::string>();
+  for (const auto& entry : c.spec().at("images")) {
+    const auto name = entry.get<std::string>();
     const std::filesystem::path images = c.folder() / "images";
     const Picture rgb = rgb_of(load_picture(images / (name + ".png")));
     const auto shape = c.shape(name + ".pred");
@@ -184,13 +184,13 @@ void run_chain(Queue<Dev>& queue, Case& c) {
   constexpr bool kHalf = std::is_same_v<T, half>;
   const OnnxFile file(onnx_of(c));
   MattingNetwork<Dev, T> network(queue, file.label(), plan_network(file.label(), file.graph(), 320, 320));
-  for (const auto& image : c.spec().at("images")) {
-    const auto name = image.get<std::string>();
-    const Picture picture = load_picture(c.folder() / "images" / (name + ".png"));
+  for (const auto& entry : c.spec().at("images")) {
+    const auto name = entry.get<std::string>();
+    const Picture image = load_picture(c.folder() / "images" / (name + ".png"));
     std::vector<float> output;
     Plane<std::uint8_t> matte;
     Picture cutout;
-    const PreparedPicture prepared = prepare_picture(picture, 518, [&](const Picture& rgb) {
+    const PreparedPicture prepared = prepare_picture(image, 518, [&](const Picture& rgb) {
       c.compare(name + ".size", std::vector<int>{rgb.width, rgb.height});
       output = network.run(matte_input(rgb, {}))[0];
       matte = matte_of(output, 320, 320);

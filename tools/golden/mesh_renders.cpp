@@ -1,4 +1,4 @@
-// Pictures of triangle meshes that the reference's rasteriser drew: every file of mesh_raster/.
+// Images of triangle meshes that the reference's rasteriser drew: every file of mesh_raster/.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -32,7 +32,7 @@ struct MeshPicture {
     height = size[1];
     const auto pixels = static_cast<std::size_t>(width * height);
     require(face.size() == pixels && weights.size() == 2 * pixels && depth.size() == pixels, "MeshPicture",
-            "the pictures have another size than they say");
+            "the images have another size than they say");
   }
 
   // Pixels between a pixel's centre and the nearest edge of a face.
@@ -67,7 +67,7 @@ Differences compare_picture(Queue<Dev>& queue, const MeshPicture& reference) {
   constexpr int kGrid = 16;            // of the reference, per pixel
   const std::int64_t pixels = reference.width * reference.height, vertices = reference.mesh.vertex_count();
   const Buffer<Dev> positions(reference.clip.size() * sizeof(float), queue.ordinal(), "positions");
-  const Buffer<Dev> memory(static_cast<std::size_t>(4 * pixels) * sizeof(float), queue.ordinal(), "pictures");
+  const Buffer<Dev> memory(static_cast<std::size_t>(4 * pixels) * sizeof(float), queue.ordinal(), "images");
   auto* floats = reinterpret_cast<float*>(memory.data());
   const Extents<2> size{reference.height, reference.width};
   upload_bytes(queue, reference.clip.data(), positions.data(), positions.bytes());

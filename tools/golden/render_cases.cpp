@@ -1,4 +1,4 @@
-// Pictures of Gaussians that the reference's rasteriser drew: every file of gaussian_render/.
+// Images of Gaussians that the reference's rasteriser drew: every file of gaussian_render/.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -15,7 +15,7 @@ std::vector<float> floats(const SafetensorsFile& file, const std::string& name) 
   return tensor.dtype() == DType::f16 ? widen(tensor.to_vector<half>(name)) : tensor.to_vector<float>(name);
 }
 
-// Decibels of the picture of a file.
+// Decibels of the image of a file.
 template <class Dev>
 double compare_picture(Queue<Dev>& queue, const SafetensorsFile& file) {
   Gaussians g;
@@ -43,14 +43,14 @@ double compare_picture(Queue<Dev>& queue, const SafetensorsFile& file) {
 
   const std::int64_t height = size[1], width = size[0];
   SplatRenderer<Dev> renderer(queue, g);
-  const Buffer<Dev> colour(static_cast<std::size_t>(3 * height * width) * sizeof(float), queue.ordinal(), "a picture");
-  const Buffer<Dev> alpha(static_cast<std::size_t>(height * width) * sizeof(float), queue.ordinal(), "a picture");
+  const Buffer<Dev> colour(static_cast<std::size_t>(3 * height * width) * sizeof(float), queue.ordinal(), "an image");
+  const Buffer<Dev> alpha(static_cast<std::size_t>(height * width) * sizeof(float), queue.ordinal(), "an image");
   renderer.render(camera, options, {reinterpret_cast<float*>(colour.data()), {height, width, 3}},
                   {reinterpret_cast<float*>(alpha.data()), {height, width}});
   std::vector<float> got(static_cast<std::size_t>(3 * height * width));
   download_bytes(queue, colour.data(), got.data(), got.size() * sizeof(float));
   const std::vector<float> reference = floats(file, "image");  // [3, H, W]
-  require(reference.size() == got.size(), "compare_picture", "the picture has another size than it says");
+  require(reference.size() == got.size(), "compare_picture", "the image has another size than it says");
   double squares = 0.0;
   for (std::size_t i = 0; i < got.size(); ++i) {
     const double other = static_cast<double>(reference[i % 3 * (got.size() / 3) + i / 3]);

@@ -170,7 +170,7 @@ struct RunOptions {
   std::filesystem::path folder;
   std::vector<std::string> only;  // case names; empty means all
   bool large = false;             // the full-size forwards beside the cases
-  bool renders = false;           // the pictures of gaussian_render/ and mesh_raster/ instead of the cases
+  bool renders = false;           // the images of gaussian_render/ and mesh_raster/ instead of the cases
   int ordinal = 0;
 };
 

@@ -62,7 +62,7 @@ std::vector<float> unit_values(const std::string& seed, const std::string& name,
   return hashed_values(seed, name, count, std::sqrt(3.0), 0.0);
 }
 
-MadeUpTensors::MadeUpTensors(std::string seed, const json& tensors) : seed_(std::move(seed)), specs_(tensors) {
+SyntheticTensors::SyntheticTensors(std::string seed, const json& tensors) : seed_(std::move(seed)), specs_(tensors) {
   for (const auto& [name, spec] : tensors.items()) {
     TensorEntry e;
     e.extents = spec.at("shape").get<std::vector<std::int64_t>>();
@@ -72,7 +72,7 @@ MadeUpTensors::MadeUpTensors(std::string seed, const json& tensors) : seed_(std:
   }
 }
 
-std::vector<float> MadeUpTensors::values(const std::string& name, const json& spec, const TensorEntry& entry) const {
+std::vector<float> SyntheticTensors::values(const std::string& name, const json& spec, const TensorEntry& entry) const {
   const std::string fn = spec.value("fn", "");
   if (fn == "grid_ape") return grid_positions(spec["fn_args"][0].get<int>(), spec["fn_args"][1].get<int>());
   if (fn == "gaussian_offsets") return gaussian_offsets(spec["fn_args"][0].get<int>(), spec["fn_args"][1].get<double>());
@@ -82,12 +82,12 @@ std::vector<float> MadeUpTensors::values(const std::string& name, const json& sp
                        spec.value("c", range.centre));
 }
 
-TensorEntry MadeUpTensors::read(const std::string& name) const {
+TensorEntry SyntheticTensors::read(const std::string& name) const {
   const auto it = entries_.find(name);
   if (it == entries_.end()) fail(ErrorCode::not_found, seed_, ": no tensor ", name);
   TensorEntry entry = it->second;
   const std::vector<float> v = values(name, specs_.at(name), entry);
-  require(static_cast<std::int64_t>(v.size()) == checked_size(entry.extents), "MadeUpTensors::read", name, " has ", v.size(),
+  require(static_cast<std::int64_t>(v.size()) == checked_size(entry.extents), "SyntheticTensors::read", name, " has ", v.size(),
           " values");
   buffer_.resize(entry.bytes);
   if (entry.dtype == DType::f32) {
@@ -97,7 +97,7 @@ TensorEntry MadeUpTensors::read(const std::string& name) const {
     parallel_for(static_cast<std::int64_t>(v.size()), 1 << 16,
                  [&](std::int64_t i) { to[i] = to_half(v[static_cast<std::size_t>(i)]); });
   } else {
-    fail(ErrorCode::unsupported, seed_, ": ", name, ": made-up tensors are F32 or F16");
+    fail(ErrorCode::unsupported, seed_, ": ", name, ": synthetic tensors are F32 or F16");
   }
   entry.data = buffer_.data();
   return entry;
@@ -114,7 +114,7 @@ ModuleSource Manifest::module(const std::string& checkpoint) const {
     ModuleSource m;
     read_module_json(where_ + ": " + path, entry.at("json"), m);
     const std::string base = path.substr(path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1);
-    m.tensors = std::make_shared<MadeUpTensors>(json_.at("seed").get<std::string>() + "/" + base, entry.at("tensors"));
+    m.tensors = std::make_shared<SyntheticTensors>(json_.at("seed").get<std::string>() + "/" + base, entry.at("tensors"));
     return m;
   }
   fail(ErrorCode::not_found, where_, ": no checkpoint ", checkpoint);

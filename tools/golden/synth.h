@@ -1,11 +1,11 @@
-// Made-up tensors by the hash rule of a golden folder: every element is a pure function of a seed string, the tensor's
+// Synthetic tensors by the hash rule of a golden folder: every element is a pure function of a seed string, the tensor's
 // name and the element's index, so a checkpoint of any size follows from its manifest.
 #pragma once
 
 #include <nlohmann/json.hpp>
 
 #include "session/checkpoint.h"
-#include "weights/made_up.h"
+#include "weights/synthetic.h"
 
 namespace espalier::golden {
 
@@ -13,10 +13,10 @@ namespace espalier::golden {
 [[nodiscard]] std::vector<float> unit_values(const std::string& seed, const std::string& name, std::int64_t count);
 
 // The tensors of one checkpoint of a manifest, made when they are read.
-class MadeUpTensors final : public TensorSource {
+class SyntheticTensors final : public TensorSource {
  public:
   // seed: of the checkpoint, e.g. "nano/ss_flow_img_dit_nano_fp16"; tensors: the manifest's table.
-  MadeUpTensors(std::string seed, const nlohmann::json& tensors);
+  SyntheticTensors(std::string seed, const nlohmann::json& tensors);
   [[nodiscard]] const std::string& label() const override { return seed_; }
   [[nodiscard]] const std::map<std::string, TensorEntry>& entries() const override { return entries_; }
   [[nodiscard]] TensorEntry read(const std::string& name) const override;

@@ -23,7 +23,7 @@ constexpr int kViews = 4, kViewSize = 256;
 constexpr int kOutsideViews = 60, kOutsideSize = 512;
 constexpr std::uint64_t kMaxFile = std::uint64_t{1} << 30U;
 
-// A quarter turn apart, none of them at the conditioning picture's yaw.
+// A quarter turn apart, none of them at the conditioning image's yaw.
 std::vector<OrbitCamera> unseen_views(const HeldOutObject& object) {
   constexpr float kPi = std::numbers::pi_v<float>;
   std::vector<OrbitCamera> views;
@@ -44,12 +44,12 @@ Picture picture_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera) {
   renderer.render(camera_of(camera), options, View<Cpu, float, 3>(colour.data(), {kViewSize, kViewSize, 3}),
                   View<Cpu, float, 2>(alpha.data(), {kViewSize, kViewSize}));
   const auto byte = [](float x) { return static_cast<std::uint8_t>(std::lround(std::clamp(x, 0.0F, 1.0F) * 255)); };
-  Picture picture(kViewSize, kViewSize, 4);
+  Picture image(kViewSize, kViewSize, 4);
   for (std::size_t i = 0; i < kPixels; ++i) {
-    for (std::size_t c = 0; c < 3; ++c) picture.pixels[4 * i + c] = byte(colour[3 * i + c]);
-    picture.pixels[4 * i + 3] = byte(alpha[i]);
+    for (std::size_t c = 0; c < 3; ++c) image.pixels[4 * i + c] = byte(colour[3 * i + c]);
+    image.pixels[4 * i + 3] = byte(alpha[i]);
   }
-  return picture;
+  return image;
 }
 
 double psnr_of(const Gaussians& gaussians, const HeldOutObject& object) {
@@ -121,7 +121,7 @@ class Evaluation {
 
   [[nodiscard]] Asset generate(const HeldOutObject& object, std::size_t number) {
     const auto path = settings_.folder / (std::to_string(number) + "-" + object.family() + ".png");
-    write_file(path, encode_png(object.picture(kPictureSize)));
+    write_file(path, encode_png(object.image(kPictureSize)));
     Request request;
     request.images = {path};
     request.seed = settings_.seed;

@@ -12,7 +12,7 @@ namespace espalier::quality {
 struct Settings {
   PipelineOptions pipeline{};
   std::uint32_t seed = 42;
-  std::filesystem::path folder;  // for conditioning pictures, which stay, and whatever a run needs for a while
+  std::filesystem::path folder;  // for conditioning images, which stay, and whatever a run needs for a while
 };
 
 // Scores of one object.
@@ -42,7 +42,7 @@ struct Report {
   bool repeatable = false;  // a second run of the first object gave the same files
 };
 
-// Generates an asset from each object's picture and scores it. `told` hears of every finished row.
+// Generates an asset from each object's image and scores it. `told` hears of every finished row.
 [[nodiscard]] Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings,
                               const std::function<void(const Row&)>& told);
 

@@ -1,4 +1,4 @@
-// espalier-gallery: pictures beside what is made of them, on one sheet: the finished mesh and the Gaussians from three sides
+// espalier-gallery: images beside what is made of them, on one sheet: the finished mesh and the Gaussians from three sides
 // each, or the mesh alone from four.
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -20,7 +20,7 @@ namespace espalier::quality {
 namespace {
 
 struct Options {
-  std::vector<std::string> pictures;
+  std::vector<std::string> images;
   std::string checkpoint = "models/sprout", device = "auto", output = "gallery.jpg";
   int size = 160, quality = 88;
   bool mesh_only = false;
@@ -42,12 +42,12 @@ std::vector<Camera> views(const Options& options) {
   return cameras;
 }
 
-// What the encoder sees, but on paper where the picture brought its own cut-out and nothing else is on the sheet.
+// What the encoder sees, but on paper where the image brought its own cut-out and nothing else is on the sheet.
 Picture original(const std::filesystem::path& file, const Options& options) {
-  const Picture picture = load_picture(file);
-  PreparedPicture prepared = prepare_picture(picture, options.size);
-  if (!options.mesh_only || !has_alpha(picture)) return std::move(prepared.picture);
-  return resize_lanczos(picture, prepared.box, options.size, options.size);
+  const Picture image = load_picture(file);
+  PreparedPicture prepared = prepare_picture(image, options.size);
+  if (!options.mesh_only || !has_alpha(image)) return std::move(prepared.picture);
+  return resize_lanczos(image, prepared.box, options.size, options.size);
 }
 
 SheetRow row_of(Pipeline& pipeline, const std::filesystem::path& file, const Options& options) {
@@ -61,7 +61,7 @@ SheetRow row_of(Pipeline& pipeline, const std::filesystem::path& file, const Opt
   const auto painter = make_painter(DeviceChoice::named(options.device), exhibit, nullptr);
   const PictureOptions look{.width = options.size, .height = options.size, .background = kPaper};
   const auto draw = [&](RenderStyle style) {
-    for (const Camera& camera : views(options)) row.pictures.push_back(painter->draw(style, true, camera, look));
+    for (const Camera& camera : views(options)) row.images.push_back(painter->draw(style, true, camera, look));
   };
   draw(resolved_style(RenderStyle::automatic, exhibit));
   if (!options.mesh_only) draw(RenderStyle::splats);
@@ -71,8 +71,8 @@ SheetRow row_of(Pipeline& pipeline, const std::filesystem::path& file, const Opt
 void run(const Options& options) {
   Pipeline pipeline({.checkpoint = options.checkpoint, .device = options.device});
   std::vector<SheetRow> rows;
-  rows.reserve(options.pictures.size());
-  for (const std::string& file : options.pictures) {
+  rows.reserve(options.images.size());
+  for (const std::string& file : options.images) {
     rows.push_back(row_of(pipeline, file, options));
     std::printf("%s\n", file.c_str());
     std::fflush(stdout);
@@ -86,9 +86,9 @@ void run(const Options& options) {
 }  // namespace espalier::quality
 
 int main(int argc, char** argv) {
-  CLI::App app("Pictures beside what is made of them, on one sheet.", "espalier-gallery");
+  CLI::App app("Images beside what is made of them, on one sheet.", "espalier-gallery");
   espalier::quality::Options options;
-  app.add_option("PICTURE", options.pictures, "pictures of objects")->required();
+  app.add_option("IMAGE", options.images, "images of objects")->required();
   app.add_option("--checkpoint", options.checkpoint, "folder of the checkpoint")->capture_default_str();
   app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--seed", options.seed, "seed of the noise")->capture_default_str();

@@ -41,25 +41,24 @@ std::vector<std::uint8_t> HeldOutObject::surface_cells(int resolution) const {
 }
 
 Picture HeldOutObject::shoot(std::span<const float> camera, int size, int light) const {
-  Picture picture(size, size, 4);
+  Picture image(size, size, 4);
   const std::int32_t first = 0;
   const std::int64_t n = std::int64_t{size} * size;
   const std::vector<std::int32_t> which(static_cast<std::size_t>(n), first);
-  sdf_pixels(nullptr, n, primitives_.data(), which.data(), camera.data(), size, kSamples, light, picture.pixels.data(),
-             nullptr);
-  return picture;
+  sdf_pixels(nullptr, n, primitives_.data(), which.data(), camera.data(), size, kSamples, light, image.pixels.data(), nullptr);
+  return image;
 }
 
-Picture HeldOutObject::picture(int size) const {
-  Picture picture = shoot(camera_, size, kLamp);
-  for (std::size_t i = 0; i < picture.pixels.size(); i += 4) {
-    const int alpha = picture.pixels[i + 3];
+Picture HeldOutObject::image(int size) const {
+  Picture image = shoot(camera_, size, kLamp);
+  for (std::size_t i = 0; i < image.pixels.size(); i += 4) {
+    const int alpha = image.pixels[i + 3];
     if (alpha == 0) continue;
     for (std::size_t c = 0; c < 3; ++c) {
-      picture.pixels[i + c] = static_cast<std::uint8_t>(std::min(255, (picture.pixels[i + c] * 255 + alpha / 2) / alpha));
+      image.pixels[i + c] = static_cast<std::uint8_t>(std::min(255, (image.pixels[i + c] * 255 + alpha / 2) / alpha));
     }
   }
-  return picture;
+  return image;
 }
 
 Picture HeldOutObject::render(const OrbitCamera& orbit, int size) const {

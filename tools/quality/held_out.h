@@ -1,4 +1,4 @@
-// The evaluation set: objects given as signed distances, with the exact surface, colours and pictures that follow from them.
+// The evaluation set: objects given as signed distances, with the exact surface, colours and images that follow from them.
 #pragma once
 
 #include <array>
@@ -21,19 +21,19 @@ struct ColouredPoints {
   std::vector<Point> colours;
 };
 
-// One object of training/sprout: primitives and the camera of its conditioning picture, as training/sprout/sdf.cu takes them.
+// One object of training/sprout: primitives and the camera of its conditioning image, as training/sprout/sdf.cu takes them.
 class HeldOutObject {
  public:
   HeldOutObject(std::string family, std::span<const float> primitives, std::span<const float> camera, float yaw_degrees);
 
   [[nodiscard]] const std::string& family() const { return family_; }
-  // Where the camera of the conditioning picture stands; 0 looks at the front.
+  // Where the camera of the conditioning image stands; 0 looks at the front.
   [[nodiscard]] float yaw_degrees() const { return yaw_; }
 
   // [resolution^3], x slowest: 1 where the surface crosses the cell.
   [[nodiscard]] std::vector<std::uint8_t> surface_cells(int resolution) const;
-  // The conditioning picture, RGBA.
-  [[nodiscard]] Picture picture(int size) const;
+  // The conditioning image, RGBA.
+  [[nodiscard]] Picture image(int size) const;
   // What a perfect asset looks like in the fixed soft light that the Gaussians were taught: RGBA in front of black,
   // premultiplied.
   [[nodiscard]] Picture render(const OrbitCamera& camera, int size) const;

@@ -1,4 +1,4 @@
-// espalier-quality: generates from the pictures of held-out objects and scores the results against the objects.
+// espalier-quality: generates from the images of held-out objects and scores the results against the objects.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -97,8 +97,7 @@ int run(const Options& options) {
 }  // namespace espalier::quality
 
 int main(int argc, char** argv) {
-  CLI::App app("Generates from the pictures of held-out objects and scores the results against the objects.",
-               "espalier-quality");
+  CLI::App app("Generates from the images of held-out objects and scores the results against the objects.", "espalier-quality");
   espalier::quality::Options options;
   app.add_option("--checkpoint", options.checkpoint, "folder of the checkpoint")->capture_default_str();
   app.add_option("--set", options.set, "the objects, as training/held_out.py writes them")->capture_default_str();
@@ -109,7 +108,7 @@ int main(int argc, char** argv) {
   app.add_option("--precision", options.precision, "auto, full or half")
       ->check(CLI::IsMember({"auto", "full", "half"}))
       ->capture_default_str();
-  app.add_option("--folder", options.folder, "where the pictures go")->capture_default_str();
+  app.add_option("--folder", options.folder, "where the images go")->capture_default_str();
   app.add_option("--json", options.json, "also write all figures to this file");
   app.add_option("--require", options.require, "KEY=BAR: exit with 1 if these bars are missed, instead of the project's own");
   CLI11_PARSE(app, argc, argv);

@@ -151,7 +151,7 @@ std::vector<Point> points_on(const Mesh& mesh, int count) {
 
 double psnr_in_union(const Picture& found, const Picture& truth) {
   if (found.width != truth.width || found.height != truth.height || found.channels != 4 || truth.channels != 4) {
-    fail(ErrorCode::invalid_argument, "pictures to compare must be RGBA and of one size");
+    fail(ErrorCode::invalid_argument, "images to compare must be RGBA and of one size");
   }
   constexpr int kHalf = 127;
   double squares = 0;

@@ -28,7 +28,7 @@ struct FScore {
 // `count` points spread evenly over the triangles by area, always the same for the same mesh.
 [[nodiscard]] std::vector<Point> points_on(const Mesh& mesh, int count);
 
-// Peak signal-to-noise ratio in dB over the pixels that are more than half covered in one of the pictures. Both RGBA,
+// Peak signal-to-noise ratio in dB over the pixels that are more than half covered in one of the images. Both RGBA,
 // premultiplied, of one size. Without such pixels, or equal ones there: 99.
 [[nodiscard]] double psnr_in_union(const Picture& found, const Picture& truth);
 

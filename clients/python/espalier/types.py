@@ -92,7 +92,7 @@ class Model(Answer):
     name: str
     pipeline: str
     device: str
-    """cpu, or cuda:N with the card's name."""
+    """cpu, or cuda:N with the GPU's name."""
     precision: str
     tier: Literal["high", "medium", "low"]
     loaded: bool

@@ -1,5 +1,5 @@
 // The steps of surface extraction, each as a function object that is called once per item: on the CPU in a loop, on the
-// card by a thread. Both devices run this same code, and floats round operation by operation, so the results agree to
+// GPU by a thread. Both devices run this same code, and floats round operation by operation, so the results agree to
 // the last bit.
 //
 // Cubes, lattice vertices and surface cubes are kept as sorted keys, found through the first key of each column (fixed x

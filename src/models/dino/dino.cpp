@@ -160,7 +160,7 @@ Dino<Dev, T>::Dino(const Shape& shape, WeightLoader<Dev>& load) : shape_(shape) 
   const int p = c.patch_size;
   const int stored = c.image_size / p;
   if (shape.height % p != 0 || shape.width % p != 0 || shape.height < p || shape.width < p) {
-    fail(ErrorCode::invalid_argument, "image encoder: pictures of ", shape.width, " x ", shape.height,
+    fail(ErrorCode::invalid_argument, "image encoder: images of ", shape.width, " x ", shape.height,
          " are not multiples of its patch size ", p);
   }
   const int rows = shape.height / p;
@@ -221,13 +221,13 @@ Dino<Dev, T>::Dino(const Shape& shape, WeightLoader<Dev>& load) : shape_(shape) 
 }
 
 template <class Dev, class T>
-void Dino<Dev, T>::embed(Queue<Dev>& queue, View<Dev, const float, 4> pictures, View<Dev, T, 2> x, Probe<Dev>* probe) const {
+void Dino<Dev, T>::embed(Queue<Dev>& queue, View<Dev, const float, 4> images, View<Dev, T, 2> x, Probe<Dev>* probe) const {
   Arena<Dev>& arena = queue.scratch();
   const Frame<Dev> frame(arena);
-  const std::int64_t batch = pictures.extent(0);
+  const std::int64_t batch = images.extent(0);
   auto cells = arena.template take<float, 2>({batch * patches(), patch_.in()});
   auto narrow = arena.template take<T, 2>({batch * patches(), patch_.in()});
-  picture_patches<Dev, float>(queue, pictures, shape_.config.patch_size, cells);
+  image_patches<Dev, float>(queue, images, shape_.config.patch_size, cells);
   cast<Dev, float, T>(queue, View<Dev, const float, 1>(cells.template reshape<1>({cells.size()})),
                       narrow.template reshape<1>({narrow.size()}));
   const std::int64_t leading = prefix_.extent(0);
@@ -255,18 +255,18 @@ void Dino<Dev, T>::feed_forward(Queue<Dev>& queue, const Block& block, View<Dev,
 }
 
 template <class Dev, class T>
-void Dino<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 4> pictures, View<Dev, float, 2> prenorm,
+void Dino<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 4> images, View<Dev, float, 2> prenorm,
                            View<Dev, float, 2> condition, Probe<Dev>* probe) const {
   Arena<Dev>& arena = queue.scratch();
   const Frame<Dev> frame(arena);
-  const std::int64_t batch = pictures.extent(0);
+  const std::int64_t batch = images.extent(0);
   const std::int64_t rows = batch * tokens();
   const std::int64_t c = shape_.config.channels;
   const Packing<Dev> packing = place(queue, arena, equal_batches(batch, tokens()));
   auto x = arena.template take<T, 2>({rows, c});
   auto y = arena.template take<T, 2>({rows, c});
   auto h = arena.template take<T, 2>({rows, c});
-  embed(queue, pictures, x, probe);
+  embed(queue, images, x, probe);
   if (!blocks_.empty()) layer_norm<Dev, T, T>(queue, x, blocks_[0].norm1.template tail<T>(), kBlockEpsilon, y);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     queue.check();

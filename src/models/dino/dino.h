@@ -16,7 +16,7 @@ struct DinoConfig {
   bool swiglu = false;  // the giant model's feed-forward layer
   bool qkv_bias = true, projection_bias = true, feed_forward_bias = true;
   int chunks = 0;  // blocks are stored in so many lists; 0: in one, not nested
-  // How the position embedding is resampled for other picture sizes: with antialiasing or without, and, unless the offset
+  // How the position embedding is resampled for other image sizes: with antialiasing or without, and, unless the offset
   // is 0, by the factor (cells + offset) / stored cells instead of to a size.
   bool antialias = true;
   double interpolation_offset = 0.0;
@@ -39,12 +39,12 @@ class Dino {
 
   [[nodiscard]] std::int64_t tokens() const { return 1 + shape_.config.registers + patches(); }
 
-  // Normalised pictures [batch, 3, height, width] -> all tokens (class, registers, patches row by row) before the final
+  // Normalised images [batch, 3, height, width] -> all tokens (class, registers, patches row by row) before the final
   // norm [batch * tokens, channels] and, in `condition`, after a parameter-free layer norm; either may be empty.
-  void forward(Queue<Dev>& queue, View<Dev, const float, 4> pictures, View<Dev, float, 2> prenorm,
-               View<Dev, float, 2> condition, Probe<Dev>* probe = nullptr) const;
+  void forward(Queue<Dev>& queue, View<Dev, const float, 4> images, View<Dev, float, 2> prenorm, View<Dev, float, 2> condition,
+               Probe<Dev>* probe = nullptr) const;
   [[nodiscard]] const Shape& shape() const { return shape_; }
-  // The position embedding for this picture size, [1 + patches, channels]; on the host, for tests.
+  // The position embedding for this image size, [1 + patches, channels]; on the host, for tests.
   [[nodiscard]] const std::vector<float>& positions() const { return host_positions_; }
 
  private:
@@ -59,7 +59,7 @@ class Dino {
     const std::int64_t p = shape_.config.patch_size;
     return (shape_.height / p) * (shape_.width / p);
   }
-  void embed(Queue<Dev>& queue, View<Dev, const float, 4> pictures, View<Dev, T, 2> x, Probe<Dev>* probe) const;
+  void embed(Queue<Dev>& queue, View<Dev, const float, 4> images, View<Dev, T, 2> x, Probe<Dev>* probe) const;
   void feed_forward(Queue<Dev>& queue, const Block& block, View<Dev, const T, 2> y, View<Dev, T, 2> h) const;
 
   Shape shape_;

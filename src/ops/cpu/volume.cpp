@@ -123,14 +123,14 @@ void space_to_depth(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out) {
 template void space_to_depth<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 5>, View<Cpu, float, 5>);
 
 template <class Dev, class T>
-void picture_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out) {
+void image_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out) {
   const std::int64_t p = patch;
   const std::int64_t channels = x.extent(1);
-  require(p > 0 && x.extent(2) % p == 0 && x.extent(3) % p == 0, "picture_patches", "a picture of ", x.extent(2), " x ",
+  require(p > 0 && x.extent(2) % p == 0 && x.extent(3) % p == 0, "image_patches", "an image of ", x.extent(2), " x ",
           x.extent(3), " in patches of ", p);
   const std::int64_t high = x.extent(2) / p;
   const std::int64_t wide = x.extent(3) / p;
-  require(out.extent(0) == x.extent(0) * high * wide && out.extent(1) == channels * p * p, "picture_patches", "out is ",
+  require(out.extent(0) == x.extent(0) * high * wide && out.extent(1) == channels * p * p, "image_patches", "out is ",
           out.extent(0), " x ", out.extent(1));
   if (queue.metering()) return;
   over_cells(x.extent(0), high, wide, 1, out.extent(1), [&](auto b, auto i, auto j, auto) {
@@ -140,7 +140,7 @@ void picture_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T,
     }
   });
 }
-template void picture_patches<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 4>, int, View<Cpu, float, 2>);
+template void image_patches<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 4>, int, View<Cpu, float, 2>);
 
 namespace {
 

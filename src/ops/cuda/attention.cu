@@ -93,9 +93,9 @@ void run_hopper(const Attend<half>& a) {
 // Heads of 33 to 64 columns with long sequences, the common case: the tile that wastes least. Rates are TFLOP/s measured
 // on an H100 where the waves are full.
 void run_long(const Attend<half>& a) {
-  const cudaDeviceProp& card = a.queue.native().properties;
+  const cudaDeviceProp& gpu = a.queue.native().properties;
   const auto cost_of = [&](int rows, int at_once, double rate) {
-    return cost(a.blocks(rows), card.multiProcessorCount, at_once, rows, rate);
+    return cost(a.blocks(rows), gpu.multiProcessorCount, at_once, rows, rate);
   };
   if (runs_sm90a(a.queue)) {
     if (cost_of(192, 1, 435) <= cost_of(128, 1, 415)) return run_hopper<HopperAttentionTile<3>>(a);
@@ -104,7 +104,7 @@ void run_long(const Attend<half>& a) {
   using Large = AttentionTile<64, 2, 8, 128, 64, false, 1>;
   using Medium = AttentionTile<64, 2, 4, 64, 32, false, 3>;
   using Small = AttentionTile<64, 1, 4, 64, 32, false, 4>;
-  if (card.sharedMemPerBlockOptin < Large::kShared) return run_half<Small>(a);
+  if (gpu.sharedMemPerBlockOptin < Large::kShared) return run_half<Small>(a);
   if (cost_of(Large::kRows, 1, 332) <= cost_of(Medium::kRows, 3, 300)) return run_half<Large>(a);
   return run_half<Medium>(a);
 }

@@ -28,7 +28,7 @@ struct FinishSplits {
   }
 };
 
-// Into how many parts the sum of every tile is divided, so that few tiles still fill the card evenly. `slots`: blocks that
+// Into how many parts the sum of every tile is divided, so that few tiles still fill the GPU evenly. `slots`: blocks that
 // run at once; `terms`: of a tile.
 int choose_splits(std::int64_t tiles, std::int64_t slots, std::int64_t terms) {
   constexpr std::int64_t kMaxSplits = 16;
@@ -160,7 +160,7 @@ void run(const Convolution<half>& c) {
     if (10 * tiles >= 9 * multiprocessors && c.in() <= 256) return c.run_hopper<HopperConvolutionTile<256, 128, 64, 4, 1>>();
     return c.run_hopper<HopperConvolutionTile<128, 128, 64, 4, 1>>();
   }
-  constexpr std::size_t kLargest = std::size_t{99} << 10;  // what all cards from 8.0 on grant a block
+  constexpr std::size_t kLargest = std::size_t{99} << 10;  // what all GPUs from 8.0 on grant a block
   if (queue.native().properties.sharedMemPerBlockOptin < kLargest) return c.run_half<ConvolutionTile<64, 64, 32, 2, 2, 2, 3>>();
   switch (best_columns<128, 96, 64, 32>(channels)) {
     case 128: return c.run_half<ConvolutionTile<128, 128, 32, 2, 2, 4, 2>>();

@@ -63,9 +63,9 @@ void embed_positions(Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> coords, View<
   require(coords.extent(0) == out.extent(0) && coords.extent(1) >= 2 && coords.contiguous(), "position_embedding", "coords [",
           coords.extent(0), ", ", coords.extent(1), "], out [", out.extent(0), ", ", out.extent(1), "]");
   const std::int64_t runs = cuda::ceil_div(out.extent(0), kRun);
-  cuda::for_each(queue, "position_embedding", runs * out.extent(1),
-                 PositionBody<T>{coords.data(), out.data(), out.extent(0), out.extent(1), out.outer_stride(),
-                                 static_cast<int>(coords.extent(1)) - 1});
+  for_each(queue, "position_embedding", runs * out.extent(1),
+           PositionBody<T>{coords.data(), out.data(), out.extent(0), out.extent(1), out.outer_stride(),
+                           static_cast<int>(coords.extent(1)) - 1});
 }
 
 }  // namespace
@@ -74,8 +74,7 @@ template <class Dev>
 void timestep_embedding(Queue<Dev>& queue, In<Dev, float, 1> t, View<Dev, float, 2> out) {
   require(t.size() == out.extent(0), "timestep_embedding", "t [", t.size(), "], out [", out.extent(0), ", ", out.extent(1),
           "]");
-  cuda::for_each(queue, "timestep_embedding", out.size(),
-                 TimestepBody{t.data(), out.data(), out.extent(1), out.outer_stride()});
+  for_each(queue, "timestep_embedding", out.size(), TimestepBody{t.data(), out.data(), out.extent(1), out.outer_stride()});
 }
 template void timestep_embedding<Cuda>(Queue<Cuda>&, In<Cuda, float, 1>, View<Cuda, float, 2>);
 

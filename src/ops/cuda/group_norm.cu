@@ -1,5 +1,5 @@
 // Group norm in three kernels: sums of each group over chunks of rows, statistics of each group from them, and the
-// normalisation. Chunks depend on the sizes alone and are added in order, so equal inputs give equal bits on every card.
+// normalisation. Chunks depend on the sizes alone and are added in order, so equal inputs give equal bits on every GPU.
 #include <algorithm>
 
 #include "ops/cuda/activation.cuh"
@@ -16,7 +16,7 @@ using cuda::kPackOf;
 
 constexpr const char* kWhere = "group_norm";
 constexpr int kThreads = 256;
-constexpr std::int64_t kMostChunks = 256;  // of one batch element: about one wave of blocks on a large card
+constexpr std::int64_t kMostChunks = 256;  // of one batch element: about one wave of blocks on a large GPU
 constexpr std::int64_t kLeastRows = 8;     // of a chunk
 constexpr int kBatch = 4;                  // rows that a thread has under way at once
 

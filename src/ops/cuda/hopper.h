@@ -5,11 +5,11 @@
 
 namespace espalier::cuda {
 
-// True when the queue's card has them and this build contains code for sm_90a.
+// True when the queue's GPU has them and this build contains code for sm_90a.
 [[nodiscard]] inline bool runs_sm90a([[maybe_unused]] const Queue<Cuda>& queue) {
 #ifdef ESPALIER_SM90A
-  const cudaDeviceProp& card = queue.native().properties;
-  return card.major == 9 && card.minor == 0;
+  const cudaDeviceProp& gpu = queue.native().properties;
+  return gpu.major == 9 && gpu.minor == 0;
 #else
   return false;
 #endif

@@ -1,4 +1,4 @@
-// Tensor-core products and asynchronous copies for the half-precision kernels, with what cards before 8.0 do instead.
+// Tensor-core products and asynchronous copies for the half-precision kernels, with what GPUs before 8.0 do instead.
 //
 // Fragments of a 16 x 16 by 16 x 8 product, as mma.m16n8k16 of the PTX ISA defines them; g = lane / 4, t = lane % 4:
 //   a[0] row g, columns 2t and 2t + 1; a[1] row g + 8; a[2] row g, columns 2t + 8 and 2t + 9; a[3] row g + 8 of those

@@ -1,4 +1,4 @@
-// Asynchronous tensor-core products and barriers of cards with compute capability 9.0. The instructions exist only in code
+// Asynchronous tensor-core products and barriers of GPUs with compute capability 9.0. The instructions exist only in code
 // for sm_90a; ESPALIER_SM90A is defined when the build contains such code.
 #pragma once
 

@@ -92,9 +92,9 @@ void gaussian_fields(Queue<Dev>& queue, In<Dev, float, 2> raw, In<Dev, std::int3
                (perturbation.extent(0) == count && perturbation.extent(1) == 3 && perturbation.contiguous())),
           kWhere, "raw [", rows, ", ", raw.extent(1), "], coords [", coords.extent(0), ", ", coords.extent(1),
           "], perturbation [", perturbation.extent(0), ", ", perturbation.extent(1), "], ", count, " Gaussians per voxel");
-  cuda::for_each(queue, kWhere, rows * count,
-                 SplitBody{raw.data(), coords.data(), config.perturb_offset ? perturbation.data() : nullptr,
-                           pointers(kWhere, out, rows * count), config, raw.outer_stride(), static_cast<float>(resolution)});
+  for_each(queue, kWhere, rows * count,
+           SplitBody{raw.data(), coords.data(), config.perturb_offset ? perturbation.data() : nullptr,
+                     pointers(kWhere, out, rows * count), config, raw.outer_stride(), static_cast<float>(resolution)});
 }
 template void gaussian_fields<Cuda>(Queue<Cuda>&, In<Cuda, float, 2>, In<Cuda, std::int32_t, 2>, In<Cuda, float, 2>,
                                     const GaussianConfig&, int, const GaussianFields<Cuda>&);
@@ -107,10 +107,10 @@ void activate_gaussians(Queue<Dev>& queue, const GaussianFields<Dev>& fields, co
   const double bias = config.scaling_bias;
   const double opacity = config.opacity_bias;
   const double scaling_shift = config.softplus_scaling ? bias + std::log(-std::expm1(-bias)) : std::log(bias);
-  cuda::for_each(queue, kWhere, count,
-                 ActivateBody{pointers(kWhere, fields, count), pointers(kWhere, out, count), config.softplus_scaling,
-                              config.kernel_size_3d * config.kernel_size_3d, static_cast<float>(scaling_shift),
-                              static_cast<float>(std::log(opacity / (1.0 - opacity)))});
+  for_each(queue, kWhere, count,
+           ActivateBody{pointers(kWhere, fields, count), pointers(kWhere, out, count), config.softplus_scaling,
+                        config.kernel_size_3d * config.kernel_size_3d, static_cast<float>(scaling_shift),
+                        static_cast<float>(std::log(opacity / (1.0 - opacity)))});
 }
 template void activate_gaussians<Cuda>(Queue<Cuda>&, const GaussianFields<Cuda>&, const GaussianConfig&,
                                        const GaussianFields<Cuda>&);

@@ -1,4 +1,4 @@
-// Rearrangements of volumes and pictures. conv3d has a file of its own.
+// Rearrangements of volumes and images. conv3d has a file of its own.
 #include "ops/volume.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
@@ -63,13 +63,13 @@ void require_patches(const char* where, const Volume& v, const Tokens& t, int pa
 template <class T>
 void to_tokens(Queue<Cuda>& queue, In<Cuda, T, 5> x, int patch, View<Cuda, T, 2> out) {
   require_patches("patchify", x, out, patch);
-  cuda::for_each(queue, "patchify", x.size(), PatchBody<T, true>{x.data(), out.data(), x.extent(1), x.extent(2), patch});
+  for_each(queue, "patchify", x.size(), PatchBody<T, true>{x.data(), out.data(), x.extent(1), x.extent(2), patch});
 }
 template <class T>
 void from_tokens(Queue<Cuda>& queue, In<Cuda, T, 2> tokens, int patch, View<Cuda, T, 5> out) {
   require_patches("unpatchify", out, tokens, patch);
-  cuda::for_each(queue, "unpatchify", out.size(),
-                 PatchBody<T, false>{tokens.data(), out.data(), out.extent(1), out.extent(2), patch});
+  for_each(queue, "unpatchify", out.size(),
+           PatchBody<T, false>{tokens.data(), out.data(), out.extent(1), out.extent(2), patch});
 }
 
 // to[b][column][row] = from[b][row][column] through tiles in shared memory, so that both sides are read and written in
@@ -221,9 +221,9 @@ void patches(Queue<Cuda>& queue, In<Cuda, T, 4> x, int patch, View<Cuda, T, 2> o
   require_shapes(patch > 0 && x.extent(2) % patch == 0 && x.extent(3) % patch == 0 &&
                      out.extent(0) == x.extent(0) * (x.extent(2) / patch) * (x.extent(3) / patch) &&
                      out.extent(1) == x.extent(1) * patch * patch,
-                 "picture_patches", x, out);
-  cuda::for_each(queue, "picture_patches", out.size(),
-                 PictureBody<T>{x.data(), out.data(), x.extent(1), x.extent(2), x.extent(3), patch});
+                 "image_patches", x, out);
+  for_each(queue, "image_patches", out.size(),
+           PictureBody<T>{x.data(), out.data(), x.extent(1), x.extent(2), x.extent(3), patch});
 }
 
 }  // namespace
@@ -271,10 +271,10 @@ template void space_to_depth<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 5>, View
 template void space_to_depth<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 5>, View<Cuda, half, 5>);
 
 template <class Dev, class T>
-void picture_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out) {
+void image_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out) {
   patches<T>(queue, x, patch, out);
 }
-template void picture_patches<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 4>, int, View<Cuda, float, 2>);
-template void picture_patches<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 4>, int, View<Cuda, half, 2>);
+template void image_patches<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 4>, int, View<Cuda, float, 2>);
+template void image_patches<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 4>, int, View<Cuda, half, 2>);
 
 }  // namespace espalier

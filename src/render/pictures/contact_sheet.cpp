@@ -47,7 +47,7 @@ constexpr std::array<std::array<std::uint8_t, 5>, 95> kLetters = {{
 constexpr std::array<std::uint8_t, 5> kUnknown = {0x7F, 0x41, 0x41, 0x41, 0x7F};
 constexpr int kLetterRows = 7, kLetterColumns = 6;
 
-constexpr int kGap = 12;  // pixels around and between pictures
+constexpr int kGap = 12;  // pixels around and between images
 constexpr int kDot = 2;
 constexpr int kLabelHeight = kLetterRows * kDot + kGap;
 
@@ -65,23 +65,23 @@ void paste(const Picture& from, Picture& to, int x, int y, const std::array<std:
 
 int height_of(const SheetRow& row) {
   int height = 0;
-  for (const Picture& p : row.pictures) height = std::max(height, p.height);
+  for (const Picture& p : row.images) height = std::max(height, p.height);
   return height;
 }
 
 }  // namespace
 
-void draw_text(Picture& picture, int x, int y, const std::string& text, int dot, const std::array<std::uint8_t, 3>& colour) {
-  require(picture.channels == 3 && dot > 0, "draw_text", "text needs an RGB picture and dots of at least one pixel");
+void draw_text(Picture& image, int x, int y, const std::string& text, int dot, const std::array<std::uint8_t, 3>& colour) {
+  require(image.channels == 3 && dot > 0, "draw_text", "text needs an RGB image and dots of at least one pixel");
   for (std::size_t i = 0; i < text.size(); ++i) {
     const int code = static_cast<unsigned char>(text[i]) - ' ';
     const auto& letter =
         code >= 0 && code < static_cast<int>(kLetters.size()) ? kLetters[static_cast<std::size_t>(code)] : kUnknown;
     const int left = x + static_cast<int>(i) * kLetterColumns * dot;
-    for (int py = std::max(y, 0); py < std::min(y + kLetterRows * dot, picture.height); ++py) {
-      for (int px = std::max(left, 0); px < std::min(left + (kLetterColumns - 1) * dot, picture.width); ++px) {
+    for (int py = std::max(y, 0); py < std::min(y + kLetterRows * dot, image.height); ++py) {
+      for (int px = std::max(left, 0); px < std::min(left + (kLetterColumns - 1) * dot, image.width); ++px) {
         const auto column = static_cast<std::size_t>((px - left) / dot);
-        if ((letter[column] >> ((py - y) / dot) & 1) != 0) std::copy(colour.begin(), colour.end(), picture.at(px, py));
+        if ((letter[column] >> ((py - y) / dot) & 1) != 0) std::copy(colour.begin(), colour.end(), image.at(px, py));
       }
     }
   }
@@ -92,8 +92,8 @@ Picture contact_sheet(std::span<const SheetRow> rows, const std::array<std::uint
   std::int64_t width = 0, height = kGap;
   for (const SheetRow& row : rows) {
     std::int64_t across = kGap;
-    for (const Picture& p : row.pictures) {
-      require(p.channels == 3 || p.channels == 4, "contact_sheet", "a picture of ", p.channels, " channels");
+    for (const Picture& p : row.images) {
+      require(p.channels == 3 || p.channels == 4, "contact_sheet", "an image of ", p.channels, " channels");
       across += p.width + kGap;
     }
     width = std::max(width, across);
@@ -114,7 +114,7 @@ Picture contact_sheet(std::span<const SheetRow> rows, const std::array<std::uint
       y += kLabelHeight;
     }
     int x = kGap;
-    for (const Picture& p : row.pictures) {
+    for (const Picture& p : row.images) {
       paste(p, sheet, x, y, background);
       x += p.width + kGap;
     }

@@ -48,7 +48,7 @@ std::vector<Vec3> vertex_normals(const Mesh& mesh) {
   return normals;
 }
 
-// Rows [first, first + rows) of a picture, as a picture of their own.
+// Rows [first, first + rows) of an image, as an image of their own.
 Camera strip_of(const Camera& camera, int height, int first, int rows) {
   Camera strip = camera;
   const auto h = static_cast<float>(rows);
@@ -119,7 +119,7 @@ struct MeshPainter::State {
     if (options.width < 1 || options.height < 1 || options.width > kMaxSide || options.height > kMaxSide ||
         options.samples < 1 || options.samples > kMaxSamples ||
         std::max(options.width, options.height) * options.samples > kMaxRasterSide) {
-      fail(ErrorCode::invalid_argument, "a picture of ", options.width, " x ", options.height, " pixels with ", options.samples,
+      fail(ErrorCode::invalid_argument, "an image of ", options.width, " x ", options.height, " pixels with ", options.samples,
            " samples per direction is not possible",
            hint("choose 1 to ", kMaxSide, " pixels, 1 to ", kMaxSamples, " samples, and at most ", kMaxRasterSide,
                 " samples in all on a side"));
@@ -202,7 +202,7 @@ struct MeshPainter::State {
     return lit(kClay);
   }
 
-  // Draws rows [first, first + rows) into the picture.
+  // Draws rows [first, first + rows) into the image.
   void draw_strip(const Camera& camera, int first, int rows, const MeshLook& look, const PictureOptions& options,
                   Picture& out) {
     const int n = options.samples;
@@ -262,15 +262,15 @@ MeshPainter::~MeshPainter() = default;
 
 Picture MeshPainter::draw(const Camera& camera, const MeshLook& look, const PictureOptions& options) {
   state_->check(look, options);
-  Picture picture(options.width, options.height, options.background ? 3 : 4);
+  Picture image(options.width, options.height, options.background ? 3 : 4);
   constexpr std::int64_t kStripSamples = std::int64_t{1} << 21;  // cancelled between two strips
   const std::int64_t row_samples = std::int64_t{options.width} * options.samples * options.samples;
   const int step = static_cast<int>(std::clamp<std::int64_t>(kStripSamples / row_samples, 1, options.height));
   for (int first = 0; first < options.height; first += step) {
     state_->queue.check();
-    state_->draw_strip(camera, first, std::min(step, options.height - first), look, options, picture);
+    state_->draw_strip(camera, first, std::min(step, options.height - first), look, options, image);
   }
-  return picture;
+  return image;
 }
 
 Picture mesh_picture(const Mesh& mesh, const Camera& camera, const MeshLook& look, const PictureOptions& options,

@@ -1,4 +1,4 @@
-// Pictures of meshes for people: a soft light that stands with the camera, supersampled, on any background or on none.
+// Images of meshes for people: a soft light that stands with the camera, supersampled, on any background or on none.
 #pragma once
 
 #include <array>
@@ -36,12 +36,12 @@ struct MeshLook {
 
 struct PictureOptions {
   int width = 512, height = 512;                            // pixels, at most 8192
-  std::optional<std::array<std::uint8_t, 3>> background{};  // RGB picture on this colour; without it RGBA
+  std::optional<std::array<std::uint8_t, 3>> background{};  // RGB image on this colour; without it RGBA
   int samples = 3;                                          // per pixel and direction, 1 to 8
 };
 
 // Keeps what does not change from view to view. Normals are the mesh's own, or means of the face normals around a vertex.
-// Both sides of a face are shown and lit alike. Faces with coordinates that are not finite are left out. Pictures do not
+// Both sides of a face are shown and lit alike. Faces with coordinates that are not finite are left out. Images do not
 // depend on the number of cores.
 class MeshPainter {
  public:
@@ -62,7 +62,7 @@ class MeshPainter {
   std::unique_ptr<State> state_;
 };
 
-// One picture.
+// One image.
 [[nodiscard]] Picture mesh_picture(const Mesh& mesh, const Camera& camera, const MeshLook& look, const PictureOptions& options,
                                    const Picture* texture = nullptr);
 

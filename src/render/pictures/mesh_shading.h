@@ -1,4 +1,4 @@
-// Materials and light of mesh pictures. Colours are linear where not said otherwise.
+// Materials and light of mesh images. Colours are linear where not said otherwise.
 #pragma once
 
 #include <cmath>

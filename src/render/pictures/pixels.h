@@ -1,4 +1,4 @@
-// From values to the bytes of pictures.
+// From values to the bytes of images.
 #pragma once
 
 #include <array>

@@ -37,19 +37,18 @@ Picture picture_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera, cons
   std::vector<float> colour(static_cast<std::size_t>(3 * size * size)), alpha(static_cast<std::size_t>(size * size));
   renderer.render(camera_of(camera), {.width = options.size, .height = options.size},
                   View<Cpu, float, 3>(colour.data(), {size, size, 3}), View<Cpu, float, 2>(alpha.data(), {size, size}));
-  Picture picture(options.size, options.size, options.background ? 3 : 4);
+  Picture image(options.size, options.size, options.background ? 3 : 4);
   for (int y = 0; y < options.size; ++y) {
     for (int x = 0; x < options.size; ++x) {
       const std::int64_t at = y * size + x;
       const float coverage = alpha[static_cast<std::size_t>(at)];
-      write_pixel(load3(colour, at) * (coverage > 0.0F ? 1.0F / coverage : 0.0F), coverage, options.background,
-                  picture.at(x, y));
+      write_pixel(load3(colour, at) * (coverage > 0.0F ? 1.0F / coverage : 0.0F), coverage, options.background, image.at(x, y));
     }
   }
-  return picture;
+  return image;
 }
 
-// `draw` makes the picture of one camera.
+// `draw` makes the image of one camera.
 template <class Draw>
 Picture sheet_of(Draw&& draw) {
   constexpr float kPi = std::numbers::pi_v<float>;
@@ -76,17 +75,17 @@ Picture render_preview(const Gaussians& gaussians, const OrbitCamera& camera, co
   return picture_of(renderer, camera, options);
 }
 
-Picture side_by_side(std::span<const Picture> pictures) {
-  require(!pictures.empty(), "side_by_side", "no pictures");
+Picture side_by_side(std::span<const Picture> images) {
+  require(!images.empty(), "side_by_side", "no images");
   int width = 0;
-  for (const Picture& p : pictures) {
-    require(p.height == pictures[0].height && p.channels == pictures[0].channels, "side_by_side", "pictures of different form");
+  for (const Picture& p : images) {
+    require(p.height == images[0].height && p.channels == images[0].channels, "side_by_side", "images of different form");
     width += p.width;
   }
-  Picture sheet(width, pictures[0].height, pictures[0].channels);
+  Picture sheet(width, images[0].height, images[0].channels);
   for (int y = 0; y < sheet.height; ++y) {
     std::uint8_t* to = sheet.at(0, y);
-    for (const Picture& p : pictures) {
+    for (const Picture& p : images) {
       const auto bytes = static_cast<std::size_t>(p.width) * static_cast<std::size_t>(p.channels);
       std::memcpy(to, p.at(0, y), bytes);
       to += bytes;

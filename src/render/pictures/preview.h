@@ -1,4 +1,4 @@
-// Small pictures of an asset, rendered on the CPU: for a look at a result, not for baking.
+// Small images of an asset, rendered on the CPU: for a look at a result, not for baking.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ namespace espalier {
 
 struct PreviewOptions {
   int size = 512;                                         // pixels on a side
-  std::optional<std::array<std::uint8_t, 3>> background;  // RGB picture on this colour; without it RGBA
+  std::optional<std::array<std::uint8_t, 3>> background;  // RGB image on this colour; without it RGBA
 };
 
 // As in render/mesh_picture.h: vertex colours (or light gray) under a soft light.
@@ -24,8 +24,8 @@ struct PreviewOptions {
 // As in render/splat_renderer.h.
 [[nodiscard]] Picture render_preview(const Gaussians& gaussians, const OrbitCamera& camera, const PreviewOptions& options);
 
-// Pictures of equal height and channels, from left to right.
-[[nodiscard]] Picture side_by_side(std::span<const Picture> pictures);
+// Images of equal height and channels, from left to right.
+[[nodiscard]] Picture side_by_side(std::span<const Picture> images);
 
 // Four views around the asset, the front first, a quarter turn apart and slightly from above, side by side.
 // With a texture the mesh shows that, else its colours.

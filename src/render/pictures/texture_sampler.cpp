@@ -42,12 +42,12 @@ Vec3 bilinear(const Picture& p, float u, float v) {
 
 }  // namespace
 
-TextureSampler::TextureSampler(const Picture& picture) {
-  require(picture.width > 0 && picture.height > 0 && (picture.channels == 3 || picture.channels == 4), "TextureSampler",
-          "a texture of ", picture.width, " x ", picture.height, " texels with ", picture.channels, " channels");
+TextureSampler::TextureSampler(const Picture& image) {
+  require(image.width > 0 && image.height > 0 && (image.channels == 3 || image.channels == 4), "TextureSampler",
+          "a texture of ", image.width, " x ", image.height, " texels with ", image.channels, " channels");
   constexpr std::size_t kMostLevels = 32;
   smaller_.reserve(kMostLevels);  // so that addresses stay
-  levels_.push_back(&picture);
+  levels_.push_back(&image);
   while (levels_.back()->width > 1 || levels_.back()->height > 1) {
     smaller_.push_back(halved(*levels_.back()));
     levels_.push_back(&smaller_.back());

@@ -1,5 +1,5 @@
 // Cameras of all renderers, with the conventions of the reference's render utilities: Z is up, extrinsics are OpenCV's
-// (x right, y down, z forward), intrinsics are in units of the picture's sides.
+// (x right, y down, z forward), intrinsics are in units of the image's sides.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ struct OrbitCamera {
   float fov_degrees = 40.0F;
 };
 
-// A pinhole camera of any pose. A point p of the world lies at q = R p + t before the camera and meets the picture at
+// A pinhole camera of any pose. A point p of the world lies at q = R p + t before the camera and meets the image at
 // column (fx q.x / q.z + cx) * width and row (fy q.y / q.z + cy) * height, in pixels; the centre of the first pixel is (0.5,
 // 0.5).
 struct Camera {

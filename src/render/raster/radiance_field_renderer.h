@@ -1,4 +1,4 @@
-// Pictures of a radiance field of tri-vectors: volume rendering (Max 1995) of Strivec's local tensors (Gao et al. 2023) in the
+// Images of a radiance field of tri-vectors: volume rendering (Max 1995) of Strivec's local tensors (Gao et al. 2023) in the
 // voxels of an octree's finest level, as TRELLIS' second representation.
 //
 // In a voxel, component r of `rank` weighs a point of local coordinates (x, y, z) in [0, 1]^3 by w_r = X_r(x) Y_r(y) Z_r(z),
@@ -50,8 +50,8 @@ class RadianceFieldRenderer {
   ~RadianceFieldRenderer();
 
   // colour [height, width, 3] on the background; alpha [height, width], 1 - transmittance; depth [height, width], the mean
-  // distance along the camera's axis of what is seen, 0 where nothing is (empty views are left out). Contiguous. On a card the
-  // work is queued when this returns. Throws invalid_argument for a picture or camera that cannot be, out_of_memory, and
+  // distance along the camera's axis of what is seen, 0 where nothing is (empty views are left out). Contiguous. On a GPU the
+  // work is queued when this returns. Throws invalid_argument for an image or camera that cannot be, out_of_memory, and
   // cancelled when the queue's monitor says so.
   void render(const Camera& camera, const RadianceFieldOptions& options, View<Dev, float, 3> colour, View<Dev, float, 2> alpha,
               View<Dev, float, 2> depth = {});

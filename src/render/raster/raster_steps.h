@@ -1,4 +1,4 @@
-// The arithmetic of the triangle rasteriser, shared by the back ends. Coordinates are homogeneous with the picture's
+// The arithmetic of the triangle rasteriser, shared by the back ends. Coordinates are homogeneous with the image's
 // centre as origin: x / w and y / w are pixels to the right and downwards, z / w orders by depth (nearer is less). A camera
 // sets z = -1, so that z / w = -1 / w; w is then the depth itself. Floats round operation by operation, with fma() where
 // a product is added to something, so that all devices give the same bits.
@@ -31,7 +31,7 @@ struct alignas(8) ScreenVertex {
   std::int32_t sx, sy;  // 1/256 pixels from the upper left corner, or kUnsnapped
 };
 
-// What all vertices of a picture have in common. `near_z`: what lies at z * near_z + w >= 0 is beyond the near plane.
+// What all vertices of an image have in common. `near_z`: what lies at z * near_z + w >= 0 is beyond the near plane.
 struct Frame {
   std::int32_t width = 0, height = 0;
   float near_z = 1.0F;
@@ -318,7 +318,7 @@ ESPALIER_DEVICE_CODE CutPoint cut(const CutPoint& in, const CutPoint& out, doubl
 }
 
 // The part of a face that can be drawn (Sutherland and Hodgman 1974), in float64, because faces may be much larger than the
-// picture. Empty for faces of which nothing is left. The face is finite.
+// image. Empty for faces of which nothing is left. The face is finite.
 ESPALIER_DEVICE_CODE Polygon clipped(const Homogeneous& a, const Homogeneous& b, const Homogeneous& c, const Frame& frame) {
   Polygon result;
   result.count = 0;

@@ -1,4 +1,4 @@
-// Pictures of 3D Gaussians: elliptical weighted average splatting (Zwicker et al. 2001) in the tile-based form of Kerbl et al.
+// Images of 3D Gaussians: elliptical weighted average splatting (Zwicker et al. 2001) in the tile-based form of Kerbl et al.
 // 2023, with the opacity-preserving 2D low-pass filter of Yu et al. 2024 (Mip-Splatting, equation 10) as TRELLIS uses it.
 //
 // A Gaussian is drawn when its centre lies more than 0.2 before the camera. Its covariance goes to the screen through the
@@ -28,8 +28,8 @@ struct SplatOptions {
   std::array<float, 3> background{0, 0, 0};
 };
 
-// Holds the Gaussians on the device and what rendering needs; memory grows with the largest picture asked for. One object
-// renders one call at a time. Pictures depend on neither the number of cores nor how views are grouped into calls.
+// Holds the Gaussians on the device and what rendering needs; memory grows with the largest image asked for. One object
+// renders one call at a time. Images depend on neither the number of cores nor how views are grouped into calls.
 template <class Dev>
 class SplatRenderer {
  public:
@@ -39,8 +39,8 @@ class SplatRenderer {
   SplatRenderer& operator=(const SplatRenderer&) = delete;
   ~SplatRenderer();
 
-  // colour [height, width, 3] on the background; alpha [height, width], 1 - transmittance. Contiguous. On a card the work
-  // is queued when this returns. Throws invalid_argument for a picture or camera that cannot be, out_of_memory, and
+  // colour [height, width, 3] on the background; alpha [height, width], 1 - transmittance. Contiguous. On a GPU the work
+  // is queued when this returns. Throws invalid_argument for an image or camera that cannot be, out_of_memory, and
   // cancelled when the queue's monitor says so.
   void render(const Camera& camera, const SplatOptions& options, View<Dev, float, 3> colour, View<Dev, float, 2> alpha);
   // Several views: colour [views, height, width, 3], alpha [views, height, width]. Faster than one by one.

@@ -27,7 +27,7 @@ struct HostScene {
 
 // Throws invalid_argument where sizes, kernel or background cannot be.
 void check_options(const SplatOptions& options);
-// Throws internal where the pictures are not [views, height, width(, 3)] and contiguous.
+// Throws internal where the images are not [views, height, width(, 3)] and contiguous.
 void check_pictures(std::size_t views, const SplatOptions& options, const Extents<4>& colour, const Extents<3>& alpha,
                     bool contiguous);
 

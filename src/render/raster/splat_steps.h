@@ -210,7 +210,7 @@ struct Tiles {
 
   [[nodiscard]] ESPALIER_DEVICE_CODE int area() const { return (x1 - x0) * (y1 - y0); }
   [[nodiscard]] ESPALIER_DEVICE_CODE bool large() const { return area() > 64; }
-  // The tile at a place of the box, in a picture of `columns` tiles a row.
+  // The tile at a place of the box, in an image of `columns` tiles a row.
   [[nodiscard]] ESPALIER_DEVICE_CODE int tile(int place, int columns) const {
     const int wide = x1 - x0, row = place / wide;
     return (y0 + row) * columns + x0 + place - row * wide;

@@ -1,4 +1,4 @@
-// Triangles to pixels, on the CPU and on the card, with the same bits on both.
+// Triangles to pixels, on the CPU and on the GPU, with the same bits on both.
 //
 // Coverage is exact: vertices are rounded to 1/256 pixel, and a pixel belongs to a triangle when its centre lies inside,
 // by integer edge functions (Pineda 1988) and the top-left rule: triangles that share an edge neither both take nor both
@@ -47,7 +47,7 @@ class TriangleRasteriser {
   // The mesh as the camera sees it. Sides of 1 to kMaxRasterSide pixels.
   void render(const Camera& camera, const Fragments<Dev>& out);
   // The mesh's faces with vertices in clip space, [V, 4]: column (x / w + 1) / 2 * W and row (y / w + 1) / 2 * H, cut at
-  // z = -w and z = w as in OpenGL. Vertices are rounded to 1 / steps pixel, a power of two up to 256: with 16, pictures of
+  // z = -w and z = w as in OpenGL. Vertices are rounded to 1 / steps pixel, a power of two up to 256: with 16, images of
   // the renderer that TRELLIS uses come out face for face.
   void render_clip(In<Dev, float, 2> positions, const Fragments<Dev>& out, int steps = 256);
   // The mesh in its own texture, of out's size: texel (column, row) shows the face at u = (column + 0.5) / W, v = (row +
@@ -69,7 +69,7 @@ class TriangleRasteriser {
   std::unique_ptr<State> state_;
 };
 
-// For each face the number of cameras in whose picture of size x size pixels it shows in at least one pixel. Deterministic
+// For each face the number of cameras in whose image of size x size pixels it shows in at least one pixel. Deterministic
 // and the same on all devices. (TRELLIS counts in the same way, but leaves out pixels on silhouettes.) Throws
 // invalid_argument as TriangleRasteriser does, cancelled when the monitor says so. Progress is in cameras; the monitor
 // may be null. Waits for the device.

@@ -12,7 +12,7 @@ void check_view(int width, int height, int ssaa, const std::array<float, 3>& bac
   const bool possible = width >= 1 && height >= 1 && ssaa >= 1 && ssaa <= kMaxSide && std::int64_t{width} * ssaa <= kMaxSide &&
                         std::int64_t{height} * ssaa <= kMaxSide;
   if (!possible) {
-    fail(ErrorCode::invalid_argument, "a picture of ", width, " x ", height, " pixels with ", ssaa,
+    fail(ErrorCode::invalid_argument, "an image of ", width, " x ", height, " pixels with ", ssaa,
          " samples per pixel and direction is not possible", hint("choose 1 to ", kMaxSide, " samples in each direction"));
   }
   if (!std::isfinite(background[0] + background[1] + background[2])) {

@@ -1,4 +1,4 @@
-// What all renderers ask of pictures and cameras.
+// What all renderers ask of images and cameras.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 
 namespace espalier {
 
-// Throws invalid_argument where a picture has no pixels, more than 16384 samples in a direction, or a background that is not
+// Throws invalid_argument where an image has no pixels, more than 16384 samples in a direction, or a background that is not
 // finite.
 void check_view(int width, int height, int ssaa, const std::array<float, 3>& background);
 

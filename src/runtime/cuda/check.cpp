@@ -25,14 +25,14 @@ std::string advice(cudaError_t status) {
       if (cudaGetDevice(&ordinal) != cudaSuccess ||
           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal) != cudaSuccess ||
           cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal) != cudaSuccess) {
-        return "this build has no code for the card: rebuild with: cmake --preset cuda && cmake --build --preset cuda";
+        return "this build has no code for the GPU: rebuild with: cmake --preset cuda && cmake --build --preset cuda";
       }
       return str("this build has no code for compute capability ", major, ".", minor,
                  ": rebuild with: ", rebuild_command(major, minor));
     }
     case cudaErrorInsufficientDriver: return "the driver is older than this build's CUDA: update the NVIDIA driver";
-    case cudaErrorNoDevice: return "no card is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
-    case cudaErrorInvalidDevice: return "espalier doctor lists the cards of this machine";
+    case cudaErrorNoDevice: return "no GPU is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu";
+    case cudaErrorInvalidDevice: return "espalier doctor lists the GPUs of this machine";
     case cudaErrorIllegalAddress:
     case cudaErrorMisalignedAddress:
     case cudaErrorAssert:
@@ -54,7 +54,7 @@ void fail_memory(const std::string& what, std::size_t wanted) {
   constexpr std::size_t kMiB = std::size_t{1} << 20;
   const std::string need = wanted > 0 ? str(" needs ", (wanted + kMiB - 1) / kMiB, " MiB") : " does not fit";
   const std::string have = known ? str(", ", available / kMiB, " of ", total / kMiB, " MiB are free") : std::string();
-  fail(ErrorCode::out_of_memory, what, need, " on the card", have,
+  fail(ErrorCode::out_of_memory, what, need, " on the GPU", have,
        hint("close other programs that use it, or run with --vram-tier low"));
 }
 

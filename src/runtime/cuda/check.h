@@ -9,14 +9,14 @@
 
 namespace espalier::cuda {
 
-// Throws: out_of_memory when the card is full, else device. The message holds the call, its place in the sources and,
+// Throws: out_of_memory when the GPU is full, else device. The message holds the call, its place in the sources and,
 // where the cause is known, what to do.
 [[noreturn]] void fail_call(cudaError_t status, const char* call, const char* file, int line);
 [[noreturn]] void fail_call(cublasStatus_t status, const char* call, const char* file, int line);
-// Throws out_of_memory naming `what`, the bytes wanted and the bytes free on the current card.
+// Throws out_of_memory naming `what`, the bytes wanted and the bytes free on the current GPU.
 [[noreturn]] void fail_memory(const std::string& what, std::size_t wanted);
 
-// The command that rebuilds with code for a card of this compute capability.
+// The command that rebuilds with code for a GPU of this compute capability.
 [[nodiscard]] std::string rebuild_command(int major, int minor);
 
 inline void check(cudaError_t status, const char* call, const char* file, int line) {

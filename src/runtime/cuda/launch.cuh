@@ -23,7 +23,7 @@ inline constexpr unsigned kMaxGridYZ = 65535;
   return static_cast<unsigned>(blocks);
 }
 
-// Blocks for a kernel that strides over n items: as many as keep the card busy, at most.
+// Blocks for a kernel that strides over n items: as many as keep the GPU busy, at most.
 [[nodiscard]] inline unsigned striding_blocks(const Queue<Cuda>& queue, std::int64_t n, std::int64_t per_block) {
   const std::int64_t full = std::int64_t{queue.native().properties.multiProcessorCount} * 32;
   return static_cast<unsigned>(std::min(ceil_div(n, per_block), full));

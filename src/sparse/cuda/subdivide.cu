@@ -42,7 +42,7 @@ void map_children(const char* where, Queue<Cuda>& queue, In<Cuda, std::int32_t, 
   require(parents.extent(1) == 27 && out.extent(1) == 27 && out.extent(0) == 8 * parents.extent(0) &&
               out.extent(0) < kMaxRows && parents.contiguous() && out.contiguous(),
           where, "parents [", parents.extent(0), ", ", parents.extent(1), "], out [", out.extent(0), ", ", out.extent(1), "]");
-  cuda::for_each(queue, where, out.size(), NeighbourBody<kParents>{parents.data(), out.data()});
+  for_each(queue, where, out.size(), NeighbourBody<kParents>{parents.data(), out.data()});
 }
 
 struct CoordBody {
@@ -101,8 +101,8 @@ void subdivide_coords(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<
           "subdivide_coords", "parents [", parents.extent(0), ", ", parents.extent(1), "], out [", out.extent(0), ", ",
           out.extent(1), "], both contiguous and aligned to 16 bytes");
   using Coords = cuda::Pack<std::int32_t, 4>;
-  cuda::for_each(queue, "subdivide_coords", out.extent(0),
-                 CoordBody{reinterpret_cast<const Coords*>(parents.data()), reinterpret_cast<Coords*>(out.data())});
+  for_each(queue, "subdivide_coords", out.extent(0),
+           CoordBody{reinterpret_cast<const Coords*>(parents.data()), reinterpret_cast<Coords*>(out.data())});
 }
 template void subdivide_coords<Cuda>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, std::int32_t, 2>);
 

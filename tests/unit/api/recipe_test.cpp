@@ -7,7 +7,7 @@
 #include "api/pipeline.h"
 #include "session/session.h"
 #include "support/errors.h"
-#include "weights/made_up.h"
+#include "weights/synthetic.h"
 
 namespace espalier {
 namespace {
@@ -152,7 +152,7 @@ ModuleSource module_of(const std::string& role, const std::string& class_name, n
   m.class_name = class_name;
   m.where = "test: " + class_name;
   m.args = std::move(args);
-  m.tensors = std::make_shared<MadeUpSource>("test/" + role, std::vector<Declaration>{{"w", {4}}});
+  m.tensors = std::make_shared<SyntheticSource>("test/" + role, std::vector<Declaration>{{"w", {4}}});
   return m;
 }
 std::shared_ptr<Checkpoint> small_checkpoint() {

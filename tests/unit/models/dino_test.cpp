@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "weights/made_up.h"
+#include "weights/synthetic.h"
 
 namespace espalier {
 namespace {
@@ -20,7 +20,7 @@ DinoConfig config_of(const nlohmann::json& changes) {
 // Tensors that an encoder with this configuration asks its checkpoint for.
 std::vector<std::string> names_of(const DinoConfig& config) {
   Queue<Cpu> queue;
-  const auto source = made_up_for<Dino<Cpu, float>>(queue, "test", Dino<Cpu, float>::Shape{config, 28, 28});
+  const auto source = synthetic_for<Dino<Cpu, float>>(queue, "test", Dino<Cpu, float>::Shape{config, 28, 28});
   std::vector<std::string> names;
   for (const auto& [name, entry] : source->entries()) names.push_back(name);
   return names;

@@ -27,9 +27,9 @@ Mesh facing_square() {
 }
 
 Picture plain(int width, int height, const std::array<std::uint8_t, 3>& colour) {
-  Picture picture(width, height, 3);
-  for (std::size_t i = 0; i < picture.pixels.size(); ++i) picture.pixels[i] = colour[i % 3];
-  return picture;
+  Picture image(width, height, 3);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = colour[i % 3];
+  return image;
 }
 
 TEST(MeshPicture, UnlitTexturesShowTheirTexels) {
@@ -45,10 +45,10 @@ TEST(MeshPicture, UnlitTexturesShowTheirTexels) {
       if (right && low) p[0] = p[1] = p[2] = 255;
     }
   }
-  const Picture picture = mesh_picture(facing_square(), camera_of({}), {.style = Style::textured, .lit = false},
-                                       {.width = 80, .height = 80}, &texture);
+  const Picture image = mesh_picture(facing_square(), camera_of({}), {.style = Style::textured, .lit = false},
+                                     {.width = 80, .height = 80}, &texture);
   const auto at = [&](int x, int y) {
-    const std::uint8_t* p = picture.at(x, y);
+    const std::uint8_t* p = image.at(x, y);
     return std::array<int, 4>{p[0], p[1], p[2], p[3]};
   };
   EXPECT_EQ(at(35, 35), (std::array<int, 4>{255, 0, 0, 255}));
@@ -63,10 +63,10 @@ TEST(MeshPicture, FineTexturesFadeToTheirMean) {
   for (int y = 0; y < 512; ++y) {
     for (int x = 0; x < 512; ++x) std::fill_n(texture.at(x, y), 3, static_cast<std::uint8_t>((x + y) % 2 * 255));
   }
-  const Picture picture = mesh_picture(facing_square(), camera_of({}), {.style = Style::textured, .lit = false},
-                                       {.width = 40, .height = 40, .background = {}, .samples = 1}, &texture);
+  const Picture image = mesh_picture(facing_square(), camera_of({}), {.style = Style::textured, .lit = false},
+                                     {.width = 40, .height = 40, .background = {}, .samples = 1}, &texture);
   for (int y = 15; y < 25; ++y) {
-    for (int x = 15; x < 25; ++x) EXPECT_NEAR(picture.at(x, y)[0], 128, 2) << x << ", " << y;
+    for (int x = 15; x < 25; ++x) EXPECT_NEAR(image.at(x, y)[0], 128, 2) << x << ", " << y;
   }
 }
 
@@ -75,8 +75,8 @@ TEST(MeshPicture, NormalsPointToTheViewerOnBothSides) {
     for (const bool reversed : {false, true}) {
       Mesh mesh = facing_square();
       if (reversed) std::swap(mesh.faces[1], mesh.faces[2]), std::swap(mesh.faces[4], mesh.faces[5]);
-      const Picture picture = mesh_picture(mesh, camera_of({.yaw = yaw}), {.style = Style::normals}, kSmall);
-      const std::uint8_t* p = picture.at(24, 20);
+      const Picture image = mesh_picture(mesh, camera_of({.yaw = yaw}), {.style = Style::normals}, kSmall);
+      const std::uint8_t* p = image.at(24, 20);
       EXPECT_NEAR(p[0], 128, 1);
       EXPECT_NEAR(p[1], 128, 1);
       EXPECT_NEAR(p[2], 255, 1);
@@ -90,21 +90,20 @@ TEST(MeshPicture, NormalsPointToTheViewerOnBothSides) {
 TEST(MeshPicture, NormalsOfTheMeshCountWhicheverWayFacesAreWound) {
   Mesh sphere = rough_sphere(24, 48, 0.4F, 0.0F, 1);
   sphere.normals = sphere.vertices;
-  const Picture picture = mesh_picture(sphere, camera_of({.yaw = 0.7F}), {.style = Style::clay}, kSmall);
+  const Picture image = mesh_picture(sphere, camera_of({.yaw = 0.7F}), {.style = Style::clay}, kSmall);
   for (std::size_t i = 0; i < sphere.faces.size(); i += 3) std::swap(sphere.faces[i], sphere.faces[i + 1]);
   const Picture turned = mesh_picture(sphere, camera_of({.yaw = 0.7F}), {.style = Style::clay}, kSmall);
-  for (std::size_t i = 0; i < picture.pixels.size(); ++i) EXPECT_NEAR(picture.pixels[i], turned.pixels[i], 2);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) EXPECT_NEAR(image.pixels[i], turned.pixels[i], 2);
 }
 
 TEST(MeshPicture, WireframeHasDarkLinesOfTheirWidth) {
   const auto dark = [&](float width) {
-    const Picture picture =
-        mesh_picture(facing_square(), camera_of({}), {.style = Style::wireframe, .line_width = width},
-                     {.width = 200, .height = 200, .background = std::array<std::uint8_t, 3>{255, 255, 255}});
+    const Picture image = mesh_picture(facing_square(), camera_of({}), {.style = Style::wireframe, .line_width = width},
+                                       {.width = 200, .height = 200, .background = std::array<std::uint8_t, 3>{255, 255, 255}});
     double sum = 0;
-    const double surface = picture.at(100, 75)[0];
+    const double surface = image.at(100, 75)[0];
     for (int y = 70; y < 130; ++y) {
-      for (int x = 70; x < 130; ++x) sum += std::max(0.0, (surface - picture.at(x, y)[0]) / surface);
+      for (int x = 70; x < 130; ++x) sum += std::max(0.0, (surface - image.at(x, y)[0]) / surface);
     }
     return sum;
   };
@@ -115,11 +114,11 @@ TEST(MeshPicture, WireframeHasDarkLinesOfTheirWidth) {
 }
 
 TEST(MeshPicture, CheckersAreEvenSquares) {
-  const Picture picture = mesh_picture(facing_square(), camera_of({}), {.style = Style::uv_checker},
-                                       {.width = 800, .height = 800, .background = {}, .samples = 1});
+  const Picture image = mesh_picture(facing_square(), camera_of({}), {.style = Style::uv_checker},
+                                     {.width = 800, .height = 800, .background = {}, .samples = 1});
   int changes = 0;
   for (int x = 300; x < 500; ++x) {
-    changes += std::abs(picture.at(x, 400)[0] - picture.at(x - 1, 400)[0]) > 20 ? 1 : 0;
+    changes += std::abs(image.at(x, 400)[0] - image.at(x - 1, 400)[0]) > 20 ? 1 : 0;
   }
   const float cell = 0.6F / 32 * 800 * camera_of({}).fx / 2;
   EXPECT_NEAR(changes, 200 / cell, 1.5);
@@ -143,14 +142,14 @@ TEST(MeshPicture, BackgroundsAndSizes) {
   }
 }
 
-// Large pictures are drawn in strips.
+// Large images are drawn in strips.
 TEST(MeshPicture, StripsLeaveNoSeams) {
   Mesh mesh = facing_square();
   for (float& v : mesh.vertices) v *= 4;
   mesh.colours.assign(12, 0.25F);
   const PictureOptions large{.width = 2100, .height = 120, .background = {}, .samples = 6};
-  const Picture picture = mesh_picture(mesh, camera_of({.pitch = 0.2F}), {.lit = false}, large);
-  for (std::size_t i = 0; i < picture.pixels.size(); ++i) ASSERT_EQ(picture.pixels[i], i % 4 == 3 ? 255 : 64) << i;
+  const Picture image = mesh_picture(mesh, camera_of({.pitch = 0.2F}), {.lit = false}, large);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) ASSERT_EQ(image.pixels[i], i % 4 == 3 ? 255 : 64) << i;
 }
 
 TEST(MeshPicture, BrokenMeshes) {
@@ -195,11 +194,11 @@ TEST(MeshPicture, NamesOfStyles) {
 }
 
 TEST(TextureSampler, TexelsAndLevels) {
-  Picture picture(4, 2, 3);
+  Picture image(4, 2, 3);
   for (int x = 0; x < 4; ++x) {
-    for (int y = 0; y < 2; ++y) picture.at(x, y)[0] = static_cast<std::uint8_t>(40 * x + 20 * y);
+    for (int y = 0; y < 2; ++y) image.at(x, y)[0] = static_cast<std::uint8_t>(40 * x + 20 * y);
   }
-  const TextureSampler sampler(picture);
+  const TextureSampler sampler(image);
   EXPECT_FLOAT_EQ(sampler.at(0.125F, 0.25F, 0)[0] * 255, 0.0F);
   EXPECT_FLOAT_EQ(sampler.at(0.375F, 0.75F, 0)[0] * 255, 60.0F);
   EXPECT_FLOAT_EQ(sampler.at(0.25F, 0.25F, 1)[0] * 255, 20.0F);
@@ -230,10 +229,10 @@ TEST(ContactSheet, RowsUnderTheirNames) {
 }
 
 TEST(ContactSheet, TextIsCutAtTheBorders) {
-  Picture picture = plain(40, 12, {0, 0, 0});
-  draw_text(picture, -7, -3, "Espalier \x7f\xc3", 2, {255, 255, 255});
-  draw_text(picture, 30, 8, "xyz", 3, {255, 255, 255});
-  EXPECT_GT(std::count(picture.pixels.begin(), picture.pixels.end(), 255), 60);
+  Picture image = plain(40, 12, {0, 0, 0});
+  draw_text(image, -7, -3, "Espalier \x7f\xc3", 2, {255, 255, 255});
+  draw_text(image, 30, 8, "xyz", 3, {255, 255, 255});
+  EXPECT_GT(std::count(image.pixels.begin(), image.pixels.end(), 255), 60);
 }
 
 }  // namespace

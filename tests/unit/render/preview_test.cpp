@@ -36,10 +36,10 @@ TEST(MeshPreview, AxesOfTheCamera) {
   Mesh mesh;
   add_square(mesh, 0.3F, 0.0F, 0.0F, 0.1F, {1, 0, 0});
   add_square(mesh, -0.3F, 0.0F, 0.3F, 0.1F, {0, 1, 0});
-  const Picture picture = render_preview(mesh, {}, kTransparent);
+  const Picture image = render_preview(mesh, {}, kTransparent);
   const float pixels = 32.0F / std::tan(20.0F * kPi / 180.0F) / 2.0F;  // per unit at distance 2
   const auto at = [&](float x, float z) {
-    return picture.at(static_cast<int>(32 - x * pixels), static_cast<int>(32 - z * pixels));
+    return image.at(static_cast<int>(32 - x * pixels), static_cast<int>(32 - z * pixels));
   };
   EXPECT_EQ(at(0.3F, 0.0F)[3], 255);
   EXPECT_EQ(strongest(at(0.3F, 0.0F)), 0);
@@ -47,7 +47,7 @@ TEST(MeshPreview, AxesOfTheCamera) {
   EXPECT_EQ(at(-0.3F, 0.0F)[3], 0);
   // The squares cover what the projection says, but for samples at their edges.
   double covered = 0.0;
-  for (std::size_t i = 3; i < picture.pixels.size(); i += 4) covered += picture.pixels[i] / 255.0;
+  for (std::size_t i = 3; i < image.pixels.size(); i += 4) covered += image.pixels[i] / 255.0;
   EXPECT_NEAR(covered, 2 * std::pow(0.2 * pixels, 2), 8.0);
 }
 
@@ -67,10 +67,10 @@ TEST(MeshPreview, PitchLooksFromAbove) {
 }
 
 TEST(MeshPreview, ABackgroundMakesAnOpaquePicture) {
-  const Picture picture = render_preview(Mesh{}, {}, {.size = 8, .background = std::array<std::uint8_t, 3>{9, 8, 7}});
-  EXPECT_EQ(picture.channels, 3);
-  EXPECT_EQ(picture.at(3, 3)[0], 9);
-  EXPECT_EQ(picture.at(7, 7)[2], 7);
+  const Picture image = render_preview(Mesh{}, {}, {.size = 8, .background = std::array<std::uint8_t, 3>{9, 8, 7}});
+  EXPECT_EQ(image.channels, 3);
+  EXPECT_EQ(image.at(3, 3)[0], 9);
+  EXPECT_EQ(image.at(7, 7)[2], 7);
 }
 
 TEST(MeshPreview, BrokenVerticesAreLeftOut) {
@@ -109,13 +109,13 @@ TEST(GaussianPreview, NearerSplatsHideOthers) {
 
 TEST(GaussianPreview, AColourDoesNotDependOnItsCoverage) {
   const Gaussians g{{0, 0, 0}, {1, 0, -1}, {0.1F, 0.1F, 0.1F}, {1, 0, 0, 0}, {0.6F}};
-  const Picture picture = render_preview(g, {}, kTransparent);
-  const int middle = picture.at(32, 32)[3], aside = picture.at(32, 40)[3];
+  const Picture image = render_preview(g, {}, kTransparent);
+  const int middle = image.at(32, 32)[3], aside = image.at(32, 40)[3];
   EXPECT_GT(middle, aside);
   EXPECT_GT(aside, 20);
-  for (int c = 0; c < 3; ++c) EXPECT_NEAR(picture.at(32, 40)[c], 255 * (0.5 + 0.28209479 * (1 - c)), 1);
+  for (int c = 0; c < 3; ++c) EXPECT_NEAR(image.at(32, 40)[c], 255 * (0.5 + 0.28209479 * (1 - c)), 1);
   const Picture blue = render_preview(g, {}, {.size = 64, .background = std::array<std::uint8_t, 3>{0, 0, 255}});
-  EXPECT_NEAR(blue.at(32, 32)[0], picture.at(32, 32)[0] * middle / 255.0, 1.5);
+  EXPECT_NEAR(blue.at(32, 32)[0], image.at(32, 32)[0] * middle / 255.0, 1.5);
   EXPECT_EQ(blue.at(0, 0)[2], 255);
 }
 

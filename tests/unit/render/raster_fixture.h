@@ -1,4 +1,4 @@
-// Meshes to draw, pictures of them on the host, and a rasteriser in float64 that knows no clipping and no rounding.
+// Meshes to draw, images of them on the host, and a rasteriser in float64 that knows no clipping and no rounding.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ struct Shown {
   bool operator==(const Shown&) const = default;
 };
 
-// Pictures in device memory with strided rows.
+// Images in device memory with strided rows.
 template <class Dev>
 class Canvas {
  public:
@@ -40,7 +40,7 @@ class Canvas {
       : queue_(queue),
         width_(width),
         height_(height),
-        memory_(static_cast<std::size_t>(std::int64_t{16} * height * (width + kPadding)), 0, "test pictures") {
+        memory_(static_cast<std::size_t>(std::int64_t{16} * height * (width + kPadding)), 0, "test images") {
     const std::vector<unsigned char> poison(memory_.bytes(), 0xFF);
     upload_bytes(queue, poison.data(), memory_.data(), poison.size());
   }
@@ -222,7 +222,7 @@ struct OracleHit {
   int face = -1;
   double w = 0.0, z_over_w = 0.0;
   double b0 = 0.0, b1 = 0.0;
-  double size = 0.0;  // least height of the triangle's picture in pixels, for what weights can be held to
+  double size = 0.0;  // least height of the triangle's image in pixels, for what weights can be held to
 };
 struct OraclePixel {
   std::optional<OracleHit> hit;  // the nearest

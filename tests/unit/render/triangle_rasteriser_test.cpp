@@ -16,7 +16,7 @@ namespace {
 const float kNaN = std::numeric_limits<float>::quiet_NaN();
 const float kInfinity = std::numeric_limits<float>::infinity();
 
-// Of a pixel in a picture of this width.
+// Of a pixel in an image of this width.
 std::size_t index(int width, int x, int y) {
   return static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x);
 }
@@ -28,7 +28,7 @@ Camera plain_camera(float focal = 1.0F) {
   return camera;
 }
 
-// Faces given by their corners in texels of a picture of `side` texels.
+// Faces given by their corners in texels of an image of `side` texels.
 Mesh flat(int side, const std::vector<std::array<float, 6>>& faces) {
   Mesh mesh;
   for (const auto& f : faces) {
@@ -98,7 +98,7 @@ TEST(TriangleRasteriser, ATriangulationCoversEveryPixelOnce) {
 }
 
 // From inside a star-shaped surface every direction meets it once: behind the camera, across the near plane, far beyond
-// the picture.
+// the image.
 TEST(TriangleRasteriser, AClosedSurfaceFromInsideIsSeenOnceInEveryPixel) {
   for (const float radius : {0.1F, 0.5F, 40.0F}) {
     for (const int rings : {2, 5, 60}) {
@@ -171,7 +171,7 @@ TEST(TriangleRasteriser, WhatCannotBeSeenLeavesNoTrace) {
   EXPECT_TRUE(empty(show<Cpu>(Mesh{}, camera, 7, 5)));
   EXPECT_TRUE(empty(show<Cpu>(single({-1, -1, -2, 1, -1, -2, 0, 1, -2}), camera, 32, 32))) << "behind the camera";
   EXPECT_TRUE(empty(show<Cpu>(single({-1, -1, 0, 1, -1, 0, 0, 1, 0}), camera, 32, 32))) << "in the camera's plane";
-  EXPECT_TRUE(empty(show<Cpu>(single({5, -1, 2, 6, -1, 2, 5, 1, 2}), camera, 32, 32))) << "beside the picture";
+  EXPECT_TRUE(empty(show<Cpu>(single({5, -1, 2, 6, -1, 2, 5, 1, 2}), camera, 32, 32))) << "beside the image";
   EXPECT_TRUE(empty(show<Cpu>(single({-1, -1, 2, 1, 1, 2, 0, 0, 2}), camera, 32, 32))) << "a line";
   EXPECT_TRUE(empty(show<Cpu>(single({0, 0, 2, 0, 0, 2, 0, 0, 2}), camera, 32, 32))) << "a point";
   for (const float bad : {kNaN, kInfinity, -kInfinity}) {
@@ -189,7 +189,7 @@ TEST(TriangleRasteriser, HugeFaces) {
     EXPECT_EQ(std::count(shown.face.begin(), shown.face.end(), 1), 32 * 32) << huge;
     for (const float d : shown.depth) EXPECT_NEAR(d, 2.0F, 1e-3F) << huge;
   }
-  // Beyond what floats can be cut with, whatever comes out is a picture.
+  // Beyond what floats can be cut with, whatever comes out is an image.
   (void)show<Cpu>(single({-3e38F, -3e38F, 3e38F, 3e38F, -3e38F, -3e38F, 0, 3e38F, 3e38F}), plain_camera(), 32, 32);
 }
 
@@ -276,7 +276,7 @@ TEST(TriangleRasteriser, OverlappingTexels) {
   EXPECT_EQ(counts[63], 0);
 }
 
-// --- The reference's pictures ---
+// --- The reference's images ---
 
 class ReferenceMesh : public ::testing::TestWithParam<const char*> {};
 

@@ -1,4 +1,4 @@
-// Made-up tensor values: a pure function of seed string, tensor name and element index, so that a network of any size can
+// Synthetic tensor values: a pure function of seed string, tensor name and element index, so that a network of any size can
 // be built without files. Used by benchmarks and by the golden runner, which share the rule with the reference's data.
 #pragma once
 
@@ -24,9 +24,9 @@ struct ValueRange {
 [[nodiscard]] ValueRange customary_range(const std::string& name, const std::vector<std::int64_t>& extents);
 
 // The tensors that a network declares, as float32.
-class MadeUpSource final : public TensorSource {
+class SyntheticSource final : public TensorSource {
  public:
-  MadeUpSource(std::string seed, const std::vector<Declaration>& declared);
+  SyntheticSource(std::string seed, const std::vector<Declaration>& declared);
   [[nodiscard]] const std::string& label() const override { return seed_; }
   [[nodiscard]] const std::map<std::string, TensorEntry>& entries() const override { return entries_; }
   [[nodiscard]] TensorEntry read(const std::string& name) const override;
@@ -37,15 +37,15 @@ class MadeUpSource final : public TensorSource {
   mutable std::vector<float> buffer_;
 };
 
-// Made-up tensors for Model(config): the network's own constructor says which.
+// Synthetic tensors for Model(config): the network's own constructor says which.
 template <class Model, class Dev, class Config>
-[[nodiscard]] std::shared_ptr<const TensorSource> made_up_for(Queue<Dev>& queue, const std::string& seed,
-                                                              const Config& config) {
-  const MadeUpSource nothing(seed, {});
+[[nodiscard]] std::shared_ptr<const TensorSource> synthetic_for(Queue<Dev>& queue, const std::string& seed,
+                                                                const Config& config) {
+  const SyntheticSource nothing(seed, {});
   Arena<Dev> meter;
   WeightLoader<Dev> loader(queue, meter, nothing);
   const Model probe(config, loader);
-  return std::make_shared<MadeUpSource>(seed, loader.declared());
+  return std::make_shared<SyntheticSource>(seed, loader.declared());
 }
 
 }  // namespace espalier

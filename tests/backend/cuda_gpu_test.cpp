@@ -1,4 +1,4 @@
-// What only the CUDA back end has: plans of matrix products, large grids, the card list, errors of the driver.
+// What only the CUDA back end has: plans of matrix products, large grids, the GPU list, errors of the driver.
 #ifdef ESPALIER_WITH_CUDA
 #include "harness.h"
 #include "ops/elementwise.h"
@@ -7,11 +7,11 @@
 namespace espalier::test {
 namespace {
 
-class Card : public OpTest<On<Cuda, float>> {};
+class Gpu : public OpTest<On<Cuda, float>> {};
 
 // The tanh and erf forms of GELU differ by up to 5e-4, most of all near -2.3, where a half is fine enough to tell. The
 // library's fused one must be the tanh form.
-TEST_F(Card, FusedGeluIsTheTanhForm) {
+TEST_F(Gpu, FusedGeluIsTheTanhForm) {
   const std::int64_t n = 4096;
   Host<2> values({n, 8});
   for (std::int64_t i = 0; i < n; ++i) values(i, 0) = -4.0 + 3.0 * static_cast<double>(i) / static_cast<double>(n);
@@ -31,7 +31,7 @@ TEST_F(Card, FusedGeluIsTheTanhForm) {
 }
 
 // One shape with different addresses, strides and epilogues must not share a plan that does not fit all of them.
-TEST_F(Card, PlansFollowAlignmentAndStride) {
+TEST_F(Gpu, PlansFollowAlignmentAndStride) {
   auto all = random(Extents<2>{64, 200}, 0);
   auto w = random(Extents<2>{40, 64}, 0, 0.125);
   for (const std::int64_t begin : {0, 1, 2, 4, 8, 3, 0, 64}) {
@@ -50,10 +50,10 @@ TEST_F(Card, PlansFollowAlignmentAndStride) {
 }
 
 // More rows than one dimension of a grid may have blocks in y or z, and an index beyond 2^31 elements.
-TEST_F(Card, ElementsBeyondTwoToThe31) {
+TEST_F(Gpu, ElementsBeyondTwoToThe31) {
   const std::int64_t rows = (std::int64_t{1} << 31) / 1024 + 3;
   const auto bytes = static_cast<std::size_t>(rows * 1024) * sizeof(half);
-  if (free_memory<Cuda>(0) < bytes + (std::size_t{1} << 30)) GTEST_SKIP() << "needs " << (bytes >> 20) << " MiB of card memory";
+  if (free_memory<Cuda>(0) < bytes + (std::size_t{1} << 30)) GTEST_SKIP() << "needs " << (bytes >> 20) << " MiB of GPU memory";
   Buffer<Cuda> buffer(bytes, 0, "large test array");
   const View<Cuda, half, 2> x(reinterpret_cast<half*>(buffer.data()), {rows, 1024});
   zero_bytes(queue(), x.data(), bytes);
@@ -76,18 +76,18 @@ TEST_F(Card, ElementsBeyondTwoToThe31) {
   for (std::size_t i = 0; i < last.size(); ++i) ASSERT_EQ(to_float(last[i]), static_cast<float>(i % 64 + 1)) << i;
 }
 
-TEST_F(Card, ListsThisCardAsCovered) {
-  const auto cards = list_cards();
-  ASSERT_FALSE(cards.empty());
-  EXPECT_TRUE(cards[0].covered) << cards[0].advice;
-  EXPECT_GT(cards[0].total_bytes, cards[0].free_bytes);
-  EXPECT_GE(cards[0].driver, cards[0].runtime);
+TEST_F(Gpu, ListsThisGpuAsCovered) {
+  const auto gpus = list_cards();
+  ASSERT_FALSE(gpus.empty());
+  EXPECT_TRUE(gpus[0].covered) << gpus[0].advice;
+  EXPECT_GT(gpus[0].total_bytes, gpus[0].free_bytes);
+  EXPECT_GE(gpus[0].driver, gpus[0].runtime);
 }
 
-TEST_F(Card, TooLargeABufferSaysWhatItNeeds) {
+TEST_F(Gpu, TooLargeABufferSaysWhatItNeeds) {
   try {
     const Buffer<Cuda> buffer(std::size_t{1} << 45, 0, "the weights");
-    FAIL() << "no card has 32 TiB";
+    FAIL() << "no GPU has 32 TiB";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::out_of_memory);
     const std::string text = e.what();
@@ -97,7 +97,7 @@ TEST_F(Card, TooLargeABufferSaysWhatItNeeds) {
   queue().synchronize();
 }
 
-TEST_F(Card, AnUnknownCardIsAnError) { EXPECT_THROW(Queue<Cuda>(4096), Error); }
+TEST_F(Gpu, AnUnknownGpuIsAnError) { EXPECT_THROW(Queue<Cuda>(4096), Error); }
 
 }  // namespace
 }  // namespace espalier::test

@@ -1,4 +1,4 @@
-#include "weights/made_up.h"
+#include "weights/synthetic.h"
 
 #include <cmath>
 
@@ -51,7 +51,7 @@ ValueRange customary_range(const std::string& name, const std::vector<std::int64
   return {std::sqrt(3.0 / fan_in), 0.0};
 }
 
-MadeUpSource::MadeUpSource(std::string seed, const std::vector<Declaration>& declared) : seed_(std::move(seed)) {
+SyntheticSource::SyntheticSource(std::string seed, const std::vector<Declaration>& declared) : seed_(std::move(seed)) {
   for (const Declaration& d : declared) {
     TensorEntry e;
     e.dtype = DType::f32;
@@ -61,7 +61,7 @@ MadeUpSource::MadeUpSource(std::string seed, const std::vector<Declaration>& dec
   }
 }
 
-TensorEntry MadeUpSource::read(const std::string& name) const {
+TensorEntry SyntheticSource::read(const std::string& name) const {
   const auto it = entries_.find(name);
   if (it == entries_.end()) fail(ErrorCode::not_found, seed_, ": no tensor ", name);
   TensorEntry entry = it->second;
