@@ -343,6 +343,8 @@ std::vector<Option> finishing_rows() {
       {"texture-format", finishing, all, of(&SaveOptions::texture),
        "How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer of .glb "
        "reads."},
+      {"spz-version", finishing, made | environment, of(&SaveOptions::spz_version, 2, 4),
+       "Version of an .spz; 3 and 2 are for older readers."},
       {"unlit", finishing, all, of(&SaveOptions::unlit), "Let viewers of .glb and .gltf show the colours without light."},
   };
 }
@@ -590,6 +592,9 @@ std::vector<Option> report_rows() {
        of(&Options::json), "Print the report as JSON on standard output."},
       {"quiet", reports, made | render | use_bench | use_pull | environment, of(&Options::quiet),
        "No progress and no report; warnings and errors only."},
+      {"strict", reports, exporting | render | check, of(&Options::strict),
+       "Refuse a file of another program of which something would be left out, such as a texture that is not there or Gaussians "
+       "whose values are not finite."},
   };
 }
 

@@ -1,0 +1,206 @@
+// Files of other programs, read as their makers meant them: tests/data/field.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "image/codec.h"
+#include "program.h"
+#include "support/data.h"
+#include "support/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string field(const std::string& name) { return data_path("field/" + name).string(); }
+
+struct Shown {
+  Picture picture;
+  std::string notices;
+};
+
+// The front of a file, without light.
+Shown front(const std::string& file) {
+  const TemporaryFolder folder;
+  const std::string png = (folder / "o.png").string();
+  const Outcome done = espalier({"render", file, "-o", png, "--view", "180,0", "--size", "64", "--unlit", "--device", "cpu", "--quiet"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  return {done.code == 0 ? load_picture(png) : Picture(64, 64, 4), done.err};
+}
+
+nlohmann::json check(const std::string& file) {
+  const Outcome done = espalier({"check", file, "--json"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  return done.code == 0 ? nlohmann::json::parse(done.out).at(0) : nlohmann::json();
+}
+
+using Rgb = std::array<int, 3>;
+constexpr Rgb R = {220, 30, 30}, G = {30, 200, 30}, B = {30, 30, 220}, Y = {220, 200, 30}, kNothing = {-1, -1, -1};
+
+void expect_pixel(const Picture& p, int x, int y, const Rgb& wanted, int tolerance = 3) {
+  const std::uint8_t* at = p.at(x, y);
+  if (wanted == kNothing) {
+    EXPECT_EQ(at[3], 0) << x << ", " << y;
+    return;
+  }
+  EXPECT_EQ(at[3], 255) << x << ", " << y;
+  for (int c = 0; c < 3; ++c)
+    EXPECT_NEAR(at[c], wanted[static_cast<std::size_t>(c)], tolerance)
+        << x << ", " << y << ": " << int{at[0]} << " " << int{at[1]} << " " << int{at[2]};
+}
+
+void expect_four(const std::string& name, const std::array<Rgb, 4>& wanted) {
+  SCOPED_TRACE(name);
+  const Shown shown = front(field(name));
+  expect_pixel(shown.picture, 22, 22, wanted[0]);
+  expect_pixel(shown.picture, 41, 22, wanted[1]);
+  expect_pixel(shown.picture, 22, 41, wanted[2]);
+  expect_pixel(shown.picture, 41, 41, wanted[3]);
+}
+
+TEST(Field, Gltf) {
+  expect_four("glb/plain.glb", {R, G, B, Y});
+  expect_four("glb/gltfpack_plain.glb", {R, G, B, Y});
+  expect_four("glb/texture_transform_offset.glb", {G, R, Y, B});
+  expect_four("glb/texture_transform_scale.glb", {Y, B, G, R});
+  expect_four("glb/uv_plus_one.glb", {R, G, B, Y});
+  expect_four("glb/wrap_mirror.glb", {Y, B, G, R});
+  expect_four("glb/factor_times_texture.glb", {{{220, 9, 30}, {30, 95, 30}, {30, 9, 220}, {220, 95, 30}}});
+  expect_four("glb/alpha_mask.glb", {kNothing, G, B, Y});
+  expect_four("glb/bom.gltf", {R, G, B, Y});
+}
+
+TEST(Field, GltfThatNeedsATextureTransform) {
+  EXPECT_EQ(check(field("glb/blender_mapping_node.glb")).at("faces"), 2);
+  // Twice in each direction: every quarter shows all four colours. The square covers columns and rows 10 to 54.
+  const Picture p = front(field("glb/blender_mapping_node.glb")).picture;
+  for (const int x : {0, 22}) {
+    for (const int y : {0, 22}) {
+      expect_pixel(p, 15 + x, 15 + y, R);
+      expect_pixel(p, 26 + x, 15 + y, G);
+      expect_pixel(p, 15 + x, 26 + y, B);
+      expect_pixel(p, 26 + x, 26 + y, Y);
+    }
+  }
+}
+
+TEST(Field, GltfWithTwoTextures) {
+  const Picture p = front(field("glb/two_textures.glb")).picture;
+  // One wide beside the other, 2.2 in all, so the left one is 20 pixels wide and the right one begins at 38.
+  bool four[4] = {}, orange = false;
+  for (int y = 0; y < p.height; ++y) {
+    for (int x = 0; x < p.width; ++x) {
+      const std::uint8_t* at = p.at(x, y);
+      const auto is = [&](const Rgb& c) {
+        return at[3] == 255 && std::abs(at[0] - c[0]) < 4 && std::abs(at[1] - c[1]) < 4 && std::abs(at[2] - c[2]) < 4;
+      };
+      if (x < 32) {
+        const Rgb colours[] = {R, G, B, Y};
+        for (int i = 0; i < 4; ++i) four[i] = four[i] || is(colours[i]);
+      } else {
+        orange = orange || is({250, 120, 10});
+      }
+    }
+  }
+  EXPECT_TRUE(four[0] && four[1] && four[2] && four[3] && orange);
+}
+
+TEST(Field, GltfWithASkinRests) {
+  const auto report = check(field("glb/skin.glb"));
+  EXPECT_NEAR(report.at("low").at(0).get<double>(), -0.5, 1e-5);
+  EXPECT_NEAR(report.at("high").at(0).get<double>(), 0.5, 1e-5);
+  EXPECT_NEAR(report.at("low").at(2).get<double>(), 2.5, 1e-5);
+  EXPECT_NEAR(report.at("high").at(2).get<double>(), 3.5, 1e-5);
+}
+
+TEST(Field, Obj) {
+  for (const char* name : {"obj/mtl space.obj", "obj/backslash.obj", "obj/bom.obj", "obj/uv_negative.obj"})
+    expect_four(name, {R, G, B, Y});
+  const Shown alone = front(field("obj/mtl_missing.obj"));
+  EXPECT_NE(alone.notices.find("gone.mtl"), std::string::npos) << alone.notices;
+  EXPECT_EQ(alone.picture.at(32, 32)[3], 255);
+
+  const auto mark = check(field("obj/bom_vertex.obj"));
+  EXPECT_EQ(mark.at("faces"), 4);
+  EXPECT_EQ(mark.at("vertices"), 4);
+  EXPECT_EQ(mark.at("watertight"), true);
+  EXPECT_NEAR(mark.at("volume").get<double>(), 1.0 / 6.0, 1e-4);
+  const auto concave = check(field("obj/concave.obj"));
+  EXPECT_EQ(concave.at("faces"), 3);
+  EXPECT_NEAR(concave.at("area").get<double>(), 2.4, 1e-5);
+
+  const Picture two = front(field("obj/two_kd.obj")).picture;
+  expect_pixel(two, 22, 22, {0, 0, 255});
+  expect_pixel(two, 41, 41, {255, 0, 0});
+  const Picture colours = front(field("obj/vertex_rgba.obj")).picture;
+  expect_pixel(colours, 22, 22, {0xb7, 0x6e, 0x48});
+  expect_pixel(colours, 41, 22, {0x48, 0x02, 0xb6});
+  expect_pixel(colours, 22, 41, {0xb7, 0x02, 0x48});
+  expect_pixel(colours, 41, 41, {0x48, 0x6e, 0x48});
+}
+
+TEST(Field, Ply) {
+  expect_four("ply/wedge_uv.ply", {R, G, B, Y});
+  const Picture diffuse = front(field("ply/diffuse_colours.ply")).picture;
+  expect_pixel(diffuse, 32, 18, {69, 0, 186}, 4);
+  expect_pixel(diffuse, 32, 46, {191, 0, 64}, 4);
+}
+
+TEST(Field, Stl) {
+  for (const char* name : {"stl/capitals.stl", "stl/first_word_capital.stl", "stl/bom.stl", "stl/solid_trailing.stl"}) {
+    SCOPED_TRACE(name);
+    const auto report = check(field(name));
+    EXPECT_EQ(report.at("faces"), 4);
+    EXPECT_EQ(report.at("vertices"), 4);
+    EXPECT_NEAR(report.at("volume").get<double>(), 166.6667, 1e-3);
+  }
+}
+
+TEST(Field, Gaussians) {
+  const TemporaryFolder folder;
+  const struct {
+    const char* name;
+    int degree, count;
+  } cases[] = {{"splats/face0.ply", 0, 40},          {"splats/comment_element_face.ply", 0, 40},
+               {"splats/tabs_property.ply", 0, 40},  {"splats/no_extension", 3, 40},
+               {"splats/plain_deg3.ply", 3, 40},     {"splats/nan_x_row0.ply", 0, 39},
+               {"splats/version4.spz", 3, 40},       {"splats/playcanvas.compressed.ply", 3, 40}};
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const auto report = check(field(c.name));
+    EXPECT_EQ(report.at("gaussians"), c.count);
+    EXPECT_EQ(report.at("harmonics_degree"), c.degree);
+    const Outcome written = espalier({"export", field(c.name), "-o", (folder / "o.ply").string(), "--quiet"});
+    EXPECT_EQ(written.code, 0) << written.err;
+    EXPECT_EQ(check((folder / "o.ply").string()).at("gaussians"), c.count);
+    const Shown shown = front(field(c.name));
+    EXPECT_EQ(shown.picture.width, 64);
+  }
+  EXPECT_NE(check(field("splats/nan_x_row0.ply")).at("notices").dump().find("Gaussian 0"), std::string::npos);
+}
+
+// The packed files hold the same Gaussians as the plain one.
+TEST(Field, PackedGaussiansAreThePlainOnes) {
+  const auto plain = check(field("splats/plain_deg3.ply"));
+  for (const char* name : {"splats/playcanvas.compressed.ply"}) {
+    SCOPED_TRACE(name);
+    const auto packed = check(field(name));
+    EXPECT_NEAR(packed.at("mean_opacity").get<double>(), plain.at("mean_opacity").get<double>(), 0.005);
+    EXPECT_NEAR(packed.at("median_scale").get<double>(), plain.at("median_scale").get<double>(), 0.001);
+    for (const char* side : {"low", "high"}) {
+      for (int k = 0; k < 3; ++k)
+        EXPECT_NEAR(packed.at(side).at(k).get<double>(), plain.at(side).at(k).get<double>(), 0.002);
+    }
+  }
+}
+
+TEST(Field, PointerOfGitLfs) {
+  expect_refusal(espalier({"check", field("lfs_pointer.safetensors")}), 1, {"Git LFS"});
+}
+
+}  // namespace
+}  // namespace espalier::test
