@@ -63,13 +63,13 @@ struct Summary {
   std::optional<GaussianSummary> gaussians;
   std::vector<std::string> notices{};
 };
-Summary summary_of(const fs::path& path) {
+Summary summary_of(const fs::path& path, const LoadOptions& load) {
   Summary summary;
   if (content_of(path) == FileContent::mesh) {
-    summary.mesh = summarise_mesh_file(path, {}, &summary.notices);
+    summary.mesh = summarise_mesh_file(path, load, &summary.notices);
     return summary;
   }
-  const Asset asset = load_any(path);
+  const Asset asset = load_any(path, load);
   summary.notices = asset.notices();
   if (!asset.faces().empty()) summary.mesh = asset.mesh_summary();
   if (asset.gaussian_count() > 0) summary.gaussians = asset.gaussian_summary();
@@ -87,7 +87,7 @@ int check(const Settings& settings) {
   ProgressPrinter printer(settings.quiet);
   for (const fs::path& path : settings.inputs) {
     check_readable(path, "file");
-    const Summary summary = summary_of(path);
+    const Summary summary = summary_of(path, {.strict = settings.strict});
     if (settings.json) {
       nlohmann::ordered_json row = nlohmann::ordered_json::object();
       if (summary.mesh) row = json_of(*summary.mesh);

@@ -295,8 +295,6 @@ std::span<const ResultFormat> result_formats() {
                                        ResultFormat{"obj", "model/obj", true, true, false},
                                        ResultFormat{"stl", "model/stl", true, false, true},
                                        ResultFormat{"3mf", "model/3mf", true, true, true},
-                                       ResultFormat{"usdz", "model/vnd.usdz+zip", true, true, true},
-                                       ResultFormat{"fbx", "application/octet-stream", true, true, true},
                                        ResultFormat{"mesh.ply", "application/octet-stream", true, false, true},
                                        ResultFormat{"compressed.ply", "application/octet-stream", false, false, true},
                                        ResultFormat{"ply", "application/octet-stream", false, false, true},

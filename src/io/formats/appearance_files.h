@@ -31,12 +31,9 @@ struct AppearanceOptions {
 [[nodiscard]] std::vector<NamedFile> encode_obj_files(const Mesh& mesh, const Appearance& appearance,
                                                       std::span<const std::string> comments, const AppearanceOptions& options,
                                                       const std::string& stem);
-// USDZ: a zip, uncompressed and at multiples of 64 bytes, of a .usda (Y up, metres, UsdPreviewSurface) and its pictures, PNG or
-// JPEG.
-[[nodiscard]] std::vector<std::byte> encode_usdz(const Mesh& mesh, const Appearance& appearance,
-                                                 std::span<const std::string> comments, const AppearanceOptions& options);
-// FBX 7.4 binary: Y up, centimetres, Lambert materials, pictures inside (PNG or JPEG).
-[[nodiscard]] std::vector<std::byte> encode_fbx(const Mesh& mesh, const Appearance& appearance, const AppearanceOptions& options);
+// For formats that know no materials: the mesh with what its vertices show of them as colours (factors, and textures at one
+// place for each vertex). Where several materials meet at a vertex the last face decides.
+[[nodiscard]] Mesh with_vertex_colours(const Mesh& mesh, const Appearance& appearance);
 
 // A picture of an appearance as a file: its bytes and the ending of its name.
 struct EncodedPicture {
@@ -45,8 +42,5 @@ struct EncodedPicture {
   const char* mime;
 };
 [[nodiscard]] EncodedPicture encoded_picture(const Picture& picture, PictureKind kind);
-
-// The picture times a linear colour, as formats without factors need it.
-[[nodiscard]] Picture tinted(const Picture& picture, const std::array<float, 4>& factor);
 
 }  // namespace espalier

@@ -85,7 +85,7 @@ bool is_text(std::string_view text) {
 std::uint64_t facets_of(std::uint32_t count, std::size_t bytes, const Source& source) {
   const std::uint64_t held = bytes / kFacet, over = bytes % kFacet;
   constexpr std::uint32_t kUnknown = 0xFFFFFFFFU;
-  if (count == kUnknown && over == 0) return held;
+  if (count == kUnknown && over == 0 && held > 0) return held;
   if (count > held) source.damaged("it announces ", count, " facets, but holds ", held);
   if (count == held && over == 0) return held;
   if (over == 0) {
