@@ -67,9 +67,10 @@ Workplace workplace_of(const Pipeline& pipeline, const fs::path& checkpoint) {
 // Whether something was asked of finishing.
 bool finishes(const FinishRequest& asked) {
   const FinishRequest usual;
-  return asked.clean != usual.clean || asked.fill_holes != usual.fill_holes || asked.simplify != usual.simplify || asked.faces ||
-         asked.texture != usual.texture || asked.texture_size != usual.texture_size || asked.bake != usual.bake ||
-         asked.bake_radiance_field != usual.bake_radiance_field || asked.project_image != usual.project_image;
+  return asked.clean != usual.clean || asked.fill_holes != usual.fill_holes || asked.simplify != usual.simplify ||
+         asked.faces || asked.texture != usual.texture || asked.texture_size != usual.texture_size ||
+         asked.bake != usual.bake || asked.bake_radiance_field != usual.bake_radiance_field ||
+         asked.project_image != usual.project_image;
 }
 
 // Refuses what no file of this content can become.
@@ -78,9 +79,11 @@ void check_export(const Settings& s, FileContent content) {
   const std::vector<fs::path> meshes = mesh_outputs(s);
   if (content == FileContent::mesh) {
     if (meshes.size() != s.outputs.size())
-      throw Error(ErrorCode::unsupported, name + " holds a mesh, of which no Gaussians can be made", "name files of meshes, such as .glb");
+      throw Error(ErrorCode::unsupported, name + " holds a mesh, of which no Gaussians can be made",
+                  "name files of meshes, such as .glb");
     if (!s.save_asset.empty() || !s.save_latent.empty())
-      throw Error(ErrorCode::unsupported, name + " holds a mesh, which --save-asset and --save-latent do not take", "name a mesh file with -o");
+      throw Error(ErrorCode::unsupported, name + " holds a mesh, which --save-asset and --save-latent do not take",
+                  "name a mesh file with -o");
     if (finishes(s.finish)) {
       throw Error(ErrorCode::unsupported, name + ": a mesh of another program is written as it is, and not finished",
                   "leave out the options of mesh and texture");
@@ -94,7 +97,8 @@ void check_export(const Settings& s, FileContent content) {
   }
   for (const fs::path& path : meshes) {
     if (path.filename().string().ends_with(".mesh.ply"))
-      throw Error(ErrorCode::unsupported, name + " holds Gaussians, of which no mesh can be made for " + path.string(), ".ply, .spz, .splat and .glb can be written");
+      throw Error(ErrorCode::unsupported, name + " holds Gaussians, of which no mesh can be made for " + path.string(),
+                  ".ply, .spz, .splat and .glb can be written");
   }
 }
 
@@ -114,7 +118,8 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   printer.clear();
   for (const std::string& notice : asset.notices()) printer.message(notice);
   for (const fs::path& path : settings.outputs) {
-    for (const std::string& lost : asset.left_out_of(format_name(path))) printer.message(path.filename().string() + ": " + lost);
+    for (const std::string& lost : asset.left_out_of(format_name(path)))
+      printer.message(path.filename().string() + ": " + lost);
   }
   print_result(workplace, asset, writing, files, settings);
   return 0;

@@ -227,7 +227,8 @@ void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
   check_extension("--sheet", s.sheet, ".png");
   check_distinct(outputs, inputs);
   check_turntable("--turntable", s.turntable);
-  if (s.raw_mesh && s.finish.faces) throw UsageError("--raw-mesh writes the mesh as it was decoded, so --faces cannot be kept to; leave one of them out");
+  if (s.raw_mesh && s.finish.faces)
+    throw UsageError("--raw-mesh writes the mesh as it was decoded, so --faces cannot be kept to; leave one of them out");
 }
 
 void check_distinct(const std::vector<fs::path>& outputs, const std::vector<fs::path>& inputs) {
@@ -299,8 +300,7 @@ std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interru
   for (const fs::path& output : s.outputs) {
     // A .glb of an asset that is nothing but Gaussians holds those.
     const bool mesh = content_of(output) == Content::mesh && (!asset.faces().empty() || asset.gaussian_count() == 0);
-    const std::string content =
-        mesh ? describe_mesh(asset) : thousands(asset.gaussian_count()) + " Gaussians";
+    const std::string content = mesh ? describe_mesh(asset) : thousands(asset.gaussian_count()) + " Gaussians";
     save(output, content, [&](const fs::path& path) { asset.save(path, s.save); });
   }
   save(s.preview, "preview", [&](const fs::path& path) { asset.save_preview(path); });

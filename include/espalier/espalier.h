@@ -282,10 +282,10 @@ class ESPALIER_API Asset {
   [[nodiscard]] MeshSummary mesh_summary() const;
   [[nodiscard]] GaussianSummary gaussian_summary() const;
 
-  // By extension: .glb, .gltf, .obj, .stl, .3mf, .usdz and .fbx hold the mesh (finished if it was), .obj.zip and .gltf.zip an .obj
-  // or .gltf with all that it names in one file; .ply, .spz, .splat, .compressed.ply (as PlayCanvas packs it) and .splats.glb
-  // (KHR_gaussian_splatting) the Gaussians. A .ply holds the mesh when the name ends in .mesh.ply or when there are no
-  // Gaussians, a .glb holds the Gaussians when there is no mesh. .gltf and a textured .obj come with further files beside
+  // By extension: .glb, .gltf, .obj, .stl, .3mf, .usdz and .fbx hold the mesh (finished if it was), .obj.zip and .gltf.zip an
+  // .obj or .gltf with all that it names in one file; .ply, .spz, .splat, .compressed.ply (as PlayCanvas packs it) and
+  // .splats.glb (KHR_gaussian_splatting) the Gaussians. A .ply holds the mesh when the name ends in .mesh.ply or when there are
+  // no Gaussians, a .glb holds the Gaussians when there is no mesh. .gltf and a textured .obj come with further files beside
   // them. Written atomically, what others name last.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
   // The same in memory. `format` is an ending of save() without its dot, "glb" or "obj.zip", or "preview", "latent" or "asset":
@@ -335,8 +335,8 @@ struct LoadOptions {
 // name.
 [[nodiscard]] ESPALIER_API Asset load_mesh(const std::filesystem::path& path, const LoadOptions& options = {});
 // The Gaussians in a .ply (plain or PlayCanvas' compressed one), .spz, .sog (or its meta.json), .splat, .ksplat or .glb file,
-// with all their spherical harmonics. Gaussians with values that are not finite are left out, with a notice. Throws as load_mesh
-// does.
+// with all their spherical harmonics. Gaussians with values that are not finite are left out, with a notice. Throws as
+// load_mesh does.
 [[nodiscard]] ESPALIER_API Asset load_gaussians(const std::filesystem::path& path, const LoadOptions& options = {});
 enum class FileContent { asset, latent, gaussians, mesh };
 // By its content, or by the ending of a name that has no mark of its own. Whether the file can be read is not said.

@@ -125,8 +125,9 @@ MeshArrays Asset::mesh() const {
 }
 
 TextureArray Asset::texture() const {
-  if (!data_->finished) return {};
-  const Picture& texture = data_->finished->texture;
+  const bool one = data_->appearance && data_->appearance->images.size() == 1;
+  if (!data_->finished && !one) return {};
+  const Picture& texture = one ? data_->appearance->images.front() : data_->finished->texture;
   return {texture.width, texture.height, texture.channels, texture.pixels};
 }
 
@@ -187,7 +188,8 @@ std::vector<std::byte> encoded_preview(const Asset::Data& data, const std::strin
     return encode_png(preview_sheet(finished.mesh, options, finished.texture.width > 0 ? &finished.texture : nullptr));
   }
   if (data.mesh && !data.mesh->faces.empty())
-    return encode_png(data.appearance ? preview_sheet(*data.mesh, options, *data.appearance) : preview_sheet(*data.mesh, options));
+    return encode_png(data.appearance ? preview_sheet(*data.mesh, options, *data.appearance)
+                                      : preview_sheet(*data.mesh, options));
   return encode_png(preview_sheet(gaussians_of(data, label), options));
 }
 

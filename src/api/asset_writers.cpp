@@ -134,7 +134,8 @@ Files gltf_zip(const Asset::Data& data, const Naming& naming, const SaveOptions&
 }
 Files obj(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
   if (const Appearance* look = appearance_of(data))
-    return encode_obj_files(mesh_of(data, naming.label), *look, comments_of(data), appearance_options(data, options), naming.stem);
+    return encode_obj_files(mesh_of(data, naming.label), *look, comments_of(data), appearance_options(data, options),
+                            naming.stem);
   const Shown what = shown(data, naming.label, without_webp(options.texture));
   if (what.texture.empty()) return one(naming, ".obj", encode_obj(*what.mesh, comments_of(data)));
   return encode_obj_files(*what.mesh, comments_of(data), what.texture, naming.stem);
@@ -185,9 +186,19 @@ struct Writer {
   const char* ending;
   Files (*encode)(const Asset::Data&, const Naming&, const SaveOptions&);
 };
-constexpr Writer kWriters[] = {{".splats.glb", splats_glb}, {".glb", glb}, {".gltf", gltf}, {".gltf.zip", gltf_zip},
-                               {".obj.zip", obj_zip}, {".obj", obj}, {".stl", stl}, {".3mf", three_mf}, {".mesh.ply", mesh_ply},
-                               {".compressed.ply", compressed_ply}, {".ply", ply}, {".spz", spz}, {".splat", splat}};
+constexpr Writer kWriters[] = {{".splats.glb", splats_glb},
+                               {".glb", glb},
+                               {".gltf", gltf},
+                               {".gltf.zip", gltf_zip},
+                               {".obj.zip", obj_zip},
+                               {".obj", obj},
+                               {".stl", stl},
+                               {".3mf", three_mf},
+                               {".mesh.ply", mesh_ply},
+                               {".compressed.ply", compressed_ply},
+                               {".ply", ply},
+                               {".spz", spz},
+                               {".splat", splat}};
 constexpr const char* kEndings =
     ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .stl, .3mf, .mesh.ply, .ply, .compressed.ply, .splats.glb, .spz and .splat";
 
@@ -222,7 +233,8 @@ namespace {
 void materials_left_out(const Asset::Data& data, const std::string& format, std::vector<std::string>& out) {
   const Appearance& look = *data.appearance;
   const auto any = [&](const auto& is) { return std::any_of(look.materials.begin(), look.materials.end(), is); };
-  const bool mesh = format == "stl" || format == "3mf" || format == "ply" || format == "mesh.ply", obj = format.starts_with("obj");
+  const bool mesh = format == "stl" || format == "3mf" || format == "ply" || format == "mesh.ply",
+             obj = format.starts_with("obj");
   if (format == "stl") out.emplace_back("STL knows no colours: materials and textures are left out");
   if (mesh && format != "stl")
     out.push_back("the materials" + std::string(look.textured() ? " and textures" : "") + " become colours at vertices");
@@ -232,7 +244,8 @@ void materials_left_out(const Asset::Data& data, const std::string& format, std:
   const auto mirrors = [](const TextureUse& use) { return use.used() && (use.u != use.v || use.u == Wrap::mirror); };
   if (any([&](const Material& m) { return mirrors(m.texture) || mirrors(m.emission_texture); }))
     out.emplace_back("textures that mirror, or go on in one direction alone, repeat instead");
-  if (any([](const Material& m) { return m.alpha == AlphaMode::mask; })) out.emplace_back("holes by a mask become transparency");
+  if (any([](const Material& m) { return m.alpha == AlphaMode::mask; }))
+    out.emplace_back("holes by a mask become transparency");
   if (any([](const Material& m) { return !m.double_sided || m.unlit; }))
     out.emplace_back("that surfaces have one side or no light is left out");
   if (!look.emission_uvs.empty()) out.emplace_back("textures of emission with coordinates of their own are left out");
@@ -247,7 +260,8 @@ std::vector<std::string> left_out_of(const Asset::Data& data, const std::string&
   const auto is = [&](std::initializer_list<const char*> names) {
     return std::any_of(names.begin(), names.end(), [&](const char* n) { return name == n; });
   };
-  const bool gaussians = data.gaussians && (is({"ply", "spz", "splat", "compressed.ply", "splats.glb"}) || (name == "glb" && only_gaussians(data)));
+  const bool gaussians = data.gaussians && (is({"ply", "spz", "splat", "compressed.ply", "splats.glb"}) ||
+                                            (name == "glb" && only_gaussians(data)));
   if (gaussians && name == "splat" && !data.gaussians->sh.empty()) out.emplace_back("harmonics above degree 0 are left out");
   if (gaussians || is({"preview", "latent", "asset"})) return out;
   if (data.appearance) {

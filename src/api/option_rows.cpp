@@ -593,7 +593,8 @@ std::vector<Option> report_rows() {
       {"quiet", reports, made | render | use_bench | use_pull | environment, of(&Options::quiet),
        "No progress and no report; warnings and errors only."},
       {"strict", reports, exporting | render | check, of(&Options::strict),
-       "Refuse a file of another program of which something would be left out, such as a texture that is not there or Gaussians "
+       "Refuse a file of another program of which something would be left out, such as a texture that is not there or "
+       "Gaussians "
        "whose values are not finite."},
   };
 }

@@ -32,8 +32,8 @@ struct Material {
   TextureUse emission_texture{};
   AlphaMode alpha = AlphaMode::opaque;
   float alpha_cutoff = 0.5F;
-  bool double_sided = true;   // false: seen from its front alone
-  bool unlit = false;         // shown as it is, without light
+  bool double_sided = true;    // false: seen from its front alone
+  bool unlit = false;          // shown as it is, without light
   bool vertex_colours = true;  // the colours of vertices multiply the texture; false: they show only where there is none
   [[nodiscard]] bool emits() const { return emission[0] > 0.0F || emission[1] > 0.0F || emission[2] > 0.0F; }
 };
@@ -41,10 +41,10 @@ struct Material {
 // Of a mesh, to whose arrays it belongs.
 struct Appearance {
   std::vector<Material> materials;
-  std::vector<std::int32_t> of_face;   // [F] index into materials; every index is one
-  std::vector<Picture> images;         // RGB or RGBA, sRGB
-  std::vector<float> alpha{};          // [V] of the vertices' colours, or empty: 1
-  std::vector<float> emission_uvs{};   // [V * 2] where emission textures have coordinates of their own, or empty
+  std::vector<std::int32_t> of_face;  // [F] index into materials; every index is one
+  std::vector<Picture> images;        // RGB or RGBA, sRGB
+  std::vector<float> alpha{};         // [V] of the vertices' colours, or empty: 1
+  std::vector<float> emission_uvs{};  // [V * 2] where emission textures have coordinates of their own, or empty
   [[nodiscard]] bool textured() const {
     for (const Material& m : materials) {
       if (m.texture.used() || m.emission_texture.used()) return true;

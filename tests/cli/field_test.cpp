@@ -27,7 +27,8 @@ struct Shown {
 Shown front(const std::string& file) {
   const TemporaryFolder folder;
   const std::string png = (folder / "o.png").string();
-  const Outcome done = espalier({"render", file, "-o", png, "--view", "180,0", "--size", "64", "--unlit", "--device", "cpu", "--quiet"});
+  const Outcome done =
+      espalier({"render", file, "-o", png, "--view", "180,0", "--size", "64", "--unlit", "--device", "cpu", "--quiet"});
   EXPECT_EQ(done.code, 0) << done.err;
   return {done.code == 0 ? load_picture(png) : Picture(64, 64, 4), done.err};
 }
@@ -165,10 +166,9 @@ TEST(Field, Gaussians) {
   const struct {
     const char* name;
     int degree, count;
-  } cases[] = {{"splats/face0.ply", 0, 40},          {"splats/comment_element_face.ply", 0, 40},
-               {"splats/tabs_property.ply", 0, 40},  {"splats/no_extension", 3, 40},
-               {"splats/plain_deg3.ply", 3, 40},     {"splats/nan_x_row0.ply", 0, 39},
-               {"splats/version4.spz", 3, 40},       {"splats/playcanvas.compressed.ply", 3, 40}};
+  } cases[] = {{"splats/face0.ply", 0, 40},    {"splats/comment_element_face.ply", 0, 40}, {"splats/tabs_property.ply", 0, 40},
+               {"splats/no_extension", 3, 40}, {"splats/plain_deg3.ply", 3, 40},           {"splats/nan_x_row0.ply", 0, 39},
+               {"splats/version4.spz", 3, 40}, {"splats/playcanvas.compressed.ply", 3, 40}};
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     const auto report = check(field(c.name));
@@ -192,14 +192,92 @@ TEST(Field, PackedGaussiansAreThePlainOnes) {
     EXPECT_NEAR(packed.at("mean_opacity").get<double>(), plain.at("mean_opacity").get<double>(), 0.005);
     EXPECT_NEAR(packed.at("median_scale").get<double>(), plain.at("median_scale").get<double>(), 0.001);
     for (const char* side : {"low", "high"}) {
-      for (int k = 0; k < 3; ++k)
-        EXPECT_NEAR(packed.at(side).at(k).get<double>(), plain.at(side).at(k).get<double>(), 0.002);
+      for (int k = 0; k < 3; ++k) EXPECT_NEAR(packed.at(side).at(k).get<double>(), plain.at(side).at(k).get<double>(), 0.002);
     }
   }
 }
 
-TEST(Field, PointerOfGitLfs) {
-  expect_refusal(espalier({"check", field("lfs_pointer.safetensors")}), 1, {"Git LFS"});
+TEST(Field, PointerOfGitLfs) { expect_refusal(espalier({"check", field("lfs_pointer.safetensors")}), 1, {"Git LFS"}); }
+
+// From one format to the others, and back by our own readers: size, colours, counts.
+TEST(Field, MeshesRoundTrip) {
+  const TemporaryFolder folder;
+  const auto out = [&](const std::string& name) { return (folder / name).string(); };
+  const struct {
+    const char* name;
+    int faces;
+    bool in_obj;  // an OBJ can hold how it looks
+  } cases[] = {
+      {"glb/plain.glb", 2, true},          {"glb/two_textures.glb", 4, true}, {"glb/factor_times_texture.glb", 2, true},
+      {"glb/uv_plus_one.glb", 2, true},    {"glb/wrap_mirror.glb", 2, false}, {"glb/alpha_mask.glb", 2, true},
+      {"glb/gltfpack_plain.glb", 2, true}, {"obj/two_kd.obj", 2, true},       {"obj/mtl space.obj", 2, true},
+      {"ply/wedge_uv.ply", 2, true},       {"obj/vertex_rgba.obj", 2, true}};
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Outcome done =
+        espalier({"export", field(c.name), "--quiet", "-o", out("a.glb"), "-o", out("a.gltf"), "-o", out("a.obj"), "-o",
+                  out("a.obj.zip"), "-o", out("a.gltf.zip"), "-o", out("a.3mf"), "-o", out("a.mesh.ply"), "-o", out("a.stl")});
+    ASSERT_EQ(done.code, 0) << done.err;
+    if (!c.in_obj) EXPECT_NE(done.err.find("a.obj: textures that mirror"), std::string::npos) << done.err;
+    const Picture original = front(field(c.name)).picture;
+    for (const char* name : {"a.glb", "a.gltf", "a.gltf.zip", "a.obj", "a.obj.zip"}) {
+      SCOPED_TRACE(name);
+      if (!c.in_obj && std::string(name).find("obj") != std::string::npos) continue;
+      const Picture again = front(out(name)).picture;
+      int differ = 0;
+      for (std::size_t i = 0; i < original.pixels.size(); ++i)
+        differ += std::abs(original.pixels[i] - again.pixels[i]) > 3 ? 1 : 0;
+      EXPECT_EQ(differ, 0);
+    }
+    const auto before = check(field(c.name));
+    for (const char* name : {"a.glb", "a.gltf", "a.obj", "a.mesh.ply", "a.3mf", "a.stl", "a.obj.zip", "a.gltf.zip"}) {
+      SCOPED_TRACE(name);
+      const auto after = check(out(name));
+      EXPECT_EQ(after.at("faces"), c.faces);
+      const bool sized = std::string(name) == "a.3mf" || std::string(name) == "a.stl";
+      for (std::size_t k = 0; k < 3 && !sized; ++k) {
+        EXPECT_NEAR(after.at("low").at(k).get<double>(), before.at("low").at(k).get<double>(), 1e-5);
+        EXPECT_NEAR(after.at("high").at(k).get<double>(), before.at("high").at(k).get<double>(), 1e-5);
+      }
+    }
+  }
+}
+
+TEST(Field, GaussiansRoundTrip) {
+  const TemporaryFolder folder;
+  const auto out = [&](const std::string& name) { return (folder / name).string(); };
+  const auto before = check(field("splats/plain_deg3.ply"));
+  const char* names[] = {"a.ply", "a.spz", "a.splat", "a.compressed.ply", "a.splats.glb", "a.glb"};
+  for (const char* name : names) {
+    SCOPED_TRACE(name);
+    const Outcome done = espalier({"export", field("splats/plain_deg3.ply"), "--quiet", "-o", out(name)});
+    ASSERT_EQ(done.code, 0) << done.err;
+    const bool splat = std::string(name) == "a.splat";
+    EXPECT_EQ(done.err.find("harmonics above degree 0") != std::string::npos, splat) << done.err;
+    const auto after = check(out(name));
+    EXPECT_EQ(after.at("gaussians"), 40);
+    EXPECT_EQ(after.at("harmonics_degree"), splat ? 0 : 3);
+    EXPECT_NEAR(after.at("mean_opacity").get<double>(), before.at("mean_opacity").get<double>(), 0.005);
+    for (const char* side : {"low", "high"}) {
+      for (std::size_t k = 0; k < 3; ++k)
+        EXPECT_NEAR(after.at(side).at(k).get<double>(), before.at(side).at(k).get<double>(), 0.005);
+    }
+  }
+  // The default is version 4, which begins with plain letters; the older ones are packed by gzip.
+  EXPECT_EQ(read_text(out("a.spz")).substr(0, 4), "NGSP");
+  ASSERT_EQ(espalier({"export", field("splats/plain_deg3.ply"), "--quiet", "--spz-version", "3", "-o", out("b.spz")}).code, 0);
+  EXPECT_EQ(read_text(out("b.spz")).substr(0, 2), "\x1f\x8b");
+}
+
+TEST(Field, StrictlyNothingIsLeftOut) {
+  const TemporaryFolder folder;
+  const std::string png = (folder / "o.png").string();
+  expect_refusal(espalier({"render", field("obj/mtl_missing.obj"), "-o", png, "--strict"}), 1, {"gone.mtl"});
+  expect_refusal(espalier({"check", field("splats/nan_x_row0.ply"), "--strict"}), 1, {"Gaussian 0"});
+  expect_refusal(espalier({"export", field("splats/nan_x_row0.ply"), "-o", (folder / "o.ply").string(), "--strict"}), 1,
+                 {"Gaussian 0"});
+  expect_empty(folder.path());
+  EXPECT_EQ(espalier({"check", field("obj/mtl_missing.obj"), "--strict"}).code, 0);  // needs no material
 }
 
 }  // namespace

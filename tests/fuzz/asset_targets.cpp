@@ -63,9 +63,14 @@ bool read_ksplat(Input bytes) { return read_gaussians_named(bytes, "x.ksplat"); 
 std::vector<Bytes> gltf_seeds() {
   const Picture picture(4, 4, 3);
   const Bytes png = encode_png(picture), webp = encode_webp(picture, {});
-  return {encode_glb(sample_box(), {}), encode_glb(sample_box_with_uvs(), {.texture = png}),
-          encode_glb(sample_box_with_uvs(), {.texture = webp, .texture_fallback = png}), bytes_of(sample_gltf()),
-          field("glb/gltfpack_plain.glb"), field("glb/two_textures.glb"), field("glb/skin.glb"), field("glb/alpha_mask.glb")};
+  return {encode_glb(sample_box(), {}),
+          encode_glb(sample_box_with_uvs(), {.texture = png}),
+          encode_glb(sample_box_with_uvs(), {.texture = webp, .texture_fallback = png}),
+          bytes_of(sample_gltf()),
+          field("glb/gltfpack_plain.glb"),
+          field("glb/two_textures.glb"),
+          field("glb/skin.glb"),
+          field("glb/alpha_mask.glb")};
 }
 
 // Geometry that other libraries unpack.
@@ -75,7 +80,8 @@ std::vector<Bytes> archive_seeds() {
   std::vector<NamedFile> files;
   files.push_back({"box/box.obj", encode_obj(sample_box(), {})});
   const Picture picture(4, 4, 3);
-  return {encode_zip(files), encode_3mf(sample_box(), 10.0, {}), encode_3mf(sample_box_with_uvs(), 10.0, {}, encode_png(picture))};
+  return {encode_zip(files), encode_3mf(sample_box(), 10.0, {}),
+          encode_3mf(sample_box_with_uvs(), 10.0, {}, encode_png(picture))};
 }
 
 std::vector<Bytes> obj_seeds() {
@@ -111,8 +117,9 @@ std::vector<Bytes> gaussian_seeds() {
   const Gaussians g = sample_gaussians();
   Gaussians coloured = g;
   for (std::size_t i = 0; i < 9 * coloured.opacity.size(); ++i) coloured.sh.push_back(0.1F * static_cast<float>(i % 7));
-  return {encode_gaussian_ply(g, {}), encode_spz(g, {.version = 2}), encode_spz(g), encode_gaussian_ply(coloured, {}),
-          encode_spz(coloured), encode_spz(coloured, {.version = 4}), encode_compressed_ply(coloured)};
+  return {encode_gaussian_ply(g, {}),        encode_spz(g, {.version = 2}), encode_spz(g),
+          encode_gaussian_ply(coloured, {}), encode_spz(coloured),          encode_spz(coloured, {.version = 4}),
+          encode_compressed_ply(coloured)};
 }
 
 std::vector<Bytes> gaussian_glb_seeds() { return {encode_gaussian_glb(sample_gaussians(), "test", {})}; }
@@ -130,9 +137,9 @@ std::vector<FuzzTarget> asset_targets() {
           {"ply", read_any_mesh, ply_seeds},
           {"gaussians", read_any_gaussians, gaussian_seeds},
           {"splat", read_splat, splat_seeds},
-          {"packed gltf", read_any_mesh, packed_gltf_seeds},
+          {"packed-gltf", read_any_mesh, packed_gltf_seeds},
           {"archive", read_any_mesh, archive_seeds},
-          {"gaussian glb", read_any_gaussians, gaussian_glb_seeds},
+          {"gaussian-glb", read_any_gaussians, gaussian_glb_seeds},
           {"sog", read_any_gaussians, sog_seeds},
           {"ksplat", read_ksplat, ksplat_seeds}};
 }

@@ -234,11 +234,13 @@ std::string ply_corner_uvs(std::size_t n) {
 }
 // A buffer view that says that its few bytes unpack to very many.
 std::string gltf_packed(std::size_t n) {
-  return gltf(R"("meshes":[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"bufferView":0,"componentType":5126,"count":)" +
-              std::to_string(n * 100) + R"(,"type":"VEC3"}],"bufferViews":[{"buffer":0,"byteLength":1,"extensions":{"EXT_meshopt_compression":)" +
-              R"({"buffer":0,"byteLength":)" + std::to_string(n / 4 * 3) + R"(,"byteStride":12,"mode":"ATTRIBUTES","count":)" +
-              std::to_string(n * 100) + R"(}}}],"buffers":[{"byteLength":)" + std::to_string(n / 4 * 3) +
-              R"(,"uri":"data:;base64,)" + std::string(n / 4 * 4, 'A') + "\"}]");
+  return gltf(
+      R"("meshes":[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"bufferView":0,"componentType":5126,"count":)" +
+      std::to_string(n * 100) +
+      R"(,"type":"VEC3"}],"bufferViews":[{"buffer":0,"byteLength":1,"extensions":{"EXT_meshopt_compression":)" +
+      R"({"buffer":0,"byteLength":)" + std::to_string(n / 4 * 3) + R"(,"byteStride":12,"mode":"ATTRIBUTES","count":)" +
+      std::to_string(n * 100) + R"(}}}],"buffers":[{"byteLength":)" + std::to_string(n / 4 * 3) + R"(,"uri":"data:;base64,)" +
+      std::string(n / 4 * 4, 'A') + "\"}]");
 }
 std::string gltf_zeros(std::size_t n) {
   return gltf(R"("meshes":[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"componentType":5126,"count":)" +

@@ -16,16 +16,17 @@ enum class PictureKind { png, jpeg, webp };
 
 struct AppearanceOptions {
   std::string generator = "Espalier";
-  std::string extras_json = {};  // glTF: the text of a JSON object, or empty
-  bool unlit = false;            // glTF: all materials as they are, without light
+  std::string extras_json = {};             // glTF: the text of a JSON object, or empty
+  bool unlit = false;                       // glTF: all materials as they are, without light
   PictureKind pictures = PictureKind::png;  // opaque ones; with alpha PNG takes the place of JPEG
 };
 
 // glTF 2.0 binary: one primitive for each material, with all that Appearance holds.
-[[nodiscard]] std::vector<std::byte> encode_glb(const Mesh& mesh, const Appearance& appearance, const AppearanceOptions& options);
+[[nodiscard]] std::vector<std::byte> encode_glb(const Mesh& mesh, const Appearance& appearance,
+                                                const AppearanceOptions& options);
 // The same as files: pictures, STEM.bin and, last, STEM.gltf.
-[[nodiscard]] std::vector<NamedFile> encode_gltf(const Mesh& mesh, const Appearance& appearance, const AppearanceOptions& options,
-                                                 const std::string& stem);
+[[nodiscard]] std::vector<NamedFile> encode_gltf(const Mesh& mesh, const Appearance& appearance,
+                                                 const AppearanceOptions& options, const std::string& stem);
 // OBJ: pictures, STEM.mtl and, last, STEM.obj. Colours of vertices that multiply a texture, mirrored textures and emission
 // textures with coordinates of their own have no place there.
 [[nodiscard]] std::vector<NamedFile> encode_obj_files(const Mesh& mesh, const Appearance& appearance,

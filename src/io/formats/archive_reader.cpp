@@ -31,7 +31,8 @@ MeshFile read_archive(const Source& source) {
   }
   std::sort(meshes.begin(), meshes.end());
   const std::string& name = meshes.front();
-  if (meshes.size() > 1) source.left_out("the archive holds ", meshes.size(), " meshes, of which ", printable(name), " is read");
+  if (meshes.size() > 1)
+    source.left_out("the archive holds ", meshes.size(), " meshes, of which ", printable(name), " is read");
   const std::vector<std::byte> bytes = archive.read(name);
   if (text_of(bytes).starts_with("PK\x03\x04") && !lower(name).ends_with(".3mf"))
     source.unsupported("its file ", printable(name), " is an archive, too");

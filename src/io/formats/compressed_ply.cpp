@@ -86,7 +86,8 @@ std::string header(std::size_t count, std::size_t harmonics, std::span<const std
   text += "element chunk " + std::to_string((count + packed_ply::kChunk - 1) / packed_ply::kChunk) + "\n";
   for (const std::string_view name : packed_ply::kRanges) text += "property float " + std::string(name) + "\n";
   text += "element vertex " + std::to_string(count) + "\n";
-  for (const char* name : {"position", "rotation", "scale", "color"}) text += std::string("property uint packed_") + name + "\n";
+  for (const char* name : {"position", "rotation", "scale", "color"})
+    text += std::string("property uint packed_") + name + "\n";
   if (harmonics > 0) text += "element sh " + std::to_string(count) + "\n";
   for (std::size_t k = 0; k < harmonics; ++k) text += "property uchar f_rest_" + std::to_string(k) + "\n";
   return text + "end_header\n";
@@ -136,18 +137,20 @@ std::vector<std::byte> encode_compressed_ply(const Gaussians& g, std::span<const
     for (const std::size_t i : members) {
       const Row row = row_of(g, i);
       const auto three = [&](std::size_t k) {
-        return whole(range.share(row, k), 11) << 21U | whole(range.share(row, k + 1), 10) << 11U | whole(range.share(row, k + 2), 11);
+        return whole(range.share(row, k), 11) << 21U | whole(range.share(row, k + 1), 10) << 11U |
+               whole(range.share(row, k + 2), 11);
       };
       vertices.put(three(0));
       vertices.put(packed_rotation(&g.rotation[4 * i]));
       vertices.put(three(3));
-      vertices.put(whole(range.share(row, 6), 8) << 24U | whole(range.share(row, 7), 8) << 16U | whole(range.share(row, 8), 8) << 8U |
-                   whole(g.opacity[i], 8));
+      vertices.put(whole(range.share(row, 6), 8) << 24U | whole(range.share(row, 7), 8) << 16U |
+                   whole(range.share(row, 8), 8) << 8U | whole(g.opacity[i], 8));
       std::array<float, 45> turned_sh{};
       turn_harmonics(g.sh.data() + 3 * coefficients * i, coefficients, Quarter::forward, turned_sh.data());
       for (std::size_t colour = 0; colour < 3; ++colour) {
         for (std::size_t k = 0; k < coefficients; ++k)
-          rest.put(static_cast<std::uint8_t>(std::clamp(std::trunc((turned_sh[3 * k + colour] / 8.0 + 0.5) * 256.0), 0.0, 255.0)));
+          rest.put(
+              static_cast<std::uint8_t>(std::clamp(std::trunc((turned_sh[3 * k + colour] / 8.0 + 0.5) * 256.0), 0.0, 255.0)));
       }
     }
   }

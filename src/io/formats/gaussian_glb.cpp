@@ -28,7 +28,8 @@ class Attributes {
   template <class Row>
   Json& add(const std::string& name, const char* type, std::size_t bytes_each, int component, Row row) {
     constexpr int kArrayBuffer = 34962;
-    views_.push_back({{"buffer", 0}, {"byteOffset", binary_.size()}, {"byteLength", count_ * bytes_each}, {"target", kArrayBuffer}});
+    views_.push_back(
+        {{"buffer", 0}, {"byteOffset", binary_.size()}, {"byteLength", count_ * bytes_each}, {"target", kArrayBuffer}});
     for (std::size_t i = 0; i < count_; ++i) row(i);
     names_[name] = accessors_.size();
     accessors_.push_back({{"bufferView", views_.size() - 1}, {"componentType", component}, {"count", count_}, {"type", type}});
@@ -84,7 +85,8 @@ void add_all(Attributes& attributes, ByteWriter& binary, const Gaussians& g) {
   });
   attributes.add("KHR_gaussian_splatting:SCALE", "VEC3", 12, kFloat, [&](std::size_t i) { binary.raw(&g.scale[3 * i], 12); });
   attributes.add("KHR_gaussian_splatting:OPACITY", "SCALAR", 4, kFloat, [&](std::size_t i) { binary.put(g.opacity[i]); });
-  attributes.add("KHR_gaussian_splatting:SH_DEGREE_0_COEF_0", "VEC3", 12, kFloat, [&](std::size_t i) { binary.raw(&g.dc[3 * i], 12); });
+  attributes.add("KHR_gaussian_splatting:SH_DEGREE_0_COEF_0", "VEC3", 12, kFloat,
+                 [&](std::size_t i) { binary.raw(&g.dc[3 * i], 12); });
   add_harmonics(attributes, binary, g);
 }
 

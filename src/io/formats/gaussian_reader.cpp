@@ -32,7 +32,8 @@ void GaussianBuilder::add(const GaussianRow& row) {
   double length = 0.0;
   for (std::size_t k = 0; k < 3; ++k) {
     const auto scale = static_cast<float>(row.scale[k]);
-    good = good && std::isfinite(row.place[k]) && std::isfinite(static_cast<float>(row.dc[k])) && std::isfinite(scale) && scale >= 0.0F;
+    good = good && std::isfinite(row.place[k]) && std::isfinite(static_cast<float>(row.dc[k])) && std::isfinite(scale) &&
+           scale >= 0.0F;
   }
   for (const float x : row.rotation) length += double{x} * x;
   good = good && length > 0.0 && std::isfinite(length);
@@ -133,7 +134,8 @@ GaussianFile read_splat(const Source& source) {
 }
 
 bool has_packed_columns(std::string_view text) {
-  const std::string_view head = text.substr(0, std::min(text.find("end_header"), std::min<std::size_t>(text.size(), std::size_t{4} << 20U)));
+  const std::string_view head =
+      text.substr(0, std::min(text.find("end_header"), std::min<std::size_t>(text.size(), std::size_t{4} << 20U)));
   return content_of_ply(head).packed;
 }
 

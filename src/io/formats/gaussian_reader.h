@@ -13,8 +13,8 @@
 namespace espalier {
 
 struct GaussianFile {
-  Gaussians gaussians;  // in the coordinates of the writers turned back: Z up
-  std::string format;   // "PLY", "compressed PLY", "SPZ", "SOG", "splat", "ksplat", "GLB" or "glTF"
+  Gaussians gaussians;               // in the coordinates of the writers turned back: Z up
+  std::string format;                // "PLY", "compressed PLY", "SPZ", "SOG", "splat", "ksplat", "GLB" or "glTF"
   std::vector<std::string> notices;  // what was left out; one line each
 };
 

@@ -132,7 +132,9 @@ class Content {
     for (const Material& m : look_.materials) {
       Json pbr = {{"baseColorFactor", m.factor}, {"metallicFactor", 0.0}, {"roughnessFactor", 1.0}};
       if (m.texture.used()) pbr["baseColorTexture"] = {{"index", texture_of(m.texture)}};
-      Json made = {{"name", m.name.empty() ? "material" : m.name}, {"pbrMetallicRoughness", std::move(pbr)}, {"doubleSided", m.double_sided}};
+      Json made = {{"name", m.name.empty() ? "material" : m.name},
+                   {"pbrMetallicRoughness", std::move(pbr)},
+                   {"doubleSided", m.double_sided}};
       if (m.alpha == AlphaMode::mask) made["alphaCutoff"] = m.alpha_cutoff;
       if (m.alpha != AlphaMode::opaque) made["alphaMode"] = m.alpha == AlphaMode::mask ? "MASK" : "BLEND";
       const float strength = std::max({m.emission[0], m.emission[1], m.emission[2], 1.0F});

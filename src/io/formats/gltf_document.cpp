@@ -74,10 +74,9 @@ std::string decode_percent(std::string_view uri, const Source& source) {
 }
 
 // What changes numbers or their places and is followed; everything else that a file requires is refused.
-constexpr std::array<std::string_view, 7> kFollowed = {"KHR_mesh_quantization",    "EXT_meshopt_compression",
-                                                       "KHR_meshopt_compression",  "KHR_draco_mesh_compression",
-                                                       "EXT_mesh_gpu_instancing",  "KHR_gaussian_splatting",
-                                                       "KHR_texture_transform"};
+constexpr std::array<std::string_view, 7> kFollowed = {
+    "KHR_mesh_quantization",   "EXT_meshopt_compression", "KHR_meshopt_compression", "KHR_draco_mesh_compression",
+    "EXT_mesh_gpu_instancing", "KHR_gaussian_splatting",  "KHR_texture_transform"};
 // What changes how a surface looks, or nothing that is seen: a file is read without it, too.
 constexpr std::array<std::string_view, 8> kLooks = {"KHR_materials_", "EXT_materials_", "KHR_texture_", "EXT_texture_",
                                                     "MSFT_texture_",  "KHR_lights_",    "KHR_xmp",      "KHR_animation_"};
@@ -184,13 +183,15 @@ Bytes GltfDocument::unpacked_view(const Json& packed, std::uint64_t index) {
   const std::uint64_t stride = natural(packed, "byteStride", 0), count = natural(packed, "count", 0);
   const std::string mode = text(packed, "mode"), filter = text(packed, "filter");
   const bool attributes = mode == "ATTRIBUTES", triangles = mode == "TRIANGLES", sequence = mode == "INDICES";
-  if (!attributes && !triangles && !sequence) source_.damaged("buffer view ", index, " is packed in the mode \"", mode.substr(0, 40), "\"");
+  if (!attributes && !triangles && !sequence)
+    source_.damaged("buffer view ", index, " is packed in the mode \"", mode.substr(0, 40), "\"");
   constexpr std::uint64_t kWidest = 256;
   const bool fits = attributes ? stride % 4 == 0 && stride > 0 && stride <= kWidest : stride == 2 || stride == 4;
   if (!fits || (triangles && count % 3 != 0) || count > (std::uint64_t{1} << 40U))
     source_.damaged("buffer view ", index, " is packed with ", count, " elements of ", stride, " bytes");
   const bool oct = filter == "OCTAHEDRAL", quat = filter == "QUATERNION", exp = filter == "EXPONENTIAL";
-  if (!filter.empty() && filter != "NONE" && (!attributes || !(oct || quat || exp) || (oct && stride != 4 && stride != 8) || (quat && stride != 8)))
+  if (!filter.empty() && filter != "NONE" &&
+      (!attributes || !(oct || quat || exp) || (oct && stride != 4 && stride != 8) || (quat && stride != 8)))
     source_.damaged("buffer view ", index, " is packed with the filter \"", filter.substr(0, 40), "\"");
   constexpr std::uint64_t kRatio = 4;
   source_.unpacks(from.size(), kRatio);
@@ -198,11 +199,13 @@ Bytes GltfDocument::unpacked_view(const Json& packed, std::uint64_t index) {
   std::vector<std::byte> out(static_cast<std::size_t>(count * stride));
   const auto* bytes = reinterpret_cast<const unsigned char*>(from.data());
   const auto n = static_cast<std::size_t>(count), size = static_cast<std::size_t>(stride);
-  const int result = n == 0 ? 0
+  const int result = n == 0       ? 0
                      : attributes ? meshopt_decodeVertexBuffer(out.data(), n, size, bytes, from.size())
-                     : triangles ? meshopt_decodeIndexBuffer(out.data(), n, size, bytes, from.size())
-                                 : meshopt_decodeIndexSequence(out.data(), n, size, bytes, from.size());
-  if (result == -1) source_.unsupported("buffer view ", index, " is packed by a version of meshopt that is not read", hint("export the mesh without compression"));
+                     : triangles  ? meshopt_decodeIndexBuffer(out.data(), n, size, bytes, from.size())
+                                  : meshopt_decodeIndexSequence(out.data(), n, size, bytes, from.size());
+  if (result == -1)
+    source_.unsupported("buffer view ", index, " is packed by a version of meshopt that is not read",
+                        hint("export the mesh without compression"));
   if (result != 0) source_.damaged("the packed bytes of buffer view ", index, " make no sense");
   if (oct) meshopt_decodeFilterOct(out.data(), n, size);
   if (quat) meshopt_decodeFilterQuat(out.data(), n, size);

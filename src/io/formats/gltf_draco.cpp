@@ -32,9 +32,11 @@ Announced announced(Bytes bytes, const Source& source) {
   const auto major = cursor.number<std::uint8_t>(), minor = cursor.number<std::uint8_t>();
   const auto kind = cursor.number<std::uint8_t>(), method = cursor.number<std::uint8_t>();
   const auto flags = cursor.number<std::uint16_t>();
-  if (major != 2 || minor != 2) source.unsupported("Draco data of version ", int{major}, ".", int{minor}, " are not read, only 2.2");
+  if (major != 2 || minor != 2)
+    source.unsupported("Draco data of version ", int{major}, ".", int{minor}, " are not read, only 2.2");
   if (kind != kMesh || method > kEdgebreaker) source.damaged("its Draco data are no mesh");
-  if ((flags & kMetadata) != 0) source.unsupported("Draco data with metadata are not read", hint("export the mesh without them"));
+  if ((flags & kMetadata) != 0)
+    source.unsupported("Draco data with metadata are not read", hint("export the mesh without them"));
   Announced out;
   if (method == kSequential) {
     out.faces = varint(cursor, source);
@@ -80,7 +82,8 @@ GltfAccessor values_of(GltfDocument& document, const draco::PointAttribute& from
     std::array<float, 16> floats{};
     std::array<std::int32_t, 16> integers{};
     const auto n = static_cast<std::int8_t>(width);
-    const bool done = real ? from.ConvertValue<float>(at, n, floats.data()) : from.ConvertValue<std::int32_t>(at, n, integers.data());
+    const bool done =
+        real ? from.ConvertValue<float>(at, n, floats.data()) : from.ConvertValue<std::int32_t>(at, n, integers.data());
     if (!done) source.damaged("its Draco data have values that cannot be read");
     for (std::size_t k = 0; k < width; ++k) {
       const double value = real ? double{floats[k]} : integers[k] / (normalized ? largest : 1.0);
@@ -133,9 +136,11 @@ DracoMesh read_draco(GltfDocument& document, const GltfJson& packed, const GltfJ
   out.indices = indices;
   const GltfJson* attributes = GltfDocument::find(packed, "attributes");
   const GltfJson* accessors = GltfDocument::find(primitive, "attributes");
-  if (attributes == nullptr || !attributes->is_object() || accessors == nullptr) source.damaged("its Draco data have no attributes");
+  if (attributes == nullptr || !attributes->is_object() || accessors == nullptr)
+    source.damaged("its Draco data have no attributes");
   for (const auto& [name, id] : attributes->items()) {
-    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0xFFFFFFU) source.damaged("an attribute of its Draco data is no number");
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0xFFFFFFU)
+      source.damaged("an attribute of its Draco data is no number");
     const draco::PointAttribute* attribute = mesh->GetAttributeByUniqueId(id.get<std::uint32_t>());
     if (attribute == nullptr) source.damaged("its Draco data lack the attribute ", name.substr(0, 40));
     const GltfJson* accessor = GltfDocument::find(*accessors, name.c_str());

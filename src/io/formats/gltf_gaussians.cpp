@@ -92,7 +92,9 @@ class Reader {
       cloud.count = attribute(primitive, "POSITION", 3).count;
       while (cloud.degree < 3 && has(primitive, cloud.degree + 1)) ++cloud.degree;
       const auto placed = placement_of(to_world);
-      if (!placed) source_.unsupported("its Gaussians are stretched or mirrored by a node, which is not read", hint("apply the transformation first"));
+      if (!placed)
+        source_.unsupported("its Gaussians are stretched or mirrored by a node, which is not read",
+                            hint("apply the transformation first"));
       if (placed->turned && cloud.degree > 0) {
         source_.left_out("harmonics of Gaussians that a node turns are left out");
         cloud.degree = 0;
@@ -108,7 +110,8 @@ class Reader {
                           hint("export them without compression"));
     const std::string kernel = document_.text(splatting, "kernel"), space = document_.text(splatting, "colorSpace");
     if (!kernel.empty() && kernel != "ellipse") source_.left_out("the kernel ", kernel.substr(0, 40), " is read as an ellipse");
-    if (!space.empty() && space != "srgb_rec709_display") source_.left_out("the colours are in ", space.substr(0, 40), ", but are read as sRGB");
+    if (!space.empty() && space != "srgb_rec709_display")
+      source_.left_out("the colours are in ", space.substr(0, 40), ", but are read as sRGB");
   }
 
   static std::string harmonic(int degree, int index) {
@@ -135,10 +138,11 @@ class Reader {
       return a;
     };
     const GltfAccessor places = fitting("POSITION", 3), rotations = fitting("KHR_gaussian_splatting:ROTATION", 4),
-                       scales = fitting("KHR_gaussian_splatting:SCALE", 3), opacities = fitting("KHR_gaussian_splatting:OPACITY", 1),
-                       dc = fitting(harmonic(0, 0), 3);
+                       scales = fitting("KHR_gaussian_splatting:SCALE", 3),
+                       opacities = fitting("KHR_gaussian_splatting:OPACITY", 1), dc = fitting(harmonic(0, 0), 3);
     std::vector<GltfAccessor> rest;
-    for (int degree = 1; 3 * kHarmonicsOfDegree[static_cast<std::size_t>(degree)] <= harmonics_.size() && !harmonics_.empty(); ++degree) {
+    for (int degree = 1; 3 * kHarmonicsOfDegree[static_cast<std::size_t>(degree)] <= harmonics_.size() && !harmonics_.empty();
+         ++degree) {
       for (int k = 0; k < 2 * degree + 1; ++k) rest.push_back(fitting(harmonic(degree, k), 3));
       if (degree == 3) break;
     }

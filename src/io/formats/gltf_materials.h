@@ -47,8 +47,8 @@ class GltfMaterials {
 
   GltfDocument& document_;
   std::vector<GltfMaterial> list_;
-  std::map<std::uint64_t, std::int32_t> known_;       // material of the file -> list; the largest number stands for none
-  std::map<std::uint64_t, std::int32_t> images_by_;   // image of the file -> images; -1: left out
+  std::map<std::uint64_t, std::int32_t> known_;      // material of the file -> list; the largest number stands for none
+  std::map<std::uint64_t, std::int32_t> images_by_;  // image of the file -> images; -1: left out
   std::vector<Picture> images_;
 };
 

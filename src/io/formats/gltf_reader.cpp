@@ -74,8 +74,8 @@ class Assembler {
   }
 
   // The attribute of that name with one value per vertex, if it is there.
-  std::optional<Accessor> attribute(const Json& attributes, const DracoMesh& packed, const std::string& name,
-                                    std::size_t count, std::size_t width) {
+  std::optional<Accessor> attribute(const Json& attributes, const DracoMesh& packed, const std::string& name, std::size_t count,
+                                    std::size_t width) {
     const auto unpacked = packed.attributes.find(name);
     if (unpacked == packed.attributes.end() && GltfDocument::find(attributes, name.c_str()) == nullptr) return std::nullopt;
     const Accessor a = unpacked != packed.attributes.end() ? unpacked->second
@@ -119,7 +119,8 @@ class Assembler {
   const DracoMesh& unpacked(const Json& primitive, const Json& draco) {
     // A mesh that several nodes show is unpacked once.
     const auto known = draco_.find(&primitive);
-    return known != draco_.end() ? known->second : draco_.emplace(&primitive, read_draco(document_, draco, primitive)).first->second;
+    return known != draco_.end() ? known->second
+                                 : draco_.emplace(&primitive, read_draco(document_, draco, primitive)).first->second;
   }
 
   Shape shape_of(const Accessor& positions, const Json& attributes, const DracoMesh& packed, std::size_t count) {
@@ -198,7 +199,8 @@ class Assembler {
         const double weight = share.at(vertex, k);
         if (weight == 0.0) continue;
         const std::uint64_t joint = which.index(vertex, k);
-        if (!which.natural() || joint >= joints.size()) source_.damaged("a vertex hangs on joint ", joint, " of ", joints.size());
+        if (!which.natural() || joint >= joints.size())
+          source_.damaged("a vertex hangs on joint ", joint, " of ", joints.size());
         for (std::size_t e = 0; e < 16; ++e) m[e] += weight * joints[static_cast<std::size_t>(joint)][e];
         sum += weight;
       }
@@ -223,9 +225,11 @@ class Assembler {
         mesh.colours.push_back(colours ? static_cast<float>(std::clamp(colours->at(i, k), 0.0, 1.0)) : 1.0F);
       alpha_.push_back(colours && colours->width > 3 ? static_cast<float>(std::clamp(colours->at(i, 3), 0.0, 1.0)) : 1.0F);
     }
-    const bool emission_apart = look.material.emission_texture.used() && look.material.texture.used() && look.emission != look.base;
+    const bool emission_apart =
+        look.material.emission_texture.used() && look.material.texture.used() && look.emission != look.base;
     // Where only light comes from a texture, its coordinates are the mesh's.
-    const GltfCoordinates& base = look.material.emission_texture.used() && !look.material.texture.used() ? look.emission : look.base;
+    const GltfCoordinates& base =
+        look.material.emission_texture.used() && !look.material.texture.used() ? look.emission : look.base;
     any_uvs_ = add_uvs(attributes, packed, count, base, mesh.uvs) || any_uvs_;
     if (!emission_apart && emission_uvs_.empty()) return;
     source_.take_memory(count, 2 * sizeof(float));
@@ -291,7 +295,8 @@ class Assembler {
       mesh.colours.clear();
     }
     if (std::any_of(alpha_.begin(), alpha_.end(), [](float a) { return a < 1.0F; })) look.alpha = std::move(alpha_);
-    const bool one_sided = std::any_of(look.materials.begin(), look.materials.end(), [](const Material& m) { return !m.double_sided; });
+    const bool one_sided =
+        std::any_of(look.materials.begin(), look.materials.end(), [](const Material& m) { return !m.double_sided; });
     if (source_.options.texture && (pictures || (coloured && (special || one_sided)))) file_.appearance = std::move(look);
   }
 

@@ -100,7 +100,8 @@ void GltfScene::place_nodes() {
   }
 }
 
-void GltfScene::push_children(const Json& parent, const char* key, const GltfMatrix& to_world, std::vector<Visit>& stack) const {
+void GltfScene::push_children(const Json& parent, const char* key, const GltfMatrix& to_world,
+                              std::vector<Visit>& stack) const {
   const Json* children = GltfDocument::find(parent, key);
   if (children == nullptr || !children->is_array()) return;
   for (auto child = children->rbegin(); child != children->rend(); ++child) {
@@ -136,8 +137,9 @@ void GltfScene::show_instances(const Json& node, std::uint64_t mesh, const GltfM
   for (std::size_t i = 0; i < count; ++i) {
     source_.visit();
     show(node, mesh,
-         product(to_world, composed(row(moved, i, std::array<double, 3>{0, 0, 0}), row(turned, i, std::array<double, 4>{0, 0, 0, 1}),
-                                    row(scaled, i, std::array<double, 3>{1, 1, 1}))));
+         product(to_world,
+                 composed(row(moved, i, std::array<double, 3>{0, 0, 0}), row(turned, i, std::array<double, 4>{0, 0, 0, 1}),
+                          row(scaled, i, std::array<double, 3>{1, 1, 1}))));
   }
 }
 
@@ -149,7 +151,8 @@ std::vector<GltfMatrix> GltfScene::joints(std::uint64_t skin) {
   std::optional<GltfAccessor> inverse;
   if (GltfDocument::find(json, "inverseBindMatrices") != nullptr) {
     inverse = document_.accessor(document_.natural(json, "inverseBindMatrices", 0));
-    if (inverse->width != 16 || inverse->count < list->size()) source_.damaged("the matrices of skin ", skin, " do not fit its joints");
+    if (inverse->width != 16 || inverse->count < list->size())
+      source_.damaged("the matrices of skin ", skin, " do not fit its joints");
   }
   std::vector<GltfMatrix> out;
   out.reserve(list->size());

@@ -129,7 +129,8 @@ class Ksplat {
       bucket = std::uint64_t{s.full} + b.begun - 1;
     }
     std::array<float, 3> centre{};
-    if (s.bucket_bytes < sizeof(centre) || bucket >= s.buckets) source_.damaged("a section has fewer buckets than its Gaussians need");
+    if (s.bucket_bytes < sizeof(centre) || bucket >= s.buckets)
+      source_.damaged("a section has fewer buckets than its Gaussians need");
     std::memcpy(centre.data(), b.centres.data() + static_cast<std::size_t>(bucket) * s.bucket_bytes, sizeof(centre));
     return centre;
   }
@@ -140,8 +141,10 @@ class Ksplat {
     const double step = double{s.block} / 2.0 / s.steps;
     const auto number = [&] { return level_ == 0 ? cursor.number<float>() : half(cursor.number<std::uint16_t>()); };
     for (std::size_t k = 0; k < 3; ++k) {
-      row.place[k] = level_ == 0 ? cursor.number<float>()
-                                 : static_cast<float>((double{static_cast<float>(cursor.number<std::uint16_t>())} - s.steps) * step + centre[k]);
+      row.place[k] =
+          level_ == 0
+              ? cursor.number<float>()
+              : static_cast<float>((double{static_cast<float>(cursor.number<std::uint16_t>())} - s.steps) * step + centre[k]);
     }
     for (double& x : row.scale) x = number();
     for (float& x : row.rotation) x = number();
@@ -149,7 +152,8 @@ class Ksplat {
     row.opacity = cursor.number<std::uint8_t>() / 255.0;
     std::fill(harmonics_.begin(), harmonics_.end(), 0.0F);
     for (std::size_t i = 0; i < harmonics; ++i) {
-      const float value = level_ < 2 ? number() : static_cast<float>(low_ + (double{high_} - low_) * cursor.number<std::uint8_t>() / 255.0);
+      const float value =
+          level_ < 2 ? number() : static_cast<float>(low_ + (double{high_} - low_) * cursor.number<std::uint8_t>() / 255.0);
       // Degree by degree, each with all of red first.
       const std::size_t begin = i < 9 ? 0 : i < 24 ? 9 : 24, each = i < 9 ? 3 : i < 24 ? 5 : 7;
       const std::size_t colour = (i - begin) / each, coefficient = begin / 3 + (i - begin) % each;

@@ -32,10 +32,10 @@ struct ReadOptions {
 struct MeshFile {
   // In the coordinates of the writers turned back (docs/formats.md): Z up. Not scaled, not moved.
   Mesh mesh;
-  Appearance appearance;         // no materials when they were not asked for or say nothing beyond the mesh's colours
+  Appearance appearance;             // no materials when they were not asked for or say nothing beyond the mesh's colours
   std::vector<std::string> notices;  // what was left out, and how the file was understood; one line each
-  std::string format;            // "GLB", "glTF", "OBJ", "STL" or "PLY"
-  double metres_per_unit = 1.0;  // 0.001 for STL, which by custom counts millimetres
+  std::string format;                // "GLB", "glTF", "OBJ", "STL" or "PLY"
+  double metres_per_unit = 1.0;      // 0.001 for STL, which by custom counts millimetres
 };
 
 // GLB and glTF 2.0 (triangles, strips and fans of the default scene with its transformations; skins, morphing and animation

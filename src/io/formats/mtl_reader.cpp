@@ -189,7 +189,8 @@ MtlMaterial MtlLibrary::find(const std::string& name) {
   out.material.vertex_colours = false;
   const auto at = entries_.find(name);
   if (at == entries_.end()) {
-    if (!name.empty() && !entries_.empty()) source_.left_out("the material ", printable(name), " is white: no library describes it");
+    if (!name.empty() && !entries_.empty())
+      source_.left_out("the material ", printable(name), " is white: no library describes it");
     return out;
   }
   const Entry& entry = at->second;

@@ -227,7 +227,8 @@ class Parser {
       if (i % 4 == 3) any_alpha_ = any_alpha_ || colours_[i] < 1.0F;
     }
     // Bytes of alpha beside bytes of colour.
-    for (std::size_t i = 3; i < colours_.size(); i += 4) colours_[i] = std::min(colours_[i] * (colours_[i] > 1.0F ? scale : 1.0F), 1.0F);
+    for (std::size_t i = 3; i < colours_.size(); i += 4)
+      colours_[i] = std::min(colours_[i] * (colours_[i] > 1.0F ? scale : 1.0F), 1.0F);
   }
 
   void load_materials(Appearance& look, std::vector<MtlCoordinates>& coordinates) {

@@ -388,8 +388,9 @@ void split_corners(const Ply& ply, const Source& source, Mesh& mesh) {
   for (std::size_t c = 0; c < mesh.faces.size(); ++c) {
     source.tick();
     const std::size_t known = numbering.keys().size();
-    faces.push_back(numbering.of({static_cast<std::uint32_t>(mesh.faces[c]), std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c] + 0.0F),
-                                  std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c + 1] + 0.0F)}));
+    faces.push_back(
+        numbering.of({static_cast<std::uint32_t>(mesh.faces[c]), std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c] + 0.0F),
+                      std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c + 1] + 0.0F)}));
     if (numbering.keys().size() > known) source.take_memory(1, 11 * sizeof(float) + sizeof(Key) + 24);
   }
   source.check_counts(numbering.keys().size(), 0);
@@ -450,7 +451,8 @@ PlyContent content_of_ply(std::string_view head) {
     if (key == "element") {
       element = words.word();
       std::int64_t count = 0;
-      content.faces = content.faces || ((element == "face" || element == "tristrips") && parse_number(words.word(), count) && count > 0);
+      content.faces =
+          content.faces || ((element == "face" || element == "tristrips") && parse_number(words.word(), count) && count > 0);
     } else if (key == "property" && element == "vertex") {
       std::string_view name;
       for (std::string_view word = words.word(); !word.empty(); word = words.word()) name = word;
@@ -464,8 +466,8 @@ PlyContent content_of_ply(std::string_view head) {
 
 MeshFile read_ply(const Source& source) {
   constexpr std::array<std::string_view, 23> kWanted = {
-      "x", "y", "z",         "nx",        "ny",     "nz", "red", "green", "blue", "diffuse_red", "diffuse_green", "diffuse_blue",
-      "r", "g", "b",         "s",         "t",      "u",  "v",   "texture_u", "texture_v", "f_dc_0", "packed_position"};
+      "x", "y", "z", "nx", "ny", "nz", "red", "green",     "blue",      "diffuse_red", "diffuse_green",  "diffuse_blue",
+      "r", "g", "b", "s",  "t",  "u",  "v",   "texture_u", "texture_v", "f_dc_0",      "packed_position"};
   Ply ply = parse_ply(source, kWanted);
   if (ply.faces.empty() && (ply.column("f_dc_0") != nullptr || ply.column("packed_position") != nullptr)) {
     source.unsupported("this PLY holds Gaussians, not a mesh", hint("name a mesh"));

@@ -29,7 +29,9 @@ inline std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const ch
 }
 
 // Text in two bytes for each character, which no reader here takes.
-[[nodiscard]] inline bool is_utf16(std::string_view text) { return text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"); }
+[[nodiscard]] inline bool is_utf16(std::string_view text) {
+  return text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
+}
 [[nodiscard]] inline std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n\f\v";
   text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));

@@ -17,7 +17,8 @@ using Json = nlohmann::json;
 class Sog {
  public:
   Sog(const Source& source, std::string_view meta, const ZipArchive* archive) : source_(source), archive_(archive) {
-    constexpr JsonLimits kLimits{.bytes = std::size_t{16} << 20U, .values = 100'000, .string = std::size_t{1} << 20U, .depth = 16};
+    constexpr JsonLimits kLimits{
+        .bytes = std::size_t{16} << 20U, .values = 100'000, .string = std::size_t{1} << 20U, .depth = 16};
     std::string problem;
     meta_ = read_json<Json>(meta, kLimits, problem);
     if (!problem.empty()) source.damaged("its meta.json ", problem);
@@ -78,10 +79,12 @@ class Sog {
   }
   [[nodiscard]] std::vector<double> numbers(const Json& object, const char* name, std::size_t least) const {
     const Json& list = member(object, name);
-    if (!list.is_array() || list.size() < least) source_.damaged("\"", name, "\" in its meta.json has fewer than ", least, " numbers");
+    if (!list.is_array() || list.size() < least)
+      source_.damaged("\"", name, "\" in its meta.json has fewer than ", least, " numbers");
     std::vector<double> out;
     for (const Json& x : list) {
-      if (!x.is_number() || !std::isfinite(x.get<double>())) source_.damaged("\"", name, "\" in its meta.json has a value that is no number");
+      if (!x.is_number() || !std::isfinite(x.get<double>()))
+        source_.damaged("\"", name, "\" in its meta.json has a value that is no number");
       out.push_back(x.get<double>());
     }
     return out;
@@ -93,7 +96,8 @@ class Sog {
 
   Picture load(const Json& object, std::size_t which) const {
     const Json& files = member(object, "files");
-    if (!files.is_array() || which >= files.size() || !files[which].is_string()) source_.damaged("its meta.json names no pictures");
+    if (!files.is_array() || which >= files.size() || !files[which].is_string())
+      source_.damaged("its meta.json names no pictures");
     const std::string name = files[which].get<std::string>();
     const std::string what = source_.name + ": " + printable(name);
     if (archive_ == nullptr) return decode_picture(source_.neighbour(name), what);

@@ -71,7 +71,9 @@ void check_extensions(Cursor cursor, std::size_t bytes, const Source& source) {
   const std::size_t end = cursor.at() + bytes;
   while (cursor.at() + 8 <= end) {
     const auto type = cursor.number<std::uint32_t>(), size = cursor.number<std::uint32_t>();
-    if (type == kCoordinateSystem) source.unsupported("SPZ with axes of its own (SPZ_ADOBE_coordinate_system) is not read", hint("save it in the usual axes"));
+    if (type == kCoordinateSystem)
+      source.unsupported("SPZ with axes of its own (SPZ_ADOBE_coordinate_system) is not read",
+                         hint("save it in the usual axes"));
     source.left_out("a record of an extension (0x", std::hex, type, ") is left out");
     cursor.take(size);
   }

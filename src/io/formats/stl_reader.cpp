@@ -111,7 +111,8 @@ MeshFile read_stl(const Source& source) {
     return is_stl_text(text_of(source.bytes)) ? read_text(source) : (source.damaged("the file ends early"), MeshFile{});
   }
   const bool magics = text_of(cursor.take(kTitle)).find("COLOR=") != std::string_view::npos;
-  const std::uint64_t count = facets_of(cursor.number<std::uint32_t>(), cursor.left(), source);
+  const auto announced = cursor.number<std::uint32_t>();
+  const std::uint64_t count = facets_of(announced, cursor.left(), source);
   source.check_counts(0, count);
   Builder builder(source);
   bool coloured = magics;

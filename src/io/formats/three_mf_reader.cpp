@@ -28,7 +28,7 @@ Matrix product(const Matrix& first, const Matrix& then) {
 // What a triangle's corner may name: a colour, or a place in a texture.
 struct Group {
   bool textured = false;
-  std::int32_t texture = -1;           // resource of a texture, for a group of coordinates
+  std::int32_t texture = -1;                 // resource of a texture, for a group of coordinates
   std::vector<std::array<float, 4>> values;  // colours with alpha, or u and v
 };
 struct Property {
@@ -190,12 +190,14 @@ class ModelReader {
     const std::string_view text = xml_.attribute(name);
     std::int64_t value = 0;
     if (text.empty()) return otherwise;
-    if (!parse_number(text, value) || value < 0 || value > 2147483647) source_.damaged("\"", printable(text, 20), "\" is no number of its model");
+    if (!parse_number(text, value) || value < 0 || value > 2147483647)
+      source_.damaged("\"", printable(text, 20), "\" is no number of its model");
     return static_cast<std::int32_t>(value);
   }
   [[nodiscard]] float real(std::string_view name) const {
     double value = 0.0;
-    if (!parse_number(trimmed(xml_.attribute(name)), value)) source_.damaged("\"", printable(xml_.attribute(name), 20), "\" is no coordinate");
+    if (!parse_number(trimmed(xml_.attribute(name)), value))
+      source_.damaged("\"", printable(xml_.attribute(name), 20), "\" is no coordinate");
     return static_cast<float>(value);
   }
 
@@ -256,7 +258,8 @@ class Assembler {
   void add(const Object& object, const Model& model, const std::string& path, const Matrix& m) {
     Numbering<Key, HashWords<std::int32_t, 3>> corners;
     const auto base = static_cast<std::int32_t>(file_.mesh.vertices.size() / 3);
-    const double side = m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
+    const double side =
+        m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
     for (const Triangle& t : object.triangles) {
       source_.tick();
       const auto group = model.groups.find(t.group);
@@ -285,7 +288,8 @@ class Assembler {
     std::array<float, 2> uv = {0, 0};
     if (const auto group = model.groups.find(key[1]); group != model.groups.end()) {
       const auto& values = group->second.values;
-      if (static_cast<std::size_t>(key[2]) >= values.size()) source_.damaged("a triangle names property ", key[2], " of ", values.size());
+      if (static_cast<std::size_t>(key[2]) >= values.size())
+        source_.damaged("a triangle names property ", key[2], " of ", values.size());
       const auto& value = values[static_cast<std::size_t>(key[2])];
       if (group->second.textured) {
         uv = {value[0], 1.0F - value[1]};

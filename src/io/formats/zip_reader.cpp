@@ -17,12 +17,14 @@ ZipArchive::ZipArchive(const Source& source) : source_(source) {
   (void)end.number<std::uint16_t>();
   const auto count = end.number<std::uint16_t>();
   const auto size = end.number<std::uint32_t>(), offset = end.number<std::uint32_t>();
-  if (count == 0xFFFFU || offset == 0xFFFFFFFFU) source.unsupported("archives of the kind zip64 are not read", hint("unpack it first"));
+  if (count == 0xFFFFU || offset == 0xFFFFFFFFU)
+    source.unsupported("archives of the kind zip64 are not read", hint("unpack it first"));
   if (count > kMost || offset > at || size > at - offset) source.damaged("the directory of the archive is damaged");
   Cursor cursor(source.bytes.subspan(offset, size), source);
   for (std::uint32_t i = 0; i < count; ++i) {
     source.tick();
-    if (cursor.left() < kEntry || text_of(cursor.take(4)) != "PK\x01\x02") source.damaged("the directory of the archive is damaged");
+    if (cursor.left() < kEntry || text_of(cursor.take(4)) != "PK\x01\x02")
+      source.damaged("the directory of the archive is damaged");
     cursor.take(4);
     Member m{};
     m.flags = cursor.number<std::uint16_t>();
@@ -31,7 +33,8 @@ ZipArchive::ZipArchive(const Source& source) : source_(source) {
     m.crc = cursor.number<std::uint32_t>();
     m.packed = cursor.number<std::uint32_t>();
     m.size = cursor.number<std::uint32_t>();
-    const auto name_bytes = cursor.number<std::uint16_t>(), extra = cursor.number<std::uint16_t>(), comment = cursor.number<std::uint16_t>();
+    const auto name_bytes = cursor.number<std::uint16_t>(), extra = cursor.number<std::uint16_t>(),
+               comment = cursor.number<std::uint16_t>();
     cursor.take(8);
     m.offset = cursor.number<std::uint32_t>();
     std::string name(text_of(cursor.take(name_bytes)));
@@ -79,7 +82,8 @@ std::vector<std::byte> ZipArchive::read(const std::string& name) const {
     if (m.size != m.packed) source_.damaged("\"", printable(name), "\" in the archive has two sizes");
     out.assign(packed.begin(), packed.end());
   } else {
-    if (m.size > m.packed * kBestRatio + 64) source_.damaged("\"", printable(name), "\" in the archive cannot be as large as it says");
+    if (m.size > m.packed * kBestRatio + 64)
+      source_.damaged("\"", printable(name), "\" in the archive cannot be as large as it says");
     out = inflated(packed, m.size, source_.name + ": " + printable(name));
   }
   if (::crc32_z(0, reinterpret_cast<const Bytef*>(out.data()), out.size()) != m.crc)

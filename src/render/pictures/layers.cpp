@@ -31,7 +31,9 @@ LayerPeeler::LayerPeeler(const Mesh& mesh, std::span<const std::int32_t> faces, 
     bool behind = false, ahead = false;
     double low[2] = {1e30, 1e30}, high[2] = {-1e30, -1e30};
     for (int k = 0; k < 3; ++k) {
-      face.v[k] = project(&mesh.vertices[static_cast<std::size_t>(mesh.faces[3 * static_cast<std::size_t>(f) + static_cast<std::size_t>(k)]) * 3]);
+      face.v[k] = project(
+          &mesh.vertices[static_cast<std::size_t>(mesh.faces[3 * static_cast<std::size_t>(f) + static_cast<std::size_t>(k)]) *
+                         3]);
       const bool near = !(face.v[k].w > frame.near_z);
       behind = behind || near;
       ahead = ahead || !near;
@@ -90,10 +92,13 @@ void LayerPeeler::scan(std::int64_t first_row, std::int64_t last_row) {
         if (done_[at] != 0) continue;
         Hit hit;
         hit.face = face.index;
-        const float px = static_cast<float>(2 * x + 1 - frame_.width) * 0.5F, py = static_cast<float>(2 * y + 1 - frame_.height) * 0.5F;
+        const float px = static_cast<float>(2 * x + 1 - frame_.width) * 0.5F,
+                    py = static_cast<float>(2 * y + 1 - frame_.height) * 0.5F;
         if (!inside(face, px, py, hit.weights, hit.depth) || !(hit.depth > frame_.near_z)) continue;
         // Of equal depths the highest face comes first, as the rasteriser has it.
-        const auto nearer = [](const Hit& a, const Hit& b) { return a.depth < b.depth || (a.depth == b.depth && a.face > b.face); };
+        const auto nearer = [](const Hit& a, const Hit& b) {
+          return a.depth < b.depth || (a.depth == b.depth && a.face > b.face);
+        };
         if (opaque_[at] > 0.0F && !(hit.depth < opaque_[at])) continue;
         if (before_[at].face >= 0 && !nearer(before_[at], hit)) continue;
         if (hits_[at].face < 0 || nearer(hit, hits_[at])) hits_[at] = hit;

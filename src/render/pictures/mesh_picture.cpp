@@ -106,8 +106,8 @@ struct MeshPainter::State {
   std::vector<std::optional<TextureSampler>> textures;  // of the appearance's images
   std::vector<Vec3> linear_colours;                     // of vertices, where they multiply textures
   bool textured = false, one_sided = false, see_through = false;
-  TriangleRasteriser<Cpu> whole;                   // all faces
-  std::optional<TriangleRasteriser<Cpu>> chosen;   // those that hide what is behind them, in the view that is drawn
+  TriangleRasteriser<Cpu> whole;                    // all faces
+  std::optional<TriangleRasteriser<Cpu>> chosen;    // those that hide what is behind them, in the view that is drawn
   std::vector<std::int32_t> chosen_faces, layered;  // their numbers, and those of faces that one may see through
   std::vector<std::int32_t> faces;                  // of the samples of a strip
   std::vector<float> weights, depths;
@@ -341,7 +341,8 @@ struct MeshPainter::State {
           const Spot spot = spot_at(hit.face, hit.weights, x, y, frame, project);
           const Shade s = shade(spot, camera, look, pixels_per_sample);
           const Material& m = material_of(hit.face);
-          const float alpha = m.alpha == AlphaMode::mask ? (s.alpha >= m.alpha_cutoff ? 1.0F : 0.0F) : std::clamp(s.alpha, 0.0F, 1.0F);
+          const float alpha =
+              m.alpha == AlphaMode::mask ? (s.alpha >= m.alpha_cutoff ? 1.0F : 0.0F) : std::clamp(s.alpha, 0.0F, 1.0F);
           Gathered& g = out[static_cast<std::size_t>(at)];
           g.colour = g.colour + s.colour * (g.through * alpha);
           g.through *= 1.0F - alpha;

@@ -105,8 +105,7 @@ Sample TextureSampler::sample(float u, float v, float footprint, const TextureMo
   const Sample colour = bilinear(*levels_[fine], u, v, mode);
   if (between <= 0.0F) return colour;
   const Sample coarse = bilinear(*levels_[fine + 1], u, v, mode);
-  return {colour.colour * (1.0F - between) + coarse.colour * between,
-          colour.alpha * (1.0F - between) + coarse.alpha * between};
+  return {colour.colour * (1.0F - between) + coarse.colour * between, colour.alpha * (1.0F - between) + coarse.alpha * between};
 }
 
 }  // namespace espalier

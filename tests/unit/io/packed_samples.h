@@ -29,7 +29,8 @@ inline void put_bytes(std::vector<std::byte>& out, const void* data, std::size_t
 }
 
 // `meshes` and what it needs; `binary` is its one buffer.
-inline std::vector<std::byte> glb_with(const std::string& members, const std::vector<std::byte>& binary, const std::string& used) {
+inline std::vector<std::byte> glb_with(const std::string& members, const std::vector<std::byte>& binary,
+                                       const std::string& used) {
   return glb_of(R"({"asset":{"version":"2.0"},"extensionsUsed":[")" + used + R"("],"extensionsRequired":[")" + used +
                     R"("],"scene":0,"scenes":[{"nodes":[0]}],"nodes":[{"mesh":0}],)" + members + "}",
                 binary);
@@ -42,8 +43,10 @@ inline std::vector<std::byte> draco_glb() {
   const int uv = builder.AddAttribute(draco::GeometryAttribute::TEX_COORD, 2, draco::DT_FLOAT32);
   for (std::uint32_t f = 0; f < 2; ++f) {
     const auto at = [&](std::size_t k) { return kSquareCorners[3 * f + k]; };
-    builder.SetAttributeValuesForFace(position, draco::FaceIndex(f), kSquare[at(0)].data(), kSquare[at(1)].data(), kSquare[at(2)].data());
-    builder.SetAttributeValuesForFace(uv, draco::FaceIndex(f), kSquareUvs[at(0)].data(), kSquareUvs[at(1)].data(), kSquareUvs[at(2)].data());
+    builder.SetAttributeValuesForFace(position, draco::FaceIndex(f), kSquare[at(0)].data(), kSquare[at(1)].data(),
+                                      kSquare[at(2)].data());
+    builder.SetAttributeValuesForFace(uv, draco::FaceIndex(f), kSquareUvs[at(0)].data(), kSquareUvs[at(1)].data(),
+                                      kSquareUvs[at(2)].data());
   }
   const auto mesh = builder.Finalize();
   draco::Encoder encoder;
@@ -53,12 +56,13 @@ inline std::vector<std::byte> draco_glb() {
   if (!encoder.EncodeMeshToBuffer(*mesh, &buffer).ok()) return {};
   std::vector<std::byte> binary;
   put_bytes(binary, buffer.data(), buffer.size());
-  return glb_with(R"("meshes":[{"primitives":[{"attributes":{"POSITION":0,"TEXCOORD_0":1},"indices":2,"extensions":)"
-                  R"({"KHR_draco_mesh_compression":{"bufferView":0,"attributes":{"POSITION":0,"TEXCOORD_0":1}}}}]}],)"
-                  R"("accessors":[{"componentType":5126,"count":4,"type":"VEC3"},{"componentType":5126,"count":4,"type":"VEC2"},)"
-                  R"({"componentType":5125,"count":6,"type":"SCALAR"}],"bufferViews":[{"buffer":0,"byteLength":)" +
-                      std::to_string(buffer.size()) + R"(}],"buffers":[{"byteLength":)" + std::to_string(binary.size()) + "}]",
-                  binary, "KHR_draco_mesh_compression");
+  return glb_with(
+      R"("meshes":[{"primitives":[{"attributes":{"POSITION":0,"TEXCOORD_0":1},"indices":2,"extensions":)"
+      R"({"KHR_draco_mesh_compression":{"bufferView":0,"attributes":{"POSITION":0,"TEXCOORD_0":1}}}}]}],)"
+      R"("accessors":[{"componentType":5126,"count":4,"type":"VEC3"},{"componentType":5126,"count":4,"type":"VEC2"},)"
+      R"({"componentType":5125,"count":6,"type":"SCALAR"}],"bufferViews":[{"buffer":0,"byteLength":)" +
+          std::to_string(buffer.size()) + R"(}],"buffers":[{"byteLength":)" + std::to_string(binary.size()) + "}]",
+      binary, "KHR_draco_mesh_compression");
 }
 
 inline std::vector<std::byte> meshopt_glb() {
@@ -72,17 +76,19 @@ inline std::vector<std::byte> meshopt_glb() {
   const std::size_t second = binary.size();
   put_bytes(binary, indices.data(), indices.size());
   const auto view = [](std::size_t offset, std::size_t size, std::size_t length, int stride, int count, const char* mode) {
-    return R"({"buffer":1,"byteLength":)" + std::to_string(length) + R"(,"extensions":{"EXT_meshopt_compression":{"buffer":0,"byteOffset":)" +
-           std::to_string(offset) + R"(,"byteLength":)" + std::to_string(size) + R"(,"byteStride":)" + std::to_string(stride) +
-           R"(,"count":)" + std::to_string(count) + R"(,"mode":")" + mode + R"("}}})";
+    return R"({"buffer":1,"byteLength":)" + std::to_string(length) +
+           R"(,"extensions":{"EXT_meshopt_compression":{"buffer":0,"byteOffset":)" + std::to_string(offset) +
+           R"(,"byteLength":)" + std::to_string(size) + R"(,"byteStride":)" + std::to_string(stride) + R"(,"count":)" +
+           std::to_string(count) + R"(,"mode":")" + mode + R"("}}})";
   };
-  return glb_with(R"("meshes":[{"primitives":[{"attributes":{"POSITION":0},"indices":1}]}],"accessors":[)"
-                  R"({"bufferView":0,"componentType":5126,"count":4,"type":"VEC3"},{"bufferView":1,"componentType":5125,"count":6,"type":"SCALAR"}],)"
-                  R"("bufferViews":[)" +
-                      view(0, vertices.size(), 48, 12, 4, "ATTRIBUTES") + "," + view(second, indices.size(), 24, 4, 6, "TRIANGLES") +
-                      R"(],"buffers":[{"byteLength":)" + std::to_string(binary.size()) +
-                      R"(},{"byteLength":72,"extensions":{"EXT_meshopt_compression":{"fallback":true}}}])",
-                  binary, "EXT_meshopt_compression");
+  return glb_with(
+      R"("meshes":[{"primitives":[{"attributes":{"POSITION":0},"indices":1}]}],"accessors":[)"
+      R"({"bufferView":0,"componentType":5126,"count":4,"type":"VEC3"},{"bufferView":1,"componentType":5125,"count":6,"type":"SCALAR"}],)"
+      R"("bufferViews":[)" +
+          view(0, vertices.size(), 48, 12, 4, "ATTRIBUTES") + "," + view(second, indices.size(), 24, 4, 6, "TRIANGLES") +
+          R"(],"buffers":[{"byteLength":)" + std::to_string(binary.size()) +
+          R"(},{"byteLength":72,"extensions":{"EXT_meshopt_compression":{"fallback":true}}}])",
+      binary, "EXT_meshopt_compression");
 }
 
 // Positions without a buffer view, of which the sparse part changes all but the first.
@@ -113,7 +119,8 @@ inline std::vector<std::byte> sog(int version) {
   files.push_back({"quats.webp", picture({{128, 128, 128, 252}, {128, 128, 128, 252}})});
   files.push_back({"scales.webp", picture({{255, 255, 255, 255}, {0, 0, 0, 255}})});
   files.push_back({"sh0.webp", picture({{255, 0, 0, 255}, {0, 255, 0, 51}})});
-  const std::string means = R"("means":{"shape":[2,3],"mins":[0,0,0],"maxs":[0.69314718056,0,0],"files":["means_l.webp","means_u.webp"]},)";
+  const std::string means =
+      R"("means":{"shape":[2,3],"mins":[0,0,0],"maxs":[0.69314718056,0,0],"files":["means_l.webp","means_u.webp"]},)";
   std::string book = "-4", colours = "-1";
   for (int i = 1; i < 256; ++i) {
     book += "," + std::to_string(-4.0 + 2.0 * i / 255.0);
@@ -121,11 +128,12 @@ inline std::vector<std::byte> sog(int version) {
   }
   // The first version has logits of opacity: 1.3862944 is that of 0.8 and stands at the byte 51.
   const std::string text =
-      version == 2 ? R"({"version":2,"count":2,)" + means + R"("scales":{"codebook":[)" + book +
-                         R"(],"files":["scales.webp"]},"quats":{"files":["quats.webp"]},"sh0":{"codebook":[)" + colours +
-                         R"(],"files":["sh0.webp"]}})"
-                   : "{" + means + R"("scales":{"mins":[-4,-4,-4],"maxs":[-2,-2,-2],"files":["scales.webp"]},)" +
-                         R"("quats":{"files":["quats.webp"]},"sh0":{"mins":[-1,-1,-1,0],"maxs":[1,1,1,6.931472],"files":["sh0.webp"]}})";
+      version == 2
+          ? R"({"version":2,"count":2,)" + means + R"("scales":{"codebook":[)" + book +
+                R"(],"files":["scales.webp"]},"quats":{"files":["quats.webp"]},"sh0":{"codebook":[)" + colours +
+                R"(],"files":["sh0.webp"]}})"
+          : "{" + means + R"("scales":{"mins":[-4,-4,-4],"maxs":[-2,-2,-2],"files":["scales.webp"]},)" +
+                R"("quats":{"files":["quats.webp"]},"sh0":{"mins":[-1,-1,-1,0],"maxs":[1,1,1,6.931472],"files":["sh0.webp"]}})";
   std::vector<std::byte> meta;
   for (const char c : text) meta.push_back(static_cast<std::byte>(c));
   files.push_back({"meta.json", std::move(meta)});

@@ -29,9 +29,12 @@ void expect_square(const Mesh& mesh, float tolerance) {
   }
   // Packing may turn the order of triangles, and of the corners in one.
   for (const auto& p : wanted) {
-    EXPECT_TRUE(std::any_of(read.begin(), read.end(), [&](const auto& q) {
-      return std::abs(p[0] - q[0]) <= tolerance && std::abs(p[1] - q[1]) <= tolerance && std::abs(p[2] - q[2]) <= tolerance;
-    })) << p[0] << " " << p[1] << " " << p[2];
+    EXPECT_TRUE(std::any_of(read.begin(), read.end(),
+                            [&](const auto& q) {
+                              return std::abs(p[0] - q[0]) <= tolerance && std::abs(p[1] - q[1]) <= tolerance &&
+                                     std::abs(p[2] - q[2]) <= tolerance;
+                            }))
+        << p[0] << " " << p[1] << " " << p[2];
   }
 }
 
@@ -123,7 +126,8 @@ TEST(ReadPacked, Ksplat) {
     EXPECT_EQ(g.opacity[0], 1.0F);
     EXPECT_NEAR(g.dc[1], (128.0 / 255 - 0.5) / 0.28209479, 1e-5);
     ASSERT_EQ(g.sh.size(), 9U);
-    EXPECT_NEAR(*std::max_element(g.sh.begin(), g.sh.end(), [](float a, float b) { return std::abs(a) < std::abs(b); }), 0.5, 0.02);
+    EXPECT_NEAR(*std::max_element(g.sh.begin(), g.sh.end(), [](float a, float b) { return std::abs(a) < std::abs(b); }), 0.5,
+                0.02);
   }
   auto bad = test::ksplat(1);
   bad[4096] = std::byte{9};  // Gaussians of the section

@@ -277,7 +277,8 @@ TEST(GaussianFiles, CompressedPlyReadsBack) {
   for (std::size_t i = 0; i < g.opacity.size(); ++i) {
     for (std::size_t k = 0; k < g.opacity.size(); ++k) {
       double apart = 0.0;
-      for (std::size_t c = 0; c < 3; ++c) apart = std::max(apart, std::abs(double{g.xyz[3 * i + c]} - file.gaussians.xyz[3 * k + c]));
+      for (std::size_t c = 0; c < 3; ++c)
+        apart = std::max(apart, std::abs(double{g.xyz[3 * i + c]} - file.gaussians.xyz[3 * k + c]));
       if (apart > 2e-3) continue;
       if (std::abs(g.opacity[i] - file.gaussians.opacity[k]) > 0.5 / 255 + 1e-6) continue;
       ++found;
