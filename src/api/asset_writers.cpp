@@ -94,6 +94,10 @@ AppearanceOptions appearance_options(const Asset::Data& data, const SaveOptions&
 const Appearance* appearance_of(const Asset::Data& data) { return data.appearance ? &*data.appearance : nullptr; }
 // Of an asset that has Gaussians and no mesh.
 bool only_gaussians(const Asset::Data& data) { return data.gaussians && !data.mesh && !data.finished; }
+// Of an appearance that says nothing else but which sides are seen; null for every other.
+const Picture* only_texture(const Asset::Data& data) {
+  return data.appearance ? plain_texture(*data.appearance, data.mesh->uvs, data.mesh->colours, true) : nullptr;
+}
 // The mesh with its materials as colours, for formats that know no others.
 Mesh coloured(const Asset::Data& data, const std::string& label) {
   return with_vertex_colours(mesh_of(data, label), *data.appearance);
@@ -148,6 +152,11 @@ Files stl(const Asset::Data& data, const Naming& naming, const SaveOptions& opti
   return one(naming, ".stl", encode_stl(*what.mesh, options.size_mm, "Espalier " + version()));
 }
 Files three_mf(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
+  if (const Picture* texture = only_texture(data)) {
+    const EncodedPicture picture =
+        encoded_picture(*texture, options.texture == TextureFormat::jpeg ? PictureKind::jpeg : PictureKind::png);
+    return one(naming, ".3mf", encode_3mf(mesh_of(data, naming.label), options.size_mm, comments_of(data), picture.bytes));
+  }
   if (appearance_of(data) != nullptr)
     return one(naming, ".3mf", encode_3mf(coloured(data, naming.label), options.size_mm, comments_of(data)));
   const Shown what = shown(data, naming.label, without_webp(options.texture));
@@ -235,6 +244,7 @@ void materials_left_out(const Asset::Data& data, const std::string& format, std:
   const auto any = [&](const auto& is) { return std::any_of(look.materials.begin(), look.materials.end(), is); };
   const bool mesh = format == "stl" || format == "3mf" || format == "ply" || format == "mesh.ply",
              obj = format.starts_with("obj");
+  if (format == "3mf" && only_texture(data) != nullptr) return;
   if (format == "stl") out.emplace_back("STL knows no colours: materials and textures are left out");
   if (mesh && format != "stl")
     out.push_back("the materials" + std::string(look.textured() ? " and textures" : "") + " become colours at vertices");

@@ -54,8 +54,9 @@ struct Appearance {
 };
 
 // The one texture of a mesh that needs nothing else than it: one material, opaque, white, seen from both sides, without
-// emission, vertex colours that multiply, and coordinates that stay inside the picture; null for every other.
+// emission, vertex colours that multiply, and coordinates that stay inside the picture; null for every other. With
+// `any_sides` it may be seen from one side alone, which formats without materials cannot say anyway.
 [[nodiscard]] const Picture* plain_texture(const Appearance& appearance, const std::vector<float>& uvs,
-                                           const std::vector<float>& colours);
+                                           const std::vector<float>& colours, bool any_sides = false);
 
 }  // namespace espalier

@@ -206,23 +206,29 @@ TEST(Field, MeshesRoundTrip) {
   const struct {
     const char* name;
     int faces;
-    bool in_obj;  // an OBJ can hold how it looks
-  } cases[] = {
-      {"glb/plain.glb", 2, true},          {"glb/two_textures.glb", 4, true}, {"glb/factor_times_texture.glb", 2, true},
-      {"glb/uv_plus_one.glb", 2, true},    {"glb/wrap_mirror.glb", 2, false}, {"glb/alpha_mask.glb", 2, true},
-      {"glb/gltfpack_plain.glb", 2, true}, {"obj/two_kd.obj", 2, true},       {"obj/mtl space.obj", 2, true},
-      {"ply/wedge_uv.ply", 2, true},       {"obj/vertex_rgba.obj", 2, true}};
+    const char* not_in_obj = nullptr;  // what an OBJ cannot hold of it
+  } cases[] = {{"glb/plain.glb", 2},
+               {"glb/two_textures.glb", 4},
+               {"glb/factor_times_texture.glb", 2},
+               {"glb/uv_plus_one.glb", 2},
+               {"glb/wrap_mirror.glb", 2, "a.obj: textures that mirror"},
+               {"glb/alpha_mask.glb", 2, "a.obj: holes by a mask"},
+               {"glb/gltfpack_plain.glb", 2},
+               {"obj/two_kd.obj", 2},
+               {"obj/mtl space.obj", 2},
+               {"ply/wedge_uv.ply", 2},
+               {"obj/vertex_rgba.obj", 2}};
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
     const Outcome done =
         espalier({"export", field(c.name), "--quiet", "-o", out("a.glb"), "-o", out("a.gltf"), "-o", out("a.obj"), "-o",
                   out("a.obj.zip"), "-o", out("a.gltf.zip"), "-o", out("a.3mf"), "-o", out("a.mesh.ply"), "-o", out("a.stl")});
     ASSERT_EQ(done.code, 0) << done.err;
-    if (!c.in_obj) EXPECT_NE(done.err.find("a.obj: textures that mirror"), std::string::npos) << done.err;
+    if (c.not_in_obj != nullptr) EXPECT_NE(done.err.find(c.not_in_obj), std::string::npos) << done.err;
     const Picture original = front(field(c.name)).picture;
     for (const char* name : {"a.glb", "a.gltf", "a.gltf.zip", "a.obj", "a.obj.zip"}) {
       SCOPED_TRACE(name);
-      if (!c.in_obj && std::string(name).find("obj") != std::string::npos) continue;
+      if (c.not_in_obj != nullptr && std::string(name).find("obj") != std::string::npos) continue;
       const Picture again = front(out(name)).picture;
       int differ = 0;
       for (std::size_t i = 0; i < original.pixels.size(); ++i)

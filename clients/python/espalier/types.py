@@ -170,7 +170,7 @@ class Sampler(Options):
 
 @dataclass
 class GenerateOptions(Options):
-    formats: Union[List[Literal["glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "ply", "spz", "splat"]], Unset] = UNSET
+    formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
     """Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf. In mm."""
@@ -236,7 +236,7 @@ class ExportOptions(Options):
     """What is absent holds as it did for the job that is exported. With a turntable nothing else but a name may be
     given."""
 
-    formats: Union[List[Literal["glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "ply", "spz", "splat"]], Unset] = UNSET
+    formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
     """Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf. In mm."""

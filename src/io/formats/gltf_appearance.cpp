@@ -235,7 +235,8 @@ class Content {
 std::vector<std::byte> encode_glb(const Mesh& mesh, const Appearance& look, const AppearanceOptions& options) {
   check_writable_mesh(mesh, "GLB");
   Content content(mesh, look, options, {});
-  return glb_of(content.json(), content.take_binary());
+  std::string json = content.json();  // which counts the bytes that are taken next
+  return glb_of(std::move(json), content.take_binary());
 }
 
 std::vector<NamedFile> encode_gltf(const Mesh& mesh, const Appearance& look, const AppearanceOptions& options,
