@@ -247,8 +247,7 @@ std::vector<Option> file_rows() {
        made | preprocess,
        of(&Options::outputs, "FILE"),
        "A file to write; repeat it for several. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the "
-       "mesh, "
-       ".ply, .spz and .splat the Gaussians. preprocess: .png.",
+       "mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. preprocess: .png.",
        {.letter = "o"}},
       {"output",
        files,
@@ -264,7 +263,7 @@ std::vector<Option> file_rows() {
        "What to decode.",
        {.fallback = "what the output files hold", .old = {"formats"}}},
       {"formats", files, jobs, file_formats(),
-       "Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."},
+       "Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."},
       {"preview", files, made, of(&Options::preview, "FILE"), "Also draw four views into this .png."},
       {"turntable", files, made | render, of(&Options::turntable, "FILE"),
        "Also draw the asset as it turns once around, into this .mp4 (needs the program ffmpeg) or .webp."},

@@ -171,7 +171,7 @@ class Sampler(Options):
 @dataclass
 class GenerateOptions(Options):
     formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
-    """Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."""
+    """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf. In mm."""
     background: Union[Union[Literal["auto", "alpha", "none", "plain", "network"], List[Literal["auto", "alpha", "none", "plain", "network"]]], Unset] = UNSET
@@ -237,7 +237,7 @@ class ExportOptions(Options):
     given."""
 
     formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
-    """Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."""
+    """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf. In mm."""
     name: Union[str, Unset] = UNSET
