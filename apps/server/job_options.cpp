@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "serve.h"
 
 namespace espalier::server {
 namespace {
@@ -197,6 +198,8 @@ Json to_json(const Options& options) {
   write_options(options, use_jobs, json);
   return json;
 }
+
+std::string job_options_text(const Options& options) { return text_of(to_json(options)); }
 
 Json to_json(const ExportOptions& options) {
   Json json{{"name", options.values.name}};
