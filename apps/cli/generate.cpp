@@ -1,7 +1,8 @@
+#include "generate.h"
+
 #include <cstdio>
 
 #include "commands.h"
-#include "generate.h"
 #include "interrupt.h"
 #include "outputs.h"
 #include "places.h"
