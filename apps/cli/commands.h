@@ -15,6 +15,7 @@ int info(const Settings& settings);
 int bench(const Settings& settings);
 int doctor(const Settings& settings);
 int serve(const Settings& settings);
+int batch(const Settings& settings);
 int pull(const Settings& settings);
 int models(const Settings& settings);
 

@@ -1,3 +1,5 @@
+#include "generate.h"
+
 #include <cstdio>
 
 #include "commands.h"
@@ -42,6 +44,8 @@ SamplerRequest with_preset(const SamplerRequest& asked, SamplerPreset preset, co
   return request;
 }
 
+}  // namespace
+
 Request request_of(const Settings& s) {
   const Decoded decoded = decoded_of(s);
   Request request;
@@ -59,6 +63,8 @@ Request request_of(const Settings& s) {
   request.finish = finish_of(s);
   return request;
 }
+
+namespace {
 
 Workplace workplace_of(const Pipeline& pipeline, const fs::path& checkpoint) {
   return {pipeline.device(), pipeline.precision(), pipeline.tier(), checkpoint.string(), pipeline.untrained()};
@@ -126,13 +132,7 @@ int produce(const Settings& settings, MakeAsset make_asset) {
 }
 
 Pipeline open_pipeline(const Settings& settings, const ModelLocation& found) {
-  return Pipeline({.checkpoint = found.checkpoint,
-                   .device = settings.device,
-                   .precision = settings.precision,
-                   .tier = settings.tier,
-                   .memory_limit = settings.vram_limit,
-                   .image_encoder = settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
-                   .repositories = found.repositories});
+  return Pipeline(pipeline_options(settings, found));
 }
 
 }  // namespace

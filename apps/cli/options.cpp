@@ -96,6 +96,8 @@ unsigned use_of(const std::vector<std::string>& arguments) {
 std::span<const Command> commands() {
   static constexpr std::array table{
       Command{use_generate, "generate", "Makes a 3D asset of images", &generate},
+      Command{use_batch, "batch", "Makes an asset of each image of a folder or a list, here or on a server, and resumes",
+              &batch},
       Command{use_preprocess, "preprocess", "Writes the foreground of an image that generate would look at", &preprocess},
       Command{use_export, "export", "Writes a saved asset or latent again, without sampling, or Gaussians in another format",
               &export_asset},

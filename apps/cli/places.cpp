@@ -91,6 +91,16 @@ ModelLocation find_checkpoint(const Settings& settings) {
       "name one with --model or ESPALIER_MODEL");
 }
 
+PipelineOptions pipeline_options(const Settings& settings, const ModelLocation& found) {
+  return {.checkpoint = found.checkpoint,
+          .device = settings.device,
+          .precision = settings.precision,
+          .tier = settings.tier,
+          .memory_limit = settings.vram_limit,
+          .image_encoder = settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
+          .repositories = found.repositories};
+}
+
 fs::path background_network_of(const Settings& settings) {
   const std::string& name = settings.background_network;
   if (name.ends_with(".onnx")) return name;

@@ -13,6 +13,9 @@ namespace espalier::cli {
 // Throws not_found, with the command that fetches what is missing.
 [[nodiscard]] ModelLocation find_checkpoint(const Settings& settings);
 
+// How to open what find_checkpoint has found.
+[[nodiscard]] PipelineOptions pipeline_options(const Settings& settings, const ModelLocation& found);
+
 // The network that shall remove backgrounds; empty when none is asked for or, unless one is named, there. Throws not_found
 // naming the folders.
 [[nodiscard]] std::filesystem::path background_network_of(const Settings& settings);

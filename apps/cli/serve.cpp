@@ -18,13 +18,7 @@ int serve(const Settings& settings) {
   }
   if (options.data.empty()) options.data = server::default_data_folder(settings.data_home, settings.home);
   const ModelLocation found = find_checkpoint(settings);
-  options.pipeline = {.checkpoint = found.checkpoint,
-                      .device = settings.device,
-                      .precision = settings.precision,
-                      .tier = settings.tier,
-                      .memory_limit = settings.vram_limit,
-                      .image_encoder = settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
-                      .repositories = found.repositories};
+  options.pipeline = pipeline_options(settings, found);
   options.background_network = background_network_of(settings);
   Interrupt interrupt;
   server::serve(

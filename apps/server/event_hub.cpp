@@ -29,8 +29,14 @@ bool EventHub::Listener::closed() const {
   return hub_.closed_;
 }
 
+void EventHub::watch(std::function<void(const std::string& job, const Event& event)> watcher) {
+  const std::scoped_lock lock(mutex_);
+  watcher_ = std::move(watcher);
+}
+
 void EventHub::publish(const std::string& job, const Event& event) {
   const std::scoped_lock lock(mutex_);
+  if (watcher_) watcher_(job, event);
   const auto [first, last] = listeners_.equal_range(job);
   for (auto entry = first; entry != last; ++entry) {
     std::deque<Event>& events = entry->second->events_;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -43,6 +44,9 @@ class EventHub {
     std::deque<Event> events_;
   };
 
+  // Calls `watcher` with every event from now on, before any listener gets it, one event after another. Once, before the first
+  // event.
+  void watch(std::function<void(const std::string& job, const Event& event)> watcher);
   // A listener that is behind keeps only the newest of the progress events that it has not taken.
   void publish(const std::string& job, const Event& event);
   // Wakes all listeners for good.
@@ -53,6 +57,7 @@ class EventHub {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::multimap<std::string, Listener*> listeners_;
+  std::function<void(const std::string&, const Event&)> watcher_;
   bool closed_ = false;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "option_json.h"
+#include "serve.h"
 
 namespace espalier::server {
 namespace {
@@ -186,6 +187,8 @@ Json to_json(const Options& options) {
   write_options(options, use_jobs, json);
   return json;
 }
+
+std::string job_options_text(const Options& options) { return text_of(to_json(options)); }
 
 Json to_json(const ExportOptions& options) {
   Json json{{"name", options.values.name}};

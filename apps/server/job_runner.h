@@ -103,7 +103,5 @@ class JobRunner {
 // The API's job object.
 [[nodiscard]] Json json_of(const Job& job, const Json& progress);
 [[nodiscard]] Json json_of(const std::string& id, const JobFile& file);
-// Words of the API for the codes of the library.
-[[nodiscard]] const char* word_of(ErrorCode code);
 
 }  // namespace espalier::server

@@ -271,6 +271,15 @@ std::uint64_t JobStore::bytes() {
   return row.step() ? static_cast<std::uint64_t>(row.number(0)) : 0;
 }
 
+double JobStore::oldest_wait() {
+  const std::scoped_lock lock(mutex_);
+  Statement row(
+      *database_,
+      "SELECT max(0, CAST((julianday('now') - julianday(created)) * 86400000 AS INTEGER)) FROM jobs WHERE state = 'queued' "
+      "ORDER BY sequence LIMIT 1");
+  return row.step() ? static_cast<double>(row.number(0)) / 1000.0 : 0.0;
+}
+
 std::optional<Job> JobStore::take_next() {
   const std::scoped_lock lock(mutex_);
   Statement rows(*database_, sql("WHERE state = 'queued' ORDER BY sequence LIMIT 1").c_str());

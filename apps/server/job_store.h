@@ -102,6 +102,8 @@ class JobStore {
   [[nodiscard]] std::vector<Job> list(std::optional<JobState> state, int limit, std::int64_t below);
   [[nodiscard]] std::map<JobState, std::int64_t> counts();
   [[nodiscard]] std::uint64_t bytes();
+  // Seconds since the oldest job that waits was made; 0 without one.
+  [[nodiscard]] double oldest_wait();
 
   // The oldest job that waits, now running.
   [[nodiscard]] std::optional<Job> take_next();

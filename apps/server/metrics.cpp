@@ -14,6 +14,14 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+void Histogram::add(double seconds) {
+  for (std::size_t i = 0; i < kBounds.size(); ++i) {
+    if (seconds <= kBounds.at(i)) ++within.at(i);
+  }
+  ++count;
+  sum += seconds;
+}
+
 MetricsText& MetricsText::family(const char* name, const char* kind, const char* help) {
   name_ = name;
   text_ += "# HELP " + name_ + " " + help + "\n# TYPE " + name_ + " " + kind + "\n";
@@ -21,10 +29,27 @@ MetricsText& MetricsText::family(const char* name, const char* kind, const char*
 }
 
 MetricsText& MetricsText::value(double value, const std::string& labels) {
+  line(name_, value, labels);
+  return *this;
+}
+
+MetricsText& MetricsText::values(const Histogram& histogram, const std::string& labels) {
+  const std::string before = labels.empty() ? "" : labels + ",";
+  for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
+    std::array<char, 32> bound{};
+    std::snprintf(bound.data(), bound.size(), "%g", Histogram::kBounds.at(i));
+    line(name_ + "_bucket", static_cast<double>(histogram.within.at(i)), before + "le=\"" + bound.data() + '"');
+  }
+  line(name_ + "_bucket", static_cast<double>(histogram.count), before + "le=\"+Inf\"");
+  line(name_ + "_sum", histogram.sum, labels);
+  line(name_ + "_count", static_cast<double>(histogram.count), labels);
+  return *this;
+}
+
+void MetricsText::line(const std::string& name, double value, const std::string& labels) {
   std::array<char, 64> number{};
   std::snprintf(number.data(), number.size(), "%.15g", value);
-  text_ += name_ + (labels.empty() ? "" : "{" + labels + "}") + " " + number.data() + "\n";
-  return *this;
+  text_ += name + (labels.empty() ? "" : "{" + labels + "}") + " " + number.data() + "\n";
 }
 
 }  // namespace espalier::server

@@ -4,15 +4,31 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <string>
 
 namespace espalier::server {
+
+// How many times took how long.
+struct Histogram {
+  static constexpr std::array kBounds{0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0};
+  std::array<std::uint64_t, kBounds.size()> within{};  // each bound; those that are longer are in `count` alone
+  std::uint64_t count = 0;
+  double sum = 0.0;
+
+  void add(double seconds);
+};
 
 struct Metrics {
   std::atomic<std::uint64_t> done{0}, failed{0}, cancelled{0};  // jobs since the start
   std::atomic<std::uint64_t> job_milliseconds{0};               // of jobs that ended by themselves
   std::atomic<std::uint64_t> loads{0};                          // of the checkpoint
   std::array<std::atomic<std::uint64_t>, 6> requests{};         // by the first digit of the status
+
+  std::mutex mutex;                           // of what follows
+  std::map<std::string, Histogram> stages{};  // seconds, by the stage's id
+  Histogram waits{}, runs{};                  // seconds of jobs in the queue, and from the start to the end
 };
 
 // Resident memory of this process in bytes; 0 when the system does not tell.
@@ -23,9 +39,13 @@ class MetricsText {
  public:
   MetricsText& family(const char* name, const char* kind, const char* help);
   MetricsText& value(double value, const std::string& labels = {});
+  // Of a family of the kind histogram.
+  MetricsText& values(const Histogram& histogram, const std::string& labels = {});
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
+  void line(const std::string& name, double value, const std::string& labels);
+
   std::string text_, name_;
 };
 

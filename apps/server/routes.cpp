@@ -264,6 +264,15 @@ Response Routes::metrics_page() {
   text.family("espalier_jobs", "gauge", "Jobs that are kept, by state.");
   for (const auto& [state, count] : store_.counts())
     text.value(static_cast<double>(count), std::string("state=\"") + name_of(state) + "\"");
+  text.family("espalier_queue_oldest_seconds", "gauge", "Time that the job which waits longest has waited; 0 without one.")
+      .value(store_.oldest_wait());
+  {
+    const std::scoped_lock lock(metrics_.mutex);
+    text.family("espalier_job_wait_seconds", "histogram", "Time that jobs waited before they began.").values(metrics_.waits);
+    text.family("espalier_job_run_seconds", "histogram", "Time from the start of a job to its end.").values(metrics_.runs);
+    text.family("espalier_stage_seconds", "histogram", "Time of each stage of jobs.");
+    for (const auto& [stage, times] : metrics_.stages) text.values(times, "stage=\"" + stage + "\"");
+  }
   text.family("espalier_job_seconds_total", "counter", "Time spent on jobs that ended.")
       .value(static_cast<double>(metrics_.job_milliseconds) / 1000);
   text.family("espalier_requests_total", "counter", "Answers by class of status.");

@@ -4,8 +4,10 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <cstdio>
 #include <thread>
 
+#include "job_watch.h"
 #include "routes.h"
 
 namespace espalier::server {
@@ -53,6 +55,12 @@ std::string address(const ServeOptions& o, int port) {
   return "http://" + host + ":" + std::to_string(port);
 }
 
+// In one piece, so that lines of several threads do not mix.
+void write_log(const std::string& line) {
+  const std::string whole = line + "\n";
+  std::fwrite(whole.data(), 1, whole.size(), stderr);
+}
+
 }  // namespace
 
 bool is_loopback(const std::string& host) {
@@ -67,8 +75,10 @@ std::filesystem::path default_data_folder(const std::string& data_home, const st
 }
 
 void serve(const ServeOptions& options, const std::function<bool()>& stopped,
-           const std::function<void(const std::string&)>& say, const std::function<void(const std::string&)>& warn) {
+           const std::function<void(const std::string&)>& say, const std::function<void(const std::string&)>& warn_people) {
   check(options);
+  const bool as_json = options.log == LogFormat::json;
+  const auto warn = [&](const std::string& text) { as_json ? write_log(log_line("warning", text)) : warn_people(text); };
   HttpServerOptions http_settings = http_options(options);
   if (const int fitting = raise_file_limit(http_settings.connections); fitting < http_settings.connections) {
     warn("only " + std::to_string(fitting) +
@@ -83,6 +93,8 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
   for (const std::string& note : store.notes()) warn(note);
   EventHub hub;
   Metrics metrics;
+  JobWatch watch(metrics, as_json ? write_log : std::function<void(const std::string&)>());
+  hub.watch([&](const std::string& job, const Event& event) { watch.see(job, event); });
   JobRunner runner(options, store, hub, metrics, warn);
   Routes routes(options, store, runner, hub, metrics);
   HttpServer http(
@@ -92,12 +104,14 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
       });
   http.start();
   say(address(options, http.port()));
+  if (as_json) write_log(log_line("listening", address(options, http.port())));
   runner.start();
   while (!stopped() && !runner.failure()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   runner.interrupt();  // first: a handler may take longer than whoever stops the server is patient
   hub.close();
   http.stop();
   runner.stop();
+  if (as_json) write_log(log_line("stopped", "jobs that have not ended wait for the next start"));
   if (runner.failure()) std::rethrow_exception(runner.failure());
 }
 

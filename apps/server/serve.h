@@ -20,6 +20,12 @@ struct ServeOptions : ServerOptions {
 // $XDG_DATA_HOME/espalier as `data_home` gives it, else HOME/.local/share/espalier. Throws not_found when both are empty.
 [[nodiscard]] std::filesystem::path default_data_folder(const std::string& data_home, const std::string& home);
 
+// Words of the API for the codes of the library.
+[[nodiscard]] const char* word_of(ErrorCode code);
+
+// The JSON of a new job with these options, as POST /v1/jobs takes it.
+[[nodiscard]] std::string job_options_text(const Options& options);
+
 // Serves until `stopped` says so, which is asked a few times a second. `say` is told the address once requests are taken,
 // `warn` what a person at the terminal should know, from any thread. Throws Error: invalid_argument when a wider address has
 // neither key nor no_auth, io when the address or the data folder is taken, and whatever loading the checkpoint throws.

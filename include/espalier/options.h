@@ -40,6 +40,7 @@ enum class SamplerPreset {
   app,         // app_structure_settings() and app_latent_settings()
 };
 enum class VideoFormat { mp4, webp };
+enum class LogFormat { none, json };
 enum class SurfaceChoice {
   automatic,  // solid; with raw_mesh reference
   solid,
@@ -70,6 +71,7 @@ struct ServerOptions {
   bool no_auth = false;                                 // let everybody in that can reach a wider address
   std::vector<std::string> allowed_origins{};           // of pages of other servers that may use this one
   double client_seconds = 20;                           // patience with a slow client
+  LogFormat log = LogFormat::none;                      // of jobs, on standard error
 };
 
 // A video of a job's asset, as the JSON of a job asks for it.
@@ -78,6 +80,16 @@ struct TurntableOptions {
   RenderStyle style = RenderStyle::automatic;
   double seconds = 4.0;
   int size = 512;  // pixels on a side
+};
+
+// What belongs to espalier batch alone.
+struct BatchOptions {
+  std::filesystem::path list{};  // a folder of images, or a CSV file
+  std::filesystem::path out{};   // folder of results and manifest
+  std::string server{};          // its address; empty: this process does the work
+  std::string api_key{};         // that the server asks for
+  bool retry = false;            // do again what failed before
+  int in_flight = 4;             // jobs that the server has at once
 };
 
 // The values of all options. A command, or a job of the server, reads those that its rows of the table set.
@@ -126,6 +138,7 @@ struct Options {
   std::uint64_t vram_limit = 0;  // bytes; 0: what is free
 
   ServerOptions serve{};
+  BatchOptions batch{};
   // Models that pull fetches and models lists.
   ModelSettings weights{};
   std::vector<std::string> model_names{};
@@ -158,6 +171,7 @@ enum OptionUse : unsigned {
   use_convert = 1U << 9U,
   use_pull = 1U << 10U,
   use_models = 1U << 11U,
+  use_batch = 1U << 12U,       // also what both generate and a job take
   use_jobs = 1U << 24U,        // JSON of a new job
   use_exports = 1U << 25U,     // JSON of an export of a job
   use_turntables = 1U << 26U,  // JSON of a turntable of a job

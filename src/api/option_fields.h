@@ -68,6 +68,8 @@ auto& part_of(Root& options) {
     return options.weights;
   } else if constexpr (std::is_same_v<Part, TurntableOptions>) {
     return options.video;
+  } else if constexpr (std::is_same_v<Part, BatchOptions>) {
+    return options.batch;
   } else {
     static_assert(std::is_same_v<Part, ServerOptions>, "Options has no such part");
     return options.serve;

@@ -33,6 +33,8 @@ inline constexpr std::array kNames<TextureFormat>{"png", "jpeg", "webp"};
 template <>
 inline constexpr std::array kNames<VideoFormat>{"mp4", "webp"};
 template <>
+inline constexpr std::array kNames<LogFormat>{"none", "json"};
+template <>
 inline constexpr std::array kNames<RenderStyle>{"auto",      "textured",   "colour", "clay",          "normals",
                                                 "wireframe", "uv-checker", "splats", "radiance-field"};
 // What a texture is baked from: FinishRequest::bake_radiance_field.

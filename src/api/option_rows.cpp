@@ -12,11 +12,11 @@ constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finis
                       sampling = OptionGroup::sampling, machine = OptionGroup::machine, weights = OptionGroup::weights,
                       server = OptionGroup::server, reports = OptionGroup::reports;
 constexpr unsigned generate = use_generate, preprocess = use_preprocess, exporting = use_export, render = use_render,
-                   serve = use_serve, info = use_info, check = use_check, turntables = use_turntables,
+                   serve = use_serve, info = use_info, check = use_check, batch = use_batch, turntables = use_turntables,
                    environment = use_environment;
-constexpr unsigned made = generate | exporting;    // commands that make an asset's files
-constexpr unsigned jobs = use_jobs | use_exports;  // the same of the server
-constexpr unsigned opening = made | serve;         // commands that may open a checkpoint
+constexpr unsigned made = generate | exporting;     // commands that make an asset's files
+constexpr unsigned jobs = use_jobs | use_exports;   // the same of the server
+constexpr unsigned opening = made | serve | batch;  // commands that may open a checkpoint
 constexpr const char* of_the_preset = "the preset's";
 constexpr const char* shipped_model = "the checkpoint that ships with the program";
 
@@ -43,9 +43,9 @@ bool is_key(const std::string& text) {
   return visible && text.size() >= 8 && text.size() <= 200;
 }
 // The key in the first line of a file that is named.
-OptionField key_file() {
-  OptionField field =
-      matching(of(&ServerOptions::api_key, "FILE"), "a file whose first line is 8 to 200 visible ASCII characters", is_key);
+template <class Part>
+OptionField key_file(std::string Part::*member) {
+  OptionField field = matching(of(member, "FILE"), "a file whose first line is 8 to 200 visible ASCII characters", is_key);
   field.parse = [](const std::string& name) -> std::optional<OptionValue> {
     constexpr std::streamsize kLongest = 4096;
     std::ifstream file(name, std::ios::binary);
@@ -262,7 +262,7 @@ std::vector<Option> file_rows() {
        decoded(),
        "What to decode.",
        {.fallback = "what the output files hold", .old = {"formats"}}},
-      {"formats", files, jobs, file_formats(),
+      {"formats", files, jobs | batch, file_formats(),
        "Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."},
       {"preview", files, made, of(&Options::preview, "FILE"), "Also draw four views into this .png."},
       {"turntable", files, made | render, of(&Options::turntable, "FILE"),
@@ -288,13 +288,13 @@ std::vector<Option> file_rows() {
        "without a network. network: by the network, whatever the alpha channel says."},
       {"background-network",
        files,
-       generate | preprocess | serve | environment,
+       generate | preprocess | serve | batch | environment,
        of(&Options::background_network, "NAME"),
        "The network that removes backgrounds: isnet, u2net, u2netp, or an .onnx file of U2-Net or IS-Net as rembg has them.",
        {.fallback = "the first that is found"}},
       {"networks",
        files,
-       generate | preprocess | serve | environment,
+       generate | preprocess | serve | batch | environment,
        of(&Options::networks, "FOLDER"),
        "Folder of these networks, under rembg's names: isnet-general-use.onnx, u2net.onnx, u2netp.onnx.",
        {.fallback = "$XDG_DATA_HOME/.u2net, ~/.u2net, espalier's data folder", .variable = "U2NET_HOME"}},
@@ -536,7 +536,7 @@ std::vector<Option> server_rows() {
        matching(of(&ServerOptions::api_key, "KEY"), "8 to 200 visible ASCII characters", is_key),
        "Ask every client for this key. Other users of this machine can see the command line, not the variable.",
        {.secret = true}},
-      {"api-key-file", server, all, key_file(),
+      {"api-key-file", server, all, key_file(&ServerOptions::api_key),
        "Read the key from the first line of this file, which other users of this machine should not be able to read."},
       {"no-auth", server, serve, of(&ServerOptions::no_auth), "Let everybody in who can reach the address."},
       {"allow-origin", server, serve,
@@ -550,13 +550,13 @@ std::vector<Option> server_rows() {
        {.fallback = "$XDG_DATA_HOME/espalier, or ~/.local/share/espalier"}},
       {"data-home",
        server,
-       generate | preprocess | serve | environment,
+       generate | preprocess | serve | batch | environment,
        of(&Options::data_home, "FOLDER"),
        "Where --data is by default.",
        {.variable = "XDG_DATA_HOME", .only_variable = true}},
       {"home",
        server,
-       generate | preprocess | serve | environment,
+       generate | preprocess | serve | batch | environment,
        of(&Options::home, "FOLDER"),
        "Where --data is by default.",
        {.variable = "HOME", .only_variable = true}},
@@ -577,8 +577,40 @@ std::vector<Option> server_rows() {
       {"keep-size", server, all,
        bytes(&ServerOptions::keep_bytes, 0, 1024 * kTiB, kGiB, "a size in GiB, or with k, m, g or t, from 0 to 1048576 GiB"),
        "Files of all jobs, above which the oldest that ended are removed; 0: no limit."},
+      {"log", server, all, of(&ServerOptions::log),
+       "json: a line of JSON on standard error for each job that starts or ends, and for warnings."},
       {"client-timeout", server, all, of(&ServerOptions::client_seconds, 0.1, 3600.0, "S"),
        "Seconds that a client may take for its headers, and for a body or a download beyond what 8 KiB/s take."},
+  };
+}
+
+std::vector<Option> batch_rows() {
+  return {
+      {"list",
+       files,
+       batch,
+       of(&BatchOptions::list, "LIST"),
+       "A folder of images (PNG, JPEG, WebP), each of which becomes an asset, or a .csv file with the columns image, name and "
+       "seed, of which the first is needed; several images of one object are separated by semicolons.",
+       {.positional = true}},
+      {"out", files, batch, of(&BatchOptions::out, "FOLDER"),
+       "Folder of the results and of manifest.jsonl, made if it is missing. What is whole there is not made again."},
+      {"retry", files, batch, of(&BatchOptions::retry), "Do again what failed in an earlier run."},
+      {"server",
+       server,
+       batch | environment,
+       of(&BatchOptions::server, "URL"),
+       "Let this server do the work, such as http://127.0.0.1:7860.",
+       {.fallback = "this process does it"}},
+      {"api-key",
+       server,
+       batch | environment,
+       matching(of(&BatchOptions::api_key, "KEY"), "8 to 200 visible ASCII characters", is_key),
+       "What the server asks for. Other users of this machine can see the command line, not the variable.",
+       {.secret = true}},
+      {"api-key-file", server, batch | environment, key_file(&BatchOptions::api_key),
+       "Read that key from the first line of this file."},
+      {"in-flight", server, batch | environment, of(&BatchOptions::in_flight, 1, 64), "Jobs that the server has at once."},
   };
 }
 
@@ -587,9 +619,9 @@ std::vector<Option> report_rows() {
       {"voxels", reports, use_bench, voxel_set(), "The coordinate set of docs/performance.md to time."},
       {"repetitions", reports, use_bench, of(&Options::repetitions, 1, 1000), "Timed runs of each stage; the median counts."},
       {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to see that it runs."},
-      {"json", reports, made | render | check | use_convert | info | use_bench | use_doctor | use_pull | use_models,
+      {"json", reports, made | render | check | use_convert | info | use_bench | use_doctor | use_pull | use_models | batch,
        of(&Options::json), "Print the report as JSON on standard output."},
-      {"quiet", reports, made | render | use_bench | use_pull | environment, of(&Options::quiet),
+      {"quiet", reports, made | render | use_bench | use_pull | batch | environment, of(&Options::quiet),
        "No progress and no report; warnings and errors only."},
       {"strict", reports, exporting | render | check, of(&Options::strict),
        "Refuse a file of another program of which something would be left out, such as a texture that is not there or "

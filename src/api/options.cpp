@@ -233,8 +233,12 @@ const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
     for (const auto& part : {file_rows(), finishing_rows(), picture_rows(), sampling_rows(), server_rows(), machine_rows(),
-                             weights_rows(), report_rows()}) {
+                             weights_rows(), batch_rows(), report_rows()}) {
       all.insert(all.end(), part.begin(), part.end());
+    }
+    // A batch is many jobs, here or on a server.
+    for (Option& row : all) {
+      if (row.is_for(use_generate) && row.is_for(use_jobs)) row.uses |= use_batch;
     }
     return all;
   }();

@@ -165,14 +165,14 @@ def png(width, height, rows=b""):
 class Server:
     """One running server. `folder` outlives it."""
 
-    def __init__(self, folder, *options, key=None, ready=True, descriptors=None, memory=None):
+    def __init__(self, folder, *options, key=None, ready=True, descriptors=None, memory=None, port=0):
         self.folder, self.key = pathlib.Path(folder), key
         self.log = open(self.folder / "server.log", "ab")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")}
         environment.setdefault("OMP_WAIT_POLICY", "passive")
         if key:
             environment["ESPALIER_API_KEY"] = key
-        command = [PROGRAM, "serve", "--port", "0", "--device", os.environ.get("ESPALIER_TEST_DEVICE", "cpu"), "--data", str(self.folder / "data"), *options]
+        command = [PROGRAM, "serve", "--port", str(port), "--device", os.environ.get("ESPALIER_TEST_DEVICE", "cpu"), "--data", str(self.folder / "data"), *options]
         def limited():
             if descriptors:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))

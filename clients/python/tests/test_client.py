@@ -153,6 +153,40 @@ class Waiting(ClientCase):
         self.assertEqual(len(set(done)), 4)
 
 
+class Background(ClientCase):
+    def test_a_job_in_a_thread(self):
+        out = self.scratch()
+        job = espalier.BackgroundJob(self.client, PICTURE, {"structure": {"steps": 1}, "latent": {"steps": 1}, "formats": ["spz"]}, out)
+        statuses = set()
+        while not job.wait(0.01):
+            statuses.add(job.status)
+        done, paths = job.result()
+        self.assertEqual((done.state, paths), ("done", [out / "asset.spz"]))
+        self.assertGreater(job.fraction, 0.0)
+        self.assertTrue(statuses)
+        job.cancel()  # of what has ended: nothing
+        self.assertEqual(self.client.job(done).state, "done")
+
+    def test_it_can_be_cancelled_at_any_time(self):
+        first = espalier.BackgroundJob(self.client, PICTURE, LONG, self.scratch())
+        second = espalier.BackgroundJob(self.client, PICTURE, LONG, self.scratch())
+        while first.job is None or second.job is None:
+            self.assertFalse(first.done() or second.done())
+            first.wait(0.01)
+        for job in (second, first):  # one that waits, and one that runs
+            job.cancel()
+            with self.assertRaises(espalier.JobCancelled):
+                job.result()
+        third = espalier.BackgroundJob(self.client, PICTURE, LONG, self.scratch())
+        third.cancel()  # perhaps before the server has heard of it
+        with self.assertRaises(espalier.JobCancelled):
+            third.result()
+
+    def test_errors_come_with_the_result(self):
+        with self.assertRaises(espalier.ApiError):
+            espalier.BackgroundJob(self.client, b"not an image", None, self.scratch()).result()
+
+
 class Asynchronous(ClientCase):
     def test_tasks_share_a_client(self):
         async def main():
