@@ -197,9 +197,9 @@ Settings settings_for(const Settings& all, const ListedPrompt& one) {
   }
   for (fs::path* path : paths) {
     if (path->string().find("{name}") == std::string::npos) {
-      throw UsageError(path->string() +
-                       " is no folder, and would be written again for every prompt; put {name} into it, as in " +
-                       (path->parent_path() / "{name}").string() + path->extension().string());
+      const std::string example = (path->parent_path() / "{name}").string() + path->extension().string();
+      throw UsageError("every prompt would write " + path->string() + "; name a folder, or put {name} into it, as in " +
+                       example);
     }
     *path = placed(*path, one.name);
   }

@@ -215,9 +215,8 @@ OptionField bytes(std::uint64_t Part::*member, std::int64_t low, std::int64_t hi
 }
 constexpr std::int64_t kMiB = std::int64_t{1} << 20U, kGiB = std::int64_t{1} << 30U, kTiB = std::int64_t{1} << 40U;
 
-}  // namespace
-
-std::vector<Option> file_rows() {
+// What commands read.
+std::vector<Option> input_rows() {
   return {
       {"image",
        files,
@@ -254,6 +253,14 @@ std::vector<Option> file_rows() {
        of(&Options::inputs, "FILE"),
        "Meshes (.glb, .gltf, .obj, .stl, .ply), Gaussians (.ply, .spz, .splat) and what --save-asset wrote.",
        {.positional = true}},
+  };
+}
+
+}  // namespace
+
+std::vector<Option> file_rows() {
+  std::vector<Option> rows = input_rows();
+  const std::vector<Option> others{
       {"output",
        files,
        made | preprocess,
@@ -315,6 +322,8 @@ std::vector<Option> file_rows() {
        "Take the images as they are: no background removal, no crop to the object."},
       {"name", files, jobs, of(&Options::name, "TEXT", true), "Shown in lists; without one the first image's."},
   };
+  rows.insert(rows.end(), others.begin(), others.end());
+  return rows;
 }
 
 std::vector<Option> finishing_rows() {

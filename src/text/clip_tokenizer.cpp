@@ -93,7 +93,7 @@ std::unordered_map<std::string, std::int32_t> ids_of(const std::vector<Pair>& me
   for (const std::string_view ending : {std::string_view(), kWordEnd}) {
     for (const bool printing : {true, false}) {
       for (int byte = 0; byte < 256; ++byte) {
-        if (prints(byte) == printing) ids.emplace(symbols.at(static_cast<std::size_t>(byte)).append(ending), next++);
+        if (prints(byte) == printing) ids.emplace(str(symbols.at(static_cast<std::size_t>(byte)), ending), next++);
       }
     }
   }

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "nn/backends.h"
 #include "runner.h"
+#include "synthetic.h"
 
 namespace espalier::golden {
 namespace {
@@ -88,8 +89,11 @@ int main(int argc, char** argv) {
   std::string device = "cpu";
   std::string precision = "full";
   std::string folder;
+  std::string synthetic;
   app.add_option("CASES_DIR", folder, "folder with cases.json, cases/ and what they name: images/, manifests/, onnx/")
       ->required();
+  app.add_option("--synthetic", synthetic, "write a checkpoint of this size with synthetic weights into CASES_DIR instead")
+      ->check(CLI::IsMember(espalier::golden::synthetic_names()));
   app.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--precision", precision, "full or half (cuda only)")->check(CLI::IsMember({"full", "half"}));
   app.add_option("--case", options.only, "only these cases");
@@ -98,6 +102,10 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   options.folder = folder;
   try {
+    if (!synthetic.empty()) {
+      espalier::golden::write_synthetic(synthetic, ESPALIER_PUBLISHED, options.folder);
+      return 0;
+    }
     return espalier::golden::dispatch(options, device, precision);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "espalier-golden: %s\n", e.what());
