@@ -170,7 +170,7 @@ std::vector<ListedPrompt> read_prompts(const fs::path& file) {
     throw Error(ErrorCode::invalid_argument, file.string() + ": there is no prompt in it", "write one a line");
   if (prompts.size() > kMostPrompts) {
     throw Error(ErrorCode::invalid_argument, file.string() + ": " + std::to_string(prompts.size()) + " prompts",
-                "at most " + std::to_string(kMostPrompts) + " are taken; cut the list into parts");
+                "at most " + std::to_string(kMostPrompts) + " are taken at once, so cut the list into parts");
   }
   std::set<std::string> names;
   for (const ListedPrompt& prompt : prompts) {
