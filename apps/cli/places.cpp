@@ -73,7 +73,7 @@ void check_existing(const fs::path& path, const fs::path& target) {
 ModelLocation find_checkpoint(const Settings& settings) {
   const fs::path& asked = settings.model;
   if (!asked.empty() && (asked != "sprout" || holds_pipeline(asked)))
-    return find_model(asked.string(), settings.weights, !settings.image_encoder.empty());
+    return find_model(asked.string(), settings.weights, !settings.image_encoder.empty() || !settings.text_encoder.empty());
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
@@ -98,7 +98,8 @@ PipelineOptions pipeline_options(const Settings& settings, const ModelLocation& 
           .tier = settings.tier,
           .memory_limit = settings.vram_limit,
           .image_encoder = settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
-          .repositories = found.repositories};
+          .repositories = found.repositories,
+          .text_encoder = settings.text_encoder};
 }
 
 fs::path background_network_of(const Settings& settings) {

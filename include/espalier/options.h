@@ -96,7 +96,9 @@ struct BatchOptions {
 struct Options {
   // Files.
   std::vector<std::filesystem::path> images{};
-  std::vector<std::filesystem::path> inputs{};        // of export, check and render
+  std::vector<std::filesystem::path> inputs{};  // of export, vary, check and render
+  std::string prompt{}, negative_prompt{};
+  std::filesystem::path prompts{};                    // list of prompts
   std::filesystem::path weights_in{}, weights_out{};  // of convert
   std::vector<std::filesystem::path> outputs{};
   std::filesystem::path preview{}, turntable{}, sheet{}, save_latent{}, from_latent{}, save_asset{};
@@ -117,6 +119,7 @@ struct Options {
   // Mesh and texture.
   SurfaceChoice surface = SurfaceChoice::automatic;
   bool raw_mesh = false;
+  bool keep_mesh = false, keep_uvs = false;  // of vary
   FinishRequest finish{};
   SaveOptions save{};
 
@@ -131,7 +134,7 @@ struct Options {
 
   // Checkpoint and machine.
   std::filesystem::path model{};  // empty: the checkpoint that ships with the program
-  std::filesystem::path image_encoder{};
+  std::filesystem::path image_encoder{}, text_encoder{};
   std::string device = "auto";
   Precision precision = Precision::automatic;
   MemoryTier tier = MemoryTier::automatic;
@@ -172,6 +175,7 @@ enum OptionUse : unsigned {
   use_pull = 1U << 10U,
   use_models = 1U << 11U,
   use_batch = 1U << 12U,       // also what both generate and a job take
+  use_vary = 1U << 13U,
   use_jobs = 1U << 24U,        // JSON of a new job
   use_exports = 1U << 25U,     // JSON of an export of a job
   use_turntables = 1U << 26U,  // JSON of a turntable of a job
