@@ -185,7 +185,7 @@ TEST_F(Text, WhatIsNoPromptIsRefusedInOneLine) {
     all.insert(all.end(), {"-o", out("a.glb")});
     return sampling(all);
   };
-  refused(generate({"--prompt", ""}), 2, {"no picture is given", "--prompt"});
+  refused(generate({"--prompt", ""}), 2, {"no image is given", "--prompt"});
   refused(generate({"--prompt", " \n"}), 1, {"the prompt is empty"});
   refused(generate({"--prompt", "red \xff chair"}), 1, {"the prompt is not UTF-8 from byte 5"});
   refused(generate({picture_, "--prompt", "a chair"}), 2, {"an image and a prompt"});

@@ -128,7 +128,7 @@ TEST(HeldOut, SurfacePointsLieInSurfaceCells) {
 
 TEST(HeldOut, PicturesShowTheObject) {
   const auto& object = set()[1];
-  const Picture picture = object.picture(96),
+  const Picture picture = object.image(96),
                 view = object.render({.yaw = 1.0F, .pitch = 0.2F, .radius = 2.0F, .fov_degrees = 36.0F}, 96);
   for (const Picture* p : {&picture, &view}) {
     int covered = 0;
@@ -136,7 +136,7 @@ TEST(HeldOut, PicturesShowTheObject) {
     EXPECT_GT(covered, 96 * 96 / 50);
     EXPECT_LT(covered, 96 * 96 * 4 / 5);
   }
-  EXPECT_EQ(picture.pixels, object.picture(96).pixels);
+  EXPECT_EQ(picture.pixels, object.image(96).pixels);
 }
 
 TEST(HeldOut, HalfOfTheThirdSetAreLaterFamilies) {
