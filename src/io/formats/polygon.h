@@ -36,7 +36,7 @@ class PolygonCutter {
   std::vector<std::int32_t> next_, before_, hollow_;  // ring of what is left; corners that turn inwards
   std::vector<bool> left_;
   std::vector<std::int32_t> triangles_;
-  std::uint64_t work_left_ = 300'000'000;
+  std::uint64_t work_left_ = 100'000'000;
   bool gave_up_ = false;
 };
 

@@ -29,7 +29,7 @@ class Sog {
     second_ = version.is_number_unsigned() && version.get<std::uint64_t>() == 2;
     if (!version.is_null() && !second_) source_.unsupported("this is no SOG of version 1 or 2");
     const Json& means = member(meta_, "means");
-    count_ = second_ ? natural(member(meta_, "count")) : natural(member(means, "shape").at(0));
+    count_ = second_ ? natural(member(meta_, "count")) : first_of(member(means, "shape"));
     source_.check_counts(count_, 0);
     source_.unpacks(source_.bytes.size(), 16);  // pictures are packed well
     // Four bytes in each of up to six pictures.
@@ -72,6 +72,10 @@ class Sog {
     if (object.is_object() && at != object.end()) return *at;
     if (!optional) source_.damaged("its meta.json has no \"", name, "\"");
     return kNothing;
+  }
+  [[nodiscard]] std::size_t first_of(const Json& shape) const {
+    if (!shape.is_array() || shape.empty()) source_.damaged("\"shape\" in its meta.json is no list");
+    return natural(shape.front());
   }
   [[nodiscard]] std::size_t natural(const Json& value) const {
     if (!value.is_number_unsigned()) source_.damaged("its meta.json has a count that is no natural number");

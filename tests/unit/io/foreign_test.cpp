@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 
+#include "base/file.h"
 #include "image/codec.h"
 #include "io/formats/mesh_files.h"
 #include "io/formats/mesh_reader.h"

@@ -123,8 +123,8 @@ inline std::vector<std::byte> sog(int version) {
       R"("means":{"shape":[2,3],"mins":[0,0,0],"maxs":[0.69314718056,0,0],"files":["means_l.webp","means_u.webp"]},)";
   std::string book = "-4", colours = "-1";
   for (int i = 1; i < 256; ++i) {
-    book += "," + std::to_string(-4.0 + 2.0 * i / 255.0);
-    colours += "," + std::to_string(-1.0 + 2.0 * i / 255.0);
+    book.append(",").append(std::to_string(-4.0 + 2.0 * i / 255.0));
+    colours.append(",").append(std::to_string(-1.0 + 2.0 * i / 255.0));
   }
   // The first version has logits of opacity: 1.3862944 is that of 0.8 and stands at the byte 51.
   const std::string text =

@@ -1,8 +1,9 @@
 // Pictures of meshes that follow materials: alpha, sides, factors, emission, wrapping.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <numbers>
+#include <utility>
 
 #include "image/colour.h"
 #include "render/pictures/mesh_picture.h"
@@ -22,7 +23,7 @@ struct Scene {
 
   void add(float depth, const Material& material, bool reversed = false) {
     const auto base = static_cast<std::int32_t>(mesh.vertices.size() / 3);
-    for (const auto& [x, z] : {std::pair{0.3F, 0.3F}, {-0.3F, 0.3F}, {-0.3F, -0.3F}, {0.3F, -0.3F}})
+    for (const auto& [x, z] : {std::pair{0.3F, 0.3F}, std::pair{-0.3F, 0.3F}, std::pair{-0.3F, -0.3F}, std::pair{0.3F, -0.3F}})
       mesh.vertices.insert(mesh.vertices.end(), {x, depth, z});
     mesh.uvs.insert(mesh.uvs.end(), {0, 0, 1, 0, 1, 1, 0, 1});
     for (const std::int32_t i : {0, 3, 2, 0, 2, 1}) mesh.faces.push_back(base + i);
@@ -36,7 +37,9 @@ struct Scene {
   [[nodiscard]] std::array<int, 4> middle(const MeshLook& how = kUnlit, int x = 20, int y = 20) const {
     Queue<Cpu> queue;
     MeshPainter painter(queue, mesh, look);
-    const Picture picture = painter.draw(camera_of({}), how, {.width = 41, .height = 41});
+    MeshLook what = how;
+    if (what.style == Style::textured && !look.textured()) what.style = Style::colour;
+    const Picture picture = painter.draw(camera_of({}), what, {.width = 41, .height = 41});
     const std::uint8_t* p = picture.at(x, y);
     return {p[0], p[1], p[2], p[3]};
   }
