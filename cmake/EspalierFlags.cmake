@@ -15,14 +15,16 @@ target_compile_options(espalier_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-c
 # Sanitizers check more and come with their own.
 include(CheckPIESupported)
 check_pie_supported()
-if(ESPALIER_HARDENING AND NOT ESPALIER_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
-  set(hardening -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+if(ESPALIER_HARDENING AND NOT ESPALIER_SANITIZE)
+  set(hardening -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
     list(APPEND hardening -fcf-protection=full)
   endif()
   list(JOIN hardening "," hardening_of_host)
-  target_compile_options(espalier_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${hardening}>"
-    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${hardening_of_host}>")
+  # FORTIFY warns where nothing is optimised.
+  set(optimised "$<CONFIG:Release,RelWithDebInfo,MinSizeRel>")
+  target_compile_options(espalier_flags INTERFACE "$<$<AND:${optimised},$<COMPILE_LANGUAGE:CXX>>:${hardening}>"
+    "$<$<AND:${optimised},$<COMPILE_LANGUAGE:CUDA>>:-Xcompiler=${hardening_of_host}>")
 endif()
 target_link_options(espalier_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 if(ESPALIER_SANITIZE)

@@ -1,6 +1,7 @@
 #include "places.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,37 @@ int try_to_create_file(const fs::path& folder) {
   if (fd < 0) return errno;
   ::close(fd);
   return 0;
+}
+
+// What a link leads to in the end, whether or not that is there.
+fs::path behind_links(const fs::path& path) {
+  constexpr int kMostLinks = 40;  // as the kernel allows
+  fs::path target = path;
+  std::error_code error;
+  for (int i = 0; fs::is_symlink(fs::symlink_status(target, error)); ++i) {
+    if (i == kMostLinks) {
+      throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": it is a link that leads round in a circle",
+                  "remove it or choose another name");
+    }
+    const fs::path next = fs::read_symlink(target, error);
+    target = next.is_absolute() ? next : target.parent_path() / next;
+  }
+  return target;
+}
+
+void check_existing(const fs::path& path, const fs::path& target) {
+  struct stat status {};
+  if (::stat(target.c_str(), &status) != 0) return;
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorCode::invalid_argument,
+                "cannot write " + path.string() + ": it exists and is " + (S_ISDIR(status.st_mode) ? "a folder" : "no regular file"),
+                "name a file");
+  }
+  constexpr mode_t kWritable = S_IWUSR | S_IWGRP | S_IWOTH;  // the superuser may write all, but does not mean to
+  if ((status.st_mode & kWritable) == 0 || ::access(target.c_str(), W_OK) != 0) {
+    throw Error(ErrorCode::io, "cannot write " + path.string() + ": it exists and is read-only",
+                "choose another name or make it writable");
+  }
 }
 
 }  // namespace
@@ -80,7 +112,8 @@ fs::path background_network_of(const Settings& settings) {
 }
 
 void check_writable(const fs::path& path) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const fs::path target = behind_links(path);
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (!fs::exists(status)) {
@@ -91,9 +124,7 @@ void check_writable(const fs::path& path) {
     throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": " + folder.string() + " is no folder",
                 "name a file in a folder");
   }
-  if (fs::is_directory(path, error)) {
-    throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": it is a folder", "name a file");
-  }
+  check_existing(path, target);
   if (const int reason = try_to_create_file(folder); reason != 0) {
     throw Error(
         ErrorCode::io,

@@ -13,12 +13,12 @@ namespace espalier::cli {
 // Throws not_found, with the command that fetches what is missing.
 [[nodiscard]] ModelLocation find_checkpoint(const Settings& settings);
 
-// Throws when a file cannot be written to `path`: its folder does not exist or takes no files, or `path` is a folder. Run
-// before minutes of work, so that these do not end in a failed save.
 // The network that shall remove backgrounds; empty when none is asked for or, unless one is named, there. Throws not_found
 // naming the folders.
 [[nodiscard]] std::filesystem::path background_network_of(const Settings& settings);
 
+// Throws when a file cannot be written to `path`: its folder does not exist or takes no files, or `path` is a folder, a device,
+// read-only or a link in a circle. Run before minutes of work, so that these do not end in a failed save.
 void check_writable(const std::filesystem::path& path);
 
 // Throws not_found unless `path` is a file.

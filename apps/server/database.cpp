@@ -27,13 +27,17 @@ StorageError StorageError::of_system(const std::string& where, int error) {
 
 namespace {
 
+constexpr const char* kRebuild = "start the server once with --rebuild, which makes the database again from the jobs' folders";
+
 std::string hint_for_sqlite(int code, int system) {
   switch (code) {
     case SQLITE_FULL: return hint_for_system(ENOSPC);
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return "end the other program that uses the server's database";
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return "start the server once with --rebuild, which makes the database again from the jobs' folders";
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR:  // no such table or column: the statements are our own
+    case SQLITE_CONSTRAINT: return kRebuild;
     case SQLITE_READONLY:
     case SQLITE_PERM: return hint_for_system(EACCES);
     default: return hint_for_system(system);
@@ -56,6 +60,11 @@ void Database::fail(const std::string& what) const {
   const int code = handle_ ? sqlite3_errcode(handle_.get()) : SQLITE_NOMEM;
   const int system = handle_ ? sqlite3_system_errno(handle_.get()) : 0;
   throw StorageError(name_, what + ": " + reason, hint_for_sqlite(code, system), code == SQLITE_FULL || system == ENOSPC);
+}
+
+void Database::check() {
+  Statement rows(*this, "PRAGMA quick_check(1)");
+  if (!rows.step() || rows.text(0) != "ok") throw StorageError(name_, "the database is damaged", kRebuild, false);
 }
 
 void Database::run(const std::string& sql) {

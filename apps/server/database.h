@@ -37,6 +37,8 @@ class Database {
  public:
   explicit Database(const std::filesystem::path& path);
 
+  // Reads all of it; throws when it is damaged.
+  void check();
   // Runs statements that return nothing.
   void run(const std::string& sql);
   [[nodiscard]] sqlite3* handle() const { return handle_.get(); }

@@ -106,6 +106,7 @@ JobStore::JobStore(fs::path folder, bool rebuild) : folder_(std::move(folder)) {
   move_database_away(rebuild);
   make_private(folder_ / "espalier.db");
   database_.emplace(folder_ / "espalier.db");
+  database_->check();
   create_tables();
   adopt();
   recover();

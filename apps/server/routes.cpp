@@ -24,6 +24,7 @@ constexpr auto kHeartbeat = std::chrono::seconds(15);
 // A failure of the library as an answer: the client's fault where it is about what the client sent.
 [[noreturn]] void rethrow_as_answer(const Error& error, const std::string& hint) {
   const ErrorCode code = error.code();
+  if (code == ErrorCode::cancelled) throw Gone();  // nothing but the client's leaving cancels
   const bool of_client = code == ErrorCode::invalid_argument || code == ErrorCode::format || code == ErrorCode::unsupported;
   throw HttpError(of_client ? 422 : 500, word_of(code), std::string(error.message()),
                   error.hint().empty() ? hint : std::string(error.hint()));
@@ -299,7 +300,8 @@ Response Routes::preprocess(HttpRequest& request) {
   try {
     const auto pass = gate_.enter(DecodeGate::Kind::preview, preview_memory(picture), left);
     const Pipeline::ForegroundRequest foreground{background, options_.background_network, options_.pipeline.device};
-    for (const std::string& notice : Pipeline::preprocess(picture, foreground, out.path())) notices.push_back(notice);
+    const Observer observer{.cancelled = left};
+    for (const std::string& notice : Pipeline::preprocess(picture, foreground, out.path(), observer)) notices.push_back(notice);
   } catch (const Error& error) {
     rethrow_as_answer(with_name(error, picture, upload.image_names.front()),
                       "try another background setting or another picture");
@@ -336,7 +338,7 @@ void Routes::check_uploads(HttpRequest& request, const Upload& upload, Job& job)
       const std::string format = picture_format_of(image.path());
       try {
         const auto pass = gate_.enter(DecodeGate::Kind::job, decoded_memory(image.path()), left);
-        Pipeline::check_picture(image.path());
+        Pipeline::check_picture(image.path(), Observer{.cancelled = left});
       } catch (const Error& error) {
         throw with_name(error, image.path(), upload.image_names[index]);
       }

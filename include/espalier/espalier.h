@@ -408,8 +408,9 @@ class ESPALIER_API Pipeline {
   // Decodes a latent saved before; nothing is sampled. Of the request, only what to decode and how to
   // finish matters.
   [[nodiscard]] Asset decode(const std::filesystem::path& latent, const Request& request, const Observer& observer = {});
-  // Throws what generate() would if the file is missing or no image that can be decoded; quick, and needs no checkpoint.
-  static void check_picture(const InputImage& image);
+  // Throws what generate() would if the file is missing or no image that can be decoded; quick, and needs no checkpoint. Of the
+  // observer, here and in preprocess(), only `cancelled` matters.
+  static void check_picture(const InputImage& image, const Observer& observer = {});
   // The foreground that generate() would condition on, 518 x 518 pixels: RGBA, which the networks see in front of black; RGB
   // with Background::none.
   struct Foreground {
@@ -421,11 +422,12 @@ class ESPALIER_API Pipeline {
     std::filesystem::path network{};  // as Request::background_network
     std::string device = "auto";      // of the network
   };
-  [[nodiscard]] static Foreground preprocess(const InputImage& image, const ForegroundRequest& request);
+  [[nodiscard]] static Foreground preprocess(const InputImage& image, const ForegroundRequest& request,
+                                             const Observer& observer = {});
   [[nodiscard]] static Foreground preprocess(const InputImage& image, Background background);
   // The same into a file; returns the notices.
   static std::vector<std::string> preprocess(const InputImage& image, const ForegroundRequest& request,
-                                             const std::filesystem::path& png_out);
+                                             const std::filesystem::path& png_out, const Observer& observer = {});
   static std::vector<std::string> preprocess(const InputImage& image, Background background,
                                              const std::filesystem::path& png_out);
 

@@ -259,7 +259,10 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
                [&](RecipeSink& sink) { p.recipe->decode(p.session, saved.voxels, saved.latent, request, sink); });
 }
 
-void Pipeline::check_picture(const InputImage& image) { (void)load_image(image); }
+void Pipeline::check_picture(const InputImage& image, const Observer& observer) {
+  const ObserverMonitor monitor(observer);
+  (void)load_image(image, &monitor);
+}
 
 Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device, const Observer& observer) {
   check_finish_request(request);
@@ -274,15 +277,17 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
   return builder.build();
 }
 
-Pipeline::Foreground Pipeline::preprocess(const InputImage& image, const ForegroundRequest& request) {
-  const Picture picture = load_image(image);
+Pipeline::Foreground Pipeline::preprocess(const InputImage& image, const ForegroundRequest& request, const Observer& observer) {
+  const ObserverMonitor monitor(observer);
+  const Picture picture = load_image(image, &monitor);
+  monitor.check();
   Foreground made;
   Picture out;
   if (request.background == Background::none) {
     out = encoder_picture(picture, kEncoderSide);
   } else {
     const DeviceChoice choice = request.network.empty() ? DeviceChoice{} : DeviceChoice::named(request.device);
-    ObjectFinder finder(request.network, choice, choice.cuda);
+    ObjectFinder finder(request.network, choice, choice.cuda, &monitor);
     PreparedPicture prepared = finder.prepare(image.name(), picture, request.background);
     made.notices = std::move(prepared.report.warnings);
     made.notices.insert(made.notices.begin(), finder.how(prepared.report.method));
@@ -301,8 +306,8 @@ std::vector<std::string> Pipeline::preprocess(const InputImage& image, Backgroun
 }
 
 std::vector<std::string> Pipeline::preprocess(const InputImage& image, const ForegroundRequest& request,
-                                              const fs::path& png_out) {
-  Foreground made = preprocess(image, request);
+                                              const fs::path& png_out, const Observer& observer) {
+  Foreground made = preprocess(image, request, observer);
   write_file(png_out, made.png);
   return std::move(made.notices);
 }

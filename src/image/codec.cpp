@@ -139,15 +139,16 @@ std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes) {
   return std::nullopt;
 }
 
-Picture decode_picture(std::span<const std::byte> bytes, const std::string& name) {
+Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const Monitor* monitor) {
   if (bytes.size() > kMaxPictureBytes) {
     fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for a picture (at most ", kMaxPictureBytes >> 20U,
          " MiB)", hint("scale the picture down"));
   }
+  if (monitor != nullptr) monitor->check();
   const auto format = picture_format(bytes);
-  if (format == PictureFormat::png) return codec::decode_png(bytes, name);
-  if (format == PictureFormat::jpeg) return codec::decode_jpeg(bytes, name);
-  if (format == PictureFormat::webp) return codec::decode_webp(bytes, name);
+  if (format == PictureFormat::png) return codec::decode_png(bytes, name, monitor);
+  if (format == PictureFormat::jpeg) return codec::decode_jpeg(bytes, name, monitor);
+  if (format == PictureFormat::webp) return codec::decode_webp(bytes, name, monitor);
   if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty", hint("name a PNG, JPEG or WebP picture"));
   if (const char* foreign = foreign_format(bytes)) {
     fail(ErrorCode::unsupported, name, ": ", foreign, " is not supported", hint("convert it to PNG, JPEG or WebP"));
@@ -155,8 +156,8 @@ Picture decode_picture(std::span<const std::byte> bytes, const std::string& name
   fail(ErrorCode::format, name, ": this is no PNG, JPEG or WebP picture", hint("save the picture as PNG"));
 }
 
-Picture load_picture(const std::filesystem::path& path) {
-  return decode_picture(read_file(path, kMaxPictureBytes), path.string());
+Picture load_picture(const std::filesystem::path& path, const Monitor* monitor) {
+  return decode_picture(read_file(path, kMaxPictureBytes), path.string(), monitor);
 }
 
 }  // namespace espalier

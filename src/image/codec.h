@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/monitor.h"
 #include "image/picture.h"
 
 namespace espalier {
@@ -21,15 +22,17 @@ inline constexpr std::uint64_t kMaxPictureBytes = std::uint64_t{256} << 20U;
 // Decodes by content, whatever the name says. The result has 4 channels when the file has an alpha channel or transparent
 // colours, else 3. As Pillow does: 16-bit samples keep their high byte, colour profiles and gamma are ignored. The EXIF
 // orientation is applied. `name` is for messages. Throws format for damaged or foreign bytes and for pictures beyond the
-// limits, unsupported for what is refused by name: CMYK JPEG, animated WebP, other well-known formats.
-[[nodiscard]] Picture decode_picture(std::span<const std::byte> bytes, const std::string& name);
+// limits, unsupported for what is refused by name: CMYK JPEG, animated WebP, other well-known formats; cancelled when `monitor`,
+// which is asked every few rows, wants so.
+[[nodiscard]] Picture decode_picture(std::span<const std::byte> bytes, const std::string& name,
+                                     const Monitor* monitor = nullptr);
 
 enum class PictureFormat { png, jpeg, webp };
 // The format that the first bytes announce, if decode_picture knows it.
 [[nodiscard]] std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes);
 
 // Reads and decodes a file; throws also as read_file does.
-[[nodiscard]] Picture load_picture(const std::filesystem::path& path);
+[[nodiscard]] Picture load_picture(const std::filesystem::path& path, const Monitor* monitor = nullptr);
 
 // An 8-bit PNG (RGB or RGBA, not interlaced). The same picture gives the same bytes.
 [[nodiscard]] std::vector<std::byte> encode_png(const Picture& picture);

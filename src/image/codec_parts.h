@@ -6,15 +6,19 @@
 #include <span>
 #include <string>
 
+#include "base/monitor.h"
 #include "image/picture.h"
 
 namespace espalier::codec {
 
 using Bytes = std::span<const std::byte>;
 
-[[nodiscard]] Picture decode_png(Bytes bytes, const std::string& name);
-[[nodiscard]] Picture decode_jpeg(Bytes bytes, const std::string& name);
-[[nodiscard]] Picture decode_webp(Bytes bytes, const std::string& name);
+// `monitor` may be null.
+[[nodiscard]] Picture decode_png(Bytes bytes, const std::string& name, const Monitor* monitor);
+[[nodiscard]] Picture decode_jpeg(Bytes bytes, const std::string& name, const Monitor* monitor);
+[[nodiscard]] Picture decode_webp(Bytes bytes, const std::string& name, const Monitor* monitor);
+
+inline constexpr unsigned kRowsBetweenLooks = 64;  // at the monitor
 
 // Throws format when a picture of this size is refused.
 void check_size(std::uint64_t width, std::uint64_t height, const std::string& name);

@@ -9,6 +9,7 @@
 #include <csetjmp>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 
 #include "base/error.h"
 #include "image/codec.h"
@@ -24,6 +25,10 @@ struct ErrorState {
   jpeg_error_mgr manager;  // first, so that libjpeg's pointer is also ours
   std::jmp_buf back;
   std::array<char, JMSG_LENGTH_MAX> message;
+  const Monitor* monitor = nullptr;
+  unsigned calls = 0;  // of the function below
+  bool cancelled = false;
+  std::exception_ptr thrown;  // by the monitor
 };
 
 void leave(j_common_ptr info) {
@@ -43,12 +48,20 @@ void judge_warning(j_common_ptr info, int level) {
 }
 
 // A progressive file can make the decoder sweep over the whole picture once per scan, and a scan may be a few bytes
-// long. Real files have about ten.
-void limit_scans(j_common_ptr info) {
+// long. Real files have about ten. Such sweeps are also where most of the time goes, so that the monitor is asked here.
+void look_around(j_common_ptr info) {
   constexpr int kMaxScans = 100;
+  auto* state = reinterpret_cast<ErrorState*>(info->err);
+  if (state->monitor != nullptr && state->calls++ % kRowsBetweenLooks == 0) {
+    try {
+      state->cancelled = state->monitor->cancelled();
+    } catch (...) {  // nothing may be thrown through libjpeg
+      state->thrown = std::current_exception();
+    }
+    if (state->cancelled || state->thrown) std::longjmp(state->back, 1);  // NOLINT(cert-err52-cpp): see leave()
+  }
   const auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
   if (decoder->input_scan_number <= kMaxScans) return;
-  auto* state = reinterpret_cast<ErrorState*>(info->err);
   std::snprintf(state->message.data(), state->message.size(), "more than %d scans", kMaxScans);
   std::longjmp(state->back, 1);  // NOLINT(cert-err52-cpp): the way out that libjpeg has
 }
@@ -58,11 +71,12 @@ struct Decoder {
   jpeg_decompress_struct info{};
   ErrorState errors{};
   jpeg_progress_mgr progress{};
-  Decoder() {
+  explicit Decoder(const Monitor* monitor) {
     info.err = jpeg_std_error(&errors.manager);
     errors.manager.error_exit = leave;
     errors.manager.emit_message = judge_warning;
-    progress.progress_monitor = limit_scans;
+    errors.monitor = monitor;
+    progress.progress_monitor = look_around;
   }
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
@@ -109,9 +123,11 @@ void check_colours(J_COLOR_SPACE space, const std::string& name) {
 
 }  // namespace
 
-Picture decode_jpeg(Bytes bytes, const std::string& name) {
-  Decoder decoder;
+Picture decode_jpeg(Bytes bytes, const std::string& name, const Monitor* monitor) {
+  Decoder decoder(monitor);
   const auto failed = [&] {
+    if (decoder.errors.thrown) std::rethrow_exception(decoder.errors.thrown);
+    if (decoder.errors.cancelled) fail(ErrorCode::cancelled, "cancelled on request");
     if (decoder.errors.manager.msg_code == JERR_OUT_OF_MEMORY)
       fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this JPEG");
     fail_damaged(name, "JPEG", decoder.errors.message.data());

@@ -25,11 +25,26 @@ Context make_context(int flags) {
   return context;
 }
 
+// spng_decode_image, which cannot be stopped, row by row. 0 or an error of libspng.
+int decode_rows(spng_ctx* context, Picture& picture, int format, int flags, const Monitor* monitor) {
+  if (const int error = spng_decode_image(context, nullptr, 0, format, flags | SPNG_DECODE_PROGRESSIVE); error != 0) return error;
+  const std::size_t stride = static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.channels);
+  unsigned rows = 0;
+  int error = 0;
+  while (error == 0) {
+    if (monitor != nullptr && rows++ % codec::kRowsBetweenLooks == 0) monitor->check();
+    spng_row_info row{};
+    error = spng_get_row_info(context, &row);
+    if (error == 0) error = spng_decode_row(context, picture.at(0, static_cast<int>(row.row_num)), stride);
+  }
+  return error == SPNG_EOI ? 0 : error;
+}
+
 }  // namespace
 
 namespace codec {
 
-Picture decode_png(Bytes bytes, const std::string& name) {
+Picture decode_png(Bytes bytes, const std::string& name, const Monitor* monitor) {
   const auto check = [&](int error) {
     if (error == SPNG_EMEM) fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this PNG");
     if (error != 0) fail_damaged(name, "PNG", spng_strerror(error));
@@ -52,7 +67,7 @@ Picture decode_png(Bytes bytes, const std::string& name) {
   std::size_t size = 0;
   check(spng_decoded_image_size(context.get(), format, &size));
   require(size == picture.pixels.size(), "decode_png", "the codec wants ", size, " bytes for ", picture.pixels.size());
-  check(spng_decode_image(context.get(), picture.pixels.data(), size, format, has_alpha ? SPNG_DECODE_TRNS : 0));
+  check(decode_rows(context.get(), picture, format, has_alpha ? SPNG_DECODE_TRNS : 0, monitor));
 
   spng_exif exif{};
   const int orientation =

@@ -1,7 +1,9 @@
 #include <webp/decode.h>
 #include <webp/encode.h>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "base/error.h"
 #include "image/codec.h"
@@ -42,9 +44,25 @@ std::string reason_of(VP8StatusCode status) {
   }
 }
 
+// The bytes are shown to the decoder piece by piece, and between them the monitor is asked.
+VP8StatusCode decode_pieces(Bytes bytes, Picture& picture, const Monitor* monitor) {
+  constexpr std::size_t kPiece = std::size_t{64} << 10U;
+  const auto mode = picture.channels == 4 ? MODE_RGBA : MODE_RGB;
+  const std::unique_ptr<WebPIDecoder, void (*)(WebPIDecoder*)> decoder(
+      WebPINewRGB(mode, picture.pixels.data(), picture.pixels.size(), picture.width * picture.channels), WebPIDelete);
+  if (!decoder) return VP8_STATUS_OUT_OF_MEMORY;
+  VP8StatusCode status = VP8_STATUS_SUSPENDED;
+  for (std::size_t shown = 0; status == VP8_STATUS_SUSPENDED && shown < bytes.size();) {
+    if (monitor != nullptr) monitor->check();
+    shown = monitor == nullptr ? bytes.size() : std::min(bytes.size(), shown + kPiece);
+    status = WebPIUpdate(decoder.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), shown);
+  }
+  return status == VP8_STATUS_SUSPENDED ? VP8_STATUS_NOT_ENOUGH_DATA : status;
+}
+
 }  // namespace
 
-Picture decode_webp(Bytes bytes, const std::string& name) {
+Picture decode_webp(Bytes bytes, const std::string& name, const Monitor* monitor) {
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   WebPBitstreamFeatures features{};
   if (const VP8StatusCode status = WebPGetFeatures(data, bytes.size(), &features); status != VP8_STATUS_OK) {
@@ -55,11 +73,10 @@ Picture decode_webp(Bytes bytes, const std::string& name) {
   }
   check_size(static_cast<std::uint64_t>(features.width), static_cast<std::uint64_t>(features.height), name);
   Picture picture(features.width, features.height, features.has_alpha != 0 ? 4 : 3);
-  const int stride = picture.width * picture.channels;
-  const std::uint8_t* done = picture.channels == 4
-                                 ? WebPDecodeRGBAInto(data, bytes.size(), picture.pixels.data(), picture.pixels.size(), stride)
-                                 : WebPDecodeRGBInto(data, bytes.size(), picture.pixels.data(), picture.pixels.size(), stride);
-  if (done == nullptr) fail_damaged(name, "WebP", "the data end early or make no sense");
+  if (const VP8StatusCode status = decode_pieces(bytes, picture, monitor); status != VP8_STATUS_OK) {
+    if (status == VP8_STATUS_OUT_OF_MEMORY) fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this WebP");
+    fail_damaged(name, "WebP", reason_of(status));
+  }
   return apply_orientation(std::move(picture), orientation_of(bytes));
 }
 

@@ -63,9 +63,9 @@ void check_image_request(const Request& request) {
   }
 }
 
-Picture load_image(const InputImage& image) {
-  if (!image.in_memory()) return load_picture(image.file());
-  return image.raw() ? from_pixels(image) : decode_picture(image.bytes(), image.name());
+Picture load_image(const InputImage& image, const Monitor* monitor) {
+  if (!image.in_memory()) return load_picture(image.file(), monitor);
+  return image.raw() ? from_pixels(image) : decode_picture(image.bytes(), image.name(), monitor);
 }
 
 std::string ObjectFinder::how(CutoutReport::Method method) const {
@@ -74,7 +74,7 @@ std::string ObjectFinder::how(CutoutReport::Method method) const {
 }
 
 PreparedPicture ObjectFinder::by_network(const Picture& image) {
-  if (network_ == nullptr) network_ = open_background_network(file_, device_, half_);
+  if (network_ == nullptr) network_ = open_background_network(file_, device_, half_, monitor_);
   return prepare_picture(without_alpha(image), kEncoderSide, [&](const Picture& rgb) { return network_->remove(rgb); });
 }
 

@@ -20,14 +20,14 @@ void check_image_request(const Request& request);
 
 // Reads and decodes. Throws as load_picture and decode_picture do, and invalid_argument for pixels that are not as many as
 // their sizes say.
-[[nodiscard]] Picture load_image(const InputImage& image);
+[[nodiscard]] Picture load_image(const InputImage& image, const Monitor* monitor = nullptr);
 
 // Finds the object in images. The network that removes backgrounds is opened when an image first needs it.
 class ObjectFinder {
  public:
-  // network: an ONNX file, or empty. half: in float16, on a GPU.
-  ObjectFinder(std::filesystem::path network, const DeviceChoice& device, bool half)
-      : file_(std::move(network)), device_(device), half_(half) {}
+  // network: an ONNX file, or empty. half: in float16, on a GPU. `monitor` may be null and must outlive it.
+  ObjectFinder(std::filesystem::path network, const DeviceChoice& device, bool half, const Monitor* monitor = nullptr)
+      : file_(std::move(network)), device_(device), half_(half), monitor_(monitor) {}
 
   // prepare_picture in the way that is asked for, which is not none; errors call the image by its name.
   [[nodiscard]] PreparedPicture prepare(const std::string& name, const Picture& image, Background background);
@@ -40,6 +40,7 @@ class ObjectFinder {
   std::filesystem::path file_;
   DeviceChoice device_;
   bool half_;
+  const Monitor* monitor_;
   std::unique_ptr<BackgroundNetwork> network_;
 };
 

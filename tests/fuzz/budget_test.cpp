@@ -4,10 +4,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <iterator>
 
@@ -16,6 +14,7 @@
 #include "io/formats/mesh_reader.h"
 #include "support/temporary_folder.h"
 #include "targets.h"
+#include "worst_shapes.h"
 
 namespace espalier::test {
 namespace {
@@ -32,206 +31,8 @@ constexpr double kGrowth = 64;
 constexpr double kFloor = 0.03;  // s; below it a clock says little
 constexpr long kKiB = 512L * 1024;
 
-struct Shape {
-  const char* reader;  // of fuzz_targets
-  const char* name;
-  std::string (*make)(std::size_t bytes);
-  std::size_t largest = std::size_t{60} << 20U;
-};
-
-std::string repeated(std::string_view unit, std::size_t bytes) {
-  std::string out;
-  out.reserve(bytes + unit.size());
-  while (out.size() < bytes) out += unit;
-  return out;
-}
-
-// `unit` between `head` and `tail`, separated by commas.
-std::string listed(const std::string& head, std::string_view unit, const std::string& tail, std::size_t bytes) {
-  std::string out = head + repeated(std::string(unit) + ",", bytes);
-  out.pop_back();
-  return out + tail;
-}
-
-std::string numbered(const std::string& head, const std::string& before, const std::string& after, const std::string& tail,
-                     std::size_t bytes) {
-  std::string out = head;
-  for (int i = 0; out.size() < bytes; ++i) out.append(before).append(std::to_string(i)).append(after).append(",");
-  out.pop_back();
-  return out + tail;
-}
-
-std::string with_length(const std::string& header) {
-  std::string out;
-  for (unsigned i = 0; i < 8; ++i) out += static_cast<char>(header.size() >> (8U * i) & 0xFFU);
-  return out + header;
-}
-
-std::string gltf(const std::string& members) { return "{\"asset\":{\"version\":\"2.0\"}," + members + "}"; }
-
-std::string many_objects(std::size_t n) { return with_length(listed("{\"x\":[", "{}", "]}", n)); }
-std::string many_tensors(std::size_t n) {
-  return with_length(numbered("{", "\"t", R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})", "}", n));
-}
-std::string many_keys(std::size_t n) { return with_length(numbered("{", "\"", "\":0", "}", n)); }
-std::string long_string(std::size_t n) { return with_length("{\"__metadata__\":{\"a\":\"" + std::string(n, 'x') + "\"}}"); }
-std::string long_name(std::size_t n) { return with_length("{\"" + std::string(n, 'x') + "\":{}}"); }
-std::string long_type(std::size_t n) {
-  return with_length("{\"a\":{\"dtype\":\"" + std::string(n, 'x') + R"(","shape":[],"data_offsets":[0,0]}})");
-}
-std::string long_number(std::size_t n) { return with_length("{\"a\":" + std::string(n, '7') + "}"); }
-std::string escapes(std::size_t n) { return with_length("{\"" + repeated("\\u00e9", n) + "\":0}"); }
-std::string deep(std::size_t n) { return with_length(std::string(n, '[')); }
-
-std::string gltf_objects(std::size_t n) { return gltf(listed("\"x\":[", "{}", "]", n)); }
-std::string gltf_members(std::size_t n) { return gltf(listed("\"x\":[", "{\"\":0}", "]", n)); }
-// n nodes show one mesh of n primitives.
-std::string gltf_nodes_times_primitives(std::size_t bytes, const std::string& count, const std::string& buffer) {
-  const std::size_t n = bytes / 53 + 1;
-  return gltf(numbered("\"scene\":0,\"scenes\":[{\"nodes\":[", "", "", "]}],", n * 4) +
-              listed("\"nodes\":[", "{\"mesh\":0}", "],", n * 11) +
-              listed("\"meshes\":[{\"primitives\":[", "{\"attributes\":{\"POSITION\":0}}", "]}],", n * 31) +
-              R"("accessors":[{"bufferView":0,"componentType":5126,"count":)" + count + R"(,"type":"VEC3"}],)" +
-              R"("bufferViews":[{"buffer":0,"byteLength":)" + std::to_string(buffer.size() / 4 * 3) + "}]," +
-              R"("buffers":[{"byteLength":)" + std::to_string(buffer.size() / 4 * 3) + R"(,"uri":"data:;base64,)" + buffer +
-              "\"}]");
-}
-std::string gltf_empty_parts(std::size_t n) { return gltf_nodes_times_primitives(n, "0", std::string(48, 'A')); }
-std::string gltf_large_parts(std::size_t n) {
-  const std::size_t vertices = n / 32 + 1;
-  return gltf_nodes_times_primitives(n / 2, std::to_string(vertices), std::string(vertices * 16, 'A'));
-}
-std::string gltf_buffers(std::size_t n) {
-  return gltf(listed("\"buffers\":[", R"({"byteLength":3,"uri":"data:;base64,AAAA"})", "]", n));
-}
-
-std::string obj_long_material(std::size_t n) {
-  const std::string name(n / 2, 'm');
-  return "v 0 0 0\nusemtl " + name + "\n" + repeated("f 1 1 1\n", n / 2);
-}
-std::string obj_corners(std::size_t n) {
-  std::string out = repeated("v 0 0 0\nvt 0 0\nvn 0 0 1\n", n / 4);
-  const std::size_t rows = out.size() / 23;
-  std::size_t i = 0;
-  while (out.size() < n) {
-    out += "f";
-    for (int k = 0; k < 3; ++k, i += 7) {
-      out.append(" ").append(std::to_string(i % rows + 1)).append("/").append(std::to_string(i / rows % rows + 1));
-      out.append("/").append(std::to_string(i % 5 + 1));
-    }
-    out += "\n";
-  }
-  return out;
-}
-std::string obj_joined_lines(std::size_t n) { return "v 0 0 0\nf" + repeated(" 1 \\\n", n); }
-std::string obj_empty_lines(std::size_t n) { return "v 0 0 0\n" + std::string(n, '\n'); }
-std::string obj_polygon(std::size_t n) { return "v 0 0 0\nf" + repeated(" 1", n); }
-
-std::string stl_text(std::size_t bytes) {
-  std::string out = "solid x\n";
-  for (int i = 0; out.size() < bytes; ++i) {
-    const std::string n = std::to_string(i);
-    for (const char* text :
-         {"facet\nvertex ", n.c_str(), " 0 0\nvertex 0 ", n.c_str(), " 0\nvertex 0 0 ", n.c_str(), "\nendfacet\n"})
-      out += text;
-  }
-  return out;
-}
-
-std::string ply(const std::string& elements) { return "ply\nformat binary_little_endian 1.0\n" + elements + "end_header\n"; }
-std::string ply_polygon(std::size_t n) {
-  std::string body(4, '\0');
-  const auto length = static_cast<std::uint32_t>(n);
-  std::memcpy(body.data(), &length, 4);
-  return ply("element vertex 0\nproperty float x\nelement face 1\nproperty list uint uchar vertex_indices\n") + body +
-         std::string(n, '\0');
-}
-std::string ply_polygon_of_many(std::size_t n) {
-  const std::string count = std::to_string(n / 2);
-  std::string body(n / 2 + 4, '\0');
-  const auto length = static_cast<std::uint32_t>(n / 2);
-  std::memcpy(body.data() + n / 2, &length, 4);
-  return ply("element vertex " + count + "\nproperty uchar x\nproperty uchar y\nproperty uchar z\nelement face 1\n" +
-             "property list uint uchar vertex_indices\n") +
-         body + std::string(n, '\0');
-}
-std::string ply_columns(std::size_t n) {
-  std::string properties;
-  for (const char* name :
-       {"x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "s", "t", "u", "v", "texture_u", "texture_v"})
-    properties += std::string("property uchar ") + name + "\n";
-  return ply("element vertex " + std::to_string(n / 15) + "\n" + properties) + std::string(n, '\0');
-}
-std::string ply_empty_lists(std::size_t n) {
-  return ply("element vertex 1\nproperty uchar x\nelement face " + std::to_string(n) +
-             "\nproperty list uchar uchar vertex_indices\n") +
-         std::string(n + 1, '\0');
-}
-std::string ply_comments(std::size_t n) { return "ply\nformat ascii 1.0\n" + repeated("comment x\n", n) + "end_header\n"; }
-
-std::string gzip(const std::string& bytes) {
-  std::string out(compressBound(bytes.size()) + 64, '\0');
-  z_stream stream{};
-  deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-// As many equal Gaussians as deflate can hide in so few bytes.
-std::string spz(std::size_t bytes) {
-  constexpr std::size_t kRow = 20;
-  const std::size_t count = std::min<std::size_t>(bytes * 1000 / kRow, 9'900'000);
-  std::string body(16 + count * kRow, '\0');
-  const std::uint32_t head[3] = {0x5053474E, 3, static_cast<std::uint32_t>(count)};
-  std::memcpy(body.data(), head, sizeof head);
-  return gzip(body);
-}
-std::string splat(std::size_t n) {
-  std::string row(32, '\1');
-  return repeated(row, n);
-}
-
-const Shape kShapes[] = {
-    {"safetensors", "objects side by side", many_objects},
-    {"safetensors", "empty tensors", many_tensors},
-    {"safetensors", "keys that are no tensors", many_keys},
-    {"safetensors", "one long string", long_string},
-    {"safetensors", "one long name", long_name},
-    {"safetensors", "one long type", long_type},
-    {"safetensors", "one long number", long_number},
-    {"safetensors", "escapes", escapes},
-    {"safetensors", "deep", deep},
-    {"latent", "objects side by side", many_objects},
-    {"latent", "empty tensors", many_tensors},
-    {"pipeline", "objects side by side", gltf_objects},
-    {"module", "objects side by side", gltf_objects},
-    {"gltf", "objects side by side", gltf_objects},
-    {"gltf", "members side by side", gltf_members},
-    {"gltf", "nodes times empty primitives", gltf_empty_parts},
-    {"gltf", "nodes times primitives", gltf_large_parts},
-    {"gltf", "buffers", gltf_buffers},
-    {"obj", "a long material", obj_long_material},
-    {"obj", "corners", obj_corners},
-    {"obj", "joined lines", obj_joined_lines},
-    {"obj", "empty lines", obj_empty_lines},
-    {"obj", "one polygon", obj_polygon},
-    {"stl", "text", stl_text, std::size_t{20} << 20U},  // honest: all of it is triangles
-    {"ply", "one polygon without vertices", ply_polygon},
-    {"ply", "one polygon", ply_polygon_of_many},
-    {"ply", "narrow columns", ply_columns},
-    {"ply", "empty polygons", ply_empty_lists},
-    {"ply", "comments", ply_comments},
-    {"spz", "equal Gaussians", spz, 200'000},
-    {"splat", "rows", splat},
-};
-
 // With the limits of the product, which those of the fuzzers are below.
-void read(const Shape& shape, std::span<const std::byte> bytes) {
+void read(const WorstShape& shape, std::span<const std::byte> bytes) {
   const std::string reader = shape.reader;
   if (reader == "spz" || reader == "splat") {
     (void)attempt([&] { (void)decode_gaussians(bytes, "x." + reader); });
@@ -273,7 +74,7 @@ double seconds_of(const Shape& shape, std::size_t bytes) {
 class Sized : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(Sized, ReadersStayWithinIt) {
-  for (const Shape& shape : kShapes) {
+  for (const WorstShape& shape : worst_shapes()) {
     const std::string text = shape.make(std::min(GetParam(), shape.largest));
     const auto bytes = std::as_bytes(std::span(text));
     const long before = cost_of([] {}).kib;
@@ -291,8 +92,7 @@ TEST(Budget, FilesBesideAreReadOnce) {
   const TemporaryFolder folder;
   const auto path = [&](const char* name) { return folder.path() / name; };
   write_file(path("b.bin"), Bytes(std::size_t{2} << 20U));
-  std::string text = gltf("\"buffers\":[");
-  text.pop_back();
+  std::string text = R"({"asset":{"version":"2.0"},"buffers":[)";
   for (int i = 0; i < 1000; ++i)
     text += std::string(i == 0 ? "" : ",") + R"({"byteLength":3,"uri":")" +
             repeated("./", 2 * static_cast<std::size_t>(i % 30)) + "b.bin\"}";

@@ -14,7 +14,8 @@ class JsonMutator {
  public:
   explicit JsonMutator(unsigned seed) : random_(seed) {}
 
-  // One to eight changes to the JSON in `seed`; the seed itself when there is none. At most about `longest` bytes of JSON.
+  // One to eight changes to the JSON in `seed`; the seed itself when there is none, or when it is nested so deeply that writing it
+  // would need more stack than there is. At most about `longest` bytes of JSON.
   Bytes next(const Bytes& seed, std::size_t longest) {
     const std::string all(reinterpret_cast<const char*>(seed.data()), seed.size());
     const Place place = find(all);
@@ -33,6 +34,7 @@ class JsonMutator {
   }
 
  private:
+  static constexpr std::size_t kDeepest = 1000;
   using Json = nlohmann::json;
   struct Place {
     std::size_t begin = 0, end = 0, length_at = 0, length_bytes = 0;
@@ -46,6 +48,15 @@ class JsonMutator {
     for (std::size_t i = size; i-- > 0;) value = value << 8U | static_cast<unsigned char>(all[at + i]);
     return value;
   }
+  // Of the brackets, those in strings included.
+  static std::size_t depth_of(const std::string& all) {
+    std::size_t depth = 0, deepest = 0;
+    for (const char c : all) {
+      if (c == '[' || c == '{') deepest = std::max(deepest, ++depth);
+      if ((c == ']' || c == '}') && depth > 0) --depth;
+    }
+    return deepest;
+  }
   static Place find(const std::string& all) {
     constexpr std::size_t kGlbHead = 20, kLength = 8;
     Place place{0, all.size()};
@@ -54,7 +65,7 @@ class JsonMutator {
     } else if (!all.starts_with("{") && all.size() > kLength) {
       place = {kLength, kLength + static_cast<std::size_t>(number_at(all, 0, kLength)), 0, kLength};
     }
-    if (place.end >= place.begin && place.end <= all.size())
+    if (place.end >= place.begin && place.end <= all.size() && depth_of(all) < kDeepest)
       place.document = Json::parse(all.substr(place.begin, place.end - place.begin), nullptr, false);
     return place;
   }

@@ -165,7 +165,7 @@ def png(width, height, rows=b""):
 class Server:
     """One running server. `folder` outlives it."""
 
-    def __init__(self, folder, *options, key=None, ready=True, descriptors=None):
+    def __init__(self, folder, *options, key=None, ready=True, descriptors=None, memory=None):
         self.folder, self.key = pathlib.Path(folder), key
         self.log = open(self.folder / "server.log", "ab")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ESPALIER_")}
@@ -173,8 +173,12 @@ class Server:
         if key:
             environment["ESPALIER_API_KEY"] = key
         command = [PROGRAM, "serve", "--port", "0", "--device", os.environ.get("ESPALIER_TEST_DEVICE", "cpu"), "--data", str(self.folder / "data"), *options]
-        few = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))) if descriptors else None
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=environment, preexec_fn=few)
+        def limited():
+            if descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+            if memory:  # what is asked for and can be written, used or not
+                resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=environment, preexec_fn=limited)
         line = self.process.stdout.readline().decode()
         match = re.search(r"http://[^ ]*:(\d+) ", line)
         if not match:

@@ -2,10 +2,11 @@
 within 512 MiB, and many clients at once neither fill the memory nor keep each other out."""
 import os
 import pathlib
-import socket
+import statistics
 import struct
 import subprocess
 import threading
+import time
 import unittest
 
 from studio import LATENT, PICTURE, PROGRAM, Case, SharedServerCase, multipart, png, wait_for
@@ -15,17 +16,20 @@ SIZES = (2**10, 2**16, 2**20, 60 * 2**20)
 GROWTH = 4  # times what the size alone explains: far from work that grows with the square, and no matter of how busy the machine is
 FLOOR = 0.03  # s: below it a clock says little
 MEMORY = 512 * 2**20
-JOBS = int(os.environ.get("ESPALIER_TEST_JOBS", "30"))  # 300 and 200 is what the figures in docs/server.md are of
+# scripts/server-load sets these to 300, 200 and 5 s.
+JOBS = int(os.environ.get("ESPALIER_TEST_JOBS", "30"))
 PREVIEWS = int(os.environ.get("ESPALIER_TEST_PREVIEWS", "40"))
+LONGEST = float(os.environ.get("ESPALIER_TEST_LONGEST", "0"))  # seconds that an answer may take; 0: any
 
 
 def cpu_seconds(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid, key="VmRSS"):
-    return next(int(line.split()[1]) * 1024 for line in open(f"/proc/{pid}/status") if line.startswith(key))
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(key))
 
 
 def safetensors(header):
@@ -46,7 +50,7 @@ class Budget(SharedServerCase):
     def check(self, what, ask):
         name, size = what
         pid = self.server.process.pid
-        open(f"/proc/{pid}/clear_refs", "w").write("5")  # the peak begins anew
+        pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
         before, memory = cpu_seconds(pid), resident(pid)
         answer = ask()
         used, peak = cpu_seconds(pid) - before, resident(pid, "VmHWM") - memory
@@ -120,19 +124,25 @@ class Crowd(Case):
         self.assertEqual(answers, [422] * 4)
 
     def test_many_jobs_and_previews_with_few_descriptors(self):
-        server = self.serve(descriptors=64)
+        server = self.serve(descriptors=64, memory=None if SANITIZED else 2**30)
         self.assertIn("limit of open files", (server.folder / "server.log").read_text())
-        pid, statuses, sizes = server.process.pid, [], []
+        pid, statuses, waits, sizes = server.process.pid, [], [], []
         picture = PICTURE.read_bytes()
         idle = [server.connect() for _ in range(100)]  # more than there are descriptors; they ask for nothing
-        stop = threading.Event()
+
+        def timed(ask):
+            begin = time.monotonic()
+            answer = ask()
+            waits.append(time.monotonic() - begin)
+            return answer
 
         def previews():
-            while not stop.is_set() and len(statuses) < PREVIEWS:
+            while statuses.count(200) < PREVIEWS:
                 try:
-                    statuses.append(server.post_parts("/v1/preprocess", [("image", "chair.png", picture)]).status)
-                except (ConnectionError, socket.timeout, OSError):
-                    statuses.append(0)
+                    statuses.append(timed(lambda: server.post_parts("/v1/preprocess", [("image", "chair.png", picture)])).status)
+                except OSError as error:
+                    statuses.append(repr(error))
+                    return
         threads = [threading.Thread(target=previews) for _ in range(6)]
         for thread in threads:
             thread.start()
@@ -140,20 +150,24 @@ class Crowd(Case):
         for i in range(JOBS):
             with server.connect() as left:  # a client that leaves before its preview is made
                 left.sendall(f"POST /v1/preprocess HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-            job = wait_for(lambda: (lambda a: a.json["id"] if a.status == 202 else None)(server.post_latent()), "a job to be taken")
-            self.assertEqual(server.ended(job)["state"], "done")
+            answer = timed(lambda: server.post_latent())
+            self.assertEqual(answer.status, 202, answer.body)
+            self.assertEqual(wait_for(lambda: (lambda j: j if j["state"] == "done" else None)(timed(lambda: server.job(answer.json["id"]))), "the job")["state"], "done")
             sizes.append(resident(pid))
-        stop.set()
         for thread in threads:
             thread.join()
         for connection in idle:
             connection.close()
-        print(f"{JOBS} jobs and {len(statuses)} previews: {statuses.count(200)} made, {statuses.count(503)} put off; "
-              f"resident {sizes[0] / 2**20:.0f} MiB after the first job, {sizes[-1] / 2**20:.0f} after the last")
-        self.assertGreater(statuses.count(200), 0)
-        self.assertLessEqual(set(statuses), {200, 503, 0})
+        quarter = max(len(sizes) // 4, 1)
+        early, late, most = statistics.median(sizes[quarter:2 * quarter] or sizes), statistics.median(sizes[-quarter:]), resident(pid, "VmHWM")
+        print(f"{JOBS} jobs and {PREVIEWS} previews ({statuses.count(503)} more were put off) under 64 descriptors: resident {early / 2**20:.0f} MiB in the "
+              f"second quarter of the jobs, {late / 2**20:.0f} in the last, {most / 2**20:.0f} at most; of {len(waits)} answers the slowest took {max(waits):.2f} s")
+        self.assertLessEqual(set(statuses), {200, 503})
         if not SANITIZED:
-            self.assertLess(max(sizes), 2**30)
+            self.assertLess(most, 2**30)
+        if LONGEST:  # when it is a measurement, not a test
+            self.assertLess(late, 1.1 * early)
+            self.assertLess(max(waits), LONGEST)
         self.assertEqual(server.stop(), 0)
 
     def test_the_key_may_be_in_a_file(self):

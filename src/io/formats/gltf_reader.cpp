@@ -339,12 +339,11 @@ class Assembler {
     if (source_.options.texture && any_uvs_ && one_look_ && look_ && look_->image) {
       const Json& image = document_.item("images", *look_->image);
       const Json* uri = Document::find(image, "uri");
-      const std::string name = source_.name + ": the texture";
-      if (uri != nullptr) {
-        file_.texture = decode_picture(document_.resolve(*uri), name);
-      } else {
-        file_.texture = decode_picture(document_.view(document_.natural(image, "bufferView", ~std::uint64_t{0})), name);
-      }
+      const auto decoded = [&](std::span<const std::byte> bytes) {
+        return decode_picture(bytes, source_.name + ": the texture", source_.options.monitor);
+      };
+      file_.texture = uri != nullptr ? decoded(document_.resolve(*uri))
+                                     : decoded(document_.view(document_.natural(image, "bufferView", ~std::uint64_t{0})));
     }
     return std::move(file_);
   }

@@ -173,7 +173,7 @@ class Parser {
       if (key != "map_Kd" || !ours) continue;
       std::string picture;  // the last word; options stand before it
       for (std::string_view word = words.word(); !word.empty(); word = words.word()) picture = word;
-      file.texture = decode_picture(source_.neighbour(picture), picture);
+      file.texture = decode_picture(source_.neighbour(picture), picture, source_.options.monitor);
       return;
     }
   }

@@ -15,6 +15,7 @@ class Builder {
     source_.check_counts(points_.keys().size(), file_.mesh.faces.size() / 3);
   }
   MeshFile finish() {
+    file_.mesh.vertices.reserve(points_.keys().size() * 3);
     for (const auto& p : points_.keys()) file_.mesh.vertices.insert(file_.mesh.vertices.end(), p.begin(), p.end());
     file_.format = "STL";
     file_.metres_per_unit = 0.001;
@@ -22,7 +23,7 @@ class Builder {
   }
 
  private:
-  static constexpr std::uint64_t kPointBytes = 6 * sizeof(float) + 24;  // with its entry in the numbering
+  static constexpr std::uint64_t kPointBytes = 6 * sizeof(float) + PointNumbering::kBytesPerEntry;
   const Source& source_;
   MeshFile file_;
   PointNumbering points_;

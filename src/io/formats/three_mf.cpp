@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 
 #include "base/error.h"
 #include "image/codec.h"
@@ -61,10 +60,10 @@ std::vector<std::int32_t> put_properties(ByteWriter& out, const Mesh& mesh, cons
     }
     out.text("</m:texture2dgroup>\n");
   } else if (!mesh.colours.empty()) {
-    Numbering<std::uint32_t, std::hash<std::uint32_t>> colours;
-    for (std::size_t i = 0; i < mesh.colours.size(); i += 3) property.push_back(colours.of(rgb_of(&mesh.colours[i])));
+    Numbering<std::array<std::uint32_t, 1>, HashWords<std::uint32_t, 1>> colours;
+    for (std::size_t i = 0; i < mesh.colours.size(); i += 3) property.push_back(colours.of({rgb_of(&mesh.colours[i])}));
     out.text(str("<m:colorgroup id=\"", kProperties, "\">\n"));
-    for (const std::uint32_t rgb : colours.keys()) {
+    for (const auto& [rgb] : colours.keys()) {
       constexpr const char* kHex = "0123456789ABCDEF";
       out.text("<m:color color=\"#");
       for (int shift = 20; shift >= 0; shift -= 4) out.put(kHex[rgb >> static_cast<unsigned>(shift) & 15U]);

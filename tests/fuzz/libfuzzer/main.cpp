@@ -1,13 +1,18 @@
 // The targets under libFuzzer, which follows coverage (make fuzz). Own flags: -target=NAME, and -seeds=FOLDER, which writes the
-// target's valid inputs there and ends; -targets lists the names.
+// target's valid inputs and its worst known shapes there and ends; -targets lists the names. Half of the changes are made by
+// libFuzzer, half are changes to the document inside (JSON, glTF, the header of safetensors).
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "base/file.h"
+#include "fuzz/json_mutator.h"
 #include "fuzz/targets.h"
+#include "fuzz/worst_shapes.h"
 
 namespace {
 
@@ -27,6 +32,14 @@ void write_seeds(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   int n = 0;
   for (const auto& seed : chosen->seeds()) espalier::write_file(folder / ("seed" + std::to_string(n++)), seed);
+  const std::string name = chosen->name;
+  for (const auto& shape : espalier::test::worst_shapes()) {
+    if (shape.reader != name && !(std::string_view(shape.reader) == "spz" && name == "gaussians")) continue;
+    for (const std::size_t bytes : {std::size_t{1} << 10U, std::size_t{1} << 16U, (std::size_t{1} << 20U) - 4096}) {
+      const std::string text = shape.make(std::min(bytes, shape.largest));
+      espalier::write_file(folder / ("worst" + std::to_string(n++)), std::as_bytes(std::span(text)));
+    }
+  }
 }
 
 }  // namespace
@@ -49,6 +62,19 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
     std::exit(0);
   }
   return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);  // libFuzzer's own
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) {
+  if (seed % 2 == 0) return LLVMFuzzerMutate(data, size, max_size);
+  const auto* bytes = reinterpret_cast<const std::byte*>(data);
+  const espalier::test::Bytes before(bytes, bytes + size);
+  const std::size_t longest = seed % 32 == 1 ? max_size / 2 : std::min<std::size_t>(max_size / 2, 4096);
+  const espalier::test::Bytes after = espalier::test::JsonMutator(seed).next(before, longest);
+  if (after == before || after.size() > max_size) return LLVMFuzzerMutate(data, size, max_size);
+  std::memcpy(data, after.data(), after.size());
+  return after.size();
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -7,10 +7,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 
 #include "api/asset.h"
 #include "image/codec.h"
+#include "support/errors.h"
 #include "weights/safetensors.h"
 
 namespace espalier {
@@ -180,6 +182,29 @@ TEST(InputImages, MemoryGivesWhatTheFileDoes) {
   const Pipeline::Foreground a = Pipeline::preprocess(encoded, Background::automatic);
   EXPECT_EQ(a.png, Pipeline::preprocess(pixels, Background::automatic).png);
   EXPECT_EQ(a.notices.at(0), "alpha channel");
+}
+
+TEST(InputImages, WorkOnThemStopsWhenNobodyWantsIt) {
+  Picture picture(300, 300, 3);
+  for (int y = 90; y < 210; ++y) {
+    for (int x = 90; x < 210; ++x) std::memset(picture.at(x, y), 200, 3);
+  }
+  const InputImage image = InputImage::encoded(encode_png(picture), "mine");
+  int looks = 0, most = std::numeric_limits<int>::max();
+  const Observer observer{.cancelled = [&] { return ++looks > most; }};
+  const auto preprocess = [&] { (void)Pipeline::preprocess(image, Pipeline::ForegroundRequest{}, observer); };
+  const auto check = [&] { Pipeline::check_picture(image, observer); };
+  for (const std::function<void()>& call : {std::function<void()>(preprocess), std::function<void()>(check)}) {
+    most = std::numeric_limits<int>::max();
+    looks = 0;
+    call();
+    const int all = looks;
+    EXPECT_GE(all, 5);
+    for (most = 0; most < all; ++most) {
+      looks = 0;
+      test::expect_error(ErrorCode::cancelled, {}, call);
+    }
+  }
 }
 
 TEST(InputImages, WhatCannotBeReadIsCalledByItsName) {

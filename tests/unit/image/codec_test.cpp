@@ -23,6 +23,19 @@ int largest_difference(const Picture& a, const Picture& b) {
   return largest;
 }
 
+// Wants to stop at a given look.
+class Stopping final : public Monitor {
+ public:
+  explicit Stopping(int at) : at_(at) {}
+  void progress(int /*done*/, int /*total*/) const override {}
+  [[nodiscard]] bool cancelled() const override { return ++looks_ >= at_; }
+  [[nodiscard]] int looks() const { return looks_; }
+
+ private:
+  int at_;
+  mutable int looks_ = 0;
+};
+
 test::Bytes bytes_of(std::string_view text) {
   const auto* data = reinterpret_cast<const std::byte*>(text.data());
   return {data, data + text.size()};
@@ -236,6 +249,24 @@ TEST(Limits, HugePicturesAreRefusedBeforeAllocation) {
   Picture wide(20000, 1, 3);
   expect_error(ErrorCode::format, {"20000 x 1", "16384"}, [&] { (void)decode_picture(encode_png(wide), "wide.png"); });
   EXPECT_EQ(decode_picture(encode_png(Picture(1, 1, 3)), "one.png").pixels.size(), 3U);
+}
+
+TEST(Limits, DecodingStopsWhenItIsNoLongerWanted) {
+  Picture noise(512, 512, 3);
+  std::uint32_t state = 1;
+  for (std::uint8_t& sample : noise.pixels) sample = static_cast<std::uint8_t>((state = state * 1664525U + 1013904223U) >> 24U);
+  for (const auto& file : {test::make_png(512, 512, {}, noise.pixels), test::make_png(512, 512, {.interlaced = true}, noise.pixels),
+                           test::make_jpeg(noise, {}), test::make_jpeg(noise, {.progressive = true}), test::make_webp(noise)}) {
+    constexpr int kNever = 1'000'000;
+    const Stopping patient(kNever);
+    EXPECT_EQ(decode_picture(file, "x", &patient).pixels, decode_picture(file, "x").pixels);
+    EXPECT_GE(patient.looks(), 5);
+    for (int at = 1; at <= patient.looks(); ++at) {
+      const Stopping stopping(at);
+      expect_error(ErrorCode::cancelled, {}, [&] { (void)decode_picture(file, "x", &stopping); });
+      EXPECT_EQ(stopping.looks(), at);
+    }
+  }
 }
 
 TEST(Foreign, FormatsAreNamed) {
