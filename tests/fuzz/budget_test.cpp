@@ -66,7 +66,7 @@ Cost cost_of(const std::function<void()>& work) {
   return {seconds(used.ru_utime) + seconds(used.ru_stime), used.ru_maxrss, WIFEXITED(status) && WEXITSTATUS(status) == 0};
 }
 
-double seconds_of(const Shape& shape, std::size_t bytes) {
+double seconds_of(const WorstShape& shape, std::size_t bytes) {
   const std::string text = shape.make(bytes);
   return cost_of([&] { read(shape, std::as_bytes(std::span(text))); }).seconds;
 }

@@ -104,7 +104,11 @@ class JsonMutator {
       case 0: at = extreme(); return;
       case 1: at = Json(somewhere(document)); return;
       case 2:
-        if (at.is_number_integer()) at = at.get<std::int64_t>() + static_cast<std::int64_t>(below(5)) - 2;
+        if (at.is_number_unsigned()) {
+          at = at.get<std::uint64_t>() + below(5) - 2;
+        } else if (at.is_number_integer()) {
+          at = static_cast<std::int64_t>(at.get<std::uint64_t>() + below(5) - 2);
+        }
         return;
       case 3:
         if (at.is_structured() && !at.empty()) {
