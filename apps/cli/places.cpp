@@ -56,9 +56,10 @@ void check_existing(const fs::path& path, const fs::path& target) {
   struct stat status {};
   if (::stat(target.c_str(), &status) != 0) return;
   if (!S_ISREG(status.st_mode)) {
-    throw Error(ErrorCode::invalid_argument,
-                "cannot write " + path.string() + ": it exists and is " + (S_ISDIR(status.st_mode) ? "a folder" : "no regular file"),
-                "name a file");
+    throw Error(
+        ErrorCode::invalid_argument,
+        "cannot write " + path.string() + ": it exists and is " + (S_ISDIR(status.st_mode) ? "a folder" : "no regular file"),
+        "name a file");
   }
   constexpr mode_t kWritable = S_IWUSR | S_IWGRP | S_IWOTH;  // the superuser may write all, but does not mean to
   if ((status.st_mode & kWritable) == 0 || ::access(target.c_str(), W_OK) != 0) {

@@ -22,8 +22,8 @@ inline constexpr std::uint64_t kMaxPictureBytes = std::uint64_t{256} << 20U;
 // Decodes by content, whatever the name says. The result has 4 channels when the file has an alpha channel or transparent
 // colours, else 3. As Pillow does: 16-bit samples keep their high byte, colour profiles and gamma are ignored. The EXIF
 // orientation is applied. `name` is for messages. Throws format for damaged or foreign bytes and for pictures beyond the
-// limits, unsupported for what is refused by name: CMYK JPEG, animated WebP, other well-known formats; cancelled when `monitor`,
-// which is asked every few rows, wants so.
+// limits, unsupported for what is refused by name: CMYK JPEG, animated WebP, other well-known formats; cancelled when
+// `monitor`, which is asked every few rows, wants so.
 [[nodiscard]] Picture decode_picture(std::span<const std::byte> bytes, const std::string& name,
                                      const Monitor* monitor = nullptr);
 

@@ -27,7 +27,8 @@ Context make_context(int flags) {
 
 // spng_decode_image, which cannot be stopped, row by row. 0 or an error of libspng.
 int decode_rows(spng_ctx* context, Picture& picture, int format, int flags, const Monitor* monitor) {
-  if (const int error = spng_decode_image(context, nullptr, 0, format, flags | SPNG_DECODE_PROGRESSIVE); error != 0) return error;
+  if (const int error = spng_decode_image(context, nullptr, 0, format, flags | SPNG_DECODE_PROGRESSIVE); error != 0)
+    return error;
   const std::size_t stride = static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.channels);
   unsigned rows = 0;
   int error = 0;

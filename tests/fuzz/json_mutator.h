@@ -14,8 +14,8 @@ class JsonMutator {
  public:
   explicit JsonMutator(unsigned seed) : random_(seed) {}
 
-  // One to eight changes to the JSON in `seed`; the seed itself when there is none, or when it is nested so deeply that writing it
-  // would need more stack than there is. At most about `longest` bytes of JSON.
+  // One to eight changes to the JSON in `seed`; the seed itself when there is none, or when it is nested so deeply that writing
+  // it would need more stack than there is. At most about `longest` bytes of JSON.
   Bytes next(const Bytes& seed, std::size_t longest) {
     const std::string all(reinterpret_cast<const char*>(seed.data()), seed.size());
     const Place place = find(all);

@@ -1,6 +1,6 @@
-// Equal values get one number, counted in the order in which they first appear. Files decide what is numbered: the numbers do not
-// depend on the secret that the hash begins with, but how long a search takes does, so that no file can be made whose values all
-// meet in one place.
+// Equal values get one number, counted in the order in which they first appear. Files decide what is numbered: the numbers do
+// not depend on the secret that the hash begins with, but how long a search takes does, so that no file can be made whose
+// values all meet in one place.
 #pragma once
 
 #include <array>

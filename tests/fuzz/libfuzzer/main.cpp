@@ -67,7 +67,8 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);  // libFuzzer's own
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) {
-  constexpr std::size_t kSmall = std::size_t{1} << 16U;  // documents that are changed often; the others take long to write again
+  constexpr std::size_t kSmall = std::size_t{1}
+                                 << 16U;  // documents that are changed often; the others take long to write again
   if (seed % 2 == 0 || (size > kSmall && seed % 32 != 1)) return LLVMFuzzerMutate(data, size, max_size);
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   const espalier::test::Bytes before(bytes, bytes + size);

@@ -255,8 +255,9 @@ TEST(Limits, DecodingStopsWhenItIsNoLongerWanted) {
   Picture noise(512, 512, 3);
   std::uint32_t state = 1;
   for (std::uint8_t& sample : noise.pixels) sample = static_cast<std::uint8_t>((state = state * 1664525U + 1013904223U) >> 24U);
-  for (const auto& file : {test::make_png(512, 512, {}, noise.pixels), test::make_png(512, 512, {.interlaced = true}, noise.pixels),
-                           test::make_jpeg(noise, {}), test::make_jpeg(noise, {.progressive = true}), test::make_webp(noise)}) {
+  for (const auto& file :
+       {test::make_png(512, 512, {}, noise.pixels), test::make_png(512, 512, {.interlaced = true}, noise.pixels),
+        test::make_jpeg(noise, {}), test::make_jpeg(noise, {.progressive = true}), test::make_webp(noise)}) {
     constexpr int kNever = 1'000'000;
     const Stopping patient(kNever);
     EXPECT_EQ(decode_picture(file, "x", &patient).pixels, decode_picture(file, "x").pixels);

@@ -14,7 +14,8 @@ TEST(Numbering, CountsInTheOrderOfFirstAppearance) {
   Numbering<std::array<std::int32_t, 2>, HashWords<std::int32_t, 2>> numbers;
   std::map<std::array<std::int32_t, 2>, std::int32_t> expected;
   for (int i = 0; i < 100'000; ++i) {
-    const std::array<std::int32_t, 2> key = {static_cast<std::int32_t>(random() % 300), static_cast<std::int32_t>(random() % 300)};
+    const std::array<std::int32_t, 2> key = {static_cast<std::int32_t>(random() % 300),
+                                             static_cast<std::int32_t>(random() % 300)};
     const auto number = expected.try_emplace(key, static_cast<std::int32_t>(expected.size())).first->second;
     ASSERT_EQ(numbers.of(key), number);
   }
