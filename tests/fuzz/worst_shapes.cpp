@@ -276,7 +276,7 @@ const std::vector<WorstShape>& worst_shapes() {
       {"obj", "joined lines", obj_joined_lines},
       {"obj", "empty lines", obj_empty_lines},
       {"obj", "one polygon", obj_polygon},
-      {"stl", "text", stl_text},
+      {"stl", "text", stl_text, std::size_t{20} << 20U},  // honest: all of it is triangles
       {"stl", "what is no number", stl_of_nan},
       {"ply", "one polygon without vertices", ply_polygon},
       {"ply", "one polygon", ply_polygon_of_many},
