@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "program.h"
 #include "support/data.h"
@@ -39,6 +40,23 @@ TEST_F(Output, NameOfAFolderOrBehindAFile) {
   fs::create_directory(folder_ / "a.glb");
   expect_refusal(espalier({"generate", picture_, "-o", in_folder("a.glb")}), 1, {"a.glb", "folder"});
   expect_refusal(espalier({"generate", picture_, "-o", picture_ + "/a.glb"}), 1, {"no folder"});
+}
+
+TEST_F(Output, WhatIsThereAndMayNotBeReplaced) {
+  const auto refused = [&](const std::string& name, const char* reason) {
+    expect_refusal(espalier({"generate", picture_, "-o", in_folder(name)}), 1, {in_folder(name), reason});
+  };
+  std::ofstream(folder_ / "old.glb") << "old";
+  fs::permissions(folder_ / "old.glb", fs::perms::owner_read);
+  fs::create_symlink("old.glb", folder_ / "link.glb");
+  fs::create_symlink("/dev/null", folder_ / "device.glb");
+  fs::create_symlink("round.glb", folder_ / "round.glb");
+  fs::create_symlink("none/a.glb", folder_ / "dangling.glb");
+  refused("old.glb", "read-only");
+  refused("link.glb", "read-only");
+  refused("device.glb", "no regular file");
+  refused("round.glb", "circle");
+  refused("dangling.glb", "does not exist");
 }
 
 TEST_F(Output, InputThatDoesNotExist) {

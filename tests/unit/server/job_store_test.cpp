@@ -166,6 +166,44 @@ TEST_F(Store, RebuildTakesADamagedDatabaseAway) {
   EXPECT_EQ(entries(folder_ / "lost"), 1U);
 }
 
+TEST_F(Store, NoDamagedPageGoesUnnoticed) {
+  std::vector<std::string> ids;
+  {
+    JobStore store(folder_);
+    ids = add_ended(store, 20);
+  }
+  const fs::path database = folder_ / "espalier.db", whole = folder_.string() + ".whole.db";
+  fs::copy_file(database, whole);
+  const auto refused = [&] {
+    try {
+      JobStore store(folder_);
+      expect_whole(store, ids);  // nothing that matters was in that page
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.hint()).find("--rebuild"), std::string::npos) << error.what();
+      return true;
+    }
+    return false;
+  };
+  constexpr std::size_t kPage = 4096;
+  const std::size_t pages = fs::file_size(whole) / kPage;
+  std::size_t refusals = 0;
+  for (std::size_t page = 0; page < pages; ++page) {
+    fs::copy_file(whole, database, fs::copy_options::overwrite_existing);
+    std::fstream file(database, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(page * kPage + (page == 0 ? 100 : 0)));  // the file's head stays
+    file << std::string(kPage - 100, '\x5A');
+    file.close();
+    refusals += refused() ? 1U : 0U;
+  }
+  EXPECT_GE(refusals, pages - 1);
+  fs::remove(database);
+  Database(database).run("CREATE TABLE jobs (a); PRAGMA user_version = 2");
+  EXPECT_TRUE(refused());
+  fs::remove(whole);
+  JobStore store(folder_, true);
+  expect_whole(store, ids);
+}
+
 TEST_F(Store, WhatCannotBeExplainedIsMovedToLost) {
   std::string id;
   {
