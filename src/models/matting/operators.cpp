@@ -239,7 +239,8 @@ void OperatorReader::activation(const NodeReader& node) {
   step.kind = StepKind::activate;
   step.activation = node.node().op == "Relu" ? Activation::relu : Activation::sigmoid;
   step.inputs = {map(node, 0)};
-  emit(node, std::move(step), shape_of(step.inputs[0]));
+  const MapShape shape = shape_of(step.inputs[0]);  // before the step is moved: arguments have no order
+  emit(node, std::move(step), shape);
 }
 
 void OperatorReader::add_maps(const NodeReader& node) {
@@ -249,7 +250,8 @@ void OperatorReader::add_maps(const NodeReader& node) {
   step.kind = StepKind::add;
   step.inputs = {map(node, 0), map(node, 1)};
   if (shape_of(step.inputs[0]) != shape_of(step.inputs[1])) node.unsupported("a sum of maps of different shapes");
-  emit(node, std::move(step), shape_of(step.inputs[0]));
+  const MapShape shape = shape_of(step.inputs[0]);  // before the step is moved: arguments have no order
+  emit(node, std::move(step), shape);
 }
 
 void OperatorReader::concat(const NodeReader& node) {
