@@ -5,6 +5,8 @@
 #include "outputs.h"
 #include "places.h"
 #include "progress.h"
+#include "prompts.h"
+#include "text.h"
 
 namespace espalier::cli {
 
@@ -12,10 +14,23 @@ namespace fs = std::filesystem;
 
 namespace {
 
+bool has_prompt(const Settings& s) { return !s.prompt.empty() || !s.prompts.empty(); }
+
+// What an asset is made of: images or a prompt.
+void check_condition(const Settings& s) {
+  if (!s.images.empty() && has_prompt(s))
+    throw UsageError("an image and a prompt are given; a checkpoint takes one of them, so leave the other out");
+  if (!s.prompt.empty() && !s.prompts.empty()) throw UsageError("--prompt and --prompts are given; leave one of them out");
+  if (!s.negative_prompt.empty() && !has_prompt(s)) throw UsageError("--negative-prompt is given without --prompt");
+  if (!s.prompt.empty()) Pipeline::check_prompt(s.prompt);
+}
+
 void check_usage(const Settings& s) {
-  if (s.from_latent.empty() && s.images.empty())
-    throw UsageError("no picture is given; name one, or a latent with --from-latent");
+  check_condition(s);
+  if (s.from_latent.empty() && s.images.empty() && !has_prompt(s))
+    throw UsageError("no picture is given; name one, or a latent with --from-latent, or a --prompt for a text model");
   if (!s.from_latent.empty() && !s.images.empty()) throw UsageError("--from-latent takes no pictures; leave one of them out");
+  if (!s.from_latent.empty() && has_prompt(s)) throw UsageError("--from-latent takes no prompt; leave one of them out");
   if (!s.from_latent.empty() && !s.save_latent.empty()) {
     throw UsageError("--save-latent would only copy what --from-latent reads; leave one of them out");
   }
@@ -46,6 +61,10 @@ Request request_of(const Settings& s) {
   const Decoded decoded = decoded_of(s);
   Request request;
   request.images.assign(s.images.begin(), s.images.end());
+  request.prompt = s.prompt;
+  request.negative_prompt = s.negative_prompt;
+  request.keep_mesh = s.keep_mesh;
+  request.keep_uvs = s.keep_uvs;
   request.seed = s.seed;
   request.structure = with_preset(s.structure, s.preset, app_structure_settings());
   request.latent = with_preset(s.latent, s.preset, app_latent_settings());
@@ -79,22 +98,38 @@ void check_export(const Settings& s, FileContent content) {
   }
 }
 
+// Progress and interruption of a command that makes assets.
+class Job {
+ public:
+  explicit Job(const Settings& settings) : printer_(settings.quiet) {}
+  [[nodiscard]] const Observer& observer() const { return observer_; }
+  void say(const std::string& line) { printer_.message(line); }
+
+  // Writes what `settings` ask for, and reports.
+  void finish(const Asset& asset, const Workplace& workplace, const Settings& settings) {
+    std::vector<WrittenFile> files;
+    const StageReport writing = measured(Stage::write_files, [&] { files = save_all(asset, settings, interrupt_, observer_); });
+    printer_.clear();
+    for (const std::string& notice : asset.notices()) printer_.message(notice);
+    print_result(workplace, asset, writing, files, settings);
+  }
+
+ private:
+  Interrupt interrupt_;
+  ProgressPrinter printer_;
+  const Observer observer_{.progress = [this](const Progress& progress) { printer_.show(progress); },
+                           .cancelled = [this] { return interrupt_.requested(); },
+                           .message = [this](const std::string& text) { printer_.message(text); },
+                           .measure_memory = true};
+};
+
 // Runs `make_asset` with progress and interruption, then writes and reports.
 template <class MakeAsset>
 int produce(const Settings& settings, MakeAsset make_asset) {
-  Interrupt interrupt;
-  ProgressPrinter printer(settings.quiet);
-  const Observer observer{.progress = [&](const Progress& progress) { printer.show(progress); },
-                          .cancelled = [&] { return interrupt.requested(); },
-                          .message = [&](const std::string& text) { printer.message(text); },
-                          .measure_memory = true};
+  Job job(settings);
   Workplace workplace;
-  const Asset asset = make_asset(observer, workplace);
-  std::vector<WrittenFile> files;
-  const StageReport writing = measured(Stage::write_files, [&] { files = save_all(asset, settings, interrupt, observer); });
-  printer.clear();
-  for (const std::string& notice : asset.notices()) printer.message(notice);
-  print_result(workplace, asset, writing, files, settings);
+  const Asset asset = make_asset(job.observer(), workplace);
+  job.finish(asset, workplace, settings);
   return 0;
 }
 
@@ -105,12 +140,42 @@ Pipeline open_pipeline(const Settings& settings, const ModelLocation& found) {
                    .tier = settings.tier,
                    .memory_limit = settings.vram_limit,
                    .image_encoder = settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
-                   .repositories = found.repositories});
+                   .repositories = found.repositories,
+                   .text_encoder = settings.text_encoder});
+}
+
+// One asset after the other with one pipeline. A prompt that leads to nothing is reported, and the others are made.
+int generate_listed(const Settings& settings) {
+  if (settings.json) throw UsageError("--json reports on one asset; leave it out with --prompts");
+  check_condition(settings);
+  std::vector<Settings> each;
+  for (const ListedPrompt& prompt : read_prompts(settings.prompts)) each.push_back(settings_for(settings, prompt));
+  for (const Settings& one : each) check_usage(one);
+  for (const fs::path& path : all_outputs(each.front())) check_writable(path);
+  Job job(settings);
+  const ModelLocation found = find_checkpoint(settings);
+  Pipeline pipeline = open_pipeline(settings, found);
+  const Workplace workplace = workplace_of(pipeline, found.checkpoint);
+  int failed = 0;
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    const std::string number = std::to_string(i + 1) + " of " + std::to_string(each.size());
+    try {
+      const Asset asset = pipeline.generate(request_of(each[i]), job.observer());
+      if (!settings.quiet) std::printf("%s: %s\n", number.c_str(), one_line(each[i].prompt).c_str());
+      job.finish(asset, workplace, each[i]);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::invalid_argument || !pipeline.takes_text()) throw;
+      job.say("prompt " + number + ": " + error.what());
+      ++failed;
+    }
+  }
+  return failed == 0 ? 0 : 1;
 }
 
 }  // namespace
 
 int generate(const Settings& settings) {
+  if (!settings.prompts.empty()) return generate_listed(settings);
   check_usage(settings);
   const Request request = request_of(settings);
   for (const fs::path& image : settings.images) check_readable(image, "picture");
@@ -123,6 +188,33 @@ int generate(const Settings& settings) {
     workplace = workplace_of(pipeline, found.checkpoint);
     return settings.from_latent.empty() ? pipeline.generate(request, observer)
                                         : pipeline.decode(settings.from_latent, request, observer);
+  });
+}
+
+int vary(const Settings& settings) {
+  if (settings.inputs.size() != 1) throw UsageError("vary takes one mesh: espalier vary MESH --prompt TEXT -o OUT.glb");
+  const fs::path& input = settings.inputs.front();
+  check_condition(settings);
+  if (settings.images.empty() && !has_prompt(settings))
+    throw UsageError("neither --prompt nor --image says what the shape should look like");
+  std::vector<fs::path> inputs = settings.images;
+  inputs.push_back(input);
+  check_outputs(settings, inputs);
+  const Request request = request_of(settings);
+  check_readable(input, "mesh");
+  if (content_of(input) != FileContent::mesh) {
+    throw Error(ErrorCode::unsupported, input.string() + ": vary takes a mesh (.glb, .gltf, .obj, .stl, .ply)",
+                "espalier export writes the mesh of a saved asset");
+  }
+  for (const fs::path& image : settings.images) check_readable(image, "picture");
+  for (const fs::path& path : all_outputs(settings)) check_writable(path);
+  for (const fs::path& image : settings.images) Pipeline::check_picture(image);
+  const Asset shape = load_mesh(input);  // before gigabytes of weights are read
+  return produce(settings, [&](const Observer& observer, Workplace& workplace) {
+    const ModelLocation found = find_checkpoint(settings);
+    Pipeline pipeline = open_pipeline(settings, found);
+    workplace = workplace_of(pipeline, found.checkpoint);
+    return pipeline.vary(shape, request, observer);
   });
 }
 

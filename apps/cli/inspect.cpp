@@ -88,8 +88,9 @@ const char* verdict(const Check& check) { return check.skipped ? "skipped" : che
 
 int info(const Settings& settings) {
   const ModelLocation found = find_checkpoint(settings);
-  const CheckpointInfo info = inspect_checkpoint(
-      found.checkpoint, settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder, found.repositories);
+  const CheckpointInfo info =
+      inspect_checkpoint(found.checkpoint, settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
+                         found.repositories, settings.text_encoder);
   if (settings.json) {
     print(checkpoint_json(info));
   } else {

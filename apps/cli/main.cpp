@@ -38,7 +38,7 @@ const CLI::App* chosen_command(const CLI::App& app) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Espalier: images in, 3D assets out", "espalier");
+  CLI::App app("Espalier: images or words in, 3D assets out", "espalier");
   Settings settings;
   std::vector<std::string> notices;
   std::string document;

@@ -40,7 +40,7 @@ int try_to_create_file(const fs::path& folder) {
 ModelLocation find_checkpoint(const Settings& settings) {
   const fs::path& asked = settings.model;
   if (!asked.empty() && (asked != "sprout" || holds_pipeline(asked)))
-    return find_model(asked.string(), settings.weights, !settings.image_encoder.empty());
+    return find_model(asked.string(), settings.weights, !settings.image_encoder.empty() || !settings.text_encoder.empty());
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {

@@ -24,7 +24,8 @@ int serve(const Settings& settings) {
                       .tier = settings.tier,
                       .memory_limit = settings.vram_limit,
                       .image_encoder = settings.image_encoder.empty() ? found.image_encoder : settings.image_encoder,
-                      .repositories = found.repositories};
+                      .repositories = found.repositories,
+                      .text_encoder = settings.text_encoder};
   options.background_network = background_network_of(settings);
   Interrupt interrupt;
   server::serve(

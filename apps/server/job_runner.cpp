@@ -197,14 +197,15 @@ void JobRunner::load() {
   ModelFacts facts;
   const auto known = model();
   facts.name = model_title(options_.pipeline.checkpoint);
-  facts.pipeline =
-      known ? known->pipeline
-            : inspect_checkpoint(options_.pipeline.checkpoint, options_.pipeline.image_encoder, options_.pipeline.repositories)
-                  .pipeline;
+  facts.pipeline = known ? known->pipeline
+                         : inspect_checkpoint(options_.pipeline.checkpoint, options_.pipeline.image_encoder,
+                                              options_.pipeline.repositories, options_.pipeline.text_encoder)
+                               .pipeline;
   facts.device = pipeline_->device();
   facts.precision = pipeline_->precision();
   facts.tier = pipeline_->tier();
   facts.untrained = pipeline_->untrained();
+  facts.takes_text = pipeline_->takes_text();
   facts.structure_defaults = pipeline_->structure_defaults();
   facts.latent_defaults = pipeline_->latent_defaults();
   const std::scoped_lock lock(mutex_);
@@ -387,6 +388,8 @@ JobEnd JobRunner::run_generation(const Job& job) {
   if (job.kind == JobKind::image) keep_cutouts(job, options.background);
   load();
   Request request;
+  request.prompt = options.prompt;
+  request.negative_prompt = options.negative_prompt;
   request.seed = options.seed;
   request.structure = options.structure;
   request.latent = options.latent;

@@ -21,7 +21,7 @@ namespace espalier::server {
 // What is known of the checkpoint once it was loaded.
 struct ModelFacts {
   std::string name, pipeline, device, precision, tier;
-  bool untrained = false;
+  bool untrained = false, takes_text = false;
   std::pair<int, double> structure_defaults, latent_defaults;  // steps, guidance
 };
 

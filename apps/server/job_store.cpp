@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kSchema = 2;
 constexpr std::array kStates{JobState::queued, JobState::running, JobState::done, JobState::failed, JobState::cancelled};
-constexpr std::array kKinds{JobKind::image, JobKind::latent, JobKind::exported};
+constexpr std::array kKinds{JobKind::image, JobKind::latent, JobKind::exported, JobKind::text};
 constexpr const char* kColumns =
     "SELECT sequence, id, kind, parent, name, state, created, started, finished, options, error, report, notices, "
     "CASE state WHEN 'queued' THEN (SELECT count(*) FROM jobs AS ahead WHERE ahead.state = 'running' OR "
@@ -61,7 +61,10 @@ std::optional<JobState> state_named(const std::string& name) {
   return found == kStates.end() ? std::nullopt : std::optional(*found);
 }
 
-const char* name_of(JobKind kind) { return kind == JobKind::image ? "image" : kind == JobKind::latent ? "latent" : "export"; }
+const char* name_of(JobKind kind) {
+  constexpr std::array kNames{"image", "latent", "export", "text"};
+  return kNames.at(static_cast<std::size_t>(kind));
+}
 
 std::optional<JobKind> kind_named(const std::string& name) {
   const auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](JobKind k) { return name == name_of(k); });

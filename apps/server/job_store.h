@@ -22,7 +22,7 @@ enum class JobState { queued, running, done, failed, cancelled };
 [[nodiscard]] std::optional<JobState> state_named(const std::string& name);
 [[nodiscard]] inline bool has_ended(JobState state) { return state != JobState::queued && state != JobState::running; }
 
-enum class JobKind { image, latent, exported };
+enum class JobKind { image, latent, exported, text };
 [[nodiscard]] const char* name_of(JobKind kind);
 [[nodiscard]] std::optional<JobKind> kind_named(const std::string& name);
 

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <memory>
 
+#include "base/json.h"
+
 namespace espalier::server {
 
 namespace fs = std::filesystem;
@@ -232,6 +234,7 @@ Response Routes::models() const {
     const auto defaults = [](const std::pair<int, double>& d) { return Json{{"steps", d.first}, {"guidance", d.second}}; };
     list.push_back({{"name", model->name},
                     {"pipeline", model->pipeline},
+                    {"takes", model->takes_text ? "text" : "image"},
                     {"device", model->device},
                     {"precision", model->precision},
                     {"tier", model->tier},
@@ -362,15 +365,41 @@ void Routes::check_uploads(HttpRequest& request, const Upload& upload, Job& job)
   }
 }
 
+// Exactly one of images, a latent and a prompt, and of a kind that the checkpoint takes where that is known already.
+void Routes::check_sources(const Upload& upload, const Options& options) const {
+  const bool images = !upload.images.empty(), latent = !upload.latents.empty();
+  const bool prompt = !options.prompt.empty() || !options.negative_prompt.empty();
+  const auto refuse = [](const std::string& what, const std::string& hint) {
+    throw HttpError(400, "invalid_argument", what, hint);
+  };
+  if (images && latent)
+    refuse("pictures and a latent were sent", "send pictures as parts named image, or one latent as the part latent");
+  if (prompt && (images || latent))
+    refuse(images ? "pictures and a prompt were sent" : "a latent and a prompt were sent", "send one of them");
+  if (!images && !latent && options.prompt.empty())
+    refuse("no picture was sent",
+           "send pictures as parts named image, one latent as the part latent, or a prompt in the options");
+  const auto model = runner_.model();
+  if (model && !latent && prompt != model->takes_text) {
+    throw HttpError(422, "invalid_argument",
+                    prompt ? "a prompt was sent, but the checkpoint " + model->name + " makes assets from pictures"
+                           : "pictures were sent, but the checkpoint " + model->name + " makes assets from a prompt",
+                    prompt ? "start the server with a text model (--model trellis-text-base)" : "send a prompt in the options");
+  }
+  if (!prompt) return;
+  try {
+    Pipeline::check_prompt(options.prompt);
+  } catch (const Error& error) {
+    rethrow_as_answer(error, "write what to make");
+  }
+}
+
 Response Routes::add_job(HttpRequest& request) {
   refuse_when_full();
   Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, kMostImages, 1, {"options"}});
   Options options = parse_generate_options(upload.texts["options"]);
-  if (upload.images.empty() == upload.latents.empty()) {
-    throw HttpError(400, "invalid_argument", upload.images.empty() ? "no picture was sent" : "pictures and a latent were sent",
-                    "send pictures as parts named image, or one latent as the part latent");
-  }
-  if (upload.latents.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
+  check_sources(upload, options);
+  if (!upload.images.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
     throw HttpError(400, "invalid_argument",
                     "options: background has " + std::to_string(options.background.size()) + " values for " +
                         std::to_string(upload.images.size()) + " pictures",
@@ -378,9 +407,10 @@ Response Routes::add_job(HttpRequest& request) {
   }
   Job job;
   job.id = JobStore::new_id();
-  job.kind = upload.latents.empty() ? JobKind::image : JobKind::latent;
+  job.kind = !upload.latents.empty() ? JobKind::latent : options.prompt.empty() ? JobKind::image : JobKind::text;
   check_uploads(request, upload, job);
   if (options.name.empty() && !upload.image_names.empty()) options.name = stem_of(upload.image_names.front());
+  if (options.name.empty() && job.kind == JobKind::text) options.name = clean_name(shortened(options.prompt, 60));
   job.name = options.name;
   if (const auto model = runner_.model()) {
     fill_in(options.structure, model->structure_defaults);

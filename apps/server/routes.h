@@ -38,6 +38,7 @@ class Routes {
   [[nodiscard]] Json job_json(const std::string& id);
   [[nodiscard]] Response accepted(const std::string& id);
   void refuse_when_full();
+  void check_sources(const Upload& upload, const Options& options) const;
   // Checks what was sent, and lists it as files of the job.
   void check_uploads(HttpRequest& request, const Upload& upload, Job& job);
   void stream_events(const std::string& id, const Sink& sink);

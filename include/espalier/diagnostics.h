@@ -26,9 +26,9 @@ struct CheckpointInfo {
 };
 // Reads configurations and headers; checks every tensor against the network that its configuration describes.
 // `repositories` as in PipelineOptions.
-[[nodiscard]] ESPALIER_API CheckpointInfo
-inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {},
-                   const std::map<std::string, std::filesystem::path>& repositories = {});
+[[nodiscard]] ESPALIER_API CheckpointInfo inspect_checkpoint(
+    const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {},
+    const std::map<std::string, std::filesystem::path>& repositories = {}, const std::filesystem::path& text_encoder = {});
 
 struct ConvertedWeights {
   std::int64_t tensors = 0, parameters = 0;

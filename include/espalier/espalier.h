@@ -1,4 +1,4 @@
-// Espalier: pictures in, 3D assets out. The whole public C++ interface; nothing here needs CUDA or another library.
+// Espalier: images or words in, 3D assets out. The whole public C++ interface; nothing here needs CUDA or another library.
 //
 //   espalier::Pipeline pipeline({.checkpoint = "models/sprout"});
 //   espalier::Asset asset = pipeline.generate({.images = {"chair.png"}});
@@ -53,6 +53,9 @@ struct PipelineOptions {
   // espalier/models.h gives them). Those that are not named are looked for beside the checkpoint: as OWNER/REPO folders and as
   // snapshots of a hub's cache.
   std::map<std::string, std::filesystem::path> repositories{};
+  // CLIP weights (.safetensors, .bin) of a text checkpoint; empty: looked for in its ckpts, then as the repository that
+  // pipeline.json names.
+  std::filesystem::path text_encoder{};
 };
 
 // ---- What to generate
@@ -121,6 +124,14 @@ struct Request {
   bool radiance_field = false;
   SurfaceRule surface = SurfaceRule::solid;
   std::optional<FinishRequest> finish{};  // of the mesh; a texture needs the Gaussians, which are then decoded too
+  // Of a text checkpoint, instead of images: what to make, UTF-8, at most 1 MiB. What is beyond the 77 tokens that the encoder
+  // takes is cut off, with a notice.
+  std::string prompt{};
+  std::string
+      negative_prompt{};  // what guidance leads away from; empty: the encoding of an empty text, as the reference has it
+  // Of vary(): the texture is baked onto the mesh that was given, which keeps its faces, place and size; keep_uvs: and its
+  // texture coordinates. Needs `finish` with a texture, of which only what concerns the texture matters.
+  bool keep_mesh = false, keep_uvs = false;
 };
 
 // The settings of the public web app: 12 steps, guidance 7.5 and 3.0.
@@ -408,6 +419,13 @@ class ESPALIER_API Pipeline {
   // Decodes a latent saved before; nothing is sampled. Of the request, only what to decode and how to
   // finish matters.
   [[nodiscard]] Asset decode(const std::filesystem::path& latent, const Request& request, const Observer& observer = {});
+  // Other details for a shape that exists: the mesh of `shape` (of load_mesh) becomes voxels, on which only the second stage
+  // samples, for the images or the prompt of the request. Throws invalid_argument for a shape without faces or volume.
+  [[nodiscard]] Asset vary(const Asset& shape, const Request& request, const Observer& observer = {});
+  // Whether the checkpoint makes assets from a prompt; else from images.
+  [[nodiscard]] bool takes_text() const;
+  // Throws what generate() would for a prompt that is empty, too long or no UTF-8; quick, and needs no checkpoint.
+  static void check_prompt(const std::string& prompt);
   // Throws what generate() would if the file is missing or no image that can be decoded; quick, and needs no checkpoint.
   static void check_picture(const InputImage& image);
   // The foreground that generate() would condition on, 518 x 518 pixels: RGBA, which the networks see in front of black; RGB

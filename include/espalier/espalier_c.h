@@ -1,4 +1,4 @@
-/* Espalier for C and for languages that call C: images in, 3D assets out. A whole program is examples/generate.c:
+/* Espalier for C and for languages that call C: images or words in, 3D assets out. A whole program is examples/generate.c:
  *
  *   espalier_error error = ESPALIER_ERROR_INIT;
  *   espalier_pipeline* pipeline = espalier_pipeline_open("models/sprout", NULL, &error);
@@ -117,6 +117,7 @@ typedef struct espalier_options {
   int precision;             /* an espalier_precision */
   int tier;                  /* an espalier_tier */
   uint64_t memory_limit;     /* bytes of device memory to stay within when the tier is chosen; 0: what is free */
+  const char* text_encoder;  /* CLIP weights of a text checkpoint; NULL: looked for */
 } espalier_options;
 ESPALIER_API void espalier_options_defaults(espalier_options* options, size_t size);
 
@@ -132,6 +133,8 @@ ESPALIER_API const char* espalier_pipeline_precision(const espalier_pipeline* pi
 ESPALIER_API const char* espalier_pipeline_tier(const espalier_pipeline* pipeline);      /* "high" */
 /* Not 0 when the checkpoint says that its weights were never trained. */
 ESPALIER_API int espalier_pipeline_untrained(const espalier_pipeline* pipeline);
+/* Not 0 when the checkpoint makes assets from a prompt, else from images. */
+ESPALIER_API int espalier_pipeline_takes_text(const espalier_pipeline* pipeline);
 
 /* ---- What to generate */
 
@@ -183,12 +186,20 @@ typedef struct espalier_request {
   int multi_image;                     /* an espalier_multi_image */
   int mesh, gaussians, radiance_field; /* what to decode */
   int surface;                         /* an espalier_surface */
+  const char* prompt;                  /* of a text checkpoint, instead of images; NULL: none */
+  const char* negative_prompt;         /* what guidance leads away from; NULL: the empty text */
 } espalier_request;
 /* Seed 42, the checkpoint's samplers, mesh and Gaussians. */
 ESPALIER_API void espalier_request_defaults(espalier_request* request, size_t size);
 
 ESPALIER_API espalier_asset* espalier_generate(espalier_pipeline* pipeline, const espalier_request* request,
                                                const espalier_observer* observer, espalier_error* error);
+/* Other details for the mesh of `shape`, which the images or the prompt say: Pipeline::vary. */
+ESPALIER_API espalier_asset* espalier_vary(espalier_pipeline* pipeline, const espalier_asset* shape,
+                                           const espalier_request* request, const espalier_observer* observer,
+                                           espalier_error* error);
+/* ESPALIER_OK for a prompt that can be encoded; quick, and needs no checkpoint. */
+ESPALIER_API espalier_code espalier_check_prompt(const char* prompt, espalier_error* error);
 /* Decodes what espalier_asset_save_latent wrote; of the request only what to decode matters. */
 ESPALIER_API espalier_asset* espalier_decode(espalier_pipeline* pipeline, const char* latent, const espalier_request* request,
                                              const espalier_observer* observer, espalier_error* error);

@@ -84,7 +84,9 @@ struct TurntableOptions {
 struct Options {
   // Files.
   std::vector<std::filesystem::path> images{};
-  std::vector<std::filesystem::path> inputs{};        // of export, check and render
+  std::vector<std::filesystem::path> inputs{};  // of export, vary, check and render
+  std::string prompt{}, negative_prompt{};
+  std::filesystem::path prompts{};                    // list of prompts
   std::filesystem::path weights_in{}, weights_out{};  // of convert
   std::vector<std::filesystem::path> outputs{};
   std::filesystem::path preview{}, turntable{}, sheet{}, save_latent{}, from_latent{}, save_asset{};
@@ -105,6 +107,7 @@ struct Options {
   // Mesh and texture.
   SurfaceChoice surface = SurfaceChoice::automatic;
   bool raw_mesh = false;
+  bool keep_mesh = false, keep_uvs = false;  // of vary
   FinishRequest finish{};
   SaveOptions save{};
 
@@ -119,7 +122,7 @@ struct Options {
 
   // Checkpoint and machine.
   std::filesystem::path model{};  // empty: the checkpoint that ships with the program
-  std::filesystem::path image_encoder{};
+  std::filesystem::path image_encoder{}, text_encoder{};
   std::string device = "auto";
   Precision precision = Precision::automatic;
   MemoryTier tier = MemoryTier::automatic;
@@ -157,6 +160,7 @@ enum OptionUse : unsigned {
   use_convert = 1U << 9U,
   use_pull = 1U << 10U,
   use_models = 1U << 11U,
+  use_vary = 1U << 12U,
   use_jobs = 1U << 24U,        // JSON of a new job
   use_exports = 1U << 25U,     // JSON of an export of a job
   use_turntables = 1U << 26U,  // JSON of a turntable of a job

@@ -27,8 +27,9 @@ enum class Stage : std::uint8_t {
   render_views,
   render_turntable,
   render_contact_sheet,
+  encode_text,
 };
-inline constexpr int kStages = static_cast<int>(Stage::render_contact_sheet) + 1;
+inline constexpr int kStages = static_cast<int>(Stage::encode_text) + 1;
 
 // "sample-structure"; stable between versions.
 [[nodiscard]] ESPALIER_API std::string_view stage_id(Stage stage);

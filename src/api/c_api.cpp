@@ -25,7 +25,7 @@ void copy_cut(std::string_view text, char (&to)[N]) {
 
 constexpr espalier_sampler kOwn{0, -1.0, -1.0, -1.0, -1.0};
 
-espalier_options plain_options() { return {sizeof(espalier_options), nullptr, nullptr, 0, 0, 0}; }
+espalier_options plain_options() { return {sizeof(espalier_options), nullptr, nullptr, 0, 0, 0, nullptr}; }
 espalier_observer plain_observer() { return {sizeof(espalier_observer), nullptr, nullptr, nullptr, nullptr, nullptr, 0}; }
 espalier_image plain_image() { return ESPALIER_IMAGE_FILE(nullptr); }
 espalier_request plain_request() {
@@ -40,7 +40,9 @@ espalier_request plain_request() {
           r.mesh ? 1 : 0,
           r.gaussians ? 1 : 0,
           r.radiance_field ? 1 : 0,
-          static_cast<int>(r.surface)};
+          static_cast<int>(r.surface),
+          nullptr,
+          nullptr};
 }
 
 SamplerRequest sampler_of(const espalier_sampler& s) {
@@ -84,6 +86,8 @@ Request request_of(const espalier_request* pointer) {
     out.images.push_back(image_of(image));
     out.background.push_back(background_of(image));
   }
+  if (r.prompt != nullptr) out.prompt = r.prompt;
+  if (r.negative_prompt != nullptr) out.negative_prompt = r.negative_prompt;
   out.seed = r.seed;
   out.structure = sampler_of(r.structure);
   out.latent = sampler_of(r.latent);
@@ -166,6 +170,7 @@ espalier_pipeline* espalier_pipeline_open(const char* checkpoint, const espalier
       const espalier_options c = taken(options, plain_options(), "options");
       o.device = device_of(c.device);
       if (c.image_encoder != nullptr) o.image_encoder = c.image_encoder;
+      if (c.text_encoder != nullptr) o.text_encoder = c.text_encoder;
       o.precision = enumerator(c.precision, Precision::half, "precision");
       o.tier = enumerator(c.tier, MemoryTier::low, "tier");
       o.memory_limit = c.memory_limit;
@@ -194,6 +199,10 @@ int espalier_pipeline_untrained(const espalier_pipeline* pipeline) {
   return pipeline != nullptr && pipeline->pipeline.untrained() ? 1 : 0;
 }
 
+int espalier_pipeline_takes_text(const espalier_pipeline* pipeline) {
+  return pipeline != nullptr && pipeline->pipeline.takes_text() ? 1 : 0;
+}
+
 espalier_asset* espalier_generate(espalier_pipeline* pipeline, const espalier_request* request,
                                   const espalier_observer* observer, espalier_error* error) {
   espalier_asset* made = nullptr;
@@ -202,6 +211,21 @@ espalier_asset* espalier_generate(espalier_pipeline* pipeline, const espalier_re
     made = new espalier_asset{pipeline->pipeline.generate(request_of(request), observer_of(observer))};
   });
   return made;
+}
+
+espalier_asset* espalier_vary(espalier_pipeline* pipeline, const espalier_asset* shape, const espalier_request* request,
+                              const espalier_observer* observer, espalier_error* error) {
+  espalier_asset* made = nullptr;
+  guarded(error, [&] {
+    (void)given(pipeline, "pipeline");
+    const Asset& mesh = given(shape, "shape").asset;
+    made = new espalier_asset{pipeline->pipeline.vary(mesh, request_of(request), observer_of(observer))};
+  });
+  return made;
+}
+
+espalier_code espalier_check_prompt(const char* prompt, espalier_error* error) {
+  return guarded(error, [&] { Pipeline::check_prompt(text_of(prompt, "prompt")); });
 }
 
 espalier_asset* espalier_decode(espalier_pipeline* pipeline, const char* latent, const espalier_request* request,

@@ -9,9 +9,10 @@
 
 namespace espalier {
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder,
-                                  const std::map<std::string, std::filesystem::path>& repositories) {
-  const auto opened =
-      std::make_shared<const Checkpoint>(open_checkpoint(folder, image_encoder, with_neighbours(folder, repositories)));
+                                  const std::map<std::string, std::filesystem::path>& repositories,
+                                  const std::filesystem::path& text_encoder) {
+  const auto opened = std::make_shared<const Checkpoint>(
+      open_checkpoint(folder, {image_encoder, text_encoder}, with_neighbours(folder, repositories)));
   const Checkpoint& checkpoint = *opened;
   // Opening checks every tensor, and whether the networks fit together; the low tier loads nothing.
   const Session session({.tier = MemoryTier::low}, opened, trellis_networks());

@@ -11,10 +11,11 @@ namespace {
 constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finishing, pictures = OptionGroup::pictures,
                       sampling = OptionGroup::sampling, machine = OptionGroup::machine, weights = OptionGroup::weights,
                       server = OptionGroup::server, reports = OptionGroup::reports;
-constexpr unsigned generate = use_generate, preprocess = use_preprocess, exporting = use_export, render = use_render,
-                   serve = use_serve, info = use_info, check = use_check, turntables = use_turntables,
+constexpr unsigned generate = use_generate, vary = use_vary, preprocess = use_preprocess, exporting = use_export,
+                   render = use_render, serve = use_serve, info = use_info, check = use_check, turntables = use_turntables,
                    environment = use_environment;
-constexpr unsigned made = generate | exporting;    // commands that make an asset's files
+constexpr unsigned sampled = generate | vary;      // commands that sample
+constexpr unsigned made = sampled | exporting;     // commands that make an asset's files
 constexpr unsigned jobs = use_jobs | use_exports;  // the same of the server
 constexpr unsigned opening = made | serve;         // commands that may open a checkpoint
 constexpr const char* of_the_preset = "the preset's";
@@ -214,9 +215,8 @@ OptionField bytes(std::uint64_t Part::*member, std::int64_t low, std::int64_t hi
 }
 constexpr std::int64_t kMiB = std::int64_t{1} << 20U, kGiB = std::int64_t{1} << 30U, kTiB = std::int64_t{1} << 40U;
 
-}  // namespace
-
-std::vector<Option> file_rows() {
+// What commands read.
+std::vector<Option> input_rows() {
   return {
       {"image",
        files,
@@ -224,6 +224,17 @@ std::vector<Option> file_rows() {
        of(&Options::images, "IMAGE"),
        "Images (PNG, JPEG, WebP) of one object; several are views of the same one.",
        {.positional = true}},
+      {"input", files, vary, of(&Options::inputs, "MESH"), "The shape (.glb, .gltf, .obj, .stl, .ply).", {.positional = true}},
+      {"image", files, vary, of(&Options::images, "IMAGE"),
+       "Image of what the shape should look like, for an image model; repeat it for several views."},
+      {"prompt", files, sampled | use_jobs, of(&Options::prompt, "TEXT", true),
+       "What to make, in words, instead of images. Needs a text model: espalier pull trellis-text-base, then --model "
+       "trellis-text-base."},
+      {"negative-prompt", files, sampled | use_jobs, of(&Options::negative_prompt, "TEXT", true),
+       "What the guidance leads away from."},
+      {"prompts", files, generate, of(&Options::prompts, "FILE"),
+       "Make one asset for each prompt in this file: one a line, or a .csv with the columns name, prompt and, if wanted, seed. "
+       "-o names a folder, for NAME.glb, or has {name} in it, as in -o out/{name}.ply."},
       {"input",
        files,
        exporting,
@@ -242,6 +253,14 @@ std::vector<Option> file_rows() {
        of(&Options::inputs, "FILE"),
        "Meshes (.glb, .gltf, .obj, .stl, .ply), Gaussians (.ply, .spz, .splat) and what --save-asset wrote.",
        {.positional = true}},
+  };
+}
+
+}  // namespace
+
+std::vector<Option> file_rows() {
+  std::vector<Option> rows = input_rows();
+  const std::vector<Option> others{
       {"output",
        files,
        made | preprocess,
@@ -276,33 +295,35 @@ std::vector<Option> file_rows() {
        length(),
        "Largest dimension of an .stl or .3mf.",
        {.json = "size_mm", .unit = "mm"}},
-      {"save-latent", files, generate, of(&Options::save_latent, "FILE"),
+      {"save-latent", files, sampled, of(&Options::save_latent, "FILE"),
        "Also write what was sampled, for --from-latent (.safetensors)."},
       {"save-asset", files, made, of(&Options::save_asset, "FILE"),
        "Also write everything that was decoded, for espalier export (.safetensors)."},
       {"from-latent", files, generate, of(&Options::from_latent, "FILE"),
        "Decode what --save-latent wrote, instead of sampling; takes no images."},
-      {"background", files, generate | preprocess | use_jobs | environment, backgrounds(),
+      {"background", files, sampled | preprocess | use_jobs | environment, backgrounds(),
        "auto: the image's alpha channel if it has one, else a network removes the background if its weights are found, else a "
        "plain background is removed. alpha: an image without transparency is refused. none: the image is taken as it is. "
        "plain: "
        "without a network. network: by the network, whatever the alpha channel says."},
       {"background-network",
        files,
-       generate | preprocess | serve | environment,
+       sampled | preprocess | serve | environment,
        of(&Options::background_network, "NAME"),
        "The network that removes backgrounds: isnet, u2net, u2netp, or an .onnx file of U2-Net or IS-Net as rembg has them.",
        {.fallback = "the first that is found"}},
       {"networks",
        files,
-       generate | preprocess | serve | environment,
+       sampled | preprocess | serve | environment,
        of(&Options::networks, "FOLDER"),
        "Folder of these networks, under rembg's names: isnet-general-use.onnx, u2net.onnx, u2netp.onnx.",
        {.fallback = "$XDG_DATA_HOME/.u2net, ~/.u2net, espalier's data folder", .variable = "U2NET_HOME"}},
-      {"no-preprocess", files, generate | preprocess | environment, of(&Options::no_preprocess),
+      {"no-preprocess", files, sampled | preprocess | environment, of(&Options::no_preprocess),
        "Take the images as they are: no background removal, no crop to the object."},
       {"name", files, jobs, of(&Options::name, "TEXT", true), "Shown in lists; without one the first image's."},
   };
+  rows.insert(rows.end(), others.begin(), others.end());
+  return rows;
 }
 
 std::vector<Option> finishing_rows() {
@@ -340,6 +361,9 @@ std::vector<Option> finishing_rows() {
       {"project-image", finishing, all, of(&FinishRequest::project_image),
        "Blend the images that the asset was made of, all of them, into the texels that they see. An image that does not match "
        "the object well enough is left out, with a notice."},
+      {"keep-mesh", finishing, vary, of(&Options::keep_mesh),
+       "Bake the texture onto the mesh that is given, which keeps its faces, place and size."},
+      {"keep-uvs", finishing, vary, of(&Options::keep_uvs), "With --keep-mesh: and keeps its texture coordinates."},
       {"texture-format", finishing, all, of(&SaveOptions::texture),
        "How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer of .glb "
        "reads."},
@@ -404,7 +428,7 @@ std::vector<Option> picture_rows() {
 }
 
 std::vector<Option> sampling_rows() {
-  constexpr unsigned all = generate | use_jobs | environment;
+  constexpr unsigned all = sampled | use_jobs | environment;
   std::vector<Option> rows{
       {"seed",
        sampling,
@@ -422,23 +446,23 @@ std::vector<Option> sampling_rows() {
        "How several images condition the sampling: one of them per step, or the mean of all.",
        {.old = {"multiimage-algo"}}},
   };
-  const auto add = [&](SamplerRequest Options::*stage, const std::string& name, const std::string& old,
-                       const std::string& what) {
+  const auto add = [&](SamplerRequest Options::*stage, const std::string& name, const std::string& old, const std::string& what,
+                       unsigned uses) {
     const auto extras = [&](const char* json, const std::string& flag) {
       return OptionExtras{.fallback = of_the_preset, .json = name + "." + json, .old = {old + flag}};
     };
-    rows.push_back({name + "-steps", sampling, all, number_field(through(stage, &SamplerRequest::steps), 1, 1000, "N"),
+    rows.push_back({name + "-steps", sampling, uses, number_field(through(stage, &SamplerRequest::steps), 1, 1000, "N"),
                     "Sampling steps of the " + what + ".", extras("steps", "-sampling-steps")});
-    rows.push_back({name + "-guidance", sampling, all, number_field(through(stage, &SamplerRequest::guidance), 0, 100, "X"),
+    rows.push_back({name + "-guidance", sampling, uses, number_field(through(stage, &SamplerRequest::guidance), 0, 100, "X"),
                     "Guidance strength of the " + what + ".", extras("guidance", "-guidance-strength")});
-    rows.push_back({name + "-interval", sampling, all, interval(stage), "Times between which the guidance acts.",
+    rows.push_back({name + "-interval", sampling, uses, interval(stage), "Times between which the guidance acts.",
                     extras("interval", "-guidance-interval")});
-    rows.push_back({name + "-rescale-t", sampling, all,
+    rows.push_back({name + "-rescale-t", sampling, uses,
                     number_field(through(stage, &SamplerRequest::rescale_t), 0.01, 100, "X"),
                     "Rescaling of the times of the " + what + ".", extras("rescale_t", "-rescale-t")});
   };
-  add(&Options::structure, "structure", "ss", "sparse structure");
-  add(&Options::latent, "latent", "slat", "structured latent");
+  add(&Options::structure, "structure", "ss", "sparse structure", all & ~vary);
+  add(&Options::latent, "latent", "slat", "structured latent", all);
   return rows;
 }
 
@@ -471,6 +495,12 @@ std::vector<Option> machine_rows() {
        of(&Options::image_encoder, "FILE"),
        "DINOv2 weights (the published .pth, or .safetensors).",
        {.fallback = "looked for beside the checkpoint, then in torch.hub's folder"}},
+      {"text-encoder",
+       machine,
+       opening | info | environment,
+       of(&Options::text_encoder, "FILE"),
+       "CLIP weights of a text model (the published .safetensors or .bin).",
+       {.fallback = "looked for in the checkpoint, then where espalier pull puts it"}},
       {"device", machine, opening | render | preprocess | use_bench | use_doctor | environment,
        matching(of(&Options::device, "NAME"), "auto, cpu, cuda or cuda:N", is_device), "Where to compute."},
       {"precision", machine, opening | use_bench | environment, of(&Options::precision),
@@ -549,13 +579,13 @@ std::vector<Option> server_rows() {
        {.fallback = "$XDG_DATA_HOME/espalier, or ~/.local/share/espalier"}},
       {"data-home",
        server,
-       generate | preprocess | serve | environment,
+       sampled | preprocess | serve | environment,
        of(&Options::data_home, "FOLDER"),
        "Where --data is by default.",
        {.variable = "XDG_DATA_HOME", .only_variable = true}},
       {"home",
        server,
-       generate | preprocess | serve | environment,
+       sampled | preprocess | serve | environment,
        of(&Options::home, "FOLDER"),
        "Where --data is by default.",
        {.variable = "HOME", .only_variable = true}},

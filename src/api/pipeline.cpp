@@ -14,11 +14,13 @@
 #include "espalier/options.h"
 #include "finishing/costs.h"
 #include "finishing/finish.h"
+#include "geometry/voxelize/voxelize.h"
 #include "image/codec.h"
 #include "recipes/image_input.h"
 #include "recipes/recipe.h"
 #include "session/job_clock.h"
 #include "session/session.h"
+#include "text/clip_tokenizer.h"
 
 namespace espalier {
 
@@ -26,9 +28,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string describe(const FinishRequest& f) {
+std::string describe(const FinishRequest& f, const KeptMesh* kept) {
   std::string text = f.clean ? "cleaned, " : "";
   text += f.faces ? str("faces ", *f.faces) : str("simplify ", f.simplify);
+  if (kept != nullptr) text = kept->uvs ? "mesh and texture coordinates kept" : "mesh kept";
   if (f.texture)
     text += str(", texture ", f.texture_size, " ", name_of(f.bake), " of ", f.views, " views of the ",
                 f.bake_radiance_field ? "radiance field" : "Gaussians");
@@ -45,6 +48,25 @@ Request with_what_finishing_needs(Request request) {
   return request;
 }
 
+// What vary() keeps of the shape; nothing where a new mesh is decoded.
+std::optional<KeptMesh> kept_by(const Request& request, const UnitPlacement& placement) {
+  if (!request.keep_mesh && !request.keep_uvs) return std::nullopt;
+  if (!request.keep_mesh) {
+    fail(ErrorCode::invalid_argument, "texture coordinates are kept only with the mesh", hint("ask for keep-mesh, too"));
+  }
+  if (!request.finish || !request.finish->texture) {
+    fail(ErrorCode::invalid_argument, "to keep the mesh, a texture must be baked onto it",
+         hint("ask for a texture, and for a file that holds one"));
+  }
+  return KeptMesh{placement, request.keep_uvs};
+}
+
+const Mesh& mesh_of(const Asset& shape) {
+  const Asset::Data& data = shape.data();
+  if (!data.finished && !data.mesh) fail(ErrorCode::invalid_argument, "there is no mesh to vary", hint("give one"));
+  return data.finished ? data.finished->mesh : *data.mesh;
+}
+
 JobSizes sizes_of(const Asset::Data& data) {
   JobSizes sizes;
   if (data.mesh) sizes.faces = static_cast<double>(data.mesh->face_count());
@@ -56,12 +78,16 @@ JobSizes sizes_of(const Asset::Data& data) {
 
 // Finishes the mesh of an asset in the making.
 void finish_builder(const DeviceChoice& device, const FinishRequest& request, const StageHooks& hooks, AssetBuilder& asset,
-                    std::vector<StageReport>& stages) {
+                    std::vector<StageReport>& stages, const KeptMesh* kept = nullptr) {
   const Asset::Data& data = asset.data();
-  const FinishInput input{data.mesh ? &*data.mesh : nullptr, data.surface, data.gaussians ? &*data.gaussians : nullptr,
-                          data.radiance_field ? &*data.radiance_field : nullptr, data.pictures};
+  const FinishInput input{data.mesh ? &*data.mesh : nullptr,
+                          data.surface,
+                          data.gaussians ? &*data.gaussians : nullptr,
+                          data.radiance_field ? &*data.radiance_field : nullptr,
+                          data.pictures,
+                          kept};
   FinishedMesh finished = finish_mesh(device, input, request, hooks, stages);
-  asset.record("finishing", describe(request));
+  asset.record("finishing", describe(request, kept));
   for (const std::string& notice : finished.notices) asset.notice(notice);
   asset.finished(std::move(finished));
 }
@@ -179,8 +205,8 @@ struct Pipeline::Impl {
 
   // Runs `decode(sink)` and finishing, as the observer watches.
   template <class Plan, class Work>
-  Asset run(const Request& request, const Observer& observer, const JobSizes& first, Plan plan, AssetBuilder& asset,
-            Work work) {
+  Asset run(const Request& request, const Observer& observer, const JobSizes& first, Plan plan, AssetBuilder& asset, Work work,
+            const KeptMesh* kept = nullptr) {
     JobProgress progress(observer, with_finishing(plan(first), request, first));
     AssetSink sink(asset, observer,
                    [&](const JobSizes& sizes) { progress.replan(with_finishing(plan(sizes), request, sizes)); });
@@ -194,7 +220,7 @@ struct Pipeline::Impl {
     std::vector<StageReport> finishing;
     if (request.finish) {
       progress.replan(finishing_costs(session.device(), *request.finish, sizes_of(asset.data())));
-      if (!asset.mesh_is_empty()) finish_builder(session.device(), *request.finish, progress.hooks(), asset, finishing);
+      if (!asset.mesh_is_empty()) finish_builder(session.device(), *request.finish, progress.hooks(), asset, finishing, kept);
     }
     asset.costs(session.take_costs());
     for (const StageReport& stage : finishing) asset.stage(stage);
@@ -218,7 +244,7 @@ struct Pipeline::Impl {
 Pipeline::Pipeline(const PipelineOptions& options)
     : Pipeline(std::make_unique<Impl>(
           options,
-          std::make_shared<Checkpoint>(open_checkpoint(options.checkpoint, options.image_encoder,
+          std::make_shared<Checkpoint>(open_checkpoint(options.checkpoint, {options.image_encoder, options.text_encoder},
                                                        with_neighbours(options.checkpoint, options.repositories))),
           trellis_networks(), trellis_recipes())) {}
 Pipeline::Pipeline(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -257,6 +283,37 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
   const auto plan = [&](const JobSizes& sizes) { return p.recipe->plan_decoding(p.session, request, sizes); };
   return p.run(request, observer, first, plan, asset,
                [&](RecipeSink& sink) { p.recipe->decode(p.session, saved.voxels, saved.latent, request, sink); });
+}
+
+Asset Pipeline::vary(const Asset& shape, const Request& asked, const Observer& observer) {
+  Request request = with_what_finishing_needs(asked);
+  Impl& p = *impl_;
+  const Mesh& mesh = mesh_of(shape);
+  const UnitPlacement placement = unit_placement(mesh);
+  const std::optional<KeptMesh> kept = kept_by(request, placement);
+  if (kept) {
+    request.mesh = false;
+    (void)placed(mesh, *kept);  // refuses texture coordinates that cannot be kept
+  }
+  const ObserverMonitor monitor(observer);
+  const Voxels voxels = voxelize(mesh, placement, p.recipe->latent_shape(p.session).resolution, &monitor);
+  AssetBuilder asset;
+  const JobSizes first{.voxels = static_cast<double>(voxels.rows()),
+                       .images = std::max(1, static_cast<int>(request.images.size()))};
+  const auto plan = [&](const JobSizes& sizes) { return p.recipe->plan_variant(p.session, request, sizes); };
+  const auto work = [&](RecipeSink& sink) {
+    p.recipe->vary(p.session, voxels, request, sink);
+    if (kept) asset.mesh(mesh, SurfaceRule::reference);
+    asset.record("shape", str("a given mesh of ", mesh.face_count(), " faces, ", voxels.rows(), " voxels"));
+  };
+  return p.run(request, observer, first, plan, asset, work, kept ? &*kept : nullptr);
+}
+
+bool Pipeline::takes_text() const { return impl_->recipe->takes_text(); }
+
+void Pipeline::check_prompt(const std::string& prompt) {
+  check_prompt_text(prompt, "the prompt");
+  if (is_blank(prompt)) fail(ErrorCode::invalid_argument, "the prompt is empty", hint("say what to make"));
 }
 
 void Pipeline::check_picture(const InputImage& image) { (void)load_image(image); }

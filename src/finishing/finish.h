@@ -11,6 +11,7 @@
 #include "assets/radiance_field.h"
 #include "bake/project.h"
 #include "espalier/espalier.h"
+#include "finishing/kept.h"
 #include "geometry/mesh/mesh_report.h"
 #include "image/picture.h"
 #include "runtime/device_choice.h"
@@ -32,6 +33,7 @@ struct FinishInput {
   const Gaussians* gaussians = nullptr;
   const RadianceField* radiance_field = nullptr;
   std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
+  const KeptMesh* kept = nullptr;       // the mesh is neither cleaned nor simplified, and only gets a texture
 };
 
 // Runs the stages above. `stages` receives what each cost. Throws invalid_argument where the input lacks what is asked for or

@@ -103,6 +103,7 @@ class Finisher {
       stage(Stage::bake_texture, [&](const Monitor& monitor) { bake(out, monitor); });
       if (request_.project_image) stage(Stage::project_images, [&](const Monitor& monitor) { project(out, monitor); });
     }
+    if (input_.kept != nullptr) move_back(*input_.mesh, source_vertex_, out.mesh);
     return out;
   }
 
@@ -131,6 +132,11 @@ class Finisher {
   }
 
   void clean(FinishedMesh& out, const Monitor& monitor) {
+    if (input_.kept != nullptr) {
+      out.mesh = placed(*input_.mesh, *input_.kept);
+      out.report.before = out.report.after = summary_of(report_of(*input_.mesh));
+      return;
+    }
     CleanOptions options;
     options.drop_small = options.drop_enclosed = request_.clean;
     options.drop_hidden = request_.clean && input_.surface == SurfaceRule::reference;
@@ -158,10 +164,12 @@ class Finisher {
   }
 
   void unwrap_mesh(FinishedMesh& out, const Monitor& monitor) {
+    if (input_.kept != nullptr && input_.kept->uvs) return;
     UnwrapOptions options;
     options.texture_size = request_.texture_size;
     Unwrapped unwrapped = unwrap(out.mesh, options, &monitor);
     out.mesh = std::move(unwrapped.mesh);
+    source_vertex_ = std::move(unwrapped.source_vertex);
     out.report.charts = unwrapped.charts;
     out.report.mean_stretch = unwrapped.mean_stretch;
     out.report.texture_use = unwrapped.use;
@@ -198,6 +206,7 @@ class Finisher {
   const FinishRequest& request_;
   const StageHooks& hooks_;
   std::vector<StageReport>& stages_;
+  std::vector<std::int32_t> source_vertex_;  // of each vertex after unwrapping
 };
 
 }  // namespace espalier

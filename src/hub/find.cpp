@@ -155,6 +155,7 @@ ModelLocation locate(const fs::path& folder, const std::string& text, const std:
   }
   if (!references) return location;
   for (const std::string& repository : references->repositories()) {
+    if (!need_encoder && repository == references->text_encoder) continue;
     if (const auto found = foreign_folder(folder, repository, *references, caches)) {
       location.repositories[repository] = *found;
     } else {

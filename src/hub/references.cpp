@@ -87,12 +87,23 @@ References references_of(const std::string& where, const std::string& text) {
   return all;
 }
 
+bool has_text_encoder(const fs::path& folder) {
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder / "ckpts", none)) {
+    const std::string stem = entry.path().stem().string();
+    if (entry.path().extension() == ".json" && stem.starts_with("clip")) return has_network(folder, "ckpts/" + stem);
+  }
+  return false;
+}
+
 std::optional<References> references_in(const fs::path& folder) {
   const fs::path file = folder / "pipeline.json";
   std::error_code ignored;
   if (!fs::is_regular_file(file, ignored)) return std::nullopt;
   const std::vector<std::byte> bytes = read_file(file, kMaxPipeline);
-  return references_of(file.string(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  References all = references_of(file.string(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (has_text_encoder(folder)) all.text_encoder.clear();
+  return all;
 }
 
 bool has_network(const fs::path& folder, const std::string& stem) {

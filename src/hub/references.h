@@ -22,8 +22,11 @@ struct References {
 
 // From the text of a pipeline.json. `where` is for messages. Throws format for what is no pipeline.
 [[nodiscard]] References references_of(const std::string& where, const std::string& text);
-// Of FOLDER/pipeline.json; nothing when there is none.
+// Of FOLDER/pipeline.json; nothing when there is none. A text encoder in its own ckpts (clip*.json) is no reference.
 [[nodiscard]] std::optional<References> references_in(const std::filesystem::path& folder);
+
+// FOLDER/ckpts/clip*.json and weights beside it exist.
+[[nodiscard]] bool has_text_encoder(const std::filesystem::path& folder);
 
 // A relative path without .., empty or hidden-by-backslash components and control characters.
 [[nodiscard]] bool is_safe_path(const std::string& path);

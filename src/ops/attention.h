@@ -27,4 +27,10 @@ void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3
                const std::type_identity_t<Packing<Dev>>& queries, const std::type_identity_t<Packing<Dev>>& keys, float scale,
                View<Dev, T, 3> out);
 
+// The same where a query sees no later key: row i of a sequence sees its keys 0 ... i. q, k, v and out are packed alike.
+// Meant for the short sequences of text: its CUDA kernel has no tiles.
+template <class Dev, class T>
+void causal_attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3> v,
+                      const std::type_identity_t<Packing<Dev>>& packing, float scale, View<Dev, T, 3> out);
+
 }  // namespace espalier

@@ -8,11 +8,12 @@ namespace espalier {
 // Elementwise functions that a product or a norm may end with.
 enum class Activation : std::uint8_t {
   none,
-  silu,       // x * sigmoid(x)
-  gelu_tanh,  // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), all TRELLIS feed-forward layers
-  gelu_erf,   // 0.5 x (1 + erf(x / sqrt 2)), DINOv2
-  relu,       // max(x, 0), background removal
-  sigmoid,    // 1 / (1 + exp(-x))
+  silu,        // x * sigmoid(x)
+  gelu_tanh,   // 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), all TRELLIS feed-forward layers
+  gelu_erf,    // 0.5 x (1 + erf(x / sqrt 2)), DINOv2
+  relu,        // max(x, 0), background removal
+  sigmoid,     // 1 / (1 + exp(-x))
+  quick_gelu,  // x * sigmoid(1.702 x), CLIP
 };
 
 // out = activation(x w^T + bias).  x [n, in] (rows may be strided), w [out, in], bias [out] or empty, out [n, out] (rows

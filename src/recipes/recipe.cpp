@@ -3,8 +3,18 @@
 #include <algorithm>
 
 #include "recipes/trellis_image.h"
+#include "recipes/trellis_text.h"
 
 namespace espalier {
+
+void Recipe::vary(Session& session, const Voxels& /*voxels*/, const Request& /*request*/, RecipeSink& /*sink*/) const {
+  fail(ErrorCode::unsupported, session.checkpoint().where, ": this pipeline makes no variants of a shape");
+}
+
+std::vector<PlannedStage> Recipe::plan_variant(const Session& /*session*/, const Request& /*request*/,
+                                               const JobSizes& /*sizes*/) const {
+  return {};
+}
 
 const RecipeClass& RecipeBook::find(const std::string& pipeline, const std::string& where) const {
   const auto found =
@@ -12,11 +22,12 @@ const RecipeClass& RecipeBook::find(const std::string& pipeline, const std::stri
   if (found != recipes_.end()) return *found;
   std::string known;
   for (const RecipeClass& r : recipes_) known += (known.empty() ? "" : ", ") + std::string(r.pipeline);
-  fail(ErrorCode::unsupported, where, ": pipeline ", pipeline, " is not supported", hint(known, " is"));
+  fail(ErrorCode::unsupported, where, ": pipeline ", pipeline, " is not supported", hint("supported: ", known));
 }
 
 const RecipeBook& trellis_recipes() {
-  static const RecipeBook book({{"TrellisImageTo3DPipeline", open_trellis_image}});
+  static const RecipeBook book(
+      {{"TrellisImageTo3DPipeline", open_trellis_image}, {"TrellisTextTo3DPipeline", open_trellis_text}});
   return book;
 }
 

@@ -55,6 +55,12 @@ class Recipe {
                                                        const JobSizes& sizes) const = 0;
   // From the request to decoded results. Throws invalid_argument for what the request lacks.
   virtual void generate(Session& session, const Request& request, RecipeSink& sink) const = 0;
+  // The same on a structure that is given: voxels of latent_shape()'s grid. A recipe that has no such thing throws unsupported.
+  virtual void vary(Session& session, const Voxels& voxels, const Request& request, RecipeSink& sink) const;
+  [[nodiscard]] virtual std::vector<PlannedStage> plan_variant(const Session& session, const Request& request,
+                                                               const JobSizes& sizes) const;
+  // Whether generate() and vary() want a prompt; else images.
+  [[nodiscard]] virtual bool takes_text() const { return false; }
   // The decoders alone, on a latent that was sampled before.
   virtual void decode(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,
                       RecipeSink& sink) const = 0;

@@ -2,89 +2,43 @@
 
 #include "base/error.h"
 #include "recipes/image_input.h"
-#include "recipes/trellis_latent.h"
+#include "recipes/trellis_recipe.h"
 
 namespace espalier {
 namespace {
 
-class TrellisImage final : public Recipe {
+class TrellisImage final : public TrellisRecipe {
  public:
-  explicit TrellisImage(const Session& session) : settings_(read_trellis_settings(session.checkpoint())) {
-    check_trellis_networks(session, settings_, session.plan_as<ImageEncoder>(kImageEncoder).shape().out_channels);
-  }
-
-  [[nodiscard]] std::vector<PlannedStage> plan(const Session& session, const Request& request,
-                                               const JobSizes& sizes) const override {
-    const Samplers samplers = samplers_for(request);
-    std::vector<PlannedStage> stages{
-        {Stage::encode_image, sizes.images * session.usual_seconds(kImageEncoder, {.voxels = sizes.voxels})}};
-    for (PlannedStage& stage : plan_sampling(session, samplers.structure, samplers.latent, sizes))
-      stages.push_back(std::move(stage));
-    for (PlannedStage& stage : plan_decoders(session, request, sizes)) stages.push_back(std::move(stage));
-    return stages;
-  }
-
-  void generate(Session& session, const Request& request, RecipeSink& sink) const override {
-    check_image_request(request);
-    const Samplers samplers = samplers_for(request);
-    const std::vector<std::vector<float>> images = inputs_of(session, request, sink);
-    const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(images);
-    TorchGenerator stream(request.seed);
-    const Voxels voxels = sample_structure(session, condition, samplers.structure, stream);
-    sink.sizes({.voxels = static_cast<double>(voxels.rows()), .images = static_cast<int>(images.size())});
-    const std::vector<float> latent = sample_latent(session, settings_, voxels, condition, samplers.latent, stream);
-    sink.latent(voxels, latent);
-    decode_latent(session, voxels, latent, request, sink);
-    record(request, samplers, sink);
-  }
-
-  void decode(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,
-              RecipeSink& sink) const override {
-    sink.latent(voxels, latent);
-    decode_latent(session, voxels, latent, request, sink);
-  }
-  [[nodiscard]] std::vector<PlannedStage> plan_decoding(const Session& session, const Request& request,
-                                                        const JobSizes& sizes) const override {
-    return plan_decoders(session, request, sizes);
-  }
-
-  [[nodiscard]] LatentShape latent_shape(const Session& session) const override {
-    const NetworkShape flow = session.plan(kLatentFlow).shape();
-    return {flow.resolution, flow.out_channels};
-  }
-  [[nodiscard]] SamplerDefaults structure_defaults() const override {
-    return {settings_.structure.steps, settings_.structure.strength};
-  }
-  [[nodiscard]] SamplerDefaults latent_defaults() const override { return {settings_.latent.steps, settings_.latent.strength}; }
+  explicit TrellisImage(const Session& session)
+      : TrellisRecipe(session, session.plan_as<ImageEncoder>(kImageEncoder).shape().out_channels) {}
 
  private:
+  void check(const Request& request) const override {
+    if (!request.prompt.empty() || !request.negative_prompt.empty()) {
+      fail(ErrorCode::invalid_argument,
+           request.images.empty() ? "a prompt was given, but this checkpoint makes assets from images"
+                                  : "an image and a prompt were given, but this checkpoint takes images alone",
+           hint("leave the prompt out, or take a text model: espalier pull trellis-text-base, then --model trellis-text-base"));
+    }
+    check_image_request(request);
+  }
+
+  [[nodiscard]] PlannedStage plan_condition(const Session& session, const JobSizes& sizes) const override {
+    return {Stage::encode_image, sizes.images * session.usual_seconds(kImageEncoder, {.voxels = sizes.voxels})};
+  }
+
+  [[nodiscard]] Condition encode(Session& session, const Request& request, RecipeSink& sink) const override {
+    const std::vector<std::vector<float>> images = inputs_of(session, request, sink);
+    if (images.size() > 1)
+      sink.record("multi-image", request.multi_image == MultiImageMode::stochastic ? "stochastic" : "multidiffusion");
+    return session.network<ImageEncoder>(kImageEncoder).encode(images);
+  }
+
   // The network for backgrounds is gone before the encoder comes.
   static std::vector<std::vector<float>> inputs_of(const Session& session, const Request& request, RecipeSink& sink) {
     ObjectFinder finder(request.background_network, session.device(), session.half());
     return encoder_inputs(request, finder, sink);
   }
-
-  struct Samplers {
-    SamplerSettings structure, latent;
-  };
-  // Throws invalid_argument for settings out of range.
-  [[nodiscard]] Samplers samplers_for(const Request& request) const {
-    Samplers s{with_request(settings_.structure, request.structure, request.multi_image),
-               with_request(settings_.latent, request.latent, request.multi_image)};
-    check_settings(s.structure, "first stage (sparse structure)");
-    check_settings(s.latent, "second stage (structured latent)");
-    return s;
-  }
-
-  static void record(const Request& request, const Samplers& samplers, RecipeSink& sink) {
-    sink.record("seed", std::to_string(request.seed));
-    sink.record("first stage", describe(samplers.structure));
-    sink.record("second stage", describe(samplers.latent));
-    if (request.images.size() > 1)
-      sink.record("multi-image", request.multi_image == MultiImageMode::stochastic ? "stochastic" : "multidiffusion");
-  }
-
-  TrellisSettings settings_;
 };
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "session/checkpoint.h"
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "models/dino/dino.h"
+#include "weights/selected.h"
 #include "weights/weight_file.h"
 
 namespace espalier {
@@ -27,6 +30,25 @@ void check_entry(const std::string& where, const std::string& entry) {
   if (bad) fail(ErrorCode::format, where, ": module path \"", entry, "\" must be relative and without ..");
 }
 
+// Where another repository may lie, as open_checkpoint says.
+std::vector<fs::path> repository_places(const fs::path& folder, const fs::path& owner, const fs::path& name,
+                                        const RepositoryFolders& repositories) {
+  std::vector<fs::path> places{folder / owner / name};
+  const auto known = repositories.find(owner.string() + "/" + name.string());
+  if (known != repositories.end()) places.push_back(known->second);
+  const fs::path base = fs::absolute(folder).lexically_normal();
+  const fs::path self = base.has_filename() ? base : base.parent_path();
+  places.push_back(self.parent_path() / name);
+  places.push_back(self.parent_path().parent_path() / owner / name);
+  return places;
+}
+
+std::string joined(const std::vector<fs::path>& paths, const char* ending) {
+  std::string text;
+  for (const fs::path& path : paths) text += (text.empty() ? "" : ", ") + path.string() + ending;
+  return text;
+}
+
 fs::path find_module(const std::string& where, const fs::path& folder, const std::string& entry,
                      const RepositoryFolders& repositories) {
   check_entry(where, entry);
@@ -36,19 +58,13 @@ fs::path find_module(const std::string& where, const fs::path& folder, const std
   if (parts.size() >= 3) {
     fs::path rest;
     for (std::size_t i = 2; i < parts.size(); ++i) rest /= parts[i];
-    const auto known = repositories.find(parts[0].string() + "/" + parts[1].string());
-    if (known != repositories.end()) tried.push_back(known->second / rest);
-    const fs::path base = fs::absolute(folder).lexically_normal();
-    const fs::path self = base.has_filename() ? base : base.parent_path();
-    tried.push_back(self.parent_path() / parts[1] / rest);
-    tried.push_back(self.parent_path().parent_path() / parts[0] / parts[1] / rest);
+    tried = repository_places(folder, parts[0], parts[1], repositories);
+    for (fs::path& place : tried) place /= rest;
   }
   for (const fs::path& t : tried) {
     if (fs::exists(t.string() + ".json")) return t;
   }
-  std::string places;
-  for (const fs::path& t : tried) places += (places.empty() ? "" : ", ") + t.string() + ".json";
-  fail(ErrorCode::not_found, where, ": module ", entry, " was not found in ", places,
+  fail(ErrorCode::not_found, where, ": module ", entry, " was not found in ", joined(tried, ".json"),
        hint(parts.size() >= 3 ? str("fetch it with: espalier pull ", parts[0].string(), "/", parts[1].string())
                               : std::string("the checkpoint is incomplete")));
 }
@@ -112,6 +128,99 @@ void open_image_encoder(Checkpoint& checkpoint, const fs::path& given) {
        hint("put DINOv2's weights there (the published .pth or safetensors), or name them with --image-encoder"));
 }
 
+// ---- The text encoder
+
+constexpr const char* kClipText = "CLIPTextModel";
+
+// What the public name of the weights implies; null for an unknown one.
+json named_clip(const std::string& name) {
+  struct Member {
+    const char* name;
+    int channels, heads, hidden;
+  };
+  for (const Member& m :
+       {Member{"openai/clip-vit-base-patch32", 512, 8, 2048}, Member{"openai/clip-vit-base-patch16", 512, 8, 2048},
+        Member{"openai/clip-vit-large-patch14", 768, 12, 3072}, Member{"openai/clip-vit-large-patch14-336", 768, 12, 3072}}) {
+    if (name == m.name) {
+      return {{"hidden_size", m.channels},
+              {"num_attention_heads", m.heads},
+              {"intermediate_size", m.hidden},
+              {"num_hidden_layers", 12}};
+    }
+  }
+  return nullptr;
+}
+
+// Of the weights `file`: its own NAME.json ({"name": ..., "args": ...}), config.json of the repository, or what the name says.
+void configure_text_encoder(const std::string& name, const fs::path& file, ModuleSource& m) {
+  fs::path own = file;
+  own.replace_extension(".json");
+  if (fs::exists(own)) {
+    read_module_json(own.string(), load_json(own), m);
+    return;
+  }
+  const fs::path config = file.parent_path() / "config.json";
+  m.class_name = kClipText;
+  m.where = file.string() + " (" + name + ")";
+  if (fs::exists(config)) {
+    const json all = load_json(config);
+    m.args = all.is_object() && all.contains("text_config") ? all["text_config"] : all;
+    m.where = config.string() + ": " + kClipText;
+    const bool of_clip = m.args.is_object() && m.args.value("hidden_size", json()).is_number_integer();
+    if (of_clip) return;
+  }
+  m.args = named_clip(name);
+  if (m.args.is_null()) {
+    fail(ErrorCode::unsupported, file.string(), ": text encoder ", name, " is no CLIP model by name",
+         hint("put its config.json beside the weights"));
+  }
+}
+
+// FOLDER/ckpts/clip*.json with its weights, the first by name; empty where there is none.
+fs::path own_text_encoder(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder / "ckpts", none)) {
+    const fs::path& path = entry.path();
+    if (path.extension() == ".json" && path.filename().string().starts_with("clip")) found.push_back(path);
+  }
+  std::sort(found.begin(), found.end());
+  return found.empty() ? fs::path() : find_weights(found.front().replace_extension());
+}
+
+fs::path find_text_encoder(const Checkpoint& checkpoint, const RepositoryFolders& repositories) {
+  if (fs::path own = own_text_encoder(checkpoint.folder); !own.empty()) return own;
+  const std::string& name = checkpoint.text_encoder;
+  check_entry(checkpoint.where + ": text_cond_model", name);
+  const fs::path parts(name);
+  const std::vector<fs::path> places =
+      repository_places(checkpoint.folder, parts.parent_path(), parts.filename(), repositories);
+  for (const fs::path& place : places) {
+    for (const char* stem : {"model", "pytorch_model"}) {
+      if (const fs::path file = find_weights(place / stem); fs::exists(file)) return file;
+    }
+  }
+  fail(ErrorCode::not_found, checkpoint.where, ": the text encoder ", name, " was not found in ",
+       joined(places, "/model.safetensors"), hint("fetch it with: espalier pull clip, or name its file with --text-encoder"));
+}
+
+// Only the text tower of a file that may hold all of CLIP.
+bool of_text_tower(const std::string& tensor) {
+  return tensor.starts_with("text_model.") && tensor != "text_model.embeddings.position_ids";
+}
+
+void open_text_encoder(Checkpoint& checkpoint, const fs::path& given, const RepositoryFolders& repositories) {
+  ModuleSource m;
+  m.role = kTextEncoder;
+  m.public_name = checkpoint.text_encoder;
+  m.file = given.empty() ? find_text_encoder(checkpoint, repositories) : given;
+  const std::shared_ptr<const TensorSource> all = open_tensors(checkpoint, m.file);
+  configure_text_encoder(checkpoint.text_encoder, m.file, m);
+  m.tensors = std::make_shared<SelectedTensors>(all, of_text_tower);
+  checkpoint.tokenizer = m.file.parent_path();
+  checkpoint.modules[kTextEncoder] = std::move(m);
+}
+
 }  // namespace
 
 const json& json_member(const std::string& where, const json& object, const char* key) {
@@ -156,10 +265,11 @@ Checkpoint read_pipeline(const std::string& where, const json& pipeline) {
   c.args = json_member(where, pipeline, "args");
   if (c.args.is_object() && c.args.contains("image_cond_model"))
     c.image_encoder = text_member(where, c.args, "image_cond_model");
+  if (c.args.is_object() && c.args.contains("text_cond_model")) c.text_encoder = text_member(where, c.args, "text_cond_model");
   return c;
 }
 
-Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder, const RepositoryFolders& repositories) {
+Checkpoint open_checkpoint(const fs::path& folder, const EncoderFiles& encoders, const RepositoryFolders& repositories) {
   const fs::path file = folder / "pipeline.json";
   if (!fs::is_directory(folder)) {
     fail(ErrorCode::not_found, folder.string(), ": no such folder",
@@ -181,7 +291,8 @@ Checkpoint open_checkpoint(const fs::path& folder, const fs::path& image_encoder
     m.tensors = open_tensors(c, m.file);
     c.modules[role] = std::move(m);
   }
-  if (!c.image_encoder.empty()) open_image_encoder(c, image_encoder);
+  if (!c.image_encoder.empty()) open_image_encoder(c, encoders.image);
+  if (!c.text_encoder.empty()) open_text_encoder(c, encoders.text, repositories);
   return c;
 }
 

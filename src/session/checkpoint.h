@@ -34,6 +34,8 @@ struct Checkpoint {
   nlohmann::json args;                          // what the class is constructed with
   std::map<std::string, ModuleSource> modules;  // by role; the image encoder is "image_cond_model"
   std::string image_encoder;                    // its name in pipeline.json
+  std::string text_encoder;                     // that of the text encoder, "text_cond_model"; empty: there is none
+  std::filesystem::path tokenizer;              // folder of the text encoder's files; empty when the tensors are made up
   bool untrained = false;                       // some module's metadata says trained = no
 
   // The module of a role. Throws not_found naming the roles that exist.
@@ -41,6 +43,7 @@ struct Checkpoint {
 };
 
 inline constexpr const char* kImageEncoder = "image_cond_model";
+inline constexpr const char* kTextEncoder = "text_cond_model";
 
 // OWNER/REPO, as pipeline.json spells it -> the folder of that repository.
 using RepositoryFolders = std::map<std::string, std::filesystem::path>;
@@ -48,8 +51,13 @@ using RepositoryFolders = std::map<std::string, std::filesystem::path>;
 // Reads pipeline.json and every module's JSON, and maps the tensor files. Entries of the form OWNER/REPO/ckpts/NAME are
 // looked for in repositories[OWNER/REPO], FOLDER/OWNER/REPO, FOLDER/../REPO and FOLDER/../../OWNER/REPO. The image encoder is
 // `image_encoder` when given, else NAME or, as published, NAME_pretrain (NAME4_pretrain where NAME ends with _reg) in
-// FOLDER/ckpts or FOLDER, with any of the endings of weight files. Throws not_found, format or unsupported, naming the file.
-[[nodiscard]] Checkpoint open_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder = {},
+// FOLDER/ckpts or FOLDER, with any of the endings of weight files. The text encoder is `text_encoder` when given, else
+// FOLDER/ckpts/clip*.json with its weights, else the `model` or `pytorch_model` of the repository OWNER/REPO that pipeline.json
+// names, which is looked for like one of a module. Throws not_found, format or unsupported, naming the file.
+struct EncoderFiles {
+  std::filesystem::path image{}, text{};
+};
+[[nodiscard]] Checkpoint open_checkpoint(const std::filesystem::path& folder, const EncoderFiles& encoders = {},
                                          const RepositoryFolders& repositories = {});
 
 // The same from a parsed pipeline.json; `open` returns the module of an entry (its class, arguments and tensors).

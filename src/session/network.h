@@ -39,6 +39,17 @@ class ImageEncoder : public Network {
   [[nodiscard]] virtual Condition encode(std::span<const std::vector<float>> images) = 0;
 };
 
+class TextEncoder : public Network {
+ public:
+  static constexpr std::string_view kKind = "a text encoder";
+  // Token ids of one text; length() of them, each below vocabulary().
+  using Tokens = std::span<const std::int32_t>;
+  [[nodiscard]] virtual std::int64_t length() const = 0;
+  [[nodiscard]] virtual std::int64_t vocabulary() const = 0;
+  // The states of all tokens of both texts after the last norm. Throws internal for ids that are out of range.
+  [[nodiscard]] virtual Condition encode(Tokens prompt, Tokens negative) = 0;
+};
+
 // A rectified flow over a volume or over voxels.
 class Flow : public Network {
  public:

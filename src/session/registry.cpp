@@ -5,15 +5,17 @@
 #include "session/networks/decoders.h"
 #include "session/networks/encoder.h"
 #include "session/networks/flows.h"
+#include "session/networks/text_encoder.h"
 #include "session/plan_of.h"
 
 namespace espalier {
 namespace {
 
-constexpr double kImageTokens = 1374, kStructureTokens = 4096;
+constexpr double kImageTokens = 1374, kTextTokens = 2 * 77, kStructureTokens = 4096;
 constexpr double kVoxelsPerToken = 4;  // of the latent's flow, which works on blocks
 
 double image_rows(const WorkSizes& /*sizes*/) { return kImageTokens; }
+double text_rows(const WorkSizes& /*sizes*/) { return kTextTokens; }
 double structure_rows(const WorkSizes& /*sizes*/) { return kStructureTokens; }
 // A convolution's weights act on every voxel of a volume, most of them on the coarser ones.
 double volume_rows(const WorkSizes& /*sizes*/) { return 8 * kStructureTokens; }
@@ -36,6 +38,7 @@ const Registry& trellis_networks() {
   using Group = ResidencyGroup;
   static const Registry registry({
       {"DinoVisionTransformer", Group::encode, plan_of<DinoEncoder>, image_rows},
+      {"CLIPTextModel", Group::encode, plan_of<ClipTextEncoder>, text_rows},
       {"SparseStructureFlowModel", Group::structure, plan_of<StructureFlow>, structure_rows},
       {"SparseStructureDecoder", Group::structure, plan_of<StructureVolumeDecoder>, volume_rows},
       {"SparseStructureEncoder", Group::structure, plan_of<StructureVolumeEncoder>, volume_rows, true},

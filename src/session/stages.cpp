@@ -31,6 +31,7 @@ constexpr std::array<StageNames, kStages> kNames{{
     {Stage::render_views, "render-views", "rendering views", "finish"},
     {Stage::render_turntable, "render-turntable", "rendering the turntable", "finish"},
     {Stage::render_contact_sheet, "render-contact-sheet", "rendering the contact sheet", "finish"},
+    {Stage::encode_text, "encode-text", "encoding the prompt", "input"},
 }};
 
 constexpr bool in_order() {

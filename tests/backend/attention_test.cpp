@@ -249,6 +249,62 @@ TYPED_TEST(Attention, IsDeterministic) {
   }
 }
 
+// Row i of a sequence sees keys 0 ... i: the reference is the plain one, query by query.
+TYPED_TEST(Attention, CausalRowsSeeNoLaterKey) {
+  for (const std::int64_t width : {1, 12, 32, 33, 64, 96, 200, 256}) {
+    for (const bool ordered : {false, true}) {
+      const std::vector<std::int64_t> lengths{77, 1, 0, 16, 130, 48};
+      const Sequences rows = ordered ? this->shuffled(lengths) : consecutive(lengths);
+      const std::int64_t heads = width > 100 ? 1 : 3;
+      const Extents<3> extents{rows_in(rows), heads, width};
+      auto q = this->random(extents, 3 * heads * width);
+      auto k = this->random(extents, 3 * heads * width);
+      auto v = this->random(extents, 2 * heads * width);
+      auto out = this->poisoned(extents, heads * width + 8);
+      const auto placed = this->place(rows, ordered);
+      const double scale = 1.0 / std::sqrt(static_cast<double>(width));
+      this->run([&](auto& queue) {
+        causal_attention(queue, q.view(), k.view(), v.view(), placed.packing, static_cast<float>(scale), out.view());
+      });
+      Sequences queries;
+      Sequences keys;
+      for (const auto& s : rows) {
+        for (std::size_t i = 0; i < s.size(); ++i) {
+          queries.push_back({s[i]});
+          keys.emplace_back(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+        }
+      }
+      std::vector<std::int64_t> sampled;
+      const Host<3> expected = reference_attention(q.host, k.host, v.host, queries, keys, scale, 1, sampled);
+      const double factor = std::is_same_v<typename TestFixture::Element, half> ? 3 : 2;
+      expect_close(out.download(), expected, factor * tolerance<typename TestFixture::Element>(width),
+                   str("causal, width ", width, ordered ? ", ordered" : ""));
+    }
+  }
+}
+
+// What a query does not see must not matter, however large it is.
+TYPED_TEST(Attention, CausalRowsIgnoreWhatComesLater) {
+  auto q = this->random(Extents<3>{60, 2, 32}, 0, 4);
+  auto k = this->random(Extents<3>{60, 2, 32}, 0, 4);
+  auto v = this->random(Extents<3>{60, 2, 32});
+  const auto whole = this->place(consecutive({60}), false);
+  const auto first = this->place(consecutive({20}), false);
+  auto all = this->poisoned(Extents<3>{60, 2, 32});
+  auto part = this->poisoned(Extents<3>{20, 2, 32});
+  this->run([&](auto& queue) {
+    causal_attention(queue, q.view(), k.view(), v.view(), whole.packing, 0.2F, all.view());
+    causal_attention(queue, q.view().rows(0, 20), k.view().rows(0, 20), v.view().rows(0, 20), first.packing, 0.2F, part.view());
+  });
+  const Host<3> longer = all.download();
+  const Host<3> shorter = part.download();
+  for (std::int64_t r = 0; r < 20; ++r) {
+    for (std::int64_t h = 0; h < 2; ++h) {
+      for (std::int64_t c = 0; c < 32; ++c) EXPECT_EQ(longer(r, h, c), shorter(r, h, c));
+    }
+  }
+}
+
 TYPED_TEST(Attention, SelfAttentionOfTheLargeModel) {
   const Sequences rows = consecutive({4096});
   this->check(rows, rows, {16, 64, 1, 97}, "4096 tokens");

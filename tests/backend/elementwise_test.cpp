@@ -51,7 +51,7 @@ TYPED_TEST(Elementwise, CastOfSpecialValues) {
 TYPED_TEST(Elementwise, Activate) {
   using T = typename TestFixture::Element;
   for (const Activation activation : {Activation::none, Activation::silu, Activation::gelu_tanh, Activation::gelu_erf,
-                                      Activation::relu, Activation::sigmoid}) {
+                                      Activation::relu, Activation::sigmoid, Activation::quick_gelu}) {
     for (const std::int64_t n : {0, 1, 13, 4096, 70001}) {
       auto x = this->random(Extents<1>{n}, 0, 4);
       if (n > 4) {  // far out, where an exponential overflows

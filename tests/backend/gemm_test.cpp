@@ -78,7 +78,7 @@ TYPED_TEST(Gemm, LinearWithoutBias) {
 
 TYPED_TEST(Gemm, LinearEndsWithAnActivation) {
   using T = typename TestFixture::Element;
-  for (const Activation activation : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf}) {
+  for (const Activation activation : {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf, Activation::quick_gelu}) {
     for (const Size& s : {Size{3, 9, 5}, Size{65, 128, 257}}) {
       for (const bool with_bias : {true, false}) {
         auto x = this->random(Extents<2>{s.rows, s.in});

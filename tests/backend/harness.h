@@ -235,6 +235,7 @@ inline double reference_activation(double x, Activation activation) {
     case Activation::gelu_erf: return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
     case Activation::relu: return std::max(x, 0.0);
     case Activation::sigmoid: return 1.0 / (1.0 + std::exp(-x));
+    case Activation::quick_gelu: return x / (1.0 + std::exp(-1.702 * x));
   }
   return x;
 }

@@ -64,6 +64,17 @@ static void stages(void) {
   expect(espalier_stage_from_id("no stage") == -1 && espalier_stage_from_id(NULL) == -1, "unknown stages", &error);
 }
 
+/* Other details for the asset's own mesh. */
+static void variant(espalier_pipeline* pipeline, const espalier_asset* shape, const espalier_request* request) {
+  espalier_error error = ESPALIER_ERROR_INIT;
+  size_t voxels = 0;
+  espalier_asset* varied = espalier_vary(pipeline, shape, request, NULL, &error);
+  expect(varied != NULL && espalier_asset_voxels(varied, &voxels) != NULL && voxels > 0, "a variant", &error);
+  espalier_asset_free(varied);
+  expect(espalier_vary(pipeline, NULL, request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT,
+         "a variant of nothing", &error);
+}
+
 static void sizes(espalier_pipeline* pipeline) {
   espalier_error error = ESPALIER_ERROR_INIT, old = ESPALIER_ERROR_INIT;
   espalier_request request;
@@ -74,7 +85,12 @@ static void sizes(espalier_pipeline* pipeline) {
   expect(espalier_pipeline_open("a", &options, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT &&
              strstr(error.message, "options") != NULL && error.hint[0] != '\0',
          "options of a newer header", &error);
-  espalier_request_defaults(&request, sizeof request - 1);
+  espalier_request_defaults(&request, offsetof(espalier_request, prompt));
+  expect(request.size == offsetof(espalier_request, prompt), "a request of the first version", &error);
+  expect(espalier_generate(pipeline, &request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT &&
+             strstr(error.message, "no image") != NULL,
+         "which has no prompt", &error);
+  espalier_request_defaults(&request, offsetof(espalier_request, prompt) - 1);
   expect(request.size == 0, "a size that does not exist", &error);
   expect(espalier_generate(pipeline, &request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT,
          "a request without size", &error);
@@ -104,6 +120,17 @@ static void mistakes(espalier_pipeline* pipeline) {
          &error);
   expect(espalier_generate(pipeline, &request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "no image",
          &error);
+  request.prompt = "a red armchair";
+  request.negative_prompt = "blurred";
+  expect(espalier_pipeline_takes_text(pipeline) == 0 && espalier_pipeline_takes_text(NULL) == 0, "an image model", &error);
+  expect(espalier_generate(pipeline, &request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT &&
+             strstr(error.hint, "espalier pull trellis-text-base") != NULL,
+         "a prompt for an image model", &error);
+  request.prompt = request.negative_prompt = NULL;
+  expect(espalier_check_prompt("a red armchair", &error) == ESPALIER_OK, "a prompt", &error);
+  expect(espalier_check_prompt(" ", &error) == ESPALIER_INVALID_ARGUMENT, "an empty prompt", &error);
+  expect(espalier_check_prompt("\xff", &error) == ESPALIER_INVALID_ARGUMENT, "no UTF-8", &error);
+  expect(espalier_check_prompt(NULL, &error) == ESPALIER_INVALID_ARGUMENT, "no prompt", &error);
   request.images = &none;
   request.image_count = 1;
   request.surface = 2;
@@ -321,13 +348,14 @@ static void work(espalier_pipeline* pipeline, const char* image_path, const char
   observer.context = &seen;
   request.gaussians = 0;
   asset = espalier_generate(pipeline, &request, &observer, &error);
-  free(bytes);
   expect(asset != NULL && error.code == ESPALIER_OK && error.message[0] == '\0', "generate", &error);
   expect(seen.reports > 4 && seen.fraction > 0.5, "progress", &error);
   expect(seen.partial > 0 && espalier_asset_faces(seen.kept, NULL) != NULL, "what was there before the end", &error);
   espalier_asset_free(seen.kept);
   arrays(asset);
   reports(asset);
+  variant(pipeline, asset, &request);
+  free(bytes);
   files(asset);
   snprintf(path, sizeof path, "%s/a.glb", folder);
   expect(espalier_asset_save(asset, path, NULL, &error) == ESPALIER_OK, "save", &error);

@@ -58,6 +58,7 @@ class Jobs(SharedServerCase):
         self.assertEqual(models["models"][0]["name"], "sprout")
         self.assertEqual(models["models"][0]["app_structure"], {"steps": 12, "guidance": 7.5})
         self.assertTrue(models["models"][0]["loaded"])
+        self.assertEqual(models["models"][0]["takes"], "image")
         self.assertEqual(self.server.metric("espalier_model_loaded"), 1)
         self.assertGreater(self.server.metric("espalier_resident_bytes"), 1e6)
 
@@ -147,6 +148,21 @@ class Jobs(SharedServerCase):
         self.assertEqual([(f["name"], f["role"]) for f in ended["files"]], [("turntable.webp", "video")], ended)
         self.assertEqual(self.server.file(turning["id"], "turntable.webp").body[:4], b"RIFF")
         self.expect_error(self.server.post_export(turning["id"], {"formats": ["glb"]}), 409, "conflict")
+
+    def test_a_prompt_needs_a_text_model(self):
+        def options(**values):
+            return ("options", None, json.dumps(values).encode())
+
+        answer = self.server.post_parts("/v1/jobs", [options(prompt="a red armchair")])
+        self.expect_error(answer, 422, "invalid_argument")
+        self.assertIn("makes assets from pictures", answer.json["error"]["message"])
+        self.assertIn("trellis-text-base", answer.json["error"]["hint"])
+        picture = ("image", "chair.png", PICTURE.read_bytes())
+        both = self.server.post_parts("/v1/jobs", [picture, options(prompt="a red armchair")])
+        self.expect_error(both, 400, "invalid_argument")
+        self.assertIn("pictures and a prompt", both.json["error"]["message"])
+        self.expect_error(self.server.post_parts("/v1/jobs", [options(prompt="")]), 400, "invalid_argument")
+        self.expect_error(self.server.post_parts("/v1/jobs", [options(prompt="x" * 70000)]), 413, "too_large")
 
     def test_preprocess_shows_the_cut_out(self):
         answer = self.server.post_parts("/v1/preprocess", [("image", "chair.png", PICTURE.read_bytes()), ("background", None, b"alpha")])

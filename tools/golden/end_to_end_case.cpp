@@ -11,6 +11,7 @@
 #include "recipes/trellis_latent.h"
 #include "representations.h"
 #include "session/session.h"
+#include "text/clip_tokenizer.h"
 
 namespace espalier::golden {
 namespace {
@@ -61,7 +62,8 @@ void compare_voxels(Case& c, const Structure& sample, const std::vector<std::int
 
 // Decoding starts from the golden latent, so that no sign near a surface hangs on the sampler's last digits.
 template <class Dev, class T>
-void decode_gaussians(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vector<float>& latent) {
+void decode_gaussians(Bench<Dev>& b, Case& c, const std::string& prefix, const Voxels& voxels,
+                      const std::vector<float>& latent) {
   const ModuleSource m = c.manifest().checkpoint().module("slat_decoder_gs");
   const auto loaded = load_model<GaussianDecoder<Dev, T>>(b.queue, *m.tensors, GaussianDecoderConfig::from(m.arguments()));
   const std::int64_t n = voxels.rows();
@@ -69,14 +71,15 @@ void decode_gaussians(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::v
   auto raw = b.arena.template take<float, 2>({n, loaded->model->config().channels()});
   loaded->model->head().forward(b.queue, b.template put<float, 2>(latent, {n, static_cast<std::int64_t>(latent.size()) / n}),
                                 tokens, raw, nullptr);
-  compare_gaussians<Dev, T>(b, c, *loaded->model, b.get(raw), tokens.coords);
+  compare_gaussians<Dev, T>(b, c, *loaded->model, b.get(raw), tokens.coords, prefix);
 }
 
 template <class Dev, class T>
-void decode_mesh(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vector<float>& latent, Session& session) {
+void decode_mesh(Bench<Dev>& b, Case& c, const std::string& prefix, const Voxels& voxels, const std::vector<float>& latent,
+                 Session& session) {
   if (c.half()) {
     for (const std::string& name : c.names()) {
-      if (name.rfind("mesh.", 0) == 0) c.skip(name, "half precision may flip a sign near the surface");
+      if (name.rfind(prefix + "mesh.", 0) == 0) c.skip(name, "half precision may flip a sign near the surface");
     }
     return;
   }
@@ -92,8 +95,8 @@ void decode_mesh(Bench<Dev>& b, Case& c, const Voxels& voxels, const std::vector
   decoder->model->cube_coords(b.queue, tokens.coords, cubes);
   const auto surface = extract<Dev>(b, cubes, features, decoder->model->config().grid(), 4, nullptr);
   const Mesh mesh = session.network<MeshNetwork>(kMeshDecoder).decode(voxels, latent, SurfaceRule::reference, {});
-  c.compare_bytes("mesh of the session", bytes_of(surface.vertices), bytes_of(mesh.vertices));
-  compare_mesh(c, "mesh.", surface.vertices, surface.faces, surface.attributes);
+  c.compare_bytes(prefix + "mesh of the session", bytes_of(surface.vertices), bytes_of(mesh.vertices));
+  compare_mesh(c, prefix + "mesh.", surface.vertices, surface.faces, surface.attributes);
 }
 
 // The seed by its key, or as the case's description names it.
@@ -106,11 +109,97 @@ std::uint64_t seed_of(const nlohmann::json& spec) {
   return 42;
 }
 
+// What is decoded of a golden latent.
+template <class Dev, class T>
+void decode(Bench<Dev>& b, Case& c, const std::string& prefix, const Voxels& voxels, const std::vector<float>& latent,
+            Session& session) {
+  const Frame<Dev> frame(b.arena);
+  if (c.has(prefix + "gs._xyz")) decode_gaussians<Dev, T>(b, c, prefix, voxels, latent);
+  if (c.has(prefix + "rf.stats")) {
+    const RadianceField f = session.network<RadianceFieldNetwork>(kRadianceFieldDecoder).decode(voxels, latent);
+    c.compare(prefix + "rf.stats", statistics(doubles({&f.trivec, &f.density, &f.features_dc})));
+  }
+  if (c.has(prefix + "mesh.counts")) decode_mesh<Dev, T>(b, c, prefix, voxels, latent, session);
+}
+
+Condition image_condition(Case& c, Session& session) {
+  const auto picture = load_picture(c.folder() / "images" / (c.spec().at("image").get<std::string>() + ".in.png"));
+  const std::vector<std::vector<float>> inputs{encoder_input(prepare_picture(picture, 518).picture, 518)};
+  Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(inputs);
+  const auto cond = session.fetch(condition);
+  for (const std::string& name : c.names()) {
+    if (name.rfind("cond.rows", 0) == 0) c.compare_every(name, cond, c.shape(name)[1]);
+  }
+  return condition;
+}
+
+Condition text_condition(Case& c, Session& session) {
+  TextEncoder& encoder = session.network<TextEncoder>(kTextEncoder);
+  const ClipTokenizer tokenizer = ClipTokenizer::embedded();
+  const auto tokens = [&](const std::string& text) { return tokenizer.encode(text, encoder.length(), "the prompt").ids; };
+  const auto prompt = tokens(c.spec().at("prompt").get<std::string>());
+  c.compare("ids", prompt);
+  Condition condition = encoder.encode(prompt, tokens(""));
+  c.compare("cond", session.fetch(condition));
+  c.compare(
+      "neg_cond",
+      session.fetch({.positive = condition.negative, .items = 1, .rows = condition.rows, .channels = condition.channels}));
+  return condition;
+}
+
+// The structure, then the latent on the golden one.
+template <class Dev, class T>
+void run_both_stages(Bench<Dev>& b, Case& c, Session& session, const Condition& condition) {
+  const TrellisSettings settings = read_trellis_settings(session.checkpoint());
+  TorchGenerator stream(seed_of(c.spec()));
+  Flow& structure_flow = session.network<Flow>(kStructureFlow);
+  const auto noise = draw_noise(stream, structure_flow.noise_values(nullptr));
+  const auto z = structure_flow.sample({.noise = noise}, condition, settings.structure);
+  c.compare("z", z);
+  const Structure sample = session.network<StructureDecoder>(kStructureDecoder).decode(z);
+  const auto golden_coords = c.ints("coords");
+  compare_voxels(c, sample, golden_coords);
+  const Voxels voxels = make_voxels(golden_coords, 1, sample.voxels.resolution);
+  c.compare("slat", sample_latent(session, settings, voxels, condition, settings.latent, stream));
+  decode<Dev, T>(b, c, "", voxels, c.floats("slat"), session);
+}
+
+// Samples of the latent on the voxels of a mesh: one draw for all of them.
+template <class Dev, class T>
+void run_variant(Bench<Dev>& b, Case& c, Session& session, const Condition& condition) {
+  const TrellisSettings settings = read_trellis_settings(session.checkpoint());
+  const int samples = c.spec().value("num_samples", 1);
+  Voxels voxels;
+  c.compare("coords", voxels_of_mesh(c, voxels, samples));
+  TorchGenerator stream(seed_of(c.spec()));
+  const std::int64_t values = session.network<Flow>(kLatentFlow).noise_values(&voxels);
+  const std::vector<float> noise = draw_noise(stream, samples * values);
+  std::vector<float> all;
+  for (int k = 0; k < samples; ++k) {
+    const auto latent =
+        session.network<Flow>(kLatentFlow)
+            .sample({.noise = std::span(noise).subspan(static_cast<std::size_t>(k * values), static_cast<std::size_t>(values)),
+                     .voxels = &voxels,
+                     .mean = settings.mean,
+                     .deviation = settings.deviation},
+                    condition, settings.latent);
+    all.insert(all.end(), latent.begin(), latent.end());
+  }
+  c.compare("slat", all);
+  const std::vector<float> golden = c.floats("slat");
+  for (int k = 0; k < samples; ++k) {
+    const auto begin = golden.begin() + k * values;
+    decode<Dev, T>(b, c, str(k, "."), voxels, {begin, begin + values}, session);
+  }
+}
+
 }  // namespace
 
 template <class Dev, class T>
 bool run_end_to_end_case(Bench<Dev>& b, Case& c) {
-  if (c.name().rfind("end_to_end", 0) != 0) return false;
+  const bool image = c.name().rfind("end_to_end", 0) == 0;
+  const bool variant = c.name().rfind("text_variant", 0) == 0;
+  if (!image && !variant && c.name().rfind("text_end_to_end", 0) != 0) return false;
   const Frame<Dev> frame(b.arena);
   // Stage by stage in half precision, each from golden inputs; tolerances of the folder's README.
   constexpr double kHalf = 5e-2;
@@ -121,32 +210,12 @@ bool run_end_to_end_case(Bench<Dev>& b, Case& c) {
   options.half = c.half();
   options.tier = MemoryTier::low;
   Session session(options, checkpoint, trellis_networks());
-  const TrellisSettings settings = read_trellis_settings(*checkpoint);
-  const auto image = load_picture(c.folder() / "images" / (c.spec().at("image").get<std::string>() + ".in.png"));
-  const std::vector<std::vector<float>> inputs{encoder_input(prepare_picture(image, 518).picture, 518)};
-  const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(inputs);
-  const auto cond = session.fetch(condition);
-  for (const std::string& name : c.names()) {
-    if (name.rfind("cond.rows", 0) == 0) c.compare_every(name, cond, c.shape(name)[1]);
+  const Condition condition = image ? image_condition(c, session) : text_condition(c, session);
+  if (variant) {
+    run_variant<Dev, T>(b, c, session, condition);
+  } else {
+    run_both_stages<Dev, T>(b, c, session, condition);
   }
-  TorchGenerator stream(seed_of(c.spec()));
-  Flow& structure_flow = session.network<Flow>(kStructureFlow);
-  const auto noise = draw_noise(stream, structure_flow.noise_values(nullptr));
-  const auto z = structure_flow.sample({.noise = noise}, condition, settings.structure);
-  c.compare("z", z);
-  const Structure sample = session.network<StructureDecoder>(kStructureDecoder).decode(z);
-  const auto golden_coords = c.ints("coords");
-  compare_voxels(c, sample, golden_coords);
-  const Voxels voxels = make_voxels(golden_coords, 1, sample.voxels.resolution);
-  const auto latent = sample_latent(session, settings, voxels, condition, settings.latent, stream);
-  c.compare("slat", latent);
-  const auto golden_latent = c.floats("slat");
-  if (c.has("gs._xyz")) decode_gaussians<Dev, T>(b, c, voxels, golden_latent);
-  if (c.has("rf.stats")) {
-    const RadianceField f = session.network<RadianceFieldNetwork>(kRadianceFieldDecoder).decode(voxels, golden_latent);
-    c.compare("rf.stats", statistics(doubles({&f.trivec, &f.density, &f.features_dc})));
-  }
-  if (c.has("mesh.counts")) decode_mesh<Dev, T>(b, c, voxels, golden_latent, session);
   return true;
 }
 

@@ -114,6 +114,27 @@ void run_forwards(Bench<Dev>& b, Case& c, const M& model) {
   }
 }
 
+// Both flows under one condition, each once.
+template <class Dev, class T>
+void run_text_flows(Bench<Dev>& b, Case& c) {
+  StructureModel<Dev, T> structure(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
+  structure.prepare(b, c.shape("x")[0]);
+  run_forwards<Dev, T>(b, c, structure);
+  LatentModel<Dev, T> latent(b, c.manifest().module(c.spec().at("slat_checkpoint").get<std::string>()));
+  const auto coords = c.ints("coords");
+  latent.prepare(b, coords, batch_of(coords));
+  const auto contexts = contexts_of<Dev, T>(b, *latent.loaded->model, c.floats("cond"), c.shape("cond"));
+  const auto x = c.floats("slat_x");
+  const auto t = c.floats("t");
+  auto y = b.arena.template take<float, 1>(
+      {static_cast<std::int64_t>(coords.size() / 4) * latent.loaded->model->config().out_channels});
+  latent.forward(
+      b, b.template put<float, 1>(x, {static_cast<std::int64_t>(x.size())}),
+      b.template put<float, 1>(std::vector<float>(static_cast<std::size_t>(latent.samples), t.at(0)), {latent.samples}),
+      pointers(contexts, latent.samples), y, nullptr);
+  c.compare("slat_y", b.get(y));
+}
+
 // What a sampler evaluates: for each branch the context of every sample.
 template <class Dev, class T>
 struct Conditions {
@@ -242,7 +263,7 @@ bool run_flow_case(Bench<Dev>& b, Case& c) {
   const auto relax = [&](double tolerance) {
     if (c.half()) c.set_tolerance(tolerance);
   };
-  if (starts(c, "ss_sampler")) {
+  if (starts(c, "ss_sampler") || starts(c, "text_sampler")) {
     relax(kHalfSampler);
     run_structure_sampler<Dev, T>(b, c);
   } else if (starts(c, "slat_sampler")) {
@@ -251,6 +272,9 @@ bool run_flow_case(Bench<Dev>& b, Case& c) {
   } else if (starts(c, "multi_image")) {
     relax(kHalfSampler);
     run_multi_image<Dev, T>(b, c);
+  } else if (starts(c, "text_flow")) {
+    relax(kHalfForward);
+    run_text_flows<Dev, T>(b, c);
   } else if (starts(c, "ss_flow")) {
     relax(kHalfForward);
     StructureModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));

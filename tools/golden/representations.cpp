@@ -28,34 +28,34 @@ std::vector<double> statistics(const std::vector<std::vector<double>>& lists) {
 
 namespace {
 
-void compare_ply(Case& c, const Gaussians& g) {
+void compare_ply(Case& c, const Gaussians& g, const std::string& prefix) {
   const std::vector<std::byte> bytes = encode_gaussian_ply(g, {});
   const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::size_t end = text.find("end_header\n") + 11;
   std::vector<int> header;
   for (std::size_t i = 0; i < end; ++i) header.push_back(static_cast<unsigned char>(text[i]));
-  c.compare("ply.header", header);
+  c.compare(prefix + "ply.header", header);
   std::vector<float> rows((bytes.size() - end) / sizeof(float));
   std::memcpy(rows.data(), bytes.data() + end, rows.size() * sizeof(float));
-  c.compare_every("ply.rows", rows, 17);
+  c.compare_every(prefix + "ply.rows", rows, 17);
 }
 
 }  // namespace
 
 template <class Dev, class T>
 void compare_gaussians(Bench<Dev>& b, Case& c, const GaussianDecoder<Dev, T>& decoder, const std::vector<float>& raw,
-                       View<Dev, const std::int32_t, 2> coords) {
+                       View<Dev, const std::int32_t, 2> coords, const std::string& prefix) {
   const Frame<Dev> frame(b.arena);
   const std::int64_t rows = coords.extent(0);
   const std::int64_t n = rows * decoder.config().gaussians.per_voxel;
   const auto field = [&](std::int64_t width) { return b.arena.template take<float, 2>({n, width}); };
   const GaussianFields<Dev> f{field(3), field(3), field(3), field(4), field(1)};
   decoder.fields(b.queue, b.template put<float, 2>(raw, {rows, decoder.config().channels()}), coords, f);
-  c.compare_every("gs._xyz", b.get(f.xyz), 3);
-  c.compare_every("gs._features_dc", b.get(f.dc), 3);
-  c.compare_every("gs._scaling", b.get(f.scaling), 3);
-  c.compare_every("gs._rotation", b.get(f.rotation), 4);
-  c.compare_every("gs._opacity", b.get(f.opacity), 1);
+  c.compare_every(prefix + "gs._xyz", b.get(f.xyz), 3);
+  c.compare_every(prefix + "gs._features_dc", b.get(f.dc), 3);
+  c.compare_every(prefix + "gs._scaling", b.get(f.scaling), 3);
+  c.compare_every(prefix + "gs._rotation", b.get(f.rotation), 4);
+  c.compare_every(prefix + "gs._opacity", b.get(f.opacity), 1);
   activate_gaussians<Dev>(b.queue, f, decoder.config().gaussians, f);
   Gaussians g;
   g.xyz = b.get(f.xyz);
@@ -63,11 +63,11 @@ void compare_gaussians(Bench<Dev>& b, Case& c, const GaussianDecoder<Dev, T>& de
   g.scale = b.get(f.scaling);
   g.rotation = b.get(f.rotation);
   g.opacity = b.get(f.opacity);
-  c.compare_every("gs.get_xyz", g.xyz, 3);
-  c.compare_every("gs.get_scaling", g.scale, 3);
-  c.compare_every("gs.get_rotation", g.rotation, 4);
-  c.compare_every("gs.get_opacity", g.opacity, 1);
-  compare_ply(c, g);
+  c.compare_every(prefix + "gs.get_xyz", g.xyz, 3);
+  c.compare_every(prefix + "gs.get_scaling", g.scale, 3);
+  c.compare_every(prefix + "gs.get_rotation", g.rotation, 4);
+  c.compare_every(prefix + "gs.get_opacity", g.opacity, 1);
+  compare_ply(c, g, prefix);
 }
 
 template <class Dev>
@@ -107,7 +107,7 @@ void compare_mesh(Case& c, const std::string& prefix, const std::vector<float>& 
 
 #define ESPALIER_INSTANTIATE(Dev, T)                                                                                     \
   template void compare_gaussians<Dev, T>(Bench<Dev>&, Case&, const GaussianDecoder<Dev, T>&, const std::vector<float>&, \
-                                          View<Dev, const std::int32_t, 2>);
+                                          View<Dev, const std::int32_t, 2>, const std::string&);
 ESPALIER_FOR_EACH_BACKEND(ESPALIER_INSTANTIATE)
 #undef ESPALIER_INSTANTIATE
 template ExtractedSurface<Cpu> extract<Cpu>(Bench<Cpu>&, View<Cpu, const std::int32_t, 2>, View<Cpu, const float, 2>, int, int,

@@ -7,10 +7,10 @@
 
 namespace espalier::golden {
 
-// gs._*, gs.get_*, ply.header and ply.rows from the decoder's channels.
+// prefix + gs._*, gs.get_*, ply.header and ply.rows from the decoder's channels.
 template <class Dev, class T>
 void compare_gaussians(Bench<Dev>& b, Case& c, const GaussianDecoder<Dev, T>& decoder, const std::vector<float>& raw,
-                       View<Dev, const std::int32_t, 2> coords);
+                       View<Dev, const std::int32_t, 2> coords, const std::string& prefix = "");
 
 // Surface in memory of the device.
 template <class Dev>

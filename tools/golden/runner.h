@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "assets/voxels.h"
 #include "nn/probe.h"
 #include "synth.h"
 
@@ -13,7 +14,7 @@ namespace espalier::golden {
 
 // Verdicts of a run.
 struct Tally {
-  int compared = 0, failed = 0, missing = 0, later = 0;
+  int compared = 0, failed = 0, missing = 0;
 };
 
 // One case: its golden tensors, what was compared and how it went. Every tensor must be used as an input or compared.
@@ -176,10 +177,12 @@ struct RunOptions {
 
 // The families of cases. Each returns false when the case is none of its own.
 bool run_host_case(Case& c);  // rng, preprocess
+// Compares the voxels of the case's mesh, and returns their coordinates for so many samples.
+std::vector<std::int32_t> voxels_of_mesh(Case& c, Voxels& voxels, std::int32_t samples);
 template <class Dev, class T>
 bool run_op_case(Bench<Dev>& bench, Case& c);  // embeddings, norms, sparse_ops, sparse_attention
 template <class Dev, class T>
-bool run_flow_case(Bench<Dev>& bench, Case& c);  // ss_flow*, slat_flow*, *_sampler*, multi_image
+bool run_flow_case(Bench<Dev>& bench, Case& c);  // ss_flow*, slat_flow*, text_flow*, *_sampler*, multi_image
 template <class Dev, class T>
 bool run_model_case(Bench<Dev>& bench, Case& c);  // ss_decoder*, ss_encoder, gs, rf, mesh decoders, dinov2
 template <class Dev, class T>
@@ -187,7 +190,9 @@ bool run_surface_case(Bench<Dev>& bench, Case& c);  // flexi_*
 template <class Dev, class T>
 bool run_matting_case(Bench<Dev>& bench, Case& c);  // u2net*, isnet*, onnx_ops, rembg_*, chain
 template <class Dev, class T>
-bool run_end_to_end_case(Bench<Dev>& bench, Case& c);  // end_to_end
+bool run_text_case(Bench<Dev>& bench, Case& c);  // tokenizer*, text_tower*, clip_text*, voxelize*
+template <class Dev, class T>
+bool run_end_to_end_case(Bench<Dev>& bench, Case& c);  // end_to_end*, text_end_to_end*, text_variant*
 template <class Dev, class T>
 void run_large(Bench<Dev>& bench, const RunOptions& options, bool half, Tally& tally);
 template <class Dev>

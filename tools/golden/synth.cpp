@@ -128,9 +128,18 @@ Checkpoint Manifest::checkpoint() const {
     m.role = role_name;
     c.modules[role_name] = std::move(m);
   }
-  ModuleSource encoder = module(c.image_encoder);
-  encoder.role = kImageEncoder;
-  c.modules[kImageEncoder] = std::move(encoder);
+  // The text encoder has a name of its own here, whatever the pipeline calls it.
+  std::string text_encoder;
+  for (const auto& [path, entry] : json_.at("checkpoints").items()) {
+    if (entry.at("json").value("name", "") == "CLIPTextModel") text_encoder = path;
+  }
+  const auto add = [&](const char* role, const std::string& name) {
+    ModuleSource encoder = module(name);
+    encoder.role = role;
+    c.modules[role] = std::move(encoder);
+  };
+  if (!c.image_encoder.empty()) add(kImageEncoder, c.image_encoder);
+  if (!c.text_encoder.empty()) add(kTextEncoder, text_encoder);
   return c;
 }
 

@@ -12,6 +12,7 @@ import {askForKey, confirmed} from './ui/dialogs.js';
 import {Gallery, isAsset} from './ui/gallery.js';
 import {Notifier} from './ui/notify.js';
 import {PicturesPanel} from './ui/pictures_panel.js';
+import {PromptPanel} from './ui/prompt_panel.js';
 import {ProgressPanel} from './ui/progress_panel.js';
 import {SettingsPanel} from './ui/settings_panel.js';
 import {shownOf, ViewerPanel} from './ui/viewer_panel.js';
@@ -30,6 +31,7 @@ export class Studio {
   private readonly connection;
   private readonly backstage;
   private readonly pictures;
+  private readonly prompt = new PromptPanel(() => this.refreshGenerate());
   private readonly settings = new SettingsPanel();
   private readonly progress;
   private readonly viewer;
@@ -73,7 +75,7 @@ export class Studio {
         h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.model),
       h('main', {class: 'studio'},
         h('section', {class: 'panel make', 'aria-label': 'Make an asset'},
-          h('div', {class: 'make-scroll'}, this.pictures.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate, this.obstacle)),
+          h('div', {class: 'make-scroll'}, this.pictures.element, this.prompt.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate, this.obstacle)),
         h('section', {class: 'stage', 'aria-label': 'Viewer'}, this.progress.element, this.viewer.element),
         this.details.element, this.gallery.element),
       h('footer', {class: 'foot'}, h('a', {href: '/openapi.json', text: 'API'}), h('a', {href: '/licences.txt', text: 'Licences'})));
@@ -111,6 +113,9 @@ export class Studio {
     this.models = models;
     const [model] = models;
     if (model) this.settings.setModel(model);
+    this.prompt.element.hidden = !this.takesText;
+    this.pictures.element.hidden = this.takesText;
+    this.refreshGenerate();
     this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
     this.details.turntable.setFormats(videos);
     this.model.textContent = model ? [model.name, model.device, model.precision, ...(model.untrained ? ['untrained weights'] : [])].join(' · ') : 'No model';
@@ -142,19 +147,30 @@ export class Studio {
     this.notify.error(what, error);
   }
 
+  private get takesText(): boolean {
+    return this.models[0]?.takes === 'text';
+  }
+
   private refreshGenerate(): void {
     this.settings.setImages(this.pictures.files.length);
-    this.generate.disabled = this.health !== 'ready' || this.starting || !this.pictures.usable;
-    this.generate.title = this.pictures.usable || this.pictures.refused ? '' : 'Choose a picture first';
-    this.obstacle.hidden = !this.pictures.refused;
+    const usable = this.takesText ? this.prompt.text !== '' : this.pictures.usable;
+    this.generate.disabled = this.health !== 'ready' || this.starting || !usable;
+    const missing = this.takesText ? 'Write a prompt first' : this.pictures.refused ? '' : 'Choose a picture first';
+    this.generate.title = usable ? '' : missing;
+    this.obstacle.hidden = this.takesText || !this.pictures.refused;
   }
 
   private async start(): Promise<void> {
     this.starting = true;
     this.refreshGenerate();
     try {
-      const options = jobOptions(this.settings.get(), this.pictures.name, this.pictures.backgrounds);
-      this.begin(await this.client.start(this.pictures.files, this.pictures.latent, options));
+      if (this.takesText) {
+        const options = {...jobOptions(this.settings.get(), this.prompt.name, []), prompt: this.prompt.text, negative_prompt: this.prompt.away};
+        this.begin(await this.client.start([], null, options));
+      } else {
+        const options = jobOptions(this.settings.get(), this.pictures.name, this.pictures.backgrounds);
+        this.begin(await this.client.start(this.pictures.files, this.pictures.latent, options));
+      }
     } catch (error) {
       this.failed('The job was not started', error);
     } finally {
@@ -235,7 +251,9 @@ export class Studio {
       }));
       this.settings.set(settingsOf({...origin.options, ...job.options}, this.models[0] ?? null));
       this.pictures.replace(files, backgroundsOf(origin.options, files.length));
-      this.pictures.element.scrollIntoView({block: 'start'});
+      this.prompt.replace(origin.options.prompt ?? '', origin.options.negative_prompt ?? '');
+      this.refreshGenerate();
+      (this.takesText ? this.prompt : this.pictures).element.scrollIntoView({block: 'start'});
     } catch (error) {
       this.failed('The pictures could not be loaded', error);
     }

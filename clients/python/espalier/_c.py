@@ -44,6 +44,7 @@ class espalier_options(c.Structure):
         ("precision", c.c_int),
         ("tier", c.c_int),
         ("memory_limit", c.c_uint64),
+        ("text_encoder", c.c_char_p),
     ]
 
 
@@ -85,6 +86,8 @@ class espalier_request(c.Structure):
         ("gaussians", c.c_int),
         ("radiance_field", c.c_int),
         ("surface", c.c_int),
+        ("prompt", c.c_char_p),
+        ("negative_prompt", c.c_char_p),
     ]
 
 
@@ -269,8 +272,11 @@ FUNCTIONS = {
     "espalier_pipeline_precision": (c.c_char_p, [c.c_void_p]),
     "espalier_pipeline_tier": (c.c_char_p, [c.c_void_p]),
     "espalier_pipeline_untrained": (c.c_int, [c.c_void_p]),
+    "espalier_pipeline_takes_text": (c.c_int, [c.c_void_p]),
     "espalier_request_defaults": (None, [c.POINTER(espalier_request), c.c_size_t]),
     "espalier_generate": (c.c_void_p, [c.c_void_p, c.POINTER(espalier_request), c.POINTER(espalier_observer), c.POINTER(espalier_error)]),
+    "espalier_vary": (c.c_void_p, [c.c_void_p, c.c_void_p, c.POINTER(espalier_request), c.POINTER(espalier_observer), c.POINTER(espalier_error)]),
+    "espalier_check_prompt": (c.c_int, [c.c_char_p, c.POINTER(espalier_error)]),
     "espalier_decode": (c.c_void_p, [c.c_void_p, c.c_char_p, c.POINTER(espalier_request), c.POINTER(espalier_observer), c.POINTER(espalier_error)]),
     "espalier_check_image": (c.c_int, [c.POINTER(espalier_image), c.POINTER(espalier_error)]),
     "espalier_preprocess": (c.c_void_p, [c.POINTER(espalier_image), c.POINTER(espalier_observer), c.POINTER(espalier_error)]),

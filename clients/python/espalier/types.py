@@ -91,6 +91,8 @@ class SamplerDefaults(Answer):
 class Model(Answer):
     name: str
     pipeline: str
+    takes: Literal["image", "text"]
+    """What assets are made from: pictures, or the prompt in a job's options."""
     device: str
     """cpu, or cuda:N with the GPU's name."""
     precision: str
@@ -108,6 +110,7 @@ class Model(Answer):
         return {
             "name": text,
             "pipeline": text,
+            "takes": text,
             "device": text,
             "precision": text,
             "tier": text,
@@ -354,7 +357,7 @@ class Report(Answer):
 @dataclass(frozen=True)
 class Job(Answer):
     id: str
-    kind: Literal["image", "latent", "export"]
+    kind: Literal["image", "latent", "export", "text"]
     parent: Optional[str]
     name: str
     state: State

@@ -11,6 +11,8 @@ namespace espalier::cpu {
 inline Lanes sigmoid(Lanes x) { return fill(1.0F) / (fill(1.0F) + exponential(-x)); }
 inline Lanes silu(Lanes x) { return x / (fill(1.0F) + exponential(-x)); }
 
+inline Lanes quick_gelu(Lanes x) { return x / (fill(1.0F) + exponential(fill(-1.702F) * x)); }
+
 // 0.5 (1 + tanh(u)) is the logistic function of 2 u.
 inline Lanes gelu_tanh(Lanes x) {
   const Lanes u = x * multiply_add(x * x, fill(0.044715F * 0.7978845608F), fill(0.7978845608F));
@@ -48,6 +50,7 @@ inline void activate_row(const float* x, std::int64_t n, Activation activation, 
     case Activation::gelu_erf: return transform_row(x, n, out, gelu_erf);
     case Activation::relu: return transform_row(x, n, out, [](Lanes v) { return maximum(v, fill(0.0F)); });
     case Activation::sigmoid: return transform_row(x, n, out, sigmoid);
+    case Activation::quick_gelu: return transform_row(x, n, out, quick_gelu);
   }
 }
 

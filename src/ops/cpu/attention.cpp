@@ -83,7 +83,8 @@ cpu::PanelRows panel_rows_of(const float* first, std::int64_t stride) {
   return rows;
 }
 
-void compute_logits(Block& b, const float* key_panels, std::int64_t count) {
+// `hidden`: of `count` keys, how many the first query does not see; each further query sees one more. 0 or less: all see all.
+void compute_logits(Block& b, const float* key_panels, std::int64_t count, std::int64_t hidden) {
   for (std::int64_t j = 0; j < count; j += kPanelColumns) {
     for (std::int64_t i = 0; i < b.rows; i += kPanelRows) {
       const cpu::PanelSum s =
@@ -95,9 +96,10 @@ void compute_logits(Block& b, const float* key_panels, std::int64_t count) {
       }
     }
   }
-  // Keys that only fill the last panel must weigh nothing.
+  // Keys that only fill the last panel must weigh nothing, and those that a query does not see.
   for (std::int64_t i = 0; i < b.rows; ++i) {
-    std::fill(&b.logits[i * kKeyBlock + count], &b.logits[i * kKeyBlock] + round_up(count, kPanelColumns),
+    const std::int64_t seen = std::clamp<std::int64_t>(count - hidden + i, 0, count);
+    std::fill(&b.logits[i * kKeyBlock + seen], &b.logits[i * kKeyBlock] + round_up(count, kPanelColumns),
               std::numeric_limits<float>::lowest());
   }
 }
@@ -148,6 +150,7 @@ struct Problem {
   const Panels& panels;
   float scale;
   View<Cpu, float, 3> out;
+  bool causal;
 };
 
 // Queries [first, first + count) of a sequence, one head.
@@ -166,13 +169,14 @@ void attend(const Problem& p, std::int64_t sequence, std::int64_t head, std::int
     for (std::int64_t c = 0; c < b.width; ++c) b.query[i * b.width + c] = p.scale * from[c];
   }
 
-  const std::int64_t keys = p.keys.begin(sequence + 1) - p.keys.begin(sequence);
+  const std::int64_t all = p.keys.begin(sequence + 1) - p.keys.begin(sequence);
+  const std::int64_t keys = p.causal ? std::min(all, first + count) : all;
   const std::int64_t panel_row = first_panel_row(p.keys, sequence);
   for (std::int64_t j = 0; j < keys; j += kKeyBlock) {
     const std::int64_t part = std::min(kKeyBlock, keys - j);
-    compute_logits(b, &p.panels.keys(head, panel_row + j, 0), part);
+    compute_logits(b, &p.panels.keys(head, panel_row + j, 0), part, p.causal ? j + part - first - 1 : 0);
     update_softmax(b, part);
-    add_values(b, &p.panels.values(head, panel_row, 0), j, part, round_up(keys, kPanelColumns));
+    add_values(b, &p.panels.values(head, panel_row, 0), j, part, round_up(all, kPanelColumns));
   }
 
   for (std::int64_t i = 0; i < count; ++i) {
@@ -182,12 +186,8 @@ void attend(const Problem& p, std::int64_t sequence, std::int64_t head, std::int
   }
 }
 
-}  // namespace
-
-template <class Dev, class T>
-void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3> v,
-               const std::type_identity_t<Packing<Dev>>& queries, const std::type_identity_t<Packing<Dev>>& keys, float scale,
-               View<Dev, T, 3> out) {
+void run(Queue<Cpu>& queue, Heads q, Heads k, Heads v, const Packing<Cpu>& queries, const Packing<Cpu>& keys, float scale,
+         View<Cpu, float, 3> out, bool causal) {
   const std::int64_t heads = q.extent(1);
   const std::int64_t width = q.extent(2);
   const std::int64_t sequences = queries.sequences();
@@ -200,8 +200,8 @@ void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3
   const Frame<Cpu> frame(scratch);
   const std::int64_t rows = panel_rows(k.extent(0), sequences);
   Panels panels;
-  panels.keys = scratch.template take<float, 3>({heads, rows, width});
-  panels.values = scratch.template take<float, 3>({heads, rows, round_up(width, kPanelColumns)});
+  panels.keys = scratch.take<float, 3>({heads, rows, width});
+  panels.values = scratch.take<float, 3>({heads, rows, round_up(width, kPanelColumns)});
   if (queue.metering() || out.empty() || sequences == 0) return;
 
   parallel_for(sequences * heads, 1, [&](std::int64_t i) {
@@ -211,7 +211,7 @@ void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3
     pack_keys(k, keys, sequence, head, &panels.keys(head, row, 0));
     pack_values(v, keys, sequence, head, &panels.values(head, row, 0));
   });
-  const Problem problem{q, queries, keys, panels, scale, out};
+  const Problem problem{q, queries, keys, panels, scale, out, causal};
   const std::int64_t blocks = (queries.longest + kQueryBlock - 1) / kQueryBlock;
   parallel_for(sequences * heads * blocks, 1, [&](std::int64_t i) {
     const std::int64_t sequence = i / (heads * blocks);
@@ -220,7 +220,23 @@ void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3
     if (count > 0) attend(problem, sequence, i / blocks % heads, first, count);
   });
 }
+
+}  // namespace
+
+template <class Dev, class T>
+void attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3> v,
+               const std::type_identity_t<Packing<Dev>>& queries, const std::type_identity_t<Packing<Dev>>& keys, float scale,
+               View<Dev, T, 3> out) {
+  run(queue, q, k, v, queries, keys, scale, out, false);
+}
+template <class Dev, class T>
+void causal_attention(Queue<Dev>& queue, In<Dev, T, 3> q, In<Dev, T, 3> k, In<Dev, T, 3> v,
+                      const std::type_identity_t<Packing<Dev>>& packing, float scale, View<Dev, T, 3> out) {
+  run(queue, q, k, v, packing, packing, scale, out, true);
+}
 template void attention<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 3>, In<Cpu, float, 3>, In<Cpu, float, 3>, const Packing<Cpu>&,
                                     const Packing<Cpu>&, float, View<Cpu, float, 3>);
+template void causal_attention<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 3>, In<Cpu, float, 3>, In<Cpu, float, 3>,
+                                           const Packing<Cpu>&, float, View<Cpu, float, 3>);
 
 }  // namespace espalier

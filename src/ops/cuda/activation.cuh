@@ -36,6 +36,7 @@ __device__ __forceinline__ float activate_value(float x, Activation activation) 
     }
     case Activation::relu: return fmaxf(x, 0.0F);
     case Activation::sigmoid: return logistic_times<T>(x, 1.0F);
+    case Activation::quick_gelu: return logistic_times<T>(1.702F * x, x);
   }
   return x;
 }

@@ -139,6 +139,19 @@ Asset generated(Pipeline& pipeline, const fs::path& image, const fs::path& folde
   return pipeline.decode(folder / "latent.safetensors", request);
 }
 
+// Other details for a shape that exists, and what a prompt must be.
+void variants(Pipeline& pipeline, const Asset& shape, const fs::path& image) {
+  Request request{.images = {image}};
+  request.latent = {.steps = 1, .guidance = 0.0};
+  request.mesh = false;
+  const Asset varied = pipeline.vary(shape, request);
+  expect(varied.gaussian_count() > 0 && !varied.voxels().empty(), "a variant");
+  Pipeline::check_prompt("a red armchair");
+  expect(!pipeline.takes_text() && throws(ErrorCode::invalid_argument, [] { Pipeline::check_prompt(" "); }), "an empty prompt");
+  request.prompt = "a red armchair";
+  expect(throws(ErrorCode::invalid_argument, [&] { (void)pipeline.vary(shape, request); }), "an image and a prompt");
+}
+
 void arrays(const Asset& asset) {
   expect(!asset.vertices().empty() && asset.vertices().size() == asset.colours().size() && !asset.faces().empty(), "the mesh");
   expect(asset.mesh().positions.data() == asset.vertices().data() && asset.texture().pixels.empty(), "what is not finished");
@@ -229,6 +242,7 @@ int main(int argc, char** argv) {
     const Asset asset = finished(decoded, folder);
     files(asset, folder);
     pictures(asset, folder);
+    variants(pipeline, asset, image);
   } catch (const Error& error) {
     expect(false, error.what());
   }

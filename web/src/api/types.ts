@@ -34,6 +34,8 @@ export interface FinishOptions {
 
 export interface JobOptions extends FinishOptions {
   name?: string;
+  prompt?: string;
+  negative_prompt?: string;
   seed?: number | null;
   preset?: Preset;
   structure?: SamplerOptions;
@@ -95,7 +97,7 @@ export interface MeshReport {
 
 export interface Job {
   id: string;
-  kind: 'image' | 'latent' | 'export';
+  kind: 'image' | 'latent' | 'export' | 'text';
   parent: string | null;
   name: string;
   state: JobState;
@@ -114,6 +116,7 @@ export interface Job {
 export interface Model {
   name: string;
   pipeline: string;
+  takes: 'image' | 'text';
   device: string;
   precision: string;
   tier: string;

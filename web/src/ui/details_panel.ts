@@ -92,6 +92,7 @@ function about(job: Job): string {
   const parts: string[] = [];
   if (job.kind === 'export') parts.push('made again');
   if (job.kind === 'latent') parts.push('from a saved latent');
+  if (job.kind === 'text') parts.push('from a prompt');
   const seconds = job.started && job.finished ? (Date.parse(job.finished) - Date.parse(job.started)) / 1000 : null;
   if (seconds !== null) parts.push(`${job.state === 'done' ? 'made in' : 'after'} ${duration(seconds)}`);
   return job.state === 'done' ? capitalised(parts.join(' · ')) : capitalised([job.state, ...parts].join(' · '));
@@ -128,7 +129,8 @@ function settings(job: Job): Row[] {
     if (typeof given?.steps !== 'number') return;
     rows.push([name, `${given.steps} steps${typeof given.guidance === 'number' ? `, guidance ${given.guidance}` : ''}`]);
   };
-  if (job.kind === 'image') {
+  if (job.options.prompt) rows.push(['Prompt', job.options.prompt]);
+  if (job.kind === 'image' || job.kind === 'text') {
     const pictures = job.files.filter(({role}) => role === 'input').length;
     if (pictures > 1) rows.push(['Pictures', String(pictures)]);
     if (typeof seed === 'number') rows.push(['Seed', String(seed)]);

@@ -45,7 +45,7 @@ export class ProgressPanel {
       this.phase = 'input';
       this.cancel.disabled = false;
     }
-    this.list.hidden = job.kind !== 'image';
+    this.list.hidden = job.kind !== 'image' && job.kind !== 'text';
     if (job.state === 'queued') this.showQueued(job);
     else this.showRunning(job);
   }
