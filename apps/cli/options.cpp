@@ -95,7 +95,6 @@ unsigned use_of(const std::vector<std::string>& arguments) {
 
 std::span<const Command> commands() {
   static constexpr std::array table{
-      Command{use_generate, "generate", "Makes a 3D asset of images", &generate},
       Command{use_batch, "batch", "Makes an asset of each image of a folder or a list, here or on a server, and resumes",
               &batch},
       Command{use_generate, "generate", "Makes a 3D asset of images, or of a prompt", &generate},

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <fstream>
 #include <set>
+#include <utility>
 
 #include "places.h"
 

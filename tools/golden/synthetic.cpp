@@ -88,7 +88,7 @@ json specs_of(const std::vector<Declaration>& declared, const json& args) {
 std::vector<Declaration> declarations_of(const json& module) {
   ModuleSource m;
   read_module_json("synthetic", module, m);
-  const MadeUpTensors tensors("synthetic", json::object());
+  const SyntheticTensors tensors("synthetic", json::object());
   return trellis_networks().find(m.class_name, m.where).plan(m)->declare(tensors);
 }
 
@@ -99,7 +99,7 @@ void write_network(const std::string& seed, const json& module, const fs::path& 
   fs::create_directories(base.parent_path());
   write_text(base.string() + ".json", module.dump(4));
   if (fs::exists(weights)) return;
-  const MadeUpTensors tensors(seed + "/" + base.filename().string(), specs_of(declarations_of(module), module.at("args")));
+  const SyntheticTensors tensors(seed + "/" + base.filename().string(), specs_of(declarations_of(module), module.at("args")));
   (void)write_safetensors(weights, tensors);
   std::printf("%s: %.1f MB\n", weights.string().c_str(), static_cast<double>(fs::file_size(weights)) / 1e6);
 }

@@ -1,5 +1,5 @@
 // Checkpoints of the published sizes with synthetic weights, in the published layout: for measuring, where the trained ones are
-// not at hand. The weights follow the rule of weights/made_up.h.
+// not at hand. The weights follow the rule of weights/synthetic.h.
 #pragma once
 
 #include <filesystem>
