@@ -3,9 +3,11 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "commands.h"
 #include "places.h"
+#include "progress.h"
 #include "summary.h"
 #include "text.h"
 
@@ -59,11 +61,16 @@ void print_summary(const MeshSummary& m) {
 struct Summary {
   std::optional<MeshSummary> mesh;
   std::optional<GaussianSummary> gaussians;
+  std::vector<std::string> notices{};
 };
-Summary summary_of(const fs::path& path) {
-  if (content_of(path) == FileContent::mesh) return {summarise_mesh_file(path), std::nullopt};
-  const Asset asset = load_any(path);
+Summary summary_of(const fs::path& path, const LoadOptions& load) {
   Summary summary;
+  if (content_of(path) == FileContent::mesh) {
+    summary.mesh = summarise_mesh_file(path, load, &summary.notices);
+    return summary;
+  }
+  const Asset asset = load_any(path, load);
+  summary.notices = asset.notices();
   if (!asset.faces().empty()) summary.mesh = asset.mesh_summary();
   if (asset.gaussian_count() > 0) summary.gaussians = asset.gaussian_summary();
   if (!summary.mesh && !summary.gaussians) {
@@ -77,9 +84,10 @@ Summary summary_of(const fs::path& path) {
 int check(const Settings& settings) {
   if (settings.inputs.empty()) throw UsageError("no file is given: espalier check FILE...");
   nlohmann::ordered_json report = nlohmann::ordered_json::array();
+  ProgressPrinter printer(settings.quiet);
   for (const fs::path& path : settings.inputs) {
     check_readable(path, "file");
-    const Summary summary = summary_of(path);
+    const Summary summary = summary_of(path, {.strict = settings.strict});
     if (settings.json) {
       nlohmann::ordered_json row = nlohmann::ordered_json::object();
       if (summary.mesh) row = json_of(*summary.mesh);
@@ -88,6 +96,7 @@ int check(const Settings& settings) {
       } else if (summary.gaussians) {
         row = json_of(*summary.gaussians);
       }
+      row["notices"] = summary.notices;
       row["file"] = path.string();
       report.push_back(row);
       continue;
@@ -95,6 +104,7 @@ int check(const Settings& settings) {
     std::printf("%s\n", path.c_str());
     if (summary.mesh) print_summary(*summary.mesh);
     if (summary.gaussians) print_summary(*summary.gaussians);
+    for (const std::string& notice : summary.notices) printer.message(notice);
   }
   if (settings.json) std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   return 0;

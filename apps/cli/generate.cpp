@@ -64,18 +64,41 @@ Workplace workplace_of(const Pipeline& pipeline, const fs::path& checkpoint) {
   return {pipeline.device(), pipeline.precision(), pipeline.tier(), checkpoint.string(), pipeline.untrained()};
 }
 
+// Whether something was asked of finishing.
+bool finishes(const FinishRequest& asked) {
+  const FinishRequest usual;
+  return asked.clean != usual.clean || asked.fill_holes != usual.fill_holes || asked.simplify != usual.simplify ||
+         asked.faces || asked.texture != usual.texture || asked.texture_size != usual.texture_size ||
+         asked.bake != usual.bake || asked.bake_radiance_field != usual.bake_radiance_field ||
+         asked.project_image != usual.project_image;
+}
+
 // Refuses what no file of this content can become.
 void check_export(const Settings& s, FileContent content) {
   const std::string name = s.inputs.front().string();
+  const std::vector<fs::path> meshes = mesh_outputs(s);
   if (content == FileContent::mesh) {
-    throw Error(ErrorCode::unsupported, name + ": export takes an asset (.safetensors) or Gaussians (.ply, .spz, .splat)",
-                "a mesh "
-                "can be shown (espalier render) and checked (espalier check)");
+    if (meshes.size() != s.outputs.size())
+      throw Error(ErrorCode::unsupported, name + " holds a mesh, of which no Gaussians can be made",
+                  "name files of meshes, such as .glb");
+    if (!s.save_asset.empty() || !s.save_latent.empty())
+      throw Error(ErrorCode::unsupported, name + " holds a mesh, which --save-asset and --save-latent do not take",
+                  "name a mesh file with -o");
+    if (finishes(s.finish)) {
+      throw Error(ErrorCode::unsupported, name + ": a mesh of another program is written as it is, and not finished",
+                  "leave out the options of mesh and texture");
+    }
   }
   if (content != FileContent::gaussians) return;
-  if (const std::vector<fs::path> meshes = mesh_outputs(s); !meshes.empty()) {
-    throw Error(ErrorCode::unsupported, name + " holds Gaussians, of which no mesh can be made for " + meshes.front().string(),
-                ".ply, .spz and .splat can be written");
+  for (const fs::path& path : meshes) {
+    if (extension(path) == ".glb" || path.filename().string().ends_with(".ply")) continue;
+    throw Error(ErrorCode::unsupported, name + " holds Gaussians, of which no mesh can be made for " + path.string(),
+                ".ply, .spz, .splat and .glb can be written");
+  }
+  for (const fs::path& path : meshes) {
+    if (path.filename().string().ends_with(".mesh.ply"))
+      throw Error(ErrorCode::unsupported, name + " holds Gaussians, of which no mesh can be made for " + path.string(),
+                  ".ply, .spz, .splat and .glb can be written");
   }
 }
 
@@ -94,6 +117,10 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   const StageReport writing = measured(Stage::write_files, [&] { files = save_all(asset, settings, interrupt, observer); });
   printer.clear();
   for (const std::string& notice : asset.notices()) printer.message(notice);
+  for (const fs::path& path : settings.outputs) {
+    for (const std::string& lost : asset.left_out_of(format_name(path)))
+      printer.message(path.filename().string() + ": " + lost);
+  }
   print_result(workplace, asset, writing, files, settings);
   return 0;
 }
@@ -128,7 +155,7 @@ int generate(const Settings& settings) {
 
 int export_asset(const Settings& settings) {
   if (settings.inputs.size() != 1) {
-    throw UsageError("export takes one asset, latent or file of Gaussians: espalier export FILE -o OUT.glb");
+    throw UsageError("export takes one asset, latent, mesh or file of Gaussians: espalier export FILE -o OUT.glb");
   }
   const fs::path& input = settings.inputs.front();
   check_outputs(settings, {input});
@@ -138,7 +165,9 @@ int export_asset(const Settings& settings) {
   check_export(settings, content);
   for (const fs::path& path : all_outputs(settings)) check_writable(path);
   return produce(settings, [&](const Observer& observer, Workplace& workplace) {
-    if (content == FileContent::gaussians) return load_gaussians(input);
+    const LoadOptions load{.strict = settings.strict};
+    if (content == FileContent::gaussians) return load_gaussians(input, load);
+    if (content == FileContent::mesh) return load_mesh(input, load);
     if (content == FileContent::latent) {
       const ModelLocation found = find_checkpoint(settings);
       Pipeline pipeline = open_pipeline(settings, found);

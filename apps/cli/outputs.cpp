@@ -182,6 +182,11 @@ void check_extension(const char* option, const fs::path& path, const char* wante
   }
 }
 
+std::string format_name(const fs::path& path) {
+  const ResultFormat* format = format_of(path);
+  return format == nullptr ? std::string() : format->name;
+}
+
 std::uint64_t size_of(const fs::path& path) {
   std::error_code error;
   const auto size = fs::file_size(path, error);
@@ -222,6 +227,8 @@ void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
   check_extension("--sheet", s.sheet, ".png");
   check_distinct(outputs, inputs);
   check_turntable("--turntable", s.turntable);
+  if (s.raw_mesh && s.finish.faces)
+    throw UsageError("--raw-mesh writes the mesh as it was decoded, so --faces cannot be kept to; leave one of them out");
 }
 
 void check_distinct(const std::vector<fs::path>& outputs, const std::vector<fs::path>& inputs) {
@@ -291,8 +298,9 @@ std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interru
        [&](const fs::path& path) { asset.save_latent(path); });
   save(s.save_asset, "asset as decoded", [&](const fs::path& path) { asset.save_asset(path); });
   for (const fs::path& output : s.outputs) {
-    const std::string content =
-        content_of(output) == Content::mesh ? describe_mesh(asset) : thousands(asset.gaussian_count()) + " Gaussians";
+    // A .glb of an asset that is nothing but Gaussians holds those.
+    const bool mesh = content_of(output) == Content::mesh && (!asset.faces().empty() || asset.gaussian_count() == 0);
+    const std::string content = mesh ? describe_mesh(asset) : thousands(asset.gaussian_count()) + " Gaussians";
     save(output, content, [&](const fs::path& path) { asset.save(path, s.save); });
   }
   save(s.preview, "preview", [&](const fs::path& path) { asset.save_preview(path); });

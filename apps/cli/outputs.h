@@ -45,6 +45,9 @@ void check_outputs(const Settings& settings, const std::vector<std::filesystem::
 // Writes everything that was asked for; stops between files, and between frames of a video, when `interrupt` says so.
 std::vector<WrittenFile> save_all(const Asset& asset, const Settings& settings, Interrupt& interrupt, const Observer& observer);
 
+// The name of the format that a file's name promises, as in result_formats(); empty for none.
+[[nodiscard]] std::string format_name(const std::filesystem::path& path);
+
 // A number of bytes, 0 for a file that is not there.
 [[nodiscard]] std::uint64_t size_of(const std::filesystem::path& path);
 

@@ -111,7 +111,7 @@ int render(const Settings& settings) {
   const Observer observer{.progress = [&](const Progress& progress) { printer.show(progress); },
                           .cancelled = [&] { return interrupt.requested(); },
                           .message = [&](const std::string& text) { printer.message(text); }};
-  const Asset asset = load_any(input);
+  const Asset asset = load_any(input, {.strict = settings.strict});
   const Renderer renderer(settings, asset, observer);
   std::vector<WrittenFile> files;
   for (const fs::path& path : settings.outputs) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 
 namespace espalier::server {
 namespace {
@@ -145,6 +146,7 @@ Body::Body(Connection& connection, const RequestHead& head, std::uint64_t limit)
     : connection_(connection),
       limit_(limit),
       left_(head.content_length.value_or(0)),
+      chunked_(head.chunked),
       expects_continue_(lower_case(head.header("expect")) == "100-continue"),
       finished_(!head.has_body()) {
   if (left_ > limit_) too_large();
@@ -162,12 +164,49 @@ void Body::begin() {
   if (expects_continue_) connection_.write("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
+std::string Body::line(std::size_t limit) {
+  std::string text;
+  char c = 0;
+  while (text.size() < limit + 2) {
+    if (connection_.read({&c, 1}) == 0) break;
+    text += c;
+    if (!text.ends_with("\r\n")) continue;
+    text.resize(text.size() - 2);
+    return text;
+  }
+  throw HttpError(400, "invalid_argument", "the body's chunks are damaged", "send it with Content-Length");
+}
+
+void Body::begin_chunk() {
+  constexpr std::size_t kLongest = 256, kMostFields = 32, kLongestField = 4096, kDigits = 16;
+  if (!first_ && !line(0).empty()) throw HttpError(400, "invalid_argument", "a chunk of the body is longer than it says", "");
+  first_ = false;
+  const std::string head = line(kLongest);
+  const std::string size = head.substr(0, head.find(';'));  // extensions, which nobody uses
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), value, 16);
+  if (size.empty() || size.size() > kDigits || error != std::errc() || end != size.data() + size.size())
+    throw HttpError(400, "invalid_argument", "a chunk of the body does not say how long it is", "send it with Content-Length");
+  if (value > limit_ - all_) too_large();
+  all_ += value;
+  left_ = value;
+  if (value > 0) return;
+  for (std::size_t fields = 0; !line(kLongestField).empty();) {
+    if (++fields > kMostFields) throw HttpError(400, "invalid_argument", "the body ends with too many fields", "send fewer");
+  }
+  finished_ = true;
+}
+
 std::size_t Body::read(std::span<char> bytes) {
   if (finished_) return 0;
   if (!begun_) begin();
+  if (chunked_ && left_ == 0) {
+    begin_chunk();
+    if (finished_) return 0;
+  }
   const std::size_t n = connection_.read(bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()))));
   left_ -= n;
-  if (left_ == 0) finished_ = true;
+  if (left_ == 0 && !chunked_) finished_ = true;
   return n;
 }
 

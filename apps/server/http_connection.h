@@ -74,7 +74,7 @@ class Body {
   // Throws HttpError 413 when the head already says that the body is larger than `limit`.
   Body(Connection& connection, const RequestHead& head, std::uint64_t limit);
 
-  // 0 at the end. Throws HttpError 408; Gone.
+  // 0 at the end. Throws HttpError 408, 413, and 400 for chunks that are none; Gone.
   [[nodiscard]] std::size_t read(std::span<char> bytes);
   // All of it as text.
   [[nodiscard]] std::string text();
@@ -82,11 +82,17 @@ class Body {
 
  private:
   void begin();
+  // A line without its end, of at most `limit` bytes.
+  [[nodiscard]] std::string line(std::size_t limit);
+  // Reads what stands before a chunk; behind the last one, the fields that nobody asked for.
+  void begin_chunk();
   [[noreturn]] void too_large() const;
 
   Connection& connection_;
   std::uint64_t limit_;
-  std::uint64_t left_ = 0;
+  std::uint64_t left_ = 0, all_ = 0;  // of the body or of a chunk; of all chunks so far
+  bool chunked_;
+  bool first_ = true;  // no chunk has begun
   bool expects_continue_;
   bool begun_ = false, finished_ = false;
 };

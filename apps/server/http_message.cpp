@@ -108,8 +108,8 @@ void take_headers(const HeadParser::value_type& message, const HeadLimits& limit
     }
     const std::string name = lower_case(view(field.name_string()));
     const bool fresh = head.headers.emplace(name, trimmed(view(field.value()))).second;
-    if (!fresh &&
-        (name == "host" || name == "content-length" || name == "authorization" || name == "origin" || name == "content-type")) {
+    if (!fresh && (name == "host" || name == "content-length" || name == "transfer-encoding" || name == "authorization" ||
+                   name == "origin" || name == "content-type")) {
       bad_head(name + " is given twice");
     }
   }
@@ -117,9 +117,14 @@ void take_headers(const HeadParser::value_type& message, const HeadLimits& limit
   std::string_view target = view(message.target());
   take_authority(target, head);
   parse_target(target.empty() || target.front() == '?' ? "/" + std::string(target) : std::string(target), head);
-  if (head.headers.count("transfer-encoding") != 0) {
-    throw HttpError(411, kBadRequest, "the length of the body is not given beforehand", "send it with Content-Length");
+  if (head.headers.count("transfer-encoding") == 0) return;
+  // Two ways to say where a body ends are two requests to some.
+  if (head.old_version || head.headers.count("content-length") != 0) bad_head("Transfer-Encoding stands where it must not");
+  if (lower_case(head.header("transfer-encoding")) != "chunked") {
+    throw HttpError(411, kBadRequest, "the body comes in a transfer encoding that is not taken",
+                    "send it in chunks or with Content-Length");
   }
+  head.chunked = true;
 }
 
 }  // namespace

@@ -59,13 +59,14 @@ struct RequestHead {
   bool keep_alive = true;
   bool old_version = false;  // HTTP/1.0
   std::optional<std::uint64_t> content_length;
+  bool chunked = false;  // the body comes in chunks, whose sum is not known beforehand
 
   [[nodiscard]] std::string header(const std::string& name) const;
-  [[nodiscard]] bool has_body() const { return content_length.value_or(0) > 0; }
+  [[nodiscard]] bool has_body() const { return chunked || content_length.value_or(0) > 0; }
 };
 
 // Reads everything up to and with the empty line. Throws HttpError (400, 411, 414, 431, 505): the head is hostile input.
-// Bodies of unknown length (Transfer-Encoding) are refused. A target in absolute form says what Host is. HTTP/1.2 and later
+// Of the transfer encodings only "chunked" is taken. A target in absolute form says what Host is. HTTP/1.2 and later
 // minor versions are read as HTTP/1.1.
 [[nodiscard]] RequestHead parse_head(std::string_view text, const HeadLimits& limits = {});
 

@@ -218,6 +218,7 @@ struct SaveOptions {
   double size_mm = 100.0;  // largest dimension of an STL or 3MF
   TextureFormat texture = TextureFormat::png;
   bool unlit = false;          // GLB and glTF: colours as they are, without light
+  int spz_version = 4;         // 4, or 3 or 2 for older readers
   std::string name = "asset";  // encode(): of the files, without ending; save() takes it from the path
 };
 // A file in memory.
@@ -281,15 +282,18 @@ class ESPALIER_API Asset {
   [[nodiscard]] MeshSummary mesh_summary() const;
   [[nodiscard]] GaussianSummary gaussian_summary() const;
 
-  // By extension: .glb, .gltf, .obj, .stl and .3mf hold the mesh (finished if it was), .obj.zip and .gltf.zip an .obj or .gltf
-  // with all that it names in one file; .ply, .spz and .splat the Gaussians, but .ply the mesh when the name ends in .mesh.ply
-  // or when no Gaussians were decoded. .gltf and a textured .obj come with further files beside them. Written atomically, what
-  // others name last.
+  // By extension: .glb, .gltf, .obj, .stl, .3mf, .usdz and .fbx hold the mesh (finished if it was), .obj.zip and .gltf.zip an
+  // .obj or .gltf with all that it names in one file; .ply, .spz, .splat, .compressed.ply (as PlayCanvas packs it) and
+  // .splats.glb (KHR_gaussian_splatting) the Gaussians. A .ply holds the mesh when the name ends in .mesh.ply or when there are
+  // no Gaussians, a .glb holds the Gaussians when there is no mesh. .gltf and a textured .obj come with further files beside
+  // them. Written atomically, what others name last.
   void save(const std::filesystem::path& path, const SaveOptions& options = {}) const;
   // The same in memory. `format` is an ending of save() without its dot, "glb" or "obj.zip", or "preview", "latent" or "asset":
   // what the functions below write. The file that names the others comes last. Throws invalid_argument for another format and
   // for what the asset does not hold.
   [[nodiscard]] std::vector<NamedBytes> encode(const std::string& format, const SaveOptions& options = {}) const;
+  // What a file of that format, as for encode(), cannot hold of this asset and will lack; one line each.
+  [[nodiscard]] std::vector<std::string> left_out_of(const std::string& format) const;
   // Voxels and latent, for Pipeline::decode.
   void save_latent(const std::filesystem::path& path) const;
   // Everything that was decoded, and what finishing made of it, for load_asset: whoever wants another texture or fewer faces
@@ -319,20 +323,32 @@ class ESPALIER_API Asset {
 [[nodiscard]] ESPALIER_API Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device = "auto",
                                         const Observer& observer = {});
 
-// The mesh in a .glb, .gltf, .obj, .stl or .ply file, with its texture if it has one; Z up, neither scaled nor moved. Throws
-// format for damaged files and those beyond 20 million vertices or 40 million faces, unsupported for what is refused by name.
-[[nodiscard]] ESPALIER_API Asset load_mesh(const std::filesystem::path& path);
-// The Gaussians in a .ply, .spz or .splat file, with all their spherical harmonics. Throws as load_mesh does.
-[[nodiscard]] ESPALIER_API Asset load_gaussians(const std::filesystem::path& path);
+// How files of other programs are read.
+struct LoadOptions {
+  // Refuse (unsupported) what would otherwise be read with something left out, of which the asset's notices tell.
+  bool strict = false;
+};
+
+// The mesh in a .glb, .gltf, .obj, .stl, .ply or .3mf file, or in a zip that holds one, with its materials and textures if it
+// has any; Z up, neither scaled nor moved. What is left out, such as a texture that is not there, is in the asset's notices.
+// Throws format for damaged files and those beyond 20 million vertices or 40 million faces, unsupported for what is refused by
+// name.
+[[nodiscard]] ESPALIER_API Asset load_mesh(const std::filesystem::path& path, const LoadOptions& options = {});
+// The Gaussians in a .ply (plain or PlayCanvas' compressed one), .spz, .sog (or its meta.json), .splat, .ksplat or .glb file,
+// with all their spherical harmonics. Gaussians with values that are not finite are left out, with a notice. Throws as
+// load_mesh does.
+[[nodiscard]] ESPALIER_API Asset load_gaussians(const std::filesystem::path& path, const LoadOptions& options = {});
 enum class FileContent { asset, latent, gaussians, mesh };
-// By the ending of the name; a .ply is looked into, and a .safetensors too. Whether the file can be read is not said.
+// By its content, or by the ending of a name that has no mark of its own. Whether the file can be read is not said.
 [[nodiscard]] ESPALIER_API FileContent content_of(const std::filesystem::path& path);
 // Whatever a file holds that can be shown: an asset, Gaussians or a mesh. Throws invalid_argument for a latent, which a
 // Pipeline has to decode.
-[[nodiscard]] ESPALIER_API Asset load_any(const std::filesystem::path& path);
+[[nodiscard]] ESPALIER_API Asset load_any(const std::filesystem::path& path, const LoadOptions& options = {});
 
-// Report on the mesh in a .glb, .gltf, .obj, .stl or .ply file.
-[[nodiscard]] ESPALIER_API MeshSummary summarise_mesh_file(const std::filesystem::path& path);
+// Report on the mesh in a file that load_mesh takes; needs none of the textures that it names. `notices` receives what was left
+// out, unless it is null.
+[[nodiscard]] ESPALIER_API MeshSummary summarise_mesh_file(const std::filesystem::path& path, const LoadOptions& options = {},
+                                                           std::vector<std::string>* notices = nullptr);
 
 // ---- Pictures of an asset
 //

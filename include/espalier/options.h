@@ -139,6 +139,7 @@ struct Options {
   bool quick = false;
   bool json = false;
   bool quiet = false;
+  bool strict = false;  // of files of other programs: LoadOptions::strict
 };
 
 // ---- The table

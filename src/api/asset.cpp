@@ -34,6 +34,7 @@ void AssetBuilder::latent(const Voxels& voxels, const std::vector<float>& values
 
 void AssetBuilder::drop_finished() {
   data_.finished.reset();
+  data_.appearance.reset();
   std::erase_if(data_.stages, [](const StageReport& s) {
     return s.stage == Stage::clean_mesh || s.stage == Stage::unwrap_mesh || s.stage == Stage::bake_texture ||
            s.stage == Stage::project_images;
@@ -124,8 +125,9 @@ MeshArrays Asset::mesh() const {
 }
 
 TextureArray Asset::texture() const {
-  if (!data_->finished) return {};
-  const Picture& texture = data_->finished->texture;
+  const bool one = data_->appearance && data_->appearance->images.size() == 1;
+  if (!data_->finished && !one) return {};
+  const Picture& texture = one ? data_->appearance->images.front() : data_->finished->texture;
   return {texture.width, texture.height, texture.channels, texture.pixels};
 }
 
@@ -136,6 +138,8 @@ GaussianArrays Asset::gaussians() const {
 }
 
 int Asset::resolution() const { return data_->voxels.rows() > 0 ? data_->voxels.resolution : 0; }
+
+std::vector<std::string> Asset::left_out_of(const std::string& format) const { return espalier::left_out_of(*data_, format); }
 
 void Asset::save(const fs::path& path, const SaveOptions& options) const { save_as(*data_, path, options); }
 
@@ -183,7 +187,9 @@ std::vector<std::byte> encoded_preview(const Asset::Data& data, const std::strin
     const FinishedMesh& finished = *data.finished;
     return encode_png(preview_sheet(finished.mesh, options, finished.texture.width > 0 ? &finished.texture : nullptr));
   }
-  if (data.mesh && !data.mesh->faces.empty()) return encode_png(preview_sheet(*data.mesh, options));
+  if (data.mesh && !data.mesh->faces.empty())
+    return encode_png(data.appearance ? preview_sheet(*data.mesh, options, *data.appearance)
+                                      : preview_sheet(*data.mesh, options));
   return encode_png(preview_sheet(gaussians_of(data, label), options));
 }
 

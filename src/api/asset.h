@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "assets/appearance.h"
 #include "assets/gaussians.h"
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
@@ -23,6 +24,7 @@ struct Asset::Data {
   std::optional<RadianceField> radiance_field;
   std::vector<Picture> pictures;  // cut-outs of what it was made of (RGBA, square), for project_image
   std::optional<FinishedMesh> finished;
+  std::optional<Appearance> appearance;  // of a mesh from a file of another program, where one texture does not say it all
   std::vector<StageReport> stages;
   std::vector<std::string> notices;
   std::map<std::string, std::string> record;
@@ -40,7 +42,11 @@ class AssetBuilder {
   void gaussians(Gaussians value);
   void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
   void picture(Picture value) { data_.pictures.push_back(std::move(value)); }
-  void finished(FinishedMesh value) { data_.finished = std::move(value); }
+  void finished(FinishedMesh value) {
+    data_.finished = std::move(value);
+    data_.appearance.reset();
+  }
+  void appearance(Appearance value) { data_.appearance = std::move(value); }
   // Forgets what finishing made, and what it cost.
   void drop_finished();
   void stage(StageReport report) { data_.stages.push_back(std::move(report)); }

@@ -17,6 +17,9 @@ void save_as(const Asset::Data& data, const std::filesystem::path& path, const S
 // Asset::encode for the endings of save_as, without their dots.
 [[nodiscard]] std::vector<NamedFile> encoded_as(const Asset::Data& data, const std::string& format, const SaveOptions& options);
 
+// Asset::left_out_of.
+[[nodiscard]] std::vector<std::string> left_out_of(const Asset::Data& data, const std::string& format);
+
 // What Asset::save_latent, save_asset and save_preview write; `label` is what errors call it.
 struct SavedTensors {
   std::map<std::string, HostTensor> tensors;

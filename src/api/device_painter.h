@@ -49,7 +49,8 @@ class DevicePainter final : public Painter {
       require(exhibit_.mesh != nullptr, "DevicePainter", "there is no mesh");
       const Mesh* mesh = exhibit_.mesh;
       if (!framing_.is_identity()) mesh = &framed_mesh_.emplace(framed(*mesh, framing_));
-      mesh_painter_ = std::make_unique<MeshPainter>(host_, *mesh, exhibit_.texture);
+      mesh_painter_ = exhibit_.appearance != nullptr ? std::make_unique<MeshPainter>(host_, *mesh, *exhibit_.appearance)
+                                                     : std::make_unique<MeshPainter>(host_, *mesh, exhibit_.texture);
     }
     return *mesh_painter_;
   }

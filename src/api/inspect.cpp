@@ -35,9 +35,12 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std
   return info;
 }
 
-MeshSummary summarise_mesh_file(const std::filesystem::path& path) {
-  const Mesh mesh = read_mesh(path).mesh;
-  return searched_summary_of(report_of(mesh), mesh);
+MeshSummary summarise_mesh_file(const std::filesystem::path& path, const LoadOptions& load, std::vector<std::string>* notices) {
+  ReadOptions options;
+  options.strict = load.strict;
+  MeshFile file = read_mesh(path, options);
+  if (notices != nullptr) *notices = std::move(file.notices);
+  return searched_summary_of(report_of(file.mesh), file.mesh);
 }
 
 }  // namespace espalier

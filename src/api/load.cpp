@@ -1,11 +1,10 @@
 // Assets from files of other programs.
 #include <algorithm>
-#include <array>
-#include <fstream>
 #include <string>
 
 #include "api/asset.h"
 #include "geometry/mesh/mesh_report.h"
+#include "io/formats/content.h"
 #include "io/formats/gaussian_reader.h"
 #include "io/formats/mesh_reader.h"
 
@@ -21,56 +20,57 @@ std::string lower_extension(const fs::path& path) {
   return text;
 }
 
-// What a PLY holds, by its header; nothing is said of a file that cannot be read.
-FileContent content_of_ply(const fs::path& path) {
-  constexpr std::size_t kHeader = std::size_t{1} << 16U;
-  std::string head(kHeader, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(head.data(), static_cast<std::streamsize>(head.size()));
-  head.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-  head.resize(std::min(head.find("end_header"), head.size()));
-  return head.find(" f_dc_0") != std::string::npos && head.find("element face ") == std::string::npos ? FileContent::gaussians
-                                                                                                      : FileContent::mesh;
+// Three channels, for a picture whose alpha means nothing.
+Picture without_alpha(Picture picture) {
+  if (picture.channels == 3) return picture;
+  Picture out(picture.width, picture.height, 3);
+  for (std::size_t i = 0; i < out.pixel_count(); ++i) std::copy_n(&picture.pixels[4 * i], 3, &out.pixels[3 * i]);
+  return out;
 }
 
 }  // namespace
 
-Asset load_mesh(const fs::path& path) {
+Asset load_mesh(const fs::path& path, const LoadOptions& load) {
   ReadOptions options;
   options.texture = true;
+  options.strict = load.strict;
   MeshFile file = read_mesh(path, options);
   AssetBuilder builder;
-  if (file.texture.width > 0 && !file.mesh.uvs.empty()) {
+  for (const std::string& notice : file.notices) builder.notice(notice);
+  if (plain_texture(file.appearance, file.mesh.uvs, file.mesh.colours) != nullptr) {
     FinishedMesh finished;
     finished.report.before = finished.report.after = summary_of(report_of(file.mesh));
     finished.mesh = file.mesh;
-    finished.texture = std::move(file.texture);
+    finished.texture = without_alpha(std::move(file.appearance.images.front()));
     builder.finished(std::move(finished));
+  } else if (!file.appearance.materials.empty()) {
+    builder.appearance(std::move(file.appearance));
   }
   builder.mesh(std::move(file.mesh));
   builder.record("source", path.filename().string());
   return builder.build();
 }
 
-Asset load_gaussians(const fs::path& path) {
-  GaussianFile file = read_gaussians(path);
+Asset load_gaussians(const fs::path& path, const LoadOptions& load) {
+  ReadOptions options;
+  options.strict = load.strict;
+  GaussianFile file = read_gaussians(path, options);
   AssetBuilder builder;
+  for (const std::string& notice : file.notices) builder.notice(notice);
   builder.gaussians(std::move(file.gaussians));
   builder.record("source", path.filename().string());
   return builder.build();
 }
 
 FileContent content_of(const fs::path& path) {
-  const std::string extension = lower_extension(path);
-  if (extension == ".safetensors") return is_asset_file(path) ? FileContent::asset : FileContent::latent;
-  if (extension == ".spz" || extension == ".splat") return FileContent::gaussians;
-  return extension == ".ply" ? content_of_ply(path) : FileContent::mesh;
+  if (lower_extension(path) == ".safetensors") return is_asset_file(path) ? FileContent::asset : FileContent::latent;
+  return holds_gaussians(path) ? FileContent::gaussians : FileContent::mesh;
 }
 
-Asset load_any(const fs::path& path) {
+Asset load_any(const fs::path& path, const LoadOptions& options) {
   switch (content_of(path)) {
-    case FileContent::gaussians: return load_gaussians(path);
-    case FileContent::mesh: return load_mesh(path);
+    case FileContent::gaussians: return load_gaussians(path, options);
+    case FileContent::mesh: return load_mesh(path, options);
     case FileContent::asset: return load_asset(path);
     case FileContent::latent: break;
   }

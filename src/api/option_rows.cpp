@@ -247,8 +247,7 @@ std::vector<Option> file_rows() {
        made | preprocess,
        of(&Options::outputs, "FILE"),
        "A file to write; repeat it for several. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the "
-       "mesh, "
-       ".ply, .spz and .splat the Gaussians. preprocess: .png.",
+       "mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. preprocess: .png.",
        {.letter = "o"}},
       {"output",
        files,
@@ -264,7 +263,7 @@ std::vector<Option> file_rows() {
        "What to decode.",
        {.fallback = "what the output files hold", .old = {"formats"}}},
       {"formats", files, jobs, file_formats(),
-       "Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."},
+       "Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."},
       {"preview", files, made, of(&Options::preview, "FILE"), "Also draw four views into this .png."},
       {"turntable", files, made | render, of(&Options::turntable, "FILE"),
        "Also draw the asset as it turns once around, into this .mp4 (needs the program ffmpeg) or .webp."},
@@ -343,6 +342,8 @@ std::vector<Option> finishing_rows() {
       {"texture-format", finishing, all, of(&SaveOptions::texture),
        "How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer of .glb "
        "reads."},
+      {"spz-version", finishing, made | environment, of(&SaveOptions::spz_version, 2, 4),
+       "Version of an .spz; 3 and 2 are for older readers."},
       {"unlit", finishing, all, of(&SaveOptions::unlit), "Let viewers of .glb and .gltf show the colours without light."},
   };
 }
@@ -590,6 +591,10 @@ std::vector<Option> report_rows() {
        of(&Options::json), "Print the report as JSON on standard output."},
       {"quiet", reports, made | render | use_bench | use_pull | environment, of(&Options::quiet),
        "No progress and no report; warnings and errors only."},
+      {"strict", reports, exporting | render | check, of(&Options::strict),
+       "Refuse a file of another program of which something would be left out, such as a texture that is not there or "
+       "Gaussians "
+       "whose values are not finite."},
   };
 }
 

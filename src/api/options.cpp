@@ -287,7 +287,8 @@ std::string_view name_of(RenderStyle value) { return enumerator_name(value); }
 std::string_view name_of(VideoFormat value) { return enumerator_name(value); }
 
 std::span<const ResultFormat> result_formats() {
-  static constexpr std::array kFormats{ResultFormat{"glb", "model/gltf-binary", true, true, true},
+  static constexpr std::array kFormats{ResultFormat{"splats.glb", "model/gltf-binary", false, false, true},
+                                       ResultFormat{"glb", "model/gltf-binary", true, true, true},
                                        ResultFormat{"gltf", "model/gltf+json", true, true, false},
                                        ResultFormat{"gltf.zip", "application/zip", true, true, true},
                                        ResultFormat{"obj.zip", "application/zip", true, true, true},
@@ -295,6 +296,7 @@ std::span<const ResultFormat> result_formats() {
                                        ResultFormat{"stl", "model/stl", true, false, true},
                                        ResultFormat{"3mf", "model/3mf", true, true, true},
                                        ResultFormat{"mesh.ply", "application/octet-stream", true, false, true},
+                                       ResultFormat{"compressed.ply", "application/octet-stream", false, false, true},
                                        ResultFormat{"ply", "application/octet-stream", false, false, true},
                                        ResultFormat{"spz", "application/octet-stream", false, false, true},
                                        ResultFormat{"splat", "application/octet-stream", false, false, true}};

@@ -41,7 +41,7 @@ std::vector<float> framed_points(const std::vector<float>& points, const Framing
 
 RenderStyle automatic_style(const Exhibit& e) {
   if (e.mesh != nullptr) {
-    if (e.texture != nullptr) return RenderStyle::textured;
+    if (is_textured(e)) return RenderStyle::textured;
     return e.mesh->colours.empty() ? RenderStyle::clay : RenderStyle::colour;
   }
   if (e.gaussians != nullptr) return RenderStyle::splats;
@@ -58,11 +58,14 @@ Exhibit exhibit_of(const Asset::Data& data) {
     if (data.finished->texture.width > 0) e.texture = &data.finished->texture;
   } else if (data.mesh && !data.mesh->faces.empty()) {
     e.mesh = &*data.mesh;
+    if (data.appearance) e.appearance = &*data.appearance;
   }
   if (data.gaussians && data.gaussians->count() > 0) e.gaussians = &*data.gaussians;
   if (data.radiance_field && !data.radiance_field->position.empty()) e.radiance_field = &*data.radiance_field;
   return e;
 }
+
+bool is_textured(const Exhibit& e) { return e.texture != nullptr || (e.appearance != nullptr && e.appearance->textured()); }
 
 Framing framing_of(const Exhibit& e) {
   constexpr float kReach = 0.5005F, kSmallest = 0.25F;
@@ -108,7 +111,7 @@ RenderStyle resolved_style(RenderStyle style, const Exhibit& e) {
     case RenderStyle::radiance_field: need(e.radiance_field != nullptr, "a radiance field"); break;
     case RenderStyle::textured:
       need(e.mesh != nullptr, "a mesh");
-      need(e.texture != nullptr, "a texture");
+      need(is_textured(e), "a texture");
       break;
     case RenderStyle::uv_checker:
       need(e.mesh != nullptr, "a mesh");

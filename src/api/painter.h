@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "assets/appearance.h"
 #include "assets/gaussians.h"
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
@@ -16,10 +17,11 @@
 
 namespace espalier {
 
-// What can be shown; null where there is none. Texture only with a mesh that has uvs.
+// What can be shown; null where there is none. Texture and appearance only with a mesh.
 struct Exhibit {
   const Mesh* mesh = nullptr;
   const Picture* texture = nullptr;
+  const Appearance* appearance = nullptr;  // instead of a texture
   const Gaussians* gaussians = nullptr;
   const RadianceField* radiance_field = nullptr;
 };
@@ -31,6 +33,7 @@ struct Framing {
   float scale = 1.0F;
   [[nodiscard]] bool is_identity() const { return scale == 1.0F && centre == std::array<float, 3>{}; }
 };
+[[nodiscard]] bool is_textured(const Exhibit& exhibit);
 // None for what lies in the unit cube, up to a thousandth, and is at least a quarter as large. Else the middle of the box goes
 // to the origin and its largest side becomes 1; the box of Gaussians leaves out the outermost half percent on each side, where
 // captured scenes have stray ones.

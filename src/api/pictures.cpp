@@ -113,7 +113,7 @@ std::vector<RenderStyle> styles_of(const Exhibit& e) {
   const bool mesh = e.mesh != nullptr;
   add(e.gaussians != nullptr, RenderStyle::splats);
   add(e.radiance_field != nullptr, RenderStyle::radiance_field);
-  add(mesh && e.texture != nullptr, RenderStyle::textured);
+  add(mesh && is_textured(e), RenderStyle::textured);
   add(mesh && !e.mesh->colours.empty(), RenderStyle::colour);
   add(mesh, RenderStyle::clay);
   add(mesh, RenderStyle::normals);

@@ -66,7 +66,7 @@ class TiffReader {
 
 int exif_orientation(Bytes tiff) {
   constexpr std::uint32_t kOrientation = 0x0112;
-  constexpr std::uint32_t kShort = 3;
+  constexpr std::uint32_t kShort = 3, kLong = 4;  // as the standard has it, and as some cameras and programs write it
   const TiffReader reader(tiff);
   if (!reader.valid()) return 1;
   const std::uint64_t directory = reader.u32(4);
@@ -76,7 +76,8 @@ int exif_orientation(Bytes tiff) {
     const std::uint64_t entry = directory + 2 + i * 12;
     if (!reader.holds(entry, 12)) return 1;
     if (reader.u16(entry) != kOrientation) continue;
-    const std::uint32_t value = reader.u16(entry + 2) == kShort ? reader.u16(entry + 8) : 1;
+    const std::uint32_t type = reader.u16(entry + 2);
+    const std::uint32_t value = type == kShort ? reader.u16(entry + 8) : type == kLong ? reader.u32(entry + 8) : 1;
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
   return 1;

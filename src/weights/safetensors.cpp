@@ -127,6 +127,10 @@ SafetensorsFile::SafetensorsFile(MappedFile file) : label_(file.path().string())
   const std::size_t size = file_.size();
   const std::byte* bytes = file_.bytes().data();
   std::uint64_t header = 0;
+  if (std::string_view(reinterpret_cast<const char*>(bytes), size).starts_with("version https://git-lfs.github.com/spec/")) {
+    fail(ErrorCode::format, label_, ": it is a Git LFS pointer, not the file itself",
+         hint("run git lfs pull in its folder, or download the file itself"));
+  }
   if (size < sizeof(header))
     fail(ErrorCode::format, label_, ": ", size, " bytes are too few for a safetensors file",
          hint("it is truncated or damaged, fetch it again"));

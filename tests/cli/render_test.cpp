@@ -240,8 +240,11 @@ TEST_F(Render, RefusesWhatItCannotShow) {
     }
   }
   run({"export", out("asset.safetensors"), "--quiet", "-o", out("a.ply"), "-o", out("a.stl")});
-  expect_refusal(espalier({"export", out("a.ply"), "-o", (empty / "x.glb").string()}), 1, {"a.ply", "no mesh", ".spz"});
-  expect_refusal(espalier({"export", out("a.stl"), "-o", (empty / "x.glb").string()}), 1, {"a.stl", "espalier render"});
+  expect_refusal(espalier({"export", out("a.ply"), "-o", (empty / "x.stl").string()}), 1, {"a.ply", "no mesh", ".spz"});
+  expect_refusal(espalier({"export", out("a.ply"), "-o", (empty / "x.mesh.ply").string()}), 1, {"a.ply", "no mesh", ".spz"});
+  expect_refusal(espalier({"export", out("a.stl"), "-o", (empty / "x.spz").string()}), 1, {"a.stl", "no Gaussians"});
+  expect_refusal(espalier({"export", out("a.stl"), "-o", (empty / "x.glb").string(), "--faces", "100"}), 1,
+                 {"a.stl", "as it is"});
   save_safetensors(folder_ / "latent.safetensors",
                    {{"coords", HostTensor::from(std::vector<std::int32_t>{0, 0, 0, 0}, {1, 4})}},
                    {{"format", "espalier-latent-1"}});

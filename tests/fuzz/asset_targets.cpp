@@ -1,11 +1,16 @@
 // The readers of meshes and Gaussians. What they accept must be fit to be written again: finite, every index in its place.
+#include "base/file.h"
 #include "image/codec.h"
+#include "io/formats/appearance_files.h"
 #include "io/formats/gaussian_ply.h"
 #include "io/formats/gaussian_reader.h"
 #include "io/formats/mesh_files.h"
 #include "io/formats/mesh_reader.h"
 #include "io/formats/splat_files.h"
+#include "io/formats/zip.h"
+#include "support/data.h"
 #include "targets.h"
+#include "unit/io/packed_samples.h"
 #include "unit/io/sample_files.h"
 #include "unit/io/sample_mesh.h"
 
@@ -31,6 +36,11 @@ bool read_mesh_named(Input bytes, const char* name) {
   return attempt([&] {
     const MeshFile file = decode_mesh(bytes, name, {.max_vertices = 100'000, .max_faces = 100'000, .texture = true});
     must_be_fit([](const void* mesh) { (void)encode_mesh_ply(*static_cast<const Mesh*>(mesh), {}); }, &file.mesh);
+    const auto write = [](const void* from) {
+      const auto& read = *static_cast<const MeshFile*>(from);
+      if (!read.appearance.materials.empty()) (void)encode_glb(read.mesh, read.appearance, AppearanceOptions{});
+    };
+    must_be_fit(write, &file);
   });
 }
 
@@ -41,17 +51,37 @@ bool read_gaussians_named(Input bytes, const char* name) {
   });
 }
 
+Bytes field(const std::string& name) { return read_file(data_path("field/" + name), std::uint64_t{1} << 20U); }
+
 bool read_any_mesh(Input bytes) { return read_mesh_named(bytes, "x"); }
 bool read_obj(Input bytes) { return read_mesh_named(bytes, "x.obj"); }
 bool read_stl(Input bytes) { return read_mesh_named(bytes, "x.stl"); }
 bool read_any_gaussians(Input bytes) { return read_gaussians_named(bytes, "x"); }
 bool read_splat(Input bytes) { return read_gaussians_named(bytes, "x.splat"); }
+bool read_ksplat(Input bytes) { return read_gaussians_named(bytes, "x.ksplat"); }
 
 std::vector<Bytes> gltf_seeds() {
   const Picture picture(4, 4, 3);
   const Bytes png = encode_png(picture), webp = encode_webp(picture, {});
-  return {encode_glb(sample_box(), {}), encode_glb(sample_box_with_uvs(), {.texture = png}),
-          encode_glb(sample_box_with_uvs(), {.texture = webp, .texture_fallback = png}), bytes_of(sample_gltf())};
+  return {encode_glb(sample_box(), {}),
+          encode_glb(sample_box_with_uvs(), {.texture = png}),
+          encode_glb(sample_box_with_uvs(), {.texture = webp, .texture_fallback = png}),
+          bytes_of(sample_gltf()),
+          field("glb/gltfpack_plain.glb"),
+          field("glb/two_textures.glb"),
+          field("glb/skin.glb"),
+          field("glb/alpha_mask.glb")};
+}
+
+// Geometry that other libraries unpack.
+std::vector<Bytes> packed_gltf_seeds() { return {draco_glb(), meshopt_glb(), bytes_of(sparse_gltf())}; }
+
+std::vector<Bytes> archive_seeds() {
+  std::vector<NamedFile> files;
+  files.push_back({"box/box.obj", encode_obj(sample_box(), {})});
+  const Picture picture(4, 4, 3);
+  return {encode_zip(files), encode_3mf(sample_box(), 10.0, {}),
+          encode_3mf(sample_box_with_uvs(), 10.0, {}, encode_png(picture))};
 }
 
 std::vector<Bytes> obj_seeds() {
@@ -87,9 +117,14 @@ std::vector<Bytes> gaussian_seeds() {
   const Gaussians g = sample_gaussians();
   Gaussians coloured = g;
   for (std::size_t i = 0; i < 9 * coloured.opacity.size(); ++i) coloured.sh.push_back(0.1F * static_cast<float>(i % 7));
-  return {encode_gaussian_ply(g, {}), encode_spz(g, {.version = 2}), encode_spz(g), encode_gaussian_ply(coloured, {}),
-          encode_spz(coloured)};
+  return {encode_gaussian_ply(g, {}),        encode_spz(g, {.version = 2}), encode_spz(g),
+          encode_gaussian_ply(coloured, {}), encode_spz(coloured),          encode_spz(coloured, {.version = 4}),
+          encode_compressed_ply(coloured)};
 }
+
+std::vector<Bytes> gaussian_glb_seeds() { return {encode_gaussian_glb(sample_gaussians(), "test", {})}; }
+std::vector<Bytes> sog_seeds() { return {sog(2), sog(1)}; }
+std::vector<Bytes> ksplat_seeds() { return {ksplat(0), ksplat(1), ksplat(2)}; }
 
 std::vector<Bytes> splat_seeds() { return {encode_splat(sample_gaussians())}; }
 
@@ -101,7 +136,12 @@ std::vector<FuzzTarget> asset_targets() {
           {"stl", read_stl, stl_seeds},
           {"ply", read_any_mesh, ply_seeds},
           {"gaussians", read_any_gaussians, gaussian_seeds},
-          {"splat", read_splat, splat_seeds}};
+          {"splat", read_splat, splat_seeds},
+          {"packed-gltf", read_any_mesh, packed_gltf_seeds},
+          {"archive", read_any_mesh, archive_seeds},
+          {"gaussian-glb", read_any_gaussians, gaussian_glb_seeds},
+          {"sog", read_any_gaussians, sog_seeds},
+          {"ksplat", read_ksplat, ksplat_seeds}};
 }
 
 }  // namespace espalier::test

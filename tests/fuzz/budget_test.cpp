@@ -34,9 +34,9 @@ constexpr long kKiB = 512L * 1024;
 // With the limits of the product, which those of the fuzzers are below.
 void read(const WorstShape& shape, std::span<const std::byte> bytes) {
   const std::string reader = shape.reader;
-  if (reader == "spz" || reader == "splat") {
+  if (reader == "spz" || reader == "splat" || reader == "ksplat") {
     (void)attempt([&] { (void)decode_gaussians(bytes, "x." + reader); });
-  } else if (reader == "gltf" || reader == "obj" || reader == "stl" || reader == "ply") {
+  } else if (reader == "gltf" || reader == "obj" || reader == "stl" || reader == "ply" || reader == "3mf") {
     (void)attempt([&] { (void)decode_mesh(bytes, "x." + reader); });
   } else {
     const auto& all = fuzz_targets();

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "io/formats/zip.h"
+
 namespace espalier::test {
 namespace {
 
@@ -166,6 +168,86 @@ std::string splat(std::size_t n) {
   std::string row(32, '\1');
   return repeated(row, n);
 }
+// Every other corner turns inwards.
+std::string obj_comb(std::size_t n) {
+  std::string points, polygon = "f";
+  int i = 0;
+  while (points.size() + polygon.size() < n) {
+    points.append("v ").append(std::to_string(i)).append(i % 2 == 0 ? " 0 0\n" : " 5 0\n");
+    polygon.append(" ").append(std::to_string(++i));
+  }
+  return points + "v " + std::to_string(i) + " 9 0\nv 0 9 0\n" + polygon + " " + std::to_string(i + 1) + " " +
+         std::to_string(i + 2) + "\n";
+}
+std::string obj_materials(std::size_t n) {
+  std::string out = "v 0 0 0\nv 1 0 0\nv 0 1 0\n";
+  for (int i = 0; out.size() < n; ++i) out.append("usemtl m").append(std::to_string(i)).append("\nf 1 2 3\n");
+  return out;
+}
+std::string ply_strip(std::size_t n) {
+  const auto length = static_cast<std::uint32_t>(n);
+  std::string body(7, '\0');
+  std::memcpy(body.data() + 3, &length, 4);
+  std::string strip(n, '\0');
+  for (std::size_t i = 0; i < n; ++i) strip[i] = static_cast<char>(i % 3);
+  return ply("element vertex 1\nproperty uchar x\nproperty uchar y\nproperty uchar z\nelement tristrips 1\n"
+             "property list uint uchar vertex_indices\n") +
+         body + strip;
+}
+std::string ply_corner_uvs(std::size_t n) {
+  std::string faces;
+  const char one[] = {3, 0, 1, 2, 6, 0, 1, 2, 3, 4, 5};
+  while (faces.size() < n) faces.append(one, sizeof one);
+  return ply("element vertex 3\nproperty uchar x\nproperty uchar y\nproperty uchar z\nelement face " +
+             std::to_string(faces.size() / sizeof one) +
+             "\nproperty list uchar uchar vertex_indices\nproperty list uchar uchar texcoord\n") +
+         std::string(9, '\1') + faces;
+}
+// A buffer view that says that its few bytes unpack to very many.
+std::string gltf_packed(std::size_t n) {
+  return gltf(
+      R"("meshes":[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"bufferView":0,"componentType":5126,"count":)" +
+      std::to_string(n * 100) +
+      R"(,"type":"VEC3"}],"bufferViews":[{"buffer":0,"byteLength":1,"extensions":{"EXT_meshopt_compression":)" +
+      R"({"buffer":0,"byteLength":)" + std::to_string(n / 4 * 3) + R"(,"byteStride":12,"mode":"ATTRIBUTES","count":)" +
+      std::to_string(n * 100) + R"(}}}],"buffers":[{"byteLength":)" + std::to_string(n / 4 * 3) + R"(,"uri":"data:;base64,)" +
+      std::string(n / 4 * 4, 'A') + "\"}]");
+}
+std::string gltf_zeros(std::size_t n) {
+  return gltf(R"("meshes":[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"componentType":5126,"count":)" +
+              std::to_string(n * 1000) + R"(,"type":"VEC3"}])");
+}
+std::string text_of(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+// As many equal lines of XML as deflate can hide in so few bytes.
+std::string three_mf(std::size_t n) {
+  const auto file = [](const char* name, const std::string& text) {
+    NamedFile out{name, {}};
+    for (const char c : text) out.bytes.push_back(static_cast<std::byte>(c));
+    return out;
+  };
+  std::vector<NamedFile> files;
+  files.push_back(file("[Content_Types].xml", "<Types/>"));
+  files.push_back(file("_rels/.rels", R"(<Relationships><Relationship Target="/m.model" Type="x/3dmodel"/></Relationships>)"));
+  files.push_back(file("m.model", "<model><object id=\"1\">" + repeated("<vertex x=\"0\" y=\"0\" z=\"0\"/>", n * 500)));
+  return text_of(encode_zip(files));
+}
+std::string spz4(std::size_t n) {
+  std::string body(32, '\0');
+  const std::uint32_t head[3] = {0x5053474E, 4, static_cast<std::uint32_t>(std::min<std::size_t>(n * 1000, 19'000'000))};
+  std::memcpy(body.data(), head, sizeof head);
+  body[15] = 5;
+  body[16] = 32;
+  return body + std::string(n, '\1');
+}
+std::string ksplat_rows(std::size_t n) {
+  std::string body(4096 + 1024, '\0');
+  const auto put = [&](std::size_t at, std::uint32_t value) { std::memcpy(body.data() + at, &value, 4); };
+  body[1] = 1;
+  put(4, 1);
+  const auto count = static_cast<std::uint32_t>(n / 44);
+  for (const std::size_t at : {16U, 4096U, 4100U}) put(at, count);
+  return body + std::string(std::size_t{count} * 44, '\1');
+}
 
 }  // namespace
 
@@ -203,6 +285,15 @@ const std::vector<WorstShape>& worst_shapes() {
       {"ply", "comments", ply_comments},
       {"spz", "equal Gaussians", spz, 200'000},
       {"splat", "rows", splat},
+      {"obj", "one comb", obj_comb},
+      {"obj", "materials", obj_materials},
+      {"ply", "one strip", ply_strip},
+      {"ply", "coordinates of corners", ply_corner_uvs, std::size_t{20} << 20U},
+      {"gltf", "a view that unpacks to much", gltf_packed},
+      {"gltf", "zeros that are not stored", gltf_zeros},
+      {"3mf", "equal vertices", three_mf, 200'000},
+      {"spz", "Gaussians of version 4 that are not there", spz4},
+      {"ksplat", "rows", ksplat_rows},
   };
   return shapes;
 }

@@ -151,7 +151,8 @@ class Hostile(SharedServerCase):
                              (b"POST /v1/jobs HTTP/1.1\r\n" + host + b"Content-Length: -1\r\n\r\n", 400),
                              (b"POST /v1/jobs HTTP/1.1\r\n" + host + b"Content-Length: 99999999999999999999\r\n\r\n", 400),
                              (b"POST /v1/jobs HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-                             (b"POST /v1/jobs HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n", 411)):
+                             (b"POST /v1/jobs HTTP/1.1\r\n" + host + b"Transfer-Encoding: gzip\r\n\r\n", 411),
+                             (b"POST /v1/jobs HTTP/1.1\r\n" + host + b"Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400)):
             self.assertEqual(self.send(data)[0], status, data[:80])
 
     def test_what_the_standard_allows(self):

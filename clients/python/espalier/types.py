@@ -170,8 +170,8 @@ class Sampler(Options):
 
 @dataclass
 class GenerateOptions(Options):
-    formats: Union[List[Literal["glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "ply", "spz", "splat"]], Unset] = UNSET
-    """Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."""
+    formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
+    """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf. In mm."""
     background: Union[Union[Literal["auto", "alpha", "none", "plain", "network"], List[Literal["auto", "alpha", "none", "plain", "network"]]], Unset] = UNSET
@@ -236,8 +236,8 @@ class ExportOptions(Options):
     """What is absent holds as it did for the job that is exported. With a turntable nothing else but a name may be
     given."""
 
-    formats: Union[List[Literal["glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "ply", "spz", "splat"]], Unset] = UNSET
-    """Files to write. mesh.ply holds the mesh; ply, spz and splat hold the Gaussians."""
+    formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
+    """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf. In mm."""
     name: Union[str, Unset] = UNSET

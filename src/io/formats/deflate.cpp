@@ -59,6 +59,34 @@ std::vector<std::byte> gzipped(std::span<const std::byte> bytes, const std::stri
   return compress(bytes, kGzipWindow, comment);
 }
 
+std::vector<std::byte> inflated(std::span<const std::byte> bytes, std::size_t size, const std::string& name) {
+  z_stream stream{};
+  if (inflateInit2(&stream, kRawWindow) != Z_OK) fail(ErrorCode::out_of_memory, name, ": not enough memory to decompress");
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> end(&stream, inflateEnd);
+  std::vector<std::byte> out(size);
+  std::size_t taken = 0, made = 0;
+  int state = Z_OK;
+  while (state == Z_OK) {
+    if (stream.avail_in == 0) {
+      const std::size_t piece = std::min(kPiece, bytes.size() - taken);
+      stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(bytes.data() + taken));
+      stream.avail_in = static_cast<uInt>(piece);
+      taken += piece;
+    }
+    const std::size_t room = std::min(kPiece, out.size() - made);
+    Bytef nothing = 0;
+    stream.next_out = room > 0 ? reinterpret_cast<Bytef*>(out.data() + made) : &nothing;
+    stream.avail_out = static_cast<uInt>(room);
+    state = inflate(&stream, Z_NO_FLUSH);
+    made += room - stream.avail_out;
+  }
+  if (state == Z_MEM_ERROR) fail(ErrorCode::out_of_memory, name, ": not enough memory to decompress");
+  if (state != Z_STREAM_END || made != size) {
+    fail(ErrorCode::format, name, ": the compressed data make no sense", hint("get the file again"));
+  }
+  return out;
+}
+
 struct GzipReader::State {
   z_stream stream{};
   std::span<const std::byte> left;

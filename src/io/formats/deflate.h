@@ -14,6 +14,9 @@ namespace espalier {
 // A gzip member (RFC 1952) without date; `comment` is its comment field: ISO 8859-1 without zeros, may be empty.
 [[nodiscard]] std::vector<std::byte> gzipped(std::span<const std::byte> bytes, const std::string& comment);
 
+// What raw deflate packed, exactly `size` bytes. `name` is for messages. Throws format when it is damaged or another size.
+[[nodiscard]] std::vector<std::byte> inflated(std::span<const std::byte> bytes, std::size_t size, const std::string& name);
+
 // Unpacks a gzip member bit by bit, so that a caller can look at the beginning before it asks for more.
 class GzipReader {
  public:

@@ -10,6 +10,7 @@
 #include "io/formats/byte_writer.h"
 #include "io/formats/checks.h"
 #include "io/formats/mesh_files.h"
+#include "io/formats/text.h"
 
 namespace espalier {
 
@@ -72,23 +73,6 @@ std::uint64_t payload_bytes(const Mesh& mesh, const GlbOptions& options) {
   const std::uint64_t colours = writes_colours(mesh, options) ? mesh.colours.size() : 0;
   return (std::uint64_t{mesh.vertices.size()} + mesh.normals.size() + mesh.uvs.size() + colours + mesh.faces.size()) * 4 +
          options.texture.size() + options.texture_fallback.size() + 8;
-}
-
-// A file name as a relative URI: everything but letters, digits and -._~ in percent notation (RFC 3986).
-std::string uri_of(const std::string& name) {
-  constexpr const char* kHex = "0123456789ABCDEF";
-  std::string uri;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-                       c == '_' || c == '~';
-    if (plain) {
-      uri += c;
-    } else {
-      uri += {'%', kHex[byte >> 4U], kHex[byte & 15U]};
-    }
-  }
-  return uri;
 }
 
 // Positions in 16 bits: p = low + size * q / 65535 on every axis, Y up.
@@ -173,7 +157,7 @@ class Content {
     document["accessors"] = accessors_;
     document["bufferViews"] = views_;
     Json buffer = {{"byteLength", binary_.size()}};
-    if (!stem_.empty()) buffer["uri"] = uri_of(stem_ + ".bin");
+    if (!stem_.empty()) buffer["uri"] = percent_notation(stem_ + ".bin");
     document["buffers"] = Json::array({buffer});
     return document.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
@@ -319,7 +303,7 @@ class Content {
       images_.push_back({{"bufferView", views_.size() - 1}, {"mimeType", kind.mime}});
     } else {
       const std::string name = stem_ + kind.ending;
-      images_.push_back({{"uri", uri_of(name)}});
+      images_.push_back({{"uri", percent_notation(name)}});
       pictures_.push_back({name, {bytes.begin(), bytes.end()}});
     }
     return images_.size() - 1;

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "base/printable.h"
+#include "image/codec.h"
 #include "io/formats/reader_parts.h"
 
 namespace espalier {
@@ -24,7 +26,7 @@ void Source::check_counts(std::uint64_t vertices, std::uint64_t faces) const {
 void Source::take_memory(std::uint64_t rows, std::uint64_t bytes_per_row) const {
   // Vectors that grow hold their old values beside the new ones for a moment.
   constexpr std::uint64_t kGrowth = 2;
-  const std::uint64_t allowed = options.spare_memory + options.memory_per_byte * bytes_read_;
+  const std::uint64_t allowed = options.spare_memory + options.memory_per_byte * (bytes_read_ + credit_);
   if (bytes_per_row > 0 && rows > (allowed - memory_) / (kGrowth * bytes_per_row)) {
     fail(ErrorCode::format, name, ": its ", bytes_read_, " bytes would take more than ", allowed >> 20U, " MiB of memory",
          hint("simplify the mesh, or export it with another program"));
@@ -40,24 +42,109 @@ void Source::visit() const {
   }
 }
 
-std::vector<std::byte> Source::neighbour(const std::string& file) const {
+void Source::count_read(std::uint64_t more) const {
+  bytes_read_ += more;
+  if (bytes_read_ > options.max_bytes) damaged("it and the files that it names have more than ", options.max_bytes, " bytes");
+}
+
+void Source::note(std::string what) const {
+  constexpr std::size_t kMost = 20;
+  if (options.strict) unsupported(what, hint("read it without strictness to have the rest"));
+  if (std::find(notices_.begin(), notices_.end(), what) != notices_.end() || notices_.size() > kMost) return;
+  notices_.push_back(notices_.size() == kMost ? "there is more that is left out" : std::move(what));
+}
+
+namespace {
+
+bool is_plain(const std::string& file) {
   // What is no plain path below the file's folder is never opened.
   bool plain = !file.empty() && file.front() != '/' && file.find('\\') == std::string::npos &&
                file.find(':') == std::string::npos && file.find('\0') == std::string::npos;
   for (const auto& part : std::filesystem::path(file)) plain = plain && part != "..";
-  if (!plain) damaged("it names the file \"", file.substr(0, 200), "\", which does not lie beside it");
-  if (!neighbour_) damaged("it names the file \"", file.substr(0, 200), "\", but it stands alone");
-  std::vector<std::byte> found = neighbour_(file);
-  bytes_read_ += found.size();
-  if (bytes_read_ > options.max_bytes) damaged("it and the files that it names have more than ", options.max_bytes, " bytes");
+  return plain;
+}
+
+}  // namespace
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+  return text;
+}
+
+std::vector<std::byte> Source::neighbour(const std::string& file) const {
+  if (!is_plain(file)) damaged("it names the file \"", printable(file), "\", which does not lie beside it");
+  if (folder_ == nullptr) damaged("it names the file \"", printable(file), "\", but it stands alone");
+  std::vector<std::byte> found = folder_->read(file);
+  count_read(found.size());
   return found;
+}
+
+bool Source::has_companion(const std::string& file) const {
+  return folder_ != nullptr && is_plain(file) && folder_->find(file).has_value();
+}
+
+std::optional<std::vector<std::byte>> Source::companion(std::string file, const char* what) const {
+  const std::string named = printable(file);
+  std::replace(file.begin(), file.end(), '\\', '/');
+  while (file.starts_with("./")) file.erase(0, 2);
+  if (folder_ == nullptr) {
+    left_out(what, " \"", named, "\" is left out: the file stands alone");
+    return std::nullopt;
+  }
+  if (!is_plain(file)) {
+    // A whole path, or one that leads outside: what it names may still lie beside the file.
+    file.erase(0, file.find_last_of("/:") == std::string::npos ? 0 : file.find_last_of("/:") + 1);
+    if (!is_plain(file)) {
+      left_out(what, " \"", named, "\" is left out: that is no name of a file");
+      return std::nullopt;
+    }
+    const auto beside = folder_->find(file);
+    if (!beside) {
+      left_out(what, " \"", named, "\" is left out: it does not lie beside the file");
+      return std::nullopt;
+    }
+    left_out(what, " \"", named, "\" is taken from beside the file, where \"", printable(*beside), "\" lies");
+  }
+  const auto found = folder_->find(file);
+  if (!found) {
+    left_out(what, " \"", named, "\" is left out: there is no such file");
+    return std::nullopt;
+  }
+  try {
+    std::vector<std::byte> bytes_found = folder_->read(*found);
+    count_read(bytes_found.size());
+    return bytes_found;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::io && error.code() != ErrorCode::not_found) throw;
+    left_out(what, " \"", named, "\" is left out: ", error.what());
+    return std::nullopt;
+  }
+}
+
+std::optional<Picture> Source::picture(Bytes file, const std::string& what) const {
+  constexpr std::uint64_t kMostPixels = 150'000'000;  // of all textures together
+  try {
+    Picture decoded = decode_picture(file, what);
+    if (pixels_ + decoded.pixel_count() > kMostPixels) {
+      left_out(what, " is left out: the textures have more than ", kMostPixels, " pixels together");
+      return std::nullopt;
+    }
+    pixels_ += decoded.pixel_count();
+    return decoded;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::format && error.code() != ErrorCode::unsupported) throw;
+    left_out(error.what(), "; it is left out");
+    return std::nullopt;
+  }
 }
 
 bool Words::line(std::string_view& out) {
   if (text_.empty()) return false;
-  const std::size_t end = std::min(text_.find('\n'), text_.size());
+  // Ends are those of Unix, of Windows, and of the Macs of old.
+  const std::size_t end = std::min(text_.find_first_of("\r\n"), text_.size());
   out = text_.substr(0, end);
-  text_.remove_prefix(std::min(end + 1, text_.size()));
+  const bool two = end + 1 < text_.size() && text_[end] == '\r' && text_[end + 1] == '\n';
+  text_.remove_prefix(std::min(end + (two ? 2 : 1), text_.size()));
   return true;
 }
 
@@ -116,15 +203,22 @@ void check_result(const MeshFile& file, const Source& source) {
   check_finite(mesh.normals, 3, "the normal of vertex", source);
   check_finite(mesh.colours, 3, "the colour of vertex", source);
   check_finite(mesh.uvs, 2, "the texture coordinate of vertex", source);
+  check_finite(file.appearance.emission_uvs, 2, "the texture coordinate of vertex", source);
   for (const std::int32_t index : mesh.faces) {
     require(index >= 0 && index < mesh.vertex_count(), "read_mesh", "index ", index, " of ", mesh.vertex_count());
   }
+  const Appearance& look = file.appearance;
+  if (look.materials.empty()) return;
+  const auto fits = [](std::size_t size, std::size_t wanted) { return size == 0 || size == wanted; };
+  const std::size_t vertices = mesh.vertices.size() / 3;
+  require(look.of_face.size() == mesh.faces.size() / 3 && fits(look.alpha.size(), vertices) &&
+              fits(look.emission_uvs.size(), 2 * vertices),
+          "read_mesh", "an appearance of another mesh");
+  for (const std::int32_t m : look.of_face)
+    require(m >= 0 && static_cast<std::size_t>(m) < look.materials.size(), "read_mesh", "material ", m);
 }
 
-bool ends_with(std::string name, std::string_view ending) {
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
-  return name.size() >= ending.size() && name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
-}
+bool ends_with(const std::string& name, std::string_view ending) { return reader::lower(name).ends_with(ending); }
 
 // The first word of a text is one that begins a line of an OBJ.
 bool looks_like_obj(std::string_view text) {
@@ -143,38 +237,72 @@ bool is_binary_stl(reader::Bytes bytes) {
 }
 
 MeshFile decode(const Source& source) {
-  const std::string_view text = reader::text_of(source.bytes);
-  if (text.empty()) fail(ErrorCode::format, source.name, ": the file is empty", hint("name a GLB, glTF, OBJ, STL or PLY file"));
-  if (text.substr(0, 4) == "glTF") return reader::read_gltf(source);
-  if (text.substr(0, 4) == "ply\n" || text.substr(0, 4) == "ply\r") return reader::read_ply(source);
+  const std::string_view text = reader::text_of(source.bytes), bare = reader::without_mark(text);
+  constexpr const char* kKnown = "name a GLB, glTF, OBJ, STL, PLY or 3MF file, or a zip with one in it";
+  if (text.empty()) fail(ErrorCode::format, source.name, ": the file is empty", hint(kKnown));
+  if (text.starts_with("version https://git-lfs"))
+    source.unsupported("this is a Git LFS pointer, not the file itself", hint("fetch it: git lfs pull"));
+  if (reader::is_utf16(text)) source.unsupported("this is text in UTF-16, which is not read", hint("save it as UTF-8"));
+  if (text.starts_with("glTF")) return reader::read_gltf(source);
+  if (bare.starts_with("ply\n") || bare.starts_with("ply\r") || bare.starts_with("ply ")) return reader::read_ply(source);
   if (is_binary_stl(source.bytes)) return reader::read_stl(source);
+  if (text.starts_with("PK\x03\x04")) return reader::read_archive(source);
   if (ends_with(source.name, ".obj")) return reader::read_obj(source);
-  if (ends_with(source.name, ".stl") || text.substr(0, 5) == "solid") return reader::read_stl(source);
-  if (reader::Words(text.substr(0, 4096)).word(true).substr(0, 1) == "{") return reader::read_gltf(source);
-  if (text.substr(0, 2) == "PK") {
-    source.unsupported("this is a zip archive (3MF is one, too), which is not read", hint("unpack it, or export as GLB"));
-  }
-  if (looks_like_obj(text)) return reader::read_obj(source);
-  source.unsupported("this is no GLB, glTF, OBJ, STL or PLY file", hint("export the mesh as GLB"));
-}
-
-MeshFile decode_checked(const Source& source) {
-  MeshFile file = decode(source);
-  check_result(file, source);
-  return file;
+  if (ends_with(source.name, ".stl") || reader::is_stl_text(text)) return reader::read_stl(source);
+  if (reader::Words(bare.substr(0, 4096)).word(true).substr(0, 1) == "{") return reader::read_gltf(source);
+  if (looks_like_obj(bare)) return reader::read_obj(source);
+  source.unsupported("this is no GLB, glTF, OBJ, STL, PLY or 3MF file", hint("export the mesh as GLB"));
 }
 
 }  // namespace
 
+namespace reader {
+
+std::vector<std::byte> DiskFolder::read(const std::string& name) const { return read_file(folder_ / name, most_bytes_); }
+
+// Part by part: as it is spelt, else the first in the order of names that differs in case alone.
+std::optional<std::string> DiskFolder::find(const std::string& name) const {
+  namespace fs = std::filesystem;
+  fs::path found;
+  for (const fs::path& part : fs::path(name)) {
+    std::error_code error;
+    if (part == "." || part.empty()) continue;
+    if (fs::exists(folder_ / found / part, error)) {
+      found /= part;
+      continue;
+    }
+    std::string best;
+    int seen = 0;
+    constexpr int kMost = 100'000;
+    const fs::path folder = found.empty() && folder_.empty() ? fs::path(".") : folder_ / found;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end && seen < kMost; at.increment(error), ++seen) {
+      const std::string other = at->path().filename().string();
+      if (lower(other) == lower(part.string()) && (best.empty() || other < best)) best = other;
+    }
+    if (best.empty()) return std::nullopt;
+    found /= best;
+  }
+  std::error_code error;
+  return fs::is_regular_file(folder_ / found, error) ? std::optional(found.string()) : std::nullopt;
+}
+
+}  // namespace reader
+
+MeshFile reader::decode_mesh_file(const Source& source) {
+  MeshFile file = decode(source);
+  check_result(file, source);
+  file.notices = source.take_notices();
+  return file;
+}
+
 MeshFile decode_mesh(std::span<const std::byte> bytes, const std::string& name, const ReadOptions& options) {
-  return decode_checked(Source(bytes, name, options, nullptr));
+  return reader::decode_mesh_file(Source(bytes, name, options, nullptr));
 }
 
 MeshFile read_mesh(const std::filesystem::path& path, const ReadOptions& options) {
   const std::vector<std::byte> bytes = read_file(path, options.max_bytes);
-  return decode_checked(Source(bytes, path.string(), options, [&](const std::string& name) {
-    return read_file(path.parent_path() / name, options.max_bytes);
-  }));
+  const reader::DiskFolder folder(path.parent_path(), options.max_bytes);
+  return reader::decode_mesh_file(Source(bytes, path.string(), options, &folder));
 }
 
 }  // namespace espalier

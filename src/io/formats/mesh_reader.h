@@ -7,10 +7,11 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "assets/appearance.h"
 #include "assets/mesh.h"
 #include "base/monitor.h"
-#include "image/picture.h"
 
 namespace espalier {
 
@@ -23,16 +24,18 @@ struct ReadOptions {
   std::uint64_t spare_memory = std::uint64_t{256} << 20U;
   std::uint64_t memory_per_byte = 8;
   std::uint64_t max_visits = 200'000;  // parts that a file shows, each as often as it is shown, whatever is in them
-  bool texture = false;                // decode the base colour texture, too
+  bool texture = false;                // how it looks, too: materials and textures
+  bool strict = false;                 // refuse what would be read with something left out
   const Monitor* monitor = nullptr;    // asked for cancellation
 };
 
 struct MeshFile {
   // In the coordinates of the writers turned back (docs/formats.md): Z up. Not scaled, not moved.
   Mesh mesh;
-  Picture texture;               // empty (width 0) when there is none, more than one, or it was not asked for
-  std::string format;            // "GLB", "glTF", "OBJ", "STL" or "PLY"
-  double metres_per_unit = 1.0;  // 0.001 for STL, which by custom counts millimetres
+  Appearance appearance;             // no materials when they were not asked for or say nothing beyond the mesh's colours
+  std::vector<std::string> notices;  // what was left out, and how the file was understood; one line each
+  std::string format;                // "GLB", "glTF", "OBJ", "STL" or "PLY"
+  double metres_per_unit = 1.0;      // 0.001 for STL, which by custom counts millimetres
 };
 
 // GLB and glTF 2.0 (triangles, strips and fans of the default scene with its transformations; skins, morphing and animation

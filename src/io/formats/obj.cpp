@@ -70,17 +70,6 @@ std::vector<std::byte> encode(const Mesh& mesh, std::span<const std::string> com
   return out.take();
 }
 
-// A name that every OBJ reader takes for one word.
-std::string plain_name(const std::string& stem) {
-  std::string name = stem;
-  for (char& c : name) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-    if (!plain) c = '_';
-  }
-  return name;
-}
-
 }  // namespace
 
 std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string> comments) {

@@ -1,22 +1,28 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
 #include <optional>
 
-#include "image/codec.h"
+#include "image/colour.h"
+#include "io/formats/mtl_reader.h"
 #include "io/formats/numbering.h"
+#include "io/formats/polygon.h"
 #include "io/formats/reader_parts.h"
 
 namespace espalier::reader {
 
 namespace {
 
-// Index of a position, of a texture coordinate and of a normal; -1 for none.
-using Corner = std::array<std::int32_t, 3>;
+// Index of a position, of a texture coordinate and of a normal, -1 for none; and the material, whose textures may take
+// coordinates of their own.
+using Corner = std::array<std::int32_t, 4>;
 
 class Parser {
  public:
-  explicit Parser(const Source& source) : source_(source) {}
+  explicit Parser(const Source& source) : source_(source), library_(source) {}
 
   MeshFile parse() {
-    Words lines(text_of(source_.bytes));
+    Words lines(without_mark(text_of(source_.bytes)));
     std::string_view line;
     std::string joined;
     while (lines.line(line)) {
@@ -38,10 +44,11 @@ class Parser {
 
  private:
   // A vertex of the result with its entry in the numbering of corners.
-  static constexpr std::uint64_t kVertexBytes = 11 * sizeof(float) + sizeof(Corner) + 24;
+  static constexpr std::uint64_t kVertexBytes = 12 * sizeof(float) + sizeof(Corner) + 24;
 
   static bool continues(std::string_view line) {
     const std::size_t last = line.find_last_not_of(" \t\r");
+    // The name of a file may end in a backslash only by mistake, a line of numbers only to go on.
     return last != std::string_view::npos && line[last] == '\\';
   }
 
@@ -52,17 +59,21 @@ class Parser {
       read_position(words);
     } else if (key == "vt") {
       const auto uv = floats<2>(words, 1);
-      uvs_.insert(uvs_.end(), {uv[0], 1.0F - uv[1]});
+      uvs_.insert(uvs_.end(), {uv[0], uv[1]});
     } else if (key == "vn") {
       const auto n = floats<3>(words, 3);
       normals_.insert(normals_.end(), {n[0], -n[2], n[1]});
-    } else if (key == "f") {
+    } else if (key == "f" || key == "fo") {
       read_face(words);
     } else if (key == "usemtl") {
-      material_ = std::string(words.word());
-      same_material_ = !first_material_ || *first_material_ == material_;
+      material_name_ = std::string(trimmed(words.rest()));
+      material_ = -1;
     } else if (key == "mtllib") {
-      library_ = std::string(words.word());
+      if (source_.options.texture) library_.load(words.rest());
+    } else if (key == "l" || key == "p") {
+      source_.left_out("points and lines are left out");
+    } else if (key == "curv" || key == "surf" || key == "cstype") {
+      source_.left_out("free-form curves and surfaces are left out");
     }
   }
 
@@ -87,19 +98,20 @@ class Parser {
     const auto v = floats<7>(words, 3);
     source_.check_counts(positions_.size() / 3 + 1, 0);
     positions_.insert(positions_.end(), {v[0], -v[2], v[1]});
-    // Colours stand behind the position, or behind its weight.
-    const std::size_t colour = count_ == 7 ? 4 : 3;
-    const bool coloured = count_ >= 6;
-    all_coloured_ = all_coloured_ && coloured;
-    if (all_coloured_)
-      colours_.insert(colours_.end(), v.begin() + static_cast<std::ptrdiff_t>(colour),
-                      v.begin() + static_cast<std::ptrdiff_t>(colour) + 3);
+    any_coloured_ = any_coloured_ || count_ >= 6;
+    all_coloured_ = all_coloured_ && count_ >= 6;
+    if (!all_coloured_) return;
+    // r g b, or four more numbers: w r g b, or r g b a. Which of the two only all lines together tell.
+    seven_ = seven_ || count_ == 7;
+    weights_are_one_ = weights_are_one_ && (count_ != 7 || v[3] == 1.0F);
+    alphas_are_one_ = alphas_are_one_ && (count_ != 7 || v[6] == 1.0F);
+    colours_.insert(colours_.end(), {v[3], v[4], v[5], count_ == 7 ? v[6] : 1.0F});
   }
 
   // "7", "7/2", "7//3" or "7/2/3"; negative numbers count from the end.
   Corner read_corner(std::string_view word) {
     const std::array<std::size_t, 3> sizes = {positions_.size() / 3, uvs_.size() / 2, normals_.size() / 3};
-    Corner corner = {-1, -1, -1};
+    Corner corner = {-1, -1, -1, 0};
     const std::string_view whole = word;
     for (std::size_t k = 0; k < 3; ++k) {
       const std::size_t slash = std::min(word.find('/'), word.size());
@@ -120,71 +132,178 @@ class Parser {
   }
 
   void read_face(Words& words) {
-    std::array<std::int32_t, 3> fan{};
-    std::size_t corners = 0;
-    for (std::string_view word = words.word(); !word.empty() && word.front() != '#'; word = words.word(), ++corners) {
+    polygon_.clear();
+    bool textured = true;
+    for (std::string_view word = words.word(); !word.empty() && word.front() != '#'; word = words.word()) {
       source_.tick();
       const Corner corner = read_corner(word);
-      all_textured_ = all_textured_ && corner[1] >= 0;
+      textured = textured && corner[1] >= 0;
       all_lit_ = all_lit_ && corner[2] >= 0;
-      const std::size_t known = corners_.keys().size();
-      const std::int32_t vertex = corners_.of(corner);
-      source_.check_counts(corners_.keys().size(), faces_.size() / 3 + 1);
-      if (corners_.keys().size() > known) source_.take_memory(1, kVertexBytes);
-      source_.take_memory(1, 3 * sizeof(std::int32_t));
-      fan[std::min<std::size_t>(corners, 2)] = vertex;
-      if (corners < 2) continue;
-      faces_.insert(faces_.end(), fan.begin(), fan.end());
-      fan[1] = vertex;
+      source_.check_counts(corners_.keys().size(), faces_.size() / 3 + polygon_.size());
+      source_.take_memory(1, 4 * sizeof(std::int32_t) + sizeof(PolygonCutter::Point));
+      polygon_.push_back(corner);
     }
-    if (corners < 3) source_.damaged("a face has ", corners, " corners");
-    if (!first_material_) first_material_ = material_;
-    one_material_ = one_material_ && same_material_;
+    if (polygon_.size() < 3) source_.damaged("a face has ", polygon_.size(), " corners");
+    any_textured_ = any_textured_ || textured;
+    add_polygon(material_of(textured), textured);
+  }
+
+  // Number of the material in use, with or without its texture, which needs coordinates at every corner.
+  std::int32_t material_of(bool textured) {
+    if (material_ < 0) {
+      material_ = names_.emplace(material_name_, static_cast<std::int32_t>(names_.size())).first->second;
+      if (names_.size() > kMostMaterials) source_.damaged("it uses more than ", kMostMaterials, " materials");
+    }
+    return 2 * material_ + (textured ? 0 : 1);
+  }
+
+  void add_polygon(std::int32_t material, bool textured) {
+    points_.clear();
+    vertices_.clear();
+    for (Corner corner : polygon_) {
+      corner[3] = source_.options.texture ? material : 0;  // shapes alone need no seams between materials
+      if (!textured) corner[1] = -1;
+      const float* p = &positions_[3 * static_cast<std::size_t>(corner[0])];
+      points_.push_back({p[0], p[1], p[2]});
+      const std::size_t known = corners_.keys().size();
+      vertices_.push_back(corners_.of(corner));
+      if (corners_.keys().size() > known) source_.take_memory(1, kVertexBytes);
+    }
+    for (const std::int32_t corner : cutter_.cut(points_)) faces_.push_back(vertices_[static_cast<std::size_t>(corner)]);
+    of_face_.resize(faces_.size() / 3, material);
   }
 
   MeshFile build() {
+    if (cutter_.gave_up()) source_.left_out("polygons with too many corners were cut as if they were convex");
     MeshFile file;
     file.format = "OBJ";
     Mesh& mesh = file.mesh;
     mesh.faces = std::move(faces_);
+    Appearance look;
+    std::vector<MtlCoordinates> coordinates(2 * names_.size());
+    if (source_.options.texture) load_materials(look, coordinates);
     const auto copy = [](const std::vector<float>& from, std::int32_t index, std::size_t width, std::vector<float>& to) {
       const auto at = from.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(index) * width);
       to.insert(to.end(), at, at + static_cast<std::ptrdiff_t>(width));
     };
+    finish_colours();
     for (const Corner& corner : corners_.keys()) {
+      const auto position = static_cast<std::size_t>(corner[0]);
       copy(positions_, corner[0], 3, mesh.vertices);
-      if (all_coloured_) copy(colours_, corner[0], 3, mesh.colours);
-      if (all_textured_) copy(uvs_, corner[1], 2, mesh.uvs);
+      if (all_coloured_) mesh.colours.insert(mesh.colours.end(), &colours_[4 * position], &colours_[4 * position] + 3);
+      if (all_coloured_ && any_alpha_) look.alpha.push_back(colours_[4 * position + 3]);
+      if (any_textured_) put_uv(corner, coordinates, mesh.uvs);
       if (all_lit_) copy(normals_, corner[2], 3, mesh.normals);
     }
-    if (source_.options.texture && all_textured_ && one_material_ && !library_.empty()) load_texture(file);
+    finish_look(file, std::move(look));
     return file;
   }
 
-  void load_texture(MeshFile& file) const {
-    const std::vector<std::byte> library = source_.neighbour(library_);
-    Words lines(text_of(library));
-    std::string_view line;
-    bool ours = false;
-    while (lines.line(line)) {
-      Words words(line);
-      const std::string_view key = words.word();
-      if (key == "newmtl") ours = words.word() == *first_material_;
-      if (key != "map_Kd" || !ours) continue;
-      std::string picture;  // the last word; options stand before it
-      for (std::string_view word = words.word(); !word.empty(); word = words.word()) picture = word;
-      file.texture = decode_picture(source_.neighbour(picture), picture, source_.options.monitor);
+  void put_uv(const Corner& corner, const std::vector<MtlCoordinates>& coordinates, std::vector<float>& to) const {
+    if (corner[1] < 0) {
+      to.insert(to.end(), {0.0F, 0.0F});
       return;
     }
+    const MtlCoordinates& c = coordinates[static_cast<std::size_t>(corner[3])];
+    const float* uv = &uvs_[2 * static_cast<std::size_t>(corner[1])];
+    to.insert(to.end(), {uv[0] * c.scale[0] + c.offset[0], 1.0F - (uv[1] * c.scale[1] + c.offset[1])});
   }
 
+  void finish_colours() {
+    if (any_coloured_ && !all_coloured_) source_.left_out("the colours of vertices are left out: some vertices have none");
+    all_coloured_ = all_coloured_ && any_coloured_;
+    if (!all_coloured_) return;
+    const bool weights = seven_ && weights_are_one_ && !alphas_are_one_;
+    float largest = 0.0F;
+    for (std::size_t i = 0; i < colours_.size(); i += 4) {
+      if (weights) std::rotate(&colours_[i], &colours_[i] + 1, &colours_[i] + 4);
+      if (weights) colours_[i + 3] = 1.0F;
+      for (std::size_t k = 0; k < 3; ++k) largest = std::max(largest, colours_[i + k]);
+    }
+    constexpr float kByte = 255.0F;
+    const float scale = largest > 1.0F && largest <= kByte ? 1.0F / kByte : 1.0F;
+    for (std::size_t i = 0; i < colours_.size(); ++i) {
+      if (i % 4 != 3) colours_[i] *= scale;
+      if (i % 4 == 3) any_alpha_ = any_alpha_ || colours_[i] < 1.0F;
+    }
+    // Bytes of alpha beside bytes of colour.
+    for (std::size_t i = 3; i < colours_.size(); i += 4)
+      colours_[i] = std::min(colours_[i] * (colours_[i] > 1.0F ? scale : 1.0F), 1.0F);
+  }
+
+  void load_materials(Appearance& look, std::vector<MtlCoordinates>& coordinates) {
+    look.materials.resize(2 * names_.size());
+    for (const auto& [name, number] : names_) {
+      MtlMaterial found = library_.find(name);
+      const auto at = 2 * static_cast<std::size_t>(number);
+      described_ = described_ || found.described;
+      coordinates[at] = found.coordinates;
+      look.materials[at + 1] = found.material;
+      look.materials[at + 1].texture = look.materials[at + 1].emission_texture = {};
+      look.materials[at] = std::move(found.material);
+    }
+    look.images = library_.take_images();
+  }
+
+  // Materials without textures become colours of vertices, which every format has.
+  void finish_look(MeshFile& file, Appearance look) {
+    if (look.materials.empty()) return;
+    look.of_face = std::move(of_face_);
+    drop_unused(look);
+    bool pictures = false, special = any_alpha_, coloured = false;
+    for (Material& m : look.materials) {
+      if (any_alpha_ && all_coloured_) m.alpha = AlphaMode::blend;
+      pictures = pictures || m.texture.used() || m.emission_texture.used();
+      special = special || m.emits() || m.alpha != AlphaMode::opaque;
+      // A gray is a matter of light, not of colour.
+      coloured = coloured || m.factor[0] != m.factor[1] || m.factor[1] != m.factor[2];
+    }
+    Mesh& mesh = file.mesh;
+    if (pictures && all_coloured_) source_.left_out("the colours of vertices are not shown where there is a texture");
+    const bool several = look.materials.size() > 1 && described_;
+    if (!pictures && !all_coloured_ && (coloured || several || special)) bake_factors(mesh, look);
+    if (pictures || special) file.appearance = std::move(look);
+  }
+
+  static void drop_unused(Appearance& look) {
+    std::vector<std::int32_t> number(look.materials.size(), -1);
+    std::vector<Material> used;
+    for (std::int32_t& m : look.of_face) {
+      std::int32_t& at = number[static_cast<std::size_t>(m)];
+      if (at < 0) {
+        used.push_back(look.materials[static_cast<std::size_t>(m)]);
+        at = static_cast<std::int32_t>(used.size() - 1);
+      }
+      m = at;
+    }
+    look.materials = std::move(used);
+  }
+
+  void bake_factors(Mesh& mesh, Appearance& look) const {
+    mesh.colours.resize(mesh.vertices.size(), 1.0F);
+    for (std::size_t i = 0; i < mesh.faces.size(); ++i) {
+      const auto& factor = look.materials[static_cast<std::size_t>(look.of_face[i / 3])].factor;
+      for (std::size_t k = 0; k < 3; ++k)
+        mesh.colours[3 * static_cast<std::size_t>(mesh.faces[i]) + k] = srgb_of_linear(factor[k]);
+    }
+    for (Material& m : look.materials) m.factor[0] = m.factor[1] = m.factor[2] = 1.0F;
+  }
+
+  static constexpr std::size_t kMostMaterials = 100'000;
   const Source& source_;
+  MtlLibrary library_;
+  PolygonCutter cutter_;
   std::vector<float> positions_, colours_, uvs_, normals_;
-  Numbering<Corner, HashWords<std::int32_t, 3>> corners_;
-  std::vector<std::int32_t> faces_;
-  bool all_coloured_ = true, all_textured_ = true, all_lit_ = true, one_material_ = true, same_material_ = true;
-  std::string material_, library_;
-  std::optional<std::string> first_material_;
+  std::vector<Corner> polygon_;
+  std::vector<PolygonCutter::Point> points_;
+  std::vector<std::int32_t> vertices_;
+  Numbering<Corner, HashWords<std::int32_t, 4>> corners_;
+  std::vector<std::int32_t> faces_, of_face_;
+  bool any_coloured_ = false, all_coloured_ = true, any_textured_ = false, all_lit_ = true, any_alpha_ = false;
+  bool seven_ = false, weights_are_one_ = true, alphas_are_one_ = true, described_ = false;
+  std::string material_name_;
+  std::int32_t material_ = -1;  // -1: not looked up yet
+  std::map<std::string, std::int32_t> names_;
   std::size_t count_ = 0;  // numbers that the last call of floats found
 };
 

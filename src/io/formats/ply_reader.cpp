@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/printable.h"
+#include "io/formats/numbering.h"
+#include "io/formats/polygon.h"
 #include "io/formats/reader_parts.h"
 
 namespace espalier::reader {
@@ -24,6 +27,7 @@ struct Property {
   const TypeName* type = nullptr;
   const TypeName* list_count = nullptr;  // of a list
   std::vector<float>* keep = nullptr;    // where its values go, if they are wanted
+  bool bits = false;                     // as they are stored, not as numbers
 };
 
 struct Element {
@@ -44,6 +48,7 @@ class Parser {
     Words words(text_of(source_.bytes).substr(body));
     for (Element& element : elements_) read_element(element, cursor, words);
     check_faces();
+    if (cutter_.gave_up()) source_.left_out("polygons with too many corners were cut as if they were convex");
     return std::move(ply_);
   }
 
@@ -52,45 +57,50 @@ class Parser {
 
   // Returns where the body begins.
   std::size_t read_header() {
-    constexpr std::size_t kMaxHeader = std::size_t{1} << 20U, kMaxElements = 64, kMaxProperties = 1024;
+    constexpr std::size_t kMaxHeader = std::size_t{4} << 20U;
     const std::string_view text = text_of(source_.bytes).substr(0, kMaxHeader);
-    Words lines(text);
-    std::string_view line;
-    bool has_format = false;
-    while (lines.line(line)) {
-      Words words(line);
-      const std::string_view key = words.word();
-      if (key == "end_header") {
-        if (!has_format) source_.damaged("the header names no format");
-        return text.size() - lines.rest().size();
-      }
-      if (key == "format") {
-        read_format(words.word());
-        has_format = true;
-      } else if (key == "comment") {
-        ply_.comments.emplace_back(trimmed(words.rest()));
-      } else if (key == "element") {
-        if (elements_.size() == kMaxElements) source_.damaged("the header has more than ", kMaxElements, " elements");
-        Element element;
-        element.name = words.word();
-        std::int64_t count = -1;
-        if (!parse_number(words.word(), count) || count < 0) source_.damaged("an element of the header has no count");
-        element.count = static_cast<std::uint64_t>(count);
-        elements_.push_back(std::move(element));
-      } else if (key == "property") {
-        if (elements_.empty()) source_.damaged("a property of the header stands before all elements");
-        if (elements_.back().properties.size() == kMaxProperties)
-          source_.damaged("an element has more than ", kMaxProperties, " properties");
-        elements_.back().properties.push_back(read_property(words));
-      }
+    std::string_view rest = text, line;
+    // In a binary file the byte behind the header may look like the end of a line, so the first line shows what an end is.
+    const std::size_t first = text.find_first_of("\r\n");
+    const bool two = text.substr(std::min(first, text.size())).starts_with("\r\n");
+    const char last = first != std::string_view::npos && !two ? text[first] : '\n';
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find(last), rest.size());
+      line = rest.substr(0, end);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      if (read_header_line(line)) return text.size() - rest.size();
     }
     source_.damaged("the header has no end");
   }
 
-  static std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
-    return text;
+  bool read_header_line(std::string_view line) {
+    constexpr std::size_t kMaxElements = 64, kMaxProperties = 1024, kMaxComments = 100'000;
+    Words words(line);
+    const std::string_view key = words.word();
+    if (key == "end_header") {
+      if (!has_format_) source_.damaged("the header names no format");
+      return true;
+    }
+    if (key == "format") {
+      read_format(words.word());
+      has_format_ = true;
+    } else if (key == "comment") {
+      if (ply_.comments.size() < kMaxComments) ply_.comments.emplace_back(trimmed(words.rest()));
+    } else if (key == "element") {
+      if (elements_.size() == kMaxElements) source_.damaged("the header has more than ", kMaxElements, " elements");
+      Element element;
+      element.name = words.word();
+      std::int64_t count = -1;
+      if (!parse_number(words.word(), count) || count < 0) source_.damaged("an element of the header has no count");
+      element.count = static_cast<std::uint64_t>(count);
+      elements_.push_back(std::move(element));
+    } else if (key == "property") {
+      if (elements_.empty()) source_.damaged("a property of the header stands before all elements");
+      if (elements_.back().properties.size() == kMaxProperties)
+        source_.damaged("an element has more than ", kMaxProperties, " properties");
+      elements_.back().properties.push_back(read_property(words));
+    }
+    return false;
   }
 
   void read_format(std::string_view name) {
@@ -141,52 +151,79 @@ class Parser {
   }
 
   void read_element(Element& element, Cursor& cursor, Words& words) {
-    const bool vertices = element.name == "vertex", faces = element.name == "face";
+    const bool vertices = element.name == "vertex", faces = element.name == "face", strips = element.name == "tristrips";
     check_rows(element, encoding_ == Encoding::text ? words.rest().size() : cursor.left());
     if (vertices) {
       if (has_vertices_) source_.damaged("the element \"vertex\" occurs twice");
       has_vertices_ = true;
       source_.check_counts(element.count, 0);
       ply_.vertices = static_cast<std::int64_t>(element.count);
-      for (Property& p : element.properties) want(p, element.count);
+    }
+    if (vertices || element.name == "chunk" || element.name == "sh") {
+      source_.check_counts(element.count, 0);
+      for (Property& p : element.properties) want(element, p);
     }
     if (faces) {
       source_.check_counts(0, element.count);
-      ply_.has_faces = true;
+      ply_.has_faces = ply_.has_faces || element.count > 0;
     }
-    std::vector<double> list;
     for (std::uint64_t row = 0; row < element.count; ++row) {
       source_.tick();
-      for (Property& p : element.properties) {
-        if (p.list_count == nullptr) {
-          const double value = read(*p.type, cursor, words);
-          if (p.keep != nullptr) p.keep->push_back(static_cast<float>(value));
-          continue;
-        }
-        const bool polygon = faces && (p.name == "vertex_indices" || p.name == "vertex_index");
-        const std::uint64_t length = list_length(p, cursor, words);
-        if (!polygon) {
-          for (std::uint64_t i = 0; i < length; ++i) (void)read(*p.type, cursor, words);
-          continue;
-        }
-        // No corner of a polygon comes twice, so the list takes no more than the vertices do.
-        if (length > static_cast<std::uint64_t>(std::max<std::int64_t>(ply_.vertices, kManyCorners)))
-          source_.damaged("a face has ", length, " corners, but the file has ", ply_.vertices, " vertices");
-        list.clear();
-        for (std::uint64_t i = 0; i < length; ++i) list.push_back(read(*p.type, cursor, words));
-        add_polygon(list);
-      }
+      corners_.clear();
+      corner_uvs_.clear();
+      std::int32_t texture = 0;
+      for (Property& p : element.properties) read_value(p, faces, strips, texture, cursor, words);
+      if (strips) add_strip();
+      if (faces) add_polygon(texture);
     }
+    if (vertices) place_vertices();
   }
 
-  void want(Property& p, std::uint64_t rows) {
-    if (p.list_count != nullptr || std::find(wanted_.begin(), wanted_.end(), p.name) == wanted_.end()) return;
-    const auto [at, fresh] = ply_.columns.try_emplace(p.name);
-    if (!fresh) source_.damaged("the property \"", p.name, "\" occurs twice");
-    ply_.types[p.name] = p.type->old_name;
-    source_.take_memory(rows, sizeof(float));  // twice: as a column, and in what becomes of it
-    at->second.reserve(static_cast<std::size_t>(rows));
+  void read_value(Property& p, bool faces, bool strips, std::int32_t& texture, Cursor& cursor, Words& words) {
+    if (p.list_count == nullptr) {
+      if (p.bits) {
+        p.keep->push_back(std::bit_cast<float>(static_cast<std::uint32_t>(read(*p.type, cursor, words))));
+        return;
+      }
+      const double value = read(*p.type, cursor, words);
+      if (p.keep != nullptr) p.keep->push_back(static_cast<float>(value));
+      if (faces && p.name == "texnumber" && value >= 0.0 && value < 1e6) texture = static_cast<std::int32_t>(value);
+      return;
+    }
+    const bool polygon = (faces || strips) && (p.name == "vertex_indices" || p.name == "vertex_index");
+    const bool uvs = faces && p.name == "texcoord";
+    const std::uint64_t length = list_length(p, cursor, words);
+    if (!polygon && !uvs) {
+      for (std::uint64_t i = 0; i < length; ++i) (void)read(*p.type, cursor, words);
+      return;
+    }
+    // No corner of a polygon comes twice, so the list takes no more than the vertices do. Strips come back to vertices.
+    const auto most = static_cast<std::uint64_t>(std::max<std::int64_t>(ply_.vertices, kManyCorners)) * (uvs ? 2 : 1);
+    if (faces && length > most)
+      source_.damaged("a face has ", length, " corners, but the file has ", ply_.vertices, " vertices");
+    auto& list = polygon ? corners_ : corner_uvs_;
+    list.clear();
+    if (strips) source_.take_memory(length, sizeof(double));
+    for (std::uint64_t i = 0; i < length; ++i) list.push_back(read(*p.type, cursor, words));
+  }
+
+  void want(const Element& element, Property& p) {
+    const std::string name = element.name == "vertex" ? p.name : element.name + ":" + p.name;
+    if (p.list_count != nullptr || std::find(wanted_.begin(), wanted_.end(), name) == wanted_.end()) return;
+    const auto [at, fresh] = ply_.columns.try_emplace(name);
+    if (!fresh) source_.damaged("the property \"", printable(p.name), "\" occurs twice");
+    ply_.types[name] = p.type->old_name;
+    source_.take_memory(element.count, sizeof(float));  // twice: as a column, and in what becomes of it
+    at->second.reserve(static_cast<std::size_t>(element.count));
     p.keep = &at->second;
+    p.bits = p.name.starts_with("packed_");
+    if (p.bits && p.type->type != Type::uint32) source_.damaged("the property \"", printable(p.name), "\" is no uint");
+  }
+
+  // Where the corners of polygons lie, once that is known.
+  void place_vertices() {
+    for (const char* name : {"x", "y", "z"}) axes_.push_back(ply_.column(name));
+    if (std::find(axes_.begin(), axes_.end(), nullptr) != axes_.end()) axes_.clear();
   }
 
   // Of the list that begins here; its items may still be damaged, but there is room for them.
@@ -199,14 +236,58 @@ class Parser {
     return static_cast<std::uint64_t>(length);
   }
 
-  void add_polygon(const std::vector<double>& corners) {
-    for (const double index : corners) {
-      if (!(index >= 0.0) || index > 2147483647.0 || index != std::floor(index)) source_.damaged("a face names vertex ", index);
+  std::int32_t index_of(double index) const {
+    if (!(index >= 0.0) || index > 2147483647.0 || index != std::floor(index)) source_.damaged("a face names vertex ", index);
+    return static_cast<std::int32_t>(index);
+  }
+
+  void add_polygon(std::int32_t texture) {
+    const std::size_t n = corners_.size();
+    for (const double index : corners_) (void)index_of(index);
+    if (n < 3) return;
+    const bool textured = corner_uvs_.size() == 2 * n;
+    if (!corner_uvs_.empty() && !textured) {
+      if (!corner_uvs_.empty()) source_.left_out("texture coordinates of faces are left out where they do not fit the corners");
     }
-    if (corners.size() > 2) source_.take_memory(corners.size() - 2, 3 * sizeof(std::int32_t));
-    for (std::size_t i = 2; i < corners.size(); ++i) {
-      for (const std::size_t k : {std::size_t{0}, i - 1, i}) ply_.faces.push_back(static_cast<std::int32_t>(corners[k]));
+    source_.take_memory(n - 2, 3 * sizeof(std::int32_t));
+    points_.assign(n, {});
+    for (std::size_t i = 0; i < n && n > 3 && !axes_.empty(); ++i) {
+      const std::int32_t v = index_of(corners_[i]);
+      if (v >= ply_.vertices) source_.damaged("a face names vertex ", v, " of ", ply_.vertices);
+      for (std::size_t k = 0; k < 3; ++k) points_[i][k] = (*axes_[k])[static_cast<std::size_t>(v)];
     }
+    const auto add = [&](std::size_t corner) {
+      ply_.faces.push_back(index_of(corners_[corner]));
+      if (ply_.corner_uvs.empty() && !textured) return;
+      source_.take_memory(1, 2 * sizeof(float));
+      ply_.corner_uvs.resize(2 * (ply_.faces.size() - 1), 0.0F);
+      for (std::size_t k = 0; k < 2; ++k)
+        ply_.corner_uvs.push_back(textured ? static_cast<float>(corner_uvs_[2 * corner + k]) : 0.0F);
+    };
+    for (const std::int32_t corner : cutter_.cut(points_)) add(static_cast<std::size_t>(corner));
+    source_.check_counts(0, ply_.faces.size() / 3);
+    if (texture == 0 && ply_.textures.empty()) return;
+    ply_.textures.resize(ply_.faces.size() / 3 - (n - 2), 0);
+    ply_.textures.resize(ply_.faces.size() / 3, texture);
+  }
+
+  // Every corner makes a triangle with the two before it; -1 begins anew.
+  void add_strip() {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < corners_.size(); ++i) {
+      if (corners_[i] == -1.0) {
+        begin = i + 1;
+        continue;
+      }
+      (void)index_of(corners_[i]);
+      if (i < begin + 2) continue;
+      const bool odd = (i - begin) % 2 != 0;
+      const std::int32_t a = index_of(corners_[i - 2]), b = index_of(corners_[i - 1]), c = index_of(corners_[i]);
+      if (a == b || b == c || a == c) continue;  // which strips use to turn
+      source_.take_memory(1, 3 * sizeof(std::int32_t));
+      ply_.faces.insert(ply_.faces.end(), {odd ? b : a, odd ? a : b, c});
+    }
+    ply_.has_faces = true;
     source_.check_counts(0, ply_.faces.size() / 3);
   }
 
@@ -245,9 +326,13 @@ class Parser {
   const Source& source_;
   std::span<const std::string_view> wanted_;
   Encoding encoding_ = Encoding::text;
-  bool has_vertices_ = false;
+  bool has_vertices_ = false, has_format_ = false;
   std::vector<Element> elements_;
   Ply ply_;
+  PolygonCutter cutter_;
+  std::vector<const std::vector<float>*> axes_;  // x, y and z, once they are read
+  std::vector<double> corners_, corner_uvs_;     // of the face that is read
+  std::vector<PolygonCutter::Point> points_;
 };
 
 // Columns side by side, or nothing when one is missing.
@@ -265,33 +350,147 @@ std::vector<float> joined(const Ply& ply, std::initializer_list<std::string_view
   return out;
 }
 
+// Colours under one of the names that programs give them, in [0, 1].
+std::vector<float> colours_of(const Ply& ply) {
+  for (const auto& names : {std::array{"red", "green", "blue"}, std::array{"diffuse_red", "diffuse_green", "diffuse_blue"},
+                            std::array{"r", "g", "b"}}) {
+    std::vector<float> colours = joined(ply, {names[0], names[1], names[2]});
+    if (colours.empty()) continue;
+    const std::string& type = ply.types.at(names[0]);
+    const bool real = type == "float" || type == "double";
+    float scale = real ? 1.0F : type == "ushort" || type == "short" ? 1.0F / 65535.0F : 1.0F / 255.0F;
+    // Floats that count as bytes do.
+    const float largest = colours.empty() ? 0.0F : *std::max_element(colours.begin(), colours.end());
+    if (real && largest > 1.0F && largest <= 255.0F) scale = 1.0F / 255.0F;
+    for (float& c : colours) c *= scale;
+    return colours;
+  }
+  return {};
+}
+
+std::vector<std::string> texture_files(const Ply& ply) {
+  constexpr std::string_view kKey = "TextureFile";
+  std::vector<std::string> files;
+  for (const std::string& comment : ply.comments) {
+    if (comment.starts_with(kKey) && comment.size() > kKey.size() && files.size() < 1000)
+      files.emplace_back(trimmed(std::string_view(comment).substr(kKey.size())));
+  }
+  return files;
+}
+
+// Corners with coordinates of their own: a vertex for each combination.
+void split_corners(const Ply& ply, const Source& source, Mesh& mesh) {
+  using Key = std::array<std::uint32_t, 3>;  // vertex, and the bits of its coordinates
+  Numbering<Key, HashWords<std::uint32_t, 3>> numbering;
+  std::vector<std::int32_t> faces;
+  source.take_memory(mesh.faces.size(), sizeof(std::int32_t) / 2);
+  faces.reserve(mesh.faces.size());
+  for (std::size_t c = 0; c < mesh.faces.size(); ++c) {
+    source.tick();
+    const std::size_t known = numbering.keys().size();
+    faces.push_back(
+        numbering.of({static_cast<std::uint32_t>(mesh.faces[c]), std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c] + 0.0F),
+                      std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c + 1] + 0.0F)}));
+    if (numbering.keys().size() > known) source.take_memory(1, 11 * sizeof(float) + sizeof(Key) + 24);
+  }
+  source.check_counts(numbering.keys().size(), 0);
+  Mesh out;
+  out.faces = std::move(faces);
+  for (const Key& key : numbering.keys()) {
+    const auto copy = [&](const std::vector<float>& from, std::vector<float>& to) {
+      if (!from.empty()) to.insert(to.end(), &from[3 * std::size_t{key[0]}], &from[3 * std::size_t{key[0]}] + 3);
+    };
+    copy(mesh.vertices, out.vertices);
+    copy(mesh.normals, out.normals);
+    copy(mesh.colours, out.colours);
+    out.uvs.insert(out.uvs.end(), {std::bit_cast<float>(key[1]), std::bit_cast<float>(key[2])});
+  }
+  mesh = std::move(out);
+}
+
+void add_textures(const Ply& ply, const Source& source, MeshFile& file) {
+  const std::vector<std::string> names = texture_files(ply);
+  if (!source.options.texture || names.empty() || file.mesh.uvs.empty()) return;
+  Appearance look;
+  for (const std::string& name : names) {
+    Material m;
+    m.name = name.substr(0, 200);
+    m.vertex_colours = false;
+    const auto bytes = source.companion(name, "texture");
+    auto picture = bytes ? source.picture(*bytes, "texture \"" + printable(name) + "\"") : std::nullopt;
+    if (picture) {
+      look.images.push_back(std::move(*picture));
+      m.texture.image = static_cast<std::int32_t>(look.images.size() - 1);
+    }
+    look.materials.push_back(std::move(m));
+  }
+  if (look.images.empty()) return;
+  if (!file.mesh.colours.empty()) source.left_out("the colours of vertices are not shown where there is a texture");
+  look.of_face.assign(file.mesh.faces.size() / 3, 0);
+  for (std::size_t f = 0; f < ply.textures.size(); ++f) {
+    const auto last = static_cast<std::int32_t>(look.materials.size() - 1);
+    look.of_face[f] = std::min(ply.textures[f], last);
+  }
+  file.appearance = std::move(look);
+}
+
 }  // namespace
 
 Ply parse_ply(const Source& source, std::span<const std::string_view> wanted) { return Parser(source, wanted).parse(); }
 
+PlyContent content_of_ply(std::string_view head) {
+  PlyContent content;
+  if (!head.starts_with("ply")) return content;
+  std::string element;
+  bool harmonics = false;
+  Words lines(head);
+  for (std::string_view line; lines.line(line);) {
+    Words words(line);
+    const std::string_view key = words.word();
+    if (key == "end_header") break;
+    if (key == "element") {
+      element = words.word();
+      std::int64_t count = 0;
+      content.faces =
+          content.faces || ((element == "face" || element == "tristrips") && parse_number(words.word(), count) && count > 0);
+    } else if (key == "property" && element == "vertex") {
+      std::string_view name;
+      for (std::string_view word = words.word(); !word.empty(); word = words.word()) name = word;
+      harmonics = harmonics || name == "f_dc_0";
+      content.packed = content.packed || name == "packed_position";
+    }
+  }
+  content.gaussians = (harmonics || content.packed) && !content.faces;
+  return content;
+}
+
 MeshFile read_ply(const Source& source) {
-  constexpr std::array<std::string_view, 16> kWanted = {"x",    "y", "z", "nx", "ny", "nz",        "red",       "green",
-                                                        "blue", "s", "t", "u",  "v",  "texture_u", "texture_v", "f_dc_0"};
+  constexpr std::array<std::string_view, 23> kWanted = {
+      "x", "y", "z", "nx", "ny", "nz", "red", "green",     "blue",      "diffuse_red", "diffuse_green",  "diffuse_blue",
+      "r", "g", "b", "s",  "t",  "u",  "v",   "texture_u", "texture_v", "f_dc_0",      "packed_position"};
   Ply ply = parse_ply(source, kWanted);
-  if (ply.faces.empty() && ply.column("f_dc_0") != nullptr) {
-    source.unsupported("this PLY holds Gaussians, not a mesh", hint("export a mesh"));
+  if (ply.faces.empty() && (ply.column("f_dc_0") != nullptr || ply.column("packed_position") != nullptr)) {
+    source.unsupported("this PLY holds Gaussians, not a mesh", hint("name a mesh"));
   }
   MeshFile file;
   file.format = "PLY";
-  file.mesh.vertices = joined(ply, {"x", "y", "z"});
-  if (file.mesh.vertices.empty()) source.damaged("the vertices have no x, y and z");
-  file.mesh.faces = std::move(ply.faces);
-  file.mesh.normals = joined(ply, {"nx", "ny", "nz"});
-  file.mesh.colours = joined(ply, {"red", "green", "blue"});
-  if (!file.mesh.colours.empty()) {
-    const std::string& type = ply.types.at("red");
-    const float scale = type == "uchar" ? 1.0F / 255.0F : (type == "ushort" ? 1.0F / 65535.0F : 1.0F);
-    for (float& c : file.mesh.colours) c *= scale;
+  Mesh& mesh = file.mesh;
+  mesh.vertices = joined(ply, {"x", "y", "z"});
+  if (mesh.vertices.empty()) source.damaged("the vertices have no x, y and z");
+  if (ply.faces.empty()) source.unsupported("this PLY holds points without faces", hint("make a surface of them first"));
+  mesh.faces = std::move(ply.faces);
+  mesh.normals = joined(ply, {"nx", "ny", "nz"});
+  mesh.colours = colours_of(ply);
+  if (!ply.corner_uvs.empty()) {
+    ply.corner_uvs.resize(2 * mesh.faces.size(), 0.0F);
+    split_corners(ply, source, mesh);
+  } else {
+    for (const auto& names : {std::array{"s", "t"}, std::array{"u", "v"}, std::array{"texture_u", "texture_v"}}) {
+      if (mesh.uvs.empty()) mesh.uvs = joined(ply, {names[0], names[1]});
+    }
   }
-  for (const auto& names : {std::array{"s", "t"}, std::array{"u", "v"}, std::array{"texture_u", "texture_v"}}) {
-    if (file.mesh.uvs.empty()) file.mesh.uvs = joined(ply, {names[0], names[1]});
-  }
-  for (std::size_t i = 1; i < file.mesh.uvs.size(); i += 2) file.mesh.uvs[i] = 1.0F - file.mesh.uvs[i];
+  for (std::size_t i = 1; i < mesh.uvs.size(); i += 2) mesh.uvs[i] = 1.0F - mesh.uvs[i];
+  add_textures(ply, source, file);
   return file;
 }
 

@@ -1,13 +1,15 @@
 // The readers behind mesh_reader.h and gaussian_reader.h, and what they share.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
+#include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,14 +23,54 @@ namespace espalier::reader {
 using Bytes = std::span<const std::byte>;
 
 inline std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+// A text without the mark of UTF-8 that editors put at its beginning.
+[[nodiscard]] inline std::string_view without_mark(std::string_view text) {
+  return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+}
+
+// Text in two bytes for each character, which no reader here takes.
+[[nodiscard]] inline bool is_utf16(std::string_view text) {
+  return text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
+}
+[[nodiscard]] inline std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n\f\v";
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+}
+
+// Letters of ASCII alone, as names of files and formats are compared.
+[[nodiscard]] std::string lower(std::string text);
+
+// The files around one that is read: of its folder, or of the archive that it is in.
+class Folder {
+ public:
+  Folder() = default;
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  virtual ~Folder() = default;
+  // The name that a file really has, in whatever case it is asked for; nothing when there is none. Names are plain paths.
+  [[nodiscard]] virtual std::optional<std::string> find(const std::string& name) const = 0;
+  [[nodiscard]] virtual std::vector<std::byte> read(const std::string& name) const = 0;
+};
+
+// On the disk. Nothing larger than `most_bytes` is read.
+class DiskFolder final : public Folder {
+ public:
+  DiskFolder(std::filesystem::path folder, std::uint64_t most_bytes) : folder_(std::move(folder)), most_bytes_(most_bytes) {}
+  [[nodiscard]] std::optional<std::string> find(const std::string& name) const override;
+  [[nodiscard]] std::vector<std::byte> read(const std::string& name) const override;
+
+ private:
+  std::filesystem::path folder_;
+  std::uint64_t most_bytes_;
+};
 
 // One file that is being read.
 class Source {
  public:
-  using Neighbour = std::function<std::vector<std::byte>(const std::string& name)>;
-  // `neighbour` loads a file that this one names.
-  Source(Bytes file, std::string file_name, const ReadOptions& read_options, Neighbour neighbour)
-      : bytes(file), name(std::move(file_name)), options(read_options), neighbour_(std::move(neighbour)) {}
+  // `folder` has the files that this one names; null where it stands alone.
+  Source(Bytes file, std::string file_name, const ReadOptions& read_options, const Folder* folder)
+      : bytes(file), name(std::move(file_name)), options(read_options), folder_(folder) {}
 
   const Bytes bytes;
   const std::string name;
@@ -42,22 +84,41 @@ class Source {
   [[noreturn]] void unsupported(const Parts&... reason) const {
     fail(ErrorCode::unsupported, name, ": ", reason...);
   }
+  // Says what of the file is not in the result; the same is said once. Throws unsupported when nothing may be left out.
+  template <class... Parts>
+  void left_out(const Parts&... what) const {
+    note(str(what...));
+  }
   // Throws when so many are too many. The sums that come here are of numbers below 2^62.
   void check_counts(std::uint64_t vertices, std::uint64_t faces) const;
   // Call it before memory of the result is taken. Throws when all of it is out of proportion to the bytes that were read.
   void take_memory(std::uint64_t rows, std::uint64_t bytes_per_row) const;
+  // Allows more memory: for bytes that are packed, which honest files unpack to `times` their size.
+  void unpacks(std::uint64_t packed, std::uint64_t times) const { credit_ += packed * times; }
   // Call it for each part of a file that may be shown more often than it is stored. Throws when there are too many.
   void visit() const;
   // Call it for each row; looks for cancellation now and then.
   void tick() const {
     if ((++ticks_ & 0xFFFFU) == 0 && options.monitor != nullptr) options.monitor->check();
   }
+  // A file that this one cannot be read without.
   [[nodiscard]] std::vector<std::byte> neighbour(const std::string& file) const;
+  // A file that this one can be read without, such as a texture: names are taken as programs of other systems write them
+  // (backslashes, another case, whole paths, of which the last part is looked for). Where it is not there, that is said.
+  [[nodiscard]] std::optional<std::vector<std::byte>> companion(std::string file, const char* what) const;
+  // Whether a file of exactly that plain name is there, in whatever case.
+  [[nodiscard]] bool has_companion(const std::string& file) const;
+  // The same for a picture in bytes: nothing, and a notice, for one that cannot be read or that would be too much.
+  [[nodiscard]] std::optional<Picture> picture(Bytes file, const std::string& what) const;
+  [[nodiscard]] std::vector<std::string> take_notices() const { return std::move(notices_); }
 
  private:
-  Neighbour neighbour_;
+  void note(std::string what) const;
+  void count_read(std::uint64_t more) const;
+  const Folder* folder_;
   mutable std::uint32_t ticks_ = 0;
-  mutable std::uint64_t bytes_read_ = bytes.size(), memory_ = 0, visits_ = 0;
+  mutable std::uint64_t bytes_read_ = bytes.size(), memory_ = 0, visits_ = 0, credit_ = 0, pixels_ = 0;
+  mutable std::vector<std::string> notices_;
 };
 
 // Numbers from bytes, in order and never beyond the end.
@@ -113,10 +174,15 @@ bool parse_number(std::string_view word, std::int64_t& out);
 // The columns and triangles of a PLY.
 struct Ply {
   std::int64_t vertices = 0;
-  std::map<std::string, std::vector<float>, std::less<>> columns;  // of the element "vertex": the wanted ones that are there
+  // Of the element "vertex": the wanted ones that are there. Those of other elements are called "element:column". Columns
+  // that begin with "packed_" hold the bits of their integers.
+  std::map<std::string, std::vector<float>, std::less<>> columns;
   std::map<std::string, std::string, std::less<>> types;  // of these columns, in the names of PLY 1.0 (uchar, float...)
   bool has_faces = false;
-  std::vector<std::int32_t> faces;  // polygons as fans; every index names a vertex
+  std::vector<std::int32_t> faces;  // polygons and strips as triangles; every index names a vertex
+  // Of the corners of triangles, [F * 3 * 2], with v going up; empty when faces have none. Those of faces without are zero.
+  std::vector<float> corner_uvs;
+  std::vector<std::int32_t> textures;  // [F] numbers of textures, or empty
   std::vector<std::string> comments;
   [[nodiscard]] const std::vector<float>* column(std::string_view name) const {
     const auto at = columns.find(name);
@@ -124,10 +190,23 @@ struct Ply {
   }
 };
 [[nodiscard]] Ply parse_ply(const Source& source, std::span<const std::string_view> wanted);
+// What the header says that a PLY holds.
+struct PlyContent {
+  bool gaussians = false, faces = false;
+  bool packed = false;  // Gaussians as PlayCanvas packs them
+};
+// Of the beginning of a file; neither for what is no header of a PLY.
+[[nodiscard]] PlyContent content_of_ply(std::string_view head);
 
+// Whatever the file is, checked, with what was left out of it.
+[[nodiscard]] MeshFile decode_mesh_file(const Source& source);
+// A zip with a mesh in it; a 3MF is one.
+[[nodiscard]] MeshFile read_archive(const Source& source);
 [[nodiscard]] MeshFile read_gltf(const Source& source);
 [[nodiscard]] MeshFile read_obj(const Source& source);
 [[nodiscard]] MeshFile read_stl(const Source& source);
 [[nodiscard]] MeshFile read_ply(const Source& source);
+// Whether a file begins as an STL in text does, which some binary ones do, too.
+[[nodiscard]] bool is_stl_text(std::string_view text);
 
 }  // namespace espalier::reader

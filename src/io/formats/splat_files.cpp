@@ -1,5 +1,7 @@
 #include "io/formats/splat_files.h"
 
+#include <zstd.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -58,46 +60,85 @@ void put_rotation(ByteWriter& out, const float* rotation, int version) {
   for (std::size_t k = 1; k < 4; ++k) out.put(to_byte(127.5 + 127.5 * sign * q[k]));
 }
 
+// Positions, opacities, colours, scales, rotations and harmonics, each Gaussian by Gaussian.
+using Columns = std::array<std::vector<std::byte>, 6>;
+
+Columns columns_of(const Gaussians& g, int bits, int version) {
+  const auto n = static_cast<std::size_t>(g.count());
+  const std::size_t harmonics = g.sh.size() / (3 * n);
+  ByteWriter places(9 * n), opacities(n), colours(3 * n), scales(3 * n), rotations(4 * n), rest(g.sh.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    for (const float x : turned_point(&g.xyz[i * 3], Quarter::back)) {
+      const auto fixed = static_cast<std::uint32_t>(static_cast<std::int32_t>(std::lround(std::ldexp(double{x}, bits))));
+      for (const unsigned shift : {0U, 8U, 16U}) places.put(static_cast<std::uint8_t>(fixed >> shift & 0xFFU));
+    }
+    put_rotation(rotations, &g.rotation[i * 4], version);
+    std::array<float, 45> values{};
+    turn_harmonics(g.sh.data() + 3 * harmonics * i, harmonics, Quarter::back, values.data());
+    for (std::size_t k = 0; k < 3 * harmonics; ++k) rest.put(to_byte(values[k] * spz::kHarmonicSteps + spz::kHarmonicZero));
+  }
+  for (const float opacity : g.opacity) opacities.put(to_byte(opacity * 255.0));
+  for (const float dc : g.dc) colours.put(to_byte((dc * spz::kColourScale + 0.5) * 255.0));
+  for (const float scale : g.scale) scales.put(to_byte((std::log(double{scale}) + spz::kScaleOffset) * spz::kScaleSteps));
+  return {places.take(), opacities.take(), colours.take(), scales.take(), rotations.take(), rest.take()};
+}
+
+// The header that all versions begin with.
+void put_header(ByteWriter& out, const Gaussians& g, int bits, int version, std::uint8_t streams) {
+  const std::size_t harmonics = g.sh.size() / (3 * static_cast<std::size_t>(g.count()));  // per colour: 0, 3, 8 or 15
+  out.put(spz::kMagic);
+  out.put(static_cast<std::uint32_t>(version));
+  out.put(static_cast<std::uint32_t>(g.count()));
+  out.put(static_cast<std::uint8_t>(harmonics == 0 ? 0 : harmonics == 3 ? 1 : harmonics == 8 ? 2 : 3));  // their degree
+  out.put(static_cast<std::uint8_t>(bits));
+  out.put(std::uint8_t{0});  // flags
+  out.put(streams);
+}
+
+// Version 4: the header in plain bytes, the sizes of the streams, and each of them packed by Zstandard.
+std::vector<std::byte> packed_streams(const Gaussians& g, int bits, const Columns& columns) {
+  constexpr int kLevel = 12;
+  constexpr std::uint32_t kHeader = 32;
+  const std::size_t streams = columns.back().empty() ? 5 : 6;
+  std::vector<std::vector<std::byte>> packed;
+  for (std::size_t s = 0; s < streams; ++s) {
+    std::vector<std::byte> to(ZSTD_compressBound(columns[s].size()));
+    const std::size_t size = ZSTD_compress(to.data(), to.size(), columns[s].data(), columns[s].size(), kLevel);
+    require(ZSTD_isError(size) == 0U, "encode_spz", "Zstandard failed: ", ZSTD_getErrorName(size));
+    to.resize(size);
+    packed.push_back(std::move(to));
+  }
+  ByteWriter out(64 + columns[0].size());
+  put_header(out, g, bits, 4, static_cast<std::uint8_t>(streams));
+  out.put(kHeader);
+  for (int i = 0; i < 3; ++i) out.put(std::uint32_t{0});
+  for (std::size_t s = 0; s < streams; ++s) {
+    out.put(std::uint64_t{packed[s].size()});
+    out.put(std::uint64_t{columns[s].size()});
+  }
+  for (const auto& stream : packed) out.raw(stream.data(), stream.size());
+  return out.take();
+}
+
 }  // namespace
 
 std::vector<std::byte> encode_spz(const Gaussians& g, const SpzOptions& options) {
   constexpr const char* kFormat = "SPZ";
   check_gaussians(g, kFormat);
   check_comments(options.comments, kFormat);
-  if (options.version != 2 && options.version != 3) {
-    fail(ErrorCode::invalid_argument, kFormat, ": versions 2 and 3 can be written, not ", options.version);
+  if (options.version < 2 || options.version > 4) {
+    fail(ErrorCode::invalid_argument, kFormat, ": versions 2 to 4 can be written, not ", options.version);
   }
-  if (g.count() > spz::kMaxPoints) {
+  if (options.version < 4 && g.count() > spz::kMaxPoints) {
     fail(ErrorCode::invalid_argument, kFormat, ": ", g.count(), " Gaussians are more than its readers take (", spz::kMaxPoints,
-         ")");
+         ")", hint("write version 4"));
   }
   const int bits = fractional_bits(g);
-  const auto n = static_cast<std::size_t>(g.count());
-  ByteWriter out(spz::kHeaderBytes + n * 20 + g.sh.size());
-  out.put(spz::kMagic);
-  out.put(static_cast<std::uint32_t>(options.version));
-  out.put(static_cast<std::uint32_t>(n));
-  const std::size_t harmonics = g.sh.size() / (3 * n);  // per colour: 0, 3, 8 or 15
-  out.put(static_cast<std::uint8_t>(harmonics == 0 ? 0 : harmonics == 3 ? 1 : harmonics == 8 ? 2 : 3));  // their degree
-  out.put(static_cast<std::uint8_t>(bits));
-  out.put(std::uint8_t{0});  // flags
-  out.put(std::uint8_t{0});
-  for (std::size_t i = 0; i < n; ++i) {
-    for (const float x : turned_point(&g.xyz[i * 3], Quarter::back)) {
-      const auto fixed = static_cast<std::uint32_t>(static_cast<std::int32_t>(std::lround(std::ldexp(double{x}, bits))));
-      for (const unsigned shift : {0U, 8U, 16U}) out.put(static_cast<std::uint8_t>(fixed >> shift & 0xFFU));
-    }
-  }
-  for (const float opacity : g.opacity) out.put(to_byte(opacity * 255.0));
-  for (const float dc : g.dc) out.put(to_byte((dc * spz::kColourScale + 0.5) * 255.0));
-  for (const float scale : g.scale) out.put(to_byte((std::log(double{scale}) + spz::kScaleOffset) * spz::kScaleSteps));
-  for (std::size_t i = 0; i < n; ++i) put_rotation(out, &g.rotation[i * 4], options.version);
-  for (std::size_t i = 0; i < n; ++i) {
-    std::array<float, 45> values{};
-    turn_harmonics(g.sh.data() + 3 * harmonics * i, harmonics, Quarter::back, values.data());
-    for (std::size_t k = 0; k < 3 * harmonics; ++k) out.put(to_byte(values[k] * spz::kHarmonicSteps + spz::kHarmonicZero));
-  }
-
+  const Columns columns = columns_of(g, bits, options.version);
+  if (options.version == 4) return packed_streams(g, bits, columns);
+  ByteWriter out(spz::kHeaderBytes + static_cast<std::size_t>(g.count()) * 20 + g.sh.size());
+  put_header(out, g, bits, options.version, 0);
+  for (const auto& column : columns) out.raw(column.data(), column.size());
   std::string comment;
   for (const std::string& line : options.comments) {
     if (!comment.empty()) comment += '\n';

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "io/formats/numbering.h"
 #include "io/formats/reader_parts.h"
 
@@ -29,19 +31,26 @@ class Builder {
   PointNumbering points_;
 };
 
+bool same_word(std::string_view word, std::string_view lower) {
+  return word.size() == lower.size() && std::equal(word.begin(), word.end(), lower.begin(), [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+         });
+}
+
 MeshFile read_text(const Source& source) {
   Builder builder(source);
-  Words words(text_of(source.bytes));
+  Words words(without_mark(text_of(source.bytes)));
   std::string_view title;
-  words.line(title);
+  while (words.line(title) && trimmed(title).empty()) {
+  }
   int corners = 0;
   for (std::string_view word = words.word(true); !word.empty(); word = words.word(true)) {
     source.tick();
-    if (word == "endfacet" || word == "ENDFACET") {
+    if (same_word(word, "endfacet")) {
       if (corners != 3) source.damaged("a facet has ", corners, " corners");
       corners = 0;
     }
-    if (word != "vertex" && word != "VERTEX") continue;
+    if (!same_word(word, "vertex")) continue;
     std::array<float, 3> p;
     for (float& x : p) {
       double value = 0.0;
@@ -56,32 +65,68 @@ MeshFile read_text(const Source& source) {
   return builder.finish();
 }
 
+constexpr std::size_t kTitle = 80, kFacet = 50;
+
+// Programs begin binary files with "solid", too. Text has a facet, or its end, behind the first line, and no zeros.
+bool is_text(std::string_view text) {
+  text = without_mark(text).substr(0, 4096);
+  if (text.find('\0') != std::string_view::npos) return false;
+  Words words(text);
+  std::string_view title;
+  while (words.line(title) && trimmed(title).empty()) {
+  }
+  if (!same_word(Words(title).word(), "solid") && !same_word(trimmed(title).substr(0, 5), "solid")) return false;
+  for (std::string_view word = words.word(true); !word.empty(); word = words.word(true)) {
+    if (same_word(word, "facet") || same_word(word, "endsolid")) return true;
+  }
+  return false;
+}
+
+// As many facets as there are: of counts that say less, some programs write 0 because they do not know it yet.
+std::uint64_t facets_of(std::uint32_t count, std::size_t bytes, const Source& source) {
+  const std::uint64_t held = bytes / kFacet, over = bytes % kFacet;
+  constexpr std::uint32_t kUnknown = 0xFFFFFFFFU;
+  if (count == kUnknown && over == 0 && held > 0) return held;
+  if (count > held) source.damaged("it announces ", count, " facets, but holds ", held);
+  if (count == held && over == 0) return held;
+  if (over == 0) {
+    source.left_out("it announces ", count, " facets, but holds ", held, ", which are all taken");
+    return held;
+  }
+  source.left_out(bytes - count * kFacet, " bytes behind the last facet are left out");
+  return count;
+}
+
 }  // namespace
 
+bool is_stl_text(std::string_view text) {
+  text = trimmed(without_mark(text.substr(0, 4096)));
+  return same_word(text.substr(0, 5), "solid");
+}
+
 MeshFile read_stl(const Source& source) {
-  constexpr std::size_t kTitle = 80, kFacet = 50;
-  if (text_of(source.bytes).substr(0, 5) == "solid") {
-    // Some programs begin binary files with this word, too; then the count fits the size.
-    std::uint32_t count = 0;
-    if (source.bytes.size() >= kTitle + 4) std::memcpy(&count, source.bytes.data() + kTitle, 4);
-    if (source.bytes.size() != kTitle + 4 + std::uint64_t{count} * kFacet) return read_text(source);
-  }
+  if (is_text(text_of(source.bytes))) return read_text(source);
   Cursor cursor(source.bytes, source);
-  cursor.take(kTitle);
-  const auto count = cursor.number<std::uint32_t>();
-  if (std::uint64_t{count} * kFacet > cursor.left()) {
-    source.damaged("it announces ", count, " facets, but holds ", cursor.left() / kFacet);
+  if (source.bytes.size() < kTitle + 4) {
+    // Too short for the other kind.
+    return is_stl_text(text_of(source.bytes)) ? read_text(source) : (source.damaged("the file ends early"), MeshFile{});
   }
+  const bool magics = text_of(cursor.take(kTitle)).find("COLOR=") != std::string_view::npos;
+  const auto announced = cursor.number<std::uint32_t>();
+  const std::uint64_t count = facets_of(announced, cursor.left(), source);
   source.check_counts(0, count);
   Builder builder(source);
-  for (std::uint32_t f = 0; f < count; ++f) {
+  bool coloured = magics;
+  for (std::uint64_t f = 0; f < count; ++f) {
     source.tick();
     cursor.take(3 * sizeof(float));  // the normal, which follows from the corners
     std::array<float, 9> c;
     for (float& x : c) x = cursor.number<float>();
     for (std::size_t k = 0; k < 9; k += 3) builder.corner(c[k], c[k + 1], c[k + 2]);
-    cursor.take(2);
+    constexpr std::uint16_t kColoured = 0x8000;
+    coloured = coloured || (cursor.number<std::uint16_t>() & kColoured) != 0;
   }
+  if (coloured) source.left_out("the colours of facets are left out");
   return builder.finish();
 }
 

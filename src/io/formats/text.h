@@ -23,6 +23,34 @@ inline void put_integer(ByteWriter& out, std::int64_t value) {
   out.raw(text.data(), static_cast<std::size_t>(end - text.data()));
 }
 
+// A file name as a relative URI: everything but letters, digits and -._~ in percent notation (RFC 3986).
+[[nodiscard]] inline std::string percent_notation(const std::string& name) {
+  constexpr const char* kHex = "0123456789ABCDEF";
+  std::string uri;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                       c == '_' || c == '~';
+    if (plain) {
+      uri += c;
+    } else {
+      uri += {'%', kHex[byte >> 4U], kHex[byte & 15U]};
+    }
+  }
+  return uri;
+}
+
+// A name that readers who split lines at spaces take for one word.
+[[nodiscard]] inline std::string plain_name(const std::string& stem) {
+  std::string name = stem;
+  for (char& c : name) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+    if (!plain) c = '_';
+  }
+  return name;
+}
+
 // Text between tags or in an attribute. Control characters, which XML cannot hold, must not be in it.
 [[nodiscard]] inline std::string escaped_xml(const std::string& text) {
   std::string out;

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "assets/appearance.h"
 #include "assets/mesh.h"
 #include "image/picture.h"
 #include "render/raster/camera.h"
@@ -40,8 +41,10 @@ struct PictureOptions {
   int samples = 3;                                          // per pixel and direction, 1 to 8
 };
 
-// Keeps what does not change from view to view. Normals are the mesh's own, or means of the face normals around a vertex.
-// Both sides of a face are shown and lit alike. Faces with coordinates that are not finite are left out. Images do not
+// Keeps what does not change from view to view. Where a mesh has an appearance, `colour` and `textured` follow its materials:
+// factors, textures and how they wrap, alpha (holes, and layers that one sees through), faces seen from one side alone, light
+// that a surface gives. Normals are the mesh's own, or means of the face normals around a vertex.
+// Both sides of a face are shown and lit alike. Faces with coordinates that are not finite are left out. Pictures do not
 // depend on the number of cores.
 class MeshPainter {
  public:
@@ -49,6 +52,8 @@ class MeshPainter {
   // bilinearly between levels of half the size each. Throws invalid_argument for a face that names a vertex that is not
   // there, and where arrays of vertices have other lengths.
   MeshPainter(Queue<Cpu>& queue, const Mesh& mesh, const Picture* texture = nullptr);
+  // The same with an appearance, which must outlive the painter, too.
+  MeshPainter(Queue<Cpu>& queue, const Mesh& mesh, const Appearance& appearance);
   ~MeshPainter();
   MeshPainter(const MeshPainter&) = delete;
   MeshPainter& operator=(const MeshPainter&) = delete;

@@ -102,6 +102,13 @@ Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Pic
   if (texture != nullptr) look.style = MeshLook::Style::textured;
   return sheet_of([&](const OrbitCamera& camera) { return painter.draw(camera_of(camera), look, square(options)); });
 }
+Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Appearance& appearance) {
+  check_options(options);
+  Queue<Cpu> queue;
+  MeshPainter painter(queue, mesh, appearance);
+  const MeshLook look{.style = appearance.textured() ? MeshLook::Style::textured : MeshLook::Style::colour};
+  return sheet_of([&](const OrbitCamera& camera) { return painter.draw(camera_of(camera), look, square(options)); });
+}
 Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options) {
   check_options(options);
   Queue<Cpu> queue;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "assets/appearance.h"
 #include "assets/gaussians.h"
 #include "assets/mesh.h"
 #include "image/picture.h"
@@ -30,6 +31,7 @@ struct PreviewOptions {
 // Four views around the asset, the front first, a quarter turn apart and slightly from above, side by side.
 // With a texture the mesh shows that, else its colours.
 [[nodiscard]] Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Picture* texture = nullptr);
+[[nodiscard]] Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Appearance& appearance);
 [[nodiscard]] Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options);
 
 }  // namespace espalier

@@ -3,19 +3,33 @@
 
 #include <vector>
 
+#include "assets/appearance.h"
 #include "image/picture.h"
 #include "render/raster/vector.h"
 
 namespace espalier {
 
+// What a sampler shows beyond the image and between its texels.
+struct TextureMode {
+  Wrap u = Wrap::clamp, v = Wrap::clamp;
+  bool nearest = false;  // of texels that are larger than a sample
+};
+
 class TextureSampler {
  public:
-  // Keeps the image's address. Levels halve until one pixel is left, each the mean of 2 x 2 of the one before.
-  explicit TextureSampler(const Picture& image);
+  // Keeps the image's address. Levels halve until one pixel is left, each the mean of 2 x 2 of the one before. With
+  // `by_alpha` texels count as much as they are opaque, so that the colours of holes do not show at their rims.
+  explicit TextureSampler(const Picture& image, bool by_alpha = false);
 
-  // Colour in [0, 1] as stored (sRGB) at (u, v), (0, 0) being the outer corner of the first texel, clamped to the image.
-  // `footprint`: the side of the square that a sample stands for, in units of uv times the image's larger side.
-  [[nodiscard]] Vec3 at(float u, float v, float footprint) const;
+  struct Sample {
+    Vec3 colour;  // in [0, 1] as stored (sRGB)
+    float alpha;  // 1 for images without
+  };
+  // At (u, v), (0, 0) being the outer corner of the first texel. `footprint`: the side of the square that a sample stands
+  // for, in units of uv times the image's larger side.
+  [[nodiscard]] Sample sample(float u, float v, float footprint, const TextureMode& mode = {}) const;
+  // Its colour, clamped to the image.
+  [[nodiscard]] Vec3 at(float u, float v, float footprint) const { return sample(u, v, footprint).colour; }
   [[nodiscard]] int larger_side() const {
     return levels_[0]->width > levels_[0]->height ? levels_[0]->width : levels_[0]->height;
   }

@@ -177,6 +177,9 @@ void files(const Asset& asset, const fs::path& folder) {
   expect(load_mesh(folder / "mesh.glb").texture().width == 512 && !load_any(folder / "mesh.glb").faces().empty() &&
              summarise_mesh_file(folder / "mesh.glb").faces == asset.mesh_summary().faces,
          "the saved mesh");
+  expect(asset.left_out_of("glb").empty() && asset.left_out_of("stl").size() == 1 &&
+             !load_mesh(folder / "mesh.glb", LoadOptions{.strict = true}).faces().empty(),
+         "what files lack");
   Asset copy = asset;
   Asset other;
   other = copy;

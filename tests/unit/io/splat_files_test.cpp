@@ -230,7 +230,7 @@ TEST(GaussianFiles, SpzByteForByte) {
 
 TEST(GaussianFiles, SpzReadsBack) {
   const Gaussians g = sample();
-  for (const int version : {2, 3}) {
+  for (const int version : {2, 3, 4}) {
     const auto bytes = encode_spz(g, {.version = version});
     EXPECT_EQ(bytes, encode_spz(g, {.version = version}));
     EXPECT_LT(bytes.size(), static_cast<std::size_t>(g.count()) * 21);
@@ -261,7 +261,61 @@ TEST(GaussianFiles, SpzFarAndNear) {
   const Gaussians read = decode_gaussians(encode_spz(g), "x").gaussians;
   EXPECT_NEAR(read.scale[0], std::exp(-10.0), 1e-7);
   EXPECT_EQ(read.opacity[0], 1.0F);
-  expect_error(ErrorCode::invalid_argument, {"not 4"}, [] { (void)encode_spz(one(), {.version = 4}); });
+  expect_error(ErrorCode::invalid_argument, {"not 5"}, [] { (void)encode_spz(one(), {.version = 5}); });
+}
+
+// Order along a curve, and numbers in ranges that neighbours share.
+TEST(GaussianFiles, CompressedPlyReadsBack) {
+  const Gaussians g = with_harmonics(sample(), 15);
+  const auto bytes = encode_compressed_ply(g);
+  EXPECT_EQ(bytes, encode_compressed_ply(g));
+  const GaussianFile file = decode_gaussians(bytes, "x");
+  EXPECT_EQ(file.format, "compressed PLY");
+  ASSERT_EQ(file.gaussians.count(), g.count());
+  ASSERT_EQ(file.gaussians.sh.size(), g.sh.size());
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < g.opacity.size(); ++i) {
+    for (std::size_t k = 0; k < g.opacity.size(); ++k) {
+      double apart = 0.0;
+      for (std::size_t c = 0; c < 3; ++c)
+        apart = std::max(apart, std::abs(double{g.xyz[3 * i + c]} - file.gaussians.xyz[3 * k + c]));
+      if (apart > 2e-3) continue;
+      if (std::abs(g.opacity[i] - file.gaussians.opacity[k]) > 0.5 / 255 + 1e-6) continue;
+      ++found;
+      break;
+    }
+  }
+  EXPECT_EQ(found, g.opacity.size());
+}
+
+TEST(GaussianFiles, GlbReadsBack) {
+  for (const std::size_t coefficients : {0, 3, 8, 15}) {
+    const Gaussians g = coefficients == 0 ? sample() : with_harmonics(sample(), coefficients);
+    const GaussianFile file = decode_gaussians(encode_gaussian_glb(g, "test", {}), "x");
+    EXPECT_EQ(file.format, "GLB");
+    EXPECT_TRUE(file.notices.empty());
+    EXPECT_EQ(file.gaussians.xyz, g.xyz);
+    EXPECT_EQ(file.gaussians.dc, g.dc);
+    EXPECT_EQ(file.gaussians.scale, g.scale);
+    EXPECT_EQ(file.gaussians.opacity, g.opacity);
+    EXPECT_LE(rotation_error(g, file.gaussians), 1e-3);
+    EXPECT_LE(coefficients == 0 ? 0.0 : largest_error(g.sh, file.gaussians.sh), 1e-5);
+  }
+}
+
+// Rows that no Gaussian can have are left out, counted, and refused when nothing may be.
+TEST(GaussianFiles, RowsThatAreNotFinite) {
+  auto bytes = encode_gaussian_ply(sample(), {});
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::size_t row = (bytes.size() - text.find("end_header\n") - 11) / static_cast<std::size_t>(sample().count());
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::size_t i : {2U, 4U}) std::memcpy(bytes.data() + text.find("end_header\n") + 11 + i * row + 4, &nan, 4);
+  const GaussianFile file = decode_gaussians(bytes, "x");
+  EXPECT_EQ(file.gaussians.count(), sample().count() - 2);
+  ASSERT_EQ(file.notices.size(), 1U);
+  EXPECT_NE(file.notices[0].find("2 of"), std::string::npos) << file.notices[0];
+  EXPECT_NE(file.notices[0].find("Gaussian 2 "), std::string::npos) << file.notices[0];
+  expect_error(ErrorCode::unsupported, {"left out"}, [&] { (void)decode_gaussians(bytes, "x", {.strict = true}); });
 }
 
 TEST(GaussianFiles, SplatByteForByte) {
@@ -324,10 +378,13 @@ TEST(GaussianFiles, HostileFiles) {
   refuse(spz({kMagic, 3, 2}, {0, 99, 0, 0}), "x", {"header"});
   refuse(spz({kMagic, 7, 2}, {0, 12, 0, 0}), "x", {"version 7"}, ErrorCode::unsupported);
   refuse(spz({1, 3, 2}, {0, 12, 0, 0}), "x", {"no SPZ"});
-  refuse(bytes_of("NGSP...."), "x", {"version 4"}, ErrorCode::unsupported);
+  refuse(bytes_of("NGSP...."), "x", {"ends early"});
+  refuse(bytes_of("NGSP\5" + std::string(40, '\0')), "x", {"version 5"}, ErrorCode::unsupported);
   refuse(std::vector<std::byte>(33), "x.splat", {"multiple of 32"});
-  refuse(std::vector<std::byte>(32), "x.splat", {"scale of Gaussian 0"});
-  refuse(std::vector<std::byte>(32), "x.bin", {"no PLY, SPZ or .splat"}, ErrorCode::unsupported);
+  std::vector<std::byte> still(32);
+  std::fill(still.begin() + 28, still.end(), std::byte{128});
+  refuse(still, "x.splat", {"none of its 1 Gaussians"});
+  refuse(std::vector<std::byte>(32), "x.bin", {"no PLY, SPZ, SOG"}, ErrorCode::unsupported);
   refuse({}, "x.splat", {"empty"});
   refuse(bytes_of("ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"), "x", {"no y"});
 }

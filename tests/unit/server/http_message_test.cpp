@@ -43,7 +43,9 @@ TEST(RequestHead, BodiesHaveOneLength) {
                               "Transfer-Encoding: chunked\r\nContent-Length: 3"}) {
     EXPECT_EQ(status_of("POST / HTTP/1.1\r\nHost: x\r\n" + std::string(framing) + "\r\n\r\n"), 400) << framing;
   }
-  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"), 411);
+  EXPECT_TRUE(parse_head("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n").chunked);
+  EXPECT_EQ(status_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"), 411);
+  EXPECT_EQ(status_of("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
 }
 
 TEST(RequestHead, TheAbsoluteFormSaysWhatHostIs) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <random>
 #include <thread>
 
@@ -18,7 +19,8 @@ struct Part {
 };
 
 // What read_multipart finds in a body that comes over a socket, `piece` bytes at a time.
-std::vector<Part> parts_of(const std::string& body, const std::string& boundary, std::size_t piece) {
+std::vector<Part> parts_of(const std::string& body, const std::string& boundary, std::size_t piece, bool chunked = false,
+                           std::uint64_t limit = std::uint64_t{1} << 24U) {
   std::array<int, 2> ends{};
   EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
   std::thread client([&, fd = ends[0]] {
@@ -39,9 +41,10 @@ std::vector<Part> parts_of(const std::string& body, const std::string& boundary,
     }
   } const cleaner{client, ends};
   RequestHead head;
-  head.content_length = body.size();
+  if (!chunked) head.content_length = body.size();
+  head.chunked = chunked;
   Connection connection(ends[1], {});
-  Body reader(connection, head, std::uint64_t{1} << 24U);
+  Body reader(connection, head, limit);
   std::vector<Part> parts;
   read_multipart(
       reader, boundary,
@@ -57,6 +60,44 @@ const std::string kBody =
     "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a \\\"b\\\".png\"\r\nContent-Type: "
     "Image/PNG; x=y\r\n\r\n--b\r\n--\r\n-\r\n--bb\r\n--b \r\n--b\r\ncontent-disposition: FORM-DATA; "
     "name=options\r\n\r\n{}\r\n--b--\r\nepilogue";
+
+// The same body in chunks of `size` bytes, with an extension and fields behind the last one.
+std::string in_chunks(const std::string& body, std::size_t size) {
+  std::string out;
+  for (std::size_t at = 0; at < body.size(); at += size) {
+    std::array<char, 20> digits{};
+    const std::size_t n = std::min(size, body.size() - at);
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), n, 16).ptr;
+    out.append(digits.data(), end).append(at == 0 ? ";name=\"value\"\r\n" : "\r\n").append(body, at, n).append("\r\n");
+  }
+  return out + "0\r\nX-Checksum: none\r\n\r\n";
+}
+
+TEST(Multipart, BodiesInChunks) {
+  const auto whole = parts_of(kBody, "b", 4096);
+  for (const std::size_t size : {1, 7, 100'000}) {
+    for (const std::size_t piece : {3, 65536}) {
+      const auto parts = parts_of(in_chunks(kBody, size), "b", piece, true);
+      ASSERT_EQ(parts.size(), whole.size());
+      for (std::size_t i = 0; i < parts.size(); ++i) EXPECT_EQ(parts[i].data, whole[i].data);
+    }
+  }
+  const auto status = [](const std::string& body, std::uint64_t limit) {
+    try {
+      (void)parts_of(body, "b", 65536, true, limit);
+      return 200;
+    } catch (const HttpError& error) {
+      return error.status();
+    }
+  };
+  EXPECT_EQ(status(in_chunks(kBody, 10), kBody.size()), 200);
+  EXPECT_EQ(status(in_chunks(kBody, 10), kBody.size() - 1), 413);
+  for (const char* bad :
+       {"x\r\nabc\r\n0\r\n\r\n", "-1\r\n", "3\r\nabcd\r\n0\r\n\r\n", "\r\n\r\n", "0x3\r\nabc\r\n", "+3\r\nabc\r\n"})
+    EXPECT_EQ(status(bad, 1000), 400) << bad;
+  EXPECT_EQ(status("ffffffffffffffff\r\n", 1000), 413);
+  EXPECT_EQ(status("3\r\nabc\r\nffffffffffffffff\r\n", 1000), 413);
+}
 
 TEST(Multipart, PartsAndTheirHeads) {
   std::string body =

@@ -1,7 +1,7 @@
 // Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.
 
 export const OPTIONS = {
-  'formats': {"choices":["glb","gltf.zip","obj.zip","stl","3mf","mesh.ply","ply","spz","splat"],"fallback":["glb"]},
+  'formats': {"choices":["splats.glb","glb","gltf.zip","obj.zip","stl","3mf","mesh.ply","compressed.ply","ply","spz","splat"],"fallback":["glb"]},
   'size_mm': {"min":0.1,"max":10000,"fallback":100.0},
   'background': {"choices":["auto","alpha","none","plain","network"],"fallback":["auto"]},
   'name': {"fallback":""},

@@ -57,6 +57,8 @@ export const MESH_FORMATS: readonly Format[] = [
 export const SPLAT_FORMATS: readonly Format[] = [
   {id: 'ply', label: 'PLY splats', about: 'every viewer'},
   {id: 'spz', label: 'SPZ', about: 'compressed'},
+  {id: 'compressed.ply', label: 'PLY packed', about: 'SuperSplat'},
+  {id: 'splats.glb', label: 'GLB splats', about: 'glTF extension'},
   {id: 'splat', label: 'SPLAT', about: 'web viewers'},
 ];
 export const FORMATS: readonly Format[] = [...MESH_FORMATS, ...SPLAT_FORMATS];

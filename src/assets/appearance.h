@@ -1,0 +1,62 @@
+// How the surface of a mesh looks: materials, their textures, and which face has which.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "image/picture.h"
+
+namespace espalier {
+
+// What a texture shows beyond its borders.
+enum class Wrap : std::uint8_t { repeat, mirror, clamp };
+// What alpha does: nothing; hide what is below the cutoff; mix with what lies behind.
+enum class AlphaMode : std::uint8_t { opaque, mask, blend };
+
+struct TextureUse {
+  std::int32_t image = -1;  // index into Appearance::images; negative: no texture
+  Wrap u = Wrap::repeat, v = Wrap::repeat;
+  bool nearest = false;  // texels keep their edges
+  [[nodiscard]] bool used() const { return image >= 0; }
+  bool operator==(const TextureUse&) const = default;
+};
+
+// The colour of a spot is factor * texture * colour of the vertex, in linear light; emission comes on top.
+struct Material {
+  std::string name{};
+  std::array<float, 4> factor = {1, 1, 1, 1};  // linear colour, and alpha
+  TextureUse texture{};
+  std::array<float, 3> emission = {0, 0, 0};  // linear; times its texture where there is one
+  TextureUse emission_texture{};
+  AlphaMode alpha = AlphaMode::opaque;
+  float alpha_cutoff = 0.5F;
+  bool double_sided = true;    // false: seen from its front alone
+  bool unlit = false;          // shown as it is, without light
+  bool vertex_colours = true;  // the colours of vertices multiply the texture; false: they show only where there is none
+  [[nodiscard]] bool emits() const { return emission[0] > 0.0F || emission[1] > 0.0F || emission[2] > 0.0F; }
+};
+
+// Of a mesh, to whose arrays it belongs.
+struct Appearance {
+  std::vector<Material> materials;
+  std::vector<std::int32_t> of_face;  // [F] index into materials; every index is one
+  std::vector<Picture> images;        // RGB or RGBA, sRGB
+  std::vector<float> alpha{};         // [V] of the vertices' colours, or empty: 1
+  std::vector<float> emission_uvs{};  // [V * 2] where emission textures have coordinates of their own, or empty
+  [[nodiscard]] bool textured() const {
+    for (const Material& m : materials) {
+      if (m.texture.used() || m.emission_texture.used()) return true;
+    }
+    return false;
+  }
+};
+
+// The one texture of a mesh that needs nothing else than it: one material, opaque, white, seen from both sides, without
+// emission, vertex colours that multiply, and coordinates that stay inside the picture; null for every other. With
+// `any_sides` it may be seen from one side alone, which formats without materials cannot say anyway.
+[[nodiscard]] const Picture* plain_texture(const Appearance& appearance, const std::vector<float>& uvs,
+                                           const std::vector<float>& colours, bool any_sides = false);
+
+}  // namespace espalier

@@ -1,0 +1,47 @@
+// Meshes with several materials and textures as files; the rules of mesh_files.h. `appearance` belongs to the mesh.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "assets/appearance.h"
+#include "assets/mesh.h"
+#include "io/formats/mesh_files.h"
+
+namespace espalier {
+
+enum class PictureKind { png, jpeg, webp };
+
+struct AppearanceOptions {
+  std::string generator = "Espalier";
+  std::string extras_json = {};             // glTF: the text of a JSON object, or empty
+  bool unlit = false;                       // glTF: all materials as they are, without light
+  PictureKind pictures = PictureKind::png;  // opaque ones; with alpha PNG takes the place of JPEG
+};
+
+// glTF 2.0 binary: one primitive for each material, with all that Appearance holds.
+[[nodiscard]] std::vector<std::byte> encode_glb(const Mesh& mesh, const Appearance& appearance,
+                                                const AppearanceOptions& options);
+// The same as files: pictures, STEM.bin and, last, STEM.gltf.
+[[nodiscard]] std::vector<NamedFile> encode_gltf(const Mesh& mesh, const Appearance& appearance,
+                                                 const AppearanceOptions& options, const std::string& stem);
+// OBJ: pictures, STEM.mtl and, last, STEM.obj. Colours of vertices that multiply a texture, mirrored textures and emission
+// textures with coordinates of their own have no place there.
+[[nodiscard]] std::vector<NamedFile> encode_obj_files(const Mesh& mesh, const Appearance& appearance,
+                                                      std::span<const std::string> comments, const AppearanceOptions& options,
+                                                      const std::string& stem);
+// For formats that know no materials: the mesh with what its vertices show of them as colours (factors, and textures at one
+// place for each vertex). Where several materials meet at a vertex the last face decides.
+[[nodiscard]] Mesh with_vertex_colours(const Mesh& mesh, const Appearance& appearance);
+
+// A picture of an appearance as a file: its bytes and the ending of its name.
+struct EncodedPicture {
+  std::vector<std::byte> bytes;
+  const char* ending;  // ".png"
+  const char* mime;
+};
+[[nodiscard]] EncodedPicture encoded_picture(const Picture& picture, PictureKind kind);
+
+}  // namespace espalier

@@ -1,0 +1,218 @@
+#include "io/formats/mtl_reader.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/printable.h"
+#include "image/colour.h"
+
+namespace espalier::reader {
+
+namespace {
+
+float linear(double srgb) { return linear_of_srgb(static_cast<float>(std::clamp(srgb, 0.0, 1.0))); }
+
+// How many values an option of a texture has; -1 for what is none.
+int values_of_option(std::string_view option) {
+  constexpr std::array<std::pair<std::string_view, int>, 13> kOptions = {{{"-o", 3},
+                                                                          {"-s", 3},
+                                                                          {"-t", 3},
+                                                                          {"-mm", 2},
+                                                                          {"-bm", 1},
+                                                                          {"-blendu", 1},
+                                                                          {"-blendv", 1},
+                                                                          {"-boost", 1},
+                                                                          {"-clamp", 1},
+                                                                          {"-cc", 1},
+                                                                          {"-imfchan", 1},
+                                                                          {"-texres", 1},
+                                                                          {"-type", 1}}};
+  for (const auto& [name, values] : kOptions) {
+    if (option == name) return values;
+  }
+  return -1;
+}
+
+}  // namespace
+
+void MtlLibrary::load(std::string_view names) {
+  const std::string whole(trimmed(names));
+  if (whole.empty()) return;
+  // One name with spaces is more frequent than several names; where the whole is no file, its words may be.
+  const std::size_t space = whole.find(' ');
+  if (space != std::string::npos && !source_.has_companion(whole)) {
+    Words words(whole);
+    std::vector<std::string> parts;
+    for (std::string_view word = words.word(); !word.empty(); word = words.word()) parts.emplace_back(word);
+    if (std::any_of(parts.begin(), parts.end(), [&](const std::string& part) { return source_.has_companion(part); })) {
+      for (const std::string& part : parts) {
+        if (const auto bytes = source_.companion(part, "the material library")) parse(text_of(*bytes));
+      }
+      return;
+    }
+  }
+  if (const auto bytes = source_.companion(whole, "the material library")) parse(text_of(*bytes));
+}
+
+void MtlLibrary::parse(std::string_view text) {
+  if (is_utf16(text)) return source_.left_out("a material library is left out: it is text in UTF-16");
+  constexpr std::size_t kMost = 100'000;
+  Words lines(without_mark(text));
+  std::string_view line;
+  Entry* entry = nullptr;
+  while (lines.line(line)) {
+    source_.tick();
+    Words words(line);
+    const std::string_view key = words.word();
+    if (key == "newmtl") {
+      if (entries_.size() >= kMost) source_.damaged("its libraries have more than ", kMost, " materials");
+      const std::string name(trimmed(words.rest()));
+      entry = &entries_.insert_or_assign(name, Entry{}).first->second;
+      entry->material.name = name.substr(0, 200);
+      entry->material.vertex_colours = false;
+    } else if (entry != nullptr && !key.empty()) {
+      read_line(key, words, *entry);
+    }
+  }
+}
+
+std::array<float, 3> MtlLibrary::colour_of(Words& words) const {
+  std::array<double, 3> c{};
+  std::size_t read = 0;
+  for (std::string_view word = words.word(); read < 3 && parse_number(word, c[read]); word = words.word()) ++read;
+  if (read == 0) source_.left_out("a colour of a material is left out: it is spectral or damaged");
+  if (read == 0) return {1, 1, 1};
+  for (std::size_t k = read; k < 3; ++k) c[k] = c[0];
+  return {linear(c[0]), linear(c[1]), linear(c[2])};
+}
+
+void MtlLibrary::read_line(std::string_view key, Words& words, Entry& entry) {
+  const auto number = [&](double otherwise) {
+    double value = otherwise;
+    std::string_view word = words.word();
+    if (word == "-halo") word = words.word();
+    return parse_number(word, value) && std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : otherwise;
+  };
+  Material& m = entry.material;
+  if (key == "Kd") {
+    const auto c = colour_of(words);
+    std::copy(c.begin(), c.end(), m.factor.begin());
+  } else if (key == "Ke") {
+    m.emission = colour_of(words);
+  } else if (key == "d") {
+    m.factor[3] = static_cast<float>(number(1.0));
+  } else if (key == "Tr") {
+    m.factor[3] = static_cast<float>(1.0 - number(0.0));
+  } else if (key == "map_Kd") {
+    entry.base = texture_of(words.rest());
+  } else if (key == "map_d") {
+    entry.alpha = texture_of(words.rest());
+  } else if (key == "map_Ke") {
+    entry.emission = texture_of(words.rest());
+  } else if (key == "map_Bump" || key == "map_bump" || key == "bump" || key == "norm" || key == "disp") {
+    source_.left_out("normal and bump maps are left out");
+  }
+}
+
+// Options stand before the name, which may have spaces in it.
+MtlLibrary::Texture MtlLibrary::texture_of(std::string_view rest) const {
+  Texture out;
+  rest = trimmed(rest);
+  while (!rest.empty() && rest.front() == '-') {
+    Words words(rest);
+    const std::string_view option = words.word();
+    const int most = values_of_option(option);
+    if (most < 0) break;
+    std::array<double, 3> values = {option == "-s" ? 1.0 : 0.0, option == "-s" ? 1.0 : 0.0, 0.0};
+    std::string_view left = words.rest();
+    const bool numeric = most > 1;
+    for (int i = 0; i < most; ++i) {
+      Words ahead(left);
+      const std::string_view word = ahead.word();
+      double value = 0.0;
+      if (numeric && !parse_number(word, value)) break;  // fewer than it may have
+      if (!numeric && option == "-clamp") out.clamped = word == "on";
+      if (numeric && std::isfinite(value)) values[static_cast<std::size_t>(i)] = value;
+      left = ahead.rest();
+    }
+    for (std::size_t k = 0; k < 2; ++k) {
+      if (option == "-o") out.coordinates.offset[k] = static_cast<float>(values[k]);
+      if (option == "-s") out.coordinates.scale[k] = static_cast<float>(values[k]);
+    }
+    rest = trimmed(left);
+  }
+  if (rest.size() > 1 && rest.front() == '"' && rest.back() == '"') rest = rest.substr(1, rest.size() - 2);
+  out.file = std::string(rest);
+  return out;
+}
+
+std::int32_t MtlLibrary::image(const std::string& file) {
+  const auto known = known_.find(file);
+  if (known != known_.end()) return known->second;
+  std::int32_t at = -1;
+  if (const auto bytes = source_.companion(file, "texture")) {
+    if (auto picture = source_.picture(*bytes, "texture \"" + printable(file) + "\"")) {
+      images_.push_back(std::move(*picture));
+      at = static_cast<std::int32_t>(images_.size() - 1);
+    }
+  }
+  known_.emplace(file, at);
+  return at;
+}
+
+// The picture of `map_d` becomes the alpha of the base colour's; the same picture there has it already.
+void MtlLibrary::add_alpha(const Entry& entry, Material& material) {
+  material.alpha = AlphaMode::blend;
+  if (entry.alpha.file == entry.base.file) return;
+  const std::int32_t at = image(entry.alpha.file);
+  if (at < 0) return;
+  const Picture& from = images_[static_cast<std::size_t>(at)];
+  Picture made(from.width, from.height, 4);
+  if (material.texture.used()) {
+    const Picture& base = images_[static_cast<std::size_t>(material.texture.image)];
+    if (base.width != from.width || base.height != from.height)
+      return source_.left_out("map_d of ", printable(material.name), " is left out: its size is not that of map_Kd");
+    for (std::size_t i = 0; i < made.pixel_count(); ++i)
+      std::copy_n(&base.pixels[i * static_cast<std::size_t>(base.channels)], 3, &made.pixels[4 * i]);
+  } else {
+    std::fill(made.pixels.begin(), made.pixels.end(), std::uint8_t{255});
+  }
+  for (std::size_t i = 0; i < made.pixel_count(); ++i)
+    made.pixels[4 * i + 3] = from.pixels[i * static_cast<std::size_t>(from.channels) + (from.channels == 4 ? 3 : 0)];
+  images_.push_back(std::move(made));
+  material.texture.image = static_cast<std::int32_t>(images_.size() - 1);
+}
+
+MtlMaterial MtlLibrary::find(const std::string& name) {
+  MtlMaterial out;
+  out.material.name = name.substr(0, 200);
+  out.material.vertex_colours = false;
+  const auto at = entries_.find(name);
+  if (at == entries_.end()) {
+    if (!name.empty() && !entries_.empty())
+      source_.left_out("the material ", printable(name), " is white: no library describes it");
+    return out;
+  }
+  const Entry& entry = at->second;
+  out.material = entry.material;
+  out.described = true;
+  if (!source_.options.texture) return out;
+  const auto use = [&](const Texture& texture) {
+    TextureUse made;
+    if (texture.file.empty()) return made;
+    made.image = image(texture.file);
+    made.u = made.v = texture.clamped ? Wrap::clamp : Wrap::repeat;
+    return made;
+  };
+  out.material.texture = use(entry.base);
+  out.coordinates = entry.base.coordinates;
+  if (!entry.emission.file.empty()) {
+    out.material.emission_texture = use(entry.emission);
+    if (out.material.emission_texture.used() && !out.material.emits()) out.material.emission = {1, 1, 1};
+  }
+  if (out.material.factor[3] < 1.0F) out.material.alpha = AlphaMode::blend;
+  if (!entry.alpha.file.empty()) add_alpha(entry, out.material);
+  return out;
+}
+
+}  // namespace espalier::reader

@@ -1,0 +1,123 @@
+#include "io/formats/polygon.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace espalier {
+
+std::span<const std::int32_t> PolygonCutter::cut(std::span<const Point> corners) {
+  triangles_.clear();
+  const auto count = static_cast<std::int32_t>(corners.size());
+  if (count < 3) return triangles_;
+  if (count == 3) {
+    fan(count);
+    return triangles_;
+  }
+  flatten(corners);
+  if (convex()) {
+    fan(count);
+  } else {
+    clip_all(count);
+  }
+  return triangles_;
+}
+
+// Onto the two axes that the polygon's normal (Newell's) is furthest from, so that it runs counter-clockwise.
+void PolygonCutter::flatten(std::span<const Point> corners) {
+  std::array<double, 3> normal{};
+  const std::size_t n = corners.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    const Point &a = corners[i], &b = corners[i + 1 == n ? 0 : i + 1];
+    for (std::size_t k = 0; k < 3; ++k) {
+      const std::size_t y = (k + 1) % 3, z = (k + 2) % 3;
+      normal[k] += (double{a[y]} - b[y]) * (double{a[z]} + b[z]);
+    }
+  }
+  std::size_t axis = 0;
+  for (std::size_t k = 1; k < 3; ++k) {
+    if (std::abs(normal[k]) > std::abs(normal[axis])) axis = k;
+  }
+  const std::size_t x = (axis + 1) % 3, y = (axis + 2) % 3;
+  const double side = normal[axis] < 0.0 ? -1.0 : 1.0;
+  flat_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) flat_[i] = {corners[i][x], side * double{corners[i][y]}};
+}
+
+// No corner turns inwards, and the ring goes around once.
+bool PolygonCutter::convex() const {
+  const std::size_t n = flat_.size();
+  int turns = 0;
+  double last = 0.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Flat &a = flat_[i], &b = flat_[(i + 1) % n], &c = flat_[(i + 2) % n];
+    if (turn(a, b, c) < 0.0) return false;
+    const double step = b.x - a.x;
+    if (step != 0.0) {
+      if (step * last < 0.0) ++turns;
+      last = step;
+    }
+  }
+  // A ring that goes around once changes its direction along an axis twice; where the first step ends is one of the two.
+  return turns <= 2;
+}
+
+void PolygonCutter::fan(std::int32_t count) {
+  for (std::int32_t i = 2; i < count; ++i) triangles_.insert(triangles_.end(), {0, i - 1, i});
+}
+
+bool PolygonCutter::is_ear(std::int32_t corner) {
+  const auto at = [&](std::int32_t i) { return flat_[static_cast<std::size_t>(i)]; };
+  const std::int32_t p = before_[static_cast<std::size_t>(corner)], n = next_[static_cast<std::size_t>(corner)];
+  const Flat a = at(p), b = at(corner), c = at(n);
+  if (!(turn(a, b, c) > 0.0)) return false;
+  work_left_ -= std::min<std::uint64_t>(work_left_, hollow_.size());
+  for (const std::int32_t h : hollow_) {
+    if (!left_[static_cast<std::size_t>(h)] || h == p || h == corner || h == n) continue;
+    const Flat q = at(h);
+    const auto same = [&](const Flat& r) { return q.x == r.x && q.y == r.y; };
+    if (same(a) || same(b) || same(c)) continue;  // a ring that touches itself
+    if (turn(a, b, q) >= 0.0 && turn(b, c, q) >= 0.0 && turn(c, a, q) >= 0.0) return false;
+  }
+  return true;
+}
+
+void PolygonCutter::clip_all(std::int32_t count) {
+  const auto n = static_cast<std::size_t>(count);
+  next_.resize(n);
+  before_.resize(n);
+  left_.assign(n, true);
+  hollow_.clear();
+  for (std::size_t i = 0; i < n; ++i) {
+    next_[i] = static_cast<std::int32_t>(i + 1 == n ? 0 : i + 1);
+    before_[i] = static_cast<std::int32_t>(i == 0 ? n - 1 : i - 1);
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    if (turn(flat_[static_cast<std::size_t>(before_[i])], flat_[i], flat_[static_cast<std::size_t>(next_[i])]) <= 0.0)
+      hollow_.push_back(static_cast<std::int32_t>(i));
+  }
+  std::int32_t at = 0, tried = 0, rest = count;
+  while (rest > 3) {
+    // Where nothing is an ear, as in a ring that crosses itself, the next corner goes.
+    const bool ear = work_left_ > 0 && is_ear(at);
+    if (work_left_ == 0) gave_up_ = true;
+    const auto here = static_cast<std::size_t>(at);
+    if (!ear && work_left_ > 0 && ++tried <= rest) {
+      at = next_[here];
+      continue;
+    }
+    const std::int32_t p = before_[here], q = next_[here];
+    triangles_.insert(triangles_.end(), {p, at, q});
+    next_[static_cast<std::size_t>(p)] = q;
+    before_[static_cast<std::size_t>(q)] = p;
+    left_[here] = false;
+    --rest;
+    tried = 0;
+    // Not the neighbour at once: ears that share a corner make slivers.
+    at = next_[static_cast<std::size_t>(q)];
+    if (hollow_.size() > 64 && hollow_.size() > 2 * static_cast<std::size_t>(rest))
+      std::erase_if(hollow_, [&](std::int32_t h) { return !left_[static_cast<std::size_t>(h)]; });
+  }
+  triangles_.insert(triangles_.end(), {before_[static_cast<std::size_t>(at)], at, next_[static_cast<std::size_t>(at)]});
+}
+
+}  // namespace espalier

@@ -1,0 +1,290 @@
+// Files of other programs, read as their makers meant them: tests/data/field.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "image/codec.h"
+#include "program.h"
+#include "support/data.h"
+#include "support/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string field(const std::string& name) { return data_path("field/" + name).string(); }
+
+struct Shown {
+  Picture picture;
+  std::string notices;
+};
+
+// The front of a file, without light.
+Shown front(const std::string& file) {
+  const TemporaryFolder folder;
+  const std::string png = (folder / "o.png").string();
+  const Outcome done =
+      espalier({"render", file, "-o", png, "--view", "180,0", "--size", "64", "--unlit", "--device", "cpu", "--quiet"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  return {done.code == 0 ? load_picture(png) : Picture(64, 64, 4), done.err};
+}
+
+nlohmann::json check(const std::string& file) {
+  const Outcome done = espalier({"check", file, "--json"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  return done.code == 0 ? nlohmann::json::parse(done.out).at(0) : nlohmann::json();
+}
+
+using Rgb = std::array<int, 3>;
+constexpr Rgb R = {220, 30, 30}, G = {30, 200, 30}, B = {30, 30, 220}, Y = {220, 200, 30}, kNothing = {-1, -1, -1};
+
+void expect_pixel(const Picture& p, int x, int y, const Rgb& wanted, int tolerance = 3) {
+  const std::uint8_t* at = p.at(x, y);
+  if (wanted == kNothing) {
+    EXPECT_EQ(at[3], 0) << x << ", " << y;
+    return;
+  }
+  EXPECT_EQ(at[3], 255) << x << ", " << y;
+  for (int c = 0; c < 3; ++c)
+    EXPECT_NEAR(at[c], wanted[static_cast<std::size_t>(c)], tolerance)
+        << x << ", " << y << ": " << int{at[0]} << " " << int{at[1]} << " " << int{at[2]};
+}
+
+void expect_four(const std::string& name, const std::array<Rgb, 4>& wanted) {
+  SCOPED_TRACE(name);
+  const Shown shown = front(field(name));
+  expect_pixel(shown.picture, 22, 22, wanted[0]);
+  expect_pixel(shown.picture, 41, 22, wanted[1]);
+  expect_pixel(shown.picture, 22, 41, wanted[2]);
+  expect_pixel(shown.picture, 41, 41, wanted[3]);
+}
+
+TEST(Field, Gltf) {
+  expect_four("glb/plain.glb", {R, G, B, Y});
+  expect_four("glb/gltfpack_plain.glb", {R, G, B, Y});
+  expect_four("glb/texture_transform_offset.glb", {G, R, Y, B});
+  expect_four("glb/texture_transform_scale.glb", {Y, B, G, R});
+  expect_four("glb/uv_plus_one.glb", {R, G, B, Y});
+  expect_four("glb/wrap_mirror.glb", {Y, B, G, R});
+  expect_four("glb/factor_times_texture.glb", {{{220, 9, 30}, {30, 95, 30}, {30, 9, 220}, {220, 95, 30}}});
+  expect_four("glb/alpha_mask.glb", {kNothing, G, B, Y});
+  expect_four("glb/bom.gltf", {R, G, B, Y});
+}
+
+TEST(Field, GltfThatNeedsATextureTransform) {
+  EXPECT_EQ(check(field("glb/blender_mapping_node.glb")).at("faces"), 2);
+  // Twice in each direction: every quarter shows all four colours. The square covers columns and rows 10 to 54.
+  const Picture p = front(field("glb/blender_mapping_node.glb")).picture;
+  for (const int x : {0, 22}) {
+    for (const int y : {0, 22}) {
+      expect_pixel(p, 15 + x, 15 + y, R);
+      expect_pixel(p, 26 + x, 15 + y, G);
+      expect_pixel(p, 15 + x, 26 + y, B);
+      expect_pixel(p, 26 + x, 26 + y, Y);
+    }
+  }
+}
+
+TEST(Field, GltfWithTwoTextures) {
+  const Picture p = front(field("glb/two_textures.glb")).picture;
+  // One wide beside the other, 2.2 in all, so the left one is 20 pixels wide and the right one begins at 38.
+  bool four[4] = {}, orange = false;
+  for (int y = 0; y < p.height; ++y) {
+    for (int x = 0; x < p.width; ++x) {
+      const std::uint8_t* at = p.at(x, y);
+      const auto is = [&](const Rgb& c) {
+        return at[3] == 255 && std::abs(at[0] - c[0]) < 4 && std::abs(at[1] - c[1]) < 4 && std::abs(at[2] - c[2]) < 4;
+      };
+      if (x < 32) {
+        const Rgb colours[] = {R, G, B, Y};
+        for (int i = 0; i < 4; ++i) four[i] = four[i] || is(colours[i]);
+      } else {
+        orange = orange || is({250, 120, 10});
+      }
+    }
+  }
+  EXPECT_TRUE(four[0] && four[1] && four[2] && four[3] && orange);
+}
+
+TEST(Field, GltfWithASkinRests) {
+  const auto report = check(field("glb/skin.glb"));
+  EXPECT_NEAR(report.at("low").at(0).get<double>(), -0.5, 1e-5);
+  EXPECT_NEAR(report.at("high").at(0).get<double>(), 0.5, 1e-5);
+  EXPECT_NEAR(report.at("low").at(2).get<double>(), 2.5, 1e-5);
+  EXPECT_NEAR(report.at("high").at(2).get<double>(), 3.5, 1e-5);
+}
+
+TEST(Field, Obj) {
+  for (const char* name : {"obj/mtl space.obj", "obj/backslash.obj", "obj/bom.obj", "obj/uv_negative.obj"})
+    expect_four(name, {R, G, B, Y});
+  const Shown alone = front(field("obj/mtl_missing.obj"));
+  EXPECT_NE(alone.notices.find("gone.mtl"), std::string::npos) << alone.notices;
+  EXPECT_EQ(alone.picture.at(32, 32)[3], 255);
+
+  const auto mark = check(field("obj/bom_vertex.obj"));
+  EXPECT_EQ(mark.at("faces"), 4);
+  EXPECT_EQ(mark.at("vertices"), 4);
+  EXPECT_EQ(mark.at("watertight"), true);
+  EXPECT_NEAR(mark.at("volume").get<double>(), 1.0 / 6.0, 1e-4);
+  const auto concave = check(field("obj/concave.obj"));
+  EXPECT_EQ(concave.at("faces"), 3);
+  EXPECT_NEAR(concave.at("area").get<double>(), 2.4, 1e-5);
+
+  const Picture two = front(field("obj/two_kd.obj")).picture;
+  expect_pixel(two, 22, 22, {0, 0, 255});
+  expect_pixel(two, 41, 41, {255, 0, 0});
+  const Picture colours = front(field("obj/vertex_rgba.obj")).picture;
+  expect_pixel(colours, 22, 22, {0xb7, 0x6e, 0x48});
+  expect_pixel(colours, 41, 22, {0x48, 0x02, 0xb6});
+  expect_pixel(colours, 22, 41, {0xb7, 0x02, 0x48});
+  expect_pixel(colours, 41, 41, {0x48, 0x6e, 0x48});
+}
+
+TEST(Field, Ply) {
+  expect_four("ply/wedge_uv.ply", {R, G, B, Y});
+  const Picture diffuse = front(field("ply/diffuse_colours.ply")).picture;
+  expect_pixel(diffuse, 32, 18, {69, 0, 186}, 4);
+  expect_pixel(diffuse, 32, 46, {191, 0, 64}, 4);
+}
+
+TEST(Field, Stl) {
+  for (const char* name : {"stl/capitals.stl", "stl/first_word_capital.stl", "stl/bom.stl", "stl/solid_trailing.stl"}) {
+    SCOPED_TRACE(name);
+    const auto report = check(field(name));
+    EXPECT_EQ(report.at("faces"), 4);
+    EXPECT_EQ(report.at("vertices"), 4);
+    EXPECT_NEAR(report.at("volume").get<double>(), 166.6667, 1e-3);
+  }
+}
+
+TEST(Field, Gaussians) {
+  const TemporaryFolder folder;
+  const struct {
+    const char* name;
+    int degree, count;
+  } cases[] = {{"splats/face0.ply", 0, 40},    {"splats/comment_element_face.ply", 0, 40}, {"splats/tabs_property.ply", 0, 40},
+               {"splats/no_extension", 3, 40}, {"splats/plain_deg3.ply", 3, 40},           {"splats/nan_x_row0.ply", 0, 39},
+               {"splats/version4.spz", 3, 40}, {"splats/playcanvas.compressed.ply", 3, 40}};
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const auto report = check(field(c.name));
+    EXPECT_EQ(report.at("gaussians"), c.count);
+    EXPECT_EQ(report.at("harmonics_degree"), c.degree);
+    const Outcome written = espalier({"export", field(c.name), "-o", (folder / "o.ply").string(), "--quiet"});
+    EXPECT_EQ(written.code, 0) << written.err;
+    EXPECT_EQ(check((folder / "o.ply").string()).at("gaussians"), c.count);
+    const Shown shown = front(field(c.name));
+    EXPECT_EQ(shown.picture.width, 64);
+  }
+  EXPECT_NE(check(field("splats/nan_x_row0.ply")).at("notices").dump().find("Gaussian 0"), std::string::npos);
+}
+
+// The packed files hold the same Gaussians as the plain one.
+TEST(Field, PackedGaussiansAreThePlainOnes) {
+  const auto plain = check(field("splats/plain_deg3.ply"));
+  for (const char* name : {"splats/playcanvas.compressed.ply"}) {
+    SCOPED_TRACE(name);
+    const auto packed = check(field(name));
+    EXPECT_NEAR(packed.at("mean_opacity").get<double>(), plain.at("mean_opacity").get<double>(), 0.005);
+    EXPECT_NEAR(packed.at("median_scale").get<double>(), plain.at("median_scale").get<double>(), 0.001);
+    for (const char* side : {"low", "high"}) {
+      for (int k = 0; k < 3; ++k) EXPECT_NEAR(packed.at(side).at(k).get<double>(), plain.at(side).at(k).get<double>(), 0.002);
+    }
+  }
+}
+
+TEST(Field, PointerOfGitLfs) { expect_refusal(espalier({"check", field("lfs_pointer.safetensors")}), 1, {"Git LFS"}); }
+
+// From one format to the others, and back by our own readers: size, colours, counts.
+TEST(Field, MeshesRoundTrip) {
+  const TemporaryFolder folder;
+  const auto out = [&](const std::string& name) { return (folder / name).string(); };
+  const struct {
+    const char* name;
+    int faces;
+    const char* not_in_obj = nullptr;  // what an OBJ cannot hold of it
+  } cases[] = {{"glb/plain.glb", 2},
+               {"glb/two_textures.glb", 4},
+               {"glb/factor_times_texture.glb", 2},
+               {"glb/uv_plus_one.glb", 2},
+               {"glb/wrap_mirror.glb", 2, "a.obj: textures that mirror"},
+               {"glb/alpha_mask.glb", 2, "a.obj: holes by a mask"},
+               {"glb/gltfpack_plain.glb", 2},
+               {"obj/two_kd.obj", 2},
+               {"obj/mtl space.obj", 2},
+               {"ply/wedge_uv.ply", 2},
+               {"obj/vertex_rgba.obj", 2}};
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Outcome done =
+        espalier({"export", field(c.name), "--quiet", "-o", out("a.glb"), "-o", out("a.gltf"), "-o", out("a.obj"), "-o",
+                  out("a.obj.zip"), "-o", out("a.gltf.zip"), "-o", out("a.3mf"), "-o", out("a.mesh.ply"), "-o", out("a.stl")});
+    ASSERT_EQ(done.code, 0) << done.err;
+    if (c.not_in_obj != nullptr) EXPECT_NE(done.err.find(c.not_in_obj), std::string::npos) << done.err;
+    const Picture original = front(field(c.name)).picture;
+    for (const char* name : {"a.glb", "a.gltf", "a.gltf.zip", "a.obj", "a.obj.zip"}) {
+      SCOPED_TRACE(name);
+      if (c.not_in_obj != nullptr && std::string(name).find("obj") != std::string::npos) continue;
+      const Picture again = front(out(name)).picture;
+      int differ = 0;
+      for (std::size_t i = 0; i < original.pixels.size(); ++i)
+        differ += std::abs(original.pixels[i] - again.pixels[i]) > 3 ? 1 : 0;
+      EXPECT_EQ(differ, 0);
+    }
+    const auto before = check(field(c.name));
+    for (const char* name : {"a.glb", "a.gltf", "a.obj", "a.mesh.ply", "a.3mf", "a.stl", "a.obj.zip", "a.gltf.zip"}) {
+      SCOPED_TRACE(name);
+      const auto after = check(out(name));
+      EXPECT_EQ(after.at("faces"), c.faces);
+      const bool sized = std::string(name) == "a.3mf" || std::string(name) == "a.stl";
+      for (std::size_t k = 0; k < 3 && !sized; ++k) {
+        EXPECT_NEAR(after.at("low").at(k).get<double>(), before.at("low").at(k).get<double>(), 1e-5);
+        EXPECT_NEAR(after.at("high").at(k).get<double>(), before.at("high").at(k).get<double>(), 1e-5);
+      }
+    }
+  }
+}
+
+TEST(Field, GaussiansRoundTrip) {
+  const TemporaryFolder folder;
+  const auto out = [&](const std::string& name) { return (folder / name).string(); };
+  const auto before = check(field("splats/plain_deg3.ply"));
+  const char* names[] = {"a.ply", "a.spz", "a.splat", "a.compressed.ply", "a.splats.glb", "a.glb"};
+  for (const char* name : names) {
+    SCOPED_TRACE(name);
+    const Outcome done = espalier({"export", field("splats/plain_deg3.ply"), "--quiet", "-o", out(name)});
+    ASSERT_EQ(done.code, 0) << done.err;
+    const bool splat = std::string(name) == "a.splat";
+    EXPECT_EQ(done.err.find("harmonics above degree 0") != std::string::npos, splat) << done.err;
+    const auto after = check(out(name));
+    EXPECT_EQ(after.at("gaussians"), 40);
+    EXPECT_EQ(after.at("harmonics_degree"), splat ? 0 : 3);
+    EXPECT_NEAR(after.at("mean_opacity").get<double>(), before.at("mean_opacity").get<double>(), 0.005);
+    for (const char* side : {"low", "high"}) {
+      for (std::size_t k = 0; k < 3; ++k)
+        EXPECT_NEAR(after.at(side).at(k).get<double>(), before.at(side).at(k).get<double>(), 0.005);
+    }
+  }
+  // The default is version 4, which begins with plain letters; the older ones are packed by gzip.
+  EXPECT_EQ(read_text(out("a.spz")).substr(0, 4), "NGSP");
+  ASSERT_EQ(espalier({"export", field("splats/plain_deg3.ply"), "--quiet", "--spz-version", "3", "-o", out("b.spz")}).code, 0);
+  EXPECT_EQ(read_text(out("b.spz")).substr(0, 2), "\x1f\x8b");
+}
+
+TEST(Field, StrictlyNothingIsLeftOut) {
+  const TemporaryFolder folder;
+  const std::string png = (folder / "o.png").string();
+  expect_refusal(espalier({"render", field("obj/mtl_missing.obj"), "-o", png, "--strict"}), 1, {"gone.mtl"});
+  expect_refusal(espalier({"check", field("splats/nan_x_row0.ply"), "--strict"}), 1, {"Gaussian 0"});
+  expect_refusal(espalier({"export", field("splats/nan_x_row0.ply"), "-o", (folder / "o.ply").string(), "--strict"}), 1,
+                 {"Gaussian 0"});
+  expect_empty(folder.path());
+  EXPECT_EQ(espalier({"check", field("obj/mtl_missing.obj"), "--strict"}).code, 0);  // needs no material
+}
+
+}  // namespace
+}  // namespace espalier::test
