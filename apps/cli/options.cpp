@@ -95,9 +95,9 @@ unsigned use_of(const std::vector<std::string>& arguments) {
 
 std::span<const Command> commands() {
   static constexpr std::array table{
+      Command{use_generate, "generate", "Makes a 3D asset of images, or of a prompt", &generate},
       Command{use_batch, "batch", "Makes an asset of each image of a folder or a list, here or on a server, and resumes",
               &batch},
-      Command{use_generate, "generate", "Makes a 3D asset of images, or of a prompt", &generate},
       Command{use_vary, "vary", "Gives a mesh another look, by a prompt or by images", &vary},
       Command{use_preprocess, "preprocess", "Writes the foreground of an image that generate would look at", &preprocess},
       Command{use_export, "export", "Writes a saved asset or latent again, without sampling, or Gaussians in another format",

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <vector>
+
+#include "io/formats/zip.h"
 
 #include "io/formats/zip.h"
 
