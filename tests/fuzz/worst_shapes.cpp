@@ -9,8 +9,6 @@
 
 #include "io/formats/zip.h"
 
-#include "io/formats/zip.h"
-
 namespace espalier::test {
 namespace {
 
@@ -220,7 +218,7 @@ std::string gltf_zeros(std::size_t n) {
   return gltf(R"("meshes":[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"componentType":5126,"count":)" +
               std::to_string(n * 1000) + R"(,"type":"VEC3"}])");
 }
-std::string text_of(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 // As many equal lines of XML as deflate can hide in so few bytes.
 std::string three_mf(std::size_t n) {
   const auto file = [](const char* name, const std::string& text) {
