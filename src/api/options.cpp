@@ -236,9 +236,10 @@ const std::vector<Option>& option_table() {
                              weights_rows(), batch_rows(), report_rows()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
-    // A batch is many jobs, here or on a server.
+    // A batch is many jobs of images, here or on a server.
     for (Option& row : all) {
-      if (row.is_for(use_generate) && row.is_for(use_jobs)) row.uses |= use_batch;
+      const bool of_prompts = row.name == "prompt" || row.name == "negative-prompt";
+      if (row.is_for(use_generate) && row.is_for(use_jobs) && !of_prompts) row.uses |= use_batch;
     }
     return all;
   }();

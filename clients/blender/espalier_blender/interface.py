@@ -32,6 +32,8 @@ class EspalierPreferences(bpy.types.AddonPreferences):
 
 class EspalierSettings(bpy.types.PropertyGroup):
     image: StringProperty(name="Image", subtype="FILE_PATH", description="A PNG, JPEG or WebP of one object")
+    prompt: StringProperty(name="Prompt", description="What to make, in words, where no image is chosen; needs a server with a "
+                           "text model")
     name: StringProperty(name="Name", description="Of the object; empty: that of the image")
     size: FloatProperty(name="Size", default=1.0, min=0.0, soft_max=100.0, unit="LENGTH",
                         description="Largest dimension of the object; 0: as it comes, within one metre")
@@ -74,12 +76,12 @@ def options_of(settings):
         options.faces = max(settings.faces, 4)
     if settings.name:
         options.name = settings.name
-    return options
+    return options.to_json() | ({"prompt": settings.prompt} if not settings.image else {})
 
 
 def name_of(settings, path):
     """What the object is called."""
-    return settings.name or path.stem
+    return settings.name or (path.stem if path is not None else settings.prompt[:60])
 
 
 def stop_all():
@@ -103,14 +105,17 @@ class EspalierGenerate(bpy.types.Operator):
     def start(self, context):
         """Whether the job was sent off."""
         settings = context.scene.espalier
-        path = pathlib.Path(bpy.path.abspath(settings.image))
-        if not settings.image or not path.is_file():
-            self.report({"ERROR"}, f"There is no image {path.name if settings.image else ''}".rstrip() + ": choose one")
+        path = pathlib.Path(bpy.path.abspath(settings.image)) if settings.image else None
+        if path is None and not settings.prompt.strip():
+            self.report({"ERROR"}, "There is neither an image nor a prompt: choose one")
+            return False
+        if path is not None and not path.is_file():
+            self.report({"ERROR"}, f"There is no image {path.name}: choose one")
             return False
         try:
             client = client_of(context)
             self.folder = tempfile.TemporaryDirectory(prefix="espalier-")
-            self.job = espalier.BackgroundJob(client, [path], options_of(settings), self.folder.name)
+            self.job = espalier.BackgroundJob(client, [path] if path is not None else [], options_of(settings), self.folder.name)
         except espalier.EspalierError as error:
             self.report({"ERROR"}, str(error))
             return False
@@ -211,6 +216,9 @@ class EspalierPanel(bpy.types.Panel):
     def draw(self, context):
         settings, layout = context.scene.espalier, self.layout
         layout.prop(settings, "image")
+        row = layout.row()
+        row.enabled = not settings.image
+        row.prop(settings, "prompt")
         layout.prop(settings, "background")
         layout.prop(settings, "name")
         layout.prop(settings, "size")

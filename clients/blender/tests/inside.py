@@ -27,6 +27,9 @@ preferences = bpy.context.preferences.addons[NAME].preferences
 settings = bpy.context.scene.espalier
 
 found["no image"] = failing()
+settings.prompt = "a red chair"
+preferences.url, preferences.api_key = url, key
+found["prompt"] = failing()
 settings.image = image
 preferences.url, preferences.api_key = url, "some-other-key"
 found["wrong key"] = failing()
@@ -48,8 +51,7 @@ settings.name = ""
 found["unnamed"] = interface.name_of(settings, pathlib.Path(image))
 
 # A window's loop asks the job how far it is; here this script does.
-options = interface.options_of(settings)
-options.structure = interface.espalier.Sampler(steps=1000)
+options = interface.options_of(settings) | {"structure": {"steps": 1000}}
 job = interface.espalier.BackgroundJob(client, [pathlib.Path(image)], options, pathlib.Path(answer).parent / "cancelled")
 interface.RUNNING[bpy.context.scene.name] = job
 assert not interface.EspalierGenerate.poll(bpy.context)

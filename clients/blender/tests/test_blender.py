@@ -69,6 +69,7 @@ class InBlender(unittest.TestCase):
 
     def test_mistakes_are_reported(self):
         self.assertIn("choose one", self.found["no image"])
+        self.assertIn("prompt", self.found["prompt"])  # which sprout, a model of images, does not take
         self.assertIn("key", self.found["wrong key"].lower())
         self.assertIn("espalier serve", self.found["no server"])
         self.assertIn("sprout", self.found["connection"])

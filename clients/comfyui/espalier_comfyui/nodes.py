@@ -16,7 +16,7 @@ else:  # not from the archive but from a checkout: the client is installed besid
     import espalier
 
 MESHES = ["glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply"]
-SPLATS = ["ply", "spz", "splat"]
+SPLATS = ["ply", "compressed.ply", "splats.glb", "spz", "splat"]
 NONE = "none"
 STEPS = 1000  # of the progress bar
 
@@ -88,6 +88,28 @@ def stored(path, prefix):
             counter += 1
 
 
+def files_of(server, images, more, mesh, splats, seed, texture_size, faces, filename_prefix, structure_steps, latent_steps):
+    """Runs a job with these images and options, and stores its files: what a node returns."""
+    formats = [kind for kind in (mesh, splats) if kind != NONE]
+    if not formats:
+        raise ValueError("Espalier: neither a mesh nor splats are asked for; choose a format of one")
+    options = espalier.GenerateOptions(formats=formats, seed=seed, texture_size=int(texture_size),
+                                       name=re.split(r"[/\\]", filename_prefix)[-1])
+    if faces:
+        options.faces = max(faces, 4)
+    if structure_steps:
+        options.structure = espalier.Sampler(steps=structure_steps)
+    if latent_steps:
+        options.latent = espalier.Sampler(steps=latent_steps)
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        job, paths = run(espalier.BackgroundJob(server, images, options.to_json() | more, folder))
+        # A file is asset.FORMAT, and a format may have dots of its own.
+        found = {path.name.partition(".")[2]: stored(path, filename_prefix) for path in paths}
+    mesh_file, splat_file = found.get(mesh, ("", "")), found.get(splats, ("", ""))
+    lines = [*job.notices, *(name for _, name in found.values())]
+    return {"ui": {"text": lines}, "result": (mesh_file[0], splat_file[0], mesh_file[1])}
+
+
 class EspalierServer:
     """Where the work is done."""
     CATEGORY, FUNCTION = "Espalier", "connect"
@@ -134,24 +156,29 @@ class EspalierImageTo3D:
 
     def generate(self, server, image, mesh, splats, seed, background, texture_size, faces, filename_prefix, mask=None,
                  structure_steps=0, latent_steps=0):
-        formats = [kind for kind in (mesh, splats) if kind != NONE]
-        if not formats:
-            raise ValueError("Espalier: neither a mesh nor splats are asked for; choose a format of one")
-        options = espalier.GenerateOptions(formats=formats, seed=seed, texture_size=int(texture_size),
-                                           background="alpha" if mask is not None else background,
-                                           name=re.split(r"[/\\]", filename_prefix)[-1])
-        if faces:
-            options.faces = max(faces, 4)
-        if structure_steps:
-            options.structure = espalier.Sampler(steps=structure_steps)
-        if latent_steps:
-            options.latent = espalier.Sampler(steps=latent_steps)
-        with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-            job, paths = run(espalier.BackgroundJob(server, images_of(image, mask), options, folder))
-            found = {path.name.partition(".")[2]: stored(path, filename_prefix) for path in paths}
-        mesh_file, splat_file = found.get(mesh, ("", "")), found.get(splats, ("", ""))
-        lines = [*job.notices, *(name for _, name in found.values())]
-        return {"ui": {"text": lines}, "result": (mesh_file[0], splat_file[0], mesh_file[1])}
+        return files_of(server, images_of(image, mask), {"background": "alpha" if mask is not None else background}, mesh, splats, seed,
+                        texture_size, faces, filename_prefix, structure_steps, latent_steps)
+
+
+class EspalierTextTo3D:
+    """A prompt to the same files, by a server with a text model."""
+    CATEGORY, FUNCTION, OUTPUT_NODE = "Espalier", "generate", True
+    RETURN_TYPES, RETURN_NAMES = EspalierImageTo3D.RETURN_TYPES, EspalierImageTo3D.RETURN_NAMES
+    OUTPUT_TOOLTIPS = EspalierImageTo3D.OUTPUT_TOOLTIPS
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        inputs = EspalierImageTo3D.INPUT_TYPES()
+        required = {name: kind for name, kind in inputs["required"].items() if name not in ("image", "background")}
+        optional = {name: kind for name, kind in inputs["optional"].items() if name != "mask"}
+        return {"required": {"server": required.pop("server"), "prompt": ("STRING", {"default": "", "multiline": True}), **required},
+                "optional": optional}
+
+    def generate(self, server, prompt, mesh, splats, seed, texture_size, faces, filename_prefix, structure_steps=0, latent_steps=0):
+        if not prompt.strip():
+            raise ValueError("Espalier: the prompt is empty; say what to make")
+        return files_of(server, [], {"prompt": prompt}, mesh, splats, seed, texture_size, faces, filename_prefix, structure_steps,
+                        latent_steps)
 
 
 class EspalierForeground:
@@ -180,10 +207,12 @@ class EspalierForeground:
 NODE_CLASS_MAPPINGS = {
     "EspalierServer": EspalierServer,
     "EspalierImageTo3D": EspalierImageTo3D,
+    "EspalierTextTo3D": EspalierTextTo3D,
     "EspalierForeground": EspalierForeground,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {
     "EspalierServer": "Espalier server",
     "EspalierImageTo3D": "Image to 3D (Espalier)",
+    "EspalierTextTo3D": "Text to 3D (Espalier)",
     "EspalierForeground": "Foreground (Espalier)",
 }

@@ -209,6 +209,16 @@ class Nodes(unittest.TestCase):
         with self.assertRaises(self.nodes.espalier.ApiError):
             self.call("EspalierImageTo3D", server=self.client, image=Tensor(numpy.repeat(image, 9, axis=0)), **QUICK)
 
+    def test_a_prompt_needs_a_text_model(self):
+        with self.assertRaisesRegex(ValueError, "prompt is empty"):
+            self.call("EspalierTextTo3D", server=self.client, prompt=" ")
+        with self.assertRaisesRegex(self.nodes.espalier.ApiError, "prompt"):
+            self.call("EspalierTextTo3D", server=self.client, prompt="a red chair", **QUICK)
+        self.assertEqual(self.names_of("EspalierTextTo3D"), {"prompt", *self.names_of("EspalierImageTo3D")} - {"image", "mask", "background"})
+
+    def names_of(self, name):
+        return {key for inputs in self.module.NODE_CLASS_MAPPINGS[name].INPUT_TYPES().values() for key in inputs}
+
     def test_images_are_what_the_tensor_holds(self):
         values = numpy.array([[[[0.0, 0.5, 1.0], [numpy.nan, -3.0, 7.0]]]])
         ((name, data),) = self.nodes.images_of(Tensor(values))

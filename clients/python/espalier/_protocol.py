@@ -178,8 +178,8 @@ class Protocol:
 
     def submit(self, images: Union[ImageSource, Iterable[ImageSource]], options: AnyGenerateOptions):
         sources = list_of_sources(images)
-        if not sources:
-            raise EspalierError("invalid_argument", "no image was given", "give at least one")
+        if not sources and not json_of(options or {}).get("prompt"):
+            raise EspalierError("invalid_argument", "neither an image nor a prompt was given", "give one of them")
         return (yield from self._add("image", sources, options))
 
     def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions):

@@ -121,7 +121,7 @@ class AsyncClient:
     async def preprocess(self, image: ImageSource, background: Optional[str] = None) -> Foreground:
         return await self._run(self._protocol.preprocess(image, background))
 
-    async def submit(self, images: Union[ImageSource, Iterable[ImageSource]], options: AnyGenerateOptions = None) -> Job:
+    async def submit(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None) -> Job:
         return await self._run(self._protocol.submit(images, options))
 
     async def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions = None) -> Job:
@@ -174,7 +174,7 @@ class AsyncClient:
         assert last is not None
         return last
 
-    async def generate(self, images: Union[ImageSource, Iterable[ImageSource]], options: AnyGenerateOptions = None, *,
+    async def generate(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None, *,
                        timeout: Optional[float] = None, on_progress: Optional[Callable[[Progress], Any]] = None) -> Job:
         job = await self.submit(images, options)
         try:

@@ -160,8 +160,9 @@ class Client:
 
     # ---- Jobs
 
-    def submit(self, images: Union[ImageSource, Iterable[ImageSource]], options: AnyGenerateOptions = None) -> Job:
-        """A new job: several images are views of one object. Returns as soon as it is queued."""
+    def submit(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None) -> Job:
+        """A new job: several images are views of one object; a text model takes none, but a prompt in the options. Returns as
+        soon as it is queued."""
         return self._run(self._protocol.submit(images, options))
 
     def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions = None) -> Job:
@@ -210,7 +211,7 @@ class Client:
         assert last is not None
         return ended_well(last)
 
-    def generate(self, images: Union[ImageSource, Iterable[ImageSource]], options: AnyGenerateOptions = None, *,
+    def generate(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None, *,
                  timeout: Optional[float] = None, on_progress: Optional[Callable[[Progress], Any]] = None) -> Job:
         """Submits a job and waits for it. When waiting ends in any other way than the job does (Ctrl-C, the timeout, an error
         of on_progress) the job is cancelled."""

@@ -91,10 +91,10 @@ class SamplerDefaults(Answer):
 class Model(Answer):
     name: str
     pipeline: str
-    takes: Literal["image", "text"]
-    """What assets are made from: pictures, or the prompt in a job's options."""
     device: str
     """cpu, or cuda:N with the GPU's name."""
+    takes: Literal["image", "text"]
+    """What assets are made from: images, or the prompt in a job's options."""
     precision: str
     tier: Literal["high", "medium", "low"]
     loaded: bool
@@ -110,8 +110,8 @@ class Model(Answer):
         return {
             "name": text,
             "pipeline": text,
-            "takes": text,
             "device": text,
+            "takes": text,
             "precision": text,
             "tier": text,
             "loaded": boolean,

@@ -111,7 +111,7 @@ class Waiting(ClientCase):
         self.assertEqual((caught.exception.status, caught.exception.code), (401, "unauthorized"))
         with self.assertRaisesRegex(espalier.EspalierError, "no such file"):
             self.client.submit("there is no such image.png")
-        with self.assertRaisesRegex(espalier.EspalierError, "no image was given"):
+        with self.assertRaisesRegex(espalier.EspalierError, "neither an image nor a prompt"):
             self.client.submit([])
 
     def test_cancelling(self):

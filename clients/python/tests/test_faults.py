@@ -286,6 +286,15 @@ class Requests(FaultCase):
             self.assertEqual(server.asked[0].count('name="image"'), 2)
 
 
+    def test_a_prompt_needs_no_image(self):
+        for call, server in self.each([answer(202, dict(JOB, kind="text"))], "submit", (), {"prompt": "a red chair"}):
+            self.assertEqual(call().kind, "text")
+            self.assertIn('{"prompt": "a red chair"}', server.asked[0])
+            self.assertNotIn('name="image"', server.asked[0])
+        for call, server in self.each([], "submit", (), {"seed": 1}):
+            self.assertRaises(espalier.EspalierError, call)
+
+
 class Pauses(unittest.TestCase):
     def test_they_grow_and_have_a_limit(self):
         for attempt in range(1, 40):
