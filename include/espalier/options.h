@@ -174,7 +174,7 @@ enum OptionUse : unsigned {
   use_convert = 1U << 9U,
   use_pull = 1U << 10U,
   use_models = 1U << 11U,
-  use_batch = 1U << 12U,       // also what both generate and a job of images take
+  use_batch = 1U << 12U,  // also what both generate and a job of images take
   use_vary = 1U << 13U,
   use_jobs = 1U << 24U,        // JSON of a new job
   use_exports = 1U << 25U,     // JSON of an export of a job

@@ -11,9 +11,9 @@ namespace {
 constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finishing, pictures = OptionGroup::pictures,
                       sampling = OptionGroup::sampling, machine = OptionGroup::machine, weights = OptionGroup::weights,
                       server = OptionGroup::server, reports = OptionGroup::reports;
-constexpr unsigned generate = use_generate, vary = use_vary, preprocess = use_preprocess, exporting = use_export, render = use_render,
-                   serve = use_serve, info = use_info, check = use_check, batch = use_batch, turntables = use_turntables,
-                   environment = use_environment;
+constexpr unsigned generate = use_generate, vary = use_vary, preprocess = use_preprocess, exporting = use_export,
+                   render = use_render, serve = use_serve, info = use_info, check = use_check, batch = use_batch,
+                   turntables = use_turntables, environment = use_environment;
 constexpr unsigned sampled = generate | vary;       // commands that sample
 constexpr unsigned made = sampled | exporting;      // commands that make an asset's files
 constexpr unsigned jobs = use_jobs | use_exports;   // the same of the server

@@ -118,7 +118,11 @@ TEST_P(Fuzz, DocumentsAreReadOrRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Readers, Fuzz, ::testing::ValuesIn(fuzz_targets()),
-                         [](const ::testing::TestParamInfo<FuzzTarget>& reader) { return std::string(reader.param.name); });
+                         [](const ::testing::TestParamInfo<FuzzTarget>& reader) {
+                           std::string name = reader.param.name;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace espalier::test

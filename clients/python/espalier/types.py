@@ -91,10 +91,10 @@ class SamplerDefaults(Answer):
 class Model(Answer):
     name: str
     pipeline: str
-    device: str
-    """cpu, or cuda:N with the GPU's name."""
     takes: Literal["image", "text"]
     """What assets are made from: images, or the prompt in a job's options."""
+    device: str
+    """cpu, or cuda:N with the GPU's name."""
     precision: str
     tier: Literal["high", "medium", "low"]
     loaded: bool
@@ -110,8 +110,8 @@ class Model(Answer):
         return {
             "name": text,
             "pipeline": text,
-            "device": text,
             "takes": text,
+            "device": text,
             "precision": text,
             "tier": text,
             "loaded": boolean,
@@ -173,6 +173,11 @@ class Sampler(Options):
 
 @dataclass
 class GenerateOptions(Options):
+    prompt: Union[str, Unset] = UNSET
+    """What to make, in words, instead of images. Needs a text model: espalier pull trellis-text-base, then --model
+    trellis-text-base."""
+    negative_prompt: Union[str, Unset] = UNSET
+    """What the guidance leads away from."""
     formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
     """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET

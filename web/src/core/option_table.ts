@@ -1,6 +1,8 @@
 // Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.
 
 export const OPTIONS = {
+  'prompt': {"fallback":""},
+  'negative_prompt': {"fallback":""},
   'formats': {"choices":["splats.glb","glb","gltf.zip","obj.zip","stl","3mf","mesh.ply","compressed.ply","ply","spz","splat"],"fallback":["glb"]},
   'size_mm': {"min":0.1,"max":10000,"fallback":100.0},
   'background': {"choices":["auto","alpha","none","plain","network"],"fallback":["auto"]},
