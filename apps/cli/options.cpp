@@ -51,7 +51,8 @@ std::string long_flag(const Option& row) {
 }
 
 void add_option(CLI::App& app, const Option& row, Settings& settings, std::vector<std::string>& notices) {
-  const auto set = [&row, &settings, &notices](const std::optional<std::string>& text) {
+  const auto set = [&app, &row, &settings, &notices](const std::optional<std::string>& text) {
+    if (app.parsed() == 0) return;  // the variable counts for the command that was given, which may overrule it
     try {
       row.set_text(settings, text, notices);
     } catch (const Error& error) {

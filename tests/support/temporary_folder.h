@@ -2,9 +2,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
+#include <stdlib.h>  // mkdtemp
 
+#include <algorithm>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 
 namespace espalier::test {
@@ -13,9 +15,11 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::temp_directory_path() /
-            ("espalier-" + std::string(info->test_suite_name()) + "-" + info->name() + "-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(path_);
+    std::string name = "espalier-" + std::string(info->test_suite_name()) + "-" + info->name() + "-XXXXXX";
+    std::replace(name.begin(), name.end(), '/', '-');
+    name = (std::filesystem::temp_directory_path() / name).string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make the folder " + name);
+    path_ = name;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;

@@ -477,7 +477,7 @@ MeshFile read_ply(const Source& source) {
   Mesh& mesh = file.mesh;
   mesh.vertices = joined(ply, {"x", "y", "z"});
   if (mesh.vertices.empty()) source.damaged("the vertices have no x, y and z");
-  if (ply.faces.empty()) source.unsupported("this PLY holds points without faces", hint("make a surface of them first"));
+  if (!ply.has_faces) source.unsupported("this PLY holds points without faces", hint("make a surface of them first"));
   mesh.faces = std::move(ply.faces);
   mesh.normals = joined(ply, {"nx", "ny", "nz"});
   mesh.colours = colours_of(ply);

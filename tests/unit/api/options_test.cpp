@@ -72,7 +72,8 @@ TEST(OptionTable, InitialValuesAreAccepted) {
     Options options;
     const bool empty = std::holds_alternative<std::string>(value) && std::get<std::string>(value).empty();
     const bool none = row.name == "decode" || row.name == "vram-limit";  // chosen by the program
-    EXPECT_EQ(row.field.set(options, value), row.name == "name" || (!empty && !none));
+    const bool may_be_empty = row.name == "name" || row.name == "prompt" || row.name == "negative-prompt";
+    EXPECT_EQ(row.field.set(options, value), may_be_empty || (!empty && !none));
     EXPECT_EQ(row.field.get(options), value);
   }
 }

@@ -129,7 +129,9 @@ TEST(ReadMesh, ObjOfOtherPrograms) {
                                              "f -1 -2 1\n"),
                                     "x.obj");
   EXPECT_EQ(file.mesh.face_count(), 3);
-  EXPECT_TRUE(file.mesh.uvs.empty());  // not every corner has one
+  // Corners without a coordinate lie at the origin of the texture.
+  ASSERT_EQ(file.mesh.uvs.size() / 2, file.mesh.vertices.size() / 3);
+  EXPECT_EQ(std::count(file.mesh.uvs.begin(), file.mesh.uvs.end(), 0.5F), 4);
   EXPECT_TRUE(file.mesh.colours.empty());
   // (x, y, z) of the file is (x, -z, y) here.
   EXPECT_EQ(corners_of(file.mesh), (Floats{0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 1, 1, 0, 1, 0, 0, 0}));

@@ -74,6 +74,7 @@ TEST(ReadPacked, Meshopt) {
   expect_square(decode_mesh(good, "x").mesh, 0.0F);
   std::string text(reinterpret_cast<const char*>(good.data()), good.size());
   const auto refuse = [&](const std::string& from, const std::string& to, std::initializer_list<const char*> words) {
+    SCOPED_TRACE(to);
     std::string bad = text;
     bad.replace(bad.find(from), from.size(), to);
     expect_error(ErrorCode::format, words, [&] { (void)decode_mesh(bytes_of(bad), "x"); });

@@ -58,7 +58,7 @@ std::vector<Part> parts_of(const std::string& body, const std::string& boundary,
 
 const std::string kBody =
     "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a \\\"b\\\".png\"\r\nContent-Type: "
-    "Image/PNG; x=y\r\n\r\n--b\r\n--\r\n-\r\n--bb\r\n--b \r\n--b\r\ncontent-disposition: FORM-DATA; "
+    "Image/PNG; x=y\r\n\r\n-b\r\n--\r\n-\r\n--a\r\n-\r\n--b\r\ncontent-disposition: FORM-DATA; "
     "name=options\r\n\r\n{}\r\n--b--\r\nepilogue";
 
 // The same body in chunks of `size` bytes, with an extension and fields behind the last one.
