@@ -140,7 +140,9 @@ class Parser {
       textured = textured && corner[1] >= 0;
       all_lit_ = all_lit_ && corner[2] >= 0;
       source_.check_counts(corners_.keys().size(), faces_.size() / 3 + polygon_.size());
-      source_.take_memory(1, 4 * sizeof(std::int32_t) + sizeof(PolygonCutter::Point));
+      // Of a polygon that grows without end, what its lists take while they move counts as well.
+      constexpr std::size_t kLong = 1000;
+      source_.take_memory(polygon_.size() < kLong ? 1 : 3, 4 * sizeof(std::int32_t) + sizeof(PolygonCutter::Point));
       polygon_.push_back(corner);
     }
     if (polygon_.size() < 3) source_.damaged("a face has ", polygon_.size(), " corners");
