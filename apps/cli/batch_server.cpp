@@ -67,7 +67,9 @@ bool ServerBatch::launch(BatchTask& task) {
       return true;
     } catch (const ServerFailure& failure) {
       if (failure.kind() == Kind::busy) return false;
-      if (failure.kind() == Kind::unreachable) {
+      // A server that went while it was sent a job has rarely taken it; at worst it makes one asset twice.
+      if (failure.kind() == Kind::unreachable || (failure.kind() == Kind::broken && !task.sent_again)) {
+        task.sent_again = task.sent_again || failure.kind() == Kind::broken;
         be_patient(failure);
         return false;
       }
