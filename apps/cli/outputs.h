@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "espalier/checkpoint.h"
 #include "espalier/espalier.h"
 #include "interrupt.h"
 #include "settings.h"
@@ -20,6 +21,7 @@ struct WrittenFile {
 struct Workplace {
   std::string device, precision, tier, checkpoint;
   bool untrained = false;
+  CheckpointDescription model{};
 };
 
 // Throws UsageError unless `path` is empty or ends in `wanted`.

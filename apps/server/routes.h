@@ -39,7 +39,8 @@ class Routes {
   [[nodiscard]] Response accepted(const std::string& id);
   void refuse_when_full();
   // Checks what was sent, and lists it as files of the job.
-  void check_uploads(HttpRequest& request, const Upload& upload, Job& job);
+  void check_uploads(HttpRequest& request, Upload& upload, Job& job);
+  [[nodiscard]] JobFile checked_image(Upload& upload, std::size_t index, const std::function<bool()>& left);
   void stream_events(const std::string& id, const Sink& sink);
 
   const ServeOptions& options_;

@@ -222,7 +222,7 @@ std::vector<Option> file_rows() {
        files,
        generate | preprocess,
        of(&Options::images, "IMAGE"),
-       "Images (PNG, JPEG, WebP) of one object; several are views of the same one.",
+       "Images (PNG, JPEG, WebP, AVIF, HEIC, TIFF, BMP, GIF) of one object; several are views of the same one.",
        {.positional = true}},
       {"input",
        files,
@@ -281,11 +281,22 @@ std::vector<Option> file_rows() {
        "Also write everything that was decoded, for espalier export (.safetensors)."},
       {"from-latent", files, generate, of(&Options::from_latent, "FILE"),
        "Decode what --save-latent wrote, instead of sampling; takes no images."},
+  };
+}
+
+std::vector<Option> foreground_rows() {
+  return {
       {"background", files, generate | preprocess | use_jobs | environment, backgrounds(),
        "auto: the image's alpha channel if it has one, else a network removes the background if its weights are found, else a "
        "plain background is removed. alpha: an image without transparency is refused. none: the image is taken as it is. "
        "plain: "
        "without a network. network: by the network, whatever the alpha channel says."},
+      {"mask",
+       files,
+       generate | preprocess,
+       of(&Options::masks, "FILE"),
+       "A mask of the image, white or opaque for the object, instead of removing the background; repeat it for several images.",
+       {.fallback = "none"}},
       {"background-network",
        files,
        generate | preprocess | serve | batch | environment,
@@ -466,6 +477,12 @@ std::vector<Option> machine_rows() {
        "Folder of a TRELLIS checkpoint (with pipeline.json), or the name of one that espalier pull has fetched, such as "
        "trellis-image-large.",
        {.fallback = shipped_model, .positional = true}},
+      {"model",
+       machine,
+       jobs,
+       of(&Options::model, "MODEL"),
+       "The name of one of the models of GET /v1/models; the first of them where none is named.",
+       {.fallback = "the first"}},
       {"image-encoder",
        machine,
        opening | info | environment,

@@ -1,6 +1,9 @@
 #include "recipes/trellis_image.h"
 
+#include <cmath>
+
 #include "base/error.h"
+#include "recipes/familiarity.h"
 #include "recipes/image_input.h"
 #include "recipes/trellis_latent.h"
 
@@ -29,6 +32,7 @@ class TrellisImage final : public Recipe {
     const Samplers samplers = samplers_for(request);
     const std::vector<std::vector<float>> images = inputs_of(session, request, sink);
     const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(images);
+    warn_of_strangers(session, images, condition, sink);
     TorchGenerator stream(request.seed);
     const Voxels voxels = sample_structure(session, condition, samplers.structure, stream);
     sink.sizes({.voxels = static_cast<double>(voxels.rows()), .images = static_cast<int>(images.size())});
@@ -62,6 +66,26 @@ class TrellisImage final : public Recipe {
   static std::vector<std::vector<float>> inputs_of(const Session& session, const Request& request, RecipeSink& sink) {
     ObjectFinder finder(request.background_network, session.device(), session.half());
     return encoder_inputs(request, finder, sink);
+  }
+
+  // Small models know little: says which images look like nothing that they have seen.
+  static void warn_of_strangers(Session& session, const std::vector<std::vector<float>>& images, const Condition& condition,
+                                RecipeSink& sink) {
+    const auto familiarity = Familiarity::of(session.checkpoint().folder, condition.channels);
+    if (!familiarity) return;
+    const std::vector<float> tokens = session.fetch(condition);
+    const auto of_one = static_cast<std::size_t>(condition.rows * condition.channels);
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const auto own = std::span(tokens).subspan(i * of_one, of_one);
+      const double distance = familiarity->distance(object_tokens(images[i], own, condition.rows, condition.channels));
+      sink.record(str("distance of image ", i + 1), str(std::round(distance * 1e4) / 1e4));
+      if (distance <= familiarity->limit()) continue;
+      const std::string& full = session.checkpoint().full_model;
+      sink.notice(str("warning: image ", i + 1, " looks unlike everything that this model was trained on (distance ",
+                      std::round(distance * 1e4) / 1e4, ", familiar up to ", familiarity->limit(),
+                      "), so the result will hardly be what it shows",
+                      full.empty() ? std::string() : "; the real model: espalier pull " + full));
+    }
   }
 
   struct Samplers {

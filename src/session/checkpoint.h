@@ -35,6 +35,9 @@ struct Checkpoint {
   std::map<std::string, ModuleSource> modules;  // by role; the image encoder is "image_cond_model"
   std::string image_encoder;                    // its name in pipeline.json
   bool untrained = false;                       // some module's metadata says trained = no
+  // espalier.description and espalier.full_model of pipeline.json: what the model is where that has to be said, and the name of
+  // the one that it stands in for. Empty for most.
+  std::string description, full_model;
 
   // The module of a role. Throws not_found naming the roles that exist.
   [[nodiscard]] const ModuleSource& module(const std::string& role) const;

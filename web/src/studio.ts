@@ -10,6 +10,7 @@ import {Backstage} from './ui/backstage.js';
 import {DetailsPanel} from './ui/details_panel.js';
 import {askForKey, confirmed} from './ui/dialogs.js';
 import {Gallery, isAsset} from './ui/gallery.js';
+import {ModelBar} from './ui/model_bar.js';
 import {Notifier} from './ui/notify.js';
 import {PicturesPanel} from './ui/pictures_panel.js';
 import {ProgressPanel} from './ui/progress_panel.js';
@@ -37,7 +38,7 @@ export class Studio {
   private readonly gallery;
   private readonly generate: HTMLButtonElement;
   private readonly obstacle = h('p', {class: 'hint', text: 'A picture was refused: remove it, or choose another background.', hidden: true});
-  private readonly model = h('p', {class: 'model', text: 'Connecting…'});
+  private readonly modelBar = new ModelBar((model) => this.settings.setModel(model));
   private readonly away = h('div', {class: 'away', role: 'alert', hidden: true});
   private readonly jobs = new Map<string, Job>();
   private models: Model[] = [];
@@ -70,7 +71,7 @@ export class Studio {
     this.generate = button({label: 'Generate', class: 'button primary large', onclick: () => void this.start()});
     root.append(this.away, button({label: 'Skip to the viewer', class: 'button skip', onclick: () => this.viewer.focus()}),
       h('header', {class: 'bar'}, h('a', {class: 'brand', href: '#', 'aria-label': 'Espalier studio: start anew', onclick: () => this.close()},
-        h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.model),
+        h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.modelBar.element),
       h('main', {class: 'studio'},
         h('section', {class: 'panel make', 'aria-label': 'Make an asset'},
           h('div', {class: 'make-scroll'}, this.pictures.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate, this.obstacle)),
@@ -90,7 +91,7 @@ export class Studio {
       this.pictures.setExamples(await this.client.examples().catch(() => []));
       await this.list();
     } catch (error) {
-      this.model.textContent = 'Not connected';
+      this.modelBar.say('Not connected');
       const {message, hint} = explain(error);
       this.viewer.say('warning', message, hint, button({label: 'Try again', icon: 'repeat', class: 'button', onclick: () => void this.retry()}));
       return;
@@ -109,12 +110,10 @@ export class Studio {
   private async learn(): Promise<void> {
     const {models, limits, video_formats: videos} = await this.connection.patiently(() => this.client.models());
     this.models = models;
-    const [model] = models;
-    if (model) this.settings.setModel(model);
+    this.modelBar.set(models);
+    if (models.length > 0) this.settings.setModel(this.modelBar.chosen ?? models[0]!);
     this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
     this.details.turntable.setFormats(videos);
-    this.model.textContent = model ? [model.name, model.device, model.precision, ...(model.untrained ? ['untrained weights'] : [])].join(' · ') : 'No model';
-    this.model.classList.toggle('untrained', model?.untrained ?? false);
   }
 
   private show(health: Health): void {
@@ -153,8 +152,8 @@ export class Studio {
     this.starting = true;
     this.refreshGenerate();
     try {
-      const options = jobOptions(this.settings.get(), this.pictures.name, this.pictures.backgrounds);
-      this.begin(await this.client.start(this.pictures.files, this.pictures.latent, options));
+      const options = {...jobOptions(this.settings.get(), this.pictures.name, this.pictures.backgrounds), ...this.modelBar.option()};
+      this.begin(await this.client.start(this.pictures.files, this.pictures.masks, this.pictures.latent, options));
     } catch (error) {
       this.failed('The job was not started', error);
     } finally {
@@ -233,7 +232,8 @@ export class Studio {
         const ending = /\.[a-z0-9]+$/i.exec(file.name)?.[0] ?? '';
         return new File([picture], inputs.length > 1 ? `${origin.name}-${i + 1}${ending}` : origin.name + ending, {type: file.media_type});
       }));
-      this.settings.set(settingsOf({...origin.options, ...job.options}, this.models[0] ?? null));
+      this.modelBar.choose(origin.options.model);
+      this.settings.set(settingsOf({...origin.options, ...job.options}, this.modelBar.chosen));
       this.pictures.replace(files, backgroundsOf(origin.options, files.length));
       this.pictures.element.scrollIntoView({block: 'start'});
     } catch (error) {

@@ -34,6 +34,7 @@ export interface FinishOptions {
 
 export interface JobOptions extends FinishOptions {
   name?: string;
+  model?: string;
   seed?: number | null;
   preset?: Preset;
   structure?: SamplerOptions;
@@ -114,9 +115,13 @@ export interface Job {
 export interface Model {
   name: string;
   pipeline: string;
-  device: string;
-  precision: string;
-  tier: string;
+  description: string | null;  // what it is, where that has to be said
+  full_model: string | null;   // the name of the model that it stands in for
+  weight_bytes: number;
+  memory_bytes: number;        // that the device has to have free at least
+  device: string | null;       // null before it was loaded for the first time
+  precision: string | null;
+  tier: string | null;
   loaded: boolean;
   untrained: boolean;
   structure_defaults: SamplerOptions;

@@ -8,7 +8,7 @@ import {PictureTile} from './picture_tile.js';
 
 const FIRST = 'Drop, paste or choose a picture';
 const ANOTHER = 'Add another view of the object';
-const KINDS = 'image/png,image/jpeg,image/webp,.safetensors';
+const KINDS = 'image/png,image/jpeg,image/webp,image/avif,image/heic,image/heif,image/tiff,image/bmp,image/gif,.heic,.heif,.avif,.tif,.tiff,.safetensors';
 
 /** What an asset is made from: pictures with their cut-outs, or a saved latent. */
 export class PicturesPanel {
@@ -31,7 +31,7 @@ export class PicturesPanel {
       this.input.value = '';
     });
     this.drop = h('label', {class: 'drop', for: this.input.id}, icon('picture'), this.dropTitle,
-      h('span', {class: 'hint', text: 'PNG, JPEG or WebP. Several pictures are views of one object.'}));
+      h('span', {class: 'hint', text: 'PNG, JPEG, WebP, HEIC, AVIF, TIFF, BMP or GIF. Several pictures are views of one object.'}));
     this.element = h('div', {class: 'stack'}, h('h2', {text: 'Picture'}), this.input, this.drop, this.list,
       this.examplesTitle, this.examples);
     this.listen();
@@ -44,6 +44,11 @@ export class PicturesPanel {
   /** One for each of the files. */
   get backgrounds(): readonly Background[] {
     return this.tiles.map(({background}) => background);
+  }
+
+  /** One for each of the files; null where none was made by hand. */
+  get masks(): readonly (Blob | null)[] {
+    return this.tiles.map(({mask}) => mask);
   }
 
   get latent(): File | null {
