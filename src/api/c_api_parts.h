@@ -1,6 +1,7 @@
 // What the parts of the C interface share: handles, errors, structs that carry their size.
 #pragma once
 
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <string>
@@ -29,6 +30,8 @@ namespace espalier::c {
 // specialisation.
 template <class T>
 inline constexpr std::size_t kFirstSize = sizeof(T);
+template <>
+inline constexpr std::size_t kFirstSize<espalier_save_options> = offsetof(espalier_save_options, quantise);
 
 [[nodiscard]] constexpr espalier_code code_of(ErrorCode code) { return static_cast<espalier_code>(static_cast<int>(code) + 1); }
 
