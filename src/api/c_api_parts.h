@@ -31,6 +31,8 @@ namespace espalier::c {
 template <class T>
 inline constexpr std::size_t kFirstSize = sizeof(T);
 template <>
+inline constexpr std::size_t kFirstSize<espalier_finish> = offsetof(espalier_finish, watertight);
+template <>
 inline constexpr std::size_t kFirstSize<espalier_save_options> = offsetof(espalier_save_options, quantise);
 
 [[nodiscard]] constexpr espalier_code code_of(ErrorCode code) { return static_cast<espalier_code>(static_cast<int>(code) + 1); }
