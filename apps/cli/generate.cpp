@@ -1,7 +1,9 @@
 #include "generate.h"
 
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
+#include "batch.h"
 #include "commands.h"
 #include "interrupt.h"
 #include "outputs.h"
@@ -14,15 +16,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void check_usage(const Settings& s) {
+// `s`: of one asset; `all`: as the command line has it.
+void check_usage(const Settings& s, const Settings& all) {
   if (s.from_latent.empty() && s.images.empty())
     throw UsageError("no picture is given; name one, or a latent with --from-latent");
   if (!s.from_latent.empty() && !s.images.empty()) throw UsageError("--from-latent takes no pictures; leave one of them out");
   if (!s.from_latent.empty() && !s.save_latent.empty()) {
     throw UsageError("--save-latent would only copy what --from-latent reads; leave one of them out");
   }
-  if (s.background.size() > 1 && s.background.size() != s.images.size()) {
-    throw UsageError("--background names " + std::to_string(s.background.size()) + " for " + std::to_string(s.images.size()) +
+  if (all.background.size() > 1 && all.background.size() != all.images.size()) {
+    throw UsageError("--background names " + std::to_string(all.background.size()) + " for " + std::to_string(all.images.size()) +
                      " images; give one for all, or one for each");
   }
   std::vector<fs::path> inputs = s.images;
@@ -108,26 +111,39 @@ void check_export(const Settings& s, FileContent content) {
   }
 }
 
-// Runs `make_asset` with progress and interruption, then writes and reports.
+struct Produced {
+  Workplace workplace;
+  Asset asset;
+  StageReport writing;
+  std::vector<WrittenFile> files;
+};
+
+// Runs `make_asset` with progress and interruption, then writes.
 template <class MakeAsset>
-int produce(const Settings& settings, MakeAsset make_asset) {
-  Interrupt interrupt;
-  ProgressPrinter printer(settings.quiet);
+Produced produced(const Settings& settings, Interrupt& interrupt, ProgressPrinter& printer, MakeAsset make_asset) {
   const Observer observer{.progress = [&](const Progress& progress) { printer.show(progress); },
                           .cancelled = [&] { return interrupt.requested(); },
                           .message = [&](const std::string& text) { printer.message(text); },
                           .measure_memory = true};
-  Workplace workplace;
-  const Asset asset = make_asset(observer, workplace);
-  std::vector<WrittenFile> files;
-  const StageReport writing = measured(Stage::write_files, [&] { files = save_all(asset, settings, interrupt, observer); });
+  Produced made;
+  made.asset = make_asset(observer, made.workplace);
+  made.writing = measured(Stage::write_files, [&] { made.files = save_all(made.asset, settings, interrupt, observer); });
   printer.clear();
-  for (const std::string& notice : asset.notices()) printer.message(notice);
+  for (const std::string& notice : made.asset.notices()) printer.message(notice);
   for (const fs::path& path : settings.outputs) {
-    for (const std::string& lost : asset.left_out_of(format_name(path)))
+    for (const std::string& lost : made.asset.left_out_of(format_name(path)))
       printer.message(path.filename().string() + ": " + lost);
   }
-  print_result(workplace, asset, writing, files, settings);
+  return made;
+}
+
+// The same for one asset, and reports.
+template <class MakeAsset>
+int produce(const Settings& settings, MakeAsset make_asset) {
+  Interrupt interrupt;
+  ProgressPrinter printer(settings.quiet, settings.progress);
+  const Produced made = produced(settings, interrupt, printer, make_asset);
+  print_result(made.workplace, made.asset, made.writing, made.files, settings);
   return 0;
 }
 
@@ -137,19 +153,75 @@ Pipeline open_pipeline(const Settings& settings, const ModelLocation& found) {
 
 }  // namespace
 
-int generate(const Settings& settings) {
-  check_usage(settings);
+namespace {
+
+Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& observer) {
   const Request request = request_of(settings);
+  return settings.from_latent.empty() ? pipeline.generate(request, observer)
+                                      : pipeline.decode(settings.from_latent, request, observer);
+}
+
+void check_files(const Settings& settings) {
   for (const fs::path& image : settings.images) check_readable(image, "picture");
   if (!settings.from_latent.empty()) check_readable(settings.from_latent, "latent");
   for (const fs::path& path : all_outputs(settings)) check_writable(path);
   for (const fs::path& image : settings.images) Pipeline::check_picture(image);  // before gigabytes of weights are read
-  return produce(settings, [&](const Observer& observer, Workplace& workplace) {
-    const ModelLocation found = find_checkpoint(settings);
-    Pipeline pipeline = open_pipeline(settings, found);
+}
+
+// One after another with one pipeline. What fails is reported, and the others are made all the same.
+int generate_each(const std::vector<Settings>& assets) {
+  Interrupt interrupt;
+  const Settings& any = assets.front();
+  ProgressPrinter printer(any.quiet, any.progress);
+  const ModelLocation found = find_checkpoint(any);
+  Pipeline pipeline = open_pipeline(any, found);
+  const Workplace workplace = workplace_of(pipeline, found.checkpoint);
+  nlohmann::ordered_json reports = nlohmann::ordered_json::array();
+  std::size_t failed = 0;
+  for (std::size_t i = 0; i < assets.size(); ++i) {
+    const Settings& one = assets[i];
+    const std::string image = one.images.front().string();
+    printer.begin(std::to_string(i + 1) + " of " + std::to_string(assets.size()) + ", " + image);
+    try {
+      const Produced made = produced(one, interrupt, printer, [&](const Observer& observer, Workplace& at) {
+        at = workplace;
+        return asset_of(pipeline, one, observer);
+      });
+      if (any.json) {
+        reports.push_back(json_of_result(made.workplace, made.asset, made.writing, made.files));
+        reports.back()["image"] = image;
+      } else {
+        if (!any.quiet) std::printf("%s%s\n", i == 0 ? "" : "\n", image.c_str());
+        print_result(made.workplace, made.asset, made.writing, made.files, one);
+      }
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::cancelled) throw;
+      printer.clear();
+      printer.message(image + ": " + error.what());
+      ++failed;
+      if (any.json) reports.push_back({{"image", image}, {"error", error.what()}});
+    }
+  }
+  if (any.json) print_json(reports);
+  if (failed == 0) return 0;
+  printer.message(std::to_string(failed) + " of " + std::to_string(assets.size()) + " images became no asset");
+  return 1;
+}
+
+}  // namespace
+
+int generate(const Settings& settings) {
+  const std::vector<Settings> assets = assets_of(settings);
+  for (const Settings& one : assets) check_usage(one, settings);
+  if (!settings.out_dir.empty()) make_folder(settings.out_dir);
+  for (const Settings& one : assets) check_files(one);
+  if (assets.size() > 1) return generate_each(assets);
+  const Settings& one = assets.front();
+  return produce(one, [&](const Observer& observer, Workplace& workplace) {
+    const ModelLocation found = find_checkpoint(one);
+    Pipeline pipeline = open_pipeline(one, found);
     workplace = workplace_of(pipeline, found.checkpoint);
-    return settings.from_latent.empty() ? pipeline.generate(request, observer)
-                                        : pipeline.decode(settings.from_latent, request, observer);
+    return asset_of(pipeline, one, observer);
   });
 }
 

@@ -49,6 +49,7 @@ class AssetBuilder {
   void appearance(Appearance value) { data_.appearance = std::move(value); }
   // Forgets what finishing made, and what it cost.
   void drop_finished();
+  [[nodiscard]] std::vector<StageReport>& stages() { return data_.stages; }
   void stage(StageReport report) { data_.stages.push_back(std::move(report)); }
   [[nodiscard]] const Asset::Data& data() const { return data_; }
   void costs(const std::vector<StageCost>& costs);

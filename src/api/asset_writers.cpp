@@ -5,9 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "api/asset_placement.h"
 #include "base/file.h"
 #include "image/codec.h"
 #include "io/formats/appearance_files.h"
+#include "io/formats/checks.h"
 #include "io/formats/gaussian_ply.h"
 #include "io/formats/mesh_files.h"
 #include "io/formats/splat_files.h"
@@ -19,9 +21,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What errors call a file, and what the names of its parts begin with.
+// What errors call a file, what the names of its parts begin with, and what its contents are called.
 struct Naming {
-  std::string label, stem;
+  std::string label, stem, title;
 };
 
 const Mesh& mesh_of(const Asset::Data& data, const std::string& label) {
@@ -30,9 +32,16 @@ const Mesh& mesh_of(const Asset::Data& data, const std::string& label) {
     fail(ErrorCode::invalid_argument, label, ": the mesh has no faces, so there is nothing to write");
   return *data.mesh;
 }
-std::vector<std::string> comments_of(const Asset::Data& data) {
+
+std::map<std::string, std::string> record_of(const Asset::Data& data, const AssetPlacement& placement) {
+  std::map<std::string, std::string> record = data.record;
+  if (!placement.is_identity()) record["placement"] = placement.in_words();
+  return record;
+}
+
+std::vector<std::string> comments_of(const std::map<std::string, std::string>& record) {
   std::vector<std::string> lines;
-  for (const auto& [key, value] : data.record) {
+  for (const auto& [key, value] : record) {
     std::string line = key + ": " + value;
     for (char& c : line) {
       if (c < ' ' || c > '~') c = '?';
@@ -40,10 +49,6 @@ std::vector<std::string> comments_of(const Asset::Data& data) {
     lines.push_back(line.substr(0, 200));
   }
   return lines;
-}
-
-std::string extras_of(const Asset::Data& data) {
-  return nlohmann::json(data.record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 bool ends_with(const std::string& s, const char* tail) {
@@ -58,37 +63,53 @@ std::string lower(std::string s) {
 
 // ---- Writers, one per ending
 
-// The mesh that is written, and its texture as a file; empty without one.
-struct Shown {
-  const Mesh* mesh;
-  std::vector<std::byte> texture;
+// What is written: of what, how, and where it stands in the file.
+struct Job {
+  const Asset::Data& data;
+  const Naming& naming;
+  const SaveOptions& options;
+  AssetPlacement placement;
+
+  [[nodiscard]] std::string extras() const {
+    return nlohmann::json(record_of(data, placement)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+  [[nodiscard]] std::vector<std::string> comments() const { return comments_of(record_of(data, placement)); }
+  [[nodiscard]] const Mesh& source() const { return data.finished ? data.finished->mesh : mesh_of(data, naming.label); }
+  [[nodiscard]] Mesh mesh() const { return placement.is_identity() ? source() : placed(source(), placement); }
+  [[nodiscard]] Gaussians gaussians() const {
+    const Gaussians& own = gaussians_of(data, naming.label);
+    return placement.is_identity() ? own : placed(own, placement);
+  }
 };
-Shown shown(const Asset::Data& data, const std::string& label, TextureFormat format) {
-  if (!data.finished) return {&mesh_of(data, label), {}};
-  const FinishedMesh& finished = *data.finished;
-  if (finished.texture.width == 0) return {&finished.mesh, {}};
+
+// The texture as a file; empty without one.
+std::vector<std::byte> texture_of(const Asset::Data& data, TextureFormat format) {
+  if (!data.finished || data.finished->texture.width == 0) return {};
+  const Picture& texture = data.finished->texture;
   constexpr int kJpegQuality = 92;
   switch (format) {
-    case TextureFormat::jpeg: return {&finished.mesh, encode_jpeg(finished.texture, kJpegQuality)};
-    case TextureFormat::webp: return {&finished.mesh, encode_webp(finished.texture, {})};
-    default: return {&finished.mesh, encode_png(finished.texture)};
+    case TextureFormat::jpeg: return encode_jpeg(texture, kJpegQuality);
+    case TextureFormat::webp: return encode_webp(texture, {});
+    default: return encode_png(texture);
   }
 }
 // For formats that know no WebP.
 TextureFormat without_webp(TextureFormat format) { return format == TextureFormat::webp ? TextureFormat::png : format; }
 
-GlbOptions glb_options(const Asset::Data& data, const SaveOptions& options, const Shown& what) {
+GlbOptions glb_options(const Job& job, std::span<const std::byte> texture) {
   GlbOptions glb;
   glb.generator = "Espalier " + version();
-  glb.extras_json = extras_of(data);
-  glb.unlit = options.unlit;
-  glb.texture = what.texture;
+  glb.extras_json = job.extras();
+  glb.unlit = job.options.unlit;
+  glb.texture = texture;
+  glb.title = job.naming.title;
   return glb;
 }
 
-AppearanceOptions appearance_options(const Asset::Data& data, const SaveOptions& options) {
+AppearanceOptions appearance_options(const Job& job) {
   constexpr std::array kKinds = {PictureKind::png, PictureKind::jpeg, PictureKind::webp};
-  return {"Espalier " + version(), extras_of(data), options.unlit, kKinds.at(static_cast<std::size_t>(options.texture))};
+  const SaveOptions& options = job.options;
+  return {"Espalier " + version(), job.extras(), options.unlit, kKinds.at(static_cast<std::size_t>(options.texture))};
 }
 // Materials that say more than one texture; null where there are none.
 const Appearance* appearance_of(const Asset::Data& data) { return data.appearance ? &*data.appearance : nullptr; }
@@ -99,101 +120,109 @@ const Picture* only_texture(const Asset::Data& data) {
   return data.appearance ? plain_texture(*data.appearance, data.mesh->uvs, data.mesh->colours, true) : nullptr;
 }
 // The mesh with its materials as colours, for formats that know no others.
-Mesh coloured(const Asset::Data& data, const std::string& label) {
-  return with_vertex_colours(mesh_of(data, label), *data.appearance);
-}
+Mesh coloured(const Job& job) { return with_vertex_colours(job.mesh(), *job.data.appearance); }
 
 using Files = std::vector<NamedFile>;
 
 // A set of one.
-Files one(const Naming& naming, const char* ending, std::vector<std::byte> bytes) {
+Files one(const Job& job, const char* ending, std::vector<std::byte> bytes) {
   Files files;
-  files.push_back({naming.stem + ending, std::move(bytes)});
+  files.push_back({job.naming.stem + ending, std::move(bytes)});
   return files;
 }
 
-Files splats_glb(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".splats.glb",
-             encode_gaussian_glb(gaussians_of(data, naming.label), "Espalier " + version(), extras_of(data)));
+Files splats_glb(const Job& job) {
+  return one(job, ".splats.glb", encode_gaussian_glb(job.gaussians(), "Espalier " + version(), job.extras()));
 }
-Files glb(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (only_gaussians(data)) {
-    Files files = splats_glb(data, naming, options);
-    files.front().name = naming.stem + ".glb";
+Files glb(const Job& job) {
+  if (only_gaussians(job.data)) {
+    Files files = splats_glb(job);
+    files.front().name = job.naming.stem + ".glb";
     return files;
   }
-  if (const Appearance* look = appearance_of(data))
-    return one(naming, ".glb", encode_glb(mesh_of(data, naming.label), *look, appearance_options(data, options)));
-  const Shown what = shown(data, naming.label, options.texture);
-  return one(naming, ".glb", encode_glb(*what.mesh, glb_options(data, options, what)));
+  if (const Appearance* look = appearance_of(job.data))
+    return one(job, ".glb", encode_glb(job.mesh(), *look, appearance_options(job)));
+  const std::vector<std::byte> texture = texture_of(job.data, job.options.texture);
+  return one(job, ".glb", encode_glb(job.mesh(), glb_options(job, texture)));
 }
-Files gltf(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (const Appearance* look = appearance_of(data))
-    return encode_gltf(mesh_of(data, naming.label), *look, appearance_options(data, options), naming.stem);
-  const Shown what = shown(data, naming.label, options.texture);
-  return encode_gltf(*what.mesh, glb_options(data, options, what), naming.stem);
+Files gltf(const Job& job) {
+  if (const Appearance* look = appearance_of(job.data))
+    return encode_gltf(job.mesh(), *look, appearance_options(job), job.naming.stem);
+  const std::vector<std::byte> texture = texture_of(job.data, job.options.texture);
+  return encode_gltf(job.mesh(), glb_options(job, texture), job.naming.stem);
 }
-Files gltf_zip(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  return one(naming, ".gltf.zip", encode_zip(gltf(data, naming, options)));
+Files obj(const Job& job) {
+  if (const Appearance* look = appearance_of(job.data))
+    return encode_obj_files(job.mesh(), *look, job.comments(), appearance_options(job), job.naming.stem);
+  const std::vector<std::byte> texture = texture_of(job.data, without_webp(job.options.texture));
+  const Mesh mesh = job.mesh();
+  if (texture.empty()) return one(job, ".obj", encode_obj(mesh, job.comments(), job.naming.title));
+  return encode_obj_files(mesh, job.comments(), texture, job.naming.stem, job.naming.title);
 }
-Files obj(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (const Appearance* look = appearance_of(data))
-    return encode_obj_files(mesh_of(data, naming.label), *look, comments_of(data), appearance_options(data, options),
-                            naming.stem);
-  const Shown what = shown(data, naming.label, without_webp(options.texture));
-  if (what.texture.empty()) return one(naming, ".obj", encode_obj(*what.mesh, comments_of(data)));
-  return encode_obj_files(*what.mesh, comments_of(data), what.texture, naming.stem);
+// The members of an archive are called as what they hold, not as the archive.
+template <Files (*members)(const Job&)>
+Files zipped(const Job& job, const char* ending) {
+  const Naming inside{job.naming.label, job.naming.title, job.naming.title};
+  return one(job, ending, encode_zip(members({job.data, inside, job.options, job.placement})));
 }
-Files obj_zip(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  return one(naming, ".obj.zip", encode_zip(obj(data, naming, options)));
+Files gltf_zip(const Job& job) { return zipped<gltf>(job, ".gltf.zip"); }
+Files obj_zip(const Job& job) { return zipped<obj>(job, ".obj.zip"); }
+
+// In millimetres. Height and origin are in the placement already; without a height the largest side is what was asked for.
+Placement print_placement(const Job& job, const Mesh& mesh, const char* format) {
+  constexpr double kMillimetres = 1000.0;
+  return job.options.height ? scaled_placement(mesh, kMillimetres, format)
+                            : placement_in_place(mesh, job.options.size_mm, format);
 }
-Files stl(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  const Shown what = shown(data, naming.label, TextureFormat::png);
-  return one(naming, ".stl", encode_stl(*what.mesh, options.size_mm, "Espalier " + version()));
+Files stl(const Job& job) {
+  constexpr const char* kFormat = "STL";
+  const Mesh mesh = job.mesh();
+  check_writable_mesh(mesh, kFormat);
+  std::string title = "Espalier " + version() + ", mm, " + (job.options.up == UpAxis::y ? "Y up" : "Z up");
+  if (const auto seed = job.data.record.find("seed"); seed != job.data.record.end()) title += ", seed " + seed->second;
+  return one(job, ".stl", encode_stl(mesh, print_placement(job, mesh, kFormat), title));
 }
-Files three_mf(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (const Picture* texture = only_texture(data)) {
-    const EncodedPicture picture =
-        encoded_picture(*texture, options.texture == TextureFormat::jpeg ? PictureKind::jpeg : PictureKind::png);
-    return one(naming, ".3mf", encode_3mf(mesh_of(data, naming.label), options.size_mm, comments_of(data), picture.bytes));
+Files three_mf(const Job& job) {
+  constexpr const char* kFormat = "3MF";
+  const Mesh mesh = appearance_of(job.data) != nullptr && only_texture(job.data) == nullptr ? coloured(job) : job.mesh();
+  check_writable_mesh(mesh, kFormat);
+  std::vector<std::byte> texture;
+  if (const Picture* own = only_texture(job.data)) {
+    texture = encoded_picture(*own, job.options.texture == TextureFormat::jpeg ? PictureKind::jpeg : PictureKind::png).bytes;
+  } else if (appearance_of(job.data) == nullptr) {
+    texture = texture_of(job.data, without_webp(job.options.texture));
   }
-  if (appearance_of(data) != nullptr)
-    return one(naming, ".3mf", encode_3mf(coloured(data, naming.label), options.size_mm, comments_of(data)));
-  const Shown what = shown(data, naming.label, without_webp(options.texture));
-  return one(naming, ".3mf", encode_3mf(*what.mesh, options.size_mm, comments_of(data), what.texture));
+  return one(job, ".3mf",
+             encode_3mf(mesh, print_placement(job, mesh, kFormat), job.comments(), texture, job.naming.title));
 }
-Files mesh_ply(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  if (appearance_of(data) != nullptr)
-    return one(naming, ".mesh.ply", encode_mesh_ply(coloured(data, naming.label), comments_of(data)));
-  return one(naming, ".mesh.ply",
-             encode_mesh_ply(data.finished ? data.finished->mesh : mesh_of(data, naming.label), comments_of(data)));
+Files mesh_ply(const Job& job) {
+  const Mesh mesh = appearance_of(job.data) != nullptr ? coloured(job) : job.mesh();
+  return one(job, ".mesh.ply", encode_mesh_ply(mesh, job.comments()));
 }
-Files ply(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (!data.gaussians) {
-    Files files = mesh_ply(data, naming, options);
-    files.front().name = naming.stem + ".ply";
+Files ply(const Job& job) {
+  if (!job.data.gaussians) {
+    Files files = mesh_ply(job);
+    files.front().name = job.naming.stem + ".ply";
     return files;
   }
-  return one(naming, ".ply", encode_gaussian_ply(*data.gaussians, comments_of(data)));
+  return one(job, ".ply", encode_gaussian_ply(job.gaussians(), job.comments()));
 }
-Files compressed_ply(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".compressed.ply", encode_compressed_ply(gaussians_of(data, naming.label), comments_of(data)));
+Files compressed_ply(const Job& job) {
+  return one(job, ".compressed.ply", encode_compressed_ply(job.gaussians(), job.comments()));
 }
-Files spz(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  const std::vector<std::string> comments = comments_of(data);
+Files spz(const Job& job) {
+  const std::vector<std::string> comments = job.comments();
   SpzOptions spz;
-  spz.version = options.spz_version;
+  spz.version = job.options.spz_version;
   if (spz.version < 4) spz.comments = comments;
-  return one(naming, ".spz", encode_spz(gaussians_of(data, naming.label), spz));
+  return one(job, ".spz", encode_spz(job.gaussians(), spz));
 }
-Files splat(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".splat", encode_splat(gaussians_of(data, naming.label)));
-}
+Files splat(const Job& job) { return one(job, ".splat", encode_splat(job.gaussians())); }
 
 // Longer endings come before those that they end in.
 struct Writer {
   const char* ending;
-  Files (*encode)(const Asset::Data&, const Naming&, const SaveOptions&);
+  Files (*encode)(const Job&);
 };
 constexpr Writer kWriters[] = {{".splats.glb", splats_glb},
                                {".glb", glb},
@@ -218,6 +247,13 @@ const Writer& writer_of(const std::string& name, const std::string& label) {
   fail(ErrorCode::invalid_argument, label, ": unknown extension", hint(kEndings, " can be written"));
 }
 
+Files written(const Asset::Data& data, const Writer& writer, Naming naming, const SaveOptions& options) {
+  naming.title = title_for_programs(options.title.empty() ? naming.stem : options.title);
+  std::string format = writer.ending + 1;
+  if (format == "ply" && !data.gaussians) format = "mesh.ply";
+  return writer.encode({data, naming, options, placement_in_file(data, options, format, naming.label)});
+}
+
 }  // namespace
 
 const Gaussians& gaussians_of(const Asset::Data& data, const std::string& label) {
@@ -231,7 +267,7 @@ void save_as(const Asset::Data& data, const fs::path& path, const SaveOptions& o
   // Of both endings of an archive the first names what is in it.
   const std::size_t ending = std::string_view(writer.ending).size();
   const std::string stem = name.size() > ending ? name.substr(0, name.size() - ending) : path.stem().string();
-  const Files files = writer.encode(data, {path.string(), stem}, options);
+  const Files files = written(data, writer, {path.string(), stem, {}}, options);
   if (files.size() == 1) return write_file(path, files.front().bytes);
   write_files(path.has_parent_path() ? path.parent_path() : fs::path("."), files);
 }
@@ -286,7 +322,7 @@ std::vector<std::string> left_out_of(const Asset::Data& data, const std::string&
 std::vector<NamedFile> encoded_as(const Asset::Data& data, const std::string& format, const SaveOptions& options) {
   const std::string label = "encoding as " + format.substr(0, 40);
   for (const Writer& writer : kWriters) {
-    if (lower(format) == writer.ending + 1) return writer.encode(data, {label, options.name}, options);
+    if (lower(format) == writer.ending + 1) return written(data, writer, {label, options.name, {}}, options);
   }
   fail(ErrorCode::invalid_argument, label, ": unknown format",
        hint("preview, latent, asset, or the endings ", kEndings, " without their dots are known"));

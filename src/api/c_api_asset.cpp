@@ -40,7 +40,8 @@ FinishRequest finish_of(const espalier_finish* pointer) {
 
 espalier_save_options plain_save_options() {
   const SaveOptions o;
-  return {sizeof(espalier_save_options), o.size_mm, static_cast<int>(o.texture), flag(o.unlit), nullptr};
+  return {sizeof(espalier_save_options), o.size_mm, static_cast<int>(o.texture), flag(o.unlit), nullptr,
+          static_cast<int>(o.origin), 0.0, static_cast<int>(o.up), nullptr};
 }
 
 SaveOptions save_options_of(const espalier_save_options* pointer) {
@@ -51,6 +52,10 @@ SaveOptions save_options_of(const espalier_save_options* pointer) {
   out.texture = enumerator(o.texture, TextureFormat::webp, "texture");
   out.unlit = o.unlit != 0;
   if (o.name != nullptr) out.name = o.name;
+  out.origin = enumerator(o.origin, Origin::bottom, "origin");
+  if (o.height != 0.0) out.height = o.height;
+  out.up = enumerator(o.up, UpAxis::z, "up");
+  if (o.title != nullptr) out.title = o.title;
   return out;
 }
 

@@ -31,6 +31,12 @@ inline constexpr std::array kNames<BakeMode>{"fast", "best"};
 template <>
 inline constexpr std::array kNames<TextureFormat>{"png", "jpeg", "webp"};
 template <>
+inline constexpr std::array kNames<Origin>{"auto", "source", "centre", "bottom"};
+template <>
+inline constexpr std::array kNames<UpAxis>{"auto", "y", "z"};
+template <>
+inline constexpr std::array kNames<ProgressStyle>{"auto", "json"};
+template <>
 inline constexpr std::array kNames<VideoFormat>{"mp4", "webp"};
 template <>
 inline constexpr std::array kNames<LogFormat>{"none", "json"};

@@ -188,9 +188,21 @@ OptionField colour() {
       });
 }
 
+// Metres; a number without a unit is metres, too.
+OptionField height() {
+  OptionField field = of(&SaveOptions::height, 0.001, 1000, "LENGTH");
+  field.accept = "1mm to 1000m, in mm, cm or m";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> {
+    if (const auto metres = parsed_number<double>(text)) return *metres;
+    const auto millimetres = parsed_length(text);
+    return millimetres ? std::optional<OptionValue>(*millimetres / 1000.0) : std::nullopt;
+  };
+  return field;
+}
+
 OptionField length() {
   OptionField field = of(&SaveOptions::size_mm, 0.1, 10000, "LENGTH");
-  field.accept = "0.1mm to 10000mm, in mm or cm";
+  field.accept = "0.1mm to 10000mm, in mm, cm or m";
   field.parse = [](const std::string& text) -> std::optional<OptionValue> { return parsed_length(text); };
   field.print = [](const OptionValue& value) { return in_words(std::get<double>(value)) + "mm"; };
   return field;
@@ -222,8 +234,15 @@ std::vector<Option> file_rows() {
        files,
        generate | preprocess,
        of(&Options::images, "IMAGE"),
-       "Images (PNG, JPEG, WebP) of one object; several are views of the same one.",
+       "Images (PNG, JPEG, WebP). Several become one asset each; with --views they are views of one object.",
        {.positional = true}},
+      {"views", files, generate | use_jobs, of(&Options::views_of_one),
+       "The images are views of one object, which becomes one asset."},
+      {"out-dir",
+       files,
+       generate,
+       of(&Options::out_dir, "FOLDER"),
+       "Folder of the outputs that name none, made if it is missing. Without -o it gets a .glb of each image."},
       {"input",
        files,
        exporting,
@@ -246,8 +265,9 @@ std::vector<Option> file_rows() {
        files,
        made | preprocess,
        of(&Options::outputs, "FILE"),
-       "A file to write; repeat it for several. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the "
-       "mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. preprocess: .png.",
+       "A file to write; repeat it for several. {name} stands for the name of the image. .glb, .gltf, .gltf.zip, .obj, "
+       ".obj.zip, .3mf, .stl and .mesh.ply hold the mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. "
+       "preprocess: .png.",
        {.letter = "o"}},
       {"output",
        files,
@@ -275,6 +295,18 @@ std::vector<Option> file_rows() {
        length(),
        "Largest dimension of an .stl or .3mf.",
        {.json = "size_mm", .unit = "mm"}},
+      {"origin", files, made | jobs | environment, of(&SaveOptions::origin),
+       "What lies at the origin of every file. bottom: the middle of the lower side of the box, so that the asset stands on the "
+       "floor. centre: the middle of the box. source: TRELLIS' own frame. auto: bottom, but source with raw-mesh."},
+      {"height",
+       files,
+       made | jobs | environment,
+       height(),
+       "Real height, to which every file is scaled; of an .stl or .3mf it counts instead of --size.",
+       {.fallback = "1 m for the side of the unit cube", .json = "height_m", .unit = "m"}},
+      {"up", files, made | jobs | environment, of(&SaveOptions::up),
+       "Axis that points up in .obj, .stl, .mesh.ply, .ply and .splat; the other formats say themselves which it is. auto: y in "
+       ".obj, z in .stl and .mesh.ply, -y in .ply and .splat."},
       {"save-latent", files, generate, of(&Options::save_latent, "FILE"),
        "Also write what was sampled, for --from-latent (.safetensors)."},
       {"save-asset", files, made, of(&Options::save_asset, "FILE"),
@@ -621,6 +653,9 @@ std::vector<Option> report_rows() {
       {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to see that it runs."},
       {"json", reports, made | render | check | use_convert | info | use_bench | use_doctor | use_pull | use_models | batch,
        of(&Options::json), "Print the report as JSON on standard output."},
+      {"progress", reports, made | render | environment, of(&Options::progress),
+       "How progress is reported on standard error. auto: a bar on a terminal, lines elsewhere. json: one JSON object a line, "
+       "for programs."},
       {"quiet", reports, made | render | use_bench | use_pull | batch | environment, of(&Options::quiet),
        "No progress and no report; warnings and errors only."},
       {"strict", reports, exporting | render | check, of(&Options::strict),

@@ -139,14 +139,14 @@ class Content {
     if (webp && options_.texture_fallback.empty()) document["extensionsRequired"].push_back(kWebp);
     document["scene"] = 0;
     document["scenes"] = Json::array({{{"nodes", {0}}}});
-    Json node = {{"mesh", 0}, {"name", "asset"}};
+    Json node = {{"mesh", 0}, {"name", options_.title}};
     if (quantised_) {
       node["translation"] = box_.low;
       node["scale"] = {box_.size, box_.size, box_.size};
     }
     document["nodes"] = Json::array({node});
     document["meshes"] =
-        Json::array({{{"name", "asset"},
+        Json::array({{{"name", options_.title},
                       {"primitives", Json::array({{{"attributes", attributes_}, {"indices", indices_}, {"material", 0}}})}}});
     document["materials"] = Json::array({material()});
     if (!textures_.empty()) {
@@ -281,7 +281,7 @@ class Content {
     constexpr int kLinear = 9729, kLinearMipmapLinear = 9987, kClampToEdge = 33071;
     samplers_.push_back(
         {{"magFilter", kLinear}, {"minFilter", kLinearMipmapLinear}, {"wrapS", kClampToEdge}, {"wrapT", kClampToEdge}});
-    Json texture = {{"sampler", 0}};
+    Json texture = {{"name", options_.title}, {"sampler", 0}};
     const bool webp = picture_format(options_.texture) == PictureFormat::webp;
     // Programs that do not know the extension take the plain source, so the fallback comes first.
     if (!options_.texture_fallback.empty()) texture["source"] = add_image(options_.texture_fallback);
@@ -300,10 +300,10 @@ class Content {
       views_.push_back({{"buffer", 0}, {"byteOffset", binary_.size()}, {"byteLength", bytes.size()}});
       binary_.raw(bytes.data(), bytes.size());
       binary_.align4('\0');
-      images_.push_back({{"bufferView", views_.size() - 1}, {"mimeType", kind.mime}});
+      images_.push_back({{"name", options_.title}, {"bufferView", views_.size() - 1}, {"mimeType", kind.mime}});
     } else {
       const std::string name = stem_ + kind.ending;
-      images_.push_back({{"uri", percent_notation(name)}});
+      images_.push_back({{"name", options_.title}, {"uri", percent_notation(name)}});
       pictures_.push_back({name, {bytes.begin(), bytes.end()}});
     }
     return images_.size() - 1;
@@ -315,7 +315,7 @@ class Content {
     const double base = textured || writes_colours(mesh_, options_) ? 1.0 : 0.8;
     Json pbr = {{"baseColorFactor", {base, base, base, 1.0}}, {"metallicFactor", 0.0}, {"roughnessFactor", 1.0}};
     if (textured) pbr["baseColorTexture"] = {{"index", 0}};
-    Json made = {{"name", "asset"}, {"pbrMetallicRoughness", std::move(pbr)}, {"doubleSided", true}};
+    Json made = {{"name", options_.title}, {"pbrMetallicRoughness", std::move(pbr)}, {"doubleSided", true}};
     if (options_.unlit) made["extensions"][kUnlit] = Json::object();
     return made;
   }

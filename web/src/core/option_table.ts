@@ -3,6 +3,10 @@
 export const OPTIONS = {
   'formats': {"choices":["splats.glb","glb","gltf.zip","obj.zip","stl","3mf","mesh.ply","compressed.ply","ply","spz","splat"],"fallback":["glb"]},
   'size_mm': {"min":0.1,"max":10000,"fallback":100.0},
+  'views': {"fallback":false},
+  'origin': {"choices":["auto","source","centre","bottom"],"fallback":"auto"},
+  'height_m': {"min":0.001,"max":1000,"fallback":null},
+  'up': {"choices":["auto","y","z"],"fallback":"auto"},
   'background': {"choices":["auto","alpha","none","plain","network"],"fallback":["auto"]},
   'name': {"fallback":""},
   'surface': {"choices":["auto","solid","reference"],"fallback":"auto"},
