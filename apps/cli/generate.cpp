@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "batch.h"
+#include "one_each.h"
 #include "commands.h"
 #include "interrupt.h"
 #include "outputs.h"

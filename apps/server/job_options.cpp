@@ -175,7 +175,8 @@ bool is_asset(const ExportOptions& options, const Options& of_parent) {
 
 JobChange parse_job_change(const std::string& text) {
   JobChange change;
-  for (const auto& [key, value] : parse_object(text).items()) {
+  const Json object = parse_object(text);
+  for (const auto& [key, value] : object.items()) {
     if (key == "name" && value.is_string()) {
       change.name = clean_name(value.get<std::string>());
       if (change.name->empty()) refuse("name", "is empty", "give a name, or leave it out");

@@ -12,8 +12,9 @@
 namespace espalier {
 namespace {
 
-Origin origin_of(const Asset::Data& data, Origin asked) {
+Origin origin_of(const Asset::Data& data, Origin asked, const std::string& format) {
   if (asked != Origin::automatic) return asked;
+  if (format == "stl" || format == "3mf") return Origin::bottom;  // a printer's bed is a floor
   const bool made_here = data.voxels.rows() > 0;
   const bool unfinished = data.mesh && !data.finished;
   return made_here && !unfinished ? Origin::bottom : Origin::source;
@@ -68,7 +69,7 @@ AssetPlacement placement_in_file(const Asset::Data& data, const SaveOptions& opt
   AssetPlacement placement;
   if (const ResultFormat* const known = format_named(format); known != nullptr)
     placement.quarters = quarters_for(*known, options.up, label);
-  const Origin origin = origin_of(data, options.origin);
+  const Origin origin = origin_of(data, options.origin, format);
   if (origin == Origin::source && !options.height) return placement;
   const Exhibit exhibit = exhibit_of(data);
   if (exhibit.mesh == nullptr && exhibit.gaussians == nullptr) return placement;

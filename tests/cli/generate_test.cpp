@@ -108,7 +108,7 @@ TEST_F(Generate, SeedDecidesTheResult) {
 TEST_F(Generate, SeveralPicturesAndTheAppPreset) {
   const std::string second = data_path("images/blob_a.in.png").string();
   for (const char* mode : {"stochastic", "multidiffusion"}) {
-    const Outcome outcome = succeed(sampling({second, "--multi-image", mode, "-o", out("a.ply"), "--json", "--quiet"}));
+    const Outcome outcome = succeed(sampling({second, "--views", "--multi-image", mode, "-o", out("a.ply"), "--json", "--quiet"}));
     EXPECT_EQ(nlohmann::json::parse(outcome.out).at("record").at("multi-image"), mode);
   }
   const Outcome app = succeed({"generate", picture_, "--device", "cpu", "--preset", "app", "--structure-steps", "1",

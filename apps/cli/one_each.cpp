@@ -1,4 +1,4 @@
-#include "batch.h"
+#include "one_each.h"
 
 #include <algorithm>
 #include <map>
