@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "one_each.h"
 #include "commands.h"
 #include "interrupt.h"
+#include "one_each.h"
 #include "outputs.h"
 #include "places.h"
 #include "progress.h"
@@ -151,10 +151,6 @@ Pipeline open_pipeline(const Settings& settings, const ModelLocation& found) {
   return Pipeline(pipeline_options(settings, found));
 }
 
-}  // namespace
-
-namespace {
-
 Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& observer) {
   const Request request = request_of(settings);
   return settings.from_latent.empty() ? pipeline.generate(request, observer)
@@ -212,7 +208,10 @@ int generate_each(const std::vector<Settings>& assets) {
 
 int generate(const Settings& settings) {
   const std::vector<Settings> assets = assets_of(settings);
-  for (const Settings& one : assets) check_usage(one, settings);
+  for (const Settings& one : assets) {
+    check_usage(one, settings);
+    (void)request_of(one);  // what it refuses is wrong usage, too
+  }
   if (!settings.out_dir.empty()) make_folder(settings.out_dir);
   for (const Settings& one : assets) check_files(one);
   if (assets.size() > 1) return generate_each(assets);
