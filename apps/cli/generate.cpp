@@ -25,8 +25,8 @@ void check_usage(const Settings& s, const Settings& all) {
     throw UsageError("--save-latent would only copy what --from-latent reads; leave one of them out");
   }
   if (all.background.size() > 1 && all.background.size() != all.images.size()) {
-    throw UsageError("--background names " + std::to_string(all.background.size()) + " for " + std::to_string(all.images.size()) +
-                     " images; give one for all, or one for each");
+    throw UsageError("--background names " + std::to_string(all.background.size()) + " for " +
+                     std::to_string(all.images.size()) + " images; give one for all, or one for each");
   }
   std::vector<fs::path> inputs = s.images;
   if (!s.from_latent.empty()) inputs.push_back(s.from_latent);

@@ -47,9 +47,10 @@ void check_places(const Settings& s) {
   const std::string count = std::to_string(s.images.size());
   for (const fs::path& path : all_outputs(s)) {
     if (has_place(path)) continue;
-    throw UsageError(count + " images become " + count + " assets, but " + path.string() +
-                     " is one file; name it with {name}, such as -o '{name}.glb', or give --views if the images are views of one "
-                     "object");
+    throw UsageError(
+        count + " images become " + count + " assets, but " + path.string() +
+        " is one file; name it with {name}, such as -o '{name}.glb', or give --views if the images are views of one "
+        "object");
   }
 }
 

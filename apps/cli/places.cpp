@@ -126,7 +126,8 @@ void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) {
-    throw Error(ErrorCode::io, "cannot make the folder " + folder.string() + ": " + error.message(), "name another with --out-dir");
+    throw Error(ErrorCode::io, "cannot make the folder " + folder.string() + ": " + error.message(),
+                "name another with --out-dir");
   }
 }
 

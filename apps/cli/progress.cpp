@@ -80,13 +80,13 @@ void ProgressPrinter::print_line(const Progress& progress) {
 }
 
 void ProgressPrinter::print_json(const Progress& p) {
-  const nlohmann::ordered_json line{{"stage", stage_id(p.stage)},
-                                    {"title", stage_title(p.stage)},
-                                    {"step", p.step},
-                                    {"steps", p.steps},
-                                    {"fraction", p.fraction},
-                                    {"seconds_left", p.seconds_left < 0.0 ? nlohmann::ordered_json(nullptr)
-                                                                          : nlohmann::ordered_json(p.seconds_left)}};
+  const nlohmann::ordered_json line{
+      {"stage", stage_id(p.stage)},
+      {"title", stage_title(p.stage)},
+      {"step", p.step},
+      {"steps", p.steps},
+      {"fraction", p.fraction},
+      {"seconds_left", p.seconds_left < 0.0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(p.seconds_left)}};
   std::fprintf(stderr, "%s\n", line.dump().c_str());
 }
 

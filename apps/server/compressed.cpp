@@ -31,8 +31,7 @@ std::string gzipped(std::string_view bytes, int level) {
 
 Response tagged_json(const RequestHead& head, const Json& value) {
   Response response = json_response(200, value);
-  const bool compress =
-      head.header("accept-encoding").find("gzip") != std::string::npos && response.body.size() > 1024;
+  const bool compress = head.header("accept-encoding").find("gzip") != std::string::npos && response.body.size() > 1024;
   std::string etag = tag_of(response.body);
   if (compress) etag.insert(etag.size() - 1, "-gzip");  // other bytes, so another strong tag
   response.header("ETag", etag);

@@ -113,7 +113,12 @@ Json json_of(const Job& job, const Json& progress) {
 }
 
 JobRunner::JobRunner(const ServeOptions& options, JobStore& store, EventHub& hub, Metrics& metrics, Say say)
-    : options_(options), store_(store), hub_(hub), metrics_(metrics), say_(std::move(say)), paces_(options.data / "costs.json") {}
+    : options_(options),
+      store_(store),
+      hub_(hub),
+      metrics_(metrics),
+      say_(std::move(say)),
+      paces_(options.data / "costs.json") {}
 
 JobRunner::~JobRunner() { stop(); }
 

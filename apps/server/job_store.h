@@ -55,7 +55,9 @@ struct Job {
 
 // Jobs that share one thread: those that need networks, and those that do not.
 enum class LaneKind { networks, exports };
-[[nodiscard]] inline LaneKind lane_of(JobKind kind) { return kind == JobKind::exported ? LaneKind::exports : LaneKind::networks; }
+[[nodiscard]] inline LaneKind lane_of(JobKind kind) {
+  return kind == JobKind::exported ? LaneKind::exports : LaneKind::networks;
+}
 
 // Which jobs a list has.
 struct JobFilter {
@@ -145,10 +147,10 @@ class JobStore {
   // Removes an ended job with its files, on a full disk, too. False when there is none. Throws HttpError 409 when it has not
   // ended or when jobs that need its files have not.
   bool remove(const std::string& id);
-  // Removes ended jobs that are not pinned, and from which no pinned one was made: those that are older than `days` and, oldest first, all but the last that ended, as many as it takes to get
-  // below `bytes`; 0: no limit. Clocks are wrong at times, so age alone removes a job only if an earlier look, a day before (or
-  // `days`, if that is less), found it too old already, if the clock has not jumped since, and no more than a tenth of all
-  // ended jobs (at least one) at a look. Returns their ids.
+  // Removes ended jobs that are not pinned, and from which no pinned one was made: those that are older than `days` and, oldest
+  // first, all but the last that ended, as many as it takes to get below `bytes`; 0: no limit. Clocks are wrong at times, so
+  // age alone removes a job only if an earlier look, a day before (or `days`, if that is less), found it too old already, if
+  // the clock has not jumped since, and no more than a tenth of all ended jobs (at least one) at a look. Returns their ids.
   std::vector<std::string> remove_old(double days, std::uint64_t bytes, const Moment& at = Moment::now());
   // For a moment in which nothing is to be done: moves what was recorded from SQLite's log into the database, writes records
   // that could not be written, and keeps some space for removals on a full disk.

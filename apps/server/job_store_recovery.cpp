@@ -98,7 +98,10 @@ void JobStore::adopt(const JobRecord& record) {
             "attempts, revision, asset, pinned) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             job.id, name_of(job.kind), job.parent, job.name, name_of(job.state), job.created, job.started, job.finished,
             text_of(job.options), text(job.error), text(job.report), text_of(job.notices), record.attempts, record.revision,
-            job.kind != JobKind::exported ? 1 : job.asset ? (*job.asset ? 1 : 0) : -1, job.pinned ? 1 : 0)
+            job.kind != JobKind::exported ? 1
+            : job.asset                   ? (*job.asset ? 1 : 0)
+                                          : -1,
+            job.pinned ? 1 : 0)
       .run();
   if (job.sequence > 0 && !taken.step()) {
     Statement(db, "UPDATE jobs SET sequence = ? WHERE id = ?", job.sequence, job.id).run();

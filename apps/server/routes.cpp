@@ -41,9 +41,11 @@ Error with_name(const Error& error, const fs::path& path, const std::string& nam
 // What to do about a picture that was refused without a hint of its own.
 std::string hint_for_picture(const Error& error) {
   switch (error.code()) {
-    case ErrorCode::format: return "the file is damaged, or no PNG, JPEG or WebP; open it in a picture program and save it anew";
+    case ErrorCode::format:
+      return "the file is damaged, or no PNG, JPEG or WebP; open it in a picture program and save it anew";
     case ErrorCode::unsupported: return "save it as an ordinary PNG, JPEG or WebP with 8 bits a channel";
-    case ErrorCode::invalid_argument: return "choose another background setting, or a picture with one object before a plain ground";
+    case ErrorCode::invalid_argument:
+      return "choose another background setting, or a picture with one object before a plain ground";
     case ErrorCode::out_of_memory: return "send a smaller picture";
     default: return "look at the messages of the server";
   }
@@ -431,9 +433,10 @@ Response Routes::add_job(HttpRequest& request) {
                     "send pictures as parts named image, or one latent as the part latent");
   }
   if (upload.images.size() > 1 && !options.views_of_one) {
-    throw HttpError(400, "invalid_argument",
-                    std::to_string(upload.images.size()) + " pictures were sent without saying that they are views of one object",
-                    "set views to true in the options, or send a job for each picture");
+    throw HttpError(
+        400, "invalid_argument",
+        std::to_string(upload.images.size()) + " pictures were sent without saying that they are views of one object",
+        "set views to true in the options, or send a job for each picture");
   }
   if (upload.latents.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
     throw HttpError(400, "invalid_argument",

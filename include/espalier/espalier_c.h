@@ -249,13 +249,13 @@ typedef enum espalier_up_axis { ESPALIER_UP_AUTO = 0, ESPALIER_UP_Y, ESPALIER_UP
 
 typedef struct espalier_save_options {
   size_t size;
-  double size_mm;   /* largest dimension of an STL or 3MF */
-  int texture;      /* an espalier_texture_format */
-  int unlit;        /* not 0, GLB and glTF: colours as they are, without light */
-  const char* name; /* of files in memory, without ending; NULL: "asset" */
-  int origin;       /* an espalier_origin */
-  double height;    /* metres, of the bounding box; 0: as it is */
-  int up;           /* an espalier_up_axis */
+  double size_mm;    /* largest dimension of an STL or 3MF */
+  int texture;       /* an espalier_texture_format */
+  int unlit;         /* not 0, GLB and glTF: colours as they are, without light */
+  const char* name;  /* of files in memory, without ending; NULL: "asset" */
+  int origin;        /* an espalier_origin */
+  double height;     /* metres, of the bounding box; 0: as it is */
+  int up;            /* an espalier_up_axis */
   const char* title; /* of nodes, meshes, materials and textures inside; NULL: the name of the file */
 } espalier_save_options;
 ESPALIER_API void espalier_save_options_defaults(espalier_save_options* options, size_t size);

@@ -68,14 +68,14 @@ struct ServerOptions {
   double keep_alive_minutes = 15;  // without a job, until the weights leave memory; 0: after every job
   int max_queue = 200;             // jobs that wait
   std::uint64_t max_upload_bytes = std::uint64_t{64} << 20U;
-  int max_voxels = 65536;                               // of a latent that is sent
-  double keep_days = 0;                                 // ended jobs go when they are older; 0: never
-  std::uint64_t keep_bytes = 0;                         // the oldest ended jobs go when all are larger; 0: never
-  std::string api_key{};                                // empty: none is asked for
-  bool no_auth = false;                                 // let everybody in that can reach a wider address
-  std::vector<std::string> allowed_origins{};           // of pages of other servers that may use this one
-  double client_seconds = 20;                           // patience with a slow client
-  LogFormat log = LogFormat::none;                      // of jobs, on standard error
+  int max_voxels = 65536;                      // of a latent that is sent
+  double keep_days = 0;                        // ended jobs go when they are older; 0: never
+  std::uint64_t keep_bytes = 0;                // the oldest ended jobs go when all are larger; 0: never
+  std::string api_key{};                       // empty: none is asked for
+  bool no_auth = false;                        // let everybody in that can reach a wider address
+  std::vector<std::string> allowed_origins{};  // of pages of other servers that may use this one
+  double client_seconds = 20;                  // patience with a slow client
+  LogFormat log = LogFormat::none;             // of jobs, on standard error
 };
 
 // A video of a job's asset, as the JSON of a job asks for it.
@@ -100,8 +100,8 @@ struct BatchOptions {
 struct Options {
   // Files.
   std::vector<std::filesystem::path> images{};
-  bool views_of_one = false;         // several images are views of one object; else each becomes an asset
-  std::filesystem::path out_dir{};  // for the outputs that name no folder
+  bool views_of_one = false;                          // several images are views of one object; else each becomes an asset
+  std::filesystem::path out_dir{};                    // for the outputs that name no folder
   std::vector<std::filesystem::path> inputs{};        // of export, check and render
   std::filesystem::path weights_in{}, weights_out{};  // of convert
   std::vector<std::filesystem::path> outputs{};

@@ -36,8 +36,8 @@ int quarters_for(const ResultFormat& format, UpAxis up, const std::string& label
   if (up == UpAxis::automatic) return 0;
   const int own = writer_turn(format.name), wanted = up == UpAxis::z ? 0 : 3;
   if (!format.free_up && own != wanted) {
-    fail(ErrorCode::invalid_argument, label, ": ", own == 0 ? "z" : "y", " is up in a .", format.name, " by its definition, not ",
-         name_of(up), hint("leave the axis out; programs that read it turn it to their own"));
+    fail(ErrorCode::invalid_argument, label, ": ", own == 0 ? "z" : "y", " is up in a .", format.name,
+         " by its definition, not ", name_of(up), hint("leave the axis out; programs that read it turn it to their own"));
   }
   return (wanted - own + 4) % 4;
 }
@@ -53,9 +53,7 @@ void place_points(std::vector<float>& points, const AssetPlacement& p) {
 
 }  // namespace
 
-bool AssetPlacement::is_identity() const {
-  return scale == 1.0 && quarters == 0 && origin == std::array<double, 3>{};
-}
+bool AssetPlacement::is_identity() const { return scale == 1.0 && quarters == 0 && origin == std::array<double, 3>{}; }
 
 std::string AssetPlacement::in_words() const {
   std::ostringstream out;

@@ -19,8 +19,8 @@ struct AssetPlacement {
   [[nodiscard]] std::string in_words() const;
 };
 
-// How the format of that ending (without its dot) holds the asset. `label` is what errors call the file. Throws invalid_argument
-// for an up axis that the format cannot have and for a height of what is flat.
+// How the format of that ending (without its dot) holds the asset. `label` is what errors call the file. Throws
+// invalid_argument for an up axis that the format cannot have and for a height of what is flat.
 [[nodiscard]] AssetPlacement placement_in_file(const Asset::Data& data, const SaveOptions& options, const std::string& format,
                                                const std::string& label);
 

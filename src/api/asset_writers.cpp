@@ -192,8 +192,7 @@ Files three_mf(const Job& job) {
   } else if (appearance_of(job.data) == nullptr) {
     texture = texture_of(job.data, without_webp(job.options.texture));
   }
-  return one(job, ".3mf",
-             encode_3mf(mesh, print_placement(job, mesh, kFormat), job.comments(), texture, job.naming.title));
+  return one(job, ".3mf", encode_3mf(mesh, print_placement(job, mesh, kFormat), job.comments(), texture, job.naming.title));
 }
 Files mesh_ply(const Job& job) {
   const Mesh mesh = appearance_of(job.data) != nullptr ? coloured(job) : job.mesh();

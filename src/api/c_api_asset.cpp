@@ -41,7 +41,7 @@ FinishRequest finish_of(const espalier_finish* pointer) {
 espalier_save_options plain_save_options() {
   const SaveOptions o;
   return {sizeof(espalier_save_options), o.size_mm, static_cast<int>(o.texture), flag(o.unlit), nullptr,
-          static_cast<int>(o.origin), 0.0, static_cast<int>(o.up), nullptr};
+          static_cast<int>(o.origin),    0.0,       static_cast<int>(o.up),      nullptr};
 }
 
 SaveOptions save_options_of(const espalier_save_options* pointer) {
