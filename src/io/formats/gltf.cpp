@@ -9,6 +9,7 @@
 #include "image/colour.h"
 #include "io/formats/byte_writer.h"
 #include "io/formats/checks.h"
+#include "io/formats/glb_file.h"
 #include "io/formats/mesh_files.h"
 #include "io/formats/text.h"
 
@@ -365,23 +366,7 @@ Content content_of(const Mesh& mesh, const GlbOptions& options, std::string stem
 std::vector<std::byte> encode_glb(const Mesh& mesh, const GlbOptions& options) {
   Content content = content_of(mesh, options, {});
   std::string json = content.json();
-  json.append((4 - json.size() % 4) % 4, ' ');
-  const std::vector<std::byte> binary = content.take_binary();
-
-  constexpr std::size_t kHeader = 12, kChunkHeader = 8;
-  const std::size_t total = kHeader + kChunkHeader + json.size() + kChunkHeader + binary.size();
-  check_glb_size(total);
-  ByteWriter out(total);
-  out.text("glTF");
-  out.put(std::uint32_t{2});
-  out.put(static_cast<std::uint32_t>(total));
-  out.put(static_cast<std::uint32_t>(json.size()));
-  out.text("JSON");
-  out.text(json);
-  out.put(static_cast<std::uint32_t>(binary.size()));
-  out.text(std::string_view("BIN\0", 4));
-  out.raw(binary.data(), binary.size());
-  return out.take();
+  return glb_of(std::move(json), content.take_binary());
 }
 
 std::vector<NamedFile> encode_gltf(const Mesh& mesh, const GlbOptions& options, const std::string& stem) {
