@@ -4,13 +4,12 @@
 #include "image/codec.h"
 #include "io/formats/checks.h"
 #include "io/formats/mesh_files.h"
+#include "io/formats/obj_arrays.h"
 #include "io/formats/text.h"
 
 namespace espalier {
 
 namespace {
-
-constexpr const char* kFormat = "OBJ";
 
 void put_y_up(ByteWriter& out, const char* keyword, const float* v) {
   out.text(keyword);
@@ -19,6 +18,34 @@ void put_y_up(ByteWriter& out, const char* keyword, const float* v) {
     put_decimal(out, x);
   }
 }
+
+}  // namespace
+
+void put_obj_arrays(ByteWriter& out, const Mesh& mesh, bool colours) {
+  for (std::size_t i = 0; i < mesh.vertices.size(); i += 3) {
+    put_y_up(out, "v", &mesh.vertices[i]);
+    for (std::size_t k = 0; k < 3 && colours; ++k) {
+      out.put(' ');
+      put_decimal(out, std::clamp(mesh.colours[i + k], 0.0F, 1.0F));
+    }
+    out.put('\n');
+  }
+  for (std::size_t i = 0; i < mesh.uvs.size(); i += 2) {
+    out.text("vt ");
+    put_decimal(out, mesh.uvs[i]);
+    out.put(' ');
+    put_decimal(out, 1.0F - mesh.uvs[i + 1]);
+    out.put('\n');
+  }
+  for (std::size_t i = 0; i < mesh.normals.size(); i += 3) {
+    put_y_up(out, "vn", &mesh.normals[i]);
+    out.put('\n');
+  }
+}
+
+namespace {
+
+constexpr const char* kFormat = "OBJ";
 
 void put_faces(ByteWriter& out, const Mesh& mesh) {
   const bool uvs = !mesh.uvs.empty(), normals = !mesh.normals.empty();
@@ -46,25 +73,7 @@ std::vector<std::byte> encode(const Mesh& mesh, std::span<const std::string> com
   if (!library.empty()) out.text("mtllib " + library + "\n");
   out.text("o asset\n");
   const bool colours = !mesh.colours.empty() && library.empty();
-  for (std::size_t i = 0; i < mesh.vertices.size(); i += 3) {
-    put_y_up(out, "v", &mesh.vertices[i]);
-    for (std::size_t k = 0; k < 3 && colours; ++k) {
-      out.put(' ');
-      put_decimal(out, std::clamp(mesh.colours[i + k], 0.0F, 1.0F));
-    }
-    out.put('\n');
-  }
-  for (std::size_t i = 0; i < mesh.uvs.size(); i += 2) {
-    out.text("vt ");
-    put_decimal(out, mesh.uvs[i]);
-    out.put(' ');
-    put_decimal(out, 1.0F - mesh.uvs[i + 1]);
-    out.put('\n');
-  }
-  for (std::size_t i = 0; i < mesh.normals.size(); i += 3) {
-    put_y_up(out, "vn", &mesh.normals[i]);
-    out.put('\n');
-  }
+  put_obj_arrays(out, mesh, colours);
   if (!library.empty()) out.text("usemtl asset\n");
   put_faces(out, mesh);
   return out.take();

@@ -6,6 +6,7 @@
 #include "image/colour.h"
 #include "io/formats/appearance_files.h"
 #include "io/formats/checks.h"
+#include "io/formats/obj_arrays.h"
 #include "io/formats/text.h"
 
 namespace espalier {
@@ -59,36 +60,6 @@ void put_material(ByteWriter& out, const std::string& name, const Material& m, c
   if (m.emission_texture.used() && look.emission_uvs.empty()) put_map(out, "map_Ke", m.emission_texture, pictures);
 }
 
-void put_vector(ByteWriter& out, const char* key, const float* v) {
-  out.text(key);
-  for (const float x : {v[0], v[2], -v[1]}) {
-    out.put(' ');
-    put_decimal(out, x);
-  }
-}
-
-void put_arrays(ByteWriter& out, const Mesh& mesh, bool colours) {
-  for (std::size_t i = 0; i < mesh.vertices.size(); i += 3) {
-    put_vector(out, "v", &mesh.vertices[i]);
-    for (std::size_t k = 0; k < 3 && colours; ++k) {
-      out.put(' ');
-      put_decimal(out, std::clamp(mesh.colours[i + k], 0.0F, 1.0F));
-    }
-    out.put('\n');
-  }
-  for (std::size_t i = 0; i < mesh.uvs.size(); i += 2) {
-    out.text("vt ");
-    put_decimal(out, mesh.uvs[i]);
-    out.put(' ');
-    put_decimal(out, 1.0F - mesh.uvs[i + 1]);
-    out.put('\n');
-  }
-  for (std::size_t i = 0; i < mesh.normals.size(); i += 3) {
-    put_vector(out, "vn", &mesh.normals[i]);
-    out.put('\n');
-  }
-}
-
 void put_face(ByteWriter& out, const Mesh& mesh, std::size_t face) {
   const bool uvs = !mesh.uvs.empty(), normals = !mesh.normals.empty();
   out.put('f');
@@ -128,7 +99,7 @@ std::vector<NamedFile> encode_obj_files(const Mesh& mesh, const Appearance& look
   ByteWriter out(mesh.vertices.size() * 48);
   for (const std::string& comment : comments) out.text("# " + comment + "\n");
   out.text("mtllib " + name + ".mtl\no asset\n");
-  put_arrays(out, mesh, !mesh.colours.empty() && !look.textured());
+  put_obj_arrays(out, mesh, !mesh.colours.empty() && !look.textured());
   for (std::size_t m = 0; m < materials.size(); ++m) {
     bool begun = false;
     for (std::size_t f = 0; f < look.of_face.size(); ++f) {
