@@ -193,7 +193,11 @@ TEST(FileDeathTest, OtherBusErrorsEndTheProcessAsEver) {
   const TemporaryFolder folder;
   write_file(folder / "a.bin", bytes_of("x"));
   const MappedFile file(folder / "a.bin");
+#ifdef __SANITIZE_ADDRESS__
+  EXPECT_DEATH(std::raise(SIGBUS), "AddressSanitizer");  // its own handler is the earlier one, and reports before it ends
+#else
   EXPECT_EXIT(std::raise(SIGBUS), ::testing::KilledBySignal(SIGBUS), "");
+#endif
 }
 
 TEST(File, ManyMappingsAfterOneAnother) {

@@ -61,13 +61,13 @@ TEST(DecodeGate, FewPreviewsWaitAndJobsGoFirst) {
   std::mutex mutex;
   std::atomic<int> looks{0};
   std::atomic<int> job_looks{0};
+  const auto note = [&](char who) {
+    const std::scoped_lock lock(mutex);
+    order.push_back(who);
+  };
   std::thread preview, job;
   {
     const auto first = gate.enter(Kind::preview, 100, stays);
-    const auto note = [&](char who) {
-      const std::scoped_lock lock(mutex);
-      order.push_back(who);
-    };
     preview = std::thread([&] {
       const auto pass = gate.enter(Kind::preview, 100, [&] { return ++looks < 0; });
       note('p');
