@@ -15,37 +15,12 @@ constexpr std::size_t kMostRank = 8;
 constexpr std::size_t kMostParts = 200'000;  // nodes, their inputs, outputs and attributes, tensors: all together
 constexpr std::int64_t kMostElements = std::int64_t{1} << 31U;
 
-// The readers of one file: what they share is the name for errors and the parts that may still come.
-class Parser {
+// What all readers of one file share: the name for errors and the parts that may still come.
+class Fields {
  public:
-  explicit Parser(const std::string& label) : label_(label) {}
+  explicit Fields(const std::string& label) : label_(label) {}
+  [[nodiscard]] const std::string& label() const { return label_; }
 
-  [[nodiscard]] OnnxGraph model(std::string_view bytes) {
-    constexpr std::uint32_t kGraph = 7, kOpsets = 8, kTraining = 20, kFunctions = 25;
-    OnnxGraph result;
-    std::string_view graph;
-    std::int64_t opset = 0;
-    ProtoReader reader(bytes, label_);
-    for (ProtoField field; reader.next(field);) {
-      switch (field.number) {
-        case kGraph:
-          if (graph.data() != nullptr) broken("two graphs");
-          graph = message(field, "graph");
-          break;
-        case kOpsets: read_opset(message(field, "opset_import"), opset); break;
-        case kTraining: unsupported("training information");
-        case kFunctions: unsupported("functions of its own");
-        default: break;
-      }
-    }
-    if (graph.data() == nullptr) broken("no graph");
-    read_graph(graph, result);
-    if (opset <= 0) broken("no version of the standard operators");
-    result.opset = opset;
-    return result;
-  }
-
- private:
   [[noreturn]] void broken(const std::string& why) const {
     fail(ErrorCode::format, label_, ": not an ONNX file, or a damaged one (", why, ")", hint("fetch it again"));
   }
@@ -76,10 +51,45 @@ class Parser {
     for (std::uint64_t value = 0; list.next_number(value);) add(value);
   }
 
+ private:
+  const std::string& label_;
+  std::size_t parts_ = 0;
+};
+
+class Parser : Fields {
+ public:
+  using Fields::Fields;
+
+  [[nodiscard]] OnnxGraph model(std::string_view bytes) {
+    constexpr std::uint32_t kGraph = 7, kOpsets = 8, kTraining = 20, kFunctions = 25;
+    OnnxGraph result;
+    std::string_view graph;
+    std::int64_t opset = 0;
+    ProtoReader reader(bytes, label());
+    for (ProtoField field; reader.next(field);) {
+      switch (field.number) {
+        case kGraph:
+          if (graph.data() != nullptr) broken("two graphs");
+          graph = message(field, "graph");
+          break;
+        case kOpsets: read_opset(message(field, "opset_import"), opset); break;
+        case kTraining: unsupported("training information");
+        case kFunctions: unsupported("functions of its own");
+        default: break;
+      }
+    }
+    if (graph.data() == nullptr) broken("no graph");
+    read_graph(graph, result);
+    if (opset <= 0) broken("no version of the standard operators");
+    result.opset = opset;
+    return result;
+  }
+
+ private:
   void read_opset(std::string_view bytes, std::int64_t& opset) const {
     std::string_view domain;
     std::int64_t version = 0;
-    ProtoReader reader(bytes, label_);
+    ProtoReader reader(bytes, label());
     for (ProtoField field; reader.next(field);) {
       if (field.number == 1) domain = message(field, "an operator domain");
       if (field.number == 2) version = number(field, "an operator version");
@@ -89,7 +99,7 @@ class Parser {
 
   void read_graph(std::string_view bytes, OnnxGraph& graph) {
     constexpr std::uint32_t kNode = 1, kInitializer = 5, kInput = 11, kOutput = 12, kSparse = 15;
-    ProtoReader reader(bytes, label_);
+    ProtoReader reader(bytes, label());
     for (ProtoField field; reader.next(field);) {
       switch (field.number) {
         case kNode:
@@ -117,7 +127,7 @@ class Parser {
   [[nodiscard]] OnnxNode node(std::string_view bytes, OnnxGraph& graph) {
     constexpr std::uint32_t kInput = 1, kOutput = 2, kName = 3, kOp = 4, kAttribute = 5, kDomain = 7;
     OnnxNode result;
-    ProtoReader reader(bytes, label_);
+    ProtoReader reader(bytes, label());
     for (ProtoField field; reader.next(field);) {
       switch (field.number) {
         case kInput:
@@ -147,7 +157,7 @@ class Parser {
                                Kind::other, Kind::other,  Kind::integers, Kind::other};
     OnnxAttribute result;
     std::int64_t type = 0;
-    ProtoReader reader(bytes, label_);
+    ProtoReader reader(bytes, label());
     for (ProtoField field; reader.next(field);) {
       switch (field.number) {
         case kName: result.name = message(field, "the name of an attribute"); break;
@@ -204,7 +214,7 @@ class Parser {
       result.storage = storage;
       result.bytes = field.bytes;
     };
-    ProtoReader reader(bytes, label_);
+    ProtoReader reader(bytes, label());
     for (ProtoField field; reader.next(field);) {
       switch (field.number) {
         case kExtents: numbers(field, "the shape of a tensor", kMostRank, result.extents); break;
@@ -243,7 +253,7 @@ class Parser {
 
   [[nodiscard]] OnnxValue value(std::string_view bytes) {
     OnnxValue result;
-    ProtoReader reader(bytes, label_);
+    ProtoReader reader(bytes, label());
     for (ProtoField field; reader.next(field);) {
       if (field.number == 1) result.name = message(field, "the name of a value");
       if (field.number == 2) read_type(message(field, "the type of a value"), result);
@@ -252,10 +262,10 @@ class Parser {
   }
   // TypeProto holds one TypeProto.Tensor, which holds an element type and a shape.
   void read_type(std::string_view bytes, OnnxValue& value) {
-    ProtoReader types(bytes, label_);
+    ProtoReader types(bytes, label());
     for (ProtoField type; types.next(type);) {
       if (type.number != 1) continue;
-      ProtoReader tensor(message(type, "a tensor type"), label_);
+      ProtoReader tensor(message(type, "a tensor type"), label());
       for (ProtoField field; tensor.next(field);) {
         if (field.number == 1)
           value.type = static_cast<std::int32_t>(std::clamp<std::int64_t>(number(field, "an element type"), -1, 1000));
@@ -264,21 +274,18 @@ class Parser {
     }
   }
   void read_shape(std::string_view bytes, OnnxValue& value) {
-    ProtoReader shape(bytes, label_);
+    ProtoReader shape(bytes, label());
     for (ProtoField dimension; shape.next(dimension);) {
       if (dimension.number != 1) continue;
       if (value.extents.size() >= kMostRank) broken("a value of more than " + std::to_string(kMostRank) + " dimensions");
       std::int64_t extent = -1;
-      ProtoReader parts(message(dimension, "a dimension"), label_);
+      ProtoReader parts(message(dimension, "a dimension"), label());
       for (ProtoField field; parts.next(field);) {
         if (field.number == 1) extent = number(field, "a dimension");
       }
       value.extents.push_back(extent);
     }
   }
-
-  const std::string& label_;
-  std::size_t parts_ = 0;
 };
 
 const char* type_name(std::int32_t type) {
