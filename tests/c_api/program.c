@@ -355,7 +355,6 @@ static void work(espalier_pipeline* pipeline, const char* image_path, const char
   arrays(asset);
   reports(asset);
   variant(pipeline, asset, &request);
-  free(bytes);
   files(asset);
   snprintf(path, sizeof path, "%s/a.glb", folder);
   expect(espalier_asset_save(asset, path, NULL, &error) == ESPALIER_OK, "save", &error);
@@ -381,6 +380,7 @@ static void work(espalier_pipeline* pipeline, const char* image_path, const char
   finishing(again, folder);
   espalier_asset_free(again);
   espalier_asset_free(asset);
+  free(bytes);
 }
 
 /* A mesh file as an asset, and images of it. */

@@ -25,20 +25,76 @@ struct Shape {
   std::vector<std::array<double, 3>> positions, normals;
 };
 
-class Assembler {
+// The attribute of that name with one value per vertex, if it is there.
+std::optional<Accessor> attribute(GltfDocument& document, const Json& attributes, const DracoMesh& packed,
+                                  const std::string& name, std::size_t count, std::size_t width) {
+  const auto unpacked = packed.attributes.find(name);
+  if (unpacked == packed.attributes.end() && GltfDocument::find(attributes, name.c_str()) == nullptr) return std::nullopt;
+  const Accessor a =
+      unpacked != packed.attributes.end() ? unpacked->second : document.accessor(document.natural(attributes, name.c_str(), 0));
+  if (a.count != count || a.width < width) document.source().damaged(name, " does not fit the vertices");
+  return a;
+}
+
+// What the faces look like: materials, colours and texture coordinates, primitive by primitive.
+class Looks {
  public:
-  explicit Assembler(const Source& source) : source_(source), document_(source), scene_(document_), materials_(document_) {
-    file_.format = document_.binary() ? "GLB" : "glTF";
+  Looks(const Source& source, GltfDocument& document) : source_(source), document_(document), materials_(document) {}
+
+  [[nodiscard]] std::int32_t material_of(const Json& primitive) { return materials_.of(primitive); }
+  void set_faces(std::size_t faces, std::int32_t material) { of_face_.resize(faces, material); }
+
+  // Colours and texture coordinates of `count` vertices, which the mesh gets behind those that it has.
+  void add(const Json& attributes, const DracoMesh& packed, std::size_t count, std::int32_t material, Mesh& mesh) {
+    const std::size_t begin = parts_.empty() ? 0 : parts_.back().end;
+    parts_.push_back({begin, begin + count, material});
+    const GltfMaterial& look = materials_.at(material);
+    const auto colours = attribute(document_, attributes, packed, "COLOR_0", count, 3);
+    any_colours_ = any_colours_ || colours.has_value();
+    for (std::size_t i = 0; i < count; ++i) {
+      source_.tick();
+      for (std::size_t k = 0; k < 3; ++k)
+        mesh.colours.push_back(colours ? static_cast<float>(std::clamp(colours->at(i, k), 0.0, 1.0)) : 1.0F);
+      alpha_.push_back(colours && colours->width > 3 ? static_cast<float>(std::clamp(colours->at(i, 3), 0.0, 1.0)) : 1.0F);
+    }
+    const bool emission_apart =
+        look.material.emission_texture.used() && look.material.texture.used() && look.emission != look.base;
+    // Where only light comes from a texture, its coordinates are the mesh's.
+    const GltfCoordinates& base =
+        look.material.emission_texture.used() && !look.material.texture.used() ? look.emission : look.base;
+    any_uvs_ = add_uvs(attributes, packed, count, base, mesh.uvs) || any_uvs_;
+    if (!emission_apart && emission_uvs_.empty()) return;
+    source_.take_memory(count, 2 * sizeof(float));
+    if (emission_uvs_.empty()) emission_uvs_.assign(mesh.uvs.begin(), mesh.uvs.end() - static_cast<std::ptrdiff_t>(2 * count));
+    add_uvs(attributes, packed, count, look.material.emission_texture.used() ? look.emission : look.base, emission_uvs_);
   }
 
-  MeshFile assemble() {
-    scene_.walk([&](const Json& node, std::uint64_t mesh, const GltfMatrix& to_world) { add_mesh(mesh, node, to_world); });
-    mention_rest();
-    Mesh& mesh = file_.mesh;
-    if (!all_normals_) mesh.normals.clear();
+  // Without textures the factors go into the colours of vertices; with them both stay apart, because they multiply.
+  void finish(MeshFile& file) {
+    Mesh& mesh = file.mesh;
     if (!any_uvs_) mesh.uvs.clear();
-    finish_colours();
-    return std::move(file_);
+    Appearance look{materials_.materials(), std::move(of_face_), materials_.take_images(), {}, std::move(emission_uvs_)};
+    if (!any_uvs_) {
+      for (Material& m : look.materials) m.texture.image = m.emission_texture.image = -1;
+    }
+    bool pictures = false, special = false, tinted = false;
+    for (const Material& m : look.materials) {
+      pictures = pictures || m.texture.used() || m.emission_texture.used();
+      special = special || m.emits() || m.alpha != AlphaMode::opaque || m.unlit;
+      // A gray factor is a matter of light, not of colour.
+      tinted = tinted || m.factor[0] != m.factor[1] || m.factor[1] != m.factor[2];
+    }
+    const bool coloured = any_colours_ || (!pictures && (tinted || special || look.materials.size() > 1));
+    if (!pictures && coloured) bake_factors(look, mesh);
+    if (coloured) {
+      for (float& c : mesh.colours) c = srgb_of_linear(std::clamp(c, 0.0F, 1.0F));
+    } else {
+      mesh.colours.clear();
+    }
+    if (std::any_of(alpha_.begin(), alpha_.end(), [](float a) { return a < 1.0F; })) look.alpha = std::move(alpha_);
+    const bool one_sided =
+        std::any_of(look.materials.begin(), look.materials.end(), [](const Material& m) { return !m.double_sided; });
+    if (source_.options.texture && (pictures || (coloured && (special || one_sided)))) file.appearance = std::move(look);
   }
 
  private:
@@ -48,6 +104,49 @@ class Assembler {
     std::int32_t material;
   };
 
+  bool add_uvs(const Json& attributes, const DracoMesh& packed, std::size_t count, const GltfCoordinates& coordinates,
+               std::vector<float>& to) {
+    const auto uvs = attribute(document_, attributes, packed, str("TEXCOORD_", coordinates.set), count, 2);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto uv = uvs ? coordinates(uvs->at(i, 0), uvs->at(i, 1)) : std::array{0.0F, 0.0F};
+      to.insert(to.end(), uv.begin(), uv.end());
+    }
+    return uvs.has_value();
+  }
+
+  void bake_factors(Appearance& look, Mesh& mesh) const {
+    for (const Part& part : parts_) {
+      const auto& factor = look.materials[static_cast<std::size_t>(part.material)].factor;
+      for (std::size_t i = 3 * part.begin; i < 3 * part.end; ++i) mesh.colours[i] *= factor[i % 3];
+    }
+    for (Material& m : look.materials) m.factor[0] = m.factor[1] = m.factor[2] = 1.0F;
+  }
+
+  const Source& source_;
+  GltfDocument& document_;
+  GltfMaterials materials_;
+  bool any_uvs_ = false, any_colours_ = false;
+  std::vector<Part> parts_;
+  std::vector<std::int32_t> of_face_;
+  std::vector<float> alpha_, emission_uvs_;
+};
+
+class Assembler {
+ public:
+  explicit Assembler(const Source& source) : source_(source), document_(source), scene_(document_), looks_(source, document_) {
+    file_.format = document_.binary() ? "GLB" : "glTF";
+  }
+
+  MeshFile assemble() {
+    scene_.walk([&](const Json& node, std::uint64_t mesh, const GltfMatrix& to_world) { add_mesh(mesh, node, to_world); });
+    mention_rest();
+    Mesh& mesh = file_.mesh;
+    if (!all_normals_) mesh.normals.clear();
+    looks_.finish(file_);
+    return std::move(file_);
+  }
+
+ private:
   void mention_rest() const {
     if (skipped_parts_ > 0) source_.left_out(skipped_parts_, " parts of points or lines are left out");
     if (splats_ > 0) source_.left_out(splats_, " parts of Gaussians are left out: this reads the meshes");
@@ -73,17 +172,6 @@ class Assembler {
     for (const Json& primitive : *primitives) add_primitive(primitive, weights, joints ? &*joints : nullptr, to_world);
   }
 
-  // The attribute of that name with one value per vertex, if it is there.
-  std::optional<Accessor> attribute(const Json& attributes, const DracoMesh& packed, const std::string& name, std::size_t count,
-                                    std::size_t width) {
-    const auto unpacked = packed.attributes.find(name);
-    if (unpacked == packed.attributes.end() && GltfDocument::find(attributes, name.c_str()) == nullptr) return std::nullopt;
-    const Accessor a = unpacked != packed.attributes.end() ? unpacked->second
-                                                           : document_.accessor(document_.natural(attributes, name.c_str(), 0));
-    if (a.count != count || a.width < width) source_.damaged(name, " does not fit the vertices");
-    return a;
-  }
-
   void add_primitive(const Json& primitive, const Json* weights, const std::vector<GltfMatrix>* joints,
                      const GltfMatrix& to_world) {
     source_.visit();
@@ -106,14 +194,13 @@ class Assembler {
     const std::size_t base = file_.mesh.vertices.size() / 3, count = positions.count;
     source_.check_counts(std::uint64_t{base} + count, 0);
     source_.take_memory(count, 12 * sizeof(float));  // position, normal, colour with alpha, texture coordinate
-    const std::int32_t material = materials_.of(primitive);
-    parts_.push_back({base, base + count, material});
+    const std::int32_t material = looks_.material_of(primitive);
     Shape shape = shape_of(positions, *attributes, packed, count);
     if (weights != nullptr) morph(primitive, *weights, shape);
     const bool mirrored = place(shape, *attributes, packed, joints, to_world);
-    add_looks(*attributes, packed, count, materials_.at(material));
+    looks_.add(*attributes, packed, count, material, file_.mesh);
     add_faces(primitive, packed, mode, base, count, mirrored);
-    of_face_.resize(file_.mesh.faces.size() / 3, material);
+    looks_.set_faces(file_.mesh.faces.size() / 3, material);
   }
 
   const DracoMesh& unpacked(const Json& primitive, const Json& draco) {
@@ -124,7 +211,7 @@ class Assembler {
   }
 
   Shape shape_of(const Accessor& positions, const Json& attributes, const DracoMesh& packed, std::size_t count) {
-    const auto normals = attribute(attributes, packed, "NORMAL", count, 3);
+    const auto normals = attribute(document_, attributes, packed, "NORMAL", count, 3);
     all_normals_ = all_normals_ && normals.has_value();
     source_.take_memory(count, (normals ? 6 : 3) * sizeof(double) / 2);  // given back behind each primitive
     Shape shape;
@@ -146,7 +233,7 @@ class Assembler {
       const double weight = document_.number(weights[t]);
       if (weight == 0.0) continue;
       const auto move = [&](const char* name, std::vector<std::array<double, 3>>& values) {
-        const auto by = attribute((*targets)[t], nothing_packed_, name, shape.positions.size(), 3);
+        const auto by = attribute(document_, (*targets)[t], nothing_packed_, name, shape.positions.size(), 3);
         for (std::size_t i = 0; by && i < values.size(); ++i) {
           source_.tick();
           for (std::size_t k = 0; k < 3; ++k) values[i][k] += weight * by->at(i, k);
@@ -163,8 +250,8 @@ class Assembler {
     const std::size_t count = shape.positions.size();
     std::vector<std::pair<Accessor, Accessor>> sets;  // joints and their weights
     for (int s = 0; joints != nullptr && s < 4; ++s) {
-      const auto which = attribute(attributes, packed, str("JOINTS_", s), count, 4);
-      const auto share = attribute(attributes, packed, str("WEIGHTS_", s), count, 4);
+      const auto which = attribute(document_, attributes, packed, str("JOINTS_", s), count, 4);
+      const auto share = attribute(document_, attributes, packed, str("WEIGHTS_", s), count, 4);
       if (!which || !share) break;
       sets.emplace_back(*which, *share);
     }
@@ -215,38 +302,6 @@ class Assembler {
     to.insert(to.end(), {static_cast<float>(p[0]), static_cast<float>(-p[2]), static_cast<float>(p[1])});
   }
 
-  void add_looks(const Json& attributes, const DracoMesh& packed, std::size_t count, const GltfMaterial& look) {
-    Mesh& mesh = file_.mesh;
-    const auto colours = attribute(attributes, packed, "COLOR_0", count, 3);
-    any_colours_ = any_colours_ || colours.has_value();
-    for (std::size_t i = 0; i < count; ++i) {
-      source_.tick();
-      for (std::size_t k = 0; k < 3; ++k)
-        mesh.colours.push_back(colours ? static_cast<float>(std::clamp(colours->at(i, k), 0.0, 1.0)) : 1.0F);
-      alpha_.push_back(colours && colours->width > 3 ? static_cast<float>(std::clamp(colours->at(i, 3), 0.0, 1.0)) : 1.0F);
-    }
-    const bool emission_apart =
-        look.material.emission_texture.used() && look.material.texture.used() && look.emission != look.base;
-    // Where only light comes from a texture, its coordinates are the mesh's.
-    const GltfCoordinates& base =
-        look.material.emission_texture.used() && !look.material.texture.used() ? look.emission : look.base;
-    any_uvs_ = add_uvs(attributes, packed, count, base, mesh.uvs) || any_uvs_;
-    if (!emission_apart && emission_uvs_.empty()) return;
-    source_.take_memory(count, 2 * sizeof(float));
-    if (emission_uvs_.empty()) emission_uvs_.assign(mesh.uvs.begin(), mesh.uvs.end() - static_cast<std::ptrdiff_t>(2 * count));
-    add_uvs(attributes, packed, count, look.material.emission_texture.used() ? look.emission : look.base, emission_uvs_);
-  }
-
-  bool add_uvs(const Json& attributes, const DracoMesh& packed, std::size_t count, const GltfCoordinates& coordinates,
-               std::vector<float>& to) {
-    const auto uvs = attribute(attributes, packed, str("TEXCOORD_", coordinates.set), count, 2);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto uv = uvs ? coordinates(uvs->at(i, 0), uvs->at(i, 1)) : std::array{0.0F, 0.0F};
-      to.insert(to.end(), uv.begin(), uv.end());
-    }
-    return uvs.has_value();
-  }
-
   void add_faces(const Json& primitive, const DracoMesh& packed, std::uint64_t mode, std::size_t base, std::size_t count,
                  bool mirrored) {
     std::optional<Accessor> indices = packed.indices;
@@ -273,50 +328,12 @@ class Assembler {
     }
   }
 
-  // Without textures the factors go into the colours of vertices; with them both stay apart, because they multiply.
-  void finish_colours() {
-    Mesh& mesh = file_.mesh;
-    Appearance look{materials_.materials(), std::move(of_face_), materials_.take_images(), {}, std::move(emission_uvs_)};
-    if (!any_uvs_) {
-      for (Material& m : look.materials) m.texture.image = m.emission_texture.image = -1;
-    }
-    bool pictures = false, special = false, tinted = false;
-    for (const Material& m : look.materials) {
-      pictures = pictures || m.texture.used() || m.emission_texture.used();
-      special = special || m.emits() || m.alpha != AlphaMode::opaque || m.unlit;
-      // A gray factor is a matter of light, not of colour.
-      tinted = tinted || m.factor[0] != m.factor[1] || m.factor[1] != m.factor[2];
-    }
-    const bool coloured = any_colours_ || (!pictures && (tinted || special || look.materials.size() > 1));
-    if (!pictures && coloured) bake_factors(look);
-    if (coloured) {
-      for (float& c : mesh.colours) c = srgb_of_linear(std::clamp(c, 0.0F, 1.0F));
-    } else {
-      mesh.colours.clear();
-    }
-    if (std::any_of(alpha_.begin(), alpha_.end(), [](float a) { return a < 1.0F; })) look.alpha = std::move(alpha_);
-    const bool one_sided =
-        std::any_of(look.materials.begin(), look.materials.end(), [](const Material& m) { return !m.double_sided; });
-    if (source_.options.texture && (pictures || (coloured && (special || one_sided)))) file_.appearance = std::move(look);
-  }
-
-  void bake_factors(Appearance& look) {
-    for (const Part& part : parts_) {
-      const auto& factor = look.materials[static_cast<std::size_t>(part.material)].factor;
-      for (std::size_t i = 3 * part.begin; i < 3 * part.end; ++i) file_.mesh.colours[i] *= factor[i % 3];
-    }
-    for (Material& m : look.materials) m.factor[0] = m.factor[1] = m.factor[2] = 1.0F;
-  }
-
   const Source& source_;
   GltfDocument document_;
   GltfScene scene_;
-  GltfMaterials materials_;
+  Looks looks_;
   MeshFile file_;
-  bool all_normals_ = true, any_uvs_ = false, any_colours_ = false;
-  std::vector<Part> parts_;
-  std::vector<std::int32_t> of_face_;
-  std::vector<float> alpha_, emission_uvs_;
+  bool all_normals_ = true;
   std::map<const Json*, DracoMesh> draco_;
   const DracoMesh nothing_packed_{};
   std::uint64_t skipped_parts_ = 0, splats_ = 0;

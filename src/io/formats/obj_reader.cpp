@@ -17,6 +17,79 @@ namespace {
 // coordinates of their own.
 using Corner = std::array<std::int32_t, 4>;
 
+// The colours behind the positions, and whether they are there.
+class VertexColours {
+ public:
+  // Of a line of `count` numbers.
+  void add(const std::array<float, 7>& v, std::size_t count) {
+    any_ = any_ || count >= 6;
+    all_ = all_ && count >= 6;
+    if (!all_) return;
+    // r g b, or four more numbers: w r g b, or r g b a. Which of the two only all lines together tell.
+    seven_ = seven_ || count == 7;
+    weights_are_one_ = weights_are_one_ && (count != 7 || v[3] == 1.0F);
+    alphas_are_one_ = alphas_are_one_ && (count != 7 || v[6] == 1.0F);
+    values_.insert(values_.end(), {v[3], v[4], v[5], count == 7 ? v[6] : 1.0F});
+  }
+
+  void finish(const Source& source) {
+    if (any_ && !all_) source.left_out("the colours of vertices are left out: some vertices have none");
+    all_ = all_ && any_;
+    if (!all_) return;
+    const bool weights = seven_ && weights_are_one_ && !alphas_are_one_;
+    float largest = 0.0F;
+    for (std::size_t i = 0; i < values_.size(); i += 4) {
+      if (weights) std::rotate(&values_[i], &values_[i] + 1, &values_[i] + 4);
+      if (weights) values_[i + 3] = 1.0F;
+      for (std::size_t k = 0; k < 3; ++k) largest = std::max(largest, values_[i + k]);
+    }
+    constexpr float kByte = 255.0F;
+    const float scale = largest > 1.0F && largest <= kByte ? 1.0F / kByte : 1.0F;
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      if (i % 4 != 3) values_[i] *= scale;
+      if (i % 4 == 3) any_alpha_ = any_alpha_ || values_[i] < 1.0F;
+    }
+    // Bytes of alpha beside bytes of colour.
+    for (std::size_t i = 3; i < values_.size(); i += 4)
+      values_[i] = std::min(values_[i] * (values_[i] > 1.0F ? scale : 1.0F), 1.0F);
+  }
+
+  // Behind finish(): whether all vertices have colours, and some of them less than full alpha.
+  [[nodiscard]] bool there() const { return all_; }
+  [[nodiscard]] bool any_alpha() const { return any_alpha_; }
+  // Four numbers.
+  [[nodiscard]] const float* of(std::size_t vertex) const { return &values_[4 * vertex]; }
+
+ private:
+  std::vector<float> values_;
+  bool any_ = false, all_ = true, any_alpha_ = false;
+  bool seven_ = false, weights_are_one_ = true, alphas_are_one_ = true;
+};
+
+void drop_unused(Appearance& look) {
+  std::vector<std::int32_t> number(look.materials.size(), -1);
+  std::vector<Material> used;
+  for (std::int32_t& m : look.of_face) {
+    std::int32_t& at = number[static_cast<std::size_t>(m)];
+    if (at < 0) {
+      used.push_back(look.materials[static_cast<std::size_t>(m)]);
+      at = static_cast<std::int32_t>(used.size() - 1);
+    }
+    m = at;
+  }
+  look.materials = std::move(used);
+}
+
+void bake_factors(Mesh& mesh, Appearance& look) {
+  mesh.colours.resize(mesh.vertices.size(), 1.0F);
+  for (std::size_t i = 0; i < mesh.faces.size(); ++i) {
+    const auto& factor = look.materials[static_cast<std::size_t>(look.of_face[i / 3])].factor;
+    for (std::size_t k = 0; k < 3; ++k)
+      mesh.colours[3 * static_cast<std::size_t>(mesh.faces[i]) + k] = srgb_of_linear(factor[k]);
+  }
+  for (Material& m : look.materials) m.factor[0] = m.factor[1] = m.factor[2] = 1.0F;
+}
+
 class Parser {
  public:
   explicit Parser(const Source& source) : source_(source), library_(source) {}
@@ -98,14 +171,7 @@ class Parser {
     const auto v = floats<7>(words, 3);
     source_.check_counts(positions_.size() / 3 + 1, 0);
     positions_.insert(positions_.end(), {v[0], -v[2], v[1]});
-    any_coloured_ = any_coloured_ || count_ >= 6;
-    all_coloured_ = all_coloured_ && count_ >= 6;
-    if (!all_coloured_) return;
-    // r g b, or four more numbers: w r g b, or r g b a. Which of the two only all lines together tell.
-    seven_ = seven_ || count_ == 7;
-    weights_are_one_ = weights_are_one_ && (count_ != 7 || v[3] == 1.0F);
-    alphas_are_one_ = alphas_are_one_ && (count_ != 7 || v[6] == 1.0F);
-    colours_.insert(colours_.end(), {v[3], v[4], v[5], count_ == 7 ? v[6] : 1.0F});
+    colours_.add(v, count_);
   }
 
   // "7", "7/2", "7//3" or "7/2/3"; negative numbers count from the end.
@@ -188,12 +254,12 @@ class Parser {
       const auto at = from.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(index) * width);
       to.insert(to.end(), at, at + static_cast<std::ptrdiff_t>(width));
     };
-    finish_colours();
+    colours_.finish(source_);
     for (const Corner& corner : corners_.keys()) {
       const auto position = static_cast<std::size_t>(corner[0]);
       copy(positions_, corner[0], 3, mesh.vertices);
-      if (all_coloured_) mesh.colours.insert(mesh.colours.end(), &colours_[4 * position], &colours_[4 * position] + 3);
-      if (all_coloured_ && any_alpha_) look.alpha.push_back(colours_[4 * position + 3]);
+      if (colours_.there()) mesh.colours.insert(mesh.colours.end(), colours_.of(position), colours_.of(position) + 3);
+      if (colours_.there() && colours_.any_alpha()) look.alpha.push_back(colours_.of(position)[3]);
       if (any_textured_) put_uv(corner, coordinates, mesh.uvs);
       if (all_lit_) copy(normals_, corner[2], 3, mesh.normals);
     }
@@ -209,28 +275,6 @@ class Parser {
     const MtlCoordinates& c = coordinates[static_cast<std::size_t>(corner[3])];
     const float* uv = &uvs_[2 * static_cast<std::size_t>(corner[1])];
     to.insert(to.end(), {uv[0] * c.scale[0] + c.offset[0], 1.0F - (uv[1] * c.scale[1] + c.offset[1])});
-  }
-
-  void finish_colours() {
-    if (any_coloured_ && !all_coloured_) source_.left_out("the colours of vertices are left out: some vertices have none");
-    all_coloured_ = all_coloured_ && any_coloured_;
-    if (!all_coloured_) return;
-    const bool weights = seven_ && weights_are_one_ && !alphas_are_one_;
-    float largest = 0.0F;
-    for (std::size_t i = 0; i < colours_.size(); i += 4) {
-      if (weights) std::rotate(&colours_[i], &colours_[i] + 1, &colours_[i] + 4);
-      if (weights) colours_[i + 3] = 1.0F;
-      for (std::size_t k = 0; k < 3; ++k) largest = std::max(largest, colours_[i + k]);
-    }
-    constexpr float kByte = 255.0F;
-    const float scale = largest > 1.0F && largest <= kByte ? 1.0F / kByte : 1.0F;
-    for (std::size_t i = 0; i < colours_.size(); ++i) {
-      if (i % 4 != 3) colours_[i] *= scale;
-      if (i % 4 == 3) any_alpha_ = any_alpha_ || colours_[i] < 1.0F;
-    }
-    // Bytes of alpha beside bytes of colour.
-    for (std::size_t i = 3; i < colours_.size(); i += 4)
-      colours_[i] = std::min(colours_[i] * (colours_[i] > 1.0F ? scale : 1.0F), 1.0F);
   }
 
   void load_materials(Appearance& look, std::vector<MtlCoordinates>& coordinates) {
@@ -252,57 +296,33 @@ class Parser {
     if (look.materials.empty()) return;
     look.of_face = std::move(of_face_);
     drop_unused(look);
-    bool pictures = false, special = any_alpha_, coloured = false;
+    bool pictures = false, special = colours_.any_alpha(), coloured = false;
     for (Material& m : look.materials) {
-      if (any_alpha_ && all_coloured_) m.alpha = AlphaMode::blend;
+      if (colours_.any_alpha() && colours_.there()) m.alpha = AlphaMode::blend;
       pictures = pictures || m.texture.used() || m.emission_texture.used();
       special = special || m.emits() || m.alpha != AlphaMode::opaque;
       // A gray is a matter of light, not of colour.
       coloured = coloured || m.factor[0] != m.factor[1] || m.factor[1] != m.factor[2];
     }
     Mesh& mesh = file.mesh;
-    if (pictures && all_coloured_) source_.left_out("the colours of vertices are not shown where there is a texture");
+    if (pictures && colours_.there()) source_.left_out("the colours of vertices are not shown where there is a texture");
     const bool several = look.materials.size() > 1 && described_;
-    if (!pictures && !all_coloured_ && (coloured || several || special)) bake_factors(mesh, look);
+    if (!pictures && !colours_.there() && (coloured || several || special)) bake_factors(mesh, look);
     if (pictures || special) file.appearance = std::move(look);
-  }
-
-  static void drop_unused(Appearance& look) {
-    std::vector<std::int32_t> number(look.materials.size(), -1);
-    std::vector<Material> used;
-    for (std::int32_t& m : look.of_face) {
-      std::int32_t& at = number[static_cast<std::size_t>(m)];
-      if (at < 0) {
-        used.push_back(look.materials[static_cast<std::size_t>(m)]);
-        at = static_cast<std::int32_t>(used.size() - 1);
-      }
-      m = at;
-    }
-    look.materials = std::move(used);
-  }
-
-  void bake_factors(Mesh& mesh, Appearance& look) const {
-    mesh.colours.resize(mesh.vertices.size(), 1.0F);
-    for (std::size_t i = 0; i < mesh.faces.size(); ++i) {
-      const auto& factor = look.materials[static_cast<std::size_t>(look.of_face[i / 3])].factor;
-      for (std::size_t k = 0; k < 3; ++k)
-        mesh.colours[3 * static_cast<std::size_t>(mesh.faces[i]) + k] = srgb_of_linear(factor[k]);
-    }
-    for (Material& m : look.materials) m.factor[0] = m.factor[1] = m.factor[2] = 1.0F;
   }
 
   static constexpr std::size_t kMostMaterials = 100'000;
   const Source& source_;
   MtlLibrary library_;
   PolygonCutter cutter_;
-  std::vector<float> positions_, colours_, uvs_, normals_;
+  std::vector<float> positions_, uvs_, normals_;
+  VertexColours colours_;
   std::vector<Corner> polygon_;
   std::vector<PolygonCutter::Point> points_;
   std::vector<std::int32_t> vertices_;
   Numbering<Corner, HashWords<std::int32_t, 4>> corners_;
   std::vector<std::int32_t> faces_, of_face_;
-  bool any_coloured_ = false, all_coloured_ = true, any_textured_ = false, all_lit_ = true, any_alpha_ = false;
-  bool seven_ = false, weights_are_one_ = true, alphas_are_one_ = true, described_ = false;
+  bool any_textured_ = false, all_lit_ = true, described_ = false;
   std::string material_name_;
   std::int32_t material_ = -1;  // -1: not looked up yet
   std::map<std::string, std::int32_t> names_;

@@ -38,25 +38,13 @@ struct Element {
 
 enum class Encoding { text, little_endian, big_endian };
 
-class Parser {
+// What the header says.
+class Header {
  public:
-  Parser(const Source& source, std::span<const std::string_view> wanted) : source_(source), wanted_(wanted) {}
-
-  Ply parse() {
-    const std::size_t body = read_header();
-    Cursor cursor(source_.bytes.subspan(body), source_);
-    Words words(text_of(source_.bytes).substr(body));
-    for (Element& element : elements_) read_element(element, cursor, words);
-    check_faces();
-    if (cutter_.gave_up()) source_.left_out("polygons with too many corners were cut as if they were convex");
-    return std::move(ply_);
-  }
-
- private:
-  static constexpr std::int64_t kManyCorners = 100'000;  // of a polygon in a file whose vertices come behind its faces
+  explicit Header(const Source& source) : source_(source) {}
 
   // Returns where the body begins.
-  std::size_t read_header() {
+  std::size_t read() {
     constexpr std::size_t kMaxHeader = std::size_t{4} << 20U;
     const std::string_view text = text_of(source_.bytes).substr(0, kMaxHeader);
     std::string_view rest = text, line;
@@ -68,12 +56,17 @@ class Parser {
       const std::size_t end = std::min(rest.find(last), rest.size());
       line = rest.substr(0, end);
       rest.remove_prefix(std::min(end + 1, rest.size()));
-      if (read_header_line(line)) return text.size() - rest.size();
+      if (read_line(line)) return text.size() - rest.size();
     }
     source_.damaged("the header has no end");
   }
 
-  bool read_header_line(std::string_view line) {
+  Encoding encoding = Encoding::text;
+  std::vector<Element> elements;
+  std::vector<std::string> comments;
+
+ private:
+  bool read_line(std::string_view line) {
     constexpr std::size_t kMaxElements = 64, kMaxProperties = 1024, kMaxComments = 100'000;
     Words words(line);
     const std::string_view key = words.word();
@@ -85,31 +78,31 @@ class Parser {
       read_format(words.word());
       has_format_ = true;
     } else if (key == "comment") {
-      if (ply_.comments.size() < kMaxComments) ply_.comments.emplace_back(trimmed(words.rest()));
+      if (comments.size() < kMaxComments) comments.emplace_back(trimmed(words.rest()));
     } else if (key == "element") {
-      if (elements_.size() == kMaxElements) source_.damaged("the header has more than ", kMaxElements, " elements");
+      if (elements.size() == kMaxElements) source_.damaged("the header has more than ", kMaxElements, " elements");
       Element element;
       element.name = words.word();
       std::int64_t count = -1;
       if (!parse_number(words.word(), count) || count < 0) source_.damaged("an element of the header has no count");
       element.count = static_cast<std::uint64_t>(count);
-      elements_.push_back(std::move(element));
+      elements.push_back(std::move(element));
     } else if (key == "property") {
-      if (elements_.empty()) source_.damaged("a property of the header stands before all elements");
-      if (elements_.back().properties.size() == kMaxProperties)
+      if (elements.empty()) source_.damaged("a property of the header stands before all elements");
+      if (elements.back().properties.size() == kMaxProperties)
         source_.damaged("an element has more than ", kMaxProperties, " properties");
-      elements_.back().properties.push_back(read_property(words));
+      elements.back().properties.push_back(read_property(words));
     }
     return false;
   }
 
   void read_format(std::string_view name) {
     if (name == "ascii") {
-      encoding_ = Encoding::text;
+      encoding = Encoding::text;
     } else if (name == "binary_little_endian") {
-      encoding_ = Encoding::little_endian;
+      encoding = Encoding::little_endian;
     } else if (name == "binary_big_endian") {
-      encoding_ = Encoding::big_endian;
+      encoding = Encoding::big_endian;
     } else {
       source_.damaged("the format \"", name.substr(0, 40), "\" of a PLY is unknown");
     }
@@ -136,6 +129,30 @@ class Parser {
     property.name = words.word();
     return property;
   }
+
+  const Source& source_;
+  bool has_format_ = false;
+};
+
+class Parser {
+ public:
+  Parser(const Source& source, std::span<const std::string_view> wanted) : source_(source), wanted_(wanted) {}
+
+  Ply parse() {
+    Header header(source_);
+    const std::size_t body = header.read();
+    encoding_ = header.encoding;
+    ply_.comments = std::move(header.comments);
+    Cursor cursor(source_.bytes.subspan(body), source_);
+    Words words(text_of(source_.bytes).substr(body));
+    for (Element& element : header.elements) read_element(element, cursor, words);
+    check_faces();
+    if (cutter_.gave_up()) source_.left_out("polygons with too many corners were cut as if they were convex");
+    return std::move(ply_);
+  }
+
+ private:
+  static constexpr std::int64_t kManyCorners = 100'000;  // of a polygon in a file whose vertices come behind its faces
 
   // The fewest bytes that a row can take; a header that announces more rows than fit is refused before anything is kept.
   void check_rows(const Element& element, std::size_t bytes_left) const {
@@ -326,8 +343,7 @@ class Parser {
   const Source& source_;
   std::span<const std::string_view> wanted_;
   Encoding encoding_ = Encoding::text;
-  bool has_vertices_ = false, has_format_ = false;
-  std::vector<Element> elements_;
+  bool has_vertices_ = false;
   Ply ply_;
   PolygonCutter cutter_;
   std::vector<const std::vector<float>*> axes_;  // x, y and z, once they are read

@@ -79,26 +79,8 @@ void set_weights(const raster::Weights& w, float b[3]) {
   b[2] = 1.0F - w.b0 - w.b1;
 }
 
-}  // namespace
-
-std::string_view name_of(Style style) {
-  for (const auto& [value, name] : kNames) {
-    if (value == style) return name;
-  }
-  return "";
-}
-
-Style mesh_style_of(std::string_view name) {
-  std::string names;
-  for (const auto& [value, known] : kNames) {
-    if (known == name) return value;
-    names += (names.empty() ? "" : ", ") + std::string(known);
-  }
-  fail(ErrorCode::invalid_argument, "no style of meshes is called '", name, "'", hint("there are ", names));
-}
-
-struct MeshPainter::State {
-  Queue<Cpu>& queue;
+// How a mesh looks at a place: its normals, colours, textures and materials.
+struct Surface {
   const Mesh& mesh;
   std::vector<Vec3> normals;
   std::vector<Material> materials;  // at least one
@@ -106,13 +88,8 @@ struct MeshPainter::State {
   std::vector<std::optional<TextureSampler>> textures;  // of the appearance's images
   std::vector<Vec3> linear_colours;                     // of vertices, where they multiply textures
   bool textured = false, one_sided = false, see_through = false;
-  TriangleRasteriser<Cpu> whole;                    // all faces
-  std::optional<TriangleRasteriser<Cpu>> chosen;    // those that hide what is behind them, in the view that is drawn
-  std::vector<std::int32_t> chosen_faces, layered;  // their numbers, and those of faces that one may see through
-  std::vector<std::int32_t> faces;                  // of the samples of a strip
-  std::vector<float> weights, depths;
 
-  State(Queue<Cpu>& q, const Mesh& m) : queue(q), mesh(m), whole(q, m) {
+  explicit Surface(const Mesh& m) : mesh(m) {
     const auto fits = [&](const std::vector<float>& values, std::size_t columns) {
       return values.empty() || values.size() == mesh.vertices.size() / 3 * columns;
     };
@@ -158,51 +135,6 @@ struct MeshPainter::State {
   // Whether a look follows the materials of an appearance.
   [[nodiscard]] bool follows(const MeshLook& look) const {
     return appearance != nullptr && (look.style == Style::colour || look.style == Style::textured);
-  }
-
-  // Chooses the rasteriser of a view: of the faces that hide what is behind them.
-  TriangleRasteriser<Cpu>& choose(const Camera& camera, const MeshLook& look) {
-    chosen.reset();
-    chosen_faces.clear();
-    layered.clear();
-    if (!follows(look) || (!one_sided && !see_through)) return whole;
-    const auto position = camera.position();
-    const Vec3 eye = {{position[0], position[1], position[2]}};
-    Mesh part;
-    for (std::int64_t f = 0; f < mesh.face_count(); ++f) {
-      const std::int32_t* face = &mesh.faces[static_cast<std::size_t>(3 * f)];
-      const Material& m = material_of(f);
-      const Vec3 a = load3(mesh.vertices, face[0]);
-      const Vec3 across = cross(load3(mesh.vertices, face[1]) - a, load3(mesh.vertices, face[2]) - a);
-      if (!m.double_sided && !(dot(across, eye - a) > 0.0F)) continue;
-      if (m.alpha != AlphaMode::opaque) {
-        layered.push_back(static_cast<std::int32_t>(f));
-        continue;
-      }
-      chosen_faces.push_back(static_cast<std::int32_t>(f));
-      part.faces.insert(part.faces.end(), face, face + 3);
-    }
-    part.vertices = mesh.vertices;
-    return chosen.emplace(queue, part);
-  }
-
-  void check(const MeshLook& look, const PictureOptions& options) const {
-    constexpr int kMaxSide = 8192, kMaxSamples = 8;
-    if (options.width < 1 || options.height < 1 || options.width > kMaxSide || options.height > kMaxSide ||
-        options.samples < 1 || options.samples > kMaxSamples ||
-        std::max(options.width, options.height) * options.samples > kMaxRasterSide) {
-      fail(ErrorCode::invalid_argument, "an image of ", options.width, " x ", options.height, " pixels with ", options.samples,
-           " samples per direction is not possible",
-           hint("choose 1 to ", kMaxSide, " pixels, 1 to ", kMaxSamples, " samples, and at most ", kMaxRasterSide,
-                " samples in all on a side"));
-    }
-    if (look.style == Style::textured && !textured) {
-      fail(ErrorCode::invalid_argument, "the mesh has no texture", hint("choose another style than textured"));
-    }
-    if ((look.style == Style::textured || look.style == Style::uv_checker) && mesh.uvs.empty() && !mesh.faces.empty()) {
-      fail(ErrorCode::invalid_argument, "the mesh has no texture coordinates",
-           hint("unwrap it first, or choose another style than ", name_of(look.style)));
-    }
   }
 
   // Whether the look mixes its samples as linear light, or as they are stored.
@@ -317,6 +249,80 @@ struct MeshPainter::State {
       case Style::clay: break;
     }
     return {lit(kClay)};
+  }
+};
+
+}  // namespace
+
+std::string_view name_of(Style style) {
+  for (const auto& [value, name] : kNames) {
+    if (value == style) return name;
+  }
+  return "";
+}
+
+Style mesh_style_of(std::string_view name) {
+  std::string names;
+  for (const auto& [value, known] : kNames) {
+    if (known == name) return value;
+    names += (names.empty() ? "" : ", ") + std::string(known);
+  }
+  fail(ErrorCode::invalid_argument, "no style of meshes is called '", name, "'", hint("there are ", names));
+}
+
+struct MeshPainter::State : Surface {
+  Queue<Cpu>& queue;
+  TriangleRasteriser<Cpu> whole;                    // all faces
+  std::optional<TriangleRasteriser<Cpu>> chosen;    // those that hide what is behind them, in the view that is drawn
+  std::vector<std::int32_t> chosen_faces, layered;  // their numbers, and those of faces that one may see through
+  std::vector<std::int32_t> faces;                  // of the samples of a strip
+  std::vector<float> weights, depths;
+
+  State(Queue<Cpu>& q, const Mesh& m) : Surface(m), queue(q), whole(q, m) {}
+
+  // Chooses the rasteriser of a view: of the faces that hide what is behind them.
+  TriangleRasteriser<Cpu>& choose(const Camera& camera, const MeshLook& look) {
+    chosen.reset();
+    chosen_faces.clear();
+    layered.clear();
+    if (!follows(look) || (!one_sided && !see_through)) return whole;
+    const auto position = camera.position();
+    const Vec3 eye = {{position[0], position[1], position[2]}};
+    Mesh part;
+    for (std::int64_t f = 0; f < mesh.face_count(); ++f) {
+      const std::int32_t* face = &mesh.faces[static_cast<std::size_t>(3 * f)];
+      const Material& m = material_of(f);
+      const Vec3 a = load3(mesh.vertices, face[0]);
+      const Vec3 across = cross(load3(mesh.vertices, face[1]) - a, load3(mesh.vertices, face[2]) - a);
+      if (!m.double_sided && !(dot(across, eye - a) > 0.0F)) continue;
+      if (m.alpha != AlphaMode::opaque) {
+        layered.push_back(static_cast<std::int32_t>(f));
+        continue;
+      }
+      chosen_faces.push_back(static_cast<std::int32_t>(f));
+      part.faces.insert(part.faces.end(), face, face + 3);
+    }
+    part.vertices = mesh.vertices;
+    return chosen.emplace(queue, part);
+  }
+
+  void check(const MeshLook& look, const PictureOptions& options) const {
+    constexpr int kMaxSide = 8192, kMaxSamples = 8;
+    if (options.width < 1 || options.height < 1 || options.width > kMaxSide || options.height > kMaxSide ||
+        options.samples < 1 || options.samples > kMaxSamples ||
+        std::max(options.width, options.height) * options.samples > kMaxRasterSide) {
+      fail(ErrorCode::invalid_argument, "an image of ", options.width, " x ", options.height, " pixels with ", options.samples,
+           " samples per direction is not possible",
+           hint("choose 1 to ", kMaxSide, " pixels, 1 to ", kMaxSamples, " samples, and at most ", kMaxRasterSide,
+                " samples in all on a side"));
+    }
+    if (look.style == Style::textured && !textured) {
+      fail(ErrorCode::invalid_argument, "the mesh has no texture", hint("choose another style than textured"));
+    }
+    if ((look.style == Style::textured || look.style == Style::uv_checker) && mesh.uvs.empty() && !mesh.faces.empty()) {
+      fail(ErrorCode::invalid_argument, "the mesh has no texture coordinates",
+           hint("unwrap it first, or choose another style than ", name_of(look.style)));
+    }
   }
 
   // What a sample has gathered from the front to the back, and how much of what is behind shows through.
