@@ -1,4 +1,5 @@
 """espalier pull against a hub that behaves, and against everything that a network does instead."""
+import contextlib
 import hashlib
 import json
 import os
@@ -328,18 +329,28 @@ class Interrupted(HubCase):
         self.server.rate = 3_000_000
 
     def test_killed_five_times(self):
-        # Seeded, so that a failure can be had again; where the moments fall still depends on the machine.
-        moments = random.Random(20261129)
-        fetched = []
+        # Each time some more has come than was there before: how much is seeded, so that a failure can be had again.
+        shares = random.Random(20261129)
+        fetched = [0]
+
+        def on_disk():
+            total = 0
+            for path in self.cache.rglob("blobs/*"):
+                with contextlib.suppress(FileNotFoundError):  # a file that is whole gets its own name
+                    total += path.stat().st_size
+            return total
+
         for kill in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
             process = self.start("pull", f"{self.name}@main", "--parallel", "3")
-            time.sleep(moments.uniform(0.25, 0.6))
+            more, end = shares.randint(1, 1_500_000), time.monotonic() + 60
+            while process.poll() is None and on_disk() < fetched[-1] + more and time.monotonic() < end:
+                time.sleep(0.01)
             process.send_signal(kill)
             out, err = process.communicate(timeout=60)
             if kill != signal.SIGKILL and process.returncode != 0:
                 self.assertEqual(process.returncode, 130, err)
                 self.assertIn("stopped on request", err)
-            fetched.append(sum(p.stat().st_size for p in self.cache.rglob("blobs/*")))
+            fetched.append(on_disk())
         self.assertEqual(fetched, sorted(fetched), "nothing that came is lost")
         self.assertGreater(fetched[-1], fetched[0])
         self.pull(f"{self.name}@main", "--verify")
