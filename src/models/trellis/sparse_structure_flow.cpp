@@ -1,5 +1,6 @@
 #include "models/trellis/sparse_structure_flow.h"
 
+#include "models/trellis/flow_settings.h"
 #include "nn/backends.h"
 #include "ops/elementwise.h"
 #include "ops/volume.h"
@@ -13,22 +14,7 @@ SparseStructureFlowConfig SparseStructureFlowConfig::from(Arguments args) {
   c.patch_size = static_cast<int>(args.integer_or("patch_size", 2, 1, 64));
   c.in_channels = args.integer("in_channels", 1, 4096);
   c.out_channels = args.integer("out_channels", 1, 4096);
-  const TransformerShape shape = transformer_shape(args);
-  c.transformer.channels = shape.channels;
-  c.transformer.heads = shape.heads;
-  c.transformer.hidden = shape.hidden;
-  c.transformer.condition_channels = args.integer("cond_channels", 1, 65536);
-  c.transformer.blocks = args.integer("num_blocks", 0, 1024);
-  c.transformer.share_mod = args.flag_or("share_mod", false);
-  c.transformer.qk_rms_norm = args.flag_or("qk_rms_norm", false);
-  c.transformer.qk_rms_norm_cross = args.flag_or("qk_rms_norm_cross", false);
-  if (args.text_or("pe_mode", "ape") != "ape") {
-    fail(ErrorCode::unsupported, args.where(), ": pe_mode ", args.text_or("pe_mode", ""), " is not supported",
-         hint("only ape is"));
-  }
-  args.ignore("use_fp16");
-  args.ignore("use_checkpoint");
-  args.finish();
+  c.transformer = flow_transformer_of(args);
   if (c.resolution % c.patch_size != 0) {
     fail(ErrorCode::format, args.where(), ": resolution ", c.resolution, " is not a multiple of patch_size ", c.patch_size);
   }

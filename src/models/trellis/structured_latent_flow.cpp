@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "models/trellis/flow_settings.h"
 #include "nn/backends.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
@@ -28,22 +29,7 @@ StructuredLatentFlowConfig StructuredLatentFlowConfig::from(Arguments args) {
     args.ignore("io_block_channels");
   }
   c.skip_connections = args.flag_or("use_skip_connection", true);
-  const TransformerShape shape = transformer_shape(args);
-  c.transformer.channels = shape.channels;
-  c.transformer.heads = shape.heads;
-  c.transformer.hidden = shape.hidden;
-  c.transformer.condition_channels = args.integer("cond_channels", 1, 65536);
-  c.transformer.blocks = args.integer("num_blocks", 0, 1024);
-  c.transformer.share_mod = args.flag_or("share_mod", false);
-  c.transformer.qk_rms_norm = args.flag_or("qk_rms_norm", false);
-  c.transformer.qk_rms_norm_cross = args.flag_or("qk_rms_norm_cross", false);
-  if (args.text_or("pe_mode", "ape") != "ape") {
-    fail(ErrorCode::unsupported, args.where(), ": pe_mode ", args.text_or("pe_mode", ""), " is not supported",
-         hint("only ape is"));
-  }
-  args.ignore("use_fp16");
-  args.ignore("use_checkpoint");
-  args.finish();
+  c.transformer = flow_transformer_of(args);
   return c;
 }
 
