@@ -56,15 +56,15 @@ Groups groups_of(std::span<const std::int32_t> labels, std::int64_t count) {
   return groups;
 }
 
-class HiddenFaces {
- public:
-  HiddenFaces(const Mesh& mesh, std::span<const std::int32_t> views, const HiddenFaceOptions& options, const Monitor* monitor)
+// Which faces are inner and which are outer: by the views that see them, and between those by a minimum cut.
+class FaceSides {
+ protected:
+  FaceSides(const Mesh& mesh, std::span<const std::int32_t> views, const HiddenFaceOptions& options, const Monitor* monitor)
       : mesh_(mesh),
         options_(options),
         monitor_(monitor),
         edges_(edges_of(mesh.faces, mesh.vertex_count())),
-        share_(views.size()),
-        keep_(views.size(), 1) {
+        share_(views.size()) {
     const Bounds box = box_of(mesh);
     unit_ = std::max({box.high[0] - box.low[0], box.high[1] - box.low[1], box.high[2] - box.low[2]});
     if (!(unit_ > 0)) unit_ = 1;
@@ -73,20 +73,6 @@ class HiddenFaces {
     }
   }
 
-  std::vector<std::uint8_t> run() {
-    label();
-    if (std::find(side_.begin(), side_.end(), Side::inner) == side_.end()) return std::move(keep_);
-    check();
-    cut();
-    check();
-    std::vector<std::int32_t> refused;
-    remove(tested_patches(&refused));
-    cut_again(refused);
-    drop_hanging();
-    return std::move(keep_);
-  }
-
- private:
   void check() const {
     if (monitor_ != nullptr) monitor_->check();
   }
@@ -107,12 +93,6 @@ class HiddenFaces {
     for (std::size_t f = 0; f < share_.size(); ++f) {
       if (share_[f] == 0) side_[f] = Side::inner;
     }
-  }
-
-  [[nodiscard]] std::int64_t length_of(std::int32_t edge) const {
-    const std::int32_t* const ends = edges_.ends.data() + 2 * std::int64_t{edge};
-    const double length = (point_of(mesh_, ends[1]) - point_of(mesh_, ends[0])).norm();
-    return std::max<std::int64_t>(1, std::llround(length / unit_ * kSteps));
   }
 
   // Decides the open faces: `inner` for those that the minimum cut leaves on the side of the inner faces. All inner faces
@@ -165,6 +145,21 @@ class HiddenFaces {
     return groups_of(labels, count);
   }
 
+  const Mesh& mesh_;
+  const HiddenFaceOptions& options_;
+  const Monitor* monitor_;
+  MeshEdges edges_;
+  double unit_ = 1;
+  std::vector<float> share_;  // of the views that see each face
+  std::vector<Side> side_;
+
+ private:
+  [[nodiscard]] std::int64_t length_of(std::int32_t edge) const {
+    const std::int32_t* const ends = edges_.ends.data() + 2 * std::int64_t{edge};
+    const double length = (point_of(mesh_, ends[1]) - point_of(mesh_, ends[0])).norm();
+    return std::max<std::int64_t>(1, std::llround(length / unit_ * kSteps));
+  }
+
   // Faces connected with neither an inner nor an outer one are inner if next to nothing is seen of them together.
   void add_unseen_pieces(const std::vector<std::uint8_t>& undecided) {
     const Groups groups = connected(undecided);
@@ -177,7 +172,27 @@ class HiddenFaces {
       for (const std::int32_t f : piece) side_[at(f)] = Side::inner;
     }
   }
+};
 
+class HiddenFaces : FaceSides {
+ public:
+  HiddenFaces(const Mesh& mesh, std::span<const std::int32_t> views, const HiddenFaceOptions& options, const Monitor* monitor)
+      : FaceSides(mesh, views, options, monitor), keep_(views.size(), 1) {}
+
+  std::vector<std::uint8_t> run() {
+    label();
+    if (std::find(side_.begin(), side_.end(), Side::inner) == side_.end()) return std::move(keep_);
+    check();
+    cut();
+    check();
+    std::vector<std::int32_t> refused;
+    remove(tested_patches(&refused));
+    cut_again(refused);
+    drop_hanging();
+    return std::move(keep_);
+  }
+
+ private:
   // The edges that are left with one face when a patch goes: their pieces' areas as fans around their centres.
   [[nodiscard]] std::vector<double> openings(std::span<const std::int32_t> patch) const {
     std::vector<std::int32_t> open;
@@ -321,13 +336,6 @@ class HiddenFaces {
 
   static constexpr double kLowerBounds[] = {0.1, 0.05};  // of the views, for an outer face of a refused patch
 
-  const Mesh& mesh_;
-  const HiddenFaceOptions& options_;
-  const Monitor* monitor_;
-  MeshEdges edges_;
-  double unit_ = 1;
-  std::vector<float> share_;  // of the views that see each face
-  std::vector<Side> side_;
   std::vector<std::int32_t> inner_at_;  // inner faces at each edge
   std::vector<std::uint8_t> keep_;
 };

@@ -78,35 +78,21 @@ Singular singular(const Matrix2d& m) {
   return out;
 }
 
-class Flattening {
- public:
-  Flattening(const ChartSurface& surface, const ChartMesh& chart, const Monitor* monitor)
+// A first map of a chart that turns no triangle over, in one of three ways: each is false where it does not succeed.
+class FirstMap {
+ protected:
+  FirstMap(const ChartSurface& surface, const ChartMesh& chart, const Monitor* monitor)
       : surface_(surface), chart_(chart), monitor_(monitor), rests_(lay_flat(surface, chart)) {
     for (const Rest& rest : rests_) area_ += rest.area;
   }
 
-  [[nodiscard]] ChartMap run(const FlattenOptions& options) {
-    ChartMap map;
-    if (options.start != nullptr) {
-      uv_ = *options.start;
-      if (!scale_to_rest()) return map;
-    } else if (!(project() || conformal() || embed())) {
-      return map;
-    }
-    bool more = true;
-    if (options.promising) {
-      more = descend(1);
-      if (!options.promising(result())) return map;
-    }
-    if (more) descend(options.steps);
-    map = result();
-    map.injective = map.injective && borders_are_simple(chart_, uv_);
-    return map;
-  }
-
- private:
   void check() const {
     if (monitor_ != nullptr) monitor_->check();
+  }
+
+  ChartEquations& equations() {
+    if (!equations_) equations_ = std::make_unique<ChartEquations>(chart_.vertex_count(), chart_.corners);
+    return *equations_;
   }
 
   // The uniform scale of least energy: s^4 = sum a |J^-1|^2 / sum a |J|^2. False if a triangle is turned over, or so thin
@@ -147,11 +133,6 @@ class Flattening {
     return scale_to_rest();
   }
 
-  ChartEquations& equations() {
-    if (!equations_) equations_ = std::make_unique<ChartEquations>(chart_.vertex_count(), chart_.corners);
-    return *equations_;
-  }
-
   // Two border vertices far from each other are held; all angles are kept as well as can be.
   bool conformal() {
     check();
@@ -182,33 +163,6 @@ class Flattening {
     }
     right[2L * b] = hold * std::max(distance, 1e-6);
     return take(right) && scale_to_rest();
-  }
-
-  [[nodiscard]] std::pair<std::int32_t, std::int32_t> far_apart() const {
-    const auto start = [&](std::int32_t h) { return chart_.corners[at(h / 3)][at(h % 3)]; };
-    const auto farthest_from = [&](std::int32_t v) {
-      std::int32_t best = -1;
-      double distance = -1;
-      for (const std::int32_t h : chart_.loops.front()) {
-        const double d =
-            (surface_.points[at(chart_.point[at(start(h))])] - surface_.points[at(chart_.point[at(v)])]).squaredNorm();
-        if (d > distance && start(h) != v) {
-          distance = d;
-          best = start(h);
-        }
-      }
-      return best;
-    };
-    const std::int32_t a = farthest_from(start(chart_.loops.front().front()));
-    return {a, farthest_from(a)};
-  }
-
-  bool take(const Eigen::VectorXd& right) {
-    Eigen::VectorXd found;
-    if (!equations().solve(right, found)) return false;
-    uv_.resize(chart_.vertex_count());
-    for (std::size_t v = 0; v < uv_.size(); ++v) uv_[v] = found.segment<2>(static_cast<Eigen::Index>(2 * v));
-    return true;
   }
 
   // Tutte (1963): the longest border on a circle, every other vertex in the middle of its neighbours. Inner borders are
@@ -255,6 +209,67 @@ class Flattening {
     return scale_to_rest();
   }
 
+  const ChartSurface& surface_;
+  const ChartMesh& chart_;
+  const Monitor* monitor_;
+  std::vector<Rest> rests_;
+  std::vector<Vector2d> uv_;
+  std::unique_ptr<ChartEquations> equations_;
+  double area_ = 0;
+
+ private:
+  [[nodiscard]] std::pair<std::int32_t, std::int32_t> far_apart() const {
+    const auto start = [&](std::int32_t h) { return chart_.corners[at(h / 3)][at(h % 3)]; };
+    const auto farthest_from = [&](std::int32_t v) {
+      std::int32_t best = -1;
+      double distance = -1;
+      for (const std::int32_t h : chart_.loops.front()) {
+        const double d =
+            (surface_.points[at(chart_.point[at(start(h))])] - surface_.points[at(chart_.point[at(v)])]).squaredNorm();
+        if (d > distance && start(h) != v) {
+          distance = d;
+          best = start(h);
+        }
+      }
+      return best;
+    };
+    const std::int32_t a = farthest_from(start(chart_.loops.front().front()));
+    return {a, farthest_from(a)};
+  }
+
+  bool take(const Eigen::VectorXd& right) {
+    Eigen::VectorXd found;
+    if (!equations().solve(right, found)) return false;
+    uv_.resize(chart_.vertex_count());
+    for (std::size_t v = 0; v < uv_.size(); ++v) uv_[v] = found.segment<2>(static_cast<Eigen::Index>(2 * v));
+    return true;
+  }
+};
+
+class Flattening : FirstMap {
+ public:
+  Flattening(const ChartSurface& surface, const ChartMesh& chart, const Monitor* monitor) : FirstMap(surface, chart, monitor) {}
+
+  [[nodiscard]] ChartMap run(const FlattenOptions& options) {
+    ChartMap map;
+    if (options.start != nullptr) {
+      uv_ = *options.start;
+      if (!scale_to_rest()) return map;
+    } else if (!(project() || conformal() || embed())) {
+      return map;
+    }
+    bool more = true;
+    if (options.promising) {
+      more = descend(1);
+      if (!options.promising(result())) return map;
+    }
+    if (more) descend(options.steps);
+    map = result();
+    map.injective = map.injective && borders_are_simple(chart_, uv_);
+    return map;
+  }
+
+ private:
   // Mean of |J|^2 + |J^-1|^2; infinite where a triangle turns over.
   [[nodiscard]] double energy(const std::vector<Vector2d>& uv) const {
     double sum = 0;
@@ -376,14 +391,6 @@ class Flattening {
     map.injective = std::isfinite(map.stretch) && smallest > kCollapsed;
     return map;
   }
-
-  const ChartSurface& surface_;
-  const ChartMesh& chart_;
-  const Monitor* monitor_;
-  std::vector<Rest> rests_;
-  std::vector<Vector2d> uv_;
-  std::unique_ptr<ChartEquations> equations_;
-  double area_ = 0;
 };
 
 }  // namespace
