@@ -1,9 +1,9 @@
 // From a network on (device, torso type) to its plan: what a line of the registry refers to.
 //
-// Net<Dev, T> derives from an interface of session/network.h and has
-//   using Model, Config;  static constexpr Config configure(const ModuleSource&);  static NetworkShape shape(const Config&);
-//   template <...> static std::size_t working_bytes<Dev, T>(const Config&);  Net(StageRunner<Dev>&,
-//   std::unique_ptr<Loaded<Model, Dev>>).
+// Net<Dev, T> derives from an interface of session/network.h, most simply through HeldNetwork (session/networks/held.h), and
+// has
+//   using Model, Config;  static Config configure(const ModuleSource&);  static NetworkShape shape(const Config&);
+//   static std::size_t working_bytes(const Config&);  Net(StageRunner<Dev>&, std::unique_ptr<Loaded<Model, Dev>>).
 #pragma once
 
 #include <memory>
