@@ -297,11 +297,13 @@ std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interru
   save(s.save_latent, thousands(static_cast<std::int64_t>(asset.voxels().size() / 3)) + " voxels and their latent",
        [&](const fs::path& path) { asset.save_latent(path); });
   save(s.save_asset, "asset as decoded", [&](const fs::path& path) { asset.save_asset(path); });
+  SaveOptions options = s.save;
+  options.message = observer.message;
   for (const fs::path& output : s.outputs) {
     // A .glb of an asset that is nothing but Gaussians holds those.
     const bool mesh = content_of(output) == Content::mesh && (!asset.faces().empty() || asset.gaussian_count() == 0);
     const std::string content = mesh ? describe_mesh(asset) : thousands(asset.gaussian_count()) + " Gaussians";
-    save(output, content, [&](const fs::path& path) { asset.save(path, s.save); });
+    save(output, content, [&](const fs::path& path) { asset.save(path, options); });
   }
   save(s.preview, "preview", [&](const fs::path& path) { asset.save_preview(path); });
   // These take longer, and stop by themselves.

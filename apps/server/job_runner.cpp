@@ -359,7 +359,8 @@ void JobRunner::keep(const Job& job, const std::string& name, const std::string&
   hub_.publish(job.id, {"file", text_of(json_of(job.id, file))});
 }
 
-void JobRunner::keep_result(const Job& job, const Asset& asset, const std::string& format, const SaveOptions& options) {
+void JobRunner::keep_result(const Job& job, const Asset& asset, const std::string& format, SaveOptions options, Json& notices) {
+  options.message = [&](const std::string& line) { notices.push_back(line); };
   keep(job, "asset." + format, "result", format, find_format(format)->media_type,
        [&](const fs::path& path) { asset.save(path, options); });
 }
@@ -417,23 +418,21 @@ JobEnd JobRunner::run_generation(const Job& job) {
        [&](const fs::path& path) { asset.save_latent(path); });
   keep(job, "asset.safetensors", "asset", "safetensors", "application/octet-stream",
        [&](const fs::path& path) { asset.save_asset(path); });
-  for (const std::string& name : options.formats) keep_result(job, asset, name, options.save);
+  Json notices = asset.notices();
+  for (const std::string& name : options.formats) keep_result(job, asset, name, options.save, notices);
   keep_thumbnail(job, asset);
-  return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = asset.notices()};
+  return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = notices};
 }
 
-Asset JobRunner::finished_asset(const Job& parent, const Options& of_parent, const Options& wanted, const Observer& observer) {
-  const fs::path folder = store_.folder_of(parent.id);
+JobRunner::Finished JobRunner::finished_asset(const Job& parent, const Options& of_parent, const Options& wanted,
+                                              const Observer& observer) {
   const auto request = finish_request_of(wanted);
   const auto parent_request = finish_request_of(of_parent);
-  // A GLB whose texture lost nothing is the finished mesh, and reading it takes no time.
-  const bool lossless = !parent_request || !parent_request->texture || of_parent.save.texture == TextureFormat::png;
-  const bool same_texture = request && parent_request && request->texture == parent_request->texture;
-  if (same_texture && lossless && same_mesh(wanted, of_parent) && parent.file("asset.glb") != nullptr) {
-    return load_mesh(folder / "asset.glb");
-  }
-  const Asset asset = load_asset(folder / "asset.safetensors");
-  return request ? finish(asset, *request, options_.pipeline.device, observer) : asset.as_decoded();
+  const Asset asset = load_asset(store_.folder_of(parent.id) / "asset.safetensors");
+  if (!request) return {asset.as_decoded(), false};
+  const bool same = parent_request && request->texture == parent_request->texture && same_mesh(wanted, of_parent);
+  if (same && asset.finish_report()) return {asset, true};
+  return {finish(asset, *request, options_.pipeline.device, observer), false};
 }
 
 JobEnd JobRunner::run_export(const Job& job) {
@@ -449,7 +448,7 @@ JobEnd JobRunner::run_export(const Job& job) {
     const TurntableOptions& video = options.video;
     const bool splats = video.style == RenderStyle::splats || video.style == RenderStyle::radiance_field;
     const Asset asset =
-        splats ? load_asset(folder / "asset.safetensors") : finished_asset(*parent, of_parent, of_parent, observer);
+        splats ? load_asset(folder / "asset.safetensors") : finished_asset(*parent, of_parent, of_parent, observer).asset;
     TurntableRequest turntable;
     turntable.look.style = video.style;
     turntable.look.size = video.size;
@@ -459,18 +458,11 @@ JobEnd JobRunner::run_export(const Job& job) {
          [&](const fs::path& path) { render_turntable(asset, path, turntable, options_.pipeline.device, observer); });
     return {.state = JobState::done, .error = nullptr, .report = parent->report, .notices = Json::array()};
   }
-  const Asset asset = finished_asset(*parent, of_parent, options, observer);
-  const bool reused = asset.gaussian_count() == 0;  // what was read from a GLB
-  const Asset decoded = reused ? load_asset(folder / "asset.safetensors") : asset;
-  for (const std::string& name : options.formats) {
-    const Asset& source = find_format(name)->mesh ? asset : decoded;
-    keep_result(job, source, name, options.save);
-  }
+  const auto [asset, reused] = finished_asset(*parent, of_parent, options, observer);
+  Json notices = asset.notices();
+  for (const std::string& name : options.formats) keep_result(job, asset, name, options.save, notices);
   keep_thumbnail(job, asset);
-  return {.state = JobState::done,
-          .error = nullptr,
-          .report = reused ? parent->report : report_of(asset),
-          .notices = asset.notices()};
+  return {.state = JobState::done, .error = nullptr, .report = reused ? parent->report : report_of(asset), .notices = notices};
 }
 
 }  // namespace espalier::server

@@ -69,11 +69,16 @@ class JobRunner {
   [[nodiscard]] Observer observer_of(const Job& job);
   void keep(const Job& job, const std::string& name, const std::string& role, const std::string& format,
             const std::string& media_type, const std::function<void(const std::filesystem::path&)>& write);
-  void keep_result(const Job& job, const Asset& asset, const std::string& format, const SaveOptions& options);
+  // What the user should know of the file goes into `notices`.
+  void keep_result(const Job& job, const Asset& asset, const std::string& format, SaveOptions options, Json& notices);
   void keep_thumbnail(const Job& job, const Asset& asset);
+  struct Finished {
+    Asset asset;
+    bool reused;  // the parent's own mesh
+  };
   // The parent's asset with its mesh finished as wanted.
-  [[nodiscard]] Asset finished_asset(const Job& parent, const Options& of_parent, const Options& wanted,
-                                     const Observer& observer);
+  [[nodiscard]] Finished finished_asset(const Job& parent, const Options& of_parent, const Options& wanted,
+                                        const Observer& observer);
   void keep_cutouts(const Job& job, const std::vector<Background>& background);
   [[nodiscard]] std::string without_folders(const Job& job, std::string text) const;
   void check_cancelled() const;

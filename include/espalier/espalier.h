@@ -224,13 +224,35 @@ struct FinishReport {
   std::vector<PictureMatch> pictures;                                // of project_image, in the order of the request
 };
 
-enum class TextureFormat { png, jpeg, webp };
+// Lossy textures have the quality 92 (jpeg) or 90 (webp).
+enum class TextureFormat {
+  png,
+  jpeg,
+  webp,
+  automatic,  // jpeg in GLB and glTF, which all programs read, webp in those that are compressed, png in other files
+};
+enum class MeshCompression {
+  none,
+  meshopt,  // EXT_meshopt_compression: decodes fastest
+  draco,    // KHR_draco_mesh_compression: smallest; positions in 14 bits, whatever `quantise` says
+};
 struct SaveOptions {
   double size_mm = 100.0;  // largest dimension of an STL or 3MF
-  TextureFormat texture = TextureFormat::png;
+  TextureFormat texture = TextureFormat::automatic;
   bool unlit = false;          // GLB and glTF: colours as they are, without light
   int spz_version = 4;         // 4, or 3 or 2 for older readers
   std::string name = "asset";  // encode(): of the files, without ending; save() takes it from the path
+  // GLB and glTF of finished meshes: positions and texture coordinates in 16 bits, normals in 8 (KHR_mesh_quantization).
+  bool quantise = true;
+  MeshCompression compress = MeshCompression::none;  // GLB and glTF; only programs that know the extension read them
+  // GLB and glTF: so many levels of detail, 1 to 8, each with a quarter of the faces of the one before (MSFT_lod), for one
+  // texture. Programs that do not know the extension show the first.
+  int lods = 1;
+  // Files with a mesh are at most so large, those that come with it included; 0: as large as they are. Texture quality, texture
+  // size and faces go down together until they are, at most to 128 pixels and 1/200 of the faces. Where that is not enough,
+  // invalid_argument is thrown.
+  std::uint64_t max_bytes = 0;
+  std::function<void(const std::string&)> message{};  // one line on what max_bytes did to a file
 };
 // A file in memory.
 struct NamedBytes {

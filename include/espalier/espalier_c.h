@@ -245,8 +245,15 @@ ESPALIER_API espalier_asset* espalier_asset_finish(const espalier_asset* asset, 
 typedef enum espalier_texture_format {
   ESPALIER_TEXTURE_PNG = 0,
   ESPALIER_TEXTURE_JPEG,
-  ESPALIER_TEXTURE_WEBP
+  ESPALIER_TEXTURE_WEBP,
+  ESPALIER_TEXTURE_AUTO /* jpeg in GLB and glTF, webp in those that are compressed, png in other files */
 } espalier_texture_format;
+
+typedef enum espalier_compression {
+  ESPALIER_COMPRESSION_NONE = 0,
+  ESPALIER_COMPRESSION_MESHOPT, /* EXT_meshopt_compression */
+  ESPALIER_COMPRESSION_DRACO    /* KHR_draco_mesh_compression */
+} espalier_compression;
 
 typedef struct espalier_save_options {
   size_t size;
@@ -254,6 +261,10 @@ typedef struct espalier_save_options {
   int texture;      /* an espalier_texture_format */
   int unlit;        /* not 0, GLB and glTF: colours as they are, without light */
   const char* name; /* of files in memory, without ending; NULL: "asset" */
+  int quantise;       /* not 0, GLB and glTF of finished meshes: numbers of 16 and 8 bits (KHR_mesh_quantization) */
+  int compress;       /* GLB and glTF: an espalier_compression */
+  int lods;           /* GLB and glTF: levels of detail, 1 to 8 */
+  uint64_t max_bytes; /* files with a mesh are at most so large; 0: as large as they are */
 } espalier_save_options;
 ESPALIER_API void espalier_save_options_defaults(espalier_save_options* options, size_t size);
 

@@ -280,6 +280,7 @@ struct Option {
 // What Request::surface becomes.
 [[nodiscard]] ESPALIER_API SurfaceRule surface_of(const Options& options);
 [[nodiscard]] ESPALIER_API std::string_view name_of(TextureFormat value);
+[[nodiscard]] ESPALIER_API std::string_view name_of(MeshCompression value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(RenderStyle value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(VideoFormat value);
 

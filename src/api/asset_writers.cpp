@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "api/mesh_fit.h"
 #include "base/file.h"
 #include "image/codec.h"
 #include "io/formats/appearance_files.h"
@@ -58,49 +59,63 @@ std::string lower(std::string s) {
 
 // ---- Writers, one per ending
 
-// The mesh that is written, and its texture as a file; empty without one.
-struct Shown {
-  const Mesh* mesh;
-  std::vector<std::byte> texture;
-};
-Shown shown(const Asset::Data& data, const std::string& label, TextureFormat format) {
-  if (!data.finished) return {&mesh_of(data, label), {}};
-  const FinishedMesh& finished = *data.finished;
-  if (finished.texture.width == 0) return {&finished.mesh, {}};
-  constexpr int kJpegQuality = 92;
-  switch (format) {
-    case TextureFormat::jpeg: return {&finished.mesh, encode_jpeg(finished.texture, kJpegQuality)};
-    case TextureFormat::webp: return {&finished.mesh, encode_webp(finished.texture, {})};
-    default: return {&finished.mesh, encode_png(finished.texture)};
-  }
-}
-// For formats that know no WebP.
-TextureFormat without_webp(TextureFormat format) { return format == TextureFormat::webp ? TextureFormat::png : format; }
+// What textures a format takes.
+enum class TextureKind { none, any, not_webp };
 
-GlbOptions glb_options(const Asset::Data& data, const SaveOptions& options, const Shown& what) {
+MeshSource source_of(const Asset::Data& data, const std::string& label) {
+  if (data.finished) return {&data.finished->mesh, &data.finished->texture};
+  return {&mesh_of(data, label), nullptr};
+}
+
+bool compressed(const SaveOptions& options) { return options.compress != MeshCompression::none; }
+
+// From best to smallest; the first alone where files may have any size.
+std::vector<TextureChoice> texture_choices(const MeshSource& source, TextureKind kind, const SaveOptions& options) {
+  constexpr int kJpeg = 92, kWebp = 90, kSmallestSide = 128;
+  TextureFormat format = options.texture;
+  if (format == TextureFormat::automatic) {
+    format = kind != TextureKind::any ? TextureFormat::png : compressed(options) ? TextureFormat::webp : TextureFormat::jpeg;
+  }
+  if (kind != TextureKind::any && format == TextureFormat::webp) format = TextureFormat::png;
+  const bool any_format = options.texture == TextureFormat::automatic;
+  std::vector<TextureChoice> choices;
+  const auto add = [&](PictureFormat as, std::initializer_list<int> qualities, int divide) {
+    for (const int quality : qualities) choices.push_back({as, quality, divide});
+  };
+  const int side = source.textured() ? std::min(source.texture->width, source.texture->height) : 0;
+  for (int divide = 1; divide == 1 || side / divide >= kSmallestSide; divide *= 2) {
+    switch (format) {
+      case TextureFormat::png:
+        add(PictureFormat::png, {0}, divide);
+        if (any_format) format = TextureFormat::jpeg;  // only where PNGs are too large; the same size comes again
+        if (any_format) add(PictureFormat::jpeg, {kJpeg, 85, 75}, divide);
+        break;
+      case TextureFormat::jpeg:
+        add(PictureFormat::jpeg, {kJpeg, 85, 75}, divide);
+        if (any_format && kind == TextureKind::any) format = TextureFormat::webp;  // half the size; the extension is the price
+        if (format == TextureFormat::webp) add(PictureFormat::webp, {80, 65}, divide);
+        break;
+      default: add(PictureFormat::webp, {kWebp, 80, 65}, divide); break;
+    }
+  }
+  return choices;
+}
+
+GlbOptions glb_options(const Asset::Data& data, const SaveOptions& options, const ShownMesh& what) {
   GlbOptions glb;
   glb.generator = "Espalier " + version();
   glb.extras_json = extras_of(data);
   glb.unlit = options.unlit;
   glb.texture = what.texture;
+  glb.levels = what.levels;
+  // A mesh as decoded is written number for number.
+  glb.quantised = options.quantise && data.finished.has_value();
+  switch (options.compress) {
+    case MeshCompression::none: break;
+    case MeshCompression::meshopt: glb.compression = GltfCompression::meshopt; break;
+    case MeshCompression::draco: glb.compression = GltfCompression::draco; break;
+  }
   return glb;
-}
-
-AppearanceOptions appearance_options(const Asset::Data& data, const SaveOptions& options) {
-  constexpr std::array kKinds = {PictureKind::png, PictureKind::jpeg, PictureKind::webp};
-  return {"Espalier " + version(), extras_of(data), options.unlit, kKinds.at(static_cast<std::size_t>(options.texture))};
-}
-// Materials that say more than one texture; null where there are none.
-const Appearance* appearance_of(const Asset::Data& data) { return data.appearance ? &*data.appearance : nullptr; }
-// Of an asset that has Gaussians and no mesh.
-bool only_gaussians(const Asset::Data& data) { return data.gaussians && !data.mesh && !data.finished; }
-// Of an appearance that says nothing else but which sides are seen; null for every other.
-const Picture* only_texture(const Asset::Data& data) {
-  return data.appearance ? plain_texture(*data.appearance, data.mesh->uvs, data.mesh->colours, true) : nullptr;
-}
-// The mesh with its materials as colours, for formats that know no others.
-Mesh coloured(const Asset::Data& data, const std::string& label) {
-  return with_vertex_colours(mesh_of(data, label), *data.appearance);
 }
 
 using Files = std::vector<NamedFile>;
@@ -112,69 +127,101 @@ Files one(const Naming& naming, const char* ending, std::vector<std::byte> bytes
   return files;
 }
 
+// ---- Of a mesh, one per ending
+
+struct MeshJob {
+  const Asset::Data& data;
+  const Naming& naming;
+  const SaveOptions& options;
+};
+
+Files glb(const ShownMesh& what, const MeshJob& job) {
+  return one(job.naming, ".glb", encode_glb(*what.mesh, glb_options(job.data, job.options, what)));
+}
+Files gltf(const ShownMesh& what, const MeshJob& job) {
+  return encode_gltf(*what.mesh, glb_options(job.data, job.options, what), job.naming.stem);
+}
+Files gltf_zip(const ShownMesh& what, const MeshJob& job) { return one(job.naming, ".gltf.zip", encode_zip(gltf(what, job))); }
+Files obj(const ShownMesh& what, const MeshJob& job) {
+  if (what.texture.empty()) return one(job.naming, ".obj", encode_obj(*what.mesh, comments_of(job.data)));
+  return encode_obj_files(*what.mesh, comments_of(job.data), what.texture, job.naming.stem);
+}
+Files obj_zip(const ShownMesh& what, const MeshJob& job) { return one(job.naming, ".obj.zip", encode_zip(obj(what, job))); }
+Files stl(const ShownMesh& what, const MeshJob& job) {
+  return one(job.naming, ".stl", encode_stl(*what.mesh, job.options.size_mm, "Espalier " + version()));
+}
+Files three_mf(const ShownMesh& what, const MeshJob& job) {
+  return one(job.naming, ".3mf", encode_3mf(*what.mesh, job.options.size_mm, comments_of(job.data), what.texture));
+}
+Files mesh_ply(const ShownMesh& what, const MeshJob& job) {
+  return one(job.naming, ".mesh.ply", encode_mesh_ply(*what.mesh, comments_of(job.data)));
+}
+Files ply_of_mesh(const ShownMesh& what, const MeshJob& job) {
+  return one(job.naming, ".ply", encode_mesh_ply(*what.mesh, comments_of(job.data)));
+}
+
+// ---- Of a mesh with materials that say more than one texture
+
+AppearanceOptions appearance_options(const MeshJob& job) {
+  PictureKind pictures = PictureKind::png;
+  if (job.options.texture == TextureFormat::jpeg) pictures = PictureKind::jpeg;
+  if (job.options.texture == TextureFormat::webp) pictures = PictureKind::webp;
+  return {"Espalier " + version(), extras_of(job.data), job.options.unlit, pictures};
+}
+// Of an appearance that says nothing else but which sides are seen; null for every other.
+const Picture* only_texture(const Asset::Data& data) {
+  return data.appearance ? plain_texture(*data.appearance, data.mesh->uvs, data.mesh->colours, true) : nullptr;
+}
+
+Files glb_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+  return one(job.naming, ".glb", encode_glb(mesh, look, appearance_options(job)));
+}
+Files gltf_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+  return encode_gltf(mesh, look, appearance_options(job), job.naming.stem);
+}
+Files gltf_zip_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+  return one(job.naming, ".gltf.zip", encode_zip(gltf_look(mesh, look, job)));
+}
+Files obj_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+  return encode_obj_files(mesh, look, comments_of(job.data), appearance_options(job), job.naming.stem);
+}
+Files obj_zip_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+  return one(job.naming, ".obj.zip", encode_zip(obj_look(mesh, look, job)));
+}
+Files stl_look(const Mesh& mesh, const Appearance& /*look*/, const MeshJob& job) { return stl({&mesh, {}, {}}, job); }
+Files three_mf_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+  if (const Picture* texture = only_texture(job.data)) {
+    const bool jpeg = job.options.texture == TextureFormat::jpeg;
+    return three_mf({&mesh, {}, encoded_picture(*texture, jpeg ? PictureKind::jpeg : PictureKind::png).bytes}, job);
+  }
+  const Mesh coloured = with_vertex_colours(mesh, look);
+  return three_mf({&coloured, {}, {}}, job);
+}
+Files mesh_ply_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+  const Mesh coloured = with_vertex_colours(mesh, look);
+  return mesh_ply({&coloured, {}, {}}, job);
+}
+Files ply_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+  const Mesh coloured = with_vertex_colours(mesh, look);
+  return ply_of_mesh({&coloured, {}, {}}, job);
+}
+
+// ---- Of Gaussians
+
+// Of an asset that has Gaussians and no mesh.
+bool only_gaussians(const Asset::Data& data) { return data.gaussians && !data.mesh && !data.finished; }
+
+std::vector<std::byte> gaussian_glb(const Asset::Data& data, const Naming& naming) {
+  return encode_gaussian_glb(gaussians_of(data, naming.label), "Espalier " + version(), extras_of(data));
+}
+Files glb_of_gaussians(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
+  return one(naming, ".glb", gaussian_glb(data, naming));
+}
 Files splats_glb(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".splats.glb",
-             encode_gaussian_glb(gaussians_of(data, naming.label), "Espalier " + version(), extras_of(data)));
+  return one(naming, ".splats.glb", gaussian_glb(data, naming));
 }
-Files glb(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (only_gaussians(data)) {
-    Files files = splats_glb(data, naming, options);
-    files.front().name = naming.stem + ".glb";
-    return files;
-  }
-  if (const Appearance* look = appearance_of(data))
-    return one(naming, ".glb", encode_glb(mesh_of(data, naming.label), *look, appearance_options(data, options)));
-  const Shown what = shown(data, naming.label, options.texture);
-  return one(naming, ".glb", encode_glb(*what.mesh, glb_options(data, options, what)));
-}
-Files gltf(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (const Appearance* look = appearance_of(data))
-    return encode_gltf(mesh_of(data, naming.label), *look, appearance_options(data, options), naming.stem);
-  const Shown what = shown(data, naming.label, options.texture);
-  return encode_gltf(*what.mesh, glb_options(data, options, what), naming.stem);
-}
-Files gltf_zip(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  return one(naming, ".gltf.zip", encode_zip(gltf(data, naming, options)));
-}
-Files obj(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (const Appearance* look = appearance_of(data))
-    return encode_obj_files(mesh_of(data, naming.label), *look, comments_of(data), appearance_options(data, options),
-                            naming.stem);
-  const Shown what = shown(data, naming.label, without_webp(options.texture));
-  if (what.texture.empty()) return one(naming, ".obj", encode_obj(*what.mesh, comments_of(data)));
-  return encode_obj_files(*what.mesh, comments_of(data), what.texture, naming.stem);
-}
-Files obj_zip(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  return one(naming, ".obj.zip", encode_zip(obj(data, naming, options)));
-}
-Files stl(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  const Shown what = shown(data, naming.label, TextureFormat::png);
-  return one(naming, ".stl", encode_stl(*what.mesh, options.size_mm, "Espalier " + version()));
-}
-Files three_mf(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (const Picture* texture = only_texture(data)) {
-    const EncodedPicture picture =
-        encoded_picture(*texture, options.texture == TextureFormat::jpeg ? PictureKind::jpeg : PictureKind::png);
-    return one(naming, ".3mf", encode_3mf(mesh_of(data, naming.label), options.size_mm, comments_of(data), picture.bytes));
-  }
-  if (appearance_of(data) != nullptr)
-    return one(naming, ".3mf", encode_3mf(coloured(data, naming.label), options.size_mm, comments_of(data)));
-  const Shown what = shown(data, naming.label, without_webp(options.texture));
-  return one(naming, ".3mf", encode_3mf(*what.mesh, options.size_mm, comments_of(data), what.texture));
-}
-Files mesh_ply(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  if (appearance_of(data) != nullptr)
-    return one(naming, ".mesh.ply", encode_mesh_ply(coloured(data, naming.label), comments_of(data)));
-  return one(naming, ".mesh.ply",
-             encode_mesh_ply(data.finished ? data.finished->mesh : mesh_of(data, naming.label), comments_of(data)));
-}
-Files ply(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  if (!data.gaussians) {
-    Files files = mesh_ply(data, naming, options);
-    files.front().name = naming.stem + ".ply";
-    return files;
-  }
-  return one(naming, ".ply", encode_gaussian_ply(*data.gaussians, comments_of(data)));
+Files ply(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
+  return one(naming, ".ply", encode_gaussian_ply(gaussians_of(data, naming.label), comments_of(data)));
 }
 Files compressed_ply(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
   return one(naming, ".compressed.ply", encode_compressed_ply(gaussians_of(data, naming.label), comments_of(data)));
@@ -190,24 +237,30 @@ Files splat(const Asset::Data& data, const Naming& naming, const SaveOptions& /*
   return one(naming, ".splat", encode_splat(gaussians_of(data, naming.label)));
 }
 
-// Longer endings come before those that they end in.
+// Longer endings come before those that they end in. What may hold either holds the mesh if there is one, a .ply the Gaussians
+// if there are any.
 struct Writer {
   const char* ending;
-  Files (*encode)(const Asset::Data&, const Naming&, const SaveOptions&);
+  Files (*mesh)(const ShownMesh&, const MeshJob&);
+  Files (*look)(const Mesh&, const Appearance&, const MeshJob&);
+  Files (*gaussians)(const Asset::Data&, const Naming&, const SaveOptions&);
+  TextureKind texture = TextureKind::none;
+  bool gltf = false;  // may be compressed, and hold levels of detail
+  bool gaussians_first = false;
 };
-constexpr Writer kWriters[] = {{".splats.glb", splats_glb},
-                               {".glb", glb},
-                               {".gltf", gltf},
-                               {".gltf.zip", gltf_zip},
-                               {".obj.zip", obj_zip},
-                               {".obj", obj},
-                               {".stl", stl},
-                               {".3mf", three_mf},
-                               {".mesh.ply", mesh_ply},
-                               {".compressed.ply", compressed_ply},
-                               {".ply", ply},
-                               {".spz", spz},
-                               {".splat", splat}};
+constexpr Writer kWriters[] = {{".splats.glb", nullptr, nullptr, splats_glb},
+                               {".glb", glb, glb_look, glb_of_gaussians, TextureKind::any, true},
+                               {".gltf", gltf, gltf_look, nullptr, TextureKind::any, true},
+                               {".gltf.zip", gltf_zip, gltf_zip_look, nullptr, TextureKind::any, true},
+                               {".obj.zip", obj_zip, obj_zip_look, nullptr, TextureKind::not_webp},
+                               {".obj", obj, obj_look, nullptr, TextureKind::not_webp},
+                               {".stl", stl, stl_look, nullptr},
+                               {".3mf", three_mf, three_mf_look, nullptr, TextureKind::not_webp},
+                               {".mesh.ply", mesh_ply, mesh_ply_look, nullptr},
+                               {".compressed.ply", nullptr, nullptr, compressed_ply},
+                               {".ply", ply_of_mesh, ply_look, ply, TextureKind::none, false, true},
+                               {".spz", nullptr, nullptr, spz},
+                               {".splat", nullptr, nullptr, splat}};
 constexpr const char* kEndings =
     ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .stl, .3mf, .mesh.ply, .ply, .compressed.ply, .splats.glb, .spz and .splat";
 
@@ -216,6 +269,42 @@ const Writer& writer_of(const std::string& name, const std::string& label) {
     if (ends_with(name, writer.ending)) return writer;
   }
   fail(ErrorCode::invalid_argument, label, ": unknown extension", hint(kEndings, " can be written"));
+}
+
+Files encoded_look(const Writer& writer, const MeshJob& job) {
+  const SaveOptions& options = job.options;
+  if (options.max_bytes > 0 || (writer.gltf && (options.lods > 1 || compressed(options)))) {
+    fail(ErrorCode::unsupported, job.naming.label, ": a mesh with materials of another program is written as it is, without ",
+         options.max_bytes > 0 ? "a limit of bytes" : options.lods > 1 ? "levels of detail" : "compression",
+         hint("bake its materials into one texture (--texture), or leave that option out"));
+  }
+  return writer.look(mesh_of(job.data, job.naming.label), *job.data.appearance, job);
+}
+
+Files encoded_mesh(const Writer& writer, const MeshJob& job) {
+  const SaveOptions& options = job.options;
+  constexpr int kMostLevels = 8;
+  if (options.lods < 1 || options.lods > kMostLevels)
+    fail(ErrorCode::invalid_argument, job.naming.label, ": ", options.lods, " levels of detail",
+         hint("1 to ", kMostLevels, " can be written"));
+  if (job.data.appearance) return encoded_look(writer, job);
+  MeshSource source = source_of(job.data, job.naming.label);
+  if (writer.texture == TextureKind::none) source.texture = nullptr;
+  const std::vector<TextureChoice> textures = texture_choices(source, writer.texture, options);
+  const int lods = writer.gltf ? options.lods : 1;
+  const auto encode = [&](const ShownMesh& what) { return writer.mesh(what, job); };
+  if (options.max_bytes > 0)
+    return fitted(source, {options.max_bytes, lods, textures, job.naming.label, job.naming.stem + writer.ending}, encode,
+                  options.message);
+  return encode({source.mesh, levels_of(*source.mesh, lods), encoded_texture(source, textures.front())});
+}
+
+Files encoded(const Writer& writer, const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
+  const bool gaussians =
+      writer.mesh == nullptr ||
+      (writer.gaussians != nullptr && data.gaussians && (writer.gaussians_first || only_gaussians(data)));
+  if (gaussians) return writer.gaussians(data, naming, options);
+  return encoded_mesh(writer, {data, naming, options});
 }
 
 }  // namespace
@@ -231,7 +320,7 @@ void save_as(const Asset::Data& data, const fs::path& path, const SaveOptions& o
   // Of both endings of an archive the first names what is in it.
   const std::size_t ending = std::string_view(writer.ending).size();
   const std::string stem = name.size() > ending ? name.substr(0, name.size() - ending) : path.stem().string();
-  const Files files = writer.encode(data, {path.string(), stem}, options);
+  const Files files = encoded(writer, data, {path.string(), stem}, options);
   if (files.size() == 1) return write_file(path, files.front().bytes);
   write_files(path.has_parent_path() ? path.parent_path() : fs::path("."), files);
 }
@@ -286,7 +375,7 @@ std::vector<std::string> left_out_of(const Asset::Data& data, const std::string&
 std::vector<NamedFile> encoded_as(const Asset::Data& data, const std::string& format, const SaveOptions& options) {
   const std::string label = "encoding as " + format.substr(0, 40);
   for (const Writer& writer : kWriters) {
-    if (lower(format) == writer.ending + 1) return writer.encode(data, {label, options.name}, options);
+    if (lower(format) == writer.ending + 1) return encoded(writer, data, {label, options.name}, options);
   }
   fail(ErrorCode::invalid_argument, label, ": unknown format",
        hint("preview, latent, asset, or the endings ", kEndings, " without their dots are known"));

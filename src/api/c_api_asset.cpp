@@ -8,7 +8,8 @@ namespace espalier::c {
 namespace {
 
 static_assert(static_cast<int>(BakeMode::best) == ESPALIER_BAKE_BEST);
-static_assert(static_cast<int>(TextureFormat::webp) == ESPALIER_TEXTURE_WEBP);
+static_assert(static_cast<int>(TextureFormat::automatic) == ESPALIER_TEXTURE_AUTO);
+static_assert(static_cast<int>(MeshCompression::draco) == ESPALIER_COMPRESSION_DRACO);
 static_assert(static_cast<int>(RenderStyle::radiance_field) == ESPALIER_STYLE_RADIANCE_FIELD &&
               static_cast<int>(RenderStyle::clay) == ESPALIER_STYLE_CLAY);
 
@@ -40,7 +41,15 @@ FinishRequest finish_of(const espalier_finish* pointer) {
 
 espalier_save_options plain_save_options() {
   const SaveOptions o;
-  return {sizeof(espalier_save_options), o.size_mm, static_cast<int>(o.texture), flag(o.unlit), nullptr};
+  return {sizeof(espalier_save_options),
+          o.size_mm,
+          static_cast<int>(o.texture),
+          flag(o.unlit),
+          nullptr,
+          flag(o.quantise),
+          static_cast<int>(o.compress),
+          o.lods,
+          o.max_bytes};
 }
 
 SaveOptions save_options_of(const espalier_save_options* pointer) {
@@ -48,8 +57,12 @@ SaveOptions save_options_of(const espalier_save_options* pointer) {
   if (pointer == nullptr) return out;
   const espalier_save_options o = taken(pointer, plain_save_options(), "options");
   out.size_mm = o.size_mm;
-  out.texture = enumerator(o.texture, TextureFormat::webp, "texture");
+  out.texture = enumerator(o.texture, TextureFormat::automatic, "texture");
   out.unlit = o.unlit != 0;
+  out.quantise = o.quantise != 0;
+  out.compress = enumerator(o.compress, MeshCompression::draco, "compress");
+  out.lods = o.lods;
+  out.max_bytes = o.max_bytes;
   if (o.name != nullptr) out.name = o.name;
   return out;
 }

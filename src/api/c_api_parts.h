@@ -34,6 +34,8 @@ template <>
 inline constexpr std::size_t kFirstSize<espalier_options> = offsetof(espalier_options, text_encoder);
 template <>
 inline constexpr std::size_t kFirstSize<espalier_request> = offsetof(espalier_request, prompt);
+template <>
+inline constexpr std::size_t kFirstSize<espalier_save_options> = offsetof(espalier_save_options, quantise);
 
 [[nodiscard]] constexpr espalier_code code_of(ErrorCode code) { return static_cast<espalier_code>(static_cast<int>(code) + 1); }
 

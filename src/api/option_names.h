@@ -29,7 +29,9 @@ inline constexpr std::array kNames<SurfaceChoice>{"auto", "solid", "reference"};
 template <>
 inline constexpr std::array kNames<BakeMode>{"fast", "best"};
 template <>
-inline constexpr std::array kNames<TextureFormat>{"png", "jpeg", "webp"};
+inline constexpr std::array kNames<TextureFormat>{"png", "jpeg", "webp", "auto"};
+template <>
+inline constexpr std::array kNames<MeshCompression>{"none", "meshopt", "draco"};
 template <>
 inline constexpr std::array kNames<VideoFormat>{"mp4", "webp"};
 template <>

@@ -364,10 +364,25 @@ std::vector<Option> finishing_rows() {
        "Bake the texture onto the mesh that is given, which keeps its faces, place and size."},
       {"keep-uvs", finishing, vary, of(&Options::keep_uvs), "With --keep-mesh: and keeps its texture coordinates."},
       {"texture-format", finishing, all, of(&SaveOptions::texture),
-       "How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer of .glb "
-       "reads."},
+       "How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png elsewhere and "
+       "for several materials of another program. Not every viewer of .glb reads webp; .obj and .3mf take a PNG for it."},
       {"spz-version", finishing, made | environment, of(&SaveOptions::spz_version, 2, 4),
        "Version of an .spz; 3 and 2 are for older readers."},
+      {"quantise",
+       finishing,
+       all,
+       of(&SaveOptions::quantise),
+       "Numbers of 16 and 8 bits in .glb and .gltf (KHR_mesh_quantization).",
+       {.without = "Floats in .glb and .gltf, for programs that do not know KHR_mesh_quantization."}},
+      {"compress", finishing, all, of(&SaveOptions::compress),
+       "Compress the mesh in .glb and .gltf, for programs that know the extension. meshopt: EXT_meshopt_compression. draco: "
+       "KHR_draco_mesh_compression, the smallest."},
+      {"lods", finishing, all, of(&SaveOptions::lods, 1, 8),
+       "Levels of detail in .glb and .gltf, each with a quarter of the faces of the one before (MSFT_lod)."},
+      {"max-bytes", finishing, all,
+       bytes(&SaveOptions::max_bytes, 0, kTiB, 1,
+             "a size such as 500k or 2m (k, m, g; bytes without), up to 1t; 0: as large as they are"),
+       "Files with the mesh are at most that large: texture quality, texture size and faces go down until they are."},
       {"unlit", finishing, all, of(&SaveOptions::unlit), "Let viewers of .glb and .gltf show the colours without light."},
   };
 }

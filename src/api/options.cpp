@@ -288,6 +288,7 @@ SurfaceRule surface_of(const Options& options) {
   return options.surface == SurfaceChoice::solid ? SurfaceRule::solid : SurfaceRule::reference;
 }
 std::string_view name_of(TextureFormat value) { return enumerator_name(value); }
+std::string_view name_of(MeshCompression value) { return enumerator_name(value); }
 std::string_view name_of(RenderStyle value) { return enumerator_name(value); }
 std::string_view name_of(VideoFormat value) { return enumerator_name(value); }
 

@@ -16,6 +16,11 @@
 
 namespace espalier {
 
+enum class GltfCompression {
+  none,
+  meshopt,  // EXT_meshopt_compression
+  draco,    // KHR_draco_mesh_compression, which quantises by itself: positions in 14 bits
+};
 struct GlbOptions {
   std::string generator = "Espalier";  // asset.generator
   std::string extras_json = {};        // asset.extras: the text of a JSON object, or empty
@@ -23,6 +28,11 @@ struct GlbOptions {
   // KHR_mesh_quantization: positions and texture coordinates in 16 bits (steps of 1/65535 of the largest side of the box, and
   // of the texture), normals in 8. Half the size; the extension is then required to read the file.
   bool quantised = false;
+  // Files that only programs with the extension read. Draco orders faces and vertices in its own way, meshopt along strips.
+  GltfCompression compression = GltfCompression::none;
+  // The mesh again with fewer and fewer faces (MSFT_lod), for the same texture. Programs that do not know the extension show
+  // the mesh alone.
+  std::span<const Mesh> levels = {};
   // Base colour: the bytes of a PNG, JPEG or WebP file, or empty. Needs Mesh::uvs. Vertex colours are then left out.
   std::span<const std::byte> texture = {};
   // The same picture as PNG or JPEG, for programs that cannot read a WebP texture. Without it a WebP texture makes
