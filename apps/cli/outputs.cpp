@@ -276,6 +276,7 @@ std::optional<FinishRequest> finish_of(const Settings& s) {
   const bool shown = !s.turntable.empty() || !s.sheet.empty();
   if (s.raw_mesh || (meshes.empty() && s.preview.empty() && !shown) || !decoded_of(s).mesh) return std::nullopt;
   FinishRequest request = s.finish;
+  request.size_mm = s.save.size_mm;
   // Nobody waits for a texture that no file can hold or show.
   request.texture = request.texture && (shown || std::any_of(meshes.begin(), meshes.end(), [](const fs::path& path) {
                                           const ResultFormat* format = format_of(path);

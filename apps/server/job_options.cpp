@@ -118,6 +118,8 @@ const ResultFormat* find_format(const std::string& name) {
 }
 
 bool same_mesh(const Options& a, const Options& b) {
+  // Of the files only the size matters, and only where something is measured on it.
+  if (a.finish.watertight && a.save.size_mm != b.save.size_mm) return false;
   Options written_alike = b;
   written_alike.save = a.save;
   const auto& table = option_table();
@@ -133,6 +135,7 @@ std::optional<FinishRequest> finish_request_of(const Options& options) {
   };
   if (options.raw_mesh || !any([](const ResultFormat& f) { return f.mesh; })) return std::nullopt;
   FinishRequest request = options.finish;
+  request.size_mm = options.save.size_mm;
   request.texture = request.texture && any([](const ResultFormat& f) { return f.textured; });
   return request;
 }

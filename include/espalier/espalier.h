@@ -102,6 +102,12 @@ struct FinishRequest {
   // Blend the pictures that the asset was made of into the texels that they see. Where they were taken from is found by
   // comparing them with the object; a picture that does not match it well enough is left out, with a notice.
   bool project_image = false;
+  // For print: closed and free of faces that pass through each other, or invalid_argument. Where that takes it, or where one of
+  // the next two is asked for, the solid's surface is made anew.
+  bool watertight = false;
+  double min_wall_mm = 0.0;   // with watertight: thinner walls become that thick; 0: as they are
+  double flat_base_mm = 0.0;  // with watertight: so much of the bottom is cut off, so that it stands on a plane
+  double size_mm = 100.0;     // largest dimension of the object for these two, as SaveOptions::size_mm
 };
 
 // How the mesh is extracted from what the decoder predicts of the voxels. The rules differ where there is no voxel.

@@ -233,6 +233,10 @@ typedef struct espalier_finish {
   int bake_radiance_field; /* not 0: bake from the radiance field, which must be decoded */
   int views, view_size;    /* that are baked, and pixels on a side of each */
   int project_image;       /* not 0: blend the input images into the texture */
+  int watertight;          /* not 0, for print: closed and free of faces that pass through each other */
+  double min_wall_mm;      /* with watertight: thinner walls become that thick; 0: as they are */
+  double flat_base_mm;     /* with watertight: so much of the bottom is cut off */
+  double size_mm;          /* largest dimension of the object for these two */
 } espalier_finish;
 /* 5 % of the faces, a texture of 1024 x 1024. */
 ESPALIER_API void espalier_finish_defaults(espalier_finish* finish, size_t size);

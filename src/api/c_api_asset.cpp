@@ -19,7 +19,8 @@ espalier_finish plain_finish() {
   const FinishRequest r;
   return {sizeof(espalier_finish),     flag(r.clean),   flag(r.fill_holes), r.simplify,
           r.faces.value_or(0),         flag(r.texture), r.texture_size,     static_cast<int>(r.bake),
-          flag(r.bake_radiance_field), r.views,         r.view_size,        flag(r.project_image)};
+          flag(r.bake_radiance_field), r.views,         r.view_size,        flag(r.project_image),
+          flag(r.watertight),          r.min_wall_mm,   r.flat_base_mm,     r.size_mm};
 }
 
 FinishRequest finish_of(const espalier_finish* pointer) {
@@ -36,6 +37,10 @@ FinishRequest finish_of(const espalier_finish* pointer) {
   out.views = f.views;
   out.view_size = f.view_size;
   out.project_image = f.project_image != 0;
+  out.watertight = f.watertight != 0;
+  out.min_wall_mm = f.min_wall_mm;
+  out.flat_base_mm = f.flat_base_mm;
+  out.size_mm = f.size_mm;
   return out;
 }
 

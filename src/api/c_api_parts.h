@@ -35,6 +35,8 @@ inline constexpr std::size_t kFirstSize<espalier_options> = offsetof(espalier_op
 template <>
 inline constexpr std::size_t kFirstSize<espalier_request> = offsetof(espalier_request, prompt);
 template <>
+inline constexpr std::size_t kFirstSize<espalier_finish> = offsetof(espalier_finish, watertight);
+template <>
 inline constexpr std::size_t kFirstSize<espalier_save_options> = offsetof(espalier_save_options, quantise);
 
 [[nodiscard]] constexpr espalier_code code_of(ErrorCode code) { return static_cast<espalier_code>(static_cast<int>(code) + 1); }

@@ -189,9 +189,12 @@ OptionField colour() {
       });
 }
 
-OptionField length() {
-  OptionField field = of(&SaveOptions::size_mm, 0.1, 10000, "LENGTH");
-  field.accept = "0.1mm to 10000mm, in mm or cm";
+// Millimetres.
+template <class Part>
+OptionField length(double Part::*member, double low, const char* accept) {
+  constexpr double kMost = 10000;
+  OptionField field = of(member, low, kMost, "LENGTH");
+  field.accept = accept;
   field.parse = [](const std::string& text) -> std::optional<OptionValue> { return parsed_length(text); };
   field.print = [](const OptionValue& value) { return in_words(std::get<double>(value)) + "mm"; };
   return field;
@@ -291,8 +294,8 @@ std::vector<Option> file_rows() {
       {"size",
        files,
        made | jobs | environment,
-       length(),
-       "Largest dimension of an .stl or .3mf.",
+       length(&SaveOptions::size_mm, 0.1, "0.1mm to 10000mm, in mm or cm"),
+       "Largest dimension of an .stl or .3mf, and of the object that min-wall and flat-base are measured on.",
        {.json = "size_mm", .unit = "mm"}},
       {"save-latent", files, sampled, of(&Options::save_latent, "FILE"),
        "Also write what was sampled, for --from-latent (.safetensors)."},
@@ -343,6 +346,20 @@ std::vector<Option> finishing_rows() {
       {"fill-holes", finishing, all, of(&FinishRequest::fill_holes), "Close holes while cleaning.", {.without = "Keep holes."}},
       {"simplify", finishing, all, of(&FinishRequest::simplify, 0.0, 0.9999), "Share of the faces that goes."},
       {"faces", finishing, all, of(&FinishRequest::faces, 4, 100'000'000), "At most so many faces, instead of simplify."},
+      {"watertight", finishing, all, of(&FinishRequest::watertight),
+       "For print: make sure that the mesh is closed and that no face passes through another."},
+      {"min-wall",
+       finishing,
+       all,
+       length(&FinishRequest::min_wall_mm, 0.0, "0 to 10000mm, in mm or cm"),
+       "With watertight: make thinner walls that thick, at the size of the option size.",
+       {.json = "min_wall_mm", .unit = "mm"}},
+      {"flat-base",
+       finishing,
+       all,
+       length(&FinishRequest::flat_base_mm, 0.0, "0 to 10000mm, in mm or cm"),
+       "With watertight: cut so much off the bottom, so that the object stands on a plane.",
+       {.json = "flat_base_mm", .unit = "mm"}},
       {"texture",
        finishing,
        all,

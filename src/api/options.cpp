@@ -331,6 +331,12 @@ void check_finish_request(const FinishRequest& request) {
   Options options;
   options.finish = request;
   check_group(OptionGroup::finishing, options);
+  if (!request.watertight && (request.min_wall_mm > 0.0 || request.flat_base_mm > 0.0)) {
+    fail(ErrorCode::invalid_argument, request.min_wall_mm > 0.0 ? "min-wall" : "flat-base", " is given without watertight",
+         hint("ask for both"));
+  }
+  if (!(request.size_mm > 0.0))
+    fail(ErrorCode::invalid_argument, "the size of the object is ", request.size_mm, " mm", hint("it must be above 0"));
 }
 
 void check_sampling(const Request& request) {

@@ -31,6 +31,9 @@ namespace {
 std::string describe(const FinishRequest& f, const KeptMesh* kept) {
   std::string text = f.clean ? "cleaned, " : "";
   text += f.faces ? str("faces ", *f.faces) : str("simplify ", f.simplify);
+  if (f.watertight) text += ", watertight";
+  if (f.min_wall_mm > 0) text += str(", walls of ", f.min_wall_mm, " of ", f.size_mm, " mm");
+  if (f.flat_base_mm > 0) text += str(", base of ", f.flat_base_mm, " of ", f.size_mm, " mm");
   if (kept != nullptr) text = kept->uvs ? "mesh and texture coordinates kept" : "mesh kept";
   if (f.texture)
     text += str(", texture ", f.texture_size, " ", name_of(f.bake), " of ", f.views, " views of the ",

@@ -1,5 +1,6 @@
 #include "finishing/finish.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iomanip>
 #include <numbers>
@@ -7,7 +8,9 @@
 
 #include "base/error.h"
 #include "finishing/finisher.h"
+#include "geometry/mesh/mesh_edit.h"
 #include "geometry/mesh/mesh_quality.h"
+#include "geometry/repair/print_solid.h"
 #include "runtime/on_device.h"
 
 namespace espalier {
@@ -73,6 +76,29 @@ std::string hidden_notice(const MeshSummary& mesh) {
   text << std::fixed << std::setprecision(1) << "warning: " << 100 * mesh.hidden_share
        << " % of the mesh's area cannot be seen from outside";
   return text.str();
+}
+
+void make_printable(const FinishRequest& request, Mesh& mesh, std::vector<std::string>& notices, const Monitor* monitor) {
+  const Bounds box = box_of(mesh);
+  double side = 0.0;
+  for (std::size_t k = 0; k < 3; ++k) side = std::max(side, box.high[k] - box.low[k]);
+  PrintOptions options;
+  options.wall = request.min_wall_mm / request.size_mm * side;
+  options.base = request.flat_base_mm / request.size_mm * side;
+  options.faces = mesh.face_count();
+  PrintReport report;
+  mesh = printable(mesh, options, monitor, &report);
+  if (!report.rebuilt) return;
+  std::ostringstream text;
+  text << "the surface was made anew for print";
+  if (report.open_faces > 0) text << "; " << report.open_faces << " faces without an inside became plates";
+  if (report.volume_before > 0.0) {
+    text << std::fixed << std::setprecision(1) << "; the volume changed by "
+         << 100.0 * (report.volume_after / report.volume_before - 1.0) << " %";
+  }
+  if (mesh.face_count() > options.faces)
+    text << "; it keeps " << mesh.face_count() << " faces, with fewer it would cross itself";
+  notices.push_back(text.str());
 }
 
 PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels) {

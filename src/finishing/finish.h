@@ -48,6 +48,9 @@ inline constexpr int kHiddenRays = 128;  // to each side of a face, at most
 // What the user should know of a finished mesh; empty when there is nothing.
 [[nodiscard]] std::string hidden_notice(const MeshSummary& mesh);
 
+// What FinishRequest::watertight asks for, and what is to be said of it.
+void make_printable(const FinishRequest& request, Mesh& mesh, std::vector<std::string>& notices, const Monitor* monitor);
+
 // What a report says of a projected picture; texels: those inside charts.
 [[nodiscard]] PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels);
 // The notice of a picture that was left out, the `number`-th of `count`.

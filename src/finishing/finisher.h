@@ -138,7 +138,7 @@ class Finisher {
       return;
     }
     CleanOptions options;
-    options.drop_small = options.drop_enclosed = request_.clean;
+    options.drop_small = options.drop_enclosed = options.untangle = request_.clean;
     options.drop_hidden = request_.clean && input_.surface == SurfaceRule::reference;
     options.fill_holes = request_.clean && request_.fill_holes;
     options.faces = request_.faces.value_or(0);
@@ -150,6 +150,10 @@ class Finisher {
     };
     CleanReport report;
     out.mesh = cleaned(*input_.mesh, count, options, &monitor, &report);
+    if (request_.watertight) {
+      make_printable(request_, out.mesh, out.notices, &monitor);
+      report.after = report_of(out.mesh);
+    }
     out.report.before = summary_of(report.before);
     out.report.after = searched_summary_of(report.after, out.mesh, &monitor);
     if (request_.faces && out.report.after.faces > *request_.faces) {

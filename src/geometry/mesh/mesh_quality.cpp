@@ -102,7 +102,7 @@ bool cross(const Mesh& mesh, std::int32_t f, std::int32_t g) {
   return false;
 }
 
-std::int64_t count_crossing(const TriangleTree& tree, const Mesh& mesh, const Monitor* monitor) {
+std::vector<std::uint8_t> crossing_of(const TriangleTree& tree, const Mesh& mesh, const Monitor* monitor) {
   std::vector<std::uint8_t> crossing(at(mesh.face_count()), 0);
   parallel_for(mesh.face_count(), 256, [&](std::int64_t i) {
     const auto f = static_cast<std::int32_t>(i);
@@ -112,7 +112,7 @@ std::int64_t count_crossing(const TriangleTree& tree, const Mesh& mesh, const Mo
     crossing[at(f)] = found ? 1 : 0;
   });
   if (monitor != nullptr) monitor->check();
-  return std::count(crossing.begin(), crossing.end(), 1);
+  return crossing;
 }
 
 double crease_length(const Mesh& mesh) {
@@ -146,6 +146,12 @@ std::vector<std::uint8_t> hidden_of(const TriangleTree& tree, const Mesh& mesh, 
 std::vector<std::uint8_t> hidden_faces(const Mesh& mesh, int rays, const Monitor* monitor) {
   check_mesh(mesh, "hidden faces");
   return hidden_of(TriangleTree(mesh), mesh, rays, monitor);
+}
+
+std::vector<std::uint8_t> crossing_faces(const Mesh& mesh, const Monitor* monitor) {
+  check_mesh(mesh, "crossing faces");
+  if (mesh.faces.empty()) return {};
+  return crossing_of(TriangleTree(mesh), mesh, monitor);
 }
 
 Mesh without_enclosed_pieces(const Mesh& mesh, const Monitor* monitor) {
@@ -195,7 +201,8 @@ MeshQuality quality_of(const Mesh& mesh, int rays, const Monitor* monitor) {
     if (hidden[at(f)] != 0) unseen += own;
   }
   quality.hidden_share = area > 0 ? unseen / area : 0;
-  quality.crossing_faces = count_crossing(tree, shape, monitor);
+  const std::vector<std::uint8_t> crossing = crossing_of(tree, shape, monitor);
+  quality.crossing_faces = std::count(crossing.begin(), crossing.end(), 1);
   const double diagonal = diagonal_of(shape);
   quality.crease_length = diagonal > 0 ? crease_length(shape) / diagonal : 0;
   return quality;

@@ -23,6 +23,10 @@ struct MeshQuality {
 // Per face 1 if none of its rays gets away, as above.
 [[nodiscard]] std::vector<std::uint8_t> hidden_faces(const Mesh& mesh, int rays, const Monitor* monitor = nullptr);
 
+// Per face 1 if it passes through another one. Faces that share a vertex are not taken for crossing there; vertices at one
+// position count as one only where they have one number.
+[[nodiscard]] std::vector<std::uint8_t> crossing_faces(const Mesh& mesh, const Monitor* monitor = nullptr);
+
 // Without pieces (faces that hang together through vertices) that no ray leaves to outside the mesh: bubbles in a solid, and
 // what floats in them. The piece of the largest area stays. Deterministic; throws as above.
 [[nodiscard]] Mesh without_enclosed_pieces(const Mesh& mesh, const Monitor* monitor = nullptr);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "geometry/mesh/mesh_quality.h"
+#include "geometry/repair/untangle.h"
 #include "geometry/simplify/simplify.h"
 
 namespace espalier {
@@ -110,9 +111,10 @@ class Cleaner {
   }
 
   [[nodiscard]] Mesh finish(Mesh mesh) const {
-    const Part part(monitor_, 87, 100);
-    if (mesh.face_count() <= target_) return mesh;
-    return simplified(mesh, target_, &part);
+    const Part part(monitor_, 87, 98);
+    if (mesh.face_count() > target_) mesh = simplified(mesh, target_, &part);
+    const Part last(monitor_, 98, 100);
+    return options_.untangle ? untangled(mesh, &last) : mesh;
   }
 
   const CountViews& count_views_;

@@ -30,6 +30,7 @@ struct CleanOptions {
   bool drop_small = true;
   SmallPieces small;
   bool drop_enclosed = true;  // pieces that cannot be seen from outside, such as bubbles
+  bool untangle = true;       // faces that pass through others are taken apart (untangle.h)
   std::int64_t faces = 0;     // at most this many at the end; 0: by ratio
   double ratio = 0.95;        // share of the given faces that goes; 0 keeps them all
 };
@@ -45,7 +46,7 @@ struct CleanReport {
 
 // In this order: vertices welded, duplicate and degenerate faces removed; simplified to kWorkingFactor times the faces asked
 // for; inner walls removed by what `count_views` sees; openings filled; small pieces removed; simplified to the faces asked
-// for. (The reference simplifies to the final number first and then removes inner walls, so that about half of the budget
+// for; crossing faces taken apart. (The reference simplifies to the final number first and then removes inner walls, so that about half of the budget
 // goes to faces that nobody sees. Here the whole budget is left for the outside.)
 //
 // The result has at most the faces asked for, and no more than one fewer, unless the surface without its inner walls has
