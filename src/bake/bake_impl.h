@@ -9,6 +9,7 @@
 #include "bake/bake.h"
 #include "bake/bake_steps.h"
 #include "bake/fill.h"
+#include "bake/seams.h"
 #include "base/error.h"
 #include "parallel/for_each.h"
 #include "render/raster/triangle_rasteriser.h"
@@ -97,6 +98,7 @@ class Baker {
       baked.seen += host_known_[i];
     }
     fill_outside(host_face_, options_.size, texture);
+    match_seams(mesh_, options_.size, texture);
     baked.picture = bytes_of(texture, options_.size);
     return baked;
   }

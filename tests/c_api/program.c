@@ -205,6 +205,11 @@ static void files(const espalier_asset* asset) {
          "a GLB in memory", &error);
   expect(espalier_files_name(set, 1) == NULL && espalier_files_bytes(set, 1, &bytes) == NULL && bytes == 0, "one file", &error);
   espalier_files_free(set);
+  options.compress = ESPALIER_COMPRESSION_DRACO;
+  set = espalier_asset_encode(asset, "glb", &options, &error);
+  expect(espalier_files_count(set) == 1, "a compressed GLB in memory", &error);
+  espalier_files_free(set);
+  options.compress = ESPALIER_COMPRESSION_NONE;
   expect(espalier_asset_encode(asset, "doc", NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "format doc",
          &error);
   options.texture = 3;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -77,6 +78,57 @@ TEST_F(Export, TextureFormatsAndMaterials) {
   (void)export_asset({"--faces", "1000", "--no-texture", "-o", out("e.glb")});
   EXPECT_EQ(bytes("e.glb").find("TEXCOORD_0"), std::string::npos);
   EXPECT_NE(bytes("e.glb").find("COLOR_0"), std::string::npos);
+}
+
+// Of a GLB.
+nlohmann::json document_of(const std::string& glb) {
+  std::uint32_t size = 0;
+  std::memcpy(&size, glb.data() + 12, sizeof(size));
+  return nlohmann::json::parse(glb.substr(20, size));
+}
+
+TEST_F(Export, CompressesAndBoundsFiles) {
+  (void)export_asset({"--faces", "2000", "--bake", "fast", "--save-asset", out("f.safetensors"), "-o", out("f.glb")});
+  const auto again = [&](const Words& arguments) {
+    Words all{"export", out("asset.safetensors"), "--device", "cpu",     "--json", "--texture-size",
+              "512",    "--bake-views",           "12",       "--faces", "2000",   "--bake",
+              "fast"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return espalier(all);
+  };
+  const auto plain = document_of(bytes("f.glb"));
+  EXPECT_EQ(plain.at("extensionsRequired"), nlohmann::json({"KHR_mesh_quantization"}));
+  EXPECT_EQ(plain.at("images").at(0).at("mimeType"), "image/jpeg");
+  const Outcome done = again({"--compress", "draco", "-o", out("g.glb"), "-o", out("g.obj"), "--no-quantise"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto draco = document_of(bytes("g.glb"));
+  EXPECT_EQ(draco.at("extensionsRequired"), nlohmann::json({"EXT_texture_webp", "KHR_draco_mesh_compression"}));
+  EXPECT_LT(bytes("g.glb").size(), bytes("f.glb").size() / 2);
+  EXPECT_TRUE(fs::exists(out("g.png")));  // no WebP for an OBJ
+
+  const std::size_t most = bytes("f.glb").size() * 2 / 5;
+  const Outcome bound = again({"--max-bytes", std::to_string(most), "--lods", "2", "-o", out("h.glb"), "-o", out("h.stl")});
+  ASSERT_EQ(bound.code, 0) << bound.err;
+  EXPECT_LE(bytes("h.glb").size(), most);
+  EXPECT_GT(bytes("h.glb").size(), most / 2);
+  EXPECT_LE(bytes("h.stl").size(), most);
+  EXPECT_EQ(document_of(bytes("h.glb")).at("meshes").size(), 2U);
+  for (const char* words : {"h.glb: ", " faces", "texture "}) EXPECT_NE(bound.err.find(words), std::string::npos) << bound.err;
+  expect_refusal(again({"--max-bytes", "1k", "-o", out("i.glb")}), 1, {"1024 bytes", "smallest"});
+  EXPECT_FALSE(fs::exists(out("i.glb")));
+}
+
+TEST_F(Export, WatertightWithWallsAndABase) {
+  const auto report = export_asset({"--faces", "1500", "--no-texture", "--watertight", "--min-wall", "2mm", "--flat-base",
+                                    "5mm", "--size", "10cm", "-o", out("p.stl")});
+  const auto& after = report.at("finish").at("after");
+  EXPECT_EQ(after.at("watertight"), true);
+  EXPECT_EQ(after.at("crossing_faces"), 0);
+  EXPECT_LE(after.at("faces"), 1500);
+  EXPECT_EQ(check("p.stl").at("watertight"), true);
+  EXPECT_NE(report.at("notices").dump().find("made anew"), std::string::npos);
+  expect_refusal(espalier({"export", out("asset.safetensors"), "--min-wall", "2mm", "-o", out("q.stl")}), 1,
+                 {"min-wall", "watertight"});
 }
 
 TEST_F(Export, BakesTheRadianceField) {

@@ -112,6 +112,7 @@ function facts(job: Job): Row[] {
     if (report.watertight) rows.push(['Watertight', 'yes', 'No edge has one face only']);
     else add('Open edges', report.boundary_edges ?? 0, 'Edges with one face only: the mesh is not watertight');
   }
+  if (typeof report.hidden_share === 'number') rows.push(['Hidden', percent(report.hidden_share), 'Share of the area that cannot be seen from outside']);
   if (report.charts) add('Charts', report.charts, 'Pieces that the surface is unwrapped into');
   if (report.charts && report.texture_use) rows.push(['Texture used', `${Math.round(report.texture_use * 100)} %`, 'Share of the texels that lie on the surface']);
   if (report.charts && report.mean_stretch) rows.push(['Stretch', report.mean_stretch.toFixed(2), 'Of the texture on the surface; 1 is none']);
@@ -119,6 +120,10 @@ function facts(job: Job): Row[] {
   const glb = job.files.find(({role, format}) => role === 'result' && format === 'glb');
   if (glb) rows.push(['GLB', bytes(glb.bytes), 'Size of the file that the viewer shows']);
   return rows;
+}
+
+function percent(share: number): string {
+  return share > 0 && share < 0.0001 ? 'below 0.01 %' : `${(100 * share).toFixed(share > 0 ? 2 : 0)} %`;
 }
 
 /** What it was made with. */

@@ -51,7 +51,7 @@ export class FinishFields {
     });
     this.project = checkField('Project the picture', start.projectImage, 'Takes the colours of the front from the input picture.');
     this.textureFormat = selectField<TextureFormat>('Texture file', [
-      {value: 'png', label: 'PNG'}, {value: 'jpeg', label: 'JPEG (smaller)'}, {value: 'webp', label: 'WebP (smallest)'}], start.textureFormat);
+      {value: 'auto', label: 'What suits the file'}, {value: 'png', label: 'PNG (exact)'}, {value: 'jpeg', label: 'JPEG (smaller)'}, {value: 'webp', label: 'WebP (smallest)'}], start.textureFormat);
     this.unlit = checkField('Unlit material', start.unlit, 'Colours as they are, without light (GLB, glTF).');
     this.sizeMm = numberField({label: 'Size for printing', ...limits('size_mm'), step: 1, unit: 'mm', hint: 'Largest side of STL and 3MF.'}, start.sizeMm);
     this.element = h('div', {class: 'stack'},
