@@ -261,10 +261,10 @@ typedef enum espalier_compression {
 
 typedef struct espalier_save_options {
   size_t size;
-  double size_mm;   /* largest dimension of an STL or 3MF */
-  int texture;      /* an espalier_texture_format */
-  int unlit;        /* not 0, GLB and glTF: colours as they are, without light */
-  const char* name; /* of files in memory, without ending; NULL: "asset" */
+  double size_mm;     /* largest dimension of an STL or 3MF */
+  int texture;        /* an espalier_texture_format */
+  int unlit;          /* not 0, GLB and glTF: colours as they are, without light */
+  const char* name;   /* of files in memory, without ending; NULL: "asset" */
   int quantise;       /* not 0, GLB and glTF of finished meshes: numbers of 16 and 8 bits (KHR_mesh_quantization) */
   int compress;       /* GLB and glTF: an espalier_compression */
   int lods;           /* GLB and glTF: levels of detail, 1 to 8 */

@@ -105,6 +105,10 @@ class espalier_finish(c.Structure):
         ("views", c.c_int),
         ("view_size", c.c_int),
         ("project_image", c.c_int),
+        ("watertight", c.c_int),
+        ("min_wall_mm", c.c_double),
+        ("flat_base_mm", c.c_double),
+        ("size_mm", c.c_double),
     ]
 
 
@@ -115,6 +119,10 @@ class espalier_save_options(c.Structure):
         ("texture", c.c_int),
         ("unlit", c.c_int),
         ("name", c.c_char_p),
+        ("quantise", c.c_int),
+        ("compress", c.c_int),
+        ("lods", c.c_int),
+        ("max_bytes", c.c_uint64),
     ]
 
 
@@ -241,7 +249,8 @@ ENUMS = {
     "espalier_multi_image": {"stochastic": 0, "multidiffusion": 1},
     "espalier_surface": {"solid": 0, "reference": 1},
     "espalier_bake": {"fast": 0, "best": 1},
-    "espalier_texture_format": {"png": 0, "jpeg": 1, "webp": 2},
+    "espalier_texture_format": {"png": 0, "jpeg": 1, "webp": 2, "auto": 3},
+    "espalier_compression": {"none": 0, "meshopt": 1, "draco": 2},
     "espalier_style": {"auto": 0, "textured": 1, "colour": 2, "clay": 3, "normals": 4, "wireframe": 5, "uv_checker": 6, "splats": 7, "radiance_field": 8},
 }
 

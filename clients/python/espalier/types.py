@@ -181,7 +181,7 @@ class GenerateOptions(Options):
     formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
     """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
-    """Largest dimension of an .stl or .3mf. In mm."""
+    """Largest dimension of an .stl or .3mf, and of the object that min-wall and flat-base are measured on. In mm."""
     background: Union[Union[Literal["auto", "alpha", "none", "plain", "network"], List[Literal["auto", "alpha", "none", "plain", "network"]]], Unset] = UNSET
     """auto: the image's alpha channel if it has one, else a network removes the background if its weights are found,
     else a plain background is removed. alpha: an image without transparency is refused. none: the image is taken
@@ -202,6 +202,12 @@ class GenerateOptions(Options):
     """Share of the faces that goes."""
     faces: Union[Optional[int], Unset] = UNSET
     """At most so many faces, instead of simplify."""
+    watertight: Union[bool, Unset] = UNSET
+    """For print: make sure that the mesh is closed and that no face passes through another."""
+    min_wall_mm: Union[float, Unset] = UNSET
+    """With watertight: make thinner walls that thick, at the size of the option size. In mm."""
+    flat_base_mm: Union[float, Unset] = UNSET
+    """With watertight: cut so much off the bottom, so that the object stands on a plane. In mm."""
     texture: Union[bool, Unset] = UNSET
     """Unwrap the mesh and bake a texture; without it, colours at vertices."""
     texture_size: Union[int, Unset] = UNSET
@@ -211,9 +217,18 @@ class GenerateOptions(Options):
     project_image: Union[bool, Unset] = UNSET
     """Blend the images that the asset was made of, all of them, into the texels that they see. An image that does
     not match the object well enough is left out, with a notice."""
-    texture_format: Union[Literal["png", "jpeg", "webp"], Unset] = UNSET
-    """How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer
-    of .glb reads."""
+    texture_format: Union[Literal["png", "jpeg", "webp", "auto"], Unset] = UNSET
+    """How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png
+    elsewhere. Not every viewer of .glb reads webp; .obj and .3mf take a PNG for it."""
+    quantise: Union[bool, Unset] = UNSET
+    """Numbers of 16 and 8 bits in .glb and .gltf (KHR_mesh_quantization)."""
+    compress: Union[Literal["none", "meshopt", "draco"], Unset] = UNSET
+    """Compress the mesh in .glb and .gltf, for programs that know the extension. meshopt: EXT_meshopt_compression.
+    draco: KHR_draco_mesh_compression, the smallest."""
+    lods: Union[int, Unset] = UNSET
+    """Levels of detail in .glb and .gltf, each with a quarter of the faces of the one before (MSFT_lod)."""
+    max_bytes: Union[int, Unset] = UNSET
+    """Files with the mesh are at most that large: texture quality, texture size and faces go down until they are."""
     unlit: Union[bool, Unset] = UNSET
     """Let viewers of .glb and .gltf show the colours without light."""
     seed: Union[Optional[int], Unset] = UNSET
@@ -247,7 +262,7 @@ class ExportOptions(Options):
     formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
     """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
-    """Largest dimension of an .stl or .3mf. In mm."""
+    """Largest dimension of an .stl or .3mf, and of the object that min-wall and flat-base are measured on. In mm."""
     name: Union[str, Unset] = UNSET
     """Shown in lists; without one the first image's."""
     raw_mesh: Union[bool, Unset] = UNSET
@@ -260,6 +275,12 @@ class ExportOptions(Options):
     """Share of the faces that goes."""
     faces: Union[Optional[int], Unset] = UNSET
     """At most so many faces, instead of simplify."""
+    watertight: Union[bool, Unset] = UNSET
+    """For print: make sure that the mesh is closed and that no face passes through another."""
+    min_wall_mm: Union[float, Unset] = UNSET
+    """With watertight: make thinner walls that thick, at the size of the option size. In mm."""
+    flat_base_mm: Union[float, Unset] = UNSET
+    """With watertight: cut so much off the bottom, so that the object stands on a plane. In mm."""
     texture: Union[bool, Unset] = UNSET
     """Unwrap the mesh and bake a texture; without it, colours at vertices."""
     texture_size: Union[int, Unset] = UNSET
@@ -269,9 +290,18 @@ class ExportOptions(Options):
     project_image: Union[bool, Unset] = UNSET
     """Blend the images that the asset was made of, all of them, into the texels that they see. An image that does
     not match the object well enough is left out, with a notice."""
-    texture_format: Union[Literal["png", "jpeg", "webp"], Unset] = UNSET
-    """How a .glb, .gltf, .obj or .3mf holds its texture; .obj and .3mf take a PNG for webp, which not every viewer
-    of .glb reads."""
+    texture_format: Union[Literal["png", "jpeg", "webp", "auto"], Unset] = UNSET
+    """How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png
+    elsewhere. Not every viewer of .glb reads webp; .obj and .3mf take a PNG for it."""
+    quantise: Union[bool, Unset] = UNSET
+    """Numbers of 16 and 8 bits in .glb and .gltf (KHR_mesh_quantization)."""
+    compress: Union[Literal["none", "meshopt", "draco"], Unset] = UNSET
+    """Compress the mesh in .glb and .gltf, for programs that know the extension. meshopt: EXT_meshopt_compression.
+    draco: KHR_draco_mesh_compression, the smallest."""
+    lods: Union[int, Unset] = UNSET
+    """Levels of detail in .glb and .gltf, each with a quarter of the faces of the one before (MSFT_lod)."""
+    max_bytes: Union[int, Unset] = UNSET
+    """Files with the mesh are at most that large: texture quality, texture size and faces go down until they are."""
     unlit: Union[bool, Unset] = UNSET
     """Let viewers of .glb and .gltf show the colours without light."""
     turntable: Union[Optional[Turntable], Unset] = UNSET

@@ -46,8 +46,8 @@ struct CleanReport {
 
 // In this order: vertices welded, duplicate and degenerate faces removed; simplified to kWorkingFactor times the faces asked
 // for; inner walls removed by what `count_views` sees; openings filled; small pieces removed; simplified to the faces asked
-// for; crossing faces taken apart. (The reference simplifies to the final number first and then removes inner walls, so that about half of the budget
-// goes to faces that nobody sees. Here the whole budget is left for the outside.)
+// for; crossing faces taken apart. (The reference simplifies to the final number first and then removes inner walls, so that
+// about half of the budget goes to faces that nobody sees. Here the whole budget is left for the outside.)
 //
 // The result has at most the faces asked for, and no more than one fewer, unless the surface without its inner walls has
 // fewer from the start, or its topology needs more (simplify.h).
