@@ -275,7 +275,9 @@ Files encoded_look(const Writer& writer, const MeshJob& job) {
   const SaveOptions& options = job.options;
   if (options.max_bytes > 0 || (writer.gltf && (options.lods > 1 || compressed(options)))) {
     fail(ErrorCode::unsupported, job.naming.label, ": a mesh with materials of another program is written as it is, without ",
-         options.max_bytes > 0 ? "a limit of bytes" : options.lods > 1 ? "levels of detail" : "compression",
+         options.max_bytes > 0 ? "a limit of bytes"
+         : options.lods > 1    ? "levels of detail"
+                               : "compression",
          hint("bake its materials into one texture (--texture), or leave that option out"));
   }
   return writer.look(mesh_of(job.data, job.naming.label), *job.data.appearance, job);
@@ -300,9 +302,8 @@ Files encoded_mesh(const Writer& writer, const MeshJob& job) {
 }
 
 Files encoded(const Writer& writer, const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  const bool gaussians =
-      writer.mesh == nullptr ||
-      (writer.gaussians != nullptr && data.gaussians && (writer.gaussians_first || only_gaussians(data)));
+  const bool gaussians = writer.mesh == nullptr ||
+                         (writer.gaussians != nullptr && data.gaussians && (writer.gaussians_first || only_gaussians(data)));
   if (gaussians) return writer.gaussians(data, naming, options);
   return encoded_mesh(writer, {data, naming, options});
 }
