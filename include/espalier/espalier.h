@@ -235,7 +235,7 @@ enum class TextureFormat {
   png,
   jpeg,
   webp,
-  automatic,  // jpeg in GLB and glTF, which all programs read, webp in those that are compressed, png in other files
+  automatic,  // jpeg in GLB and glTF, webp in those that are compressed; png in other files and for textures of load_mesh
 };
 enum class MeshCompression {
   none,

@@ -69,12 +69,17 @@ MeshSource source_of(const Asset::Data& data, const std::string& label) {
 
 bool compressed(const SaveOptions& options) { return options.compress != MeshCompression::none; }
 
-// From best to smallest; the first alone where files may have any size.
-std::vector<TextureChoice> texture_choices(const MeshSource& source, TextureKind kind, const SaveOptions& options) {
+// Of a file of another program, with the texture that it came with.
+bool came_as_file(const Asset::Data& data) { return data.record.contains("source") && !data.record.contains("finishing"); }
+
+// From best to smallest; the first alone where files may have any size. What came as a file loses nothing unless that is asked
+// for.
+std::vector<TextureChoice> texture_choices(const MeshSource& source, TextureKind kind, bool came, const SaveOptions& options) {
   constexpr int kJpeg = 92, kWebp = 90, kSmallestSide = 128;
   TextureFormat format = options.texture;
   if (format == TextureFormat::automatic) {
-    format = kind != TextureKind::any ? TextureFormat::png : compressed(options) ? TextureFormat::webp : TextureFormat::jpeg;
+    format = compressed(options) ? TextureFormat::webp : TextureFormat::jpeg;
+    if (kind != TextureKind::any || came) format = TextureFormat::png;
   }
   if (kind != TextureKind::any && format == TextureFormat::webp) format = TextureFormat::png;
   const bool any_format = options.texture == TextureFormat::automatic;
@@ -274,11 +279,11 @@ const Writer& writer_of(const std::string& name, const std::string& label) {
 Files encoded_look(const Writer& writer, const MeshJob& job) {
   const SaveOptions& options = job.options;
   if (options.max_bytes > 0 || (writer.gltf && (options.lods > 1 || compressed(options)))) {
-    fail(ErrorCode::unsupported, job.naming.label, ": a mesh with materials of another program is written as it is, without ",
+    fail(ErrorCode::unsupported, job.naming.label, ": a mesh that came with materials of its own is written as it is, without ",
          options.max_bytes > 0 ? "a limit of bytes"
          : options.lods > 1    ? "levels of detail"
                                : "compression",
-         hint("bake its materials into one texture (--texture), or leave that option out"));
+         hint("leave that option out"));
   }
   return writer.look(mesh_of(job.data, job.naming.label), *job.data.appearance, job);
 }
@@ -292,7 +297,7 @@ Files encoded_mesh(const Writer& writer, const MeshJob& job) {
   if (job.data.appearance) return encoded_look(writer, job);
   MeshSource source = source_of(job.data, job.naming.label);
   if (writer.texture == TextureKind::none) source.texture = nullptr;
-  const std::vector<TextureChoice> textures = texture_choices(source, writer.texture, options);
+  const std::vector<TextureChoice> textures = texture_choices(source, writer.texture, came_as_file(job.data), options);
   const int lods = writer.gltf ? options.lods : 1;
   const auto encode = [&](const ShownMesh& what) { return writer.mesh(what, job); };
   if (options.max_bytes > 0)

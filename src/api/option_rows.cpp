@@ -382,7 +382,7 @@ std::vector<Option> finishing_rows() {
       {"keep-uvs", finishing, vary, of(&Options::keep_uvs), "With --keep-mesh: and keeps its texture coordinates."},
       {"texture-format", finishing, all, of(&SaveOptions::texture),
        "How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png elsewhere and "
-       "for several materials of another program. Not every viewer of .glb reads webp; .obj and .3mf take a PNG for it."},
+       "for textures of other programs. Not every viewer of .glb reads webp; .obj and .3mf take a PNG for it."},
       {"spz-version", finishing, made | environment, of(&SaveOptions::spz_version, 2, 4),
        "Version of an .spz; 3 and 2 are for older readers."},
       {"quantise",

@@ -251,6 +251,33 @@ TEST(Field, MeshesRoundTrip) {
   }
 }
 
+TEST(Field, TexturesStayAsTheyCameUnlessAskedFor) {
+  const TemporaryFolder folder;
+  const auto out = [&](const std::string& name) { return (folder / name).string(); };
+  const auto bytes = [&](const std::string& name) { return read_text(folder / name); };
+  for (const char* name : {"glb/plain.glb", "glb/two_textures.glb"}) {
+    SCOPED_TRACE(name);
+    ASSERT_EQ(espalier({"export", field(name), "--quiet", "-o", out("a.glb")}).code, 0);
+    EXPECT_NE(bytes("a.glb").find("image/png"), std::string::npos);
+    EXPECT_EQ(bytes("a.glb").find("image/jpeg"), std::string::npos);
+    ASSERT_EQ(espalier({"export", field(name), "--quiet", "-o", out("b.glb"), "--texture-format", "jpeg"}).code, 0);
+    EXPECT_NE(bytes("b.glb").find("image/jpeg"), std::string::npos);
+  }
+}
+
+TEST(Field, MeshesWithMaterialsOfTheirOwnAreNotCompressed) {
+  const TemporaryFolder folder;
+  const std::string target = (folder / "a.glb").string();
+  const std::string two = field("glb/two_textures.glb");
+  expect_refusal(espalier({"export", two, "-o", target, "--compress", "draco"}), 1, {"materials of its own", "compression"});
+  expect_refusal(espalier({"export", two, "-o", target, "--lods", "2"}), 1, {"materials of its own", "levels of detail"});
+  expect_refusal(espalier({"export", two, "-o", target, "--max-bytes", "1m"}), 1, {"materials of its own", "limit of bytes"});
+  EXPECT_FALSE(fs::exists(target));
+  const Outcome one = espalier({"export", field("obj/mtl space.obj"), "--quiet", "-o", target, "--compress", "meshopt"});
+  ASSERT_EQ(one.code, 0) << one.err;
+  EXPECT_EQ(check(target).at("faces"), 2);
+}
+
 TEST(Field, GaussiansRoundTrip) {
   const TemporaryFolder folder;
   const auto out = [&](const std::string& name) { return (folder / name).string(); };

@@ -219,7 +219,8 @@ class GenerateOptions(Options):
     not match the object well enough is left out, with a notice."""
     texture_format: Union[Literal["png", "jpeg", "webp", "auto"], Unset] = UNSET
     """How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png
-    elsewhere. Not every viewer of .glb reads webp; .obj and .3mf take a PNG for it."""
+    elsewhere and for textures of other programs. Not every viewer of .glb reads webp; .obj and .3mf take a PNG
+    for it."""
     quantise: Union[bool, Unset] = UNSET
     """Numbers of 16 and 8 bits in .glb and .gltf (KHR_mesh_quantization)."""
     compress: Union[Literal["none", "meshopt", "draco"], Unset] = UNSET
@@ -292,7 +293,8 @@ class ExportOptions(Options):
     not match the object well enough is left out, with a notice."""
     texture_format: Union[Literal["png", "jpeg", "webp", "auto"], Unset] = UNSET
     """How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png
-    elsewhere. Not every viewer of .glb reads webp; .obj and .3mf take a PNG for it."""
+    elsewhere and for textures of other programs. Not every viewer of .glb reads webp; .obj and .3mf take a PNG
+    for it."""
     quantise: Union[bool, Unset] = UNSET
     """Numbers of 16 and 8 bits in .glb and .gltf (KHR_mesh_quantization)."""
     compress: Union[Literal["none", "meshopt", "draco"], Unset] = UNSET

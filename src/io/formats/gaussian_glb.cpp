@@ -8,6 +8,7 @@
 #include "io/formats/byte_writer.h"
 #include "io/formats/checks.h"
 #include "io/formats/glb_file.h"
+#include "io/formats/gltf_parts.h"
 #include "io/formats/quarter_turn.h"
 #include "io/formats/splat_files.h"
 
@@ -100,13 +101,7 @@ std::vector<std::byte> encode_gaussian_glb(const Gaussians& g, const std::string
   ByteWriter binary(n * kEach + g.sh.size() * 4);
   Attributes attributes(binary, n);
   add_all(attributes, binary, g);
-  Json document;
-  document["asset"] = {{"version", "2.0"}, {"generator", generator}};
-  if (!extras_json.empty()) {
-    Json extras = Json::parse(extras_json, nullptr, false);
-    require(extras.is_object(), "encode_gaussian_glb", "the extras are not the text of a JSON object");
-    document["asset"]["extras"] = std::move(extras);
-  }
+  Json document = gltf_document(generator, extras_json);
   document["extensionsUsed"] = {kSplatting};
   document["scene"] = 0;
   document["scenes"] = Json::array({{{"nodes", {0}}}});

@@ -2,19 +2,18 @@
 
 #include "base/error.h"
 #include "image/codec.h"
-#include "io/formats/byte_writer.h"
 #include "io/formats/checks.h"
 #include "io/formats/glb_file.h"
 #include "io/formats/gltf_compress.h"
 #include "io/formats/gltf_geometry.h"
+#include "io/formats/gltf_parts.h"
 #include "io/formats/mesh_files.h"
-#include "io/formats/text.h"
 
 namespace espalier {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = GltfParts::Json;
 
 constexpr const char* kFormat = "GLB";
 constexpr const char* kUnlit = "KHR_materials_unlit";
@@ -23,26 +22,6 @@ constexpr const char* kQuantised = "KHR_mesh_quantization";
 constexpr const char* kMeshopt = "EXT_meshopt_compression";
 constexpr const char* kDraco = "KHR_draco_mesh_compression";
 constexpr const char* kLevels = "MSFT_lod";
-constexpr int kArrayBuffer = 34962, kElementArrayBuffer = 34963;  // glTF buffer view targets
-
-Json parse_extras(const std::string& text) {
-  Json extras = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  require(extras.is_object(), "encode_glb", "the extras are not the text of a JSON object");
-  return extras;
-}
-
-struct Kind {
-  const char* mime;
-  const char* ending;
-};
-Kind kind_of(PictureFormat format) {
-  switch (format) {
-    case PictureFormat::png: return {"image/png", ".png"};
-    case PictureFormat::jpeg: return {"image/jpeg", ".jpg"};
-    case PictureFormat::webp: return {"image/webp", ".webp"};
-  }
-  fail(ErrorCode::internal, "glTF: an unknown picture format");
-}
 
 void check_texture(const Mesh& mesh, const GlbOptions& options) {
   if (options.texture.empty()) {
@@ -78,23 +57,20 @@ std::uint64_t payload_bytes(const Mesh& mesh, const GlbOptions& options) {
   return bytes;
 }
 
-// The binary chunk and the JSON that describes it, grown together. With a stem, buffer and pictures are files of their own
-// that the JSON names; without, they lie in the one binary chunk of a GLB.
+// The parts of a file and the rest of its document, grown together.
 class Content {
  public:
   Content(const Mesh& mesh, const GlbOptions& options, std::string stem)
-      : options_(options), stem_(std::move(stem)), binary_(payload_bytes(mesh, options)) {
+      : options_(options), parts_(std::move(stem), payload_bytes(mesh, options)) {
     add_level(mesh);
     for (const Mesh& level : options.levels) add_level(level);
     if (!options.levels.empty()) link_levels();
     if (!options.texture.empty()) add_texture();
   }
 
-  // The whole document. Call it last: it counts the bytes that the others have put into the buffer.
+  // The whole document, after which nothing is added.
   [[nodiscard]] std::string json() const {
-    Json document;
-    document["asset"] = {{"version", "2.0"}, {"generator", options_.generator}};
-    if (!options_.extras_json.empty()) document["asset"]["extras"] = parse_extras(options_.extras_json);
+    Json document = gltf_document(options_.generator, options_.extras_json);
     name_extensions(document);
     document["scene"] = 0;
     document["scenes"] = Json::array({{{"nodes", {0}}}});
@@ -103,20 +79,13 @@ class Content {
     document["materials"] = Json::array({material()});
     if (!textures_.empty()) {
       document["textures"] = textures_;
-      document["images"] = images_;
       document["samplers"] = samplers_;
     }
-    document["accessors"] = accessors_;
-    document["bufferViews"] = views_;
-    Json buffer = {{"byteLength", binary_.size()}};
-    if (!stem_.empty()) buffer["uri"] = percent_notation(stem_ + ".bin");
-    document["buffers"] = Json::array({buffer});
     if (unpacked_ > 0)
-      document["buffers"].push_back({{"byteLength", unpacked_}, {"extensions", {{kMeshopt, {{"fallback", true}}}}}});
-    return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+      document["buffers"] = Json::array({{{"byteLength", unpacked_}, {"extensions", {{kMeshopt, {{"fallback", true}}}}}}});
+    return parts_.text(std::move(document));
   }
-  [[nodiscard]] std::vector<std::byte> take_binary() { return binary_.take(); }
-  [[nodiscard]] std::vector<NamedFile> take_pictures() { return std::move(pictures_); }
+  [[nodiscard]] GltfParts& parts() { return parts_; }
 
  private:
   void name_extensions(Json& document) const {
@@ -171,74 +140,46 @@ class Content {
   }
 
   Json add_arrays(const GltfGeometry& geometry) {
+    const auto add = [&](const GltfArray& array) {
+      return options_.compression == GltfCompression::meshopt ? add_packed(array) : parts_.add_array(array);
+    };
     Json primitive = {{"attributes", Json::object()}};
-    for (const GltfArray& array : geometry.attributes) {
-      primitive["attributes"][array.attribute] = accessors_.size();
-      add_accessor(array)["bufferView"] = add_view(array);
-    }
-    primitive["indices"] = accessors_.size();
-    add_accessor(geometry.indices)["bufferView"] = add_view(geometry.indices);
+    for (const GltfArray& array : geometry.attributes) primitive["attributes"][array.attribute] = add(array);
+    primitive["indices"] = add(geometry.indices);
     return primitive;
+  }
+
+  // With a view of the buffer that EXT_meshopt_compression unpacks it into.
+  std::size_t add_packed(const GltfArray& array) {
+    GltfArray packed = array;
+    packed.bytes = meshopt_packed(array);
+    const std::size_t index = parts_.add_view(packed);
+    Json& view = parts_.view(index);
+    view["extensions"][kMeshopt] = {{"buffer", 0},
+                                    {"byteOffset", view["byteOffset"]},
+                                    {"byteLength", packed.bytes.size()},
+                                    {"byteStride", array.stride},
+                                    {"count", array.count},
+                                    {"mode", array.attribute == nullptr ? "TRIANGLES" : "ATTRIBUTES"}};
+    view["buffer"] = 1;
+    view["byteOffset"] = unpacked_;
+    view["byteLength"] = array.bytes.size();
+    unpacked_ += (array.bytes.size() + 3) / 4 * 4;
+    return parts_.add_accessor(array, index);
   }
 
   Json add_draco(const GltfGeometry& geometry) {
     const DracoPacked packed = draco_packed(geometry);
-    Json extension = {{"bufferView", views_.size()}, {"attributes", Json::object()}};
-    add_bytes(packed.bytes);
+    Json extension = {{"bufferView", parts_.add_bytes(packed.bytes)}, {"attributes", Json::object()}};
     Json primitive = {{"attributes", Json::object()}};
     for (std::size_t i = 0; i < packed.attributes.size(); ++i) {
       const GltfArray& array = packed.attributes[i];
       extension["attributes"][array.attribute] = i;
-      primitive["attributes"][array.attribute] = accessors_.size();
-      add_accessor(array);
+      primitive["attributes"][array.attribute] = parts_.add_accessor(array);
     }
-    primitive["indices"] = accessors_.size();
-    add_accessor(packed.indices);
+    primitive["indices"] = parts_.add_accessor(packed.indices);
     primitive["extensions"][kDraco] = std::move(extension);
     return primitive;
-  }
-
-  Json& add_accessor(const GltfArray& array) {
-    Json accessor = {{"componentType", array.component}, {"count", array.count}, {"type", array.type}};
-    if (array.normalized) accessor["normalized"] = true;
-    if (!array.low.is_null()) {
-      accessor["min"] = array.low;
-      accessor["max"] = array.high;
-    }
-    accessors_.push_back(std::move(accessor));
-    return accessors_.back();
-  }
-
-  std::size_t add_view(const GltfArray& array) {
-    const bool indices = array.attribute == nullptr;
-    Json view = {{"buffer", 0}, {"byteOffset", binary_.size()}, {"byteLength", array.bytes.size()}};
-    if (!indices && array.stride != array.packed_bytes()) view["byteStride"] = array.stride;
-    view["target"] = indices ? kElementArrayBuffer : kArrayBuffer;
-    if (options_.compression == GltfCompression::meshopt) {
-      const std::vector<std::byte> packed = meshopt_packed(array);
-      view["extensions"][kMeshopt] = {{"buffer", 0},
-                                      {"byteOffset", binary_.size()},
-                                      {"byteLength", packed.size()},
-                                      {"byteStride", array.stride},
-                                      {"count", array.count},
-                                      {"mode", indices ? "TRIANGLES" : "ATTRIBUTES"}};
-      view["buffer"] = 1;
-      view["byteOffset"] = unpacked_;
-      unpacked_ += (array.bytes.size() + 3) / 4 * 4;
-      binary_.raw(packed.data(), packed.size());
-    } else {
-      binary_.raw(array.bytes.data(), array.bytes.size());
-    }
-    binary_.align4('\0');
-    views_.push_back(std::move(view));
-    return views_.size() - 1;
-  }
-
-  std::size_t add_bytes(std::span<const std::byte> bytes) {
-    views_.push_back({{"buffer", 0}, {"byteOffset", binary_.size()}, {"byteLength", bytes.size()}});
-    binary_.raw(bytes.data(), bytes.size());
-    binary_.align4('\0');
-    return views_.size() - 1;
   }
 
   // Trilinear filtering, and no wrapping: the gutters of a chart at the border must not take colours from the other side.
@@ -249,26 +190,14 @@ class Content {
     Json texture = {{"sampler", 0}};
     const bool webp = picture_format(options_.texture) == PictureFormat::webp;
     // Programs that do not know the extension take the plain source, so the fallback comes first.
-    if (!options_.texture_fallback.empty()) texture["source"] = add_image(options_.texture_fallback);
-    const std::size_t image = add_image(options_.texture);
+    if (!options_.texture_fallback.empty()) texture["source"] = parts_.add_image(options_.texture_fallback, parts_.stem());
+    const std::size_t image = parts_.add_image(options_.texture, parts_.stem());
     if (webp) {
       texture["extensions"][kWebp]["source"] = image;
     } else {
       texture["source"] = image;
     }
     textures_.push_back(std::move(texture));
-  }
-
-  std::size_t add_image(std::span<const std::byte> bytes) {
-    const Kind kind = kind_of(picture_format(bytes).value());
-    if (stem_.empty()) {
-      images_.push_back({{"bufferView", add_bytes(bytes)}, {"mimeType", kind.mime}});
-    } else {
-      const std::string name = stem_ + kind.ending;
-      images_.push_back({{"uri", percent_notation(name)}});
-      pictures_.push_back({name, {bytes.begin(), bytes.end()}});
-    }
-    return images_.size() - 1;
   }
 
   [[nodiscard]] Json material() const {
@@ -283,18 +212,13 @@ class Content {
   }
 
   const GlbOptions& options_;
-  std::string stem_;
-  ByteWriter binary_;
+  GltfParts parts_;
   bool quantised_ = false, coloured_ = false;
   std::size_t unpacked_ = 0;  // bytes of what EXT_meshopt_compression unpacks
   Json nodes_ = Json::array();
   Json meshes_ = Json::array();
-  Json accessors_ = Json::array();
-  Json views_ = Json::array();
   Json samplers_ = Json::array();
-  Json images_ = Json::array();
   Json textures_ = Json::array();
-  std::vector<NamedFile> pictures_;
 };
 
 Content content_of(const Mesh& mesh, const GlbOptions& options, std::string stem) {
@@ -313,19 +237,14 @@ Content content_of(const Mesh& mesh, const GlbOptions& options, std::string stem
 
 std::vector<std::byte> encode_glb(const Mesh& mesh, const GlbOptions& options) {
   Content content = content_of(mesh, options, {});
-  std::string json = content.json();
-  return glb_of(std::move(json), content.take_binary());
+  std::string json = content.json();  // which counts the bytes that are taken next
+  return glb_of(std::move(json), content.parts().take_binary());
 }
 
 std::vector<NamedFile> encode_gltf(const Mesh& mesh, const GlbOptions& options, const std::string& stem) {
   check_stem(stem, "glTF");
   Content content = content_of(mesh, options, stem);
-  ByteWriter json(0);
-  json.text(content.json());
-  std::vector<NamedFile> files = content.take_pictures();
-  files.push_back({stem + ".bin", content.take_binary()});
-  files.push_back({stem + ".gltf", json.take()});
-  return files;
+  return content.parts().take_files(content.json());
 }
 
 }  // namespace espalier

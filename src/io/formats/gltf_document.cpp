@@ -78,8 +78,9 @@ constexpr std::array<std::string_view, 7> kFollowed = {
     "KHR_mesh_quantization",   "EXT_meshopt_compression", "KHR_meshopt_compression", "KHR_draco_mesh_compression",
     "EXT_mesh_gpu_instancing", "KHR_gaussian_splatting",  "KHR_texture_transform"};
 // What changes how a surface looks, or nothing that is seen: a file is read without it, too.
-constexpr std::array<std::string_view, 8> kLooks = {"KHR_materials_", "EXT_materials_", "KHR_texture_", "EXT_texture_",
-                                                    "MSFT_texture_",  "KHR_lights_",    "KHR_xmp",      "KHR_animation_"};
+constexpr std::array<std::string_view, 9> kLooks = {"MSFT_lod",     "KHR_materials_", "EXT_materials_",
+                                                    "KHR_texture_", "EXT_texture_",   "MSFT_texture_",
+                                                    "KHR_lights_",  "KHR_xmp",        "KHR_animation_"};
 
 bool among(std::string_view name, std::span<const std::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();

@@ -131,28 +131,36 @@ GltfArray colours_of(const Mesh& mesh) {
   });
 }
 
-GltfArray indices_of(const Mesh& mesh, bool wide) {
-  constexpr std::size_t kShortVertices = 65535;  // the largest number of 16 bits is not an index in glTF
-  const bool narrow = !wide && mesh.vertices.size() / 3 <= kShortVertices;
-  GltfArray array{.component = narrow ? kGltfUnsignedShort : kGltfUnsignedInt, .count = mesh.faces.size()};
-  array.stride = narrow ? sizeof(std::uint16_t) : sizeof(std::uint32_t);
-  array.bytes.resize(array.count * array.stride);
-  if (!narrow) {
-    std::memcpy(array.bytes.data(), mesh.faces.data(), array.bytes.size());
-    return array;
-  }
-  for (std::size_t i = 0; i < mesh.faces.size(); ++i) {
-    const auto index = static_cast<std::uint16_t>(mesh.faces[i]);
-    std::memcpy(array.bytes.data() + i * sizeof(index), &index, sizeof(index));
+template <class Index>
+GltfArray indices_as(int component, const std::vector<std::int32_t>& corners) {
+  GltfArray array{.component = component, .count = corners.size(), .stride = sizeof(Index)};
+  array.bytes.resize(array.count * sizeof(Index));
+  for (std::size_t i = 0; i < corners.size(); ++i) {
+    const auto index = static_cast<Index>(corners[i]);
+    std::memcpy(array.bytes.data() + i * sizeof(Index), &index, sizeof(Index));
   }
   return array;
+}
+GltfArray indices_of(const Mesh& mesh, bool wide) {
+  constexpr std::size_t kShortVertices = 65535;  // the largest number of 16 bits is not an index in glTF
+  if (wide || mesh.vertices.size() / 3 > kShortVertices) return gltf_indices(mesh.faces);
+  return indices_as<std::uint16_t>(kGltfUnsignedShort, mesh.faces);
+}
+
+// Without colours.
+std::vector<GltfArray> attributes_of(const Mesh& mesh, const Box* box) {
+  std::vector<GltfArray> arrays;
+  arrays.push_back(positions_of(mesh, box));
+  if (!mesh.normals.empty()) arrays.push_back(normals_of(mesh, box != nullptr));
+  if (!mesh.uvs.empty()) arrays.push_back(uvs_of(mesh, box != nullptr));
+  return arrays;
 }
 
 }  // namespace
 
 std::size_t GltfArray::packed_bytes() const {
   const std::string_view name = type;
-  const std::size_t width = name == "VEC3" ? 3 : name == "VEC2" ? 2 : 1;
+  const std::size_t width = name == "VEC4" ? 4 : name == "VEC3" ? 3 : name == "VEC2" ? 2 : 1;
   const std::size_t size = component == kGltfByte ? 1 : component == kGltfUnsignedShort ? 2 : 4;
   return width * size;
 }
@@ -173,12 +181,15 @@ GltfGeometry gltf_geometry(const Mesh& mesh, const GltfNumbers& numbers) {
     geometry.offset = box.low;
     geometry.scale = box.size;
   }
-  geometry.attributes.push_back(positions_of(mesh, geometry.quantised ? &box : nullptr));
-  if (!mesh.normals.empty()) geometry.attributes.push_back(normals_of(mesh, geometry.quantised));
-  if (!mesh.uvs.empty()) geometry.attributes.push_back(uvs_of(mesh, geometry.quantised));
+  geometry.attributes = attributes_of(mesh, geometry.quantised ? &box : nullptr);
   if (numbers.colours && !mesh.colours.empty()) geometry.attributes.push_back(colours_of(mesh));
   geometry.indices = indices_of(mesh, numbers.wide_indices);
   return geometry;
+}
+
+std::vector<GltfArray> gltf_attributes(const Mesh& mesh) { return attributes_of(mesh, nullptr); }
+GltfArray gltf_indices(const std::vector<std::int32_t>& corners) {
+  return indices_as<std::uint32_t>(kGltfUnsignedInt, corners);
 }
 
 }  // namespace espalier

@@ -17,7 +17,7 @@ inline constexpr int kGltfByte = 5120, kGltfUnsignedShort = 5123, kGltfUnsignedI
 
 struct GltfArray {
   const char* attribute = nullptr;  // "POSITION", ...; null: the indices
-  const char* type = "SCALAR";      // or VEC2, VEC3
+  const char* type = "SCALAR";      // or VEC2, VEC3, VEC4
   int component = kGltfFloat;
   bool normalized = false;
   std::size_t count = 0, stride = 0;           // elements, and bytes from one to the next
@@ -43,6 +43,9 @@ struct GltfNumbers {
 };
 // The mesh passed check_writable_mesh.
 [[nodiscard]] GltfGeometry gltf_geometry(const Mesh& mesh, const GltfNumbers& numbers);
+// Parts of it, in floats: positions, normals and texture coordinates; indices in 32 bits.
+[[nodiscard]] std::vector<GltfArray> gltf_attributes(const Mesh& mesh);
+[[nodiscard]] GltfArray gltf_indices(const std::vector<std::int32_t>& corners);
 
 // Z up to Y up, the right-handed turn that the reference applies on export.
 [[nodiscard]] inline std::array<float, 3> gltf_turned(const float* v) { return {v[0], v[2], -v[1]}; }
