@@ -212,8 +212,8 @@ static void files(const espalier_asset* asset) {
   options.compress = ESPALIER_COMPRESSION_NONE;
   expect(espalier_asset_encode(asset, "doc", NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "format doc",
          &error);
-  options.texture = 3;
-  expect(espalier_asset_encode(asset, "glb", &options, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "texture 3",
+  options.texture = 4;
+  expect(espalier_asset_encode(asset, "glb", &options, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT, "texture 4",
          &error);
   espalier_files_free(NULL);
 }
