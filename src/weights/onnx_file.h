@@ -75,6 +75,9 @@ class OnnxFile {
 
   [[nodiscard]] const std::string& label() const { return label_; }
   [[nodiscard]] const OnnxGraph& graph() const { return graph_; }
+  // Throws io when the file has become shorter since it was opened: call it behind reading, because what is gone reads as
+  // zeros.
+  void check_intact() const { file_.check_intact(); }
 
  private:
   std::string label_;

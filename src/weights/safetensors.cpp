@@ -249,6 +249,7 @@ std::string write_safetensors(const std::filesystem::path& path, const TensorSou
     const TensorEntry entry = source.read(name);
     write({entry.data, entry.bytes});
   }
+  source.check_intact();
   file.commit();
   return hash.finish();
 }

@@ -218,6 +218,13 @@ std::string gltf_zeros(std::size_t n) {
   return gltf(R"("meshes":[{"primitives":[{"attributes":{"POSITION":0}}]}],"accessors":[{"componentType":5126,"count":)" +
               std::to_string(n * 1000) + R"(,"type":"VEC3"}])");
 }
+// Vertices that are not stored, moved again and again by what is not stored.
+std::string gltf_morphs(std::size_t n) {
+  return gltf(listed("\"meshes\":[{\"primitives\":[{\"attributes\":{\"POSITION\":0},\"targets\":[", R"({"POSITION":0})", "]}],",
+                     n / 8 * 7) +
+              listed("\"weights\":[", "1", "]}],", n / 8) +
+              R"("accessors":[{"componentType":5126,"count":1000000,"type":"VEC3"}])");
+}
 std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 // As many equal lines of XML as deflate can hide in so few bytes.
 std::string three_mf(std::size_t n) {
@@ -292,6 +299,7 @@ const std::vector<WorstShape>& worst_shapes() {
       {"ply", "coordinates of corners", ply_corner_uvs, std::size_t{20} << 20U},
       {"gltf", "a view that unpacks to much", gltf_packed},
       {"gltf", "zeros that are not stored", gltf_zeros},
+      {"gltf", "targets of vertices that are not stored", gltf_morphs},
       {"3mf", "equal vertices", three_mf, 200'000},
       {"spz", "Gaussians of version 4 that are not there", spz4},
       {"ksplat", "rows", ksplat_rows},

@@ -34,9 +34,10 @@ void Source::take_memory(std::uint64_t rows, std::uint64_t bytes_per_row) const 
   memory_ += kGrowth * rows * bytes_per_row;
 }
 
-void Source::visit() const {
+void Source::visit(std::uint64_t times) const {
   tick();
-  if (++visits_ > options.max_visits) {
+  visits_ += std::min(times, options.max_visits + 1);
+  if (visits_ > options.max_visits) {
     fail(ErrorCode::format, name, ": it shows more than ", options.max_visits, " parts, each counted as often as it is shown",
          hint("join its meshes first"));
   }

@@ -96,7 +96,7 @@ class Source {
   // Allows more memory: for bytes that are packed, which honest files unpack to `times` their size.
   void unpacks(std::uint64_t packed, std::uint64_t times) const { credit_ += packed * times; }
   // Call it for each part of a file that may be shown more often than it is stored. Throws when there are too many.
-  void visit() const;
+  void visit(std::uint64_t times = 1) const;
   // Call it for each row; looks for cancellation now and then.
   void tick() const {
     if ((++ticks_ & 0xFFFFU) == 0 && options.monitor != nullptr) options.monitor->check();

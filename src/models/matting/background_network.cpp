@@ -39,8 +39,10 @@ std::unique_ptr<BackgroundNetwork> open_background_network(const std::filesystem
          out.channels, " x ", out.height, " x ", out.width, " out does not remove backgrounds",
          hint("use u2net.onnx, u2netp.onnx or isnet-general-use.onnx"));
   }
-  return device.cuda ? make_cuda_background_network(source, device.ordinal, half, monitor)
-                     : make_cpu_background_network(source, monitor);
+  std::unique_ptr<BackgroundNetwork> network = device.cuda ? make_cuda_background_network(source, device.ordinal, half, monitor)
+                                                           : make_cpu_background_network(source, monitor);
+  file.check_intact();
+  return network;
 }
 
 }  // namespace espalier

@@ -10,7 +10,9 @@
 
 #include "base/error.h"
 #include "support/data.h"
+#include "support/errors.h"
 #include "support/onnx_writer.h"
+#include "support/temporary_folder.h"
 
 namespace espalier {
 namespace {
@@ -175,6 +177,19 @@ TEST(MattingNetwork, RefusesByName) {
   EXPECT_NE(message(m).find("nowhere"), std::string::npos);
   m = convolution({node("Relu", {"y"}, {"y"})}, "y");
   EXPECT_NE(message(m).find("depends on itself"), std::string::npos);
+}
+
+TEST(MattingNetwork, AFileThatBecomesShorterIsAnError) {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "u2net.onnx";
+  std::filesystem::copy_file(test::data_path("golden_matting/onnx/u2net_odd.onnx"), path);
+  const OnnxFile file(path);
+  EXPECT_NO_THROW(file.check_intact());
+  std::filesystem::resize_file(path, 10'000);
+  for (const OnnxTensor& weights : file.graph().initializers) {
+    if (weights.type == OnnxTensor::kFloat) (void)onnx_floats(file.label(), weights);  // zeros for what is gone
+  }
+  test::expect_error(ErrorCode::io, {"u2net.onnx", "shorter"}, [&] { file.check_intact(); });
 }
 
 // One file each, with what must come of it.

@@ -172,6 +172,9 @@ TEST_F(Safetensors, AFileThatBecomesShorterWhileItIsReadIsAnError) {
   EXPECT_EQ(file.load("a").bytes(), 262144U);
   std::filesystem::resize_file(path, 4096);
   test::expect_error(ErrorCode::io, {"shorter"}, [&] { (void)file.load("a"); });
+  const auto copy = path.parent_path() / "copy.safetensors";
+  test::expect_error(ErrorCode::io, {"shorter"}, [&] { (void)write_safetensors(copy, file); });
+  EXPECT_FALSE(std::filesystem::exists(copy));
 }
 
 // Whatever is done to a good file, opening it either works or throws an Error.
