@@ -6,7 +6,8 @@ set(map ${PROJECT_SOURCE_DIR}/cmake/espalier.map)
 add_library(espalier SHARED $<TARGET_OBJECTS:espalier_api>)
 add_library(espalier::espalier ALIAS espalier)
 set_target_properties(espalier PROPERTIES LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-  LINK_DEPENDS ${map} INSTALL_RPATH "$ORIGIN/espalier")  # where a .tar.gz has its libraries
+  LINK_DEPENDS ${map} INSTALL_RPATH "$ORIGIN/espalier"  # where a .tar.gz has its libraries
+  BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ${ESPALIER_WITH_CUDA})
 target_link_libraries(espalier PRIVATE espalier_api)
 target_link_options(espalier PRIVATE -Wl,--version-script=${map} -Wl,--disable-new-dtags)
 target_compile_features(espalier INTERFACE cxx_std_20)
