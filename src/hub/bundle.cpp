@@ -1,11 +1,7 @@
 #include "hub/bundle.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <map>
@@ -33,39 +29,7 @@ constexpr std::uint64_t kSmall = std::uint64_t{1} << 20U;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// A file that gets its name when it is whole, and goes away otherwise.
-class Output {
- public:
-  explicit Output(fs::path path) : path_(std::move(path)), partial_(path_.string() + ".partial") {
-    file_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file_ < 0) fail_to_write(path_, errno);
-  }
-  Output(const Output&) = delete;
-  Output& operator=(const Output&) = delete;
-  ~Output() {
-    if (file_ >= 0) ::close(file_);
-    if (!named_) ::unlink(partial_.c_str());
-  }
-
-  void write(std::span<const char> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(file_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail_to_write(path_, errno);
-      bytes = bytes.subspan(static_cast<std::size_t>(n));
-    }
-  }
-
-  void finish() {
-    if (::fsync(file_) != 0 || ::rename(partial_.c_str(), path_.c_str()) != 0) fail_to_write(path_, errno);
-    named_ = true;
-  }
-
- private:
-  fs::path path_, partial_;
-  int file_ = -1;
-  bool named_ = false;
-};
+void write_text(FileWriter& out, std::string_view text) { out.write(std::as_bytes(std::span(text))); }
 
 // The hash under which the hub keeps a file: the name of its blob if it lies there, git's for small ones, else SHA-256.
 Digest hub_digest(const fs::path& path, const PlannedFile& f) {
@@ -112,14 +76,14 @@ class BundleWriter {
     const fs::path folder = fs::absolute(file_).parent_path();
     check_room(folder, needed);
     meter_.begin("copying", sizes);
-    Output out(file_);
-    out.write(tar_header(kManifestName, manifest.size()));
-    out.write(manifest);
-    out.write(tar_padding(manifest.size()));
+    FileWriter out(file_);
+    write_text(out, tar_header(kManifestName, manifest.size()));
+    write_text(out, manifest);
+    write_text(out, tar_padding(manifest.size()));
     std::size_t index = 0;
     for (const auto& [name, blob] : blobs_) copy(blob, name, index++, out);
-    out.write(tar_end());
-    out.finish();
+    write_text(out, tar_end());
+    out.commit();
     report_.folder = folder;
     report_.seconds = seconds_since(start);
     return std::move(report_);
@@ -132,8 +96,8 @@ class BundleWriter {
     Digest digest;
   };
 
-  void copy(const Blob& blob, const std::string& name, std::size_t index, Output& out) {
-    out.write(tar_header("blobs/" + name, blob.bytes));
+  void copy(const Blob& blob, const std::string& name, std::size_t index, FileWriter& out) {
+    write_text(out, tar_header("blobs/" + name, blob.bytes));
     std::ifstream in(blob.path, std::ios::binary);
     DigestStream hash(blob.digest.kind, blob.bytes);
     std::vector<char> block(kBlock);
@@ -144,7 +108,7 @@ class BundleWriter {
       const auto n = static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0));
       if (n == 0) break;
       hash.update(std::as_bytes(std::span(block.data(), n)));
-      out.write({block.data(), n});
+      out.write(std::as_bytes(std::span(block.data(), n)));
       done += n;
       meter_.at(index, done, blob.path.filename().string());
       meter_.tick();
@@ -153,7 +117,7 @@ class BundleWriter {
       fail(ErrorCode::format, blob.path.string(), " is damaged",
            hint("mend it with: espalier pull ", report_.name, " --verify"));
     }
-    out.write(tar_padding(blob.bytes));
+    write_text(out, tar_padding(blob.bytes));
     meter_.finished(index);
   }
 

@@ -239,6 +239,15 @@ class Bundles(HubCase):
         self.assertEqual(len(self.json_of("info", self.folder / "flat")["modules"]), 7)
         self.assertFalse((self.folder / "flat/.espalier").exists())
 
+    def test_a_bundle_keeps_the_mode_of_what_it_replaces(self):
+        (self.folder / "all.bundle").write_bytes(b"old")
+        (self.folder / "all.bundle").chmod(0o600)
+        bundle = self.make()
+        self.assertEqual(bundle.stat().st_mode & 0o777, 0o600)
+        self.assertGreater(bundle.stat().st_size, 1000)
+        bundle.chmod(0o444)
+        self.refused(["read-only"], "pull", f"{self.name}@main", "--bundle", "all.bundle")
+
     def test_damaged_bundles(self):
         bundle = self.make()
         data = bundle.read_bytes()
