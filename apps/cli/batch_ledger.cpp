@@ -45,6 +45,7 @@ BatchLedger::BatchLedger(const Settings& settings, Interrupt& interrupt, Progres
 Settings BatchLedger::settings_of(const BatchItem& item) const {
   Settings one = settings_;
   one.images = item.images;
+  one.views_of_one = item.images.size() > 1;
   one.name = item.name;
   if (item.seed) one.seed = *item.seed;
   one.outputs.clear();

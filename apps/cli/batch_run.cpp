@@ -74,7 +74,7 @@ int batch(const Settings& settings) {
   if (settings.background.size() > 1) throw UsageError("--background takes one value for all images of a batch");
   const auto start = Clock::now();
   Interrupt interrupt;
-  ProgressPrinter printer(settings.quiet);
+  ProgressPrinter printer(settings.quiet, settings.progress);
   BatchLedger ledger(settings, interrupt, printer);
   std::vector<BatchTask> tasks = ledger.tasks();
   if (settings.batch.server.empty()) {

@@ -1,9 +1,11 @@
 #include "generate.h"
 
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "commands.h"
 #include "interrupt.h"
+#include "one_each.h"
 #include "outputs.h"
 #include "places.h"
 #include "progress.h"
@@ -27,8 +29,8 @@ void check_condition(const Settings& s) {
   if (!s.prompt.empty()) Pipeline::check_prompt(s.prompt);
 }
 
-void check_usage(const Settings& s) {
-  check_condition(s);
+// `s`: of one asset; `all`: as the command line has it.
+void check_usage(const Settings& s, const Settings& all) {
   if (s.from_latent.empty() && s.images.empty() && !has_prompt(s))
     throw UsageError("no image is given; name one, or a latent with --from-latent, or a --prompt for a text model");
   if (!s.from_latent.empty() && !s.images.empty()) throw UsageError("--from-latent takes no images; leave one of them out");
@@ -36,9 +38,9 @@ void check_usage(const Settings& s) {
   if (!s.from_latent.empty() && !s.save_latent.empty()) {
     throw UsageError("--save-latent would only copy what --from-latent reads; leave one of them out");
   }
-  if (s.background.size() > 1 && s.background.size() != s.images.size()) {
-    throw UsageError("--background names " + std::to_string(s.background.size()) + " for " + std::to_string(s.images.size()) +
-                     " images; give one for all, or one for each");
+  if (all.background.size() > 1 && all.background.size() != all.images.size()) {
+    throw UsageError("--background names " + std::to_string(all.background.size()) + " for " +
+                     std::to_string(all.images.size()) + " images; give one for all, or one for each");
   }
   std::vector<fs::path> inputs = s.images;
   if (!s.from_latent.empty()) inputs.push_back(s.from_latent);
@@ -127,24 +129,32 @@ void check_export(const Settings& s, FileContent content) {
   }
 }
 
-// Progress and interruption of a command that makes assets.
-class Job {
- public:
-  explicit Job(const Settings& settings) : printer_(settings.quiet) {}
-  [[nodiscard]] const Observer& observer() const { return observer_; }
-  void say(const std::string& line) { printer_.message(line); }
+struct Produced {
+  Workplace workplace;
+  Asset asset;
+  StageReport writing;
+  std::vector<WrittenFile> files;
+};
 
-  // Writes what `settings` ask for, and reports.
-  void finish(const Asset& asset, const Workplace& workplace, const Settings& settings) {
-    std::vector<WrittenFile> files;
-    const StageReport writing = measured(Stage::write_files, [&] { files = save_all(asset, settings, interrupt_, observer_); });
+// Progress and interruption of a command that makes assets.
+class Work {
+ public:
+  explicit Work(const Settings& settings) : printer_(settings.quiet, settings.progress) {}
+  [[nodiscard]] ProgressPrinter& printer() { return printer_; }
+
+  // Runs `make_asset`, then writes what `settings` ask for, with the notices of both.
+  template <class MakeAsset>
+  Produced produce(const Settings& settings, MakeAsset make_asset) {
+    Produced made;
+    made.asset = make_asset(observer_, made.workplace);
+    made.writing = measured(Stage::write_files, [&] { made.files = save_all(made.asset, settings, interrupt_, observer_); });
     printer_.clear();
-    for (const std::string& notice : asset.notices()) printer_.message(notice);
+    for (const std::string& notice : made.asset.notices()) printer_.message(notice);
     for (const fs::path& path : settings.outputs) {
-      for (const std::string& lost : asset.left_out_of(format_name(path)))
+      for (const std::string& lost : made.asset.left_out_of(format_name(path)))
         printer_.message(path.filename().string() + ": " + lost);
     }
-    print_result(workplace, asset, writing, files, settings);
+    return made;
   }
 
  private:
@@ -156,13 +166,12 @@ class Job {
                            .measure_memory = true};
 };
 
-// Runs `make_asset` with progress and interruption, then writes and reports.
+// One asset, and its report.
 template <class MakeAsset>
 int produce(const Settings& settings, MakeAsset make_asset) {
-  Job job(settings);
-  Workplace workplace;
-  const Asset asset = make_asset(job.observer(), workplace);
-  job.finish(asset, workplace, settings);
+  Work work(settings);
+  const Produced made = work.produce(settings, make_asset);
+  print_result(made.workplace, made.asset, made.writing, made.files, settings);
   return 0;
 }
 
@@ -170,50 +179,86 @@ Pipeline open_pipeline(const Settings& settings, const ModelLocation& found) {
   return Pipeline(pipeline_options(settings, found));
 }
 
-// One asset after the other with one pipeline. A prompt that leads to nothing is reported, and the others are made.
-int generate_listed(const Settings& settings) {
-  if (settings.json) throw UsageError("--json reports on one asset; leave it out with --prompts");
-  check_condition(settings);
-  std::vector<Settings> each;
-  for (const ListedPrompt& prompt : read_prompts(settings.prompts)) each.push_back(settings_for(settings, prompt));
-  for (const Settings& one : each) check_usage(one);
-  for (const fs::path& path : all_outputs(each.front())) check_writable(path);
-  Job job(settings);
-  const ModelLocation found = find_checkpoint(settings);
-  Pipeline pipeline = open_pipeline(settings, found);
+Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& observer) {
+  const Request request = request_of(settings);
+  return settings.from_latent.empty() ? pipeline.generate(request, observer)
+                                      : pipeline.decode(settings.from_latent, request, observer);
+}
+
+void check_files(const Settings& settings) {
+  for (const fs::path& image : settings.images) check_readable(image, "image");
+  if (!settings.from_latent.empty()) check_readable(settings.from_latent, "latent");
+  for (const fs::path& path : all_outputs(settings)) check_writable(path);
+  for (const fs::path& image : settings.images) Pipeline::check_picture(image);  // before gigabytes of weights are read
+}
+
+// Whether the error is of one asset alone, so that the others can be made.
+bool spares_others(const Error& error, const Pipeline& pipeline, const Settings& one) {
+  const bool of_input = error.code() == ErrorCode::invalid_argument || error.code() == ErrorCode::format ||
+                        error.code() == ErrorCode::unsupported || error.code() == ErrorCode::not_found;
+  return of_input && pipeline.takes_text() == one.images.empty();
+}
+
+// One after another with one pipeline. What fails is reported, and the others are made all the same.
+int generate_each(const std::vector<Settings>& assets) {
+  const Settings& any = assets.front();
+  Work work(any);
+  const ModelLocation found = find_checkpoint(any);
+  Pipeline pipeline = open_pipeline(any, found);
   const Workplace workplace = workplace_of(pipeline, found.checkpoint);
-  int failed = 0;
-  for (std::size_t i = 0; i < each.size(); ++i) {
-    const std::string number = std::to_string(i + 1) + " of " + std::to_string(each.size());
+  nlohmann::ordered_json reports = nlohmann::ordered_json::array();
+  std::size_t failed = 0;
+  for (std::size_t i = 0; i < assets.size(); ++i) {
+    const Settings& one = assets[i];
+    const char* const kind = one.images.empty() ? "prompt" : "image";
+    const std::string what = one.images.empty() ? one.prompt : one.images.front().string();
+    const std::string title = std::to_string(i + 1) + " of " + std::to_string(assets.size()) + ": " + one_line(what);
+    work.printer().begin(title);
     try {
-      const Asset asset = pipeline.generate(request_of(each[i]), job.observer());
-      if (!settings.quiet) std::printf("%s: %s\n", number.c_str(), one_line(each[i].prompt).c_str());
-      job.finish(asset, workplace, each[i]);
+      const Produced made = work.produce(one, [&](const Observer& observer, Workplace& at) {
+        at = workplace;
+        return asset_of(pipeline, one, observer);
+      });
+      if (any.json) {
+        reports.push_back(json_of_result(made.workplace, made.asset, made.writing, made.files));
+        reports.back()[kind] = what;
+      } else {
+        if (!any.quiet) std::printf("%s%s\n", i == 0 ? "" : "\n", title.c_str());
+        print_result(made.workplace, made.asset, made.writing, made.files, one);
+      }
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::invalid_argument || !pipeline.takes_text()) throw;
-      job.say("prompt " + number + ": " + error.what());
+      if (!spares_others(error, pipeline, one)) throw;
+      work.printer().clear();
+      work.printer().message(title + ": " + error.what());
       ++failed;
+      if (any.json) reports.push_back({{kind, what}, {"error", error.what()}});
     }
   }
-  return failed == 0 ? 0 : 1;
+  if (any.json) print_json(reports);
+  if (failed == 0) return 0;
+  work.printer().message(std::to_string(failed) + " of " + std::to_string(assets.size()) +
+                         (any.images.empty() ? " prompts" : " images") + " became no asset");
+  return 1;
 }
 
 }  // namespace
 
 int generate(const Settings& settings) {
-  if (!settings.prompts.empty()) return generate_listed(settings);
-  check_usage(settings);
-  const Request request = request_of(settings);
-  for (const fs::path& image : settings.images) check_readable(image, "image");
-  if (!settings.from_latent.empty()) check_readable(settings.from_latent, "latent");
-  for (const fs::path& path : all_outputs(settings)) check_writable(path);
-  for (const fs::path& image : settings.images) Pipeline::check_picture(image);  // before gigabytes of weights are read
-  return produce(settings, [&](const Observer& observer, Workplace& workplace) {
-    const ModelLocation found = find_checkpoint(settings);
-    Pipeline pipeline = open_pipeline(settings, found);
+  check_condition(settings);
+  const std::vector<Settings> assets = assets_of(settings);
+  for (const Settings& one : assets) {
+    check_usage(one, settings);
+    (void)request_of(one);  // what it refuses is wrong usage, too
+  }
+  if (!settings.out_dir.empty()) make_folder(settings.out_dir);
+  for (const Settings& one : assets) check_files(one);
+  if (assets.size() > 1 || !settings.prompts.empty()) return generate_each(assets);
+  const Settings& one = assets.front();
+  return produce(one, [&](const Observer& observer, Workplace& workplace) {
+    const ModelLocation found = find_checkpoint(one);
+    Pipeline pipeline = open_pipeline(one, found);
     workplace = workplace_of(pipeline, found.checkpoint);
-    return settings.from_latent.empty() ? pipeline.generate(request, observer)
-                                        : pipeline.decode(settings.from_latent, request, observer);
+    return asset_of(pipeline, one, observer);
   });
 }
 

@@ -29,6 +29,8 @@ Content content_of(const fs::path& path) {
   const ResultFormat* format = format_of(path);
   return format == nullptr ? Content::unknown : format->mesh ? Content::mesh : Content::gaussians;
 }
+// Of a format that has no choice.
+UpAxis own_up(const ResultFormat& format) { return std::string_view(format.name) == "3mf" ? UpAxis::z : UpAxis::y; }
 std::string endings_in_words() {
   std::string text;
   for (const ResultFormat& format : result_formats()) text += (text.empty() ? "." : ", .") + std::string(format.name);
@@ -138,8 +140,8 @@ nlohmann::ordered_json finish_json(const FinishReport& r) {
   return report;
 }
 
-void print_json(const Workplace& w, const Asset& asset, const std::vector<StageReport>& all,
-                const std::vector<WrittenFile>& files) {
+nlohmann::ordered_json report_json(const Workplace& w, const Asset& asset, const std::vector<StageReport>& all,
+                                   const std::vector<WrittenFile>& files) {
   nlohmann::ordered_json report;
   report["version"] = version();
   report["device"] = w.device;
@@ -171,7 +173,7 @@ void print_json(const Workplace& w, const Asset& asset, const std::vector<StageR
   }
   report["notices"] = asset.notices();
   report["record"] = asset.record();
-  std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  return report;
 }
 
 }  // namespace
@@ -220,6 +222,12 @@ void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
     if (content_of(path) == Content::unknown) {
       throw UsageError("--output: " + path.string() + " ends in none of " + endings_in_words());
     }
+  }
+  for (const fs::path& path : s.outputs) {
+    const ResultFormat* const format = format_of(path);
+    if (s.save.up == UpAxis::automatic || format->free_up || s.save.up == own_up(*format)) continue;
+    throw UsageError("--up " + std::string(name_of(s.save.up)) + ": " + path.string() +
+                     " is of a format that says itself which axis is up; leave the option out, programs turn it to their own");
   }
   check_extension("--preview", s.preview, ".png");
   check_extension("--save-latent", s.save_latent, ".safetensors");
@@ -318,10 +326,19 @@ std::vector<WrittenFile> save_all(const Asset& asset, const Settings& s, Interru
   return files;
 }
 
+nlohmann::ordered_json json_of_result(const Workplace& workplace, const Asset& asset, const StageReport& writing,
+                                      const std::vector<WrittenFile>& files) {
+  return report_json(workplace, asset, all_stages(asset, writing), files);
+}
+
+void print_json(const nlohmann::ordered_json& report) {
+  std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+}
+
 void print_result(const Workplace& workplace, const Asset& asset, const StageReport& writing,
                   const std::vector<WrittenFile>& files, const Settings& settings) {
   if (settings.json) {
-    print_json(workplace, asset, all_stages(asset, writing), files);
+    print_json(json_of_result(workplace, asset, writing, files));
   } else if (!settings.quiet) {
     print_report(workplace, asset, all_stages(asset, writing), files);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,11 @@ std::vector<WrittenFile> save_all(const Asset& asset, const Settings& settings, 
 
 // A number of bytes, 0 for a file that is not there.
 [[nodiscard]] std::uint64_t size_of(const std::filesystem::path& path);
+
+// The report of --json, and how such reports are printed.
+[[nodiscard]] nlohmann::ordered_json json_of_result(const Workplace& workplace, const Asset& asset, const StageReport& writing,
+                                                    const std::vector<WrittenFile>& files);
+void print_json(const nlohmann::ordered_json& report);
 
 // The report of --json, or that for people unless --quiet. `writing`: what save_all cost.
 void print_result(const Workplace& workplace, const Asset& asset, const StageReport& writing,

@@ -123,6 +123,15 @@ fs::path background_network_of(const Settings& settings) {
               "name its .onnx file, or the folder with --networks or U2NET_HOME");
 }
 
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorCode::io, "cannot make the folder " + folder.string() + ": " + error.message(),
+                "name another with --out-dir");
+  }
+}
+
 void check_writable(const fs::path& path) {
   const fs::path target = behind_links(path);
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");

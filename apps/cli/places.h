@@ -20,6 +20,9 @@ namespace espalier::cli {
 // naming the folders.
 [[nodiscard]] std::filesystem::path background_network_of(const Settings& settings);
 
+// Throws io when it cannot be made.
+void make_folder(const std::filesystem::path& folder);
+
 // Throws when a file cannot be written to `path`: its folder does not exist or takes no files, or `path` is a folder, a device,
 // read-only or a link in a circle. Run before minutes of work, so that these do not end in a failed save.
 void check_writable(const std::filesystem::path& path);

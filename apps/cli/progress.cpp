@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iomanip>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "text.h"
@@ -37,16 +38,20 @@ int percent(const Progress& p) { return static_cast<int>(std::floor(100.0 * std:
 
 }  // namespace
 
-ProgressPrinter::ProgressPrinter(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+ProgressPrinter::ProgressPrinter(bool quiet, ProgressStyle style)
+    : quiet_(quiet), style_(style), terminal_(style == ProgressStyle::automatic && ::isatty(STDERR_FILENO) == 1) {}
 
 void ProgressPrinter::show(const Progress& progress) {
   if (quiet_) return;
   const auto now = Clock::now();
   const bool new_stage = progress.stage != stage_;
-  if (!new_stage && now - last_ < (terminal_ ? Clock::duration(redraw_interval) : Clock::duration(line_interval))) return;
+  const bool often = terminal_ || style_ == ProgressStyle::json;
+  if (!new_stage && now - last_ < (often ? Clock::duration(redraw_interval) : Clock::duration(line_interval))) return;
   stage_ = progress.stage;
   last_ = now;
-  if (terminal_) {
+  if (style_ == ProgressStyle::json) {
+    print_json(progress);
+  } else if (terminal_) {
     draw_bar(progress);
   } else {
     print_line(progress);
@@ -72,6 +77,23 @@ void ProgressPrinter::print_line(const Progress& progress) {
   const std::string left = time_left(progress);
   std::fprintf(stderr, "%3d %%  %s%s%s%s%s\n", percent(progress), std::string(stage_title(progress.stage)).c_str(),
                steps.empty() ? "" : "  ", steps.c_str(), left.empty() ? "" : "  ", left.c_str());
+}
+
+void ProgressPrinter::print_json(const Progress& p) {
+  const nlohmann::ordered_json line{
+      {"stage", stage_id(p.stage)},
+      {"title", stage_title(p.stage)},
+      {"step", p.step},
+      {"steps", p.steps},
+      {"fraction", p.fraction},
+      {"seconds_left", p.seconds_left < 0.0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(p.seconds_left)}};
+  std::fprintf(stderr, "%s\n", line.dump().c_str());
+}
+
+void ProgressPrinter::begin(const std::string& title) {
+  clear();
+  said_.clear();
+  if (!quiet_) std::fprintf(stderr, "espalier: %s\n", one_line(title).c_str());
 }
 
 void ProgressPrinter::message(const std::string& text) {

@@ -7,17 +7,20 @@
 #include <string>
 
 #include "espalier/espalier.h"
+#include "espalier/options.h"
 
 namespace espalier::cli {
 
 class ProgressPrinter {
  public:
-  explicit ProgressPrinter(bool quiet);
+  explicit ProgressPrinter(bool quiet, ProgressStyle style = ProgressStyle::automatic);
   ProgressPrinter(const ProgressPrinter&) = delete;
   ProgressPrinter& operator=(const ProgressPrinter&) = delete;
   ~ProgressPrinter() { clear(); }
 
   void show(const Progress& progress);
+  // Another piece of work under the same printer, whose messages count anew.
+  void begin(const std::string& title);
   // A notice or warning; printed even when quiet, each text once.
   void message(const std::string& text);
   // Takes the bar away.
@@ -28,8 +31,10 @@ class ProgressPrinter {
 
   void draw_bar(const Progress& progress);
   void print_line(const Progress& progress);
+  static void print_json(const Progress& progress);
 
   bool quiet_;
+  ProgressStyle style_;
   bool terminal_;
   bool drawn_ = false;
   std::optional<Stage> stage_;

@@ -116,10 +116,8 @@ std::vector<ListedPrompt> from_csv(const fs::path& file, const std::string& text
   return prompts;
 }
 
-// "007-a-red-armchair"; the number alone where the prompt has no letters of ASCII.
-std::string name_for(std::size_t number, const std::string& prompt) {
-  std::string digits = std::to_string(number);
-  std::string name = std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits;
+// "a-red-armchair"; empty where the prompt has no letters of ASCII.
+std::string words_of(const std::string& prompt) {
   constexpr std::size_t kWords = 40;
   std::string words;
   for (const unsigned char c : prompt) {
@@ -131,6 +129,13 @@ std::string name_for(std::size_t number, const std::string& prompt) {
     }
   }
   while (words.ends_with('-')) words.pop_back();
+  return words;
+}
+
+// "007-a-red-armchair"; the number alone where there are no words.
+std::string name_for(std::size_t number, const std::string& prompt) {
+  const std::string digits = std::to_string(number), words = words_of(prompt);
+  const std::string name = std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits;
   return words.empty() ? name : name + "-" + words;
 }
 
@@ -155,16 +160,12 @@ std::vector<ListedPrompt> from_lines(const fs::path& file, const std::string& te
   return prompts;
 }
 
-// The path for one asset.
-fs::path placed(const fs::path& path, const std::string& name) {
-  constexpr std::string_view kPlace = "{name}";
-  std::string text = path.string();
-  for (std::size_t at = 0; (at = text.find(kPlace, at)) != std::string::npos; at += name.size())
-    text.replace(at, kPlace.size(), name);
-  return text;
-}
-
 }  // namespace
+
+std::string name_of_prompt(const std::string& prompt) {
+  const std::string words = words_of(prompt);
+  return words.empty() ? "asset" : words;
+}
 
 std::vector<ListedPrompt> read_prompts(const fs::path& file) {
   const std::string text = content_of(file);
@@ -182,31 +183,6 @@ std::vector<ListedPrompt> read_prompts(const fs::path& file) {
                   "names are those of files");
   }
   return prompts;
-}
-
-Settings settings_for(const Settings& all, const ListedPrompt& one) {
-  Settings s = all;
-  s.prompt = one.prompt;
-  s.prompts.clear();
-  if (one.seed) s.seed = *one.seed;
-  for (fs::path& path : s.outputs) {
-    std::error_code ignored;
-    if (path.string().find("{name}") == std::string::npos && fs::is_directory(path, ignored)) path /= "{name}.glb";
-  }
-  std::vector<fs::path*> paths;
-  for (fs::path& path : s.outputs) paths.push_back(&path);
-  for (fs::path* path : {&s.preview, &s.turntable, &s.sheet, &s.save_latent, &s.save_asset}) {
-    if (!path->empty()) paths.push_back(path);
-  }
-  for (fs::path* path : paths) {
-    if (path->string().find("{name}") == std::string::npos) {
-      const std::string example = (path->parent_path() / "{name}").string() + path->extension().string();
-      throw UsageError("every prompt would write " + path->string() + "; name a folder, or put {name} into it, as in " +
-                       example);
-    }
-    *path = placed(*path, one.name);
-  }
-  return s;
 }
 
 }  // namespace espalier::cli

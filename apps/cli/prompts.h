@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "settings.h"
-
 namespace espalier::cli {
 
 struct ListedPrompt {
@@ -22,8 +20,7 @@ struct ListedPrompt {
 // without text are skipped. Throws Error invalid_argument naming file and line.
 [[nodiscard]] std::vector<ListedPrompt> read_prompts(const std::filesystem::path& file);
 
-// The settings for one of them: {name} in the paths of outputs is replaced, and a folder that -o names becomes
-// FOLDER/NAME.glb. Throws UsageError for an output that all prompts would share.
-[[nodiscard]] Settings settings_for(const Settings& all, const ListedPrompt& one);
+// "a-red-armchair": the name of the files of a prompt that is given alone; "asset" without a letter of ASCII.
+[[nodiscard]] std::string name_of_prompt(const std::string& prompt);
 
 }  // namespace espalier::cli

@@ -107,7 +107,7 @@ int render(const Settings& settings) {
   check_readable(input, "file");
   for (const fs::path& path : pictures_of(settings)) check_writable(path);
   Interrupt interrupt;
-  ProgressPrinter printer(settings.quiet);
+  ProgressPrinter printer(settings.quiet, settings.progress);
   const Observer observer{.progress = [&](const Progress& progress) { printer.show(progress); },
                           .cancelled = [&] { return interrupt.requested(); },
                           .message = [&](const std::string& text) { printer.message(text); }};

@@ -108,6 +108,13 @@ struct Response {
 [[nodiscard]] bool matches_tag(const std::string& header, const std::string& etag);
 
 [[nodiscard]] Response json_response(int status, const Json& value);
+// JSON that a client may ask for again and again: with a tag, 304 where the client has it already, and compressed for clients
+// that take gzip.
+[[nodiscard]] Response tagged_json(const RequestHead& head, const Json& value);
+// FNV-1a over the bytes, which is enough to tell one state from the next.
+[[nodiscard]] std::string tag_of(std::string_view bytes);
+// A gzip stream; `level` 1 to 9.
+[[nodiscard]] std::string gzipped(std::string_view bytes, int level);
 [[nodiscard]] Response error_response(const HttpError& error);
 [[nodiscard]] const char* reason_phrase(int status);
 

@@ -172,6 +172,26 @@ ExportOptions parse_export_options(const std::string& text, const Options& of_pa
   return options;
 }
 
+bool is_asset(const ExportOptions& options, const Options& of_parent) {
+  return !options.turntable && !same_mesh(options.values, of_parent);
+}
+
+JobChange parse_job_change(const std::string& text) {
+  JobChange change;
+  const Json object = parse_object(text);
+  for (const auto& [key, value] : object.items()) {
+    if (key == "name" && value.is_string()) {
+      change.name = clean_name(value.get<std::string>());
+      if (change.name->empty()) refuse("name", "is empty", "give a name, or leave it out");
+    } else if (key == "pinned" && value.is_boolean()) {
+      change.pinned = value.get<bool>();
+    } else {
+      refuse(shortened(clean_name(key), 60), "is not a name (a text) or pinned (true or false)", "see /openapi.json");
+    }
+  }
+  return change;
+}
+
 Background parse_background(const std::string& text) {
   const Option& row = *find_option(use_jobs, "background");
   Options options;

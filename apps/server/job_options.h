@@ -6,6 +6,7 @@
 
 #include "espalier/options.h"
 #include "http_message.h"
+#include "job_store.h"
 
 namespace espalier::server {
 
@@ -17,6 +18,9 @@ namespace espalier::server {
 [[nodiscard]] std::optional<FinishRequest> finish_request_of(const Options& options);
 // Whether the finished mesh is the same; formats are another matter.
 [[nodiscard]] bool same_mesh(const Options& a, const Options& b);
+
+// The body of a PATCH: name and pinned. Throws HttpError 400 for anything else.
+[[nodiscard]] JobChange parse_job_change(const std::string& text);
 
 struct ExportOptions {
   Options values;
@@ -32,6 +36,8 @@ enum class Spelling { present, any };
 // What is not given holds as it did for the job that is exported.
 [[nodiscard]] ExportOptions parse_export_options(const std::string& text, const Options& of_parent,
                                                  Spelling spelling = Spelling::present);
+// Whether an export is an asset of its own: another mesh than its parent's, and no video.
+[[nodiscard]] bool is_asset(const ExportOptions& options, const Options& of_parent);
 [[nodiscard]] Background parse_background(const std::string& text);
 
 // With every value that holds; reading it back gives the same options.

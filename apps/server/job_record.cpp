@@ -62,6 +62,8 @@ Json json_of_record(const JobRecord& record) {
           {"sequence", job.sequence},
           {"id", job.id},
           {"kind", name_of(job.kind)},
+          {"asset", job.asset ? Json(*job.asset) : Json(nullptr)},
+          {"pinned", job.pinned},
           {"parent", job.parent},
           {"name", job.name},
           {"state", name_of(job.state)},
@@ -139,6 +141,8 @@ std::optional<JobRecord> read_record(const fs::path& folder) {
   job.kind = *kind;
   job.state = *state;
   job.sequence = number_at(json, "sequence");
+  if (const Json asset = value_at(json, "asset"); asset.is_boolean()) job.asset = asset.get<bool>();
+  if (const Json pinned = value_at(json, "pinned"); pinned.is_boolean()) job.pinned = pinned.get<bool>();
   job.parent = text_at(json, "parent");
   job.name = text_at(json, "name");
   job.created = text_at(json, "created");

@@ -96,6 +96,8 @@ Json json_of(const Job& job, const Json& progress) {
   Json files = Json::array();
   for (const JobFile& file : job.files) files.push_back(json_of(job.id, file));
   Json json{{"id", job.id}, {"kind", name_of(job.kind)}, {"parent", null_if_empty(job.parent)}, {"name", job.name}};
+  json["asset"] = job.kind != JobKind::exported || job.asset.value_or(true);
+  json["pinned"] = job.pinned;
   json["state"] = name_of(job.state);
   json["created"] = job.created;
   json["started"] = null_if_empty(job.started);
@@ -111,20 +113,27 @@ Json json_of(const Job& job, const Json& progress) {
 }
 
 JobRunner::JobRunner(const ServeOptions& options, JobStore& store, EventHub& hub, Metrics& metrics, Say say)
-    : options_(options), store_(store), hub_(hub), metrics_(metrics), say_(std::move(say)) {}
+    : options_(options),
+      store_(store),
+      hub_(hub),
+      metrics_(metrics),
+      say_(std::move(say)),
+      paces_(options.data / "costs.json") {}
 
 JobRunner::~JobRunner() { stop(); }
 
 void JobRunner::start() {
-  thread_ = std::thread([this] {
-    try {
-      loop();
-    } catch (...) {
-      const std::scoped_lock lock(mutex_);
-      failure_ = std::current_exception();
-    }
-    unload();
-  });
+  for (Lane& lane : lanes_) {
+    lane.thread = std::thread([this, &lane] {
+      try {
+        loop(lane);
+      } catch (...) {
+        const std::scoped_lock lock(mutex_);
+        failure_ = std::current_exception();
+      }
+      if (lane.kind == LaneKind::networks) unload();
+    });
+  }
 }
 
 void JobRunner::interrupt() {
@@ -132,35 +141,45 @@ void JobRunner::interrupt() {
   if (std::exchange(stopping_, true)) return;
   interrupted_ = true;
   changed_.notify_all();
-  if (current_.empty() || cancelled_) return;
-  try {
-    store_.put_back(current_);
-  } catch (const Error&) {
-    return;  // the disk is full, for example: the job begins again as after a sudden end
+  for (const Lane& lane : lanes_) {
+    if (lane.current.empty() || lane.cancelled) continue;
+    try {
+      store_.put_back(lane.current);
+    } catch (const Error&) {
+      continue;  // the disk is full, for example: the job begins again as after a sudden end
+    }
   }
 }
 
 void JobRunner::stop() {
-  if (!thread_.joinable()) return;
-  interrupt();
-  thread_.join();
+  for (Lane& lane : lanes_) {
+    if (!lane.thread.joinable()) continue;
+    interrupt();
+    lane.thread.join();
+  }
 }
 
 void JobRunner::wake() {
   {
     const std::scoped_lock lock(mutex_);
-    woken_ = true;
+    for (Lane& lane : lanes_) lane.woken = true;
   }
   changed_.notify_all();
 }
 
+JobRunner::Lane* JobRunner::running(const std::string& id) {
+  const auto found = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& lane) { return lane.current == id; });
+  return found == lanes_.end() ? nullptr : &*found;
+}
+
 bool JobRunner::cancel(const std::string& id) {
   {
-    // loop() takes jobs under this lock, so a job is either waiting or the running one.
+    // next_job() takes jobs under this lock, so a job is either waiting or a running one.
     const std::scoped_lock lock(mutex_);
     if (!store_.cancel_waiting(id)) {
-      if (current_ != id) return false;
-      cancelled_ = true;
+      Lane* const lane = running(id);
+      if (lane == nullptr) return false;
+      lane->cancelled = true;
       return true;
     }
   }
@@ -181,7 +200,8 @@ std::exception_ptr JobRunner::failure() const {
 
 Json JobRunner::progress_of(const std::string& id) const {
   const std::scoped_lock lock(mutex_);
-  return current_ == id ? progress_ : Json(nullptr);
+  const auto found = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& lane) { return lane.current == id; });
+  return found == lanes_.end() ? Json(nullptr) : found->progress;
 }
 
 void JobRunner::publish_state(const std::string& id) {
@@ -233,59 +253,69 @@ bool JobRunner::recorded(const std::function<void()>& work) {
       return true;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::io) throw;
-      if (!std::exchange(records_fail_, true)) say_(std::string(error.what()) + "; jobs wait until it works again");
+      if (!records_fail_.exchange(true)) say_(std::string(error.what()) + "; jobs wait until it works again");
     }
     std::unique_lock lock(mutex_);
     if (changed_.wait_for(lock, kPause, [&] { return stopping_; })) return false;
   }
 }
 
-void JobRunner::loop() {
-  load();
+std::optional<Job> JobRunner::next_job(Lane& lane) {
+  std::optional<Job> job;
+  const bool asked = recorded([&] {
+    const std::scoped_lock lock(mutex_);
+    lane.woken = false;
+    if (stopping_) return;
+    job = store_.take_next(lane.kind);
+    if (!job) return;
+    lane.current = job->id;
+    lane.progress = nullptr;
+    lane.cancelled = false;
+  });
+  if (asked) records_fail_ = false;
+  return job;
+}
+
+void JobRunner::wait(Lane& lane, Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  if (!stopping_) changed_.wait_until(lock, until, [&] { return lane.woken || stopping_; });
+}
+
+void JobRunner::loop(Lane& lane) {
+  const bool networks = lane.kind == LaneKind::networks;
+  if (networks) load();
   // Looks for old jobs are as far apart as it takes for a second one to tell more than the first.
   const auto until_look = std::chrono::duration_cast<Clock::duration>(
       std::chrono::duration<double>(options_.keep_days > 0 ? std::clamp(options_.keep_days * 86400.0, 0.1, 3600.0) : 3600.0));
   const auto patience =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.keep_alive_minutes * 60));
   auto last_job = Clock::now();
-  remove_old();
+  if (networks) remove_old();
   auto last_removal = Clock::now();
   while (true) {
-    std::optional<Job> job;
-    const bool asked = recorded([&] {
+    const std::optional<Job> job = next_job(lane);
+    {
       const std::scoped_lock lock(mutex_);
-      woken_ = false;
       if (stopping_) return;
-      job = store_.take_next();
-      if (job) {
-        current_ = job->id;
-        progress_ = nullptr;
-        cancelled_ = false;
-      }
-    });
-    if (!asked) return;
-    records_fail_ = false;
+    }
     if (job) {
-      run(*job);
+      run(lane, *job);
       remove_old();
       last_job = Clock::now();
       continue;
     }
-    if (pipeline_ && Clock::now() - last_job >= patience) unload();
-    if (Clock::now() - last_removal > until_look) {
+    if (networks && pipeline_ && Clock::now() - last_job >= patience) unload();
+    if (networks && Clock::now() - last_removal > until_look) {
       remove_old();
       last_removal = Clock::now();
     }
     store_.tidy();
     const auto longest = Clock::now() + std::min<Clock::duration>(std::chrono::minutes(10), until_look);
-    std::unique_lock lock(mutex_);
-    if (stopping_) return;
-    changed_.wait_until(lock, pipeline_ ? std::min(longest, last_job + patience) : longest,
-                        [&] { return woken_ || stopping_; });
+    wait(lane, networks && pipeline_ ? std::min(longest, last_job + patience) : longest);
   }
 }
 
-void JobRunner::run(const Job& job) {
+void JobRunner::run(Lane& lane, const Job& job) {
   const auto start = Clock::now();
   JobEnd end;
   try {
@@ -305,15 +335,15 @@ void JobRunner::run(const Job& job) {
     end.error = error_of("internal", "unexpected failure: " + without_folders(job, error.what()), "please report it");
   }
   ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
-  if (end.state == JobState::cancelled && interrupted_ && !cancelled_) return;  // interrupt() has put it back
+  if (end.state == JobState::cancelled && interrupted_ && !lane.cancelled) return;  // interrupt() has put it back
   if (!recorded([&] { store_.end(job.id, end); })) return;
   (end.state == JobState::done ? metrics_.done : end.state == JobState::failed ? metrics_.failed : metrics_.cancelled)++;
   metrics_.job_milliseconds +=
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count());
   {
     const std::scoped_lock lock(mutex_);
-    current_.clear();
-    progress_ = nullptr;
+    lane.current.clear();
+    lane.progress = nullptr;
   }
   (void)recorded([&] { publish_state(job.id); });
 }
@@ -327,15 +357,24 @@ std::string JobRunner::without_folders(const Job& job, std::string text) const {
   return text;
 }
 
-void JobRunner::check_cancelled() const {
-  if (cancelled_ || interrupted_) throw Error(ErrorCode::cancelled, "stopped on request");
+void JobRunner::check_cancelled(const Job& job) {
+  if (lane_of_job(job).cancelled || interrupted_) throw Error(ErrorCode::cancelled, "stopped on request");
+}
+
+std::string JobRunner::place() const {
+  const PipelineOptions& p = options_.pipeline;
+  return model_title(p.checkpoint) + ", " + p.device + ", " + std::string(name_of(p.precision)) + ", " +
+         std::to_string(std::thread::hardware_concurrency()) + " cores";
 }
 
 Observer JobRunner::observer_of(const Job& job) {
+  Lane& lane = lane_of_job(job);
   Observer observer;
-  observer.measure_memory = true;
-  observer.cancelled = [this] { return cancelled_ || interrupted_; };
-  observer.progress = [this, id = job.id, last = Clock::time_point(),
+  // The system keeps one mark of the process's memory, which two lanes would reset for each other.
+  observer.measure_memory = lane.kind == LaneKind::networks;
+  observer.cancelled = [this, &lane] { return lane.cancelled || interrupted_; };
+  observer.pace = paces_.of(place());
+  observer.progress = [this, &lane, id = job.id, last = Clock::time_point(),
                        stage = std::optional<Stage>()](const Progress& p) mutable {
     constexpr auto kPause = std::chrono::milliseconds(100);
     if (p.stage == stage && Clock::now() - last < kPause && p.step != p.steps) return;
@@ -344,14 +383,14 @@ Observer JobRunner::observer_of(const Job& job) {
     Json progress = progress_json(p);
     hub_.publish(id, {"progress", text_of(progress)});
     const std::scoped_lock lock(mutex_);
-    progress_ = std::move(progress);
+    lane.progress = std::move(progress);
   };
   return observer;
 }
 
 void JobRunner::keep(const Job& job, const std::string& name, const std::string& role, const std::string& format,
                      const std::string& media_type, const std::function<void(const fs::path&)>& write) {
-  check_cancelled();
+  check_cancelled(job);
   const fs::path path = store_.folder_of(job.id) / name;
   write(path);
   const JobFile file{name, role, format, media_type, fs::file_size(path)};
@@ -361,6 +400,7 @@ void JobRunner::keep(const Job& job, const std::string& name, const std::string&
 
 void JobRunner::keep_result(const Job& job, const Asset& asset, const std::string& format, SaveOptions options, Json& notices) {
   options.message = [&](const std::string& line) { notices.push_back(line); };
+  options.title = job.name;
   keep(job, "asset." + format, "result", format, find_format(format)->media_type,
        [&](const fs::path& path) { asset.save(path, options); });
 }
@@ -401,10 +441,16 @@ JobEnd JobRunner::run_generation(const Job& job) {
   request.finish = finish_request_of(options);
   Observer observer = observer_of(job);
   observer.partial = [&, splats = false](const Asset& asset) mutable {
+    // In the asset's own frame: where it will stand in its files is known with the finished mesh alone.
+    const SaveOptions source{.origin = Origin::source};
     if (!std::exchange(splats, true)) {
-      keep(job, "gaussians.ply", "splats", "ply", "application/octet-stream", [&](const fs::path& path) { asset.save(path); });
+      keep(job, "gaussians.ply", "splats", "ply", "application/octet-stream",
+           [&](const fs::path& path) { asset.save(path, source); });
     } else if (!asset.faces().empty()) {
-      keep(job, "preview.glb", "mesh", "glb", "model/gltf-binary", [&](const fs::path& path) { asset.save(path); });
+      keep(job, "preview.glb", "mesh", "glb", "model/gltf-binary", [&](const fs::path& path) { asset.save(path, source); });
+      // From here on a job that is cancelled, or fails, can be finished and exported all the same.
+      keep(job, "asset.safetensors", "asset", "safetensors", "application/octet-stream",
+           [&](const fs::path& path) { asset.save_asset(path); });
     }
   };
   Asset asset;
@@ -414,6 +460,7 @@ JobEnd JobRunner::run_generation(const Job& job) {
     for (const JobFile& file : job.files) request.images.push_back(folder / file.name);
     asset = pipeline_->generate(request, observer);
   }
+  paces_.learn(place(), asset.stages());
   keep(job, "latent.safetensors", "latent", "safetensors", "application/octet-stream",
        [&](const fs::path& path) { asset.save_latent(path); });
   keep(job, "asset.safetensors", "asset", "safetensors", "application/octet-stream",
@@ -421,18 +468,23 @@ JobEnd JobRunner::run_generation(const Job& job) {
   Json notices = asset.notices();
   for (const std::string& name : options.formats) keep_result(job, asset, name, options.save, notices);
   keep_thumbnail(job, asset);
+  const bool shown = std::find(options.formats.begin(), options.formats.end(), "glb") != options.formats.end();
+  if (shown) store_.drop_file(job.id, "preview.glb");  // the finished mesh is there instead
   return {.state = JobState::done, .error = nullptr, .report = report_of(asset), .notices = notices};
 }
 
 JobRunner::Finished JobRunner::finished_asset(const Job& parent, const Options& of_parent, const Options& wanted,
                                               const Observer& observer) {
+  // The saved asset holds the finished mesh, and how it was made: seed, settings, hashes.
   const auto request = finish_request_of(wanted);
   const auto parent_request = finish_request_of(of_parent);
   const Asset asset = load_asset(store_.folder_of(parent.id) / "asset.safetensors");
   if (!request) return {asset.as_decoded(), false};
   const bool same = parent_request && request->texture == parent_request->texture && same_mesh(wanted, of_parent);
   if (same && asset.finish_report()) return {asset, true};
-  return {finish(asset, *request, options_.pipeline.device, observer), false};
+  Asset finished = finish(asset, *request, options_.pipeline.device, observer);
+  paces_.learn(place(), finished.stages());
+  return {std::move(finished), false};
 }
 
 JobEnd JobRunner::run_export(const Job& job) {

@@ -1,6 +1,8 @@
-// Runs the jobs of a store one after another on a thread of its own, which alone touches the pipeline.
+// Runs the jobs of a store in two lanes, one after another in each: what needs networks on a thread that alone touches the
+// pipeline, and exports, which need none, on another, so that nobody waits minutes for a file.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <exception>
@@ -14,6 +16,7 @@
 #include "job_options.h"
 #include "job_store.h"
 #include "metrics.h"
+#include "paces.h"
 #include "serve.h"
 
 namespace espalier::server {
@@ -57,12 +60,24 @@ class JobRunner {
   [[nodiscard]] Json progress_of(const std::string& id) const;
 
  private:
-  struct Outcome;
+  struct Lane {
+    LaneKind kind;
+    std::thread thread{};
+    std::string current{};  // id of the running job
+    Json progress{};
+    std::atomic<bool> cancelled{false};
+    bool woken = false;
+  };
 
-  void loop();
+  void loop(Lane& lane);
+  [[nodiscard]] std::optional<Job> next_job(Lane& lane);
+  void wait(Lane& lane, std::chrono::steady_clock::time_point until);
+  // The lane that runs the job, or null.
+  [[nodiscard]] Lane* running(const std::string& id);
+  [[nodiscard]] Lane& lane_of_job(const Job& job) { return lanes_[static_cast<std::size_t>(lane_of(job.kind))]; }
   void load();
   void unload();
-  void run(const Job& job);
+  void run(Lane& lane, const Job& job);
   [[nodiscard]] JobEnd run_kind(const Job& job);
   [[nodiscard]] JobEnd run_generation(const Job& job);
   [[nodiscard]] JobEnd run_export(const Job& job);
@@ -81,7 +96,9 @@ class JobRunner {
                                         const Observer& observer);
   void keep_cutouts(const Job& job, const std::vector<Background>& background);
   [[nodiscard]] std::string without_folders(const Job& job, std::string text) const;
-  void check_cancelled() const;
+  void check_cancelled(const Job& job);
+  // What figures of Paces hold for here.
+  [[nodiscard]] std::string place() const;
   void publish_state(const std::string& id);
   void remove_old();
   bool recorded(const std::function<void()>& work);
@@ -91,18 +108,17 @@ class JobRunner {
   EventHub& hub_;
   Metrics& metrics_;
   Say say_;
-  std::optional<Pipeline> pipeline_;  // of the thread alone
-  bool records_fail_ = false;         // of the thread alone; was said
-  std::thread thread_;
+  Paces paces_;
+  std::optional<Pipeline> pipeline_;       // of the thread with networks alone
+  std::atomic<bool> records_fail_{false};  // was said
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false, woken_ = false;
-  std::string current_;  // id of the running job
-  Json progress_;
+  bool stopping_ = false;
+  std::array<Lane, 2> lanes_{{{.kind = LaneKind::networks}, {.kind = LaneKind::exports}}};  // by LaneKind
   std::optional<ModelFacts> model_;
   std::exception_ptr failure_;
-  std::atomic<bool> cancelled_{false}, interrupted_{false}, loaded_{false};
+  std::atomic<bool> interrupted_{false}, loaded_{false};
 };
 
 // The API's job object.

@@ -18,13 +18,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kSchema = 2;
+constexpr int kSchema = 3;
 constexpr std::array kStates{JobState::queued, JobState::running, JobState::done, JobState::failed, JobState::cancelled};
 constexpr std::array kKinds{JobKind::image, JobKind::latent, JobKind::exported, JobKind::text};
 constexpr const char* kColumns =
     "SELECT sequence, id, kind, parent, name, state, created, started, finished, options, error, report, notices, "
-    "CASE state WHEN 'queued' THEN (SELECT count(*) FROM jobs AS ahead WHERE ahead.state = 'running' OR "
-    "(ahead.state = 'queued' AND ahead.sequence < jobs.sequence)) ELSE -1 END FROM jobs ";
+    "CASE state WHEN 'queued' THEN (SELECT count(*) FROM jobs AS ahead WHERE (ahead.kind = 'export') = (jobs.kind = 'export') "
+    "AND (ahead.state = 'running' OR (ahead.state = 'queued' AND ahead.sequence < jobs.sequence))) ELSE -1 END, asset, pinned "
+    "FROM jobs ";
 
 std::string now() { return timestamp(std::chrono::system_clock::now()); }
 
@@ -36,6 +37,9 @@ Json json_of(const std::string& text) {
 std::string text_or_empty(const Json& value) { return value.is_null() ? std::string() : text_of(value); }
 
 std::string sql(const char* tail) { return std::string(kColumns) + tail; }
+
+// As the database has it: -1 while nobody knows.
+int asset_number(const Job& job) { return job.kind != JobKind::exported ? 1 : job.asset ? (*job.asset ? 1 : 0) : -1; }
 
 // A new database that only its owner can read; SQLite gives the files beside it the same rights.
 void make_private(const fs::path& database) {
@@ -157,6 +161,15 @@ void JobStore::create_tables() {
         "ALTER TABLE jobs ADD COLUMN too_old_since TEXT NOT NULL DEFAULT '';"
         "PRAGMA user_version = 2");
   }
+  if (found < 3) {
+    db.run(
+        "ALTER TABLE jobs ADD COLUMN asset INTEGER NOT NULL DEFAULT -1;"
+        "ALTER TABLE jobs ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;"
+        "UPDATE jobs SET asset = 1 WHERE kind <> 'export';"
+        "CREATE INDEX jobs_by_asset ON jobs (asset, sequence);"
+        "CREATE INDEX jobs_by_parent ON jobs (parent);"
+        "PRAGMA user_version = 3");
+  }
   transaction.commit();
 }
 
@@ -197,6 +210,8 @@ std::vector<Job> JobStore::read(Statement& rows) {
     job.notices = json_of(rows.text(12));
     if (!job.notices.is_array()) job.notices = Json::array();
     if (const std::int64_t ahead = rows.number(13); ahead >= 0) job.position = ahead;
+    if (const std::int64_t asset = rows.number(14); asset >= 0) job.asset = asset != 0;
+    job.pinned = rows.number(15) != 0;
     jobs.push_back(std::move(job));
   }
   for (Job& job : jobs) {
@@ -225,9 +240,9 @@ void JobStore::add(const Job& job, int max_queue) {
   }
   Statement(
       db,
-      "INSERT INTO jobs (id, kind, parent, name, state, created, started, finished, options, error, report, notices, attempts) "
-      "VALUES (?, ?, ?, ?, 'queued', ?, '', '', ?, '', '', '[]', 0)",
-      job.id, name_of(job.kind), job.parent, job.name, created, text_of(job.options))
+      "INSERT INTO jobs (id, kind, parent, name, state, created, started, finished, options, error, report, notices, attempts, "
+      "asset) VALUES (?, ?, ?, ?, 'queued', ?, '', '', ?, '', '', '[]', 0, ?)",
+      job.id, name_of(job.kind), job.parent, job.name, created, text_of(job.options), asset_number(job))
       .run();
   const std::int64_t sequence = db.last_row();
   for (const JobFile& f : job.files) {
@@ -252,11 +267,52 @@ std::optional<Job> JobStore::find(const std::string& id) {
   return jobs.empty() ? std::nullopt : std::optional(std::move(jobs.front()));
 }
 
-std::vector<Job> JobStore::list(std::optional<JobState> state, int limit, std::int64_t below) {
+std::vector<Job> JobStore::list(const JobFilter& filter, int limit, std::int64_t below) {
   const std::scoped_lock lock(mutex_);
-  Statement rows(*database_, sql("WHERE sequence < ? AND (? = '' OR state = ?) ORDER BY sequence DESC LIMIT ?").c_str(), below,
-                 state ? name_of(*state) : "", state ? name_of(*state) : "", limit);
+  // Only what is asked for is compared, so that each list has an index of its own.
+  std::string where = "WHERE sequence < ?";
+  if (filter.state) where += std::string(" AND state = '") + name_of(*filter.state) + "'";
+  if (filter.asset) where += *filter.asset ? " AND asset = 1" : " AND asset <> 1";
+  where += filter.parent.empty() ? " AND ? = ''" : " AND parent = ?";
+  Statement rows(*database_, sql((where + " ORDER BY sequence DESC LIMIT ?").c_str()).c_str(), below, filter.parent, limit);
   return read(rows);
+}
+
+void JobStore::drop_file(const std::string& id, const std::string& name) {
+  const std::scoped_lock lock(mutex_);
+  Transaction transaction(*database_);
+  Statement(*database_, "DELETE FROM files WHERE job = ? AND name = ?", id, name).run();
+  Statement(*database_, "UPDATE jobs SET revision = revision + 1 WHERE id = ?", id).run();
+  transaction.commit();
+  changed(id);
+  std::error_code ignored;
+  fs::remove(folder_of(id) / name, ignored);
+}
+
+bool JobStore::change(const std::string& id, const JobChange& change) {
+  const std::scoped_lock lock(mutex_);
+  return with_reserve([&] {
+    Transaction transaction(*database_);
+    if (change.name) Statement(*database_, "UPDATE jobs SET name = ? WHERE id = ?", *change.name, id).run();
+    if (change.pinned) Statement(*database_, "UPDATE jobs SET pinned = ? WHERE id = ?", *change.pinned ? 1 : 0, id).run();
+    Statement(*database_, "UPDATE jobs SET revision = revision + 1 WHERE id = ?", id).run();
+    if (database_->changes() == 0) return false;
+    transaction.commit();
+    changed(id, true);
+    return true;
+  });
+}
+
+std::vector<Job> JobStore::unsettled() {
+  const std::scoped_lock lock(mutex_);
+  Statement rows(*database_, sql("WHERE asset < 0").c_str());
+  return read(rows);
+}
+
+void JobStore::settle(const std::string& id, bool asset) {
+  const std::scoped_lock lock(mutex_);
+  Statement(*database_, "UPDATE jobs SET asset = ?, revision = revision + 1 WHERE id = ?", asset ? 1 : 0, id).run();
+  changed(id);
 }
 
 std::map<JobState, std::int64_t> JobStore::counts() {
@@ -283,9 +339,10 @@ double JobStore::oldest_wait() {
   return row.step() ? static_cast<double>(row.number(0)) / 1000.0 : 0.0;
 }
 
-std::optional<Job> JobStore::take_next() {
+std::optional<Job> JobStore::take_next(LaneKind lane) {
   const std::scoped_lock lock(mutex_);
-  Statement rows(*database_, sql("WHERE state = 'queued' ORDER BY sequence LIMIT 1").c_str());
+  Statement rows(*database_, sql("WHERE state = 'queued' AND (kind = 'export') = ? ORDER BY sequence LIMIT 1").c_str(),
+                 lane == LaneKind::exports ? 1 : 0);
   std::vector<Job> jobs = read(rows);
   if (jobs.empty()) return std::nullopt;
   Job& job = jobs.front();

@@ -45,8 +45,31 @@ struct Job {
   Json notices = Json::array();          // texts
   std::vector<JobFile> files;            // in the order in which they came
   std::optional<std::int64_t> position;  // jobs ahead, while queued
+  // An asset of its own; else files of the parent's asset in other formats, or a video of it. Unknown of exports of versions
+  // that did not say.
+  std::optional<bool> asset;
+  bool pinned = false;  // stays, however old it is and whatever space it takes
 
   [[nodiscard]] const JobFile* file(const std::string& file_name) const;
+};
+
+// Jobs that share one thread: those that need networks, and those that do not.
+enum class LaneKind { networks, exports };
+[[nodiscard]] inline LaneKind lane_of(JobKind kind) {
+  return kind == JobKind::exported ? LaneKind::exports : LaneKind::networks;
+}
+
+// Which jobs a list has.
+struct JobFilter {
+  std::optional<JobState> state{};
+  std::optional<bool> asset{};  // assets alone, or exports of assets alone
+  std::string parent{};         // jobs that were made from this one; empty: all
+};
+
+// What a client may change of a job.
+struct JobChange {
+  std::optional<std::string> name{};
+  std::optional<bool> pinned{};
 };
 
 // What a job ended with.
@@ -99,17 +122,24 @@ class JobStore {
   void add(const Job& job, int max_queue);
   [[nodiscard]] std::optional<Job> find(const std::string& id);
   // Newest first, at most `limit` with a sequence below `below`.
-  [[nodiscard]] std::vector<Job> list(std::optional<JobState> state, int limit, std::int64_t below);
+  [[nodiscard]] std::vector<Job> list(const JobFilter& filter, int limit, std::int64_t below);
   [[nodiscard]] std::map<JobState, std::int64_t> counts();
   [[nodiscard]] std::uint64_t bytes();
   // Seconds since the oldest job that waits was made; 0 without one.
   [[nodiscard]] double oldest_wait();
 
-  // The oldest job that waits, now running.
-  [[nodiscard]] std::optional<Job> take_next();
+  // The oldest job of the lane that waits, now running.
+  [[nodiscard]] std::optional<Job> take_next(LaneKind lane = LaneKind::networks);
   // A running job, back into its place of the queue as if it had not run; nothing happens to others.
   void put_back(const std::string& id);
   void add_file(const std::string& id, const JobFile& file);
+  // Forgets a file and removes it; nothing happens where there is none.
+  void drop_file(const std::string& id, const std::string& name);
+  // False when there is no such job.
+  bool change(const std::string& id, const JobChange& change);
+  // Exports that do not say whether they are assets, and what they are.
+  [[nodiscard]] std::vector<Job> unsettled();
+  void settle(const std::string& id, bool asset);
   // Of a running job; nothing happens to others.
   void end(const std::string& id, const JobEnd& end);
   // True when it was waiting.
@@ -117,10 +147,10 @@ class JobStore {
   // Removes an ended job with its files, on a full disk, too. False when there is none. Throws HttpError 409 when it has not
   // ended or when jobs that need its files have not.
   bool remove(const std::string& id);
-  // Removes ended jobs that are older than `days` and, oldest first, all but the last that ended, as many as it takes to get
-  // below `bytes`; 0: no limit. Clocks are wrong at times, so age alone removes a job only if an earlier look, a day before (or
-  // `days`, if that is less), found it too old already, if the clock has not jumped since, and no more than a tenth of all
-  // ended jobs (at least one) at a look. Returns their ids.
+  // Removes ended jobs that are not pinned, and from which no pinned one was made: those that are older than `days` and, oldest
+  // first, all but the last that ended, as many as it takes to get below `bytes`; 0: no limit. Clocks are wrong at times, so
+  // age alone removes a job only if an earlier look, a day before (or `days`, if that is less), found it too old already, if
+  // the clock has not jumped since, and no more than a tenth of all ended jobs (at least one) at a look. Returns their ids.
   std::vector<std::string> remove_old(double days, std::uint64_t bytes, const Moment& at = Moment::now());
   // For a moment in which nothing is to be done: moves what was recorded from SQLite's log into the database, writes records
   // that could not be written, and keeps some space for removals on a full disk.

@@ -95,9 +95,13 @@ void JobStore::adopt(const JobRecord& record) {
   Statement taken(db, "SELECT 1 FROM jobs WHERE sequence = ?", job.sequence);
   Statement(db,
             "INSERT INTO jobs (id, kind, parent, name, state, created, started, finished, options, error, report, notices, "
-            "attempts, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "attempts, revision, asset, pinned) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             job.id, name_of(job.kind), job.parent, job.name, name_of(job.state), job.created, job.started, job.finished,
-            text_of(job.options), text(job.error), text(job.report), text_of(job.notices), record.attempts, record.revision)
+            text_of(job.options), text(job.error), text(job.report), text_of(job.notices), record.attempts, record.revision,
+            job.kind != JobKind::exported ? 1
+            : job.asset                   ? (*job.asset ? 1 : 0)
+                                          : -1,
+            job.pinned ? 1 : 0)
       .run();
   if (job.sequence > 0 && !taken.step()) {
     Statement(db, "UPDATE jobs SET sequence = ? WHERE id = ?", job.sequence, job.id).run();

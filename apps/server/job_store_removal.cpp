@@ -98,7 +98,8 @@ void JobStore::remove_too_old(double days, const Moment& at, std::vector<std::st
     const std::string seen_before = timestamp(before(at, std::min(days, 1.0)));
     Statement rows(db,
                    "SELECT id FROM jobs WHERE state IN ('done', 'failed', 'cancelled') AND too_old_since <> '' "
-                   "AND too_old_since <= ? ORDER BY finished, sequence",
+                   "AND too_old_since <= ? AND pinned = 0 AND id NOT IN (SELECT parent FROM jobs WHERE pinned = 1) ORDER BY "
+                   "finished, sequence",
                    seen_before);
     const auto share = static_cast<std::size_t>(std::max<std::int64_t>(1, ended / 10));
     while (due.size() < share && rows.step()) {
@@ -125,7 +126,8 @@ void JobStore::remove_too_much(std::uint64_t bytes, std::vector<std::string>& re
     if (sum.step()) total = sum.number(0);
     Statement rows(db,
                    "SELECT id, (SELECT coalesce(sum(bytes), 0) FROM files WHERE job = id) FROM jobs "
-                   "WHERE state IN ('done', 'failed', 'cancelled') ORDER BY finished, sequence");
+                   "WHERE state IN ('done', 'failed', 'cancelled') AND pinned = 0 "
+                   "AND id NOT IN (SELECT parent FROM jobs WHERE pinned = 1) ORDER BY finished, sequence");
     while (rows.step()) ended.emplace_back(rows.text(0), rows.number(1));
   }
   // What was made last is for somebody who waits for it, however large it is.

@@ -1,11 +1,7 @@
 #include "page.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
-
-#include "espalier/error.h"
 
 namespace espalier::server {
 namespace {
@@ -51,37 +47,13 @@ Media media_of(std::string_view path) {
   return found == kMedia.end() ? Media{"", "application/octet-stream", false} : *found;
 }
 
-// FNV-1a, which is enough to tell one build's file from the next.
-std::string etag_of(std::string_view bytes) {
-  std::uint64_t hash = 14695981039346656037U;
-  for (const unsigned char c : bytes) hash = (hash ^ c) * 1099511628211U;
-  return '"' + std::to_string(hash) + '-' + std::to_string(bytes.size()) + '"';
-}
-
-std::string gzip(std::string_view bytes) {
-  z_stream stream{};
-  constexpr int kGzip = 15 + 16;
-  if (deflateInit2(&stream, 9, Z_DEFLATED, kGzip, 9, Z_DEFAULT_STRATEGY) != Z_OK)
-    throw Error(ErrorCode::out_of_memory, "no memory to compress the page");
-  std::string out(deflateBound(&stream, bytes.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const int result = deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  if (result != Z_STREAM_END) throw Error(ErrorCode::internal, "a file of the page could not be compressed");
-  return out;
-}
-
 }  // namespace
 
 Page::Page() {
   const auto add = [&](const EmbeddedFile& file) {
     const Media media = media_of(file.path);
-    Entry entry{file, media.type, etag_of(file.bytes), {}};
-    if (media.compresses && file.bytes.size() > 1024) entry.compressed = gzip(file.bytes);
+    Entry entry{file, media.type, tag_of(file.bytes), {}};
+    if (media.compresses && file.bytes.size() > 1024) entry.compressed = gzipped(file.bytes, 9);
     entries_.emplace(std::string(file.path), std::move(entry));
   };
   for (const EmbeddedFile& file : page_files()) add(file);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <fstream>
 #include <memory>
@@ -39,6 +40,19 @@ Error with_name(const Error& error, const fs::path& path, const std::string& nam
   return {error.code(), text, std::string(error.hint())};
 }
 
+// What to do about a picture that was refused without a hint of its own.
+std::string hint_for_picture(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::format:
+      return "the file is damaged, or no PNG, JPEG or WebP; open it in a picture program and save it anew";
+    case ErrorCode::unsupported: return "save it as an ordinary PNG, JPEG or WebP with 8 bits a channel";
+    case ErrorCode::invalid_argument:
+      return "choose another background setting, or a picture with one object before a plain ground";
+    case ErrorCode::out_of_memory: return "send a smaller picture";
+    default: return "look at the messages of the server";
+  }
+}
+
 std::string stem_of(const std::string& filename) {
   const auto slash = filename.find_last_of("/\\");
   const std::string base = slash == std::string::npos ? filename : filename.substr(slash + 1);
@@ -49,6 +63,26 @@ void require_json(const RequestHead& head) {
   const std::string type = head.header("content-type");
   if (lower_case(trimmed(std::string_view(type).substr(0, type.find(';')))) == "application/json") return;
   throw HttpError(415, "unsupported", "the content type is not application/json", "send the options as JSON");
+}
+
+// What a client calls a file that it keeps: chair.glb, chair-input-1.png.
+std::string download_name(const std::string& job, const JobFile& file) {
+  const std::string title = title_for_programs(job);
+  constexpr std::string_view kOwn = "asset.";
+  return file.name.starts_with(kOwn) ? title + "." + file.name.substr(kOwn.size()) : title + "-" + file.name;
+}
+
+// RFC 6266: a name of ASCII for old clients, and the real one.
+std::string disposition(bool attach, const std::string& name) {
+  std::string plain, escaped;
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool word = std::isalnum(byte) != 0 || c == '-' || c == '.' || c == '_';
+    plain += byte >= ' ' && byte < 0x7F ? c : '_';
+    escaped += word && byte < 0x80 ? std::string(1, c) : std::string{'%', kHex[byte >> 4U], kHex[byte & 15U]};
+  }
+  return std::string(attach ? "attachment" : "inline") + "; filename=\"" + plain + "\"; filename*=UTF-8''" + escaped;
 }
 
 // The checkpoint's values where none were asked for.
@@ -143,7 +177,7 @@ Response Routes::respond(HttpRequest& request) {
   try {
     if (request.head.method == "OPTIONS" && !origin.empty()) {  // a browser asks before the page of another server may
       response.status = 204;
-      response.header("Access-Control-Allow-Methods", "GET, POST, DELETE");
+      response.header("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE");
       response.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Range");
       response.header("Access-Control-Max-Age", "600");
     } else {
@@ -172,6 +206,10 @@ Response Routes::route(HttpRequest& request, const std::string& method) {
       only("GET");
       return models();
     }
+    if (path.size() == 2 && path[1] == "storage") {
+      only("GET");
+      return storage();
+    }
     if (path.size() == 2 && path[1] == "preprocess") {
       only("POST");
       return preprocess(request);
@@ -195,8 +233,9 @@ Response Routes::route_jobs(HttpRequest& request, const std::string& method) {
   if (!JobStore::is_id(id)) not_found("there is no such job");
   if (path.size() == 3) {
     if (method == "GET") return json_response(200, job_json(id));
+    if (method == "PATCH") return change_job(request, id);
     if (method == "DELETE") return remove_job(id);
-    wrong_method("GET and DELETE");
+    wrong_method("GET, PATCH and DELETE");
   }
   if (path.size() == 4 && path[3] == "events") {
     if (method != "GET") wrong_method("GET");
@@ -258,6 +297,19 @@ Response Routes::models() const {
                              {"video_formats", videos}});
 }
 
+Response Routes::storage() {
+  std::error_code error;
+  const fs::space_info space = fs::space(options_.data, error);
+  std::int64_t jobs = 0;
+  for (const auto& [state, count] : store_.counts()) jobs += count;
+  const auto limit = [](auto value) { return value > 0 ? Json(value) : Json(nullptr); };
+  return json_response(200, {{"jobs", jobs},
+                             {"bytes", store_.bytes()},
+                             {"free_bytes", error ? Json(nullptr) : Json(space.available)},
+                             {"keep_days", limit(options_.keep_days)},
+                             {"keep_bytes", limit(options_.keep_bytes)}});
+}
+
 Response Routes::metrics_page() {
   MetricsText text;
   text.family("espalier_jobs_total", "counter", "Jobs that ended since the start.")
@@ -315,8 +367,7 @@ Response Routes::preprocess(HttpRequest& request) {
     const Observer observer{.cancelled = left};
     for (const std::string& notice : Pipeline::preprocess(picture, foreground, out.path(), observer)) notices.push_back(notice);
   } catch (const Error& error) {
-    rethrow_as_answer(with_name(error, picture, upload.image_names.front()),
-                      "try another background setting or another picture");
+    rethrow_as_answer(with_name(error, picture, upload.image_names.front()), hint_for_picture(error));
   }
   Response response;
   response.header("Content-Type", "image/png");
@@ -390,6 +441,10 @@ void Routes::check_sources(const Upload& upload, const Options& options) const {
   if (!images && !latent && options.prompt.empty())
     refuse("no picture was sent",
            "send pictures as parts named image, one latent as the part latent, or a prompt in the options");
+  if (upload.images.size() > 1 && !options.views_of_one) {
+    refuse(std::to_string(upload.images.size()) + " pictures were sent without saying that they are views of one object",
+           "set views to true in the options, or send a job for each picture");
+  }
   const auto model = runner_.model();
   if (model && !latent && prompt != model->takes_text) {
     throw HttpError(422, "invalid_argument",
@@ -446,16 +501,18 @@ Response Routes::add_export(HttpRequest& request, const std::string& id) {
   if (parent.kind == JobKind::exported) {
     throw HttpError(409, "conflict", "job " + id + " is an export itself", "export the job that it names as parent");
   }
-  if (parent.state != JobState::done || parent.file("asset.safetensors") == nullptr) {
+  if (!has_ended(parent.state) || parent.file("asset.safetensors") == nullptr) {
     throw HttpError(409, "conflict", "job " + id + " has no asset (it is " + name_of(parent.state) + ")",
-                    "wait until it is done");
+                    has_ended(parent.state) ? "it ended before there was a mesh: generate it again" : "wait until it is done");
   }
-  ExportOptions options = parse_export_options(text, parse_generate_options(text_of(parent.options), Spelling::any));
+  const Options of_parent = parse_generate_options(text_of(parent.options), Spelling::any);
+  ExportOptions options = parse_export_options(text, of_parent);
   if (options.turntable && options.values.video.format == VideoFormat::mp4 && !can_write_mp4()) {
     throw HttpError(422, "unsupported", "this server cannot write MP4: the program ffmpeg is not installed", "ask for webp");
   }
   if (options.values.name.empty()) options.values.name = parent.name;
   Job job;
+  job.asset = is_asset(options, of_parent);
   job.id = JobStore::new_id();
   job.kind = JobKind::exported;
   job.parent = id;
@@ -476,34 +533,53 @@ Job Routes::known_job(const std::string& id) {
 
 Json Routes::job_json(const std::string& id) { return json_of(known_job(id), runner_.progress_of(id)); }
 
-Response Routes::list_jobs(const RequestHead& head) {
-  std::optional<JobState> state;
-  std::int64_t below = INT64_MAX;
-  int limit = 50;
+Routes::ListRequest Routes::list_request(const RequestHead& head) {
+  ListRequest list;
   for (const auto& [key, value] : head.query) {
     if (key == "state") {
-      state = state_named(value);
-      if (!state)
+      list.filter.state = state_named(value);
+      if (!list.filter.state)
         throw HttpError(400, "invalid_argument", "state must be one of queued, running, done, failed, cancelled",
                         "leave it out for all");
+    } else if (key == "kind") {
+      if (value != "assets" && value != "exports")
+        throw HttpError(400, "invalid_argument", "kind must be one of assets, exports", "leave it out for all");
+      list.filter.asset = value == "assets";
+    } else if (key == "parent") {
+      list.filter.parent = known_job(value).id;
     } else if (key == "before") {
-      below = JobStore::is_id(value) ? known_job(value).sequence : sequence_of(value);
+      list.below = JobStore::is_id(value) ? known_job(value).sequence : sequence_of(value);
     } else if (key == "limit") {
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
-      if (error != std::errc() || end != value.data() + value.size() || limit < 1 || limit > 200) {
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), list.limit);
+      if (error != std::errc() || end != value.data() + value.size() || list.limit < 1 || list.limit > 200) {
         throw HttpError(400, "invalid_argument", "limit must be a whole number from 1 to 200", "leave it out for 50");
       }
     } else {
-      throw HttpError(400, "invalid_argument", "the query names something other than state, limit, before",
+      throw HttpError(400, "invalid_argument", "the query names something other than state, kind, parent, limit, before",
                       "see /openapi.json");
     }
   }
-  const std::vector<Job> jobs = store_.list(state, limit + 1, below);
+  return list;
+}
+
+Response Routes::list_jobs(const RequestHead& head) {
+  const ListRequest wanted = list_request(head);
+  const std::vector<Job> jobs = store_.list(wanted.filter, wanted.limit + 1, wanted.below);
   Json list = Json::array();
-  const auto shown = std::min<std::size_t>(jobs.size(), static_cast<std::size_t>(limit));
+  const auto shown = std::min<std::size_t>(jobs.size(), static_cast<std::size_t>(wanted.limit));
   for (std::size_t i = 0; i < shown; ++i) list.push_back(json_of(jobs[i], runner_.progress_of(jobs[i].id)));
-  return json_response(
-      200, {{"jobs", list}, {"next", jobs.size() > shown ? Json(std::to_string(jobs[shown - 1].sequence)) : Json(nullptr)}});
+  return tagged_json(
+      head, {{"jobs", list}, {"next", jobs.size() > shown ? Json(std::to_string(jobs[shown - 1].sequence)) : Json(nullptr)}});
+}
+
+Response Routes::change_job(HttpRequest& request, const std::string& id) {
+  require_json(request.head);
+  const std::string text = request.open_body(kJsonBytes).text();
+  (void)known_job(id);
+  if (!store_.change(id, parse_job_change(text))) not_found("there is no such job");
+  const Json json = job_json(id);
+  hub_.publish(id, {"state", text_of(json), false});
+  return json_response(200, json);
 }
 
 Response Routes::remove_job(const std::string& id) {
@@ -570,7 +646,7 @@ Response Routes::send_file(const RequestHead& head, const std::string& id, const
   response.header("Content-Security-Policy", "default-src 'none'; sandbox");
   const auto download = head.query.find("download");
   const bool attach = download != head.query.end() && download->second != "0";
-  response.header("Content-Disposition", std::string(attach ? "attachment" : "inline") + "; filename=\"" + file->name + "\"");
+  response.header("Content-Disposition", disposition(attach, download_name(job.name, *file)));
   const std::string if_range = head.header("if-range");
   // Range means something with GET alone (RFC 9110, 14.2).
   if (head.method == "GET" && (if_range.empty() || if_range == etag)) response.range = parse_range(head.header("range"), size);

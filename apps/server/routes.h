@@ -26,11 +26,19 @@ class Routes {
   [[nodiscard]] Response route_jobs(HttpRequest& request, const std::string& method);
   [[nodiscard]] Response health() const;
   [[nodiscard]] Response models() const;
+  [[nodiscard]] Response storage();
   [[nodiscard]] Response metrics_page();
   [[nodiscard]] Response preprocess(HttpRequest& request);
   [[nodiscard]] Response add_job(HttpRequest& request);
   [[nodiscard]] Response add_export(HttpRequest& request, const std::string& id);
   [[nodiscard]] Response list_jobs(const RequestHead& head);
+  struct ListRequest {
+    JobFilter filter;
+    std::int64_t below = INT64_MAX;
+    int limit = 50;
+  };
+  [[nodiscard]] ListRequest list_request(const RequestHead& head);
+  [[nodiscard]] Response change_job(HttpRequest& request, const std::string& id);
   [[nodiscard]] Response remove_job(const std::string& id);
   [[nodiscard]] Response events(const std::string& id);
   [[nodiscard]] Response send_file(const RequestHead& head, const std::string& id, const std::string& name);

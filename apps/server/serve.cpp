@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "job_options.h"
 #include "job_watch.h"
 #include "routes.h"
 
@@ -61,6 +62,22 @@ void write_log(const std::string& line) {
   std::fwrite(whole.data(), 1, whole.size(), stderr);
 }
 
+// Exports that an earlier version left do not say whether they are assets.
+void settle_exports(JobStore& store) {
+  for (const Job& job : store.unsettled()) {
+    bool asset = true;
+    try {
+      const auto parent = store.find(job.parent);
+      const Options of_parent = parent ? parse_generate_options(text_of(parent->options), Spelling::any) : Options();
+      const ExportOptions options = parse_export_options(text_of(job.options), of_parent, Spelling::any);
+      asset = parent ? is_asset(options, of_parent) : !options.turntable;
+    } catch (const HttpError&) {
+      asset = true;  // options of a later version: better shown than not
+    }
+    store.settle(job.id, asset);
+  }
+}
+
 }  // namespace
 
 bool is_loopback(const std::string& host) {
@@ -91,6 +108,7 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
   ::mallopt(M_MMAP_THRESHOLD, kMappedBytes);
   JobStore store(options.data, options.rebuild);
   for (const std::string& note : store.notes()) warn(note);
+  settle_exports(store);
   EventHub hub;
   Metrics metrics;
   JobWatch watch(metrics, as_json ? write_log : std::function<void(const std::string&)>());

@@ -167,6 +167,9 @@ struct Observer {
   // memory (VmHWM on Linux, /proc/self/clear_refs) starts anew with every stage, which a program that watches it itself would
   // notice.
   bool measure_memory = false;
+  // How much longer than planned stages take on this machine, as jobs before have shown (StageReport::seconds by
+  // planned_seconds); 1 for those that are not named. Progress and remaining time follow it.
+  std::map<Stage, double> pace{};
 };
 
 // ---- Results
@@ -181,6 +184,7 @@ struct StageReport {
   std::uint64_t peak_bytes = 0;
   // Resident host memory of the process at the peak; 0 without Observer::measure_memory, or where the system does not tell.
   std::uint64_t process_bytes = 0;
+  double planned_seconds = 0.0;  // that progress planned for it, by sizes alone; 0 where nothing was planned
 };
 // Runs the work and reports what it cost, memory included: as if with Observer::measure_memory.
 [[nodiscard]] ESPALIER_API StageReport measured(Stage stage, const std::function<void()>& work);
@@ -242,8 +246,20 @@ enum class MeshCompression {
   meshopt,  // EXT_meshopt_compression: decodes fastest
   draco,    // KHR_draco_mesh_compression: smallest; positions in 14 bits, whatever `quantise` says
 };
+// The point of an asset that lies at the origin of its file, the same in every format.
+enum class Origin {
+  automatic,  // bottom; source for a mesh that is not finished, and for what was read from a file of another program
+  source,     // TRELLIS' own: the centre of the unit cube that was sampled
+  centre,     // the middle of the bounding box
+  bottom,     // the middle of the lower side of the bounding box: the asset stands on the floor
+};
+enum class UpAxis {
+  automatic,  // as the format has it (docs/formats.md)
+  y,
+  z,
+};
 struct SaveOptions {
-  double size_mm = 100.0;  // largest dimension of an STL or 3MF
+  double size_mm = 100.0;  // largest dimension of an STL or 3MF; with a height, that counts
   TextureFormat texture = TextureFormat::automatic;
   bool unlit = false;          // GLB and glTF: colours as they are, without light
   int spz_version = 4;         // 4, or 3 or 2 for older readers
@@ -259,7 +275,15 @@ struct SaveOptions {
   // invalid_argument is thrown.
   std::uint64_t max_bytes = 0;
   std::function<void(const std::string&)> message{};  // one line on what max_bytes did to a file
+  Origin origin = Origin::automatic;
+  std::optional<double> height{};  // metres, of the bounding box; unset: the side of the unit cube is 1 metre
+  UpAxis up = UpAxis::automatic;   // another than a format's own only where ResultFormat::free_up says so
+  std::string title{};  // of nodes, meshes, materials and textures inside; empty: the name of the file. Cleaned for that
 };
+// A text as the name of a node, mesh or material that other programs take: valid UTF-8, at most 60 bytes, without control
+// characters and without those that have a meaning in paths of scenes (/ \ : . " [ ] and more become _); "asset" if nothing is
+// left.
+[[nodiscard]] ESPALIER_API std::string title_for_programs(const std::string& text);
 // A file in memory.
 struct NamedBytes {
   std::string name;

@@ -259,6 +259,16 @@ typedef enum espalier_compression {
   ESPALIER_COMPRESSION_DRACO    /* KHR_draco_mesh_compression */
 } espalier_compression;
 
+/* The point of an asset that lies at the origin of its file: as Origin in espalier.h. */
+typedef enum espalier_origin {
+  ESPALIER_ORIGIN_AUTO = 0,
+  ESPALIER_ORIGIN_SOURCE,
+  ESPALIER_ORIGIN_CENTRE,
+  ESPALIER_ORIGIN_BOTTOM
+} espalier_origin;
+
+typedef enum espalier_up_axis { ESPALIER_UP_AUTO = 0, ESPALIER_UP_Y, ESPALIER_UP_Z } espalier_up_axis;
+
 typedef struct espalier_save_options {
   size_t size;
   double size_mm;     /* largest dimension of an STL or 3MF */
@@ -269,6 +279,10 @@ typedef struct espalier_save_options {
   int compress;       /* GLB and glTF: an espalier_compression */
   int lods;           /* GLB and glTF: levels of detail, 1 to 8 */
   uint64_t max_bytes; /* files with a mesh are at most so large; 0: as large as they are */
+  int origin;         /* an espalier_origin */
+  double height;      /* metres, of the bounding box; 0: as it is */
+  int up;             /* an espalier_up_axis */
+  const char* title;  /* of nodes, meshes, materials and textures inside; NULL: the name of the file */
 } espalier_save_options;
 ESPALIER_API void espalier_save_options_defaults(espalier_save_options* options, size_t size);
 

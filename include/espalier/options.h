@@ -41,6 +41,10 @@ enum class SamplerPreset {
 };
 enum class VideoFormat { mp4, webp };
 enum class LogFormat { none, json };
+enum class ProgressStyle {
+  automatic,  // a bar on a terminal, lines elsewhere
+  json,       // one JSON object a line, for programs
+};
 enum class SurfaceChoice {
   automatic,  // solid; with raw_mesh reference
   solid,
@@ -64,14 +68,14 @@ struct ServerOptions {
   double keep_alive_minutes = 15;  // without a job, until the weights leave memory; 0: after every job
   int max_queue = 200;             // jobs that wait
   std::uint64_t max_upload_bytes = std::uint64_t{64} << 20U;
-  int max_voxels = 65536;                               // of a latent that is sent
-  double keep_days = 30;                                // ended jobs go when they are older; 0: never
-  std::uint64_t keep_bytes = std::uint64_t{20} << 30U;  // the oldest ended jobs go when all are larger; 0: never
-  std::string api_key{};                                // empty: none is asked for
-  bool no_auth = false;                                 // let everybody in that can reach a wider address
-  std::vector<std::string> allowed_origins{};           // of pages of other servers that may use this one
-  double client_seconds = 20;                           // patience with a slow client
-  LogFormat log = LogFormat::none;                      // of jobs, on standard error
+  int max_voxels = 65536;                      // of a latent that is sent
+  double keep_days = 0;                        // ended jobs go when they are older; 0: never
+  std::uint64_t keep_bytes = 0;                // the oldest ended jobs go when all are larger; 0: never
+  std::string api_key{};                       // empty: none is asked for
+  bool no_auth = false;                        // let everybody in that can reach a wider address
+  std::vector<std::string> allowed_origins{};  // of pages of other servers that may use this one
+  double client_seconds = 20;                  // patience with a slow client
+  LogFormat log = LogFormat::none;             // of jobs, on standard error
 };
 
 // A video of a job's asset, as the JSON of a job asks for it.
@@ -96,6 +100,8 @@ struct BatchOptions {
 struct Options {
   // Files.
   std::vector<std::filesystem::path> images{};
+  bool views_of_one = false;                    // several images are views of one object; else each becomes an asset
+  std::filesystem::path out_dir{};              // for the outputs that name no folder
   std::vector<std::filesystem::path> inputs{};  // of export, vary, check and render
   std::string prompt{}, negative_prompt{};
   std::filesystem::path prompts{};                    // list of prompts
@@ -153,6 +159,7 @@ struct Options {
   std::string voxels = "12k";
   int repetitions = 5;
   bool quick = false;
+  ProgressStyle progress = ProgressStyle::automatic;
   bool json = false;
   bool quiet = false;
   bool strict = false;  // of files of other programs: LoadOptions::strict
@@ -281,6 +288,8 @@ struct Option {
 [[nodiscard]] ESPALIER_API SurfaceRule surface_of(const Options& options);
 [[nodiscard]] ESPALIER_API std::string_view name_of(TextureFormat value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(MeshCompression value);
+[[nodiscard]] ESPALIER_API std::string_view name_of(Origin value);
+[[nodiscard]] ESPALIER_API std::string_view name_of(UpAxis value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(RenderStyle value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(VideoFormat value);
 
@@ -291,6 +300,7 @@ struct ResultFormat {
   bool mesh;         // holds the mesh, else the Gaussians
   bool textured;     // can hold a texture
   bool single_file;  // nothing beside it; what a job may write
+  bool free_up;      // SaveOptions::up may choose; else the format says which axis is up
 };
 // Longer names come before those that they end in.
 [[nodiscard]] ESPALIER_API std::span<const ResultFormat> result_formats();

@@ -14,6 +14,9 @@
 
 namespace espalier {
 
+// Key of the record of an asset whose mesh was given and kept: it stands where it stood.
+inline constexpr const char* kGivenFrame = "frame";
+
 struct Asset::Data {
   Voxels voxels;
   std::vector<std::int32_t> positions;  // x, y, z of each voxel
@@ -49,6 +52,7 @@ class AssetBuilder {
   void appearance(Appearance value) { data_.appearance = std::move(value); }
   // Forgets what finishing made, and what it cost.
   void drop_finished();
+  [[nodiscard]] std::vector<StageReport>& stages() { return data_.stages; }
   void stage(StageReport report) { data_.stages.push_back(std::move(report)); }
   [[nodiscard]] const Asset::Data& data() const { return data_; }
   void costs(const std::vector<StageCost>& costs);

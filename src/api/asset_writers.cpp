@@ -5,10 +5,12 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "api/asset_placement.h"
 #include "api/mesh_fit.h"
 #include "base/file.h"
 #include "image/codec.h"
 #include "io/formats/appearance_files.h"
+#include "io/formats/checks.h"
 #include "io/formats/gaussian_ply.h"
 #include "io/formats/mesh_files.h"
 #include "io/formats/splat_files.h"
@@ -20,9 +22,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What errors call a file, and what the names of its parts begin with.
+// What errors call a file, what the names of its parts begin with, and what its contents are called.
 struct Naming {
-  std::string label, stem;
+  std::string label, stem, title;
 };
 
 const Mesh& mesh_of(const Asset::Data& data, const std::string& label) {
@@ -31,9 +33,30 @@ const Mesh& mesh_of(const Asset::Data& data, const std::string& label) {
     fail(ErrorCode::invalid_argument, label, ": the mesh has no faces, so there is nothing to write");
   return *data.mesh;
 }
-std::vector<std::string> comments_of(const Asset::Data& data) {
+
+// What is written: of what, how, and where it stands in the file.
+struct Job {
+  const Asset::Data& data;
+  const Naming& naming;
+  const SaveOptions& options;
+  AssetPlacement placement;
+
+  [[nodiscard]] std::map<std::string, std::string> record() const {
+    std::map<std::string, std::string> record = data.record;
+    if (!placement.is_identity()) record["placement"] = placement.in_words();
+    return record;
+  }
+  [[nodiscard]] Gaussians gaussians() const {
+    const Gaussians& own = gaussians_of(data, naming.label);
+    return placement.is_identity() ? own : placed(own, placement);
+  }
+  // Of the members of an archive, which are called as what they hold.
+  [[nodiscard]] Naming inside() const { return {naming.label, naming.title, naming.title}; }
+};
+
+std::vector<std::string> comments_of(const Job& job) {
   std::vector<std::string> lines;
-  for (const auto& [key, value] : data.record) {
+  for (const auto& [key, value] : job.record()) {
     std::string line = key + ": " + value;
     for (char& c : line) {
       if (c < ' ' || c > '~') c = '?';
@@ -43,8 +66,8 @@ std::vector<std::string> comments_of(const Asset::Data& data) {
   return lines;
 }
 
-std::string extras_of(const Asset::Data& data) {
-  return nlohmann::json(data.record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+std::string extras_of(const Job& job) {
+  return nlohmann::json(job.record()).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 bool ends_with(const std::string& s, const char* tail) {
@@ -106,15 +129,17 @@ std::vector<TextureChoice> texture_choices(const MeshSource& source, TextureKind
   return choices;
 }
 
-GlbOptions glb_options(const Asset::Data& data, const SaveOptions& options, const ShownMesh& what) {
+GlbOptions glb_options(const Job& job, const ShownMesh& what) {
+  const SaveOptions& options = job.options;
   GlbOptions glb;
   glb.generator = "Espalier " + version();
-  glb.extras_json = extras_of(data);
+  glb.extras_json = extras_of(job);
+  glb.title = job.naming.title;
   glb.unlit = options.unlit;
   glb.texture = what.texture;
   glb.levels = what.levels;
   // A mesh as decoded is written number for number.
-  glb.quantised = options.quantise && data.finished.has_value();
+  glb.quantised = options.quantise && job.data.finished.has_value();
   switch (options.compress) {
     case MeshCompression::none: break;
     case MeshCompression::meshopt: glb.compression = GltfCompression::meshopt; break;
@@ -134,67 +159,77 @@ Files one(const Naming& naming, const char* ending, std::vector<std::byte> bytes
 
 // ---- Of a mesh, one per ending
 
-struct MeshJob {
-  const Asset::Data& data;
-  const Naming& naming;
-  const SaveOptions& options;
-};
-
-Files glb(const ShownMesh& what, const MeshJob& job) {
-  return one(job.naming, ".glb", encode_glb(*what.mesh, glb_options(job.data, job.options, what)));
+Files glb(const ShownMesh& what, const Job& job) {
+  return one(job.naming, ".glb", encode_glb(*what.mesh, glb_options(job, what)));
 }
-Files gltf(const ShownMesh& what, const MeshJob& job) {
-  return encode_gltf(*what.mesh, glb_options(job.data, job.options, what), job.naming.stem);
+Files gltf(const ShownMesh& what, const Job& job) { return encode_gltf(*what.mesh, glb_options(job, what), job.naming.stem); }
+Files gltf_zip(const ShownMesh& what, const Job& job) {
+  const Naming inside = job.inside();
+  return one(job.naming, ".gltf.zip", encode_zip(gltf(what, {job.data, inside, job.options, job.placement})));
 }
-Files gltf_zip(const ShownMesh& what, const MeshJob& job) { return one(job.naming, ".gltf.zip", encode_zip(gltf(what, job))); }
-Files obj(const ShownMesh& what, const MeshJob& job) {
-  if (what.texture.empty()) return one(job.naming, ".obj", encode_obj(*what.mesh, comments_of(job.data)));
-  return encode_obj_files(*what.mesh, comments_of(job.data), what.texture, job.naming.stem);
+Files obj(const ShownMesh& what, const Job& job) {
+  if (what.texture.empty()) return one(job.naming, ".obj", encode_obj(*what.mesh, comments_of(job), job.naming.title));
+  return encode_obj_files(*what.mesh, comments_of(job), what.texture, job.naming.stem, job.naming.title);
 }
-Files obj_zip(const ShownMesh& what, const MeshJob& job) { return one(job.naming, ".obj.zip", encode_zip(obj(what, job))); }
-Files stl(const ShownMesh& what, const MeshJob& job) {
-  return one(job.naming, ".stl", encode_stl(*what.mesh, job.options.size_mm, "Espalier " + version()));
+Files obj_zip(const ShownMesh& what, const Job& job) {
+  const Naming inside = job.inside();
+  return one(job.naming, ".obj.zip", encode_zip(obj(what, {job.data, inside, job.options, job.placement})));
 }
-Files three_mf(const ShownMesh& what, const MeshJob& job) {
-  return one(job.naming, ".3mf", encode_3mf(*what.mesh, job.options.size_mm, comments_of(job.data), what.texture));
+// In millimetres. Height and origin are in the mesh already; without a height the largest side is what was asked for.
+Placement print_placement(const Job& job, const Mesh& mesh, const char* format) {
+  constexpr double kMillimetres = 1000.0;
+  check_writable_mesh(mesh, format);
+  return job.options.height ? scaled_placement(mesh, kMillimetres, format)
+                            : placement_in_place(mesh, job.options.size_mm, format);
 }
-Files mesh_ply(const ShownMesh& what, const MeshJob& job) {
-  return one(job.naming, ".mesh.ply", encode_mesh_ply(*what.mesh, comments_of(job.data)));
+Files stl(const ShownMesh& what, const Job& job) {
+  std::string title = "Espalier " + version() + ", mm, " + (job.options.up == UpAxis::y ? "Y up" : "Z up");
+  if (const auto seed = job.data.record.find("seed"); seed != job.data.record.end()) title += ", seed " + seed->second;
+  return one(job.naming, ".stl", encode_stl(*what.mesh, print_placement(job, *what.mesh, "STL"), title));
 }
-Files ply_of_mesh(const ShownMesh& what, const MeshJob& job) {
-  return one(job.naming, ".ply", encode_mesh_ply(*what.mesh, comments_of(job.data)));
+Files three_mf(const ShownMesh& what, const Job& job) {
+  const Placement placement = print_placement(job, *what.mesh, "3MF");
+  return one(job.naming, ".3mf", encode_3mf(*what.mesh, placement, comments_of(job), what.texture, job.naming.title));
+}
+Files mesh_ply(const ShownMesh& what, const Job& job) {
+  return one(job.naming, ".mesh.ply", encode_mesh_ply(*what.mesh, comments_of(job)));
+}
+Files ply_of_mesh(const ShownMesh& what, const Job& job) {
+  return one(job.naming, ".ply", encode_mesh_ply(*what.mesh, comments_of(job)));
 }
 
 // ---- Of a mesh with materials that say more than one texture
 
-AppearanceOptions appearance_options(const MeshJob& job) {
+AppearanceOptions appearance_options(const Job& job) {
   PictureKind pictures = PictureKind::png;
   if (job.options.texture == TextureFormat::jpeg) pictures = PictureKind::jpeg;
   if (job.options.texture == TextureFormat::webp) pictures = PictureKind::webp;
-  return {"Espalier " + version(), extras_of(job.data), job.options.unlit, pictures};
+  return {"Espalier " + version(), extras_of(job), job.options.unlit, pictures, job.naming.title};
 }
 // Of an appearance that says nothing else but which sides are seen; null for every other.
 const Picture* only_texture(const Asset::Data& data) {
   return data.appearance ? plain_texture(*data.appearance, data.mesh->uvs, data.mesh->colours, true) : nullptr;
 }
 
-Files glb_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+Files glb_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   return one(job.naming, ".glb", encode_glb(mesh, look, appearance_options(job)));
 }
-Files gltf_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+Files gltf_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   return encode_gltf(mesh, look, appearance_options(job), job.naming.stem);
 }
-Files gltf_zip_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
-  return one(job.naming, ".gltf.zip", encode_zip(gltf_look(mesh, look, job)));
+Files gltf_zip_look(const Mesh& mesh, const Appearance& look, const Job& job) {
+  const Naming inside = job.inside();
+  return one(job.naming, ".gltf.zip", encode_zip(gltf_look(mesh, look, {job.data, inside, job.options, job.placement})));
 }
-Files obj_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
-  return encode_obj_files(mesh, look, comments_of(job.data), appearance_options(job), job.naming.stem);
+Files obj_look(const Mesh& mesh, const Appearance& look, const Job& job) {
+  return encode_obj_files(mesh, look, comments_of(job), appearance_options(job), job.naming.stem);
 }
-Files obj_zip_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
-  return one(job.naming, ".obj.zip", encode_zip(obj_look(mesh, look, job)));
+Files obj_zip_look(const Mesh& mesh, const Appearance& look, const Job& job) {
+  const Naming inside = job.inside();
+  return one(job.naming, ".obj.zip", encode_zip(obj_look(mesh, look, {job.data, inside, job.options, job.placement})));
 }
-Files stl_look(const Mesh& mesh, const Appearance& /*look*/, const MeshJob& job) { return stl({&mesh, {}, {}}, job); }
-Files three_mf_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+Files stl_look(const Mesh& mesh, const Appearance& /*look*/, const Job& job) { return stl({&mesh, {}, {}}, job); }
+Files three_mf_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   if (const Picture* texture = only_texture(job.data)) {
     const bool jpeg = job.options.texture == TextureFormat::jpeg;
     return three_mf({&mesh, {}, encoded_picture(*texture, jpeg ? PictureKind::jpeg : PictureKind::png).bytes}, job);
@@ -202,11 +237,11 @@ Files three_mf_look(const Mesh& mesh, const Appearance& look, const MeshJob& job
   const Mesh coloured = with_vertex_colours(mesh, look);
   return three_mf({&coloured, {}, {}}, job);
 }
-Files mesh_ply_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+Files mesh_ply_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   const Mesh coloured = with_vertex_colours(mesh, look);
   return mesh_ply({&coloured, {}, {}}, job);
 }
-Files ply_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
+Files ply_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   const Mesh coloured = with_vertex_colours(mesh, look);
   return ply_of_mesh({&coloured, {}, {}}, job);
 }
@@ -216,39 +251,31 @@ Files ply_look(const Mesh& mesh, const Appearance& look, const MeshJob& job) {
 // Of an asset that has Gaussians and no mesh.
 bool only_gaussians(const Asset::Data& data) { return data.gaussians && !data.mesh && !data.finished; }
 
-std::vector<std::byte> gaussian_glb(const Asset::Data& data, const Naming& naming) {
-  return encode_gaussian_glb(gaussians_of(data, naming.label), "Espalier " + version(), extras_of(data));
+std::vector<std::byte> gaussian_glb(const Job& job) {
+  return encode_gaussian_glb(job.gaussians(), "Espalier " + version(), extras_of(job));
 }
-Files glb_of_gaussians(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".glb", gaussian_glb(data, naming));
+Files glb_of_gaussians(const Job& job) { return one(job.naming, ".glb", gaussian_glb(job)); }
+Files splats_glb(const Job& job) { return one(job.naming, ".splats.glb", gaussian_glb(job)); }
+Files ply(const Job& job) { return one(job.naming, ".ply", encode_gaussian_ply(job.gaussians(), comments_of(job))); }
+Files compressed_ply(const Job& job) {
+  return one(job.naming, ".compressed.ply", encode_compressed_ply(job.gaussians(), comments_of(job)));
 }
-Files splats_glb(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".splats.glb", gaussian_glb(data, naming));
-}
-Files ply(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".ply", encode_gaussian_ply(gaussians_of(data, naming.label), comments_of(data)));
-}
-Files compressed_ply(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".compressed.ply", encode_compressed_ply(gaussians_of(data, naming.label), comments_of(data)));
-}
-Files spz(const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
-  const std::vector<std::string> comments = comments_of(data);
+Files spz(const Job& job) {
+  const std::vector<std::string> comments = comments_of(job);
   SpzOptions spz;
-  spz.version = options.spz_version;
+  spz.version = job.options.spz_version;
   if (spz.version < 4) spz.comments = comments;
-  return one(naming, ".spz", encode_spz(gaussians_of(data, naming.label), spz));
+  return one(job.naming, ".spz", encode_spz(job.gaussians(), spz));
 }
-Files splat(const Asset::Data& data, const Naming& naming, const SaveOptions& /*options*/) {
-  return one(naming, ".splat", encode_splat(gaussians_of(data, naming.label)));
-}
+Files splat(const Job& job) { return one(job.naming, ".splat", encode_splat(job.gaussians())); }
 
 // Longer endings come before those that they end in. What may hold either holds the mesh if there is one, a .ply the Gaussians
 // if there are any.
 struct Writer {
   const char* ending;
-  Files (*mesh)(const ShownMesh&, const MeshJob&);
-  Files (*look)(const Mesh&, const Appearance&, const MeshJob&);
-  Files (*gaussians)(const Asset::Data&, const Naming&, const SaveOptions&);
+  Files (*mesh)(const ShownMesh&, const Job&);
+  Files (*look)(const Mesh&, const Appearance&, const Job&);
+  Files (*gaussians)(const Job&);
   TextureKind texture = TextureKind::none;
   bool gltf = false;  // may be compressed, and hold levels of detail
   bool gaussians_first = false;
@@ -276,7 +303,7 @@ const Writer& writer_of(const std::string& name, const std::string& label) {
   fail(ErrorCode::invalid_argument, label, ": unknown extension", hint(kEndings, " can be written"));
 }
 
-Files encoded_look(const Writer& writer, const MeshJob& job) {
+Files encoded_look(const Writer& writer, const Job& job) {
   const SaveOptions& options = job.options;
   if (options.max_bytes > 0 || (writer.gltf && (options.lods > 1 || compressed(options)))) {
     fail(ErrorCode::unsupported, job.naming.label, ": a mesh that came with materials of its own is written as it is, without ",
@@ -285,10 +312,12 @@ Files encoded_look(const Writer& writer, const MeshJob& job) {
                                : "compression",
          hint("leave that option out"));
   }
-  return writer.look(mesh_of(job.data, job.naming.label), *job.data.appearance, job);
+  const Mesh& mesh = mesh_of(job.data, job.naming.label);
+  if (job.placement.is_identity()) return writer.look(mesh, *job.data.appearance, job);
+  return writer.look(placed(mesh, job.placement), *job.data.appearance, job);
 }
 
-Files encoded_mesh(const Writer& writer, const MeshJob& job) {
+Files encoded_mesh(const Writer& writer, const Job& job) {
   const SaveOptions& options = job.options;
   constexpr int kMostLevels = 8;
   if (options.lods < 1 || options.lods > kMostLevels)
@@ -296,6 +325,11 @@ Files encoded_mesh(const Writer& writer, const MeshJob& job) {
          hint("1 to ", kMostLevels, " can be written"));
   if (job.data.appearance) return encoded_look(writer, job);
   MeshSource source = source_of(job.data, job.naming.label);
+  Mesh moved;
+  if (!job.placement.is_identity()) {
+    moved = placed(*source.mesh, job.placement);
+    source.mesh = &moved;
+  }
   if (writer.texture == TextureKind::none) source.texture = nullptr;
   const std::vector<TextureChoice> textures = texture_choices(source, writer.texture, came_as_file(job.data), options);
   const int lods = writer.gltf ? options.lods : 1;
@@ -306,11 +340,13 @@ Files encoded_mesh(const Writer& writer, const MeshJob& job) {
   return encode({source.mesh, levels_of(*source.mesh, lods), encoded_texture(source, textures.front())});
 }
 
-Files encoded(const Writer& writer, const Asset::Data& data, const Naming& naming, const SaveOptions& options) {
+Files encoded(const Writer& writer, const Asset::Data& data, Naming naming, const SaveOptions& options) {
   const bool gaussians = writer.mesh == nullptr ||
                          (writer.gaussians != nullptr && data.gaussians && (writer.gaussians_first || only_gaussians(data)));
-  if (gaussians) return writer.gaussians(data, naming, options);
-  return encoded_mesh(writer, {data, naming, options});
+  naming.title = title_for_programs(options.title.empty() ? naming.stem : options.title);
+  const std::string format = writer.gaussians_first && !gaussians ? "mesh.ply" : writer.ending + 1;
+  const Job job{data, naming, options, placement_in_file(data, options, format, naming.label)};
+  return gaussians ? writer.gaussians(job) : encoded_mesh(writer, job);
 }
 
 }  // namespace
@@ -326,7 +362,7 @@ void save_as(const Asset::Data& data, const fs::path& path, const SaveOptions& o
   // Of both endings of an archive the first names what is in it.
   const std::size_t ending = std::string_view(writer.ending).size();
   const std::string stem = name.size() > ending ? name.substr(0, name.size() - ending) : path.stem().string();
-  const Files files = encoded(writer, data, {path.string(), stem}, options);
+  const Files files = encoded(writer, data, {path.string(), stem, {}}, options);
   if (files.size() == 1) return write_file(path, files.front().bytes);
   write_files(path.has_parent_path() ? path.parent_path() : fs::path("."), files);
 }
@@ -381,7 +417,7 @@ std::vector<std::string> left_out_of(const Asset::Data& data, const std::string&
 std::vector<NamedFile> encoded_as(const Asset::Data& data, const std::string& format, const SaveOptions& options) {
   const std::string label = "encoding as " + format.substr(0, 40);
   for (const Writer& writer : kWriters) {
-    if (lower(format) == writer.ending + 1) return encoded(writer, data, {label, options.name}, options);
+    if (lower(format) == writer.ending + 1) return encoded(writer, data, {label, options.name, {}}, options);
   }
   fail(ErrorCode::invalid_argument, label, ": unknown format",
        hint("preview, latent, asset, or the endings ", kEndings, " without their dots are known"));

@@ -54,7 +54,11 @@ espalier_save_options plain_save_options() {
           flag(o.quantise),
           static_cast<int>(o.compress),
           o.lods,
-          o.max_bytes};
+          o.max_bytes,
+          static_cast<int>(o.origin),
+          0.0,
+          static_cast<int>(o.up),
+          nullptr};
 }
 
 SaveOptions save_options_of(const espalier_save_options* pointer) {
@@ -69,6 +73,10 @@ SaveOptions save_options_of(const espalier_save_options* pointer) {
   out.lods = o.lods;
   out.max_bytes = o.max_bytes;
   if (o.name != nullptr) out.name = o.name;
+  out.origin = enumerator(o.origin, Origin::bottom, "origin");
+  if (o.height != 0.0) out.height = o.height;
+  out.up = enumerator(o.up, UpAxis::z, "up");
+  if (o.title != nullptr) out.title = o.title;
   return out;
 }
 

@@ -35,7 +35,7 @@ std::optional<T> parsed_number(std::string_view text) {
 std::optional<std::vector<double>> parsed_numbers(const std::string& text, std::size_t count);
 // "64", "2G", "512MiB" in bytes; `unit`: bytes of a number without suffix. Nothing where it is no such amount.
 std::optional<std::int64_t> parsed_bytes(const std::string& text, std::int64_t unit);
-// "8cm", "100mm", "100" in millimetres.
+// "8cm", "1.8m", "100mm", "100" in millimetres.
 std::optional<double> parsed_length(const std::string& text);
 // "transparent", "white" or "#20a0ff" as red, green and blue; no numbers for transparent.
 std::optional<std::vector<double>> parsed_colour(const std::string& text);

@@ -33,6 +33,12 @@ inline constexpr std::array kNames<TextureFormat>{"png", "jpeg", "webp", "auto"}
 template <>
 inline constexpr std::array kNames<MeshCompression>{"none", "meshopt", "draco"};
 template <>
+inline constexpr std::array kNames<Origin>{"auto", "source", "centre", "bottom"};
+template <>
+inline constexpr std::array kNames<UpAxis>{"auto", "y", "z"};
+template <>
+inline constexpr std::array kNames<ProgressStyle>{"auto", "json"};
+template <>
 inline constexpr std::array kNames<VideoFormat>{"mp4", "webp"};
 template <>
 inline constexpr std::array kNames<LogFormat>{"none", "json"};

@@ -189,6 +189,18 @@ OptionField colour() {
       });
 }
 
+// Metres; a number without a unit is metres, too.
+OptionField height() {
+  OptionField field = of(&SaveOptions::height, 0.001, 1000, "LENGTH");
+  field.accept = "1mm to 1000m, in mm, cm or m";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> {
+    if (const auto metres = parsed_number<double>(text)) return *metres;
+    const auto millimetres = parsed_length(text);
+    return millimetres ? std::optional<OptionValue>(*millimetres / 1000.0) : std::nullopt;
+  };
+  return field;
+}
+
 // Millimetres.
 template <class Part>
 OptionField length(double Part::*member, double low, const char* accept) {
@@ -225,8 +237,12 @@ std::vector<Option> input_rows() {
        files,
        generate | preprocess,
        of(&Options::images, "IMAGE"),
-       "Images (PNG, JPEG, WebP) of one object; several are views of the same one.",
+       "Images (PNG, JPEG, WebP). Several become one asset each; with --views they are views of one object.",
        {.positional = true}},
+      {"views", files, generate | use_jobs, of(&Options::views_of_one),
+       "The images are views of one object, which becomes one asset."},
+      {"out-dir", files, generate, of(&Options::out_dir, "FOLDER"),
+       "Folder of the outputs that name none, made if it is missing. Without -o it gets a .glb of each image."},
       {"input", files, vary, of(&Options::inputs, "MESH"), "The shape (.glb, .gltf, .obj, .stl, .ply).", {.positional = true}},
       {"image", files, vary, of(&Options::images, "IMAGE"),
        "Image of what the shape should look like, for an image model; repeat it for several views."},
@@ -259,6 +275,27 @@ std::vector<Option> input_rows() {
   };
 }
 
+// Where an asset stands in its files.
+std::vector<Option> place_rows() {
+  return {
+      {"origin", files, made | jobs | environment, of(&SaveOptions::origin),
+       "What lies at the origin of every file. bottom: the middle of the lower side of the box, so that the asset stands on "
+       "the "
+       "floor. centre: the middle of the box. source: TRELLIS' own frame. auto: bottom, but source with raw-mesh and "
+       "keep-mesh."},
+      {"height",
+       files,
+       made | jobs | environment,
+       height(),
+       "Real height, to which every file is scaled; of an .stl or .3mf it counts instead of --size.",
+       {.fallback = "1 m for the side of the unit cube", .json = "height_m", .unit = "m"}},
+      {"up", files, made | jobs | environment, of(&SaveOptions::up),
+       "Axis that points up in .obj, .stl, .mesh.ply, .ply and .splat; the other formats say themselves which it is. auto: y "
+       "in "
+       ".obj, z in .stl and .mesh.ply, -y in .ply and .splat."},
+  };
+}
+
 }  // namespace
 
 std::vector<Option> file_rows() {
@@ -268,8 +305,9 @@ std::vector<Option> file_rows() {
        files,
        made | preprocess,
        of(&Options::outputs, "FILE"),
-       "A file to write; repeat it for several. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl and .mesh.ply hold the "
-       "mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. preprocess: .png.",
+       "A file to write; repeat it for several. {name} stands for the name of the image. .glb, .gltf, .gltf.zip, .obj, "
+       ".obj.zip, .3mf, .stl and .mesh.ply hold the mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. "
+       "preprocess: .png.",
        {.letter = "o"}},
       {"output",
        files,
@@ -294,7 +332,7 @@ std::vector<Option> file_rows() {
       {"size",
        files,
        made | jobs | environment,
-       length(&SaveOptions::size_mm, 0.1, "0.1mm to 10000mm, in mm or cm"),
+       length(&SaveOptions::size_mm, 0.1, "0.1mm to 10000mm, in mm, cm or m"),
        "Largest dimension of an .stl or .3mf, and of the object that min-wall and flat-base are measured on.",
        {.json = "size_mm", .unit = "mm"}},
       {"save-latent", files, sampled, of(&Options::save_latent, "FILE"),
@@ -325,6 +363,8 @@ std::vector<Option> file_rows() {
       {"name", files, jobs, of(&Options::name, "TEXT", true), "Shown in lists; without one the first image's."},
   };
   rows.insert(rows.end(), others.begin(), others.end());
+  const std::vector<Option> places = place_rows();
+  rows.insert(rows.end(), places.begin(), places.end());
   return rows;
 }
 
@@ -683,6 +723,9 @@ std::vector<Option> report_rows() {
       {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to see that it runs."},
       {"json", reports, made | render | check | use_convert | info | use_bench | use_doctor | use_pull | use_models | batch,
        of(&Options::json), "Print the report as JSON on standard output."},
+      {"progress", reports, made | render | batch | environment, of(&Options::progress),
+       "How progress is reported on standard error. auto: a bar on a terminal, lines elsewhere. json: one JSON object a line, "
+       "for programs."},
       {"quiet", reports, made | render | use_bench | use_pull | batch | environment, of(&Options::quiet),
        "No progress and no report; warnings and errors only."},
       {"strict", reports, exporting | render | check, of(&Options::strict),

@@ -123,6 +123,9 @@ std::optional<double> parsed_length(const std::string& text) {
   if (text.ends_with("mm") || text.ends_with("cm")) {
     digits.resize(digits.size() - 2);
     unit = text.ends_with("cm") ? 10.0 : 1.0;
+  } else if (text.ends_with("m")) {
+    digits.resize(digits.size() - 1);
+    unit = 1000.0;
   }
   const auto number = parsed_number<double>(digits);
   return number ? std::optional(unit * *number) : std::nullopt;
@@ -238,8 +241,9 @@ const std::vector<Option>& option_table() {
     }
     // A batch is many jobs of images, here or on a server.
     for (Option& row : all) {
-      const bool of_prompts = row.name == "prompt" || row.name == "negative-prompt";
-      if (row.is_for(use_generate) && row.is_for(use_jobs) && !of_prompts) row.uses |= use_batch;
+      const bool of_inputs =
+          row.name == "prompt" || row.name == "negative-prompt" || row.name == "views";  // its list says them
+      if (row.is_for(use_generate) && row.is_for(use_jobs) && !of_inputs) row.uses |= use_batch;
     }
     return all;
   }();
@@ -289,23 +293,25 @@ SurfaceRule surface_of(const Options& options) {
 }
 std::string_view name_of(TextureFormat value) { return enumerator_name(value); }
 std::string_view name_of(MeshCompression value) { return enumerator_name(value); }
+std::string_view name_of(Origin value) { return enumerator_name(value); }
+std::string_view name_of(UpAxis value) { return enumerator_name(value); }
 std::string_view name_of(RenderStyle value) { return enumerator_name(value); }
 std::string_view name_of(VideoFormat value) { return enumerator_name(value); }
 
 std::span<const ResultFormat> result_formats() {
-  static constexpr std::array kFormats{ResultFormat{"splats.glb", "model/gltf-binary", false, false, true},
-                                       ResultFormat{"glb", "model/gltf-binary", true, true, true},
-                                       ResultFormat{"gltf", "model/gltf+json", true, true, false},
-                                       ResultFormat{"gltf.zip", "application/zip", true, true, true},
-                                       ResultFormat{"obj.zip", "application/zip", true, true, true},
-                                       ResultFormat{"obj", "model/obj", true, true, false},
-                                       ResultFormat{"stl", "model/stl", true, false, true},
-                                       ResultFormat{"3mf", "model/3mf", true, true, true},
-                                       ResultFormat{"mesh.ply", "application/octet-stream", true, false, true},
-                                       ResultFormat{"compressed.ply", "application/octet-stream", false, false, true},
-                                       ResultFormat{"ply", "application/octet-stream", false, false, true},
-                                       ResultFormat{"spz", "application/octet-stream", false, false, true},
-                                       ResultFormat{"splat", "application/octet-stream", false, false, true}};
+  static constexpr std::array kFormats{ResultFormat{"splats.glb", "model/gltf-binary", false, false, true, false},
+                                       ResultFormat{"glb", "model/gltf-binary", true, true, true, false},
+                                       ResultFormat{"gltf", "model/gltf+json", true, true, false, false},
+                                       ResultFormat{"gltf.zip", "application/zip", true, true, true, false},
+                                       ResultFormat{"obj.zip", "application/zip", true, true, true, true},
+                                       ResultFormat{"obj", "model/obj", true, true, false, true},
+                                       ResultFormat{"stl", "model/stl", true, false, true, true},
+                                       ResultFormat{"3mf", "model/3mf", true, true, true, false},
+                                       ResultFormat{"mesh.ply", "application/octet-stream", true, false, true, true},
+                                       ResultFormat{"compressed.ply", "application/octet-stream", false, false, true, true},
+                                       ResultFormat{"ply", "application/octet-stream", false, false, true, true},
+                                       ResultFormat{"spz", "application/octet-stream", false, false, true, false},
+                                       ResultFormat{"splat", "application/octet-stream", false, false, true, true}};
   return kFormats;
 }
 

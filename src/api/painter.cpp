@@ -67,6 +67,18 @@ Exhibit exhibit_of(const Asset::Data& data) {
 
 bool is_textured(const Exhibit& e) { return e.texture != nullptr || (e.appearance != nullptr && e.appearance->textured()); }
 
+ExhibitBox box_of(const Exhibit& e) {
+  ExhibitBox box;
+  if (e.mesh == nullptr && e.gaussians == nullptr) return box;
+  const std::vector<float>& points = e.mesh != nullptr ? e.mesh->vertices : e.gaussians->xyz;
+  for (std::size_t k = 0; k < 3; ++k) {
+    const Range r = range_of(points, k, e.mesh != nullptr ? 0.0 : kStrays);
+    box.low[k] = double{r.low};
+    box.high[k] = double{r.high};
+  }
+  return box;
+}
+
 Framing framing_of(const Exhibit& e) {
   constexpr float kReach = 0.5005F, kSmallest = 0.25F;
   if (e.mesh == nullptr && e.gaussians == nullptr) return {};

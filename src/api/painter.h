@@ -38,6 +38,11 @@ struct Framing {
 // to the origin and its largest side becomes 1; the box of Gaussians leaves out the outermost half percent on each side, where
 // captured scenes have stray ones.
 [[nodiscard]] Framing framing_of(const Exhibit& exhibit);
+// The bounding box of the mesh, or of the Gaussians without the outermost half percent; zeros where there is neither.
+struct ExhibitBox {
+  std::array<double, 3> low{}, high{};
+};
+[[nodiscard]] ExhibitBox box_of(const Exhibit& exhibit);
 [[nodiscard]] Mesh framed(const Mesh& mesh, const Framing& framing);
 [[nodiscard]] Gaussians framed(const Gaussians& gaussians, const Framing& framing);
 

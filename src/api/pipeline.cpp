@@ -102,9 +102,15 @@ bool half_precision(Precision precision, const DeviceChoice& device) {
 // Progress of one job: what its stages report, as the observer wants it.
 class JobProgress {
  public:
-  JobProgress(const Observer& observer, std::vector<PlannedStage> plan)
-      : observer_(observer), monitor_(observer), clock_(std::move(plan)) {}
-  void replan(const std::vector<PlannedStage>& stages) { clock_.replan(stages); }
+  JobProgress(const Observer& observer, const std::vector<PlannedStage>& plan)
+      : observer_(observer), monitor_(observer), clock_(at_pace(note(plan), observer.pace)) {}
+  void replan(const std::vector<PlannedStage>& stages) { clock_.replan(at_pace(note(stages), observer_.pace)); }
+  // What was planned last for the stage of each report.
+  void fill_in(std::vector<StageReport>& reports) const {
+    for (StageReport& report : reports) {
+      if (const auto found = planned_.find(report.stage); found != planned_.end()) report.planned_seconds = found->second;
+    }
+  }
   [[nodiscard]] StageHooks hooks() {
     return {.progress =
                 [this](Stage stage, int step, int steps) {
@@ -115,8 +121,14 @@ class JobProgress {
   }
 
  private:
+  const std::vector<PlannedStage>& note(const std::vector<PlannedStage>& plan) {
+    for (const PlannedStage& stage : plan) planned_[stage.stage] = stage.seconds;
+    return plan;
+  }
+
   const Observer& observer_;
   ObserverMonitor monitor_;
+  std::map<Stage, double> planned_;
   JobClock clock_;
 };
 
@@ -227,6 +239,7 @@ struct Pipeline::Impl {
     }
     asset.costs(session.take_costs());
     for (const StageReport& stage : finishing) asset.stage(stage);
+    progress.fill_in(asset.stages());
     record(request, asset);
     asset.report_notices(observer);
     return asset.build();
@@ -306,7 +319,10 @@ Asset Pipeline::vary(const Asset& shape, const Request& asked, const Observer& o
   const auto plan = [&](const JobSizes& sizes) { return p.recipe->plan_variant(p.session, request, sizes); };
   const auto work = [&](RecipeSink& sink) {
     p.recipe->vary(p.session, voxels, request, sink);
-    if (kept) asset.mesh(mesh, SurfaceRule::reference);
+    if (kept) {
+      asset.mesh(mesh, SurfaceRule::reference);
+      asset.record(kGivenFrame, "of the given mesh");
+    }
     asset.record("shape", str("a given mesh of ", mesh.face_count(), " faces, ", voxels.rows(), " voxels"));
   };
   return p.run(request, observer, first, plan, asset, work, kept ? &*kept : nullptr);
@@ -333,6 +349,7 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
   std::vector<StageReport> stages;
   finish_builder(choice, request, progress.hooks(), builder, stages);
   builder.report_notices(observer);
+  progress.fill_in(stages);
   for (const StageReport& stage : stages) builder.stage(stage);
   return builder.build();
 }

@@ -1,10 +1,13 @@
 #include "recipes/image_input.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "base/error.h"
 #include "image/codec.h"
+#include "image/resemblance.h"
 
 namespace espalier {
 
@@ -34,13 +37,15 @@ Picture from_pixels(const InputImage& input) {
 }
 
 // One image, with what the user should know about its foreground.
-std::vector<float> encoder_input_of(const InputImage& input, Background background, ObjectFinder& finder, RecipeSink& sink) {
+std::vector<float> encoder_input_of(const InputImage& input, Background background, ObjectFinder& finder, RecipeSink& sink,
+                                    std::vector<Picture>& foregrounds) {
   const Picture image = load_image(input);
   if (background == Background::none) {
     if (Picture as_is = cutout_as_is(image); as_is.width > 0) sink.foreground(std::move(as_is));
     return encoder_input(image, kEncoderSide);
   }
   PreparedPicture prepared = finder.prepare(input.name(), image, background);
+  foregrounds.push_back(prepared.cutout);
   sink.foreground(std::move(prepared.cutout));
   if (prepared.report.method == CutoutReport::Method::plain_background && prepared.report.warnings.empty()) {
     sink.notice(short_name(input) + ": no alpha channel; its plain background was removed");
@@ -49,6 +54,21 @@ std::vector<float> encoder_input_of(const InputImage& input, Background backgrou
   }
   for (const std::string& w : prepared.report.warnings) sink.notice("warning: " + short_name(input) + ": " + w);
   return encoder_input(prepared.picture, kEncoderSide);
+}
+
+// Says so when images that are taken for views of one object hardly look like it.
+void doubt_views(const std::vector<Picture>& foregrounds, RecipeSink& sink) {
+  double least = 1.0;
+  for (std::size_t i = 0; i < foregrounds.size(); ++i) {
+    double best = foregrounds.size() > 1 ? 0.0 : 1.0;
+    for (std::size_t j = 0; j < foregrounds.size(); ++j) {
+      if (i != j) best = std::max(best, shared_colours(foregrounds[i], foregrounds[j]));
+    }
+    least = std::min(least, best);
+  }
+  if (least >= kViewsAlike) return;
+  sink.notice(str("warning: the images do not look like views of one object (", std::lround(100 * least),
+                  " % of the colours in common); images of several objects should become an asset each"));
 }
 
 }  // namespace
@@ -100,11 +120,13 @@ PreparedPicture ObjectFinder::prepare(const std::string& name, const Picture& im
 
 std::vector<std::vector<float>> encoder_inputs(const Request& request, ObjectFinder& finder, RecipeSink& sink) {
   std::vector<std::vector<float>> inputs;
+  std::vector<Picture> foregrounds;
   for (const InputImage& image : request.images) {
     const std::size_t of_image = request.background.size() == 1 ? 0 : inputs.size();
-    inputs.push_back(encoder_input_of(image, request.background[of_image], finder, sink));
+    inputs.push_back(encoder_input_of(image, request.background[of_image], finder, sink, foregrounds));
     sink.record("image " + std::to_string(inputs.size()), short_name(image));
   }
+  doubt_views(foregrounds, sink);
   return inputs;
 }
 

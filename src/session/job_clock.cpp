@@ -27,6 +27,16 @@ double share_of_time(const PlannedStage& stage, double done) {
   return 1.0;
 }
 
+std::vector<PlannedStage> at_pace(std::vector<PlannedStage> stages, const std::map<Stage, double>& pace) {
+  for (PlannedStage& stage : stages) {
+    const auto found = pace.find(stage.stage);
+    if (found == pace.end() || !(found->second > 0.0)) continue;
+    stage.seconds *= found->second;
+    for (PlannedStep& step : stage.steps) step.seconds *= found->second;
+  }
+  return stages;
+}
+
 JobClock::JobClock(std::vector<PlannedStage> stages, Clock::time_point start) : stages_(std::move(stages)), start_(start) {}
 
 void JobClock::replan(const std::vector<PlannedStage>& stages) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "espalier/espalier.h"
@@ -40,6 +41,9 @@ struct PlannedStage {
 [[nodiscard]] PlannedStage stage_of_steps(Stage stage, StageKind kind, std::vector<PlannedStep> steps);
 // Share of the stage's time that has gone when its progress is at `done`.
 [[nodiscard]] double share_of_time(const PlannedStage& stage, double done);
+
+// The plan as jobs before have shown it: stages that took `pace` times as long as planned are planned so.
+[[nodiscard]] std::vector<PlannedStage> at_pace(std::vector<PlannedStage> stages, const std::map<Stage, double>& pace);
 
 class JobClock {
  public:

@@ -182,6 +182,16 @@ class OnAServer(BatchCase):
         self.assertEqual((report["done"], report["skipped"]), (0, 3))
         self.assertEqual(len(server.jobs()), 3)
 
+    def test_several_images_of_a_row_are_views_of_one_object(self):
+        server, options = self.serve()
+        self.add("front.png")
+        self.add("side.png")
+        (self.folder / "list.csv").write_text("image,name\nimages/front.png;images/side.png,chair\nimages/front.png,front\n")
+        report = self.batch(*options, where=self.folder / "list.csv", key=KEY)
+        self.assertEqual(report["done"], 2)
+        self.check_whole(["chair", "front"])
+        self.assertEqual({job["name"]: job["options"]["views"] for job in server.jobs()}, {"chair": True, "front": False})
+
     def test_jobs_that_were_on_their_way_are_collected(self):
         server, options = self.serve()
         self.add("a.png")

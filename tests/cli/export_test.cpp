@@ -66,9 +66,10 @@ TEST_F(Export, TexturedMeshWithinTheBudgetInEveryFormat) {
 }
 
 TEST_F(Export, SameBytesEveryTime) {
+  fs::create_directory(out("again"));  // a file's name is that of its contents, too
   (void)export_asset({"--faces", "1500", "--bake", "fast", "-o", out("b.glb")});
-  (void)export_asset({"--faces", "1500", "--bake", "fast", "-o", out("c.glb")});
-  EXPECT_EQ(bytes("b.glb"), bytes("c.glb"));
+  (void)export_asset({"--faces", "1500", "--bake", "fast", "-o", out("again/b.glb")});
+  EXPECT_TRUE(bytes("b.glb") == bytes("again/b.glb"));
 }
 
 TEST_F(Export, TextureFormatsAndMaterials) {

@@ -82,17 +82,15 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   const Picture preview = load_picture(folder_ / "a.png");
   EXPECT_GT(preview.width, preview.height);
 
-  arguments = {"generate", "--from-latent", out("a.safetensors"), "--device", "cpu", "--preview", out("b.png"), "--quiet",
+  arguments = {"generate", "--from-latent", out("a.safetensors"), "--device", "cpu", "--preview", out("again/a.png"), "--quiet",
                "--size",   "80mm"};
-  for (const char* name : {"b.glb", "b.obj", "b.stl", "b.ply"}) arguments.insert(arguments.end(), {"-o", out(name)});
+  fs::create_directory(folder_ / "again");  // a file's name is that of its contents, too
+  for (const char* name : {"again/a.glb", "again/a.obj", "again/a.stl", "again/a.ply"})
+    arguments.insert(arguments.end(), {"-o", out(name)});
   succeed(with_small_texture(std::move(arguments)));
-  for (const char* ending : {".glb", ".stl", ".ply", ".png"}) {
-    EXPECT_TRUE(bytes(std::string("a") + ending) == bytes(std::string("b") + ending))
-        << ending << " differs when decoded again";
+  for (const char* name : {"a.glb", "a.obj", "a.stl", "a.ply", "a.png"}) {
+    EXPECT_TRUE(bytes(name) == bytes(std::string("again/") + name)) << name << " differs when decoded again";
   }
-  // An .obj names its material file, which is named after it.
-  const auto numbers = [&](const std::string& name) { return bytes(name).substr(bytes(name).find("\nv ")); };
-  EXPECT_TRUE(numbers("a.obj") == numbers("b.obj"));
 }
 
 TEST_F(Generate, SeedDecidesTheResult) {
@@ -108,7 +106,8 @@ TEST_F(Generate, SeedDecidesTheResult) {
 TEST_F(Generate, SeveralPicturesAndTheAppPreset) {
   const std::string second = data_path("images/blob_a.in.png").string();
   for (const char* mode : {"stochastic", "multidiffusion"}) {
-    const Outcome outcome = succeed(sampling({second, "--multi-image", mode, "-o", out("a.ply"), "--json", "--quiet"}));
+    const Outcome outcome =
+        succeed(sampling({second, "--views", "--multi-image", mode, "-o", out("a.ply"), "--json", "--quiet"}));
     EXPECT_EQ(nlohmann::json::parse(outcome.out).at("record").at("multi-image"), mode);
   }
   const Outcome app = succeed({"generate", picture_, "--device", "cpu", "--preset", "app", "--structure-steps", "1",

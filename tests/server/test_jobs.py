@@ -77,14 +77,13 @@ class Jobs(SharedServerCase):
         self.assertGreater(job["report"]["faces"], 1000)
         self.assertGreater(job["report"]["gaussians"], 1000)
         roles = {f["name"]: f["role"] for f in job["files"]}
-        self.assertEqual(roles, {"input-1.png": "input", "cutout.png": "cutout", "gaussians.ply": "splats", "preview.glb": "mesh",
+        self.assertEqual(roles, {"input-1.png": "input", "cutout.png": "cutout", "gaussians.ply": "splats",
                                  "latent.safetensors": "latent", "asset.safetensors": "asset", "asset.glb": "result",
                                  "asset.gltf.zip": "result", "asset.spz": "result", "thumbnail.png": "thumbnail"})
         for file in job["files"]:
             data = self.server.get(file["url"])
             self.assertEqual((len(data.body), data.headers["Content-Type"]), (file["bytes"], file["media_type"]))
         self.assertTrue(is_glb(self.server.file(job["id"], "asset.glb").body))
-        self.assertTrue(is_glb(self.server.file(job["id"], "preview.glb").body))
         self.assertEqual(self.server.file(job["id"], "input-1.png").body, PICTURE.read_bytes())
         self.again_from_its_latent(job)
         self.ranges_and_tags(job)
@@ -179,7 +178,7 @@ class Jobs(SharedServerCase):
 
     def test_every_picture_has_its_background(self):
         def post(background):
-            options = json.dumps(QUICK | {"raw_mesh": True, "background": background}).encode()
+            options = json.dumps(QUICK | {"raw_mesh": True, "views": True, "background": background}).encode()
             return self.server.post_parts("/v1/jobs", [("image", "a.png", PICTURE.read_bytes()), ("image", "b.png", PICTURE.read_bytes()), ("options", None, options)])
 
         job = self.server.ended(post(["none", "alpha"]).json["id"])

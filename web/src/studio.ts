@@ -4,12 +4,13 @@ import {ApiError, explain, isAbort} from './api/errors.js';
 import {follow} from './api/follow.js';
 import {type FinishOptions, isFinal, type Job, type Model} from './api/types.js';
 import {button, h} from './core/dom.js';
-import {capitalised} from './core/format.js';
+import {isMine, keepDraft, keepSettings, keptDraft, keptSettings, nowMine} from './core/drafts.js';
+import {capitalised, stem} from './core/format.js';
 import {backgroundsOf, jobOptions, settingsOf} from './core/options.js';
 import {Backstage} from './ui/backstage.js';
 import {DetailsPanel} from './ui/details_panel.js';
-import {askForKey, confirmed} from './ui/dialogs.js';
-import {Gallery, isAsset} from './ui/gallery.js';
+import {askForKey, askText, confirmed} from './ui/dialogs.js';
+import {Gallery} from './ui/gallery.js';
 import {Notifier} from './ui/notify.js';
 import {PicturesPanel} from './ui/pictures_panel.js';
 import {PromptPanel} from './ui/prompt_panel.js';
@@ -38,10 +39,11 @@ export class Studio {
   private readonly details;
   private readonly gallery;
   private readonly generate: HTMLButtonElement;
-  private readonly obstacle = h('p', {class: 'hint', text: 'A picture was refused: remove it, or choose another background.', hidden: true});
+  private readonly obstacle = h('p', {class: 'hint', hidden: true});
   private readonly model = h('p', {class: 'model', text: 'Connecting…'});
   private readonly away = h('div', {class: 'away', role: 'alert', hidden: true});
-  private readonly jobs = new Map<string, Job>();
+  private readonly jobs = new Map<string, Job>();  // assets
+  private made: Job[] = [];                        // what was made from the one in view
   private models: Model[] = [];
   private next: string | null = null;
   private current: string | null = null;
@@ -49,20 +51,27 @@ export class Studio {
   private following = new AbortController();
   private listTimer = 0;
   private starting = false;
+  private restored = false;
+  private draftTimer = 0;
   private health: Health = 'ready';
 
   constructor(root: HTMLElement) {
     this.notify = new Notifier(document.body);
     this.client = new Client(askForKey);
     this.connection = new Connection(this.client, (health) => this.show(health));
-    this.backstage = new Backstage(this.client, this.connection, () => void this.list());
-    this.pictures = new PicturesPanel(this.client, this.connection, this.notify, () => this.refreshGenerate());
+    this.backstage = new Backstage(this.client, this.connection, () => void this.relatives());
+    this.pictures = new PicturesPanel(this.client, this.connection, this.notify, () => {
+      this.refreshGenerate();
+      this.keepPictures();
+    });
     this.viewer = new ViewerPanel(this.client, this.notify);
     this.progress = new ProgressPanel(this.notify, () => void this.cancel(), () => this.viewer.focus());
     this.details = new DetailsPanel(this.backstage, this.notify, {
       again: (job, options) => this.again(job, options),
       reuse: (job) => void this.reuse(job),
       remove: (job) => void this.remove(job),
+      rename: (job) => void this.rename(job),
+      pin: (job) => void this.change(job, {pinned: !job.pinned}),
     });
     this.gallery = new Gallery(this.client, {
       open: (job) => this.open(job.id),
@@ -80,6 +89,7 @@ export class Studio {
         this.details.element, this.gallery.element),
       h('footer', {class: 'foot'}, h('a', {href: '/openapi.json', text: 'API'}), h('a', {href: '/licences.txt', text: 'Licences'})));
     this.refreshGenerate();
+    for (const event of ['input', 'change', 'click']) this.settings.element.addEventListener(event, () => this.restored && keepSettings(this.settings.get()));
     addEventListener('hashchange', () => this.followAddress());
     document.addEventListener('visibilitychange', () => document.hidden || void this.list());
   }
@@ -89,6 +99,7 @@ export class Studio {
     try {
       await this.connection.back();
       await this.learn();
+      await this.restore();
       this.pictures.setExamples(await this.client.examples().catch(() => []));
       await this.list();
     } catch (error) {
@@ -97,9 +108,25 @@ export class Studio {
       this.viewer.say('warning', message, hint, button({label: 'Try again', icon: 'repeat', class: 'button', onclick: () => void this.retry()}));
       return;
     }
-    const active = [...this.jobs.values()].find(({state, kind}) => state === 'running' && kind !== 'export');
+    const active = [...this.jobs.values()].find(({id, state}) => !isFinal(state) && isMine(id));
     if (idInAddress()) this.followAddress();
     else if (active) this.open(active.id);
+  }
+
+  /** What was on the page before it was loaded again. */
+  private async restore(): Promise<void> {
+    if (this.restored) return;
+    const settings = keptSettings(this.settings.get());
+    if (settings) this.settings.set(settings);
+    const draft = await keptDraft();
+    if (draft && this.pictures.files.length === 0) this.pictures.put(draft.files, draft.backgrounds, draft.several, true);
+    this.restored = true;
+  }
+
+  private keepPictures(): void {
+    if (!this.restored) return;
+    clearTimeout(this.draftTimer);
+    this.draftTimer = window.setTimeout(() => void keepDraft(this.pictures.draft()), 200);
   }
 
   private async retry(): Promise<void> {
@@ -152,23 +179,29 @@ export class Studio {
   }
 
   private refreshGenerate(): void {
-    this.settings.setImages(this.pictures.files.length);
+    const each = this.pictures.each && !this.takesText;
+    this.settings.setImages(each ? 1 : this.pictures.files.length);
     const usable = this.takesText ? this.prompt.text !== '' : this.pictures.usable;
     this.generate.disabled = this.health !== 'ready' || this.starting || !usable;
     const missing = this.takesText ? 'Write a prompt first' : this.pictures.refused ? '' : 'Choose a picture first';
     this.generate.title = usable ? '' : missing;
+    this.generate.querySelector('span')?.replaceChildren(each ? `Generate ${this.pictures.files.length} assets` : 'Generate');
     this.obstacle.hidden = this.takesText || !this.pictures.refused;
+    this.obstacle.textContent = `A picture was refused. ${this.pictures.refusal || 'Remove it.'}`;
   }
 
   private async start(): Promise<void> {
     this.starting = true;
     this.refreshGenerate();
     try {
+      const settings = this.settings.get();
       if (this.takesText) {
-        const options = {...jobOptions(this.settings.get(), this.prompt.name, []), prompt: this.prompt.text, negative_prompt: this.prompt.away};
+        const options = {...jobOptions(settings, this.prompt.name, []), prompt: this.prompt.text, negative_prompt: this.prompt.away};
         this.begin(await this.client.start([], null, options));
+      } else if (this.pictures.each) {
+        await this.startEach(settings);
       } else {
-        const options = jobOptions(this.settings.get(), this.pictures.name, this.pictures.backgrounds);
+        const options = jobOptions(settings, this.pictures.name, this.pictures.backgrounds);
         this.begin(await this.client.start(this.pictures.files, this.pictures.latent, options));
       }
     } catch (error) {
@@ -179,8 +212,22 @@ export class Studio {
     }
   }
 
+  /** A job for every picture; the first is shown, the others wait in the gallery. */
+  private async startEach(settings: ReturnType<SettingsPanel['get']>): Promise<void> {
+    const backgrounds = this.pictures.backgrounds;
+    let first: Job | null = null;
+    for (const [i, file] of this.pictures.files.entries()) {
+      const job = await this.client.start([file], null, jobOptions(settings, stem(file.name), backgrounds.slice(i, i + 1)));
+      nowMine(job.id);
+      this.jobs.set(job.id, job);
+      first ??= job;
+    }
+    if (first) this.begin(first);
+  }
+
   /** Shows a new job; the list keeps an eye on those before it. */
   private begin(job: Job): void {
+    nowMine(job.id);
     this.jobs.set(job.id, job);
     this.open(job.id);
     void this.list();
@@ -206,6 +253,20 @@ export class Studio {
     }
   }
 
+  private async rename(job: Job): Promise<void> {
+    const name = await askText('Rename the asset', 'Name', job.name);
+    if (name !== null && name !== job.name) await this.change(job, {name});
+  }
+
+  private async change(job: Job, change: {name?: string; pinned?: boolean}): Promise<void> {
+    try {
+      this.update(await this.client.change(job.id, change));
+      this.drawGallery();
+    } catch (error) {
+      this.failed(`${job.name} could not be changed`, error);
+    }
+  }
+
   private async remove(job: Job): Promise<void> {
     const active = !isFinal(this.jobs.get(job.id)?.state ?? job.state);
     const yes = await confirmed(active ?
@@ -213,7 +274,7 @@ export class Studio {
       {title: `Delete ${job.name}?`, text: 'The asset and all its files are removed from the server. This cannot be undone.', yes: 'Delete'});
     if (!yes) return;
     try {
-      if (!active) for (const child of this.family(job.id)) if (!isAsset(child, this.jobs) && isFinal(child.state)) await this.gone(child.id);
+      if (!active) for (const child of await this.client.madeFrom(job.id)) if (!child.asset && isFinal(child.state)) await this.gone(child.id);
       if (active) await this.client.remove(job.id);
       else await this.gone(job.id);
       if (!active && this.current === job.id) {
@@ -235,8 +296,15 @@ export class Studio {
     this.jobs.delete(id);
   }
 
-  private family(id: string): Job[] {
-    return [...this.jobs.values()].filter(({parent}) => parent === id);
+  /** What was made from the asset in view, asked for again. */
+  private async relatives(): Promise<void> {
+    const id = this.current;
+    if (!id) return;
+    const made = await this.client.madeFrom(id).catch(() => null);
+    if (!made || id !== this.current) return;
+    this.made = made;
+    const shown = this.jobs.get(id);
+    if (shown) this.details.show(shown, this.made);
   }
 
   /** Fills the left side with what a job was made from. */
@@ -249,8 +317,8 @@ export class Studio {
         const ending = /\.[a-z0-9]+$/i.exec(file.name)?.[0] ?? '';
         return new File([picture], inputs.length > 1 ? `${origin.name}-${i + 1}${ending}` : origin.name + ending, {type: file.media_type});
       }));
+      if (!(await this.pictures.replace(files, backgroundsOf(origin.options, files.length)))) return;
       this.settings.set(settingsOf({...origin.options, ...job.options}, this.models[0] ?? null));
-      this.pictures.replace(files, backgroundsOf(origin.options, files.length));
       this.prompt.replace(origin.options.prompt ?? '', origin.options.negative_prompt ?? '');
       this.refreshGenerate();
       (this.takesText ? this.prompt : this.pictures).element.scrollIntoView({block: 'start'});
@@ -291,6 +359,7 @@ export class Studio {
     this.following = new AbortController();
     this.current = null;
     this.parent = null;
+    this.made = [];
     this.viewer.reset();
     this.details.clear();
     this.progress.show(null);
@@ -301,6 +370,7 @@ export class Studio {
       const job = await this.connection.patiently(() => this.client.job(id), signal);
       if (job.parent) this.parent = await this.client.job(job.parent).catch(() => null);
       if (signal.aborted) return;
+      void this.relatives();
       const done = await follow(this.client, this.connection, id, signal, (next) => this.update(next));
       if (!isFinal(job.state)) this.notify.say(done.state === 'done' ? `${done.name} is finished` : `${done.name}: ${done.error?.message ?? done.state}`);
       await this.list();
@@ -320,7 +390,7 @@ export class Studio {
     if (job.id !== this.current) return;
     if (!isFinal(job.state)) this.viewer.prepare();
     this.progress.show(job);
-    this.details.show(job, this.family(job.id));
+    this.details.show(job, this.made);
     const percent = job.state === 'running' ? `${Math.floor((job.progress?.fraction ?? 0) * 100)} % · ` : '';
     document.title = `${percent}${job.name} · ${TITLE}`;
     this.describe(job);
@@ -332,12 +402,12 @@ export class Studio {
   /** In place of an object that is not there yet, or will not be. */
   private describe(job: Job): void {
     if (this.viewer.faces > 0 && job.state === 'done') return;
-    if (job.state === 'failed') {
-      const {message, hint = ''} = job.error ?? {message: 'The job failed', hint: 'Look at the log of the server.'};
+    if (job.state === 'failed' || job.state === 'cancelled') {
+      const failed = job.state === 'failed';
+      const {message, hint = ''} = !failed ? {message: 'Cancelled', hint: job.files.some(({role}) => role === 'asset') ?
+        'The mesh was there already: it can be finished and downloaded.' : 'The job was stopped before there was a mesh.'} :
+        job.error ?? {message: 'The job failed', hint: 'Look at the log of the server.'};
       this.viewer.say('warning', capitalised(message), capitalised(hint), button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
-    } else if (job.state === 'cancelled') {
-      this.viewer.say('warning', 'Cancelled', 'The job was stopped before it was finished.',
-        button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
     } else if (!job.files.some(({role}) => role === 'splats' || role === 'mesh' || role === 'result') && !this.parent) {
       this.viewer.say('picture', 'On its way', 'The splats appear here first, then the mesh.');
     }
@@ -346,20 +416,20 @@ export class Studio {
   private async list(): Promise<void> {
     clearTimeout(this.listTimer);
     try {
-      const {jobs, next} = await this.client.jobs(null, PAGE);
+      const {jobs, next} = await this.client.assets(null, PAGE);
       // What is older than this page stays; what is missing from it was removed.
       const oldest = jobs.at(-1)?.created ?? '';
       for (const [id, job] of this.jobs) if ((job.created >= oldest || next === null) && !jobs.some((one) => one.id === id)) this.jobs.delete(id);
       for (const job of jobs) if (job.id !== this.current || isFinal(job.state)) this.jobs.set(job.id, job);
       if (this.jobs.size <= jobs.length) this.next = next;
+      this.gallery.showSpace(await this.client.storage());
     } catch (error) {
       if (this.connection.isLoss(error)) void this.connection.back();
       else this.notify.error('The gallery could not be loaded', error);
       return;
     }
     this.drawGallery();
-    const shown = this.current ? this.jobs.get(this.current) : undefined;
-    if (shown) this.details.show(shown, this.family(shown.id));
+    void this.relatives();
     const waiting = [...this.jobs.values()].some(({id, state}) => !isFinal(state) && id !== this.current);
     if (waiting && !document.hidden) this.listTimer = window.setTimeout(() => void this.list(), 3000);
   }
@@ -367,7 +437,7 @@ export class Studio {
   private async older(): Promise<void> {
     if (!this.next) return;
     try {
-      const {jobs, next} = await this.client.jobs(this.next, PAGE);
+      const {jobs, next} = await this.client.assets(this.next, PAGE);
       for (const job of jobs) this.jobs.set(job.id, job);
       this.next = next;
       this.drawGallery();
@@ -377,7 +447,7 @@ export class Studio {
   }
 
   private drawGallery(): void {
-    const assets = [...this.jobs.values()].filter((job) => isAsset(job, this.jobs))
+    const assets = [...this.jobs.values()].filter(({asset}) => asset)
       .sort((a, b) => (a.created === b.created ? (a.id < b.id ? 1 : -1) : a.created < b.created ? 1 : -1));
     this.gallery.show(assets, this.current, this.next !== null);
   }

@@ -180,7 +180,8 @@ class Protocol:
         sources = list_of_sources(images)
         if not sources and not json_of(options or {}).get("prompt"):
             raise EspalierError("invalid_argument", "neither an image nor a prompt was given", "give one of them")
-        return (yield from self._add("image", sources, options))
+        views = {"views": True} if len(sources) > 1 else {}
+        return (yield from self._add("image", sources, {**views, **json_of(options or {})}))
 
     def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions):
         return (yield from self._add("latent", [latent], options))

@@ -10,10 +10,12 @@ from ._decode import UNSET, Answer, Options, Unset, any_value, boolean, integer,
 OPERATIONS: Dict[str, tuple] = {
     "health": ("GET", "/health", (200,)),
     "models": ("GET", "/v1/models", (200,)),
+    "storage": ("GET", "/v1/storage", (200,)),
     "preprocess": ("POST", "/v1/preprocess", (200,)),
     "addJob": ("POST", "/v1/jobs", (202,)),
     "listJobs": ("GET", "/v1/jobs", (200,)),
     "job": ("GET", "/v1/jobs/{id}", (200,)),
+    "changeJob": ("PATCH", "/v1/jobs/{id}", (200,)),
     "removeJob": ("DELETE", "/v1/jobs/{id}", (200, 204)),
     "events": ("GET", "/v1/jobs/{id}/events", (200,)),
     "file": ("GET", "/v1/jobs/{id}/files/{name}", (200, 206)),
@@ -173,6 +175,8 @@ class Sampler(Options):
 
 @dataclass
 class GenerateOptions(Options):
+    views: Union[bool, Unset] = UNSET
+    """The images are views of one object, which becomes one asset."""
     prompt: Union[str, Unset] = UNSET
     """What to make, in words, instead of images. Needs a text model: espalier pull trellis-text-base, then --model
     trellis-text-base."""
@@ -188,6 +192,15 @@ class GenerateOptions(Options):
     as it is. plain: without a network. network: by the network, whatever the alpha channel says."""
     name: Union[str, Unset] = UNSET
     """Shown in lists; without one the first image's."""
+    origin: Union[Literal["auto", "source", "centre", "bottom"], Unset] = UNSET
+    """What lies at the origin of every file. bottom: the middle of the lower side of the box, so that the asset
+    stands on the floor. centre: the middle of the box. source: TRELLIS' own frame. auto: bottom, but source with
+    raw-mesh and keep-mesh."""
+    height_m: Union[Optional[float], Unset] = UNSET
+    """Real height, to which every file is scaled; of an .stl or .3mf it counts instead of --size. In m."""
+    up: Union[Literal["auto", "y", "z"], Unset] = UNSET
+    """Axis that points up in .obj, .stl, .mesh.ply, .ply and .splat; the other formats say themselves which it is.
+    auto: y in .obj, z in .stl and .mesh.ply, -y in .ply and .splat."""
     surface: Union[Literal["auto", "solid", "reference"], Unset] = UNSET
     """How the mesh is extracted. solid: the voxels are the shell of a solid, so that there are no walls inside and
     gaps are closed. reference: TRELLIS' rule. auto: solid, but reference with raw-mesh. A saved asset keeps the
@@ -266,6 +279,15 @@ class ExportOptions(Options):
     """Largest dimension of an .stl or .3mf, and of the object that min-wall and flat-base are measured on. In mm."""
     name: Union[str, Unset] = UNSET
     """Shown in lists; without one the first image's."""
+    origin: Union[Literal["auto", "source", "centre", "bottom"], Unset] = UNSET
+    """What lies at the origin of every file. bottom: the middle of the lower side of the box, so that the asset
+    stands on the floor. centre: the middle of the box. source: TRELLIS' own frame. auto: bottom, but source with
+    raw-mesh and keep-mesh."""
+    height_m: Union[Optional[float], Unset] = UNSET
+    """Real height, to which every file is scaled; of an .stl or .3mf it counts instead of --size. In m."""
+    up: Union[Literal["auto", "y", "z"], Unset] = UNSET
+    """Axis that points up in .obj, .stl, .mesh.ply, .ply and .splat; the other formats say themselves which it is.
+    auto: y in .obj, z in .stl and .mesh.ply, -y in .ply and .splat."""
     raw_mesh: Union[bool, Unset] = UNSET
     """Write the mesh as it was decoded, with colours at its vertices: no clean-up, no simplification, no texture."""
     clean: Union[bool, Unset] = UNSET
@@ -395,6 +417,10 @@ class Report(Answer):
 class Job(Answer):
     id: str
     kind: Literal["image", "latent", "export", "text"]
+    asset: bool
+    """An asset of its own; false: files or a video of the parent's asset."""
+    pinned: bool
+    """It stays, however old it is and whatever space it takes."""
     parent: Optional[str]
     name: str
     state: State
@@ -415,6 +441,8 @@ class Job(Answer):
         return {
             "id": text,
             "kind": text,
+            "asset": boolean,
+            "pinned": boolean,
             "parent": optional(text),
             "name": text,
             "state": text,
@@ -428,6 +456,35 @@ class Job(Answer):
             "files": list_of(obj(lambda: File)),
             "report": optional(obj(lambda: Report)),
             "notices": list_of(text),
+        }
+
+
+@dataclass
+class JobChange(Options):
+    name: Union[str, Unset] = UNSET
+    pinned: Union[bool, Unset] = UNSET
+
+
+@dataclass(frozen=True)
+class Storage(Answer):
+    jobs: int
+    bytes: int
+    """Of the files of all jobs."""
+    free_bytes: Optional[int]
+    """Of the disk; null where the system does not tell."""
+    keep_days: Optional[float]
+    """Days after which ended jobs go; null: never."""
+    keep_bytes: Optional[int]
+    """Bytes above which the oldest ended jobs go; null: never."""
+
+    @classmethod
+    def readers(cls):
+        return {
+            "jobs": integer,
+            "bytes": integer,
+            "free_bytes": optional(integer),
+            "keep_days": optional(number),
+            "keep_bytes": optional(integer),
         }
 
 

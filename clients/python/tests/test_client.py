@@ -114,6 +114,14 @@ class Waiting(ClientCase):
         with self.assertRaisesRegex(espalier.EspalierError, "neither an image nor a prompt"):
             self.client.submit([])
 
+    def test_several_images_are_views_of_one_object(self):
+        for options, wanted in ((LONG, True), (LONG | {"views": True}, True)):
+            job = self.client.submit([PICTURE, PICTURE], options)
+            self.addCleanup(self.client.cancel, job)
+            self.assertEqual(job.options["views"], wanted)
+        with self.assertRaisesRegex(espalier.ApiError, "views of one object"):
+            self.client.submit([PICTURE, PICTURE], LONG | {"views": False})
+
     def test_cancelling(self):
         job = self.client.submit(PICTURE, LONG)
         for event in self.client.events(job):

@@ -19,6 +19,7 @@ struct AppearanceOptions {
   std::string extras_json = {};             // glTF: the text of a JSON object, or empty
   bool unlit = false;                       // glTF: all materials as they are, without light
   PictureKind pictures = PictureKind::png;  // opaque ones; with alpha PNG takes the place of JPEG
+  std::string title = "asset";              // glTF: of node and mesh; valid UTF-8
 };
 
 // glTF 2.0 binary: one primitive for each material, with all that Appearance holds.

@@ -115,7 +115,7 @@ class Content {
     Json primitive = draco ? add_draco(geometry) : add_arrays(geometry);
     primitive["material"] = 0;
     const std::size_t level = meshes_.size();
-    const std::string name = level == 0 ? "asset" : "asset level " + std::to_string(level);
+    const std::string name = level == 0 ? options_.title : options_.title + " level " + std::to_string(level);
     Json node = {{"mesh", level}, {"name", name}};
     if (geometry.quantised) {
       quantised_ = true;
@@ -187,11 +187,12 @@ class Content {
     constexpr int kLinear = 9729, kLinearMipmapLinear = 9987, kClampToEdge = 33071;
     samplers_.push_back(
         {{"magFilter", kLinear}, {"minFilter", kLinearMipmapLinear}, {"wrapS", kClampToEdge}, {"wrapT", kClampToEdge}});
-    Json texture = {{"sampler", 0}};
+    Json texture = {{"name", options_.title}, {"sampler", 0}};
     const bool webp = picture_format(options_.texture) == PictureFormat::webp;
     // Programs that do not know the extension take the plain source, so the fallback comes first.
-    if (!options_.texture_fallback.empty()) texture["source"] = parts_.add_image(options_.texture_fallback, parts_.stem());
-    const std::size_t image = parts_.add_image(options_.texture, parts_.stem());
+    if (!options_.texture_fallback.empty())
+      texture["source"] = parts_.add_image(options_.texture_fallback, parts_.stem(), options_.title);
+    const std::size_t image = parts_.add_image(options_.texture, parts_.stem(), options_.title);
     if (webp) {
       texture["extensions"][kWebp]["source"] = image;
     } else {
@@ -206,7 +207,7 @@ class Content {
     const double base = textured || coloured_ ? 1.0 : 0.8;
     Json pbr = {{"baseColorFactor", {base, base, base, 1.0}}, {"metallicFactor", 0.0}, {"roughnessFactor", 1.0}};
     if (textured) pbr["baseColorTexture"] = {{"index", 0}};
-    Json made = {{"name", "asset"}, {"pbrMetallicRoughness", std::move(pbr)}, {"doubleSided", true}};
+    Json made = {{"name", options_.title}, {"pbrMetallicRoughness", std::move(pbr)}, {"doubleSided", true}};
     if (options_.unlit) made["extensions"][kUnlit] = Json::object();
     return made;
   }

@@ -45,8 +45,8 @@ class Content {
     }
     document["scene"] = 0;
     document["scenes"] = Json::array({{{"nodes", {0}}}});
-    document["nodes"] = Json::array({{{"mesh", 0}, {"name", "asset"}}});
-    document["meshes"] = Json::array({{{"name", "asset"}, {"primitives", primitives_}}});
+    document["nodes"] = Json::array({{{"mesh", 0}, {"name", options_.title}}});
+    document["meshes"] = Json::array({{{"name", options_.title}, {"primitives", primitives_}}});
     document["materials"] = materials_;
     if (!textures_.empty()) {
       document["textures"] = textures_;

@@ -56,14 +56,18 @@ std::size_t GltfParts::add_accessor(const GltfArray& array, std::size_t view) {
   return index;
 }
 
-std::size_t GltfParts::add_image(std::span<const std::byte> file, const std::string& name) {
+std::size_t GltfParts::add_image(std::span<const std::byte> file, const std::string& name, const std::string& title) {
   const Kind kind = kind_of(picture_format(file).value());
+  Json image = Json::object();
+  if (!title.empty()) image["name"] = title;
   if (stem_.empty()) {
-    images_.push_back({{"bufferView", add_bytes(file)}, {"mimeType", kind.mime}});
+    image["bufferView"] = add_bytes(file);
+    image["mimeType"] = kind.mime;
   } else {
-    images_.push_back({{"uri", percent_notation(name + kind.ending)}});
+    image["uri"] = percent_notation(name + kind.ending);
     pictures_.push_back({name + kind.ending, {file.begin(), file.end()}});
   }
+  images_.push_back(std::move(image));
   return images_.size() - 1;
 }
 

@@ -27,8 +27,8 @@ class GltfParts {
   std::size_t add_accessor(const GltfArray& array);  // without a view, for bytes that an extension unpacks
   std::size_t add_accessor(const GltfArray& array, std::size_t view);
   std::size_t add_array(const GltfArray& array) { return add_accessor(array, add_view(array)); }
-  // A PNG, JPEG or WebP file. As a file of its own it is called `name` and an ending.
-  std::size_t add_image(std::span<const std::byte> file, const std::string& name);
+  // A PNG, JPEG or WebP file. As a file of its own it is called `name` and an ending; `title`: in the document, if not empty.
+  std::size_t add_image(std::span<const std::byte> file, const std::string& name, const std::string& title = {});
 
   [[nodiscard]] Json& view(std::size_t index) { return views_[index]; }
   [[nodiscard]] std::size_t view_count() const { return views_.size(); }

@@ -65,28 +65,38 @@ void put_faces(ByteWriter& out, const Mesh& mesh) {
 }
 
 // `library` names the MTL file; empty for a mesh that goes alone.
-std::vector<std::byte> encode(const Mesh& mesh, std::span<const std::string> comments, const std::string& library) {
+std::vector<std::byte> encode(const Mesh& mesh, std::span<const std::string> comments, const std::string& library,
+                              const std::string& word) {
   check_writable_mesh(mesh, kFormat);
   check_comments(comments, kFormat);
   ByteWriter out(static_cast<std::size_t>(mesh.vertex_count()) * 96 + static_cast<std::size_t>(mesh.face_count()) * 40);
   for (const std::string& comment : comments) out.text("# " + comment + "\n");
   if (!library.empty()) out.text("mtllib " + library + "\n");
-  out.text("o asset\n");
+  out.text("o " + word + "\n");
   const bool colours = !mesh.colours.empty() && library.empty();
   put_obj_arrays(out, mesh, colours);
-  if (!library.empty()) out.text("usemtl asset\n");
+  if (!library.empty()) out.text("usemtl " + word + "\n");
   put_faces(out, mesh);
   return out.take();
 }
 
+// A name of an object or a material, which readers end at a space; other letters than ASCII are kept.
+std::string one_word(const std::string& title) {
+  std::string word = title.empty() ? "asset" : title;
+  for (char& c : word) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7F || c == '#' || c == '\\') c = '_';
+  }
+  return word;
+}
+
 }  // namespace
 
-std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string> comments) {
-  return encode(mesh, comments, {});
+std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string> comments, const std::string& title) {
+  return encode(mesh, comments, {}, one_word(title));
 }
 
 std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::string> comments,
-                                        std::span<const std::byte> texture, const std::string& stem) {
+                                        std::span<const std::byte> texture, const std::string& stem, const std::string& title) {
   check_stem(stem, kFormat);
   if (mesh.uvs.empty()) {
     fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates",
@@ -100,8 +110,8 @@ std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::s
   const std::string picture = name + (format == PictureFormat::png ? ".png" : ".jpg");
   ByteWriter material(256);
   for (const std::string& comment : comments) material.text("# " + comment + "\n");
-  material.text("newmtl asset\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd " + picture + "\n");
-  std::vector<std::byte> object = encode(mesh, comments, name + ".mtl");  // checks the comments, too
+  material.text("newmtl " + one_word(title) + "\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd " + picture + "\n");
+  std::vector<std::byte> object = encode(mesh, comments, name + ".mtl", one_word(title));  // checks the comments, too
   std::vector<NamedFile> files;
   files.push_back({picture, {texture.begin(), texture.end()}});
   files.push_back({name + ".mtl", material.take()});

@@ -1,6 +1,8 @@
 #include <array>
 #include <cmath>
+#include <utility>
 
+#include "base/error.h"
 #include "io/formats/byte_writer.h"
 #include "io/formats/checks.h"
 #include "io/formats/mesh_files.h"
@@ -9,6 +11,8 @@
 namespace espalier {
 
 namespace {
+
+constexpr const char* kFormat = "STL";
 
 // Unit normal of a facet, or zero when it has no area (readers then compute their own).
 Vec3d facet_normal(const std::array<Vec3d, 3>& p) {
@@ -26,15 +30,19 @@ Vec3d facet_normal(const std::array<Vec3d, 3>& p) {
 }  // namespace
 
 std::vector<std::byte> encode_stl(const Mesh& mesh, double largest_side_mm, const std::string& comment) {
-  constexpr const char* kFormat = "STL";
   check_writable_mesh(mesh, kFormat);
-  check_comment(comment, kFormat);
-  const Placement placement = placement_of(mesh, largest_side_mm, kFormat);
+  return encode_stl(mesh, placement_of(mesh, largest_side_mm, kFormat),
+                    "Espalier, mm, Z up" + (comment.empty() ? "" : "; " + comment));
+}
+
+std::vector<std::byte> encode_stl(const Mesh& mesh, const Placement& placement, std::string title) {
+  check_writable_mesh(mesh, kFormat);
+  check_comment(title, kFormat);
+  if (title.starts_with("solid"))
+    fail(ErrorCode::invalid_argument, kFormat, ": readers take a title of \"solid\" for a text file");
 
   constexpr std::size_t kHeader = 80, kFacet = 50;
   ByteWriter out(kHeader + 4 + static_cast<std::size_t>(mesh.face_count()) * kFacet);
-  // Readers take a file that begins with "solid" for the text variant.
-  std::string title = "Espalier, mm, Z up" + (comment.empty() ? "" : "; " + comment);
   title.resize(kHeader, ' ');
   out.text(title);
   out.put(static_cast<std::uint32_t>(mesh.face_count()));

@@ -102,8 +102,14 @@ void put_triangles(ByteWriter& out, const Mesh& mesh, const Solid& solid, const 
     fail(ErrorCode::invalid_argument, kFormat, ": every face has two corners in one place, so there is nothing to print");
 }
 
+struct Labels {
+  std::string texture_part;  // empty without a texture
+  const char* mime;
+  std::string title;
+};
+
 std::vector<std::byte> model_xml(const Mesh& mesh, const Placement& placement, std::span<const std::string> comments,
-                                 const std::string& texture_part, const char* mime) {
+                                 const Labels& labels) {
   const Solid solid = solid_of(mesh, placement);
   ByteWriter out(static_cast<std::size_t>(mesh.vertex_count()) * 96 + static_cast<std::size_t>(mesh.face_count()) * 80);
   out.text(
@@ -119,9 +125,9 @@ std::vector<std::byte> model_xml(const Mesh& mesh, const Placement& placement, s
     }
     out.text("<metadata name=\"Description\">" + description + "</metadata>\n");
   }
-  out.text("<resources>\n");
-  const std::vector<std::int32_t> property = put_properties(out, mesh, texture_part, mime);
-  out.text(str("<object id=\"", kObject, "\" type=\"model\""));
+  out.text("<metadata name=\"Title\">" + escaped_xml(labels.title) + "</metadata>\n<resources>\n");
+  const std::vector<std::int32_t> property = put_properties(out, mesh, labels.texture_part, labels.mime);
+  out.text(str("<object id=\"", kObject, "\" type=\"model\" name=\"", escaped_xml(labels.title), "\""));
   if (!property.empty()) out.text(str(" pid=\"", kProperties, "\" pindex=\"0\""));
   out.text(">\n<mesh>\n<vertices>\n");
   for (const auto& point : solid.points.keys()) {
@@ -137,11 +143,12 @@ std::vector<std::byte> model_xml(const Mesh& mesh, const Placement& placement, s
   out.text(str("</triangles>\n</mesh>\n</object>\n</resources>\n<build>\n<item objectid=\"", kObject,
                "\" transform=\"1 0 0 0 1 0 0 0 1 "));
   // Consumers need not print what lies outside the positive octant.
-  for (const std::size_t k : {0U, 1U}) {
-    put_decimal(out, static_cast<float>(placement.size[k] / 2));
-    out.put(' ');
+  for (const std::size_t k : {0U, 1U, 2U}) {
+    // Adding zero turns -0 into 0.
+    put_decimal(out, static_cast<float>(-placement.low[k]) + 0.0F);
+    if (k < 2) out.put(' ');
   }
-  out.text("0\"/>\n</build>\n</model>\n");
+  out.text("\"/>\n</build>\n</model>\n");
   return out.take();
 }
 
@@ -164,6 +171,12 @@ std::string relationships(const std::string& target, const std::string& type) {
 std::vector<std::byte> encode_3mf(const Mesh& mesh, double largest_side_mm, std::span<const std::string> comments,
                                   std::span<const std::byte> texture) {
   check_writable_mesh(mesh, kFormat);
+  return encode_3mf(mesh, placement_of(mesh, largest_side_mm, kFormat), comments, texture, "asset");
+}
+
+std::vector<std::byte> encode_3mf(const Mesh& mesh, const Placement& placement, std::span<const std::string> comments,
+                                  std::span<const std::byte> texture, const std::string& title) {
+  check_writable_mesh(mesh, kFormat);
   check_comments(comments, kFormat);
   std::string part;
   const char* mime = "";
@@ -180,7 +193,6 @@ std::vector<std::byte> encode_3mf(const Mesh& mesh, double largest_side_mm, std:
     part = format == PictureFormat::png ? "3D/Textures/texture.png" : "3D/Textures/texture.jpeg";
     mime = format == PictureFormat::png ? "image/png" : "image/jpeg";
   }
-  const Placement placement = placement_of(mesh, largest_side_mm, kFormat);
   std::vector<NamedFile> files;
   files.push_back(
       text_file("[Content_Types].xml",
@@ -191,7 +203,7 @@ std::vector<std::byte> encode_3mf(const Mesh& mesh, double largest_side_mm, std:
                 "<Default Extension=\"png\" ContentType=\"image/png\"/><Default Extension=\"jpeg\" "
                 "ContentType=\"image/jpeg\"/></Types>\n"));
   files.push_back(text_file("_rels/.rels", relationships("3D/3dmodel.model", "3dmodel")));
-  files.push_back({"3D/3dmodel.model", model_xml(mesh, placement, comments, part, mime)});
+  files.push_back({"3D/3dmodel.model", model_xml(mesh, placement, comments, {part, mime, title})});
   if (!texture.empty()) {
     files.push_back(text_file("3D/_rels/3dmodel.model.rels", relationships(part, "3dtexture")));
     files.push_back({part, {texture.begin(), texture.end()}});

@@ -108,5 +108,28 @@ TEST(JobCosts, GrowWithWhatThereIsToDo) {
   EXPECT_GT(seconds({.project_image = true}, {.images = 4}), seconds({.project_image = true}, {.images = 1}) + 1.0);
 }
 
+// A machine where cleaning and baking take eight times as long as planned and the networks half as long: what jobs before have
+// shown makes the bar follow the clock.
+TEST(JobClock, WithThePaceOfJobsBeforeTheBarIsNeverTenPercentAhead) {
+  const auto planned = uneven_job();
+  const std::map<Stage, double> pace{
+      {Stage::encode_image, 0.5}, {Stage::clean_mesh, 8.0}, {Stage::unwrap_mesh, 1.0}, {Stage::bake_texture, 8.0}};
+  const auto real = at_pace(planned, pace);
+  EXPECT_DOUBLE_EQ(real[1].seconds, 8.0 * planned[1].seconds);
+  EXPECT_DOUBLE_EQ(real[1].steps[1].seconds, 8.0 * planned[1].steps[1].seconds);
+  const auto most_ahead = [&](JobClock clock) {
+    double most = 0.0;
+    play(clock, real, 1.0,
+         [&](double elapsed, double total, const Progress& p) { most = std::max(most, p.fraction - elapsed / total); });
+    return most;
+  };
+  EXPECT_GT(most_ahead(JobClock(planned, after(0))), 0.1);
+  // Learned from jobs of other sizes, each figure is a third off in the worst direction.
+  std::map<Stage, double> learned = pace;
+  for (auto& [stage, factor] : learned) factor *= stage == Stage::encode_image ? 1.3 : 0.75;
+  EXPECT_LT(most_ahead(JobClock(at_pace(planned, learned), after(0))), 0.1);
+  EXPECT_LT(most_ahead(JobClock(at_pace(planned, pace), after(0))), 0.01);
+}
+
 }  // namespace
 }  // namespace espalier

@@ -1,6 +1,6 @@
 import {ApiError, Unreachable, errorOf, isAbort} from './errors.js';
 import {EventParser, type ServerEvent} from './sse.js';
-import type {Background, Example, FinishOptions, Job, JobOptions, Models, TurntableOptions} from './types.js';
+import type {Background, Example, FinishOptions, Job, JobOptions, Models, Storage, TurntableOptions} from './types.js';
 
 const KEY = 'espalier.key';
 
@@ -62,10 +62,29 @@ export class Client {
     });
   }
 
-  async jobs(before: string | null, limit: number): Promise<{jobs: Job[]; next: string | null}> {
-    const query = new URLSearchParams({limit: String(limit)});
+  /** Assets alone, newest first. */
+  async assets(before: string | null, limit: number): Promise<{jobs: Job[]; next: string | null}> {
+    const query = new URLSearchParams({kind: 'assets', limit: String(limit)});
     if (before) query.set('before', before);
     return this.json(`/v1/jobs?${query}`);
+  }
+
+  /** What was made from a job, newest first. */
+  async madeFrom(parent: string): Promise<Job[]> {
+    const {jobs} = await this.json<{jobs: Job[]}>(`/v1/jobs?${new URLSearchParams({parent, limit: '200'})}`);
+    return jobs;
+  }
+
+  async change(id: string, change: {name?: string; pinned?: boolean}): Promise<Job> {
+    return this.json<Job>(`/v1/jobs/${encodeURIComponent(id)}`, {
+      method: 'PATCH',
+      headers: {'Content-Type': 'application/json'},
+      body: JSON.stringify(change),
+    });
+  }
+
+  async storage(): Promise<Storage> {
+    return this.json<Storage>('/v1/storage');
   }
 
   async job(id: string): Promise<Job> {

@@ -12,6 +12,7 @@ export type Preset = Choices['preset'];
 export type BakeMode = Choices['bake'];
 export type MultiImage = Choices['multi_image'];
 export type TextureFormat = Choices['texture_format'];
+export type Origin = Choices['origin'];
 export type ResultFormat = Choices['formats'];
 export type VideoFormat = Choices['turntable.format'];
 export type RenderStyle = Choices['turntable.style'];
@@ -30,6 +31,8 @@ export interface FinishOptions {
   size_mm?: number;
   unlit?: boolean;
   texture_format?: TextureFormat;
+  origin?: Origin;
+  height_m?: number | null;
 }
 
 export interface JobOptions extends FinishOptions {
@@ -41,6 +44,7 @@ export interface JobOptions extends FinishOptions {
   structure?: SamplerOptions;
   latent?: SamplerOptions;
   multi_image?: MultiImage;
+  views?: boolean;
   background?: Background | Background[];  // one for all pictures, or one for each
   turntable?: TurntableOptions | null;
 }
@@ -98,6 +102,8 @@ export interface MeshReport {
 export interface Job {
   id: string;
   kind: 'image' | 'latent' | 'export' | 'text';
+  asset: boolean;  // false: files or a video of the parent's asset
+  pinned: boolean;
   parent: string | null;
   name: string;
   state: JobState;
@@ -132,6 +138,14 @@ export interface Models {
   models: Model[];
   limits: {max_upload_bytes: number; max_images: number; max_queue: number; max_voxels: number};
   video_formats: VideoFormat[];
+}
+
+export interface Storage {
+  jobs: number;
+  bytes: number;
+  free_bytes: number | null;
+  keep_days: number | null;
+  keep_bytes: number | null;
 }
 
 export interface Example {

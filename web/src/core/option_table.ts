@@ -1,12 +1,16 @@
 // Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.
 
 export const OPTIONS = {
+  'views': {"fallback":false},
   'prompt': {"fallback":""},
   'negative_prompt': {"fallback":""},
   'formats': {"choices":["splats.glb","glb","gltf.zip","obj.zip","stl","3mf","mesh.ply","compressed.ply","ply","spz","splat"],"fallback":["glb"]},
   'size_mm': {"min":0.1,"max":10000,"fallback":100.0},
   'background': {"choices":["auto","alpha","none","plain","network"],"fallback":["auto"]},
   'name': {"fallback":""},
+  'origin': {"choices":["auto","source","centre","bottom"],"fallback":"auto"},
+  'height_m': {"min":0.001,"max":1000,"fallback":null},
+  'up': {"choices":["auto","y","z"],"fallback":"auto"},
   'surface': {"choices":["auto","solid","reference"],"fallback":"auto"},
   'raw_mesh': {"fallback":false},
   'clean': {"fallback":true},

@@ -129,7 +129,7 @@ export function jobOptions(settings: Settings, name: string, backgrounds: readon
     preset: settings.preset,
     structure: {...settings.structure},
     latent: {...settings.latent},
-    ...(backgrounds.length > 1 ? {multi_image: settings.multiImage} : {}),
+    ...(backgrounds.length > 1 ? {multi_image: settings.multiImage, views: true} : {}),
     ...(backgrounds.length > 0 ? {background: [...backgrounds]} : {}),
     ...finishOptions(settings),
   };
@@ -184,6 +184,12 @@ function numbersIn(given: SamplerOptions | undefined): Partial<Numbers> {
     ...(typeof given?.steps === 'number' ? {steps: given.steps} : {}),
     ...(typeof given?.guidance === 'number' ? {guidance: given.guidance} : {}),
   };
+}
+
+/** Where an asset stands in its files, and how high it is: a file is what is wanted only where these are the same. */
+export function samePlace(a: JobOptions, b: JobOptions): boolean {
+  const key = ({origin = OPTIONS.origin.fallback, height_m: height = null}: JobOptions): string => `${origin} ${height ?? ''}`;
+  return key(a) === key(b);
 }
 
 /** Whether two jobs have the same finished mesh, so that a file of one is a file of the other. */

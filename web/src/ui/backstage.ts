@@ -9,8 +9,9 @@ export class Backstage {
   constructor(readonly client: Client, private readonly connection: Connection, private readonly changed: () => void) {}
 
   async run(parent: string, request: FinishOptions | {turntable: TurntableOptions}, onprogress: (fraction: number, job: Job) => void,
-    signal = new AbortController().signal): Promise<Job> {
+    signal = new AbortController().signal, onstart: (job: Job) => void = () => undefined): Promise<Job> {
     const started = await this.client.exports(parent, request);
+    onstart(started);
     this.changed();
     const done = await follow(this.client, this.connection, started.id, signal, (job) => onprogress(job.progress?.fraction ?? 0, job));
     this.changed();

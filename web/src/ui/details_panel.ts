@@ -1,7 +1,7 @@
 import {isFinal, type Job, type MeshReport, type SamplerOptions} from '../api/types.js';
 import {button, h} from '../core/dom.js';
 import {bytes, capitalised, count, duration} from '../core/format.js';
-import {finishOf, finishOptions, sameFinish} from '../core/options.js';
+import {finishOf, finishOptions} from '../core/options.js';
 import type {Backstage} from './backstage.js';
 import {Downloads} from './downloads.js';
 import {FinishFields} from './finish_fields.js';
@@ -12,6 +12,8 @@ export interface DetailActions {
   again(job: Job, options: ReturnType<typeof finishOptions>): Promise<void>;
   reuse(job: Job): void;
   remove(job: Job): void;
+  rename(job: Job): void;
+  pin(job: Job): void;
 }
 
 /** What is known of the asset in view, its files, and what else can be made of it. */
@@ -27,6 +29,7 @@ export class DetailsPanel {
   private readonly again: HTMLDetailsElement;
   private readonly finished: HTMLElement;
   private readonly ended: HTMLElement;
+  private readonly pin: HTMLButtonElement;
   private job: Job | null = null;
   private shown = '';
 
@@ -43,7 +46,10 @@ export class DetailsPanel {
     this.again = h('details', {class: 'group again'}, h('summary', {text: 'Make again with other settings'}),
       h('div', {class: 'stack inside'}, h('p', {class: 'hint', text: 'Nothing is sampled: mesh, texture and files are made anew from what was generated.'}), this.fields.element, start));
     this.finished = h('div', {class: 'stack'}, this.downloads.element, this.turntable.element, this.again);
+    this.pin = button({label: 'Pin', icon: 'tick', class: 'button', onclick: () => this.job && this.actions.pin(this.job)});
+    this.pin.title = 'What is pinned stays, whatever the server clears away';
     this.ended = h('div', {class: 'row wrap'},
+      this.pin, button({label: 'Rename', icon: 'frame', class: 'button', onclick: () => this.job && this.actions.rename(this.job)}),
       button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => this.job && this.actions.reuse(this.job)}),
       button({label: 'Delete', icon: 'trash', class: 'button danger-quiet', onclick: () => this.job && this.actions.remove(this.job)}));
     this.element.append(this.head, this.facts, this.notices, this.finished, this.settings, this.ended);
@@ -59,7 +65,7 @@ export class DetailsPanel {
 
   /** `family`: all jobs that were made from this one. */
   show(job: Job, family: readonly Job[]): void {
-    const key = JSON.stringify([job.id, job.state, job.files, job.notices, family.map(({id, state}) => [id, state])]);
+    const key = JSON.stringify([job.id, job.name, job.pinned, job.state, job.files, job.notices, family.map(({id, state}) => [id, state])]);
     const other = this.job?.id !== job.id;
     this.job = job;
     if (key === this.shown) return;
@@ -70,12 +76,15 @@ export class DetailsPanel {
     fill(this.settings, settings(job));
     this.notices.replaceChildren(...job.notices.map((text) => h('li', {text: capitalised(text)})));
     this.notices.hidden = job.notices.length === 0;
-    const done = job.state === 'done';
+    this.pin.setAttribute('aria-pressed', String(job.pinned));
+    this.pin.querySelector('span')?.replaceChildren(job.pinned ? 'Pinned' : 'Pin');
+    // A job that ended early can be finished and exported from what was decoded.
+    const done = isFinal(job.state) && (job.state === 'done' || job.files.some(({role}) => role === 'asset'));
     this.finished.hidden = !done;
     this.ended.hidden = !isFinal(job.state);
     if (!done) return;
     const made = family.filter(({state}) => state === 'done');
-    this.downloads.show(job, made.filter(({options}) => !options.turntable && sameFinish(options, job.options)));
+    this.downloads.show(job, made.filter(({options, asset}) => !asset && !options.turntable));
     this.turntable.show(job, made.filter(({options}) => options.turntable));
     if (other) {
       this.fields.set(finishOf(job.options));

@@ -47,6 +47,34 @@ export function confirmed(question: Question): Promise<boolean> {
   });
 }
 
+/** What several pictures are; `each` when the question is closed without an answer, because nothing is lost by it. */
+export function askSeveral(count: number): Promise<'views' | 'each'> {
+  return open<'views' | 'each'>((close) => {
+    const answer = (value: 'views' | 'each', title: string, text: string, autofocus: boolean): HTMLElement =>
+      h('button', {type: 'button', class: 'button answer', autofocus, onclick: () => close(value)}, h('strong', {text: title}), h('span', {class: 'hint', text}));
+    const form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: `What are these ${count} pictures?`}),
+      answer('each', 'One asset each', `Pictures of different objects: ${count} jobs.`, true),
+      answer('views', 'Views of one object', 'The same object from several sides: one job.', false));
+    return {form, otherwise: 'each'};
+  });
+}
+
+/** A text, or null when the user gives up. */
+export function askText(title: string, label: string, value: string): Promise<string | null> {
+  return open<string | null>((close) => {
+    const id = uniqueId('text');
+    const input = h('input', {id, type: 'text', value, required: true, maxlength: 200, autofocus: true});
+    const form = h('form', {method: 'dialog', class: 'stack', onsubmit: (event: Event) => {
+      event.preventDefault();
+      if (input.value.trim()) close(input.value.trim());
+    }}, h('h2', {text: title}), h('label', {for: id, class: 'label', text: label}), input,
+    h('div', {class: 'row end'},
+      h('button', {type: 'button', class: 'button', text: 'Cancel', onclick: () => close(null)}),
+      h('button', {type: 'submit', class: 'button primary', text: 'Rename'})));
+    return {form, otherwise: null};
+  });
+}
+
 /** A picture and its cut-out, as large as the window allows. */
 export function lookCloser(name: string, original: string, cutout: string): Promise<void> {
   return open<void>((close) => {

@@ -1,8 +1,7 @@
 import type {Client} from '../api/client.js';
-import type {Job} from '../api/types.js';
+import type {Job, Storage} from '../api/types.js';
 import {button, h, icon} from '../core/dom.js';
-import {ago} from '../core/format.js';
-import {sameFinish} from '../core/options.js';
+import {ago, bytes, count} from '../core/format.js';
 
 export interface GalleryActions {
   open(job: Job): void;
@@ -15,19 +14,12 @@ const STATES: Record<Job['state'], string> = {queued: 'waiting', running: 'runni
 interface Card {
   element: HTMLElement;
   open: HTMLButtonElement;
+  remove: HTMLButtonElement;
   place: HTMLElement;
   caption: HTMLElement;
   key: string;
   thumbnail: string;
   url: string | null;
-}
-
-/** Whether a job is an asset of its own; the others made a file or a video of one. */
-export function isAsset(job: Job, all: ReadonlyMap<string, Job>): boolean {
-  if (job.kind !== 'export') return true;
-  if (job.options.turntable) return false;
-  const parent = job.parent ? all.get(job.parent) : undefined;
-  return parent === undefined || !sameFinish(job.options, parent.options);
 }
 
 function neighbour(card: HTMLElement): string {
@@ -44,11 +36,13 @@ export class Gallery {
   private current: string | null = null;
   private readonly none = h('p', {class: 'hint', text: 'What you make appears here.'});
   private readonly more: HTMLButtonElement;
+  private readonly space = h('p', {class: 'hint', id: 'space'});
 
   constructor(private readonly client: Client, private readonly actions: GalleryActions) {
     this.more = button({label: 'Older', icon: 'open', class: 'button quiet', onclick: () => actions.more()});
     this.more.hidden = true;
-    this.element = h('section', {class: 'panel gallery', 'aria-label': 'Gallery'}, h('h2', {text: 'Gallery'}), this.strip);
+    this.element = h('section', {class: 'panel gallery', 'aria-label': 'Gallery'},
+      h('div', {class: 'gallery-head'}, h('h2', {text: 'Gallery'}), this.space), this.strip);
     this.strip.append(this.list, this.none, this.more);
   }
 
@@ -73,6 +67,14 @@ export class Gallery {
     if (current !== this.current) this.reveal(current);
   }
 
+  /** How much there is, how much room is left, and how long it stays. */
+  showSpace(storage: Storage): void {
+    const {jobs, bytes: taken, free_bytes: free, keep_days: days, keep_bytes: most} = storage;
+    const limits = [...(days === null ? [] : [`for ${days} ${days === 1 ? 'day' : 'days'}`]), ...(most === null ? [] : [`up to ${bytes(most)}, then the oldest go`])];
+    this.space.textContent = [`${count(jobs)} ${jobs === 1 ? 'job' : 'jobs'}, ${bytes(taken)}`, ...(free === null ? [] : [`${bytes(free)} free`]),
+      limits.length > 0 ? `kept ${limits.join(', ')}; what is pinned stays` : 'kept until you delete it'].join(' · ');
+  }
+
   /** Brings the card of what is in view into the strip's view; the page itself stays. */
   private reveal(current: string | null): void {
     this.current = current;
@@ -86,7 +88,7 @@ export class Gallery {
     const caption = h('span', {class: 'caption'});
     const open = h('button', {type: 'button', class: 'card-open', onclick: () => this.actions.open(job)}, place, caption);
     const remove = button({label: `Delete ${job.name}`, icon: 'trash', iconOnly: true, class: 'button quiet small card-remove', onclick: () => this.actions.remove(job)});
-    const card: Card = {element: h('li', {class: 'card', 'data-job': job.id}, open, remove), open, place, caption, key: '', thumbnail: '', url: null};
+    const card: Card = {element: h('li', {class: 'card', 'data-job': job.id}, open, remove), open, remove, place, caption, key: '', thumbnail: '', url: null};
     this.cards.set(job.id, card);
     return card;
   }
@@ -95,11 +97,13 @@ export class Gallery {
     const percent = job.state === 'running' && job.progress ? ` ${Math.floor(job.progress.fraction * 100)} %` : '';
     const state = STATES[job.state] + percent;
     const when = state || ago(job.created, now);
-    const key = `${job.name}|${job.state}|${when}`;
+    const key = `${job.name}|${job.state}|${when}|${job.pinned}`;
     if (key !== card.key) {
       card.key = key;
       card.element.dataset['state'] = job.state;
-      card.caption.replaceChildren(h('span', {class: 'card-name', text: job.name, title: job.name}), h('span', {class: 'card-when', text: when}));
+      card.caption.replaceChildren(h('span', {class: 'card-name', text: job.name, title: job.name}), h('span', {class: 'card-when', text: job.pinned ? `pinned · ${when}` : when}));
+      card.remove.setAttribute('aria-label', `Delete ${job.name}`);
+      card.remove.title = `Delete ${job.name}`;
     }
     const picture = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role}) => role === 'input');
     if (picture && picture.url !== card.thumbnail) {

@@ -22,6 +22,7 @@ export interface TileActions {
 export class PictureTile {
   readonly element: HTMLElement;
   state: 'busy' | 'ready' | 'failed' = 'busy';
+  hint = '';  // what to do about a refusal
   private readonly original: string;
   private cutout: string | null = null;
   private abort = new AbortController();
@@ -70,6 +71,7 @@ export class PictureTile {
       if (isAbort(error) || abort.signal.aborted) return;
       this.setCutout(null);
       const {message, hint} = explain(error);
+      this.hint = hint ? capitalised(hint) : '';
       const named = `${this.file.name}: `;
       const what = message.startsWith(named) ? capitalised(message.slice(named.length)) : message;
       this.enter('failed', '', h('li', {}, h('div', {class: 'problem', role: 'alert'}, h('strong', {text: what}), hint ? h('p', {text: hint}) : null)));

@@ -1,13 +1,15 @@
 import type {Client} from '../api/client.js';
 import type {Connection} from '../api/connection.js';
 import type {Background, Example} from '../api/types.js';
-import {button, h, icon} from '../core/dom.js';
+import {button, h, icon, segmented} from '../core/dom.js';
 import {bytes, capitalised, stem} from '../core/format.js';
 import type {Notifier} from './notify.js';
+import {askSeveral, confirmed} from './dialogs.js';
 import {PictureTile} from './picture_tile.js';
 
 const FIRST = 'Drop, paste or choose a picture';
-const ANOTHER = 'Add another view of the object';
+const ANOTHER = 'Add another picture';
+const MOST = 50;  // pictures of an asset each
 const KINDS = 'image/png,image/jpeg,image/webp,.safetensors';
 
 /** What an asset is made from: pictures with their cut-outs, or a saved latent. */
@@ -22,6 +24,12 @@ export class PicturesPanel {
   private readonly input = h('input', {type: 'file', accept: KINDS, multiple: true, class: 'hidden', id: 'picture-files'});
   private readonly examplesTitle = h('p', {class: 'label', text: 'Or try one of these', hidden: true});
   private readonly examples = h('div', {class: 'examples', role: 'group', 'aria-label': 'Examples'});
+  private several: 'views' | 'each' | null = null;  // what more than one picture are, once somebody has said it
+  private readonly choice = segmented<'views' | 'each'>('These pictures are', [
+    {value: 'each', label: 'One asset each', title: 'Pictures of different objects'},
+    {value: 'views', label: 'Views of one object', title: 'The same object from several sides'},
+  ], 'each', (value) => this.decide(value));
+  private own = false;  // some of the pictures are the user's, not examples
   private maxImages = 8;
   private maxBytes = Infinity;
 
@@ -31,9 +39,10 @@ export class PicturesPanel {
       this.input.value = '';
     });
     this.drop = h('label', {class: 'drop', for: this.input.id}, icon('picture'), this.dropTitle,
-      h('span', {class: 'hint', text: 'PNG, JPEG or WebP. Several pictures are views of one object.'}));
-    this.element = h('div', {class: 'stack'}, h('h2', {text: 'Picture'}), this.input, this.drop, this.list,
+      h('span', {class: 'hint', text: 'PNG, JPEG or WebP; several at once, too.'}));
+    this.element = h('div', {class: 'stack'}, h('h2', {text: 'Picture'}), this.input, this.drop, this.list, this.choice.element,
       this.examplesTitle, this.examples);
+    this.choice.element.hidden = true;
     this.listen();
   }
 
@@ -44,6 +53,21 @@ export class PicturesPanel {
   /** One for each of the files. */
   get backgrounds(): readonly Background[] {
     return this.tiles.map(({background}) => background);
+  }
+
+  /** Every picture becomes an asset of its own. */
+  get each(): boolean {
+    return this.tiles.length > 1 && this.several === 'each';
+  }
+
+  /** What to do about the first picture that was refused. */
+  get refusal(): string {
+    return this.tiles.find(({state}) => state === 'failed')?.hint ?? '';
+  }
+
+  /** What is on the page, to be put back after a reload. */
+  draft(): {files: File[]; backgrounds: Background[]; several: 'views' | 'each'} | null {
+    return this.own ? {files: [...this.files], backgrounds: [...this.backgrounds], several: this.several ?? 'each'} : null;
   }
 
   get latent(): File | null {
@@ -57,7 +81,7 @@ export class PicturesPanel {
 
   /** Something is there, and none of it was refused. */
   get usable(): boolean {
-    return this.latentFile !== null || (this.tiles.length > 0 && this.tiles.every(({state}) => state === 'ready'));
+    return this.latentFile !== null || (this.tiles.length > 0 && (this.tiles.length === 1 || this.several !== null) && this.tiles.every(({state}) => state === 'ready'));
   }
 
   get refused(): boolean {
@@ -76,17 +100,31 @@ export class PicturesPanel {
     }, h('img', {src: `/examples/${encodeURIComponent(file)}`, alt: '', loading: 'lazy', width: 64, height: 64}))));
   }
 
-  /** These pictures instead of what is there, each with its background. */
-  replace(files: readonly File[], backgrounds: readonly Background[]): void {
+  /** These pictures instead of what is there, each with its background; asks before the user's own are lost. */
+  async replace(files: readonly File[], backgrounds: readonly Background[], several: 'views' | 'each' = 'views', own = true): Promise<boolean> {
+    const lost = this.tiles.length;
+    if (this.own && lost > 0 && !(await confirmed({
+      title: `Replace ${lost === 1 ? 'your picture' : `your ${lost} pictures`}?`, text: 'They are taken off this page; what was made of them stays.', yes: 'Replace'}))) return false;
+    this.put(files, backgrounds, several, own);
+    return true;
+  }
+
+  /** The same without a question. */
+  put(files: readonly File[], backgrounds: readonly Background[], several: 'views' | 'each', own: boolean): void {
     this.clear();
+    this.several = several;
     files.forEach((file, i) => {
       this.background = backgrounds[i] ?? this.background;
-      this.add([file]);
+      this.take([file]);
     });
+    this.own = own;
+    this.changed();
   }
 
   private clear(): void {
     this.latentFile = null;
+    this.several = null;
+    this.own = false;
     this.background = 'auto';
     for (const tile of this.tiles.splice(0)) tile.release();
     this.list.replaceChildren();
@@ -95,20 +133,40 @@ export class PicturesPanel {
   private async useExample(name: string): Promise<void> {
     try {
       const picture = await this.client.file(`/examples/${encodeURIComponent(name)}`);
-      this.replace([new File([picture], name.replace(/^\d+-/, ''), {type: 'image/png'})], []);
+      await this.replace([new File([picture], name.replace(/^\d+-/, ''), {type: 'image/png'})], [], 'views', false);
     } catch (error) {
       this.notify.error('The example could not be loaded', error);
     }
   }
 
+  /** What the user drops, pastes or chooses. */
   add(files: readonly File[]): void {
+    const before = this.tiles.length;
+    if (this.latentFile === null && !this.own && before > 0) this.clear();  // an example makes room
+    this.take(files);
+    this.own = this.tiles.length > 0;
+    if (this.tiles.length > 1 && this.several === null) void askSeveral(this.tiles.length).then((answer) => this.decide(answer));
+    this.changed();
+  }
+
+  private decide(several: 'views' | 'each'): void {
+    this.several = several;
+    const most = several === 'views' ? this.maxImages : MOST;
+    const over = this.tiles.splice(most);
+    for (const tile of over) tile.release();
+    if (over.length > 0) this.notify.warn(`${over.length === 1 ? `${over[0]?.file.name ?? ''} was` : `${over.length} pictures were`} left out.`, `An object has at most ${most} views here.`);
+    this.changed();
+  }
+
+  private take(files: readonly File[]): void {
+    const most = this.several === 'views' ? this.maxImages : MOST;
     const leftOut: string[] = [];
     for (const file of files) {
       if (file.size > this.maxBytes) {
         this.notify.warn(`${file.name} is too large: ${bytes(file.size)}.`, `The server takes at most ${bytes(this.maxBytes)}.`);
       } else if (/\.safetensors$/i.test(file.name)) {
         this.addLatent(file);
-      } else if (this.tiles.length >= this.maxImages) {
+      } else if (this.tiles.length >= most) {
         leftOut.push(file.name);
       } else {
         this.addPicture(file);
@@ -116,9 +174,8 @@ export class PicturesPanel {
     }
     if (leftOut.length > 0) {
       this.notify.warn(leftOut.length === 1 ? `${leftOut[0] ?? ''} was left out.` : `${leftOut.length} pictures were left out.`,
-        `An asset is made from at most ${this.maxImages} pictures; remove one first.`);
+        `There is room for ${most} pictures; remove one first.`);
     }
-    this.changed();
   }
 
   private addLatent(file: File): void {
@@ -154,6 +211,9 @@ export class PicturesPanel {
 
   private changed(): void {
     this.drop.classList.toggle('compact', this.tiles.length > 0 || this.latentFile !== null);
+    if (this.tiles.length < 2) this.several = this.tiles.length === 0 ? null : this.several;
+    this.choice.element.hidden = this.tiles.length < 2;
+    if (this.several) this.choice.set(this.several);
     this.dropTitle.textContent = this.tiles.length > 0 ? ANOTHER : FIRST;
     this.list.classList.toggle('many', this.tiles.length > 1);
     this.examplesTitle.textContent = this.drop.classList.contains('compact') ? 'Or another example' : 'Or try one of these';

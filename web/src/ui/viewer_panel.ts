@@ -1,5 +1,5 @@
 import type {Client} from '../api/client.js';
-import {isAbort} from '../api/errors.js';
+import {ApiError, isAbort} from '../api/errors.js';
 import type {Job, JobFile} from '../api/types.js';
 import {button, h, icon, saveBlob, segmented} from '../core/dom.js';
 import {fileName, metres} from '../core/format.js';
@@ -38,7 +38,7 @@ export function shownOf(job: Job, parent: Job | null): Shown {
     return job.files.find(fits) ?? parent?.files.find(fits) ?? null;
   };
   return {
-    splats: find('splats') ?? find('result', 'ply'),
+    splats: find('splats') ?? find('result', 'ply'),  // each says in its header where it stands
     mesh: find('result', 'glb') ?? find('mesh', 'glb'),
     pictures: [job, parent].map((one) => one?.files.filter(({role, format}) => role === 'input' && format !== 'safetensors') ?? []).find(({length}) => length > 0) ?? [],
   };
@@ -109,7 +109,7 @@ export class ViewerPanel {
     this.chosen = null;
     this.viewer?.clear();
     this.inputs.clear();
-    this.message.hidden = true;
+    this.quiet();
     this.refresh();
   }
 
@@ -121,11 +121,13 @@ export class ViewerPanel {
   say(mark: 'picture' | 'warning', title: string, text: string, ...more: HTMLElement[]): void {
     this.message.hidden = false;
     this.message.classList.toggle('problem', mark === 'warning');
+    this.message.classList.toggle('aside', (this.viewer?.available.size ?? 0) > 0);  // beside the object, not on it
     this.message.replaceChildren(icon(mark), h('h2', {text: title}), text ? h('p', {text}) : '', ...more);
   }
 
   quiet(): void {
     this.message.hidden = true;
+    this.message.classList.remove('problem', 'aside');
   }
 
   /** Fetches the programs of the viewer ahead of the first file. */
@@ -157,6 +159,7 @@ export class ViewerPanel {
     } catch (error) {
       if (!current() || isAbort(error)) return;
       this.loaded[what] = '';
+      if (file.role === 'mesh' && error instanceof ApiError && error.status === 404) return;  // the finished one took its place
       this.notify.error(`${file.name} could not be shown`, error);
     } finally {
       if (generation === this.generation) this.busy.hidden = true;
@@ -207,7 +210,8 @@ export class ViewerPanel {
     if (available.size > 0) {
       this.views.set(wanted);
       this.viewer?.setView(wanted);
-      this.quiet();
+      if (this.message.classList.contains('problem')) this.message.classList.add('aside');
+      else this.quiet();
     }
     this.canvasPlace.dataset['view'] = available.size > 0 ? wanted : '';
     this.canvasPlace.dataset['views'] = [...available].join(' ');

@@ -4,6 +4,7 @@ import {
 import {GLTFLoader} from 'three/addons/loaders/GLTFLoader.js';
 import {checkerTexture} from './checker.js';
 import {disposeMaterial, disposeTree} from './dispose.js';
+import {type Placement, placementIn} from './placement.js';
 import type {Theme} from './theme.js';
 
 export const MESH_VIEWS = ['textured', 'clay', 'normals', 'wireframe', 'checker'] as const;
@@ -21,7 +22,7 @@ export class MeshModel {
   private readonly made = new Map<string, Material>();
   private readonly checker: {texture: Texture | null} = {texture: null};
 
-  private constructor(scene: Object3D) {
+  private constructor(scene: Object3D, readonly placement: Placement) {
     this.root.add(scene);
     this.root.updateMatrixWorld(true);
     scene.traverse((object) => {
@@ -42,8 +43,9 @@ export class MeshModel {
   }
 
   static async load(file: Blob): Promise<MeshModel> {
-    const {scene} = await new GLTFLoader().parseAsync(await file.arrayBuffer(), '');
-    return new MeshModel(scene);
+    const {scene, asset} = await new GLTFLoader().parseAsync(await file.arrayBuffer(), '');
+    const extras = (asset as {extras?: {placement?: unknown}}).extras;
+    return new MeshModel(scene, placementIn(extras?.placement));
   }
 
   show(view: MeshView, theme: Theme): void {

@@ -4,6 +4,7 @@ import {prefersStillness} from '../core/dom.js';
 import {Dimensions} from './dimensions.js';
 import {Grid} from './grid.js';
 import {MESH_VIEWS, MeshModel, type MeshView} from './mesh_model.js';
+import {between, IN_PLACE, type Placement} from './placement.js';
 import {ContactShadow} from './shadow.js';
 import type {SplatModel, SplatPainter} from './splat_model.js';
 import {type Theme, themeOf} from './theme.js';
@@ -164,6 +165,7 @@ export class Viewer {
     this.painter ??= new SplatPainter(this.renderer, this.scene, this.invalidate);
     this.splats?.dispose();
     this.splats = model;
+    if (this.mesh) model.standAs(this.mesh.placement);
     this.scene.add(model.mesh);
     this.refresh();
   }
@@ -171,11 +173,27 @@ export class Viewer {
   async setMesh(file: Blob, current: () => boolean): Promise<void> {
     const model = await MeshModel.load(file);
     if (!current()) return model.dispose();
+    const stood = this.mesh?.placement ?? IN_PLACE;
     this.mesh?.dispose();
     this.mesh = model;
+    this.splats?.standAs(model.placement);
+    this.follow(stood, model.placement);
     this.scene.add(model.root);
     this.shadow.build(this.renderer, model.root, model.box);
     this.refresh();
+  }
+
+  /** The object stands elsewhere now, or has another size: the camera sees of it what it saw. */
+  private follow(from: Placement, to: Placement): void {
+    const {scale, move} = between(from, to);
+    if (!this.framed || (scale === 1 && move.every((part) => part === 0))) return;
+    for (const point of [this.camera.position, this.controls.target]) point.multiplyScalar(scale).add(new Vector3(...move));
+    this.camera.near *= scale;
+    this.camera.far *= scale;
+    this.camera.updateProjectionMatrix();
+    this.controls.minDistance *= scale;
+    this.controls.maxDistance *= scale;
+    this.controls.update();
   }
 
   setView(view: View): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import validator from 'gltf-validator';
 import {
-  cutoutReady, drop, example, fileOf, finished, generate, launch, newPage, open, openGroup, paste, PATIENCE, picture, reached, save, Server, setFinish, setSteps,
+  cutoutReady, drop, example, fileOf, finished, generate, launch, newPage, open, openGroup, paste, PATIENCE, picture, reached, replaced, save, Server, setFinish, setSteps,
   shot, viewsHave,
 } from './support.mjs';
 
@@ -195,6 +195,7 @@ test('a running job is cancelled, the settings are taken up again, and the next 
   await page.getByRole('heading', {name: 'Cancelled'}).waitFor({timeout: PATIENCE});
   assert.ok(await page.locator('.progress-panel').isHidden());
   await page.locator('.viewer').getByRole('button', {name: 'Use picture and settings'}).click();
+  await replaced(page);
   await cutoutReady(page);
   assert.equal(await page.locator('.picture-name').innerText(), 'mug.png');
   assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '50');
@@ -208,6 +209,8 @@ test('a running job is cancelled, the settings are taken up again, and the next 
 test('a reload in mid-job finds the job again', async () => {
   const page = await open(browser, server);
   await page.locator('#picture-files').setInputFiles([example('03-car.png'), example('03-car.png')]);
+  await shot(page, '09-what-are-these');
+  await page.getByRole('dialog').getByRole('button', {name: /^Views of one object/}).click();
   await cutoutReady(page);
   await page.locator('.picture').nth(1).getByRole('radio', {name: 'None'}).check();
   await page.locator('.picture[aria-busy="true"]').waitFor({state: 'detached'});
@@ -230,7 +233,51 @@ test('a reload in mid-job finds the job again', async () => {
   await page.getByRole('button', {name: 'Next picture'}).click();
   await page.locator('.input-picture figcaption', {hasText: '2 of 2'}).waitFor();
   await page.locator('.details').getByRole('button', {name: 'Use picture and settings'}).click();
+  await replaced(page);
   await page.locator('.picture').nth(1).getByRole('radio', {name: 'None', checked: true}).waitFor();
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('several pictures become an asset each, are kept over a reload, and the list has assets alone', async () => {
+  const page = await open(browser, server);
+  const before = await page.locator('.card').count();
+  await drop(page, fileOf(example('03-car.png'), 'red car.png'), fileOf(example('05-lamp.png'), 'lamp.png'));
+  await page.getByRole('dialog').getByRole('button', {name: /^One asset each/}).click();
+  await setSteps(page, 1);
+  await setFinish(page, false);
+  await page.reload();
+  await page.locator('.picture[aria-busy="false"]').nth(1).waitFor();
+  assert.deepEqual(await page.locator('.picture-name').allInnerTexts(), ['red car.png', 'lamp.png']);
+  assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '1');
+  await shot(page, '09-one-each');
+  await page.getByRole('button', {name: 'Generate 2 assets'}).click();
+  await finished(page);
+  await page.locator('.card', {hasText: 'lamp'}).first().waitFor();
+  await page.locator('.card[data-state="done"]', {hasText: 'lamp'}).first().waitFor({timeout: PATIENCE});
+  assert.equal(await page.locator('.card').count(), before + 2);
+  const jobs = (await server.json('/v1/jobs?limit=2')).jobs;
+  assert.deepEqual(jobs.map(({name, options}) => [name, options.views]), [['lamp', false], ['red car', false]]);
+  // A file in another place is a file of its own, and no asset.
+  const glb = await save(page, () => page.locator('[data-format="glb"]').click());
+  assert.equal(glb.name, 'red car.glb');
+  await page.getByLabel('Height in metres').fill('1.5');
+  await page.keyboard.press('Tab');
+  const high = await save(page, () => page.locator('[data-format="glb"]').click());
+  const {info} = await validator.validateBytes(new Uint8Array(high.bytes), {format: 'glb'});
+  assert.ok(info.totalTriangleCount > 0);
+  const {accessors, nodes} = JSON.parse(high.bytes.subarray(20, 20 + high.bytes.readUInt32LE(12)));
+  assert.equal(nodes[0].name, 'red car');
+  const {min, max} = accessors.find((accessor) => accessor.min?.length === 3);
+  assert.ok(Math.abs(max[1] - min[1] - 1.5) < 1e-3, 'the height that was asked for');
+  assert.equal(await page.locator('.card').count(), before + 2);
+  await page.getByRole('button', {name: 'Rename'}).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('racing car');
+  await page.keyboard.press('Enter');
+  await page.locator('.card', {hasText: 'racing car'}).waitFor();
+  await page.getByRole('button', {name: 'Pin'}).click();
+  await page.locator('.card', {hasText: 'pinned'}).waitFor();
+  await shot(page, '09-pinned');
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });

@@ -146,6 +146,8 @@ export async function setFinish(page, finish) {
 }
 
 export const cutoutReady = (page) => page.locator('.picture[aria-busy="false"] .checked img').first().waitFor();
+/** The user's own pictures make room for others. */
+export const replaced = (page) => page.getByRole('dialog').getByRole('button', {name: 'Replace'}).click();
 export const generate = (page) => page.getByRole('button', {name: 'Generate'}).click();
 export const viewsHave = (page, view) => page.locator(`.canvas-place[data-views~="${view}"]`).waitFor({timeout: PATIENCE});
 /** A job in that phase. */

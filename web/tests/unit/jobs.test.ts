@@ -4,7 +4,6 @@ import {ApiError, errorOf, explain, Unreachable} from '../../src/api/errors.js';
 import {applied} from '../../src/api/follow.js';
 import type {Job, JobFile} from '../../src/api/types.js';
 import {PHASES, phaseOf, titleOf} from '../../src/core/stages.js';
-import {isAsset} from '../../src/ui/gallery.js';
 
 function job(id: string, more: Partial<Job> = {}): Job {
   return {id, kind: 'image', parent: null, name: 'chair', state: 'running', created: '2026-03-01T12:00:00Z', started: null, finished: null, position: null,
@@ -33,16 +32,6 @@ test('phases have titles, and unknown ones are left alone', () => {
   assert.deepEqual(PHASES.map(titleOf), ['Image', 'Structure', 'Detail', 'Mesh', 'Finish']);
   assert.equal(phaseOf('mesh'), 'mesh');
   assert.equal(phaseOf('something new'), null);
-});
-
-test('files and videos of an asset are no assets', () => {
-  const parent = job('p', {options: {simplify: 0.95}});
-  const all = new Map([[parent.id, parent]]);
-  const made = (options: Job['options']): Job => job('c', {kind: 'export', parent: 'p', options});
-  assert.equal(isAsset(parent, all), true);
-  assert.equal(isAsset(made({simplify: 0.95, formats: ['stl']}), all), false);
-  assert.equal(isAsset(made({simplify: 0.95, turntable: {format: 'mp4', style: 'clay', seconds: 1, size: 256}}), all), false);
-  assert.equal(isAsset(made({simplify: 0.9}), all), true);
 });
 
 test('errors say what happened and what to do', () => {

@@ -27,6 +27,8 @@ test('the algorithm for several pictures is sent with several pictures', () => {
   const settings = initialSettings(MODEL);
   assert.equal('multi_image' in jobOptions(settings, 'chair', ONE), false);
   assert.equal(jobOptions(settings, 'chair', TWO).multi_image, 'stochastic');
+  assert.equal(jobOptions(settings, 'chair', TWO).views, true);
+  assert.equal('views' in jobOptions(settings, 'chair', ONE), false);
 });
 
 test('every picture has its background, and a latent has none', () => {

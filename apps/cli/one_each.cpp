@@ -1,0 +1,121 @@
+#include "one_each.h"
+
+#include <algorithm>
+#include <map>
+
+#include "outputs.h"
+#include "prompts.h"
+
+namespace espalier::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kPlace = "{name}";
+
+bool has_place(const fs::path& path) { return path.string().find(kPlace) != std::string::npos; }
+
+fs::path with_name(const fs::path& path, const std::string& name) {
+  std::string text = path.string();
+  for (std::size_t at = 0; (at = text.find(kPlace, at)) != std::string::npos; at += name.size())
+    text.replace(at, kPlace.size(), name);
+  return text;
+}
+
+// Every field that names a file to write.
+template <class Work>
+void for_each_output(Settings& s, Work work) {
+  for (fs::path& path : s.outputs) work(path);
+  for (fs::path* path : {&s.preview, &s.turntable, &s.sheet, &s.save_latent, &s.save_asset}) {
+    if (!path->empty()) work(*path);
+  }
+}
+
+Settings one_asset(const Settings& all, const std::string& name) {
+  Settings one = all;
+  for_each_output(one, [&](fs::path& path) { path = with_name(path, name); });
+  return one;
+}
+
+std::string name_of_input(const Settings& s) {
+  if (!s.prompt.empty()) return name_of_prompt(s.prompt);
+  const fs::path& first = !s.images.empty() ? s.images.front() : s.from_latent;
+  return first.stem().empty() ? "asset" : first.stem().string();
+}
+
+// One output for many assets would be written again and again.
+void check_places_of_prompts(const Settings& s) {
+  for (const fs::path& path : all_outputs(s)) {
+    if (has_place(path)) continue;
+    const std::string example = (path.parent_path() / "{name}").string() + path.extension().string();
+    throw UsageError("every prompt would write " + path.string() + "; name a folder, or put {name} into it, as in " + example);
+  }
+}
+
+void check_places_of_images(const Settings& s) {
+  const std::string count = std::to_string(s.images.size());
+  for (const fs::path& path : all_outputs(s)) {
+    if (has_place(path)) continue;
+    throw UsageError(
+        count + " images become " + count + " assets, but " + path.string() +
+        " is one file; name it with {name}, such as -o '{name}.glb', or give --views if the images are views of one "
+        "object");
+  }
+}
+
+void check_different(const std::vector<Settings>& assets) {
+  std::map<std::string, fs::path> seen;
+  for (const Settings& one : assets) {
+    for (const fs::path& path : all_outputs(one)) {
+      const auto [before, first] = seen.emplace(path.lexically_normal().string(), one.images.front());
+      if (first || before->second == one.images.front()) continue;
+      throw UsageError(path.string() + " would be written for " + before->second.string() + " and for " +
+                       one.images.front().string() + "; rename one of them, or run the command twice");
+    }
+  }
+}
+
+std::vector<Settings> assets_of_prompts(Settings all) {
+  for (fs::path& path : all.outputs) {
+    std::error_code ignored;
+    if (!has_place(path) && fs::is_directory(path, ignored)) path /= "{name}.glb";
+  }
+  check_places_of_prompts(all);
+  std::vector<Settings> assets;
+  for (const ListedPrompt& prompt : read_prompts(all.prompts)) {
+    Settings one = one_asset(all, prompt.name);
+    one.prompts.clear();
+    one.prompt = prompt.prompt;
+    one.seed = prompt.seed.value_or(all.seed);
+    assets.push_back(std::move(one));
+  }
+  return assets;
+}
+
+}  // namespace
+
+std::vector<Settings> assets_of(const Settings& settings) {
+  Settings all = settings;
+  const bool listed = !all.prompts.empty(), batch = listed || (all.images.size() > 1 && !all.views_of_one);
+  if (!all.out_dir.empty()) {
+    if (all_outputs(all).empty()) all.outputs.emplace_back("{name}.glb");
+    for_each_output(all, [&](fs::path& path) {
+      if (!path.has_parent_path()) path = all.out_dir / path;
+    });
+  }
+  if (!batch) return {one_asset(all, name_of_input(all))};
+  if (listed) return assets_of_prompts(all);
+  check_places_of_images(all);
+  std::vector<Settings> assets;
+  for (std::size_t i = 0; i < all.images.size(); ++i) {
+    Settings one = all;
+    one.images = {all.images[i]};
+    if (all.background.size() == all.images.size()) one.background = {all.background[i]};
+    assets.push_back(one_asset(one, name_of_input(one)));
+  }
+  check_different(assets);
+  return assets;
+}
+
+}  // namespace espalier::cli

@@ -1,0 +1,89 @@
+// Several images on one command line.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "image/codec.h"
+#include "program.h"
+#include "support/data.h"
+#include "support/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+class OneEach : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string out(const std::string& name) const { return (folder_ / name).string(); }
+  [[nodiscard]] Words sampling(const Words& images, const Words& arguments) const {
+    Words all{"generate"};
+    all.insert(all.end(), images.begin(), images.end());
+    const Words quick{"--device",          "cpu", "--structure-steps",    "1", "--latent-steps", "1",
+                      "--latent-guidance", "0",   "--structure-guidance", "0", "--raw-mesh",     "--quiet"};
+    all.insert(all.end(), quick.begin(), quick.end());
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return all;
+  }
+
+  const TemporaryFolder folder_;
+  const std::string dragon_ = data_path("images/typical_humanoid_dragonborn.in.png").string();
+  const std::string blob_ = data_path("images/blob_a.in.png").string();
+};
+
+TEST_F(OneEach, EveryImageBecomesAnAssetOfItsOwn) {
+  const Outcome made = espalier(sampling({dragon_, blob_}, {"--out-dir", out("new/folder"), "--json"}));
+  ASSERT_EQ(made.code, 0) << made.err;
+  const auto reports = nlohmann::json::parse(made.out);
+  ASSERT_EQ(reports.size(), 2U);
+  EXPECT_EQ(reports[0].at("image"), dragon_);
+  EXPECT_EQ(reports[1].at("record").at("image 1"), "blob_a.in.png");
+  EXPECT_FALSE(reports[1].at("record").contains("image 2"));
+  const std::string first = read_text(folder_ / "new/folder/typical_humanoid_dragonborn.in.glb");
+  const std::string second = read_text(folder_ / "new/folder/blob_a.in.glb");
+  EXPECT_NE(first, second);
+  EXPECT_NE(second.find("\"name\":\"blob_a_in\""), std::string::npos);
+}
+
+TEST_F(OneEach, ThePlaceOfTheNameIsFilled) {
+  const Outcome made = espalier(sampling({blob_}, {"-o", out("x-{name}.mesh.ply"), "-o", out("{name}.glb")}));
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_TRUE(fs::exists(folder_ / "x-blob_a.in.mesh.ply"));
+  EXPECT_TRUE(fs::exists(folder_ / "blob_a.in.glb"));
+}
+
+TEST_F(OneEach, NothingIsMergedOrOverwrittenSilently) {
+  expect_refusal(espalier(sampling({dragon_, blob_}, {"-o", out("a.glb")})), 2, {"2 images", "a.glb", "{name}", "--views"});
+  const fs::path twin = folder_ / "twin";
+  fs::create_directory(twin);
+  fs::copy_file(blob_, twin / "blob_a.in.png");
+  const TemporaryFolder other;
+  expect_refusal(espalier(sampling({blob_, (twin / "blob_a.in.png").string()}, {"-o", (other / "{name}.glb").string()})), 2,
+                 {"blob_a.in.glb", "twin"});
+  expect_empty(other.path());
+}
+
+TEST_F(OneEach, OneThatFailsDoesNotStopTheOthers) {
+  // Without a transparent pixel alpha is refused, which shows only when the image is prepared.
+  const Picture opaque(64, 64, 3);
+  const auto bytes = encode_png(opaque);
+  write_text(folder_ / "opaque.png", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const Outcome made = espalier(sampling({out("opaque.png"), dragon_}, {"--background", "alpha", "--out-dir", out("o")}));
+  EXPECT_EQ(made.code, 1);
+  EXPECT_NE(made.err.find("1 of 2 images"), std::string::npos) << made.err;
+  EXPECT_TRUE(fs::exists(folder_ / "o/typical_humanoid_dragonborn.in.glb"));
+}
+
+TEST_F(OneEach, ViewsThatDoNotLookAlikeAreDoubted) {
+  const Outcome doubted = espalier(sampling({dragon_, blob_}, {"--views", "-o", out("a.glb")}));
+  ASSERT_EQ(doubted.code, 0) << doubted.err;
+  EXPECT_NE(doubted.err.find("do not look like views of one object"), std::string::npos) << doubted.err;
+  const Outcome alike = espalier(sampling({dragon_, dragon_}, {"--views", "-o", out("b.glb")}));
+  ASSERT_EQ(alike.code, 0) << alike.err;
+  EXPECT_EQ(alike.err.find("views of one object"), std::string::npos) << alike.err;
+}
+
+}  // namespace
+}  // namespace espalier::test
