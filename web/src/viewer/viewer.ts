@@ -187,6 +187,10 @@ export class Viewer {
   private follow(from: Placement, to: Placement): void {
     const {scale, move} = between(from, to);
     if (!this.framed || (scale === 1 && move.every((part) => part === 0))) return;
+    if (!this.moved) {
+      this.framed = false;  // nobody has turned it yet: it is framed where it stands now
+      return;
+    }
     for (const point of [this.camera.position, this.controls.target]) point.multiplyScalar(scale).add(new Vector3(...move));
     this.camera.near *= scale;
     this.camera.far *= scale;
