@@ -123,6 +123,10 @@ class espalier_save_options(c.Structure):
         ("compress", c.c_int),
         ("lods", c.c_int),
         ("max_bytes", c.c_uint64),
+        ("origin", c.c_int),
+        ("height", c.c_double),
+        ("up", c.c_int),
+        ("title", c.c_char_p),
     ]
 
 
@@ -251,6 +255,8 @@ ENUMS = {
     "espalier_bake": {"fast": 0, "best": 1},
     "espalier_texture_format": {"png": 0, "jpeg": 1, "webp": 2, "auto": 3},
     "espalier_compression": {"none": 0, "meshopt": 1, "draco": 2},
+    "espalier_origin": {"auto": 0, "source": 1, "centre": 2, "bottom": 3},
+    "espalier_up_axis": {"auto": 0, "y": 1, "z": 2},
     "espalier_style": {"auto": 0, "textured": 1, "colour": 2, "clay": 3, "normals": 4, "wireframe": 5, "uv_checker": 6, "splats": 7, "radiance_field": 8},
 }
 
@@ -261,7 +267,7 @@ WORDS = {
     "espalier_image": {"kind": "espalier_image_kind", "background": "espalier_background"},
     "espalier_request": {"multi_image": "espalier_multi_image", "surface": "espalier_surface"},
     "espalier_finish": {"bake": "espalier_bake"},
-    "espalier_save_options": {"texture": "espalier_texture_format"},
+    "espalier_save_options": {"texture": "espalier_texture_format", "origin": "espalier_origin", "up": "espalier_up_axis"},
     "espalier_view": {"style": "espalier_style"},
 }
 
