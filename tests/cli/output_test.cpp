@@ -61,7 +61,7 @@ TEST_F(Output, WhatIsThereAndMayNotBeReplaced) {
 
 TEST_F(Output, InputThatDoesNotExist) {
   expect_refusal(espalier({"generate", in_folder("none.png"), "-o", in_folder("a.glb")}), 1, {"none.png", "does not exist"});
-  expect_refusal(espalier({"generate", picture_, in_folder("none.png"), "-o", in_folder("a.glb")}), 1, {"none.png"});
+  expect_refusal(espalier({"generate", picture_, in_folder("none.png"), "--views", "-o", in_folder("a.glb")}), 1, {"none.png"});
   expect_refusal(espalier({"generate", folder_.path().string(), "-o", in_folder("a.glb")}), 1, {"folder"});
   expect_refusal(espalier({"generate", "--from-latent", in_folder("none.safetensors"), "-o", in_folder("a.glb")}), 1,
                  {"none.safetensors"});
