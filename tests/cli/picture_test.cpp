@@ -108,8 +108,9 @@ TEST_F(BadPicture, SecondOfTwo) {
   const std::string good = data_path("images/bar.in.png").string();
   const std::string bad = (inputs_ / "bad.png").string();
   write_text(bad, "no picture");
-  expect_refusal(espalier({"generate", good, bad, "-o", (outputs_ / "a.glb").string(), "--quiet", "--device", "cpu"}), 1,
-                 {"bad.png"});
+  expect_refusal(
+      espalier({"generate", good, bad, "--views", "-o", (outputs_ / "a.glb").string(), "--quiet", "--device", "cpu"}), 1,
+      {"bad.png"});
   expect_empty(outputs_);
 }
 
