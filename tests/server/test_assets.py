@@ -16,8 +16,10 @@ def glb_json(data):
 
 
 def box_of(document):
-    accessor = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["POSITION"]]
-    return accessor["min"], accessor["max"]
+    accessor, node = document["accessors"][document["meshes"][0]["primitives"][0]["attributes"]["POSITION"]], document["nodes"][0]
+    unit = 1 / 65535 if accessor.get("normalized") else 1  # of what is quantised
+    placed = [node.get("scale", [1] * 3), node.get("translation", [0] * 3)]
+    return tuple([x * unit * scale + move for x, scale, move in zip(accessor[end], *placed)] for end in ("min", "max"))
 
 
 def ply_header(data):
