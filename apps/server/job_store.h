@@ -150,7 +150,8 @@ class JobStore {
   // Removes ended jobs that are not pinned, and from which no pinned one was made: those that are older than `days` and, oldest
   // first, all but the last that ended, as many as it takes to get below `bytes`; 0: no limit. Clocks are wrong at times, so
   // age alone removes a job only if an earlier look, a day before (or `days`, if that is less), found it too old already, if
-  // the clock has not jumped since, and no more than a tenth of all ended jobs (at least one) at a look. Returns their ids.
+  // the clock has not jumped since, and no more than a tenth of all ended jobs (at least one) within an hour. Works on a full
+  // disk, too. Returns their ids.
   std::vector<std::string> remove_old(double days, std::uint64_t bytes, const Moment& at = Moment::now());
   // For a moment in which nothing is to be done: moves what was recorded from SQLite's log into the database, writes records
   // that could not be written, and keeps some space for removals on a full disk.
@@ -171,6 +172,7 @@ class JobStore {
   [[nodiscard]] bool is_needed(const std::string& id);
   bool remove_if_ended(const std::string& id);
   void remove_ended(const std::string& id);
+  void follow_clock(const Moment& at);
   void remove_too_old(double days, const Moment& at, std::vector<std::string>& removed);
   void remove_too_much(std::uint64_t bytes, std::vector<std::string>& removed);
   [[nodiscard]] std::vector<Job> read(Statement& rows);
@@ -204,7 +206,7 @@ class JobStore {
   std::optional<Database> database_;
   std::vector<std::string> notes_;
   std::set<std::string> unwritten_;  // jobs whose record is older than the database
-  std::optional<Moment> last_look_;
+  std::optional<Moment> first_look_, last_look_, last_share_;
   bool untidy_ = true;
 };
 

@@ -76,23 +76,41 @@ bool JobStore::remove(const std::string& id) {
 std::vector<std::string> JobStore::remove_old(double days, std::uint64_t bytes, const Moment& at) {
   const std::scoped_lock lock(mutex_);
   std::vector<std::string> removed;
-  if (days > 0) remove_too_old(days, at, removed);
-  if (bytes > 0) remove_too_much(bytes, removed);
+  (void)with_reserve([&] {
+    if (days > 0) remove_too_old(days, at, removed);
+    if (bytes > 0) remove_too_much(bytes, removed);
+    return true;
+  });
   return removed;
+}
+
+// Jobs that ended under this store by a clock that has been put forward since are as old as the look that sees it.
+void JobStore::follow_clock(const Moment& at) {
+  if (last_look_ && has_jumped(*last_look_, at)) {
+    Statement(*database_,
+              "UPDATE jobs SET finished = ? WHERE finished >= ? AND finished < ? AND state IN ('done', 'failed', 'cancelled')",
+              timestamp(at.wall), timestamp(first_look_->wall), timestamp(at.wall))
+        .run();
+    first_look_ = at;
+  }
+  if (!first_look_) first_look_ = at;
+  last_look_ = at;
 }
 
 void JobStore::remove_too_old(double days, const Moment& at, std::vector<std::string>& removed) {
   Database& db = *database_;
   const std::string limit = timestamp(before(at, days)), now = timestamp(at.wall);
   const bool jumped = last_look_ && has_jumped(*last_look_, at);
-  last_look_ = at;
+  follow_clock(at);
   // What an earlier look found is void if the clock has jumped, or has gone back.
   Statement(db, "UPDATE jobs SET too_old_since = '' WHERE too_old_since <> '' AND (? OR too_old_since > ? OR finished >= ?)",
             jumped ? 1 : 0, now, limit)
       .run();
   std::vector<std::string> due;
   std::int64_t ended = 0;
-  {
+  // Looks follow every job, shares do not.
+  const double between_shares = std::min(days, 1.0) / 24;
+  if (!last_share_ || at.since_boot - last_share_->since_boot >= Days(between_shares)) {
     Statement all(db, "SELECT count(*) FROM jobs WHERE state IN ('done', 'failed', 'cancelled')");
     if (all.step()) ended = all.number(0);
     const std::string seen_before = timestamp(before(at, std::min(days, 1.0)));
@@ -110,6 +128,7 @@ void JobStore::remove_too_old(double days, const Moment& at, std::vector<std::st
     remove_ended(id);
     removed.push_back(id);
   }
+  if (!due.empty()) last_share_ = at;
   Statement(db,
             "UPDATE jobs SET too_old_since = ? WHERE too_old_since = '' AND finished < ? "
             "AND state IN ('done', 'failed', 'cancelled')",

@@ -284,6 +284,7 @@ TEST_F(Store, OldJobsGoAfterASecondLookAndAFewAtATime) {
   EXPECT_TRUE(store.remove_old(30, 0, after(start, 30.1)).empty());  // the first look that finds them too old
   EXPECT_TRUE(store.remove_old(30, 0, after(start, 30.9)).empty());
   EXPECT_EQ(store.remove_old(30, 0, after(start, 31.2)), (std::vector{ids[0], ids[1]}));
+  EXPECT_TRUE(store.remove_old(30, 0, after(start, 31.21)).empty());  // a quarter of an hour later, for the next job
   EXPECT_EQ(store.remove_old(30, 0, after(start, 31.3)), (std::vector{ids[2], ids[3]}));
   EXPECT_EQ(store.list({}, 100, INT64_MAX).size(), 21U);
 }
@@ -308,6 +309,18 @@ TEST_F(Store, AClockThatIsWrongRemovesNothing) {
   jump.wall += std::chrono::hours(24 * 40);
   EXPECT_TRUE(store.remove_old(30, 0, jump).empty());
   EXPECT_EQ(store.list({}, 100, INT64_MAX).size(), 10U);
+}
+
+// A machine without a battery begins in 1970 and learns the time from the network.
+TEST_F(Store, JobsThatEndedByAWrongClockAreAsOldAsItsCorrection) {
+  JobStore store(folder_);
+  const Moment start = Moment::now();
+  EXPECT_TRUE(store.remove_old(30, 0, start).empty());
+  (void)add_ended(store, 10);
+  Moment right = after(start, 0.1);
+  right.wall += std::chrono::hours(24 * 365 * 50);
+  for (const double days : {0.0, 2.0, 29.0, 30.5}) EXPECT_TRUE(store.remove_old(30, 0, after(right, days)).empty()) << days;
+  EXPECT_EQ(store.remove_old(30, 0, after(right, 32)).size(), 1U);
 }
 
 TEST_F(Store, TheLogIsEmptiedInQuietMoments) {
