@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "image/codec.h"
 #include "io/formats/zip.h"
 
 namespace espalier::test {
@@ -257,6 +258,29 @@ std::string ksplat_rows(std::size_t n) {
   return body + std::string(std::size_t{count} * 44, '\1');
 }
 
+// A progressive image of 36 million grey pixels: scan after scan that says in few bytes that nothing changes.
+std::string jpeg_scans(std::size_t n) {
+  constexpr std::size_t kSide = 6000, kBlocks = (kSide / 8) * (kSide / 8), kRun = 16384;
+  const auto bytes = [](std::initializer_list<int> values) {
+    std::string out;
+    for (const int v : values) out.push_back(static_cast<char>(v));
+    return out;
+  };
+  std::string out = bytes({0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0}) + std::string(64, '\1');
+  out += bytes({0xFF, 0xC2, 0, 11, 8, kSide >> 8, kSide & 255, kSide >> 8, kSide & 255, 1, 1, 0x11, 0});
+  // One code of one bit: a run of at least 2^14 blocks without a coefficient; 14 bits say how many more.
+  out += bytes({0xFF, 0xC4, 0, 20, 0x10, 1}) + std::string(15, '\0') + bytes({0xE0});
+  const std::string scan = bytes({0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 63, 0}) + std::string((kBlocks / kRun + 1) * 15 / 8 + 1, '\0');
+  return out + repeated(scan, n) + bytes({0xFF, 0xD9});
+}
+// Chunks that say nothing, around an image that says as much.
+std::string png_of_zeros(std::size_t n) {
+  const std::vector<std::byte> image = encode_png(Picture(1, 1, 3));
+  const std::string text = text_of(image);
+  const std::string chunk = std::string("\0\0\0\0tEXt\x96\x42\xc5\x85", 12);
+  return text.substr(0, 33) + repeated(chunk, n) + text.substr(33);
+}
+
 }  // namespace
 
 const std::vector<WorstShape>& worst_shapes() {
@@ -303,6 +327,8 @@ const std::vector<WorstShape>& worst_shapes() {
       {"3mf", "equal vertices", three_mf, 200'000},
       {"spz", "Gaussians of version 4 that are not there", spz4},
       {"ksplat", "rows", ksplat_rows},
+      {"jpeg", "scans that change nothing", jpeg_scans, std::size_t{1} << 20U},
+      {"png", "chunks that say nothing", png_of_zeros},
   };
   return shapes;
 }
