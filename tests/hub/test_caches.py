@@ -57,7 +57,7 @@ class Caches(HubCase):
             folder, _ = self.modules(name)
             self.assertEqual(folder, snapshot, name)
         outcome = self.run_command("generate", PICTURE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu",
-                                   "--ss-sampling-steps", "1", "--slat-sampling-steps", "1", "--raw-mesh", "--quiet", HF_HUB_OFFLINE="1")
+                                   "--structure-steps", "1", "--latent-steps", "1", "--raw-mesh", "--quiet", HF_HUB_OFFLINE="1")
         self.assertEqual(outcome.code, 0, outcome.err)
 
     def test_refs_are_missing(self):
@@ -226,8 +226,8 @@ class Bundles(HubCase):
         self.assertEqual(outcome.code, 0, outcome.err)
         self.cache = home / ".cache/huggingface/hub"
         self.expect_snapshot(self.name)
-        outcome = self.run_command("generate", PICTURE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu", "--ss-sampling-steps", "1",
-                                   "--slat-sampling-steps", "1", "--raw-mesh", "--quiet", HOME=str(home))
+        outcome = self.run_command("generate", PICTURE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu", "--structure-steps", "1",
+                                   "--latent-steps", "1", "--raw-mesh", "--quiet", HOME=str(home))
         self.assertEqual(outcome.code, 0, outcome.err)
         again = self.run_command("pull", "--from-bundle", bundle, HOME=str(home))
         self.assertIn("all of them here", again.out)

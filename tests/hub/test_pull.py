@@ -363,7 +363,7 @@ class Interrupted(HubCase):
         info = self.json_of("info", "trellis-image-large")
         self.assertEqual(len(info["modules"]), 7)
         outcome = self.run_command("generate", PICTURE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu",
-                                   "--ss-sampling-steps", "1", "--slat-sampling-steps", "1", "--raw-mesh", "--quiet", HF_HUB_OFFLINE="1")
+                                   "--structure-steps", "1", "--latent-steps", "1", "--raw-mesh", "--quiet", HF_HUB_OFFLINE="1")
         self.assertEqual(outcome.code, 0, outcome.err)
         self.assertGreater((self.folder / "out.glb").stat().st_size, 1000)
 
