@@ -168,6 +168,9 @@ void JobStore::create_tables() {
         "UPDATE jobs SET asset = 1 WHERE kind <> 'export';"
         "CREATE INDEX jobs_by_asset ON jobs (asset, sequence);"
         "CREATE INDEX jobs_by_parent ON jobs (parent);"
+        "CREATE TABLE requests (name TEXT PRIMARY KEY, content TEXT NOT NULL, job TEXT NOT NULL REFERENCES jobs (id) "
+        "ON DELETE CASCADE);"
+        "CREATE INDEX requests_by_job ON requests (job);"
         "PRAGMA user_version = 3");
   }
   transaction.commit();
@@ -224,11 +227,26 @@ std::vector<Job> JobStore::read(Statement& rows) {
   return jobs;
 }
 
-void JobStore::add(const Job& job, int max_queue) {
+std::optional<std::string> JobStore::job_of(const RequestKey& request) {
+  if (request.name.empty()) return std::nullopt;
+  Statement row(*database_, "SELECT job, content FROM requests WHERE name = ?", request.name);
+  if (!row.step()) return std::nullopt;
+  if (row.text(1) == std::to_string(request.content)) return row.text(0);
+  throw HttpError(409, "conflict", "another request with this Idempotency-Key said something else",
+                  "send a new key with every new request, and the same only when one is sent again");
+}
+
+std::optional<std::string> JobStore::made_by(const RequestKey& request) {
+  const std::scoped_lock lock(mutex_);
+  return job_of(request);
+}
+
+std::string JobStore::add(const Job& job, int max_queue, const RequestKey& request) {
   const std::scoped_lock lock(mutex_);
   const std::string created = now();
   Database& db = *database_;
   Transaction transaction(db);
+  if (auto earlier = job_of(request)) return *std::move(earlier);
   Statement waiting(db, "SELECT count(*) FROM jobs WHERE state = 'queued'");
   if (waiting.step() && waiting.number(0) >= max_queue) {
     throw HttpError(429, "queue_full", "the queue is full (--max-queue " + std::to_string(max_queue) + ")",
@@ -250,6 +268,11 @@ void JobStore::add(const Job& job, int max_queue) {
               f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
         .run();
   }
+  if (!request.name.empty()) {
+    Statement(db, "INSERT INTO requests (name, content, job) VALUES (?, ?, ?)", request.name, std::to_string(request.content),
+              job.id)
+        .run();
+  }
   JobRecord record{job};
   record.job.sequence = sequence;
   record.job.state = JobState::queued;
@@ -257,6 +280,7 @@ void JobStore::add(const Job& job, int max_queue) {
   write_record(folder_of(job.id), record, true);
   transaction.commit();
   untidy_ = true;
+  return job.id;
 }
 
 std::optional<Job> JobStore::find(const std::string& id) {

@@ -72,6 +72,12 @@ struct JobChange {
   std::optional<bool> pinned{};
 };
 
+// A request that may be sent twice and shall make one job: the client's name for it, and a number made from all that it says.
+struct RequestKey {
+  std::string name;  // empty: the client gave none
+  std::uint64_t content = 0;
+};
+
 // What a job ended with.
 struct JobEnd {
   JobState state = JobState::done;
@@ -117,9 +123,12 @@ class JobStore {
   // For files on their way in; what an earlier server left there goes when the store is opened.
   [[nodiscard]] std::filesystem::path incoming() const { return folder_ / "incoming"; }
 
-  // Records a job with its input files, which lie in its folder already. Throws HttpError 429 when `max_queue` jobs wait, 404
-  // when the parent is gone.
-  void add(const Job& job, int max_queue);
+  // Records a job with its input files, which lie in its folder already, and returns its id; that of an earlier job where the
+  // same request has made one, and nothing is recorded. Throws HttpError 429 when `max_queue` jobs wait, 404 when the parent is
+  // gone, 409 when a request of that name said something else.
+  std::string add(const Job& job, int max_queue, const RequestKey& request = {});
+  // The job that a request has made.
+  [[nodiscard]] std::optional<std::string> made_by(const RequestKey& request);
   [[nodiscard]] std::optional<Job> find(const std::string& id);
   // Newest first, at most `limit` with a sequence below `below`.
   [[nodiscard]] std::vector<Job> list(const JobFilter& filter, int limit, std::int64_t below);
@@ -176,6 +185,7 @@ class JobStore {
   void remove_too_old(double days, const Moment& at, std::vector<std::string>& removed);
   void remove_too_much(std::uint64_t bytes, std::vector<std::string>& removed);
   [[nodiscard]] std::vector<Job> read(Statement& rows);
+  [[nodiscard]] std::optional<std::string> job_of(const RequestKey& request);
   [[nodiscard]] JobRecord record_of(const std::string& id);
   // The record's file follows the database; what cannot be written now is written in a quiet moment.
   void changed(const std::string& id, bool to_disk = false);

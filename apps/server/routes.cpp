@@ -4,10 +4,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <fstream>
+#include <initializer_list>
 #include <memory>
+#include <string_view>
 
 #include "base/json.h"
 
@@ -178,7 +181,7 @@ Response Routes::respond(HttpRequest& request) {
     if (request.head.method == "OPTIONS" && !origin.empty()) {  // a browser asks before the page of another server may
       response.status = 204;
       response.header("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE");
-      response.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Range");
+      response.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Range");
       response.header("Access-Control-Max-Age", "600");
     } else {
       guard(request.head, rules_);
@@ -460,9 +463,56 @@ void Routes::check_sources(const Upload& upload, const Options& options) const {
   }
 }
 
+namespace {
+
+// FNV-1a. It tells requests apart that were given one name by mistake; nobody gains by fooling it.
+class Fingerprint {
+ public:
+  void add(std::string_view bytes) {
+    for (const char c : bytes) value_ = (value_ ^ static_cast<unsigned char>(c)) * kPrime;
+    value_ = (value_ ^ bytes.size()) * kPrime;
+  }
+  void add_file(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::array<char, 65536> block{};
+    while (file.read(block.data(), block.size()) || file.gcount() > 0)
+      add({block.data(), static_cast<std::size_t>(file.gcount())});
+  }
+  [[nodiscard]] std::uint64_t value() const { return value_; }
+
+ private:
+  static constexpr std::uint64_t kPrime = 0x100000001b3U;
+  std::uint64_t value_ = 0xcbf29ce484222325U;
+};
+
+// The header Idempotency-Key of a request that says this; without a name where there is none.
+RequestKey request_key(const RequestHead& head, std::initializer_list<std::string_view> texts, const Upload& upload) {
+  RequestKey key{head.header("idempotency-key")};
+  if (head.headers.count("idempotency-key") == 0) return key;
+  constexpr std::size_t kLongest = 200;
+  const bool visible = std::all_of(key.name.begin(), key.name.end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (key.name.empty() || key.name.size() > kLongest || !visible) {
+    throw HttpError(400, "invalid_argument", "the Idempotency-Key is not 1 to 200 visible ASCII characters",
+                    "a random UUID is a good one");
+  }
+  Fingerprint content;
+  for (const std::string_view text : texts) content.add(text);
+  for (const std::string& name : upload.image_names) content.add(name);
+  for (const auto* const files : {&upload.images, &upload.latents}) {
+    for (const IncomingFile& file : *files) content.add_file(file.path());
+  }
+  key.content = content.value();
+  return key;
+}
+
+}  // namespace
+
 Response Routes::add_job(HttpRequest& request) {
-  refuse_when_full();
+  if (request.head.headers.count("idempotency-key") == 0) refuse_when_full();
   Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, kMostImages, 1, {"options"}});
+  const RequestKey key = request_key(request.head, {"jobs", upload.texts["options"]}, upload);
+  if (const auto earlier = store_.made_by(key)) return accepted(*earlier);
+  refuse_when_full();
   Options options = parse_generate_options(upload.texts["options"]);
   check_sources(upload, options);
   if (!upload.images.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
@@ -488,15 +538,16 @@ Response Routes::add_job(HttpRequest& request) {
   for (auto* const files : {&upload.images, &upload.latents}) {
     for (IncomingFile& file : *files) file.move_to(store_.folder_of(job.id) / job.files[index++].name);
   }
-  const std::string id = job.id;
-  store_.add(job, options_.max_queue);
-  folder.keep();
+  std::string id = store_.add(job, options_.max_queue, key);
+  if (id == job.id) folder.keep();
   return accepted(id);
 }
 
 Response Routes::add_export(HttpRequest& request, const std::string& id) {
   require_json(request.head);
   const std::string text = request.open_body(kJsonBytes).text();
+  const RequestKey key = request_key(request.head, {"exports", id, text}, {});
+  if (const auto earlier = store_.made_by(key)) return accepted(*earlier);
   const Job parent = known_job(id);
   if (parent.kind == JobKind::exported) {
     throw HttpError(409, "conflict", "job " + id + " is an export itself", "export the job that it names as parent");
@@ -519,9 +570,8 @@ Response Routes::add_export(HttpRequest& request, const std::string& id) {
   job.name = options.values.name;
   job.options = to_json(options);
   FolderOfNewJob folder(store_.folder_of(job.id));
-  const std::string new_id = job.id;
-  store_.add(job, options_.max_queue);
-  folder.keep();
+  std::string new_id = store_.add(job, options_.max_queue, key);
+  if (new_id == job.id) folder.keep();
   return accepted(new_id);
 }
 

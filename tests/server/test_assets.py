@@ -4,6 +4,7 @@ import json
 import struct
 import unittest
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 from studio import PICTURE, QUICK, Case, SharedServerCase, multipart, wait_for
@@ -51,6 +52,30 @@ class Assets(SharedServerCase):
         accepted = post({"views": True})
         self.assertEqual(accepted.status, 202)
         self.assertTrue(self.server.ended(accepted.json["id"])["options"]["views"])
+
+    def test_a_request_that_is_sent_twice_makes_one_job(self):
+        def post(options, key):
+            kind, body = multipart([("image", "a.png", PICTURE.read_bytes()), ("options", None, json.dumps(options).encode())])
+            return self.server.ask("POST", "/v1/jobs", body, {"Content-Type": kind, "Idempotency-Key": key})
+
+        first, again = post(QUICK, "one"), post(QUICK, "one")
+        self.assertEqual((first.status, again.status), (202, 202))
+        self.assertEqual(first.json["id"], again.json["id"])
+        self.assertNotEqual(post(QUICK, "two").json["id"], first.json["id"])
+        self.expect_error(post(QUICK | {"seed": 7}, "one"), 409, "conflict")
+        for bad in ("", "with space", "x" * 201):
+            self.expect_error(post(QUICK, bad), 400, "invalid_argument")
+        with ThreadPoolExecutor(8) as pool:
+            self.assertEqual(len({answer.json["id"] for answer in pool.map(lambda _: post(QUICK, "at-once"), range(8))}), 1)
+        # The key goes with its job.
+        done = self.server.ended(first.json["id"])
+        self.assertEqual(self.server.ask("DELETE", f"/v1/jobs/{done['id']}").status, 204)
+        self.assertNotEqual(post(QUICK, "one").json["id"], done["id"])
+
+        asset = self.finished()
+        exports = [self.server.ask("POST", f"/v1/jobs/{asset['id']}/exports", json.dumps({"formats": ["stl"]}),
+                                   {"Content-Type": "application/json", "Idempotency-Key": "export"}).json["id"] for _ in range(2)]
+        self.assertEqual(exports[0], exports[1])
 
     def test_lists_tell_assets_from_exports(self):
         first = self.finished()
