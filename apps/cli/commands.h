@@ -19,5 +19,6 @@ int serve(const Settings& settings);
 int batch(const Settings& settings);
 int pull(const Settings& settings);
 int models(const Settings& settings);
+int completion(const Settings& settings);
 
 }  // namespace espalier::cli

@@ -1,5 +1,8 @@
 // espalier: the command. Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 stopped by Ctrl-C
-// or SIGTERM.
+// or SIGTERM, 141 (nothing is said) the reader of standard output went away.
+#include <poll.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
@@ -11,6 +14,8 @@
 #include "interrupt.h"
 #include "option_documents.h"
 #include "options.h"
+#include "standard_streams.h"
+#include "suggestion.h"
 #include "text.h"
 
 namespace {
@@ -20,6 +25,7 @@ using namespace espalier::cli;
 
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
+constexpr int exit_reader_left = 141;  // as a shell reports SIGPIPE
 
 int complain(int code, const std::string& text) {
   std::fflush(stdout);
@@ -30,6 +36,33 @@ int complain(int code, const std::string& text) {
 int wrong_usage(const CLI::App* command, const std::string& text) {
   const std::string name = command == nullptr ? "" : " " + command->get_name();
   return complain(exit_usage, text + " (see: espalier" + name + " --help)");
+}
+
+// Standard output is a pipe that nobody reads any more.
+bool reader_left() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
+}
+
+// "help export" as "export --help".
+std::vector<std::string> with_help_flag(std::vector<std::string> arguments) {
+  if (arguments.empty() || arguments.front() != "help") return arguments;
+  arguments.erase(arguments.begin());
+  arguments.resize(std::min<std::size_t>(arguments.size(), 1));
+  const auto all = commands();
+  const bool known = arguments.empty() || std::any_of(all.begin(), all.end(), [&](const Command& command) {
+                       return arguments.front() == command.name;
+                     });
+  if (known) arguments.emplace_back("--help");
+  return arguments;
+}
+
+int run_command(const Command& command, Settings& settings) {
+  const bool draws = command.use == use_preprocess || command.use == use_render;
+  const StandardStreams streams(settings, draws ? ".png" : ".glb");
+  const int code = command.run(settings);
+  if (code == 0) streams.deliver();
+  return code;
 }
 
 const CLI::App* chosen_command(const CLI::App& app) {
@@ -46,13 +79,18 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "espalier " + version(), "Print the version.");
   app.add_option("--dump-options", document, "")->group("")->check(CLI::IsMember(option_documents()));
   app.require_subcommand(0, 1);
+  app.footer("espalier help COMMAND describes a command.");
   add_commands(app, settings, notices);
+  const std::vector<std::string> given = with_help_flag({argv + std::min(argc, 1), argv + argc});
   try {
-    std::vector<std::string> arguments = with_present_names({argv + std::min(argc, 1), argv + argc}, notices);
+    std::vector<std::string> arguments = with_present_names(given, notices);
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     app.parse(std::move(arguments));
   } catch (const CLI::Success& request) {
     return app.exit(request);  // help or version
+  } catch (const CLI::ExtrasError& error) {
+    const std::string meant = suggestion_for(given);
+    return wrong_usage(chosen_command(app), meant.empty() ? error.what() : error.what() + ("; did you mean " + meant) + "?");
   } catch (const CLI::ParseError& error) {
     return wrong_usage(chosen_command(app), error.what());
   }
@@ -71,7 +109,7 @@ int run(int argc, char** argv) {
       if (chosen->get_name() != command.name) continue;
       note_old_variables(command, notices);
       for (const std::string& notice : notices) std::fprintf(stderr, "espalier: %s\n", one_line(notice).c_str());
-      return command.run(settings);
+      return run_command(command, settings);
     }
   } catch (const UsageError& error) {
     return wrong_usage(chosen, error.what());
@@ -88,8 +126,10 @@ int main(int argc, char** argv) {
   try {
     const int code = run(argc, argv);
     std::cout.flush();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout)
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
+      if (reader_left()) return exit_reader_left;
       return complain(exit_failure, "cannot write to standard output; is the disk full?");
+    }
     return code;
   } catch (const Error& error) {
     return complain(error.code() == ErrorCode::cancelled ? exit_interrupted : exit_failure, error.what());

@@ -186,14 +186,72 @@ std::string page() {
   return out.str();
 }
 
+// ---- The page of man
+
+// Dots and quotes at the start of a line are requests; backslashes and hyphens have meanings of their own.
+std::string troff(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\') {
+      out += "\\e";
+    } else if (c == '-') {
+      out += "\\-";
+    } else {
+      out += c;
+    }
+  }
+  if (!out.empty() && (out.front() == '.' || out.front() == '\'')) out.insert(0, "\\&");
+  return out;
+}
+
+void add_man_row(std::ostringstream& out, const Option& row) {
+  std::string flags = row.extras.positional ? "" : row.flags();
+  if (const auto comma = flags.find(','); comma != std::string::npos) flags.replace(comma, 1, ", ");
+  const std::string value = row.field.meta;
+  out << ".TP\n";
+  if (!flags.empty()) out << "\\fB" << troff(flags) << "\\fR" << (value.empty() ? "" : " ");
+  out << (value.empty() ? "" : "\\fI" + troff(value) + "\\fR") << "\n" << troff(row.description());
+  if (!row.variable().empty()) out << " Environment: \\fB" << troff(row.variable()) << "\\fR.";
+  out << "\n";
+}
+
+std::string man() {
+  std::ostringstream out;
+  out << ".TH ESPALIER 1 \"\" \"Espalier " << version()
+      << "\" \"User Commands\"\n"
+         ".nh\n"
+         ".SH NAME\nespalier \\- images or words in, 3D assets out\n"
+         ".SH SYNOPSIS\n\\fBespalier\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR]... [\\fIFILE\\fR]...\n"
+         ".SH DESCRIPTION\nEspalier makes 3D assets (meshes with textures, and Gaussians) from images or a prompt, with "
+         "TRELLIS models, "
+         "on a GPU or a CPU.\n"
+         ".SH COMMANDS\n";
+  for (const Command& command : commands()) out << ".TP\n\\fB" << command.name << "\\fR\n" << troff(command.summary) << ".\n";
+  out << ".SH OPTIONS\nA flag wins over its environment variable.\n";
+  for (const Command& command : commands()) {
+    out << ".SS espalier " << command.name << "\n";
+    for (const Option& row : option_table()) {
+      if (row.is_for(command.use) && !row.extras.only_variable) add_man_row(out, row);
+    }
+  }
+  out << ".SH EXIT STATUS\n.TP\n0\nDone.\n.TP\n1\nAn error, in one line on standard error.\n.TP\n2\nWrong usage.\n"
+         ".TP\n130\nStopped by Ctrl\\-C or SIGTERM.\n.TP\n141\nThe reader of standard output went away.\n"
+         ".SH EXAMPLES\n.nf\nespalier generate chair.png \\-o chair.glb\n"
+         "espalier generate *.png \\-\\-out\\-dir assets\n"
+         "espalier generate \\- \\-o \\- < chair.png > chair.glb\n"
+         "espalier serve\n.fi\n";
+  return out.str();
+}
+
 }  // namespace
 
-std::vector<std::string> option_documents() { return {"markdown", "page", "schemas"}; }
+std::vector<std::string> option_documents() { return {"markdown", "page", "schemas", "man"}; }
 
 std::string option_document(const std::string& name) {
   if (name == "markdown") return markdown();
   if (name == "page") return page();
   if (name == "schemas") return schemas();
+  if (name == "man") return man();
   throw UsageError("there is no document " + name);
 }
 

@@ -1,5 +1,8 @@
 #include "options.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <sstream>
@@ -8,6 +11,14 @@
 
 namespace espalier::cli {
 namespace {
+
+// Of a line of help: what the terminal has, within reason.
+std::size_t line_length() {
+  constexpr std::size_t kUsual = 110, kLeast = 60;
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsual;
+  return std::clamp<std::size_t>(size.ws_col, kLeast, kUsual);
+}
 
 // Wraps descriptions, which CLI11 would print as one line.
 class WrappingFormatter : public CLI::Formatter {
@@ -29,7 +40,7 @@ class WrappingFormatter : public CLI::Formatter {
     fill();
     std::istringstream words(text);
     for (std::string word; words >> word;) {
-      if (out.size() - start + 1 + word.size() > line_length) {
+      if (out.size() - start + 1 + word.size() > line_length_) {
         next_line();
         fill();
       } else if (out.size() - start > indent) {
@@ -41,7 +52,7 @@ class WrappingFormatter : public CLI::Formatter {
   }
 
  private:
-  static constexpr std::size_t line_length = 110;
+  std::size_t line_length_ = line_length();
 };
 
 // "--vram-tier" of "-v,--vram-tier", or the positional name.
@@ -112,6 +123,7 @@ std::span<const Command> commands() {
       Command{use_info, "info", "Lists what a checkpoint holds and checks it", &info},
       Command{use_bench, "bench", "Times every stage on the workload of docs/performance.md", &bench},
       Command{use_doctor, "doctor", "Checks every kernel family on a device against known answers", &doctor},
+      Command{use_completion, "completion", "Prints a script with which a shell completes commands and options", &completion},
   };
   return table;
 }

@@ -59,6 +59,8 @@ struct Decoded {
   [[nodiscard]] bool any() const { return mesh || gaussians || radiance_field; }
 };
 
+enum class Shell { bash, zsh, fish };
+
 // What belongs to the server alone.
 struct ServerOptions {
   std::string host = "127.0.0.1";
@@ -160,6 +162,7 @@ struct Options {
   int repetitions = 5;
   bool quick = false;
   ProgressStyle progress = ProgressStyle::automatic;
+  Shell shell = Shell::bash;  // of completion
   bool json = false;
   bool quiet = false;
   bool strict = false;  // of files of other programs: LoadOptions::strict
@@ -183,6 +186,7 @@ enum OptionUse : unsigned {
   use_models = 1U << 11U,
   use_batch = 1U << 12U,  // also what both generate and a job of images take
   use_vary = 1U << 13U,
+  use_completion = 1U << 14U,
   use_jobs = 1U << 24U,        // JSON of a new job
   use_exports = 1U << 25U,     // JSON of an export of a job
   use_turntables = 1U << 26U,  // JSON of a turntable of a job

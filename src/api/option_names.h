@@ -39,6 +39,8 @@ inline constexpr std::array kNames<UpAxis>{"auto", "y", "z"};
 template <>
 inline constexpr std::array kNames<ProgressStyle>{"auto", "json"};
 template <>
+inline constexpr std::array kNames<Shell>{"bash", "zsh", "fish"};
+template <>
 inline constexpr std::array kNames<VideoFormat>{"mp4", "webp"};
 template <>
 inline constexpr std::array kNames<LogFormat>{"none", "json"};

@@ -237,7 +237,8 @@ std::vector<Option> input_rows() {
        files,
        generate | preprocess,
        of(&Options::images, "IMAGE"),
-       "Images (PNG, JPEG, WebP). Several become one asset each; with --views they are views of one object.",
+       "Images (PNG, JPEG, WebP); - is standard input. Several become one asset each; with --views they are views of one "
+       "object.",
        {.positional = true}},
       {"views", files, generate | use_jobs, of(&Options::views_of_one),
        "The images are views of one object, which becomes one asset."},
@@ -305,7 +306,9 @@ std::vector<Option> file_rows() {
        files,
        made | preprocess,
        of(&Options::outputs, "FILE"),
-       "A file to write; repeat it for several. {name} stands for the name of the image. .glb, .gltf, .gltf.zip, .obj, "
+       "A file to write; repeat it for several. {name} stands for the name of the image; - is standard output, as a .glb "
+       "(preprocess: "
+       ".png), and -.ply and the like as that. .glb, .gltf, .gltf.zip, .obj, "
        ".obj.zip, .3mf, .stl and .mesh.ply hold the mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. "
        "preprocess: .png.",
        {.letter = "o"}},
@@ -313,7 +316,8 @@ std::vector<Option> file_rows() {
        files,
        render,
        of(&Options::outputs, "FILE"),
-       "A file to draw; repeat it for several. .png: the views that --view asks for, side by side. .mp4 and .webp: a turntable "
+       "A file to draw; repeat it for several; - is standard output, as a .png, and -.webp as that. .png: the views that "
+       "--view asks for, side by side. .mp4 and .webp: a turntable "
        "that begins at the first of them; an .mp4 needs the program ffmpeg.",
        {.letter = "o"}},
       {"decode",
@@ -718,6 +722,7 @@ std::vector<Option> batch_rows() {
 
 std::vector<Option> report_rows() {
   return {
+      {"shell", reports, use_completion, of(&Options::shell), "The shell that completes.", {.positional = true}},
       {"voxels", reports, use_bench, voxel_set(), "The coordinate set of docs/performance.md to time."},
       {"repetitions", reports, use_bench, of(&Options::repetitions, 1, 1000), "Timed runs of each stage; the median counts."},
       {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to see that it runs."},
