@@ -16,12 +16,18 @@ constexpr double kLengthShare = 1e-9;
 constexpr double kSmallestTurn = 0.2;
 // Shape is 4 sqrt(3) area over the sum of squared edges, 1 for equal edges. Triangles below this are made only from worse ones.
 constexpr double kWorstShape = 0.01;
+// Sine of the angle beyond 90 degrees from which on an edge is a fold: those of a box are at 90 degrees up to rounding.
+constexpr double kLeastFold = 0.02;
+// Share of area times squared length that a new fold costs: as much as to move the surface by the edge.
+constexpr double kFoldShare = 1.0;
 
 // Faces around a new vertex. Hubs of more faces than that keep their edges until enough of the rim has gone, because every
 // collapse at one would look at all of it.
 constexpr std::int32_t kMostAround = 512;
 
 double shape_of(const Point& cross, double squared_edges) { return 2 * std::sqrt(3.0) * cross.norm() / squared_edges; }
+
+bool folded(const Point& a, const Point& b) { return a.dot(b) < -kLeastFold * std::sqrt(a.squaredNorm() * b.squaredNorm()); }
 
 }  // namespace
 
@@ -238,6 +244,66 @@ bool Collapser::shape_holds(const std::vector<std::int32_t>& faces, std::int32_t
   return true;
 }
 
+bool Collapser::folds_outwards(std::int32_t f, std::int32_t b, std::int32_t c, const Tilted& now) const {
+  const FaceList& list = lists_[at(b)];
+  for (std::int32_t i = 0; i < list.count; ++i) {
+    const std::int32_t g = pool_[at(list.begin + i)];
+    const auto& face = mesh_.faces[at(g)];
+    if (g == f || face[0] < 0 || !(face[0] == c || face[1] == c || face[2] == c)) continue;
+    const Point& a = mesh_.points[at(face[0])];
+    const Point outside = (mesh_.points[at(face[1])] - a).cross(mesh_.points[at(face[2])] - a);
+    if (folded(now.after, outside) && !folded(now.before, outside)) return true;
+  }
+  return false;
+}
+
+bool Collapser::stays_unfolded(std::int32_t u, std::int32_t v, const Point& to) {
+  const auto has = [](const std::array<std::int32_t, 3>& face, std::int32_t w) {
+    return face[0] == w || face[1] == w || face[2] == w;
+  };
+  const auto area_at = [&](const std::array<std::int32_t, 3>& face) -> Point {
+    const Point& a = mesh_.points[at(face[0])];
+    return (mesh_.points[at(face[1])] - a).cross(mesh_.points[at(face[2])] - a);
+  };
+  // A face of u and one of v meet at last where the one between them goes; its other folds are passed on.
+  const auto folded_between = [&](std::int32_t w, const Tilted& one, const Tilted& other) {
+    return std::any_of(around_u_.begin(), around_u_.end(), [&](std::int32_t f) {
+      const auto& face = mesh_.faces[at(f)];
+      if (!has(face, v) || !has(face, w)) return false;
+      const Point between = area_at(face);
+      return folded(between, one.before) || folded(between, other.before);
+    });
+  };
+  tilted_.clear();
+  const std::uint32_t first = mark_ + 1;  // a neighbour's mark names the first face found at it
+  bool unfolded = true;
+  for (const auto* faces : {&around_u_, &around_v_}) {
+    const bool at_u = faces == &around_u_;
+    for (const std::int32_t f : *faces) {
+      const auto& face = mesh_.faces[at(f)];
+      if (has(face, u) && has(face, v)) continue;
+      const std::int32_t moved = at_u ? u : v;
+      const std::size_t k = face[0] == moved ? 0 : face[1] == moved ? 1 : 2;
+      const std::int32_t b = face[(k + 1) % 3], c = face[(k + 2) % 3];
+      const Tilted now{at_u, area_at(face), (mesh_.points[at(b)] - to).cross(mesh_.points[at(c)] - to)};
+      for (const std::int32_t w : {b, c}) {
+        std::uint32_t& mark = marks_[at(w)];
+        if (mark < first) {
+          mark = first + static_cast<std::uint32_t>(tilted_.size());
+          continue;
+        }
+        const Tilted& known = tilted_[mark - first];
+        if (!folded(known.after, now.after)) continue;
+        unfolded = unfolded && (known.at_u == at_u ? folded(known.before, now.before) : folded_between(w, known, now));
+      }
+      tilted_.push_back(now);
+      unfolded = unfolded && !folds_outwards(f, b, c, now);
+    }
+  }
+  mark_ += static_cast<std::uint32_t>(tilted_.size());
+  return unfolded;
+}
+
 void Collapser::merge(std::int32_t gone, std::int32_t kept, const Point& to) {
   const Point way = mesh_.points[at(kept)] - mesh_.points[at(gone)];
   const double squared = way.squaredNorm();
@@ -275,7 +341,8 @@ void Collapser::merge(std::int32_t gone, std::int32_t kept, const Point& to) {
   ++versions_[at(kept)];
 }
 
-bool Collapser::collapse(std::int32_t u, std::int32_t v) {
+bool Collapser::collapse(const Entry& entry) {
+  const std::int32_t u = entry.u, v = entry.v;
   if (lists_[at(u)].alive + lists_[at(v)].alive > kMostAround) return false;
   gather(u, around_u_);
   gather(v, around_v_);
@@ -283,6 +350,15 @@ bool Collapser::collapse(std::int32_t u, std::int32_t v) {
   const Placement placement = place(u, v);
   if (strictness_ != Strictness::none) {
     if (!shape_holds(around_u_, u, v, placement.at) || !shape_holds(around_v_, v, u, placement.at)) return false;
+    if (strictness_ == Strictness::shape && !stays_unfolded(u, v, placement.at)) {
+      const double area = mesh_.quadrics[at(u)].weight + mesh_.quadrics[at(v)].weight;
+      const auto cost =
+          static_cast<float>(placement.cost + kFoldShare * area * (mesh_.points[at(v)] - mesh_.points[at(u)]).squaredNorm());
+      if (entry.cost < cost) {
+        push({cost, entry.version, u, v});
+        return false;
+      }
+    }
   }
   merge(u, v, placement.at);
   queue_ring(v);
@@ -297,7 +373,7 @@ std::int64_t Collapser::run(double limit, std::int64_t target, const Monitor* mo
     const Entry entry = pop();
     if (lists_[at(entry.u)].count == 0 || lists_[at(entry.v)].count == 0) continue;
     if (entry.version != versions_[at(entry.u)] + versions_[at(entry.v)]) continue;
-    if (collapse(entry.u, entry.v)) ++collapses;
+    if (collapse(entry)) ++collapses;
   }
   return collapses;
 }

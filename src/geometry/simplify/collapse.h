@@ -75,6 +75,11 @@ class Collapser {
     double cost;
   };
 
+  struct Tilted {
+    bool at_u;
+    Point before, after;  // area vectors of a face
+  };
+
   void push(const Entry& entry);
   Entry pop();
   void queue_edge(std::int32_t a, std::int32_t b);
@@ -85,7 +90,12 @@ class Collapser {
   [[nodiscard]] bool link_holds(std::int32_t u, std::int32_t v);
   [[nodiscard]] bool shape_holds(const std::vector<std::int32_t>& faces, std::int32_t moved, std::int32_t other,
                                  const Point& to) const;
-  bool collapse(std::int32_t u, std::int32_t v);
+  // Whether the two ends may meet at `to` without folding the surface by more than 90 degrees where it is not folded now.
+  // Expects the faces around both ends to be gathered.
+  [[nodiscard]] bool stays_unfolded(std::int32_t u, std::int32_t v, const Point& to);
+  // The same of a face's edge (b, c), which stays where it is.
+  [[nodiscard]] bool folds_outwards(std::int32_t f, std::int32_t b, std::int32_t c, const Tilted& now) const;
+  bool collapse(const Entry& entry);
   void merge(std::int32_t gone, std::int32_t kept, const Point& to);
 
   CollapseMesh mesh_;
@@ -99,6 +109,7 @@ class Collapser {
   std::vector<std::uint32_t> marks_;
   std::uint32_t mark_ = 0;
   std::vector<std::int32_t> around_u_, around_v_;  // faces
+  std::vector<Tilted> tilted_;
 };
 
 }  // namespace espalier

@@ -14,6 +14,8 @@ namespace espalier {
 // - Where the mesh is a manifold, it stays one with the same handles and openings (link condition); openings keep their
 //   outline by planes of their own. Vertices that are no single fan of faces stay in place; where more than 1 % are
 //   (and 256), they are split first.
+// - An edge that a collapse folds by more than 90 degrees costs as much as moving the surface there by the edge's length, so
+//   that round rims keep the faces that they need.
 // - No collapse turns a face by more than 78 degrees. Only when nothing else is left above the target are sharper turns
 //   taken (faces turned over only for the last tenth), then vertices split where the surface is no manifold, and at last the
 //   smallest pieces (by area) dropped. What remains above the target after that is one piece that cannot have fewer faces
