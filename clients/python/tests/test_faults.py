@@ -16,8 +16,8 @@ import espalier  # noqa: E402
 from espalier import _http, _protocol  # noqa: E402
 
 ID = "0123456789abcdef01234567"
-JOB = {"id": ID, "kind": "image", "parent": None, "name": "a", "state": "done", "created": "2026-01-01T00:00:00Z", "started": None,
-       "finished": None, "position": None, "options": {}, "progress": None, "error": None, "files": [], "report": None, "notices": [],
+JOB = {"id": ID, "kind": "image", "asset": True, "pinned": False, "parent": None, "name": "a", "state": "done",
+       "created": "2026-01-01T00:00:00Z", "started": None, "finished": None, "position": None, "options": {}, "progress": None, "error": None, "files": [], "report": None, "notices": [],
        "of a newer server": 1}
 IMAGE = ("a.png", b"the bytes of an image")
 
@@ -281,7 +281,7 @@ class Requests(FaultCase):
         self.assertEqual(options.to_json(), {"seed": None, "structure": {"steps": 3}, "formats": ["glb"]})
         for call, server in self.each([answer(202, JOB)], "submit", [b"one", IMAGE], options):
             call()
-            self.assertIn('{"seed": null', server.asked[0].replace('"formats": ["glb"], ', ""))
+            self.assertIn('{"views": true, "seed": null', server.asked[0].replace('"formats": ["glb"], ', ""))
             self.assertIn('name="image"; filename="a.png"', server.asked[0])
             self.assertEqual(server.asked[0].count('name="image"'), 2)
 

@@ -80,7 +80,8 @@ void options() {
   expect(name_of(Precision::half) == "half" && name_of(MemoryTier::low) == "low" && name_of(Background::alpha) == "alpha" &&
              name_of(MultiImageMode::stochastic) == "stochastic" && name_of(BakeMode::fast) == "fast" &&
              name_of(TextureFormat::jpeg) == "jpeg" && name_of(RenderStyle::uv_checker) == "uv-checker" &&
-             name_of(VideoFormat::mp4) == "mp4" && name_of(MeshCompression::draco) == "draco",
+             name_of(VideoFormat::mp4) == "mp4" && name_of(MeshCompression::draco) == "draco" &&
+             name_of(Origin::bottom) == "bottom" && name_of(UpAxis::z) == "z" && title_for_programs("a/b.c") == "a_b_c",
          "names of choices");
   expect(surface_of(values) == SurfaceRule::solid, "how the mesh is extracted unless asked otherwise");
   expect(!result_formats().empty() && !option_table().front().is_for(use_serve), "formats and uses");
