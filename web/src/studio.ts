@@ -6,10 +6,11 @@ import {type FinishOptions, isFinal, type Job, type Model} from './api/types.js'
 import {button, h} from './core/dom.js';
 import {isMine, keepDraft, keepSettings, keptDraft, keptSettings, nowMine} from './core/drafts.js';
 import {capitalised, stem} from './core/format.js';
+import {isTyping} from './core/keys.js';
 import {backgroundsOf, jobOptions, settingsOf} from './core/options.js';
 import {Backstage} from './ui/backstage.js';
 import {DetailsPanel} from './ui/details_panel.js';
-import {askForKey, askText, confirmed} from './ui/dialogs.js';
+import {askForKey, askText, confirmed, showKeys} from './ui/dialogs.js';
 import {Gallery} from './ui/gallery.js';
 import {Notifier} from './ui/notify.js';
 import {PicturesPanel} from './ui/pictures_panel.js';
@@ -87,9 +88,15 @@ export class Studio {
           h('div', {class: 'make-scroll'}, this.pictures.element, this.prompt.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate, this.obstacle)),
         h('section', {class: 'stage', 'aria-label': 'Viewer'}, this.progress.element, this.viewer.element),
         this.details.element, this.gallery.element),
-      h('footer', {class: 'foot'}, h('a', {href: '/openapi.json', text: 'API'}), h('a', {href: '/licences.txt', text: 'Licences'})));
+      h('footer', {class: 'foot'}, h('a', {href: '/openapi.json', text: 'API'}), h('a', {href: '/licences.txt', text: 'Licences'}),
+        h('button', {type: 'button', class: 'link', text: 'Keys', title: 'What the keyboard does (?)', onclick: () => void showKeys()})));
     this.refreshGenerate();
     for (const event of ['input', 'change', 'click']) this.settings.element.addEventListener(event, () => this.restored && keepSettings(this.settings.get()));
+    document.addEventListener('keydown', (event) => {
+      if (event.key !== '?' || isTyping(event.target) || document.querySelector('dialog[open]')) return;
+      event.preventDefault();
+      void showKeys();
+    });
     addEventListener('hashchange', () => this.followAddress());
     document.addEventListener('visibilitychange', () => document.hidden || void this.list());
   }

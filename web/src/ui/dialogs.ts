@@ -1,4 +1,5 @@
 import {h, uniqueId} from '../core/dom.js';
+import {KEYS} from '../core/keys.js';
 
 function open<T>(build: (close: (value: T) => void) => {form: HTMLFormElement; otherwise: T; wide?: boolean}): Promise<T> {
   return new Promise((resolve) => {
@@ -56,6 +57,20 @@ export function askSeveral(count: number): Promise<'views' | 'each'> {
       answer('each', 'One asset each', `Pictures of different objects: ${count} jobs.`, true),
       answer('views', 'Views of one object', 'The same object from several sides: one job.', false));
     return {form, otherwise: 'each'};
+  });
+}
+
+/** The sheet of what the keyboard does. */
+export function showKeys(): Promise<void> {
+  return open<void>((close) => {
+    const form = h('form', {method: 'dialog', class: 'stack', onsubmit: (event: Event) => {
+      event.preventDefault();
+      close();
+    }}, h('h2', {text: 'Keys'}),
+    ...KEYS.flatMap(({title, rows}) => [h('h3', {text: title}),
+      h('dl', {class: 'keys'}, ...rows.map(([keys, what]) => h('div', {}, h('dt', {}, h('kbd', {text: keys})), h('dd', {text: what}))))]),
+    h('div', {class: 'row end'}, h('button', {type: 'submit', class: 'button', text: 'Close', autofocus: true})));
+    return {form, otherwise: undefined};
   });
 }
 

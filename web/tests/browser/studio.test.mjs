@@ -339,6 +339,14 @@ test('the whole way with the keyboard', async () => {
   await viewsHave(page, 'clay');
   await page.locator('.make .button.primary').focus();
   await tabTo('.canvas-place');
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').getByText('frame the object').waitFor();
+  await shot(page, '11-keys');
+  await page.keyboard.press('?');
+  assert.equal(await page.getByRole('dialog').count(), 1, 'one sheet is enough');
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({state: 'detached'});
+  assert.ok(await page.evaluate(() => document.activeElement.matches('.canvas-place')), 'the focus is where it was');
   const start = await picture(page);
   await page.keyboard.press('ArrowLeft');
   const turned = await picture(page);
