@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from ._decode import json_of
 from ._http import Body, BodyReader, Close, Emit, LineReader, Reply, Request, Sleep, Target, exchange, multipart, open_reply
 from .errors import ApiError, ConnectionFailed, EspalierError, JobCancelled, JobFailed, ProtocolError
-from .types import OPERATIONS, ExportOptions, File, GenerateOptions, Health, Job, Jobs, Models, Progress
+from .types import OPERATIONS, ExportOptions, File, GenerateOptions, Health, Job, Jobs, Models, Progress, Storage
 
 ImageSource = Union[str, "os.PathLike[str]", bytes, Tuple[str, bytes]]
 """A path, the bytes of a PNG, JPEG or WebP file, or such bytes with a name."""
@@ -200,12 +200,21 @@ class Protocol:
     def job(self, job: Union[Job, str]):
         return Job.from_json((yield from self.call("job", self.request("job", id=id_of(job)))).json())
 
-    def jobs(self, state: Optional[str], limit: Optional[int]):
+    def change(self, job: Union[Job, str], name: Optional[str], pinned: Optional[bool]):
+        body = {k: v for k, v in (("name", name), ("pinned", pinned)) if v is not None}
+        request = self.request("changeJob", body=Body.of_json(body), id=id_of(job))
+        return Job.from_json((yield from self.call("changeJob", request)).json())
+
+    def storage(self):
+        return Storage.from_json((yield from self.call("storage", self.request("storage"))).json())
+
+    def jobs(self, state: Optional[str], limit: Optional[int], kind: Optional[str] = None, parent: Union[Job, str, None] = None):
         """Emits jobs, newest first."""
+        chosen = {"state": state, "kind": kind, "parent": None if parent is None else id_of(parent)}
         before, left = None, limit
         while left is None or left > 0:
             query: Dict[str, Any] = {"limit": 100 if left is None else min(left, 100)}
-            query.update({k: v for k, v in (("state", state), ("before", before)) if v is not None})
+            query.update({k: v for k, v in (*chosen.items(), ("before", before)) if v is not None})
             page = Jobs.from_json((yield from self.call("listJobs", self.request("listJobs", query))).json())
             for job in page.jobs:
                 yield Emit(job)

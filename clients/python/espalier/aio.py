@@ -13,7 +13,7 @@ from ._http import LINE, Close, Connect, Emit, ReadLine, Sleep, Target, Write
 from ._protocol import AnyExportOptions, AnyGenerateOptions, Event, Foreground, ImageSource, Protocol, ended_well, has_ended
 from .client import DEFAULT_URL, broken, unreachable
 from .errors import EspalierError, JobCancelled, JobFailed, ProtocolError, WaitTimeout
-from .types import Health, Job, Models, Progress
+from .types import Health, Job, Models, Progress, Storage
 
 
 class _Wire:
@@ -133,8 +133,15 @@ class AsyncClient:
     async def job(self, job: Union[Job, str]) -> Job:
         return await self._run(self._protocol.job(job))
 
-    def jobs(self, state: Optional[str] = None, limit: Optional[int] = None) -> AsyncIterator[Job]:
-        return self._iterate(self._protocol.jobs(state, limit))
+    async def change(self, job: Union[Job, str], *, name: Optional[str] = None, pinned: Optional[bool] = None) -> Job:
+        return await self._run(self._protocol.change(job, name, pinned))
+
+    async def storage(self) -> Storage:
+        return await self._run(self._protocol.storage())
+
+    def jobs(self, state: Optional[str] = None, limit: Optional[int] = None, *, kind: Optional[str] = None,
+             parent: Union[Job, str, None] = None) -> AsyncIterator[Job]:
+        return self._iterate(self._protocol.jobs(state, limit, kind, parent))
 
     async def cancel(self, job: Union[Job, str]) -> Job:
         return await self._run(self._protocol.cancel(job))

@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Union
 from ._http import LINE, Close, Connect, Emit, ReadLine, Sleep, Target, Write
 from ._protocol import (AnyExportOptions, AnyGenerateOptions, Event, Foreground, ImageSource, Protocol, ended_well, has_ended)
 from .errors import ConnectionFailed, EspalierError, JobCancelled, JobFailed, WaitTimeout
-from .types import Health, Job, Models, Progress
+from .types import Health, Job, Models, Progress, Storage
 
 DEFAULT_URL = "http://127.0.0.1:7860"
 
@@ -177,9 +177,18 @@ class Client:
         """The job as it is now."""
         return self._run(self._protocol.job(job))
 
-    def jobs(self, state: Optional[str] = None, limit: Optional[int] = None) -> Iterator[Job]:
-        """Jobs, newest first; pages are fetched as they are needed."""
-        return self._iterate(self._protocol.jobs(state, limit))
+    def change(self, job: Union[Job, str], *, name: Optional[str] = None, pinned: Optional[bool] = None) -> Job:
+        """Renames a job, or pins it, so that no limit of the server removes it."""
+        return self._run(self._protocol.change(job, name, pinned))
+
+    def storage(self) -> Storage:
+        """What all jobs take, and what is free."""
+        return self._run(self._protocol.storage())
+
+    def jobs(self, state: Optional[str] = None, limit: Optional[int] = None, *, kind: Optional[str] = None,
+             parent: Union[Job, str, None] = None) -> Iterator[Job]:
+        """Jobs, newest first; pages are fetched as they are needed. kind: "assets" or "exports"; parent: what was made of it."""
+        return self._iterate(self._protocol.jobs(state, limit, kind, parent))
 
     def cancel(self, job: Union[Job, str]) -> Job:
         """Stops a job. One that waits ends at once, one that runs within a step of sampling."""

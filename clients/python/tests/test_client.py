@@ -79,8 +79,18 @@ class Waiting(ClientCase):
         for one in more:
             self.client.wait(one)
         self.assertGreaterEqual(len(list(self.client.jobs("done"))), 4)
+        self.assertEqual([j.id for j in self.client.jobs(parent=job)], [other.id])
+        self.assertNotIn(other.id, [j.id for j in self.client.jobs(kind="assets")])
+        self.assertEqual(next(self.client.jobs(kind="exports")).id, other.id)
+        changed = self.client.change(job, name="a chair", pinned=True)
+        self.assertEqual((changed.name, changed.pinned, self.client.job(job).name), ("a chair", True, "a chair"))
+        self.assertFalse(asyncio.run(self.unpinned(job)).pinned)
+        self.assertGreaterEqual(self.client.storage().jobs, 4)
         self.client.remove(other)
         self.assertNotIn(other.id, [j.id for j in self.client.jobs()])
+
+    async def unpinned(self, job):
+        return await espalier.AsyncClient(self.url, KEY).change(job, pinned=False)
 
     def test_previews(self):
         by_path = self.client.preprocess(PICTURE)
