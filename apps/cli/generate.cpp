@@ -1,9 +1,11 @@
 #include "generate.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "espalier/pictures.h"
 #include "interrupt.h"
 #include "one_each.h"
 #include "outputs.h"
@@ -61,6 +63,26 @@ SamplerRequest with_preset(const SamplerRequest& asked, SamplerPreset preset, co
   return request;
 }
 
+// The images, each with its mask if there are masks. Reads the files where there are.
+std::vector<InputImage> masked_images(const Settings& s) {
+  std::vector<InputImage> images(s.images.begin(), s.images.end());
+  for (std::size_t i = 0; i < s.masks.size(); ++i) images[i] = with_mask(images[i], s.masks[i]);
+  return images;
+}
+
+// Throws UsageError for masks that say nothing.
+void check_masks(const Settings& s) {
+  if (s.masks.empty()) return;
+  if (s.masks.size() != s.images.size()) {
+    throw UsageError(std::to_string(s.masks.size()) + " masks were given for " + std::to_string(s.images.size()) +
+                     " images; give one --mask for each");
+  }
+  const bool other = std::any_of(s.background.begin(), s.background.end(),
+                                 [](Background b) { return b != Background::automatic && b != Background::alpha; });
+  if (other || s.no_preprocess) throw UsageError("--mask says what the object is; leave --background and --no-preprocess out");
+  for (const fs::path& mask : s.masks) check_readable(mask, "mask");
+}
+
 }  // namespace
 
 Request request_of(const Settings& s) {
@@ -87,8 +109,9 @@ Request request_of(const Settings& s) {
 
 namespace {
 
-Workplace workplace_of(const Pipeline& pipeline, const fs::path& checkpoint) {
-  return {pipeline.device(), pipeline.precision(), pipeline.tier(), checkpoint.string(), pipeline.untrained()};
+Workplace workplace_of(const Pipeline& pipeline, const PipelineOptions& options) {
+  return {pipeline.device(),           pipeline.precision(), pipeline.tier(),
+          options.checkpoint.string(), pipeline.untrained(), describe_checkpoint(options)};
 }
 
 // Whether something was asked of finishing.
@@ -175,12 +198,9 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   return 0;
 }
 
-Pipeline open_pipeline(const Settings& settings, const ModelLocation& found) {
-  return Pipeline(pipeline_options(settings, found));
-}
-
 Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& observer) {
-  const Request request = request_of(settings);
+  Request request = request_of(settings);
+  if (!settings.masks.empty()) request.images = masked_images(settings);
   return settings.from_latent.empty() ? pipeline.generate(request, observer)
                                       : pipeline.decode(settings.from_latent, request, observer);
 }
@@ -189,7 +209,9 @@ void check_files(const Settings& settings) {
   for (const fs::path& image : settings.images) check_readable(image, "image");
   if (!settings.from_latent.empty()) check_readable(settings.from_latent, "latent");
   for (const fs::path& path : all_outputs(settings)) check_writable(path);
-  for (const fs::path& image : settings.images) Pipeline::check_picture(image);  // before gigabytes of weights are read
+  // Before gigabytes of weights are read.
+  if (!settings.masks.empty()) return (void)masked_images(settings);
+  for (const fs::path& image : settings.images) Pipeline::check_picture(image);
 }
 
 // Whether the error is of one asset alone, so that the others can be made.
@@ -203,9 +225,9 @@ bool spares_others(const Error& error, const Pipeline& pipeline, const Settings&
 int generate_each(const std::vector<Settings>& assets) {
   const Settings& any = assets.front();
   Work work(any);
-  const ModelLocation found = find_checkpoint(any);
-  Pipeline pipeline = open_pipeline(any, found);
-  const Workplace workplace = workplace_of(pipeline, found.checkpoint);
+  const PipelineOptions options = pipeline_options(any, find_checkpoint(any));
+  Pipeline pipeline(options);
+  const Workplace workplace = workplace_of(pipeline, options);
   nlohmann::ordered_json reports = nlohmann::ordered_json::array();
   std::size_t failed = 0;
   for (std::size_t i = 0; i < assets.size(); ++i) {
@@ -245,6 +267,7 @@ int generate_each(const std::vector<Settings>& assets) {
 
 int generate(const Settings& settings) {
   check_condition(settings);
+  check_masks(settings);
   const std::vector<Settings> assets = assets_of(settings);
   for (const Settings& one : assets) {
     check_usage(one, settings);
@@ -255,9 +278,9 @@ int generate(const Settings& settings) {
   if (assets.size() > 1 || !settings.prompts.empty()) return generate_each(assets);
   const Settings& one = assets.front();
   return produce(one, [&](const Observer& observer, Workplace& workplace) {
-    const ModelLocation found = find_checkpoint(one);
-    Pipeline pipeline = open_pipeline(one, found);
-    workplace = workplace_of(pipeline, found.checkpoint);
+    const PipelineOptions options = pipeline_options(one, find_checkpoint(one));
+    Pipeline pipeline(options);
+    workplace = workplace_of(pipeline, options);
     return asset_of(pipeline, one, observer);
   });
 }
@@ -282,9 +305,9 @@ int vary(const Settings& settings) {
   for (const fs::path& image : settings.images) Pipeline::check_picture(image);
   const Asset shape = load_mesh(input);  // before gigabytes of weights are read
   return produce(settings, [&](const Observer& observer, Workplace& workplace) {
-    const ModelLocation found = find_checkpoint(settings);
-    Pipeline pipeline = open_pipeline(settings, found);
-    workplace = workplace_of(pipeline, found.checkpoint);
+    const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
+    Pipeline pipeline(options);
+    workplace = workplace_of(pipeline, options);
     return pipeline.vary(shape, request, observer);
   });
 }
@@ -305,9 +328,9 @@ int export_asset(const Settings& settings) {
     if (content == FileContent::gaussians) return load_gaussians(input, load);
     if (content == FileContent::mesh) return load_mesh(input, load);
     if (content == FileContent::latent) {
-      const ModelLocation found = find_checkpoint(settings);
-      Pipeline pipeline = open_pipeline(settings, found);
-      workplace = workplace_of(pipeline, found.checkpoint);
+      const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
+      Pipeline pipeline(options);
+      workplace = workplace_of(pipeline, options);
       return pipeline.decode(input, request, observer);
     }
     workplace.device = settings.device;
@@ -323,12 +346,14 @@ int preprocess(const Settings& settings) {
   const fs::path& output = settings.outputs.front();
   check_extension("--output", output, ".png");
   check_readable(settings.images.front(), "image");
+  check_masks(settings);
   check_writable(output);
   std::error_code ignored;
   if (fs::equivalent(output, settings.images.front(), ignored)) throw UsageError(output.string() + " is both input and output");
   ProgressPrinter printer(false);
   const Pipeline::ForegroundRequest request{background_of(settings).front(), background_network_of(settings), settings.device};
-  for (const std::string& notice : Pipeline::preprocess(settings.images.front(), request, output)) printer.message(notice);
+  const InputImage image = masked_images(settings).front();
+  for (const std::string& notice : Pipeline::preprocess(image, request, output)) printer.message(notice);
   return 0;
 }
 

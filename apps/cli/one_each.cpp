@@ -112,6 +112,7 @@ std::vector<Settings> assets_of(const Settings& settings) {
     Settings one = all;
     one.images = {all.images[i]};
     if (all.background.size() == all.images.size()) one.background = {all.background[i]};
+    if (all.masks.size() == all.images.size()) one.masks = {all.masks[i]};
     assets.push_back(one_asset(one, name_of_input(one)));
   }
   check_different(assets);

@@ -100,7 +100,10 @@ void print_report(const Workplace& w, const Asset& asset, const std::vector<Stag
   if (!w.precision.empty()) place += ", " + w.precision;
   if (!w.tier.empty()) place += ", memory tier " + w.tier;
   if (!w.checkpoint.empty()) place += ", checkpoint " + w.checkpoint;
-  if (!place.empty()) std::printf("%s\n\n", place.c_str());
+  if (!place.empty()) std::printf("%s\n", place.c_str());
+  if (!w.model.text.empty()) std::printf("the model is %s\n", w.model.text.c_str());
+  if (!w.model.full_model.empty()) std::printf("the real one: espalier pull %s\n", w.model.full_model.c_str());
+  if (!place.empty()) std::printf("\n");
   Table stages({"stage", "time", "weights", "planned", "peak", "process"});
   for (const StageReport& stage : all) {
     stages.add({std::string(stage_title(stage.stage)), duration(stage.seconds), bytes_or(stage.weight_bytes, "-"),
@@ -149,6 +152,8 @@ nlohmann::ordered_json report_json(const Workplace& w, const Asset& asset, const
   report["memory_tier"] = w.tier;
   report["checkpoint"] = w.checkpoint;
   report["untrained"] = w.untrained;
+  report["description"] = w.model.text;
+  report["full_model"] = w.model.full_model;
   report["voxels"] = asset.voxels().size() / 3;
   const MeshSummary mesh = asset.mesh_summary();
   report["vertices"] = mesh.vertices;

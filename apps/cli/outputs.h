@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "espalier/checkpoint.h"
 #include "espalier/espalier.h"
 #include "interrupt.h"
 #include "settings.h"
@@ -21,6 +22,7 @@ struct WrittenFile {
 struct Workplace {
   std::string device, precision, tier, checkpoint;
   bool untrained = false;
+  CheckpointDescription model{};
 };
 
 // Throws UsageError unless `path` is empty or ends in `wanted`.

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "espalier/diagnostics.h"
+#include "espalier/checkpoint.h"
 #include "espalier/models.h"
 #include "uploads.h"
 
@@ -53,6 +53,21 @@ Json report_of(const Asset& asset) {
 // "cutout.png", then "cutout-2.png".
 std::string numbered(const std::string& stem, std::size_t index, const std::string& ending) {
   return index == 0 ? stem + ending : stem + '-' + std::to_string(index + 1) + ending;
+}
+
+ModelFacts facts_of(const std::string& name, const PipelineOptions& options) {
+  const CheckpointDescription description = describe_checkpoint(options);
+  ModelFacts facts;
+  facts.name = name;
+  facts.pipeline = description.pipeline;
+  facts.description = description.text;
+  facts.full_model = description.full_model;
+  facts.takes_text = description.takes_text;
+  facts.weight_bytes = description.weight_bytes;
+  facts.memory_bytes = memory_need(options).least;
+  facts.structure_defaults = description.structure_defaults;
+  facts.latent_defaults = description.latent_defaults;
+  return facts;
 }
 
 // The options of a job by their present names: what an earlier version stored may spell them differently.
@@ -188,9 +203,33 @@ bool JobRunner::cancel(const std::string& id) {
   return true;
 }
 
-std::optional<ModelFacts> JobRunner::model() const {
+bool JobRunner::ready() const {
   const std::scoped_lock lock(mutex_);
-  return model_;
+  return learned_;
+}
+
+std::vector<ModelFacts> JobRunner::models() const {
+  const std::scoped_lock lock(mutex_);
+  return learned_ ? models_ : std::vector<ModelFacts>();
+}
+
+ModelFacts JobRunner::model_named(const std::string& name) const {
+  const std::scoped_lock lock(mutex_);
+  if (!learned_)
+    throw HttpError(503, "unavailable", "the checkpoint is being loaded", "ask again soon").with("Retry-After", "1");
+  if (name.empty()) return models_.front();
+  std::string names;
+  for (const ModelFacts& model : models_) {
+    if (model.name == name) return model;
+    names += (names.empty() ? "" : ", ") + model.name;
+  }
+  throw HttpError(400, "invalid_argument", "options: model: there is no model \"" + clean_name(name) + "\" here",
+                  "there are " + names);
+}
+
+std::string JobRunner::loaded_model() const {
+  const std::scoped_lock lock(mutex_);
+  return loaded_model_;
 }
 
 std::exception_ptr JobRunner::failure() const {
@@ -210,17 +249,23 @@ void JobRunner::publish_state(const std::string& id) {
   hub_.publish(id, job ? Event{"state", text_of(json_of(*job, progress_of(id))), has_ended(job->state)} : Event{"", "", true});
 }
 
-void JobRunner::load() {
-  if (pipeline_) return;
-  pipeline_.emplace(options_.pipeline);
+const PipelineOptions& JobRunner::pipeline_of(const std::string& name) const {
+  for (const ServedModel& model : options_.others) {
+    if (model.name == name) return model.pipeline;
+  }
+  if (name.empty() || name == model_title(options_.pipeline.checkpoint)) return options_.pipeline;
+  throw Error(ErrorCode::not_found, "the model " + name + " is not here any more", "choose another one, or fetch it again");
+}
+
+// One model's weights at a time: those of the one before go first, so that what is planned for this one is free.
+void JobRunner::load(const std::string& asked) {
+  const std::string name = asked.empty() ? model_title(options_.pipeline.checkpoint) : asked;
+  if (pipeline_ && loaded_model() == name) return;
+  const PipelineOptions& options = pipeline_of(name);
+  unload();
+  pipeline_.emplace(options);
   ++metrics_.loads;
-  ModelFacts facts;
-  const auto known = model();
-  facts.name = model_title(options_.pipeline.checkpoint);
-  facts.pipeline = known ? known->pipeline
-                         : inspect_checkpoint(options_.pipeline.checkpoint, options_.pipeline.image_encoder,
-                                              options_.pipeline.repositories, options_.pipeline.text_encoder)
-                               .pipeline;
+  ModelFacts facts = facts_of(name, options);
   facts.device = pipeline_->device();
   facts.precision = pipeline_->precision();
   facts.tier = pipeline_->tier();
@@ -229,12 +274,33 @@ void JobRunner::load() {
   facts.structure_defaults = pipeline_->structure_defaults();
   facts.latent_defaults = pipeline_->latent_defaults();
   const std::scoped_lock lock(mutex_);
-  model_ = std::move(facts);
-  loaded_ = true;
+  loaded_model_ = name;
+  const auto known = std::find_if(models_.begin(), models_.end(), [&](const ModelFacts& m) { return m.name == name; });
+  if (known != models_.end())
+    *known = std::move(facts);
+  else
+    models_.push_back(std::move(facts));
+}
+
+void JobRunner::learn_models() {
+  for (const ServedModel& model : options_.others) {
+    try {
+      ModelFacts facts = facts_of(model.name, model.pipeline);
+      const std::scoped_lock lock(mutex_);
+      models_.push_back(std::move(facts));
+    } catch (const Error& error) {
+      say_("the model " + model.name + " cannot be used: " + error.what());
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  learned_ = true;
 }
 
 void JobRunner::unload() {
-  loaded_ = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    loaded_model_.clear();
+  }
   pipeline_.reset();
   ::malloc_trim(0);
 }
@@ -283,7 +349,10 @@ void JobRunner::wait(Lane& lane, Clock::time_point until) {
 
 void JobRunner::loop(Lane& lane) {
   const bool networks = lane.kind == LaneKind::networks;
-  if (networks) load();
+  if (networks) {
+    load({});
+    learn_models();
+  }
   // Looks for old jobs are as far apart as it takes for a second one to tell more than the first.
   const auto until_look = std::chrono::duration_cast<Clock::duration>(
       std::chrono::duration<double>(options_.keep_days > 0 ? std::clamp(options_.keep_days * 86400.0, 0.1, 3600.0) : 3600.0));
@@ -427,7 +496,7 @@ JobEnd JobRunner::run_generation(const Job& job) {
   const Options options = parse_generate_options(text_of(job.options), Spelling::any);
   const fs::path folder = store_.folder_of(job.id);
   if (job.kind == JobKind::image) keep_cutouts(job, options.background);
-  load();
+  load(options.model.string());
   Request request;
   request.prompt = options.prompt;
   request.negative_prompt = options.negative_prompt;

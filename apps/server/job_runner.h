@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "event_hub.h"
 #include "job_options.h"
@@ -21,9 +22,13 @@
 
 namespace espalier::server {
 
-// What is known of the checkpoint once it was loaded.
+// What is known of a model.
 struct ModelFacts {
-  std::string name, pipeline, device, precision, tier;
+  std::string name, pipeline;
+  std::string description, full_model;  // as espalier/checkpoint.h has them
+  std::string device, precision, tier;  // empty before it was loaded for the first time
+  std::uint64_t weight_bytes = 0;       // of its files
+  std::uint64_t memory_bytes = 0;       // that the device has to have free at least
   bool untrained = false, takes_text = false;
   std::pair<int, double> structure_defaults, latent_defaults;  // steps, guidance
 };
@@ -52,8 +57,14 @@ class JobRunner {
   // Ends a waiting job at once and a running one at its next step; false when it is neither.
   bool cancel(const std::string& id);
 
-  [[nodiscard]] std::optional<ModelFacts> model() const;  // nothing while it is loaded for the first time
-  [[nodiscard]] bool loaded() const { return loaded_; }
+  // Whether the first model was loaded once.
+  [[nodiscard]] bool ready() const;
+  // The models that jobs may name, that for jobs without a name first; empty until ready.
+  [[nodiscard]] std::vector<ModelFacts> models() const;
+  // One of them; the first for an empty name. Throws HttpError.
+  [[nodiscard]] ModelFacts model_named(const std::string& name) const;
+  // Whose weights are in memory now; empty when none are.
+  [[nodiscard]] std::string loaded_model() const;
   // Why the checkpoint could not be loaded at the start; null when it could.
   [[nodiscard]] std::exception_ptr failure() const;
   // How far the job is, if it runs.
@@ -75,8 +86,11 @@ class JobRunner {
   // The lane that runs the job, or null.
   [[nodiscard]] Lane* running(const std::string& id);
   [[nodiscard]] Lane& lane_of_job(const Job& job) { return lanes_[static_cast<std::size_t>(lane_of(job.kind))]; }
-  void load();
+  void load(const std::string& name);
   void unload();
+  // Fills models_ with what can be said of those that are not loaded; what cannot be read is left out, and said.
+  void learn_models();
+  [[nodiscard]] const PipelineOptions& pipeline_of(const std::string& name) const;
   void run(Lane& lane, const Job& job);
   [[nodiscard]] JobEnd run_kind(const Job& job);
   [[nodiscard]] JobEnd run_generation(const Job& job);
@@ -116,9 +130,11 @@ class JobRunner {
   std::condition_variable changed_;
   bool stopping_ = false;
   std::array<Lane, 2> lanes_{{{.kind = LaneKind::networks}, {.kind = LaneKind::exports}}};  // by LaneKind
-  std::optional<ModelFacts> model_;
+  std::vector<ModelFacts> models_;
+  bool learned_ = false;  // all of models_ are there
+  std::string loaded_model_;
   std::exception_ptr failure_;
-  std::atomic<bool> interrupted_{false}, loaded_{false};
+  std::atomic<bool> interrupted_{false};
 };
 
 // The API's job object.

@@ -147,10 +147,43 @@ class FolderOfNewJob {
 // What decoding takes at most, and what the way from there to a preview adds.
 std::uint64_t decoded_memory(const fs::path& picture) {
   constexpr std::uint64_t kMostPixels = 100'000'000;
-  const std::uint64_t pixels = pixels_of_picture(picture);
+  const PictureInfo info = picture_info(picture);
+  const std::uint64_t pixels = info.width > kMostPixels || info.height > kMostPixels ? kMostPixels : info.width * info.height;
   return 4 * (pixels == 0 ? kMostPixels : std::min(pixels, kMostPixels)) + (std::uint64_t{4} << 20U);
 }
 std::uint64_t preview_memory(const fs::path& picture) { return 3 * decoded_memory(picture) + (std::uint64_t{96} << 20U); }
+
+// Throws HttpError for a view that there is not.
+bool is_whole(const Upload& upload) {
+  const auto view = upload.texts.find("view");
+  if (view == upload.texts.end() || view->second == "cutout") return false;
+  if (view->second != "whole")
+    throw HttpError(400, "invalid_argument", "view must be one of cutout, whole", "leave it out for cutout");
+  return true;
+}
+
+// An image that came, with the mask that came behind it, if one did. Errors call a mask so.
+InputImage with_its_mask(const Upload& upload, std::size_t index) {
+  const InputImage image(upload.images[index].path());
+  const auto mask = upload.masks.find(index);
+  if (mask == upload.masks.end()) return image;
+  try {
+    return with_mask(image, mask->second.path());
+  } catch (const Error& error) {
+    throw with_name(error, mask->second.path(), "the mask");
+  }
+}
+
+// What decoding its mask takes, if one came.
+std::uint64_t mask_memory(const Upload& upload, std::size_t index) {
+  const auto mask = upload.masks.find(index);
+  if (mask == upload.masks.end()) return 0;
+  try {
+    return decoded_memory(mask->second.path());
+  } catch (const Error& error) {
+    throw with_name(error, mask->second.path(), "the mask");
+  }
+}
 
 // What many small blocks held goes back to the system at the end.
 struct ReturnedMemory {
@@ -263,7 +296,7 @@ Response Routes::health() const {
     response.header("Retry-After", "30");
     return response;
   }
-  if (!runner_.model()) {
+  if (!runner_.ready()) {
     Response response = json_response(503, {{"status", "loading"}});
     response.header("Retry-After", "1");
     return response;
@@ -273,18 +306,24 @@ Response Routes::health() const {
 
 Response Routes::models() const {
   Json list = Json::array();
-  if (const auto model = runner_.model()) {
-    const auto defaults = [](const std::pair<int, double>& d) { return Json{{"steps", d.first}, {"guidance", d.second}}; };
-    list.push_back({{"name", model->name},
-                    {"pipeline", model->pipeline},
-                    {"takes", model->takes_text ? "text" : "image"},
-                    {"device", model->device},
-                    {"precision", model->precision},
-                    {"tier", model->tier},
-                    {"loaded", runner_.loaded()},
-                    {"untrained", model->untrained},
-                    {"structure_defaults", defaults(model->structure_defaults)},
-                    {"latent_defaults", defaults(model->latent_defaults)},
+  const auto defaults = [](const std::pair<int, double>& d) { return Json{{"steps", d.first}, {"guidance", d.second}}; };
+  const auto or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
+  const std::string loaded = runner_.loaded_model();
+  for (const ModelFacts& model : runner_.models()) {
+    list.push_back({{"name", model.name},
+                    {"pipeline", model.pipeline},
+                    {"takes", model.takes_text ? "text" : "image"},
+                    {"description", or_null(model.description)},
+                    {"full_model", or_null(model.full_model)},
+                    {"weight_bytes", model.weight_bytes},
+                    {"memory_bytes", model.memory_bytes},
+                    {"device", or_null(model.device)},
+                    {"precision", or_null(model.precision)},
+                    {"tier", or_null(model.tier)},
+                    {"loaded", model.name == loaded},
+                    {"untrained", model.untrained},
+                    {"structure_defaults", defaults(model.structure_defaults)},
+                    {"latent_defaults", defaults(model.latent_defaults)},
                     {"app_structure", settings_json(app_structure_settings())},
                     {"app_latent", settings_json(app_latent_settings())}});
   }
@@ -338,7 +377,8 @@ Response Routes::metrics_page() {
     text.value(static_cast<double>(metrics_.requests[digit]), "code=\"" + std::to_string(digit) + "xx\"");
   }
   text.family("espalier_event_streams", "gauge", "Event streams that are open.").value(streams_);
-  text.family("espalier_model_loaded", "gauge", "1 while the weights are in memory.").value(runner_.loaded() ? 1 : 0);
+  text.family("espalier_model_loaded", "gauge", "1 while the weights are in memory.")
+      .value(runner_.loaded_model().empty() ? 0 : 1);
   text.family("espalier_model_loads_total", "counter", "Times the checkpoint was loaded.")
       .value(static_cast<double>(metrics_.loads));
   text.family("espalier_stored_bytes", "gauge", "Bytes of the files of all jobs.").value(static_cast<double>(store_.bytes()));
@@ -354,21 +394,23 @@ Response Routes::metrics_page() {
 }
 
 Response Routes::preprocess(HttpRequest& request) {
-  const Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, 1, 0, {"background"}});
+  const Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, 1, 0, {"background", "view"}});
   if (upload.images.empty()) throw HttpError(400, "invalid_argument", "no picture was sent", "send one as the part image");
   const auto text = upload.texts.find("background");
   const Background background = text == upload.texts.end() ? Background::automatic : parse_background(text->second);
+  const bool whole = is_whole(upload);
   const fs::path& picture = upload.images.front().path();
-  (void)picture_format_of(picture);
+  (void)picture_info_of(picture);
   const auto left = [&] { return request.connection.client_left(); };
-  const IncomingFile out(store_.incoming());
-  Json notices = Json::array();
+  Pipeline::Foreground made;
   const ReturnedMemory after;
   try {
-    const auto pass = gate_.enter(DecodeGate::Kind::preview, preview_memory(picture), left);
-    const Pipeline::ForegroundRequest foreground{background, options_.background_network, options_.pipeline.device};
+    const auto pass = gate_.enter(DecodeGate::Kind::preview, preview_memory(picture) + mask_memory(upload, 0), left);
+    const InputImage image = with_its_mask(upload, 0);
+    const Background chosen = upload.masks.empty() ? background : Background::alpha;
+    const Pipeline::ForegroundRequest foreground{chosen, options_.background_network, options_.pipeline.device};
     const Observer observer{.cancelled = left};
-    for (const std::string& notice : Pipeline::preprocess(picture, foreground, out.path(), observer)) notices.push_back(notice);
+    made = whole ? whole_foreground(image, foreground, observer) : Pipeline::preprocess(image, foreground, observer);
   } catch (const Error& error) {
     rethrow_as_answer(with_name(error, picture, upload.image_names.front()), hint_for_picture(error));
   }
@@ -376,9 +418,8 @@ Response Routes::preprocess(HttpRequest& request) {
   response.header("Content-Type", "image/png");
   response.header("Cache-Control", "no-store");
   // Headers are ASCII.
-  response.header("X-Espalier-Notices", notices.dump(-1, ' ', true, Json::error_handler_t::replace));
-  std::ifstream file(out.path(), std::ios::binary);
-  response.body.assign(std::istreambuf_iterator<char>(file), {});
+  response.header("X-Espalier-Notices", Json(made.notices).dump(-1, ' ', true, Json::error_handler_t::replace));
+  response.body.assign(reinterpret_cast<const char*>(made.png.data()), made.png.size());
   return response;
 }
 
@@ -395,22 +436,30 @@ Response Routes::accepted(const std::string& id) {
   return response;
 }
 
-void Routes::check_uploads(HttpRequest& request, const Upload& upload, Job& job) {
+// A picture with a mask is kept with it, as what people mended by hand: upright, with alpha.
+JobFile Routes::checked_image(Upload& upload, std::size_t index, const std::function<bool()>& left) {
+  IncomingFile& image = upload.images[index];
+  const std::string number = "input-" + std::to_string(index + 1);
+  const PictureInfo info = picture_info_of(image.path());
+  try {
+    const auto pass = gate_.enter(DecodeGate::Kind::job, decoded_memory(image.path()) + mask_memory(upload, index), left);
+    if (!upload.masks.contains(index)) {
+      Pipeline::check_picture(image.path(), Observer{.cancelled = left});
+      return {number + info.ending, "input", info.format, info.media_type, image.size()};
+    }
+    const Pipeline::Foreground whole = whole_foreground(with_its_mask(upload, index), {Background::alpha, {}, "cpu"});
+    image.replace({reinterpret_cast<const char*>(whole.png.data()), whole.png.size()});
+    return {number + ".png", "input", "png", "image/png", image.size()};
+  } catch (const Error& error) {
+    throw with_name(error, image.path(), upload.image_names[index]);
+  }
+}
+
+void Routes::check_uploads(HttpRequest& request, Upload& upload, Job& job) {
   const auto left = [&] { return request.connection.client_left(); };
   const ReturnedMemory after;
   try {
-    std::size_t index = 0;
-    for (const IncomingFile& image : upload.images) {
-      const std::string format = picture_format_of(image.path());
-      try {
-        const auto pass = gate_.enter(DecodeGate::Kind::job, decoded_memory(image.path()), left);
-        Pipeline::check_picture(image.path(), Observer{.cancelled = left});
-      } catch (const Error& error) {
-        throw with_name(error, image.path(), upload.image_names[index]);
-      }
-      job.files.push_back({"input-" + std::to_string(++index) + (format == "jpeg" ? ".jpg" : "." + format), "input", format,
-                           media_type_of_picture(format), image.size()});
-    }
+    for (std::size_t i = 0; i < upload.images.size(); ++i) job.files.push_back(checked_image(upload, i, left));
     for (const IncomingFile& latent : upload.latents) {
       constexpr std::uint64_t kTypical = std::uint64_t{8} << 20U;
       const auto pass = gate_.enter(DecodeGate::Kind::job, kTypical + 4 * latent.size(), left);
@@ -430,8 +479,8 @@ void Routes::check_uploads(HttpRequest& request, const Upload& upload, Job& job)
   }
 }
 
-// Exactly one of images, a latent and a prompt, and of a kind that the checkpoint takes where that is known already.
-void Routes::check_sources(const Upload& upload, const Options& options) const {
+// Exactly one of images, a latent and a prompt, and of a kind that the model takes.
+void Routes::check_sources(const Upload& upload, const Options& options, const ModelFacts& model) {
   const bool images = !upload.images.empty(), latent = !upload.latents.empty();
   const bool prompt = !options.prompt.empty() || !options.negative_prompt.empty();
   const auto refuse = [](const std::string& what, const std::string& hint) {
@@ -448,12 +497,12 @@ void Routes::check_sources(const Upload& upload, const Options& options) const {
     refuse(std::to_string(upload.images.size()) + " pictures were sent without saying that they are views of one object",
            "set views to true in the options, or send a job for each picture");
   }
-  const auto model = runner_.model();
-  if (model && !latent && prompt != model->takes_text) {
+  if (!latent && prompt != model.takes_text) {
     throw HttpError(422, "invalid_argument",
-                    prompt ? "a prompt was sent, but the checkpoint " + model->name + " makes assets from pictures"
-                           : "pictures were sent, but the checkpoint " + model->name + " makes assets from a prompt",
-                    prompt ? "start the server with a text model (--model trellis-text-base)" : "send a prompt in the options");
+                    prompt ? "a prompt was sent, but the checkpoint " + model.name + " makes assets from pictures"
+                           : "pictures were sent, but the checkpoint " + model.name + " makes assets from a prompt",
+                    prompt ? "name a text model in the options, or start the server with one (--model trellis-text-base)"
+                           : "send a prompt in the options");
   }
   if (!prompt) return;
   try {
@@ -501,8 +550,21 @@ RequestKey request_key(const RequestHead& head, std::initializer_list<std::strin
   for (const auto* const files : {&upload.images, &upload.latents}) {
     for (const IncomingFile& file : *files) content.add_file(file.path());
   }
+  for (const auto& [index, mask] : upload.masks) {
+    content.add("mask " + std::to_string(index));
+    content.add_file(mask.path());
+  }
   key.content = content.value();
   return key;
+}
+
+// A mask is the alpha channel of its picture.
+std::vector<Background> backgrounds_of(const Options& options, const Upload& upload) {
+  if (upload.masks.empty()) return options.background;
+  std::vector<Background> all(upload.images.size(), options.background.front());
+  if (options.background.size() == all.size()) all = options.background;
+  for (const auto& [index, mask] : upload.masks) all[index] = Background::alpha;
+  return all;
 }
 
 }  // namespace
@@ -514,13 +576,16 @@ Response Routes::add_job(HttpRequest& request) {
   if (const auto earlier = store_.made_by(key)) return accepted(*earlier);
   refuse_when_full();
   Options options = parse_generate_options(upload.texts["options"]);
-  check_sources(upload, options);
+  const ModelFacts model = runner_.model_named(options.model.string());
+  check_sources(upload, options, model);
   if (!upload.images.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
     throw HttpError(400, "invalid_argument",
                     "options: background has " + std::to_string(options.background.size()) + " values for " +
                         std::to_string(upload.images.size()) + " pictures",
                     "give one for all pictures, or one for each");
   }
+  options.model = model.name;
+  options.background = backgrounds_of(options, upload);
   Job job;
   job.id = JobStore::new_id();
   job.kind = !upload.latents.empty() ? JobKind::latent : options.prompt.empty() ? JobKind::image : JobKind::text;
@@ -528,10 +593,8 @@ Response Routes::add_job(HttpRequest& request) {
   if (options.name.empty() && !upload.image_names.empty()) options.name = stem_of(upload.image_names.front());
   if (options.name.empty() && job.kind == JobKind::text) options.name = clean_name(shortened(options.prompt, 60));
   job.name = options.name;
-  if (const auto model = runner_.model()) {
-    fill_in(options.structure, model->structure_defaults);
-    fill_in(options.latent, model->latent_defaults);
-  }
+  fill_in(options.structure, model.structure_defaults);
+  fill_in(options.latent, model.latent_defaults);
   job.options = to_json(options);
   FolderOfNewJob folder(store_.folder_of(job.id));
   std::size_t index = 0;

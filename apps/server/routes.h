@@ -46,9 +46,10 @@ class Routes {
   [[nodiscard]] Json job_json(const std::string& id);
   [[nodiscard]] Response accepted(const std::string& id);
   void refuse_when_full();
-  void check_sources(const Upload& upload, const Options& options) const;
+  static void check_sources(const Upload& upload, const Options& options, const ModelFacts& model);
   // Checks what was sent, and lists it as files of the job.
-  void check_uploads(HttpRequest& request, const Upload& upload, Job& job);
+  void check_uploads(HttpRequest& request, Upload& upload, Job& job);
+  [[nodiscard]] JobFile checked_image(Upload& upload, std::size_t index, const std::function<bool()>& left);
   void stream_events(const std::string& id, const Sink& sink);
 
   const ServeOptions& options_;

@@ -9,8 +9,15 @@
 
 namespace espalier::server {
 
+// A model that jobs may name.
+struct ServedModel {
+  std::string name;
+  PipelineOptions pipeline;
+};
+
 struct ServeOptions : ServerOptions {
-  PipelineOptions pipeline{};
+  PipelineOptions pipeline{};                  // of the model for jobs that name none
+  std::vector<ServedModel> others{};           // of further models, by names that differ
   std::filesystem::path background_network{};  // of jobs and previews; empty: none
 };
 

@@ -54,6 +54,14 @@ void IncomingFile::finish() {
   if (::fsync(fd_) != 0 || ::close(std::exchange(fd_, -1)) != 0) fail();
 }
 
+void IncomingFile::replace(std::string_view bytes) {
+  fd_ = ::open(path_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (fd_ < 0) fail();
+  size_ = 0;
+  write(bytes);
+  finish();
+}
+
 void IncomingFile::move_to(const fs::path& place) {
   if (::rename(path_.c_str(), place.c_str()) != 0) fail();
   path_.clear();
@@ -76,6 +84,11 @@ Upload read_upload(HttpRequest& request, const UploadRules& rules) {
         refuse("more than " + std::to_string(rules.images) + " pictures were sent", "send fewer");
       upload.image_names.push_back(clean_name(part.filename));
       file = &upload.images.emplace_back(rules.folder);
+    } else if (part.name == "mask" && rules.images > 0) {
+      if (upload.images.empty()) refuse("a mask came before its picture", "send it behind the picture that it belongs to");
+      const auto [mask, fresh] = upload.masks.try_emplace(upload.images.size() - 1, rules.folder);
+      if (!fresh) refuse("a picture has more than one mask", "send one");
+      file = &mask->second;
     } else if (part.name == "latent" && rules.latents > 0) {
       if (upload.latents.size() >= rules.latents) refuse("more than one latent was sent", "send one");
       file = &upload.latents.emplace_back(rules.folder);
@@ -103,65 +116,14 @@ Upload read_upload(HttpRequest& request, const UploadRules& rules) {
   return upload;
 }
 
-std::string picture_format_of(const fs::path& path) {
-  std::array<char, 12> head{};
-  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
-  const std::string_view bytes(head.data(), head.size());
-  if (bytes.starts_with("\x89PNG\r\n\x1a\n")) return "png";
-  if (bytes.starts_with("\xff\xd8\xff")) return "jpeg";
-  if (bytes.starts_with("RIFF") && bytes.substr(8) == "WEBP") return "webp";
-  throw HttpError(415, "format", "a picture is neither PNG nor JPEG nor WebP", "save it as one of these");
-}
-
-namespace {
-
-std::uint64_t number_at(std::string_view bytes, std::size_t at, std::size_t size, bool big_endian) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < size && at + i < bytes.size(); ++i) {
-    const std::uint64_t byte = static_cast<unsigned char>(bytes[at + i]);
-    value = big_endian ? value << 8U | byte : value | byte << (8U * i);
+PictureInfo picture_info_of(const fs::path& path) {
+  try {
+    return picture_info(path);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::format) throw;
+    throw HttpError(415, "format", "a picture is neither PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF nor BMP",
+                    "save it as one of these");
   }
-  return value;
-}
-
-// Width times height in the first frame header of a JPEG; 0 when there is none in these bytes.
-std::uint64_t jpeg_pixels(std::string_view bytes) {
-  for (std::size_t at = 2; at + 9 < bytes.size();) {
-    if (bytes[at] != '\xff') return 0;
-    const auto marker = static_cast<unsigned char>(bytes[at + 1]);
-    if (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC)
-      return number_at(bytes, at + 5, 2, true) * number_at(bytes, at + 7, 2, true);
-    at += 2 + static_cast<std::size_t>(number_at(bytes, at + 2, 2, true));
-  }
-  return 0;
-}
-
-std::uint64_t webp_pixels(std::string_view bytes) {
-  const std::string_view kind = bytes.substr(12, 4);
-  if (kind == "VP8X") return (number_at(bytes, 24, 3, false) + 1) * (number_at(bytes, 27, 3, false) + 1);
-  if (kind == "VP8L") {
-    const std::uint64_t bits = number_at(bytes, 21, 4, false);
-    return ((bits & 0x3FFFU) + 1) * ((bits >> 14U & 0x3FFFU) + 1);
-  }
-  return (number_at(bytes, 26, 2, false) & 0x3FFFU) * (number_at(bytes, 28, 2, false) & 0x3FFFU);
-}
-
-}  // namespace
-
-std::uint64_t pixels_of_picture(const fs::path& path) {
-  std::string bytes(262144, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  const std::string_view view = bytes;
-  if (view.starts_with("\x89PNG") && view.size() > 24) return number_at(view, 16, 4, true) * number_at(view, 20, 4, true);
-  if (view.starts_with("\xff\xd8")) return jpeg_pixels(view);
-  if (view.starts_with("RIFF") && view.size() > 30) return webp_pixels(view);
-  return 0;
-}
-
-const char* media_type_of_picture(const std::string& format) {
-  return format == "png" ? "image/png" : format == "jpeg" ? "image/jpeg" : "image/webp";
 }
 
 }  // namespace espalier::server

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "espalier/pictures.h"
 #include "http_server.h"
 #include "job_store.h"
 
@@ -22,6 +23,8 @@ class IncomingFile {
   void write(std::string_view bytes);
   // Flushed to the disk and closed.
   void finish();
+  // Of a finished file: these bytes instead of what came.
+  void replace(std::string_view bytes);
   void move_to(const std::filesystem::path& place);
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -36,25 +39,23 @@ class IncomingFile {
 
 struct Upload {
   std::vector<IncomingFile> images;
-  std::vector<std::string> image_names;  // as the client calls them, cleaned
-  std::vector<IncomingFile> latents;     // at most one
+  std::vector<std::string> image_names;       // as the client calls them, cleaned
+  std::map<std::size_t, IncomingFile> masks;  // by the number of the image that they came behind
+  std::vector<IncomingFile> latents;          // at most one
   std::map<std::string, std::string> texts;
 };
 
 struct UploadRules {
   std::filesystem::path folder;
-  std::uint64_t bytes = 0;  // of the whole body
-  std::size_t images = 0, latents = 0;
-  std::vector<std::string> texts;  // the fields that may come
+  std::uint64_t bytes = 0;              // of the whole body
+  std::size_t images = 0, latents = 0;  // at most; each image may have a mask behind it
+  std::vector<std::string> texts;       // the fields that may come
 };
 
 // Reads the whole body. Throws HttpError for anything that the rules do not allow, as soon as it is seen.
 [[nodiscard]] Upload read_upload(HttpRequest& request, const UploadRules& rules);
 
-// "png", "jpeg" or "webp" by the first bytes. Throws HttpError 415 for anything else.
-[[nodiscard]] std::string picture_format_of(const std::filesystem::path& path);
-// What the header of such a file announces, which need not be true; 0 when it cannot be seen.
-[[nodiscard]] std::uint64_t pixels_of_picture(const std::filesystem::path& path);
-[[nodiscard]] const char* media_type_of_picture(const std::string& format);
+// By the first bytes. Throws HttpError 415 for anything that is no picture.
+[[nodiscard]] PictureInfo picture_info_of(const std::filesystem::path& path);
 
 }  // namespace espalier::server

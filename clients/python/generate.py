@@ -75,6 +75,9 @@ class Types:
             return self.choice(choices)
         if "const" in node:
             return f"Literal[{node['const']!r}]".replace("'", '"'), "text"
+        if None in node.get("enum", []):
+            inner, reader = self.kind({**node, "enum": [v for v in node["enum"] if v is not None]})
+            return f"Optional[{inner}]", f"optional({reader})"
         if "enum" in node:
             return "Literal[" + ", ".join(json.dumps(v) for v in node["enum"]) + "]", "text"
         kinds = node.get("type", "object")

@@ -113,6 +113,7 @@ struct Options {
   Decoded decode{};
   std::vector<Background> background{Background::automatic};  // one for all images, or one for each
   bool no_preprocess = false;                                 // as Background::none
+  std::vector<std::filesystem::path> masks{};                 // none, or one for each image
   std::string background_network{};                           // isnet, u2net, u2netp, or an .onnx file
   std::filesystem::path networks{};                           // folder of such networks; empty: where rembg has them
   std::string name{};                                         // of a job

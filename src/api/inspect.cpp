@@ -1,10 +1,13 @@
 // Facts about a checkpoint, read from configurations and headers alone.
 #include "api/models.h"
+#include "api/pipeline.h"
+#include "espalier/checkpoint.h"
 #include "espalier/diagnostics.h"
 #include "finishing/finish.h"
 #include "geometry/mesh/mesh_report.h"
 #include "io/formats/mesh_reader.h"
 #include "recipes/recipe.h"
+#include "recipes/trellis_settings.h"
 #include "session/session.h"
 
 namespace espalier {
@@ -34,6 +37,42 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std
     info.modules.push_back(std::move(module));
   }
   return info;
+}
+
+namespace {
+
+Checkpoint open_described(const PipelineOptions& options) {
+  return open_checkpoint(options.checkpoint, {options.image_encoder, options.text_encoder},
+                         with_neighbours(options.checkpoint, options.repositories));
+}
+
+}  // namespace
+
+CheckpointDescription describe_checkpoint(const PipelineOptions& options) {
+  const Checkpoint checkpoint = open_described(options);
+  CheckpointDescription out;
+  out.pipeline = checkpoint.pipeline;
+  out.text = checkpoint.description;
+  out.full_model = checkpoint.full_model;
+  out.takes_text = !checkpoint.text_encoder.empty();
+  for (const auto& [role, module] : checkpoint.modules) {
+    std::error_code error;
+    const std::uintmax_t bytes = std::filesystem::file_size(module.file, error);
+    if (!error) out.weight_bytes += bytes;
+  }
+  const TrellisSettings settings = read_trellis_settings(checkpoint);
+  out.structure_defaults = {settings.structure.steps, settings.structure.strength};
+  out.latent_defaults = {settings.latent.steps, settings.latent.strength};
+  return out;
+}
+
+MemoryNeed memory_need(const PipelineOptions& options) {
+  const auto checkpoint = std::make_shared<const Checkpoint>(open_described(options));
+  const DeviceChoice device = DeviceChoice::named(options.device);
+  const bool half = half_precision(options.precision, device);
+  const Session session({.device = device, .half = half, .tier = MemoryTier::low}, checkpoint, trellis_networks());
+  const Session::MemoryNeed need = session.memory_need();
+  return {need.least, need.all};
 }
 
 MeshSummary summarise_mesh_file(const std::filesystem::path& path, const LoadOptions& load, std::vector<std::string>* notices) {

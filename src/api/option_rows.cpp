@@ -237,7 +237,8 @@ std::vector<Option> input_rows() {
        files,
        generate | preprocess,
        of(&Options::images, "IMAGE"),
-       "Images (PNG, JPEG, WebP); - is standard input. Several become one asset each; with --views they are views of one "
+       "Images (PNG, JPEG, WebP, AVIF, HEIC, TIFF, BMP, GIF); - is standard input. Several become one asset each; with --views "
+       "they are views of one "
        "object.",
        {.positional = true}},
       {"views", files, generate | use_jobs, of(&Options::views_of_one),
@@ -345,11 +346,24 @@ std::vector<Option> file_rows() {
        "Also write everything that was decoded, for espalier export (.safetensors)."},
       {"from-latent", files, generate, of(&Options::from_latent, "FILE"),
        "Decode what --save-latent wrote, instead of sampling; takes no images."},
+  };
+  rows.insert(rows.end(), others.begin(), others.end());
+  return rows;
+}
+
+std::vector<Option> foreground_rows() {
+  std::vector<Option> rows{
       {"background", files, sampled | preprocess | use_jobs | environment, backgrounds(),
        "auto: the image's alpha channel if it has one, else a network removes the background if its weights are found, else a "
        "plain background is removed. alpha: an image without transparency is refused. none: the image is taken as it is. "
        "plain: "
        "without a network. network: by the network, whatever the alpha channel says."},
+      {"mask",
+       files,
+       generate | preprocess,
+       of(&Options::masks, "FILE"),
+       "A mask of the image, white or opaque for the object, instead of removing the background; repeat it for several images.",
+       {.fallback = "none"}},
       {"background-network",
        files,
        sampled | preprocess | serve | batch | environment,
@@ -366,7 +380,6 @@ std::vector<Option> file_rows() {
        "Take the images as they are: no background removal, no crop to the object."},
       {"name", files, jobs, of(&Options::name, "TEXT", true), "Shown in lists; without one the first image's."},
   };
-  rows.insert(rows.end(), others.begin(), others.end());
   const std::vector<Option> places = place_rows();
   rows.insert(rows.end(), places.begin(), places.end());
   return rows;
@@ -566,6 +579,12 @@ std::vector<Option> machine_rows() {
        "Folder of a TRELLIS checkpoint (with pipeline.json), or the name of one that espalier pull has fetched, such as "
        "trellis-image-large.",
        {.fallback = shipped_model, .positional = true}},
+      {"model",
+       machine,
+       use_jobs,
+       of(&Options::model, "MODEL", true),
+       "The name of one of the models of GET /v1/models; the first of them where none is named.",
+       {.fallback = "the first"}},
       {"image-encoder",
        machine,
        opening | info | environment,

@@ -8,6 +8,7 @@
 namespace espalier {
 
 [[nodiscard]] std::vector<Option> file_rows();
+[[nodiscard]] std::vector<Option> foreground_rows();
 [[nodiscard]] std::vector<Option> finishing_rows();
 [[nodiscard]] std::vector<Option> picture_rows();
 [[nodiscard]] std::vector<Option> sampling_rows();

@@ -235,8 +235,8 @@ void Option::set_text(Options& options, const std::optional<std::string>& text, 
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
-    for (const auto& part : {file_rows(), finishing_rows(), picture_rows(), sampling_rows(), server_rows(), machine_rows(),
-                             weights_rows(), batch_rows(), report_rows()}) {
+    for (const auto& part : {file_rows(), foreground_rows(), finishing_rows(), picture_rows(), sampling_rows(), server_rows(),
+                             machine_rows(), weights_rows(), batch_rows(), report_rows()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     // A batch is many jobs of images, here or on a server.

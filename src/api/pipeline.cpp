@@ -95,10 +95,6 @@ void finish_builder(const DeviceChoice& device, const FinishRequest& request, co
   asset.finished(std::move(finished));
 }
 
-bool half_precision(Precision precision, const DeviceChoice& device) {
-  return precision == Precision::half || (precision == Precision::automatic && device.cuda);
-}
-
 // Progress of one job: what its stages report, as the observer wants it.
 class JobProgress {
  public:
@@ -166,6 +162,10 @@ class AssetSink final : public RecipeSink {
 };
 
 }  // namespace
+
+bool half_precision(Precision precision, const DeviceChoice& device) {
+  return precision == Precision::half || (precision == Precision::automatic && device.cuda);
+}
 
 std::string version() { return ESPALIER_VERSION; }
 
@@ -356,18 +356,22 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
 
 Pipeline::Foreground Pipeline::preprocess(const InputImage& image, const ForegroundRequest& request, const Observer& observer) {
   const ObserverMonitor monitor(observer);
-  const Picture picture = load_image(image, &monitor);
+  std::vector<std::string> of_file;
+  const Picture picture = load_image(image, &monitor, &of_file);
   monitor.check();
   Foreground made;
   Picture out;
   if (request.background == Background::none) {
     out = encoder_picture(picture, kEncoderSide);
+    if (!of_file.empty()) made.notices.emplace_back("taken as it is, as a square");
+    made.notices.insert(made.notices.end(), of_file.begin(), of_file.end());
   } else {
     const DeviceChoice choice = request.network.empty() ? DeviceChoice{} : DeviceChoice::named(request.device);
     ObjectFinder finder(request.network, choice, choice.cuda, &monitor);
     PreparedPicture prepared = finder.prepare(image.name(), picture, request.background);
     made.notices = std::move(prepared.report.warnings);
     made.notices.insert(made.notices.begin(), finder.how(prepared.report.method));
+    made.notices.insert(made.notices.end(), of_file.begin(), of_file.end());
     out = std::move(prepared.masked);
   }
   made.png = encode_png(out);

@@ -5,6 +5,7 @@
 
 #include "espalier/espalier.h"
 #include "recipes/recipe.h"
+#include "runtime/device_choice.h"
 #include "session/checkpoint.h"
 #include "session/registry.h"
 
@@ -13,5 +14,8 @@ namespace espalier {
 // As Pipeline's constructor, on a checkpoint that is open already; `registry` and `recipes` must outlive the pipeline.
 [[nodiscard]] Pipeline open_pipeline(const PipelineOptions& options, std::shared_ptr<const Checkpoint> checkpoint,
                                      const Registry& registry, const RecipeBook& recipes);
+
+// Whether networks run in half precision on a device.
+[[nodiscard]] bool half_precision(Precision precision, const DeviceChoice& device);
 
 }  // namespace espalier

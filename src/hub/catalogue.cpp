@@ -117,7 +117,7 @@ std::vector<Model> make_catalogue() {
               {"isnet-general-use.onnx", 178648008, "60920e99c45464f2ba57bee2ad08c919a52bbf852739e96947fbb4358c0d964a"}),
       network("u2net", "background removal (U2-Net)", "Apache-2.0",
               {"u2net.onnx", 175997641, "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491"}),
-      {"birefnet", "background removal (BiRefNet)", "MIT", {birefnet}},
+      {"birefnet", "background removal (BiRefNet), not used by this version yet", "MIT", {birefnet}},
       {"dinov2", "image encoder of the image checkpoints", "Apache-2.0", {dinov2_large()}},
       {"clip", "text encoder of the text checkpoints", "MIT", {clip()}},
   };

@@ -120,10 +120,14 @@ bool begins(codec::Bytes bytes, std::string_view signature, std::size_t offset =
 const char* foreign_format(codec::Bytes bytes) {
   using std::string_view_literals::operator""sv;
   constexpr std::array kForeign = {
-      Signature{"GIF8"sv, 0, "GIF"},      Signature{"BM"sv, 0, "BMP"},           Signature{"II*\0"sv, 0, "TIFF"},
-      Signature{"MM\0*"sv, 0, "TIFF"},    Signature{"ftypavif"sv, 4, "AVIF"},    Signature{"ftypheic"sv, 4, "HEIC"},
-      Signature{"ftypmif1"sv, 4, "HEIF"}, Signature{"8BPS"sv, 0, "Photoshop"},   Signature{"%PDF"sv, 0, "PDF"},
-      Signature{"<svg"sv, 0, "SVG"},      Signature{"\xFF\x0A"sv, 0, "JPEG XL"}, Signature{"glTF"sv, 0, "GLB (a 3D asset)"},
+      Signature{"8BPS"sv, 0, "Photoshop"},
+      Signature{"%PDF"sv, 0, "PDF"},
+      Signature{"<svg"sv, 0, "SVG"},
+      Signature{"\xFF\x0A"sv, 0, "JPEG XL"},
+      Signature{"\0\0\0\x0CJXL "sv, 0, "JPEG XL"},
+      Signature{"\0\0\0\x0CjP  "sv, 0, "JPEG 2000"},
+      Signature{"ftyp"sv, 4, "a film"},
+      Signature{"glTF"sv, 0, "GLB (a 3D asset)"},
   };
   for (const Signature& s : kForeign) {
     if (begins(bytes, s.bytes, s.offset)) return s.name;
@@ -133,6 +137,17 @@ const char* foreign_format(codec::Bytes bytes) {
 
 }  // namespace
 
+bool codec::is_tiff(Bytes bytes) {
+  using std::string_view_literals::operator""sv;
+  return begins(bytes, "II*\0"sv) || begins(bytes, "MM\0*"sv) || begins(bytes, "II+\0"sv) || begins(bytes, "MM\0+"sv);
+}
+
+// "BM" alone also begins text.
+bool codec::is_bmp(Bytes bytes) {
+  return begins(bytes, "BM") && bytes.size() >= 26 && bytes[15] == std::byte{0} && bytes[16] == std::byte{0} &&
+         bytes[17] == std::byte{0};
+}
+
 std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes) {
   if (begins(bytes, "\x89PNG\r\n\x1A\n")) return PictureFormat::png;
   if (begins(bytes, "\xFF\xD8\xFF")) return PictureFormat::jpeg;
@@ -140,25 +155,46 @@ std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes) {
   return std::nullopt;
 }
 
-Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const Monitor* monitor) {
+namespace {
+
+struct Decoder {
+  bool (*knows)(codec::Bytes bytes);
+  Picture (*decode)(const codec::Source& source);
+};
+
+constexpr std::array kDecoders = {
+    Decoder{[](codec::Bytes b) { return picture_format(b) == PictureFormat::png; }, codec::decode_png},
+    Decoder{[](codec::Bytes b) { return picture_format(b) == PictureFormat::jpeg; }, codec::decode_jpeg},
+    Decoder{[](codec::Bytes b) { return picture_format(b) == PictureFormat::webp; }, codec::decode_webp},
+    Decoder{[](codec::Bytes b) { return begins(b, "GIF87a") || begins(b, "GIF89a"); }, codec::decode_gif},
+    Decoder{codec::is_tiff, codec::decode_tiff},
+    Decoder{codec::is_bmp, codec::decode_bmp},
+    Decoder{codec::is_heif, codec::decode_heif},
+};
+
+constexpr const char* kKnown = "PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP";
+
+}  // namespace
+
+Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const Monitor* monitor,
+                       std::vector<std::string>* notices) {
   if (bytes.size() > kMaxPictureBytes) {
     fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for a picture (at most ", kMaxPictureBytes >> 20U,
          " MiB)", hint("scale the picture down"));
   }
   if (monitor != nullptr) monitor->check();
-  const auto format = picture_format(bytes);
-  if (format == PictureFormat::png) return codec::decode_png(bytes, name, monitor);
-  if (format == PictureFormat::jpeg) return codec::decode_jpeg(bytes, name, monitor);
-  if (format == PictureFormat::webp) return codec::decode_webp(bytes, name, monitor);
-  if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty", hint("name a PNG, JPEG or WebP picture"));
+  for (const Decoder& decoder : kDecoders) {
+    if (decoder.knows(bytes)) return decoder.decode({bytes, name, monitor, notices});
+  }
+  if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty", hint("name a picture (", kKnown, ")"));
   if (const char* foreign = foreign_format(bytes)) {
     fail(ErrorCode::unsupported, name, ": ", foreign, " is not supported", hint("convert it to PNG, JPEG or WebP"));
   }
-  fail(ErrorCode::format, name, ": this is no PNG, JPEG or WebP picture", hint("save the picture as PNG"));
+  fail(ErrorCode::format, name, ": this is no picture of a known format (", kKnown, ")", hint("save the picture as PNG"));
 }
 
-Picture load_picture(const std::filesystem::path& path, const Monitor* monitor) {
-  return decode_picture(read_file(path, kMaxPictureBytes), path.string(), monitor);
+Picture load_picture(const std::filesystem::path& path, const Monitor* monitor, std::vector<std::string>* notices) {
+  return decode_picture(read_file(path, kMaxPictureBytes), path.string(), monitor, notices);
 }
 
 }  // namespace espalier

@@ -1,4 +1,4 @@
-// Picture files: PNG, JPEG and WebP, in and out.
+// Picture files: PNG, JPEG and WebP in and out; AVIF, HEIC, GIF, TIFF and BMP in.
 #pragma once
 
 #include <cstddef>
@@ -20,19 +20,22 @@ inline constexpr std::int64_t kMaxPicturePixels = 100'000'000;
 inline constexpr std::uint64_t kMaxPictureBytes = std::uint64_t{256} << 20U;
 
 // Decodes by content, whatever the name says. The result has 4 channels when the file has an alpha channel or transparent
-// colours, else 3. As Pillow does: 16-bit samples keep their high byte, colour profiles and gamma are ignored. The EXIF
-// orientation is applied. `name` is for messages. Throws format for damaged or foreign bytes and for pictures beyond the
-// limits, unsupported for what is refused by name: CMYK JPEG, animated WebP, other well-known formats; cancelled when
-// `monitor`, which is asked every few rows, wants so.
+// colours, else 3. 16-bit samples keep their high byte; colours of a profile (ICC) that is not sRGB are converted, gamma
+// without a profile is ignored; the orientation (EXIF, HEIF) is applied. Of animations and files with several pictures it is
+// the first or the primary one. What the user should know of that goes to `notices`, one line each, unless it is null. `name`
+// is for messages. Throws format for damaged or foreign bytes and for pictures beyond the limits, unsupported for what is
+// refused by name: kinds of these formats that are not read, other well-known formats; cancelled when `monitor`, which is asked
+// between rows or pieces of a picture, wants so.
 [[nodiscard]] Picture decode_picture(std::span<const std::byte> bytes, const std::string& name,
-                                     const Monitor* monitor = nullptr);
+                                     const Monitor* monitor = nullptr, std::vector<std::string>* notices = nullptr);
 
 enum class PictureFormat { png, jpeg, webp };
-// The format that the first bytes announce, if decode_picture knows it.
+// The format that the first bytes announce, if it is one of these.
 [[nodiscard]] std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes);
 
 // Reads and decodes a file; throws also as read_file does.
-[[nodiscard]] Picture load_picture(const std::filesystem::path& path, const Monitor* monitor = nullptr);
+[[nodiscard]] Picture load_picture(const std::filesystem::path& path, const Monitor* monitor = nullptr,
+                                   std::vector<std::string>* notices = nullptr);
 
 // An 8-bit PNG (RGB or RGBA, not interlaced). The same picture gives the same bytes.
 [[nodiscard]] std::vector<std::byte> encode_png(const Picture& picture);

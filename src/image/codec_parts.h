@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/monitor.h"
 #include "image/picture.h"
@@ -13,11 +14,30 @@ namespace espalier::codec {
 
 using Bytes = std::span<const std::byte>;
 
-// `monitor` may be null.
-[[nodiscard]] Picture decode_png(Bytes bytes, const std::string& name, const Monitor* monitor);
-[[nodiscard]] Picture decode_jpeg(Bytes bytes, const std::string& name, const Monitor* monitor);
-[[nodiscard]] Picture decode_webp(Bytes bytes, const std::string& name, const Monitor* monitor);
+// A file to decode.
+struct Source {
+  Bytes bytes;
+  std::string name;                     // for messages
+  const Monitor* monitor = nullptr;     // asked between rows, unless null
+  std::vector<std::string>* notices{};  // what the user should know about the picture goes here, unless null
 
+  void notice(std::string line) const {
+    if (notices != nullptr) notices->push_back(std::move(line));
+  }
+};
+
+[[nodiscard]] Picture decode_png(const Source& source);
+[[nodiscard]] Picture decode_jpeg(const Source& source);
+[[nodiscard]] Picture decode_webp(const Source& source);
+[[nodiscard]] Picture decode_gif(const Source& source);
+[[nodiscard]] Picture decode_bmp(const Source& source);
+[[nodiscard]] Picture decode_tiff(const Source& source);
+[[nodiscard]] Picture decode_heif(const Source& source);  // HEIC and AVIF
+// By their first bytes.
+[[nodiscard]] bool is_tiff(Bytes bytes);
+[[nodiscard]] bool is_bmp(Bytes bytes);
+// Whether the brands at the beginning of an ISO base media file are those of HEIC, HEIF or AVIF.
+[[nodiscard]] bool is_heif(Bytes bytes);
 inline constexpr unsigned kRowsBetweenLooks = 64;  // at the monitor
 
 // Throws format when a picture of this size is refused.
@@ -32,5 +52,7 @@ void check_encodable(const Picture& picture, const char* where);
 [[nodiscard]] int exif_orientation(Bytes tiff);
 // The picture as it should be seen: 1 is as stored, 3 upside down, 6 and 8 turned by a quarter, the others mirrored.
 [[nodiscard]] Picture apply_orientation(Picture stored, int orientation);
+// Colours that alpha was multiplied into, as they were before; where alpha is 0 they stay.
+void divide_by_alpha(Picture& picture);
 
 }  // namespace espalier::codec

@@ -10,10 +10,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <vector>
 
 #include "base/error.h"
 #include "image/codec.h"
 #include "image/codec_parts.h"
+#include "image/colour_profile.h"
 
 namespace espalier::codec {
 
@@ -89,17 +91,19 @@ bool read_header(Decoder& decoder, Bytes bytes) {
   jpeg_create_decompress(&decoder.info);
   decoder.info.progress = &decoder.progress;
   jpeg_mem_src(&decoder.info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-  jpeg_save_markers(&decoder.info, JPEG_APP0 + 1, 0xFFFF);
+  for (const int marker : {JPEG_APP0 + 1, JPEG_APP0 + 2}) jpeg_save_markers(&decoder.info, marker, 0xFFFF);
   jpeg_read_header(&decoder.info, TRUE);
   return true;
 }
 
-bool read_pixels(Decoder& decoder, Picture& picture) {
+// `to` has room for the rows, with 3 bytes for a pixel of RGB and 4 of CMYK.
+bool read_pixels(Decoder& decoder, J_COLOR_SPACE space, std::uint8_t* to) {
   if (setjmp(decoder.errors.back) != 0) return false;  // NOLINT(cert-err52-cpp): see leave()
-  decoder.info.out_color_space = JCS_RGB;
+  decoder.info.out_color_space = space;
   jpeg_start_decompress(&decoder.info);
   while (decoder.info.output_scanline < decoder.info.output_height) {
-    JSAMPROW row = picture.at(0, static_cast<int>(decoder.info.output_scanline));
+    JSAMPROW row = to + std::size_t{decoder.info.output_scanline} * decoder.info.output_width *
+                            static_cast<std::size_t>(decoder.info.output_components);
     jpeg_read_scanlines(&decoder.info, &row, 1);
   }
   jpeg_finish_decompress(&decoder.info);
@@ -115,16 +119,38 @@ int orientation_of(const jpeg_decompress_struct& info) {
   return 1;
 }
 
+// The colour profile, which lies in numbered pieces of at most 64 KiB in markers of its own; nothing when one is missing.
+std::vector<std::byte> profile_of(const jpeg_decompress_struct& info) {
+  constexpr std::size_t kHead = 14;
+  constexpr std::array<unsigned char, 12> kName = {'I', 'C', 'C', '_', 'P', 'R', 'O', 'F', 'I', 'L', 'E', 0};
+  std::array<Bytes, 256> pieces{};
+  std::size_t count = 0;
+  for (auto* marker = info.marker_list; marker != nullptr; marker = marker->next) {
+    const Bytes content = std::as_bytes(std::span(marker->data, marker->data_length));
+    if (marker->marker != JPEG_APP0 + 2 || content.size() < kHead ||
+        std::memcmp(content.data(), kName.data(), kName.size()) != 0)
+      continue;
+    count = std::to_integer<std::size_t>(content[13]);
+    pieces[std::to_integer<std::size_t>(content[12])] = content.subspan(kHead);
+  }
+  std::vector<std::byte> profile;
+  for (std::size_t i = 1; i <= count; ++i) {
+    if (pieces[i].empty()) return {};
+    profile.insert(profile.end(), pieces[i].begin(), pieces[i].end());
+  }
+  return profile;
+}
+
 void check_colours(J_COLOR_SPACE space, const std::string& name) {
-  if (space == JCS_GRAYSCALE || space == JCS_YCbCr || space == JCS_RGB) return;
-  const char* found = space == JCS_CMYK || space == JCS_YCCK ? "CMYK colours" : "an unknown colour space";
-  fail(ErrorCode::unsupported, name, ": a JPEG with ", found, " is not supported", hint("convert it to RGB"));
+  if (space == JCS_GRAYSCALE || space == JCS_YCbCr || space == JCS_RGB || space == JCS_CMYK || space == JCS_YCCK) return;
+  fail(ErrorCode::unsupported, name, ": a JPEG with an unknown colour space is not supported", hint("convert it to RGB"));
 }
 
 }  // namespace
 
-Picture decode_jpeg(Bytes bytes, const std::string& name, const Monitor* monitor) {
-  Decoder decoder(monitor);
+Picture decode_jpeg(const Source& source) {
+  const std::string& name = source.name;
+  Decoder decoder(source.monitor);
   const auto failed = [&] {
     if (decoder.errors.thrown) std::rethrow_exception(decoder.errors.thrown);
     if (decoder.errors.cancelled) fail(ErrorCode::cancelled, "cancelled on request");
@@ -132,12 +158,25 @@ Picture decode_jpeg(Bytes bytes, const std::string& name, const Monitor* monitor
       fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this JPEG");
     fail_damaged(name, "JPEG", decoder.errors.message.data());
   };
-  if (!read_header(decoder, bytes)) failed();
+  if (!read_header(decoder, source.bytes)) failed();
   check_size(decoder.info.image_width, decoder.info.image_height, name);
   check_colours(decoder.info.jpeg_color_space, name);
-  Picture picture(static_cast<int>(decoder.info.image_width), static_cast<int>(decoder.info.image_height), 3);
-  const int orientation = orientation_of(decoder.info);  // now: libjpeg drops the markers when it has finished
-  if (!read_pixels(decoder, picture)) failed();
+  const int width = static_cast<int>(decoder.info.image_width), height = static_cast<int>(decoder.info.image_height);
+  // Now: libjpeg drops the markers when it has finished.
+  const int orientation = orientation_of(decoder.info);
+  const std::vector<std::byte> profile = profile_of(decoder.info);
+  const bool inks = decoder.info.jpeg_color_space == JCS_CMYK || decoder.info.jpeg_color_space == JCS_YCCK;
+  Picture picture;
+  if (inks) {
+    // Programs that write CMYK write it as Adobe does, with 255 for no ink, also where they do not say so.
+    std::vector<std::uint8_t> samples(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 4);
+    if (!read_pixels(decoder, JCS_CMYK, samples.data())) failed();
+    picture = rgb_of_cmyk(width, height, std::move(samples), /*inverted=*/true, profile, source);
+  } else {
+    picture = Picture(width, height, 3);
+    if (!read_pixels(decoder, JCS_RGB, picture.pixels.data())) failed();
+    convert_to_srgb(picture, profile, source);
+  }
   return apply_orientation(std::move(picture), orientation);
 }
 

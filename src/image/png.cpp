@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "image/codec.h"
 #include "image/codec_parts.h"
+#include "image/colour_profile.h"
 
 namespace espalier {
 
@@ -45,7 +46,18 @@ int decode_rows(spng_ctx* context, Picture& picture, int format, int flags, cons
 
 namespace codec {
 
-Picture decode_png(Bytes bytes, const std::string& name, const Monitor* monitor) {
+namespace {
+
+Bytes profile_in(spng_ctx* context) {
+  spng_iccp profile{};
+  if (spng_get_iccp(context, &profile) != 0) return {};
+  return std::as_bytes(std::span(profile.profile, profile.profile_len));
+}
+
+}  // namespace
+
+Picture decode_png(const Source& source) {
+  const std::string& name = source.name;
   const auto check = [&](int error) {
     if (error == SPNG_EMEM) fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this PNG");
     if (error != 0) fail_damaged(name, "PNG", spng_strerror(error));
@@ -54,7 +66,7 @@ Picture decode_png(Bytes bytes, const std::string& name, const Monitor* monitor)
   // Metadata is never needed beyond this; a text or profile chunk that unpacks to more is an attack.
   constexpr std::size_t kChunkLimit = std::size_t{16} << 20U;
   check(spng_set_chunk_limits(context.get(), kChunkLimit, 2 * kChunkLimit));
-  check(spng_set_png_buffer(context.get(), bytes.data(), bytes.size()));
+  check(spng_set_png_buffer(context.get(), source.bytes.data(), source.bytes.size()));
   spng_ihdr header{};
   check(spng_get_ihdr(context.get(), &header));
   check_size(header.width, header.height, name);
@@ -68,8 +80,9 @@ Picture decode_png(Bytes bytes, const std::string& name, const Monitor* monitor)
   std::size_t size = 0;
   check(spng_decoded_image_size(context.get(), format, &size));
   require(size == picture.pixels.size(), "decode_png", "the codec wants ", size, " bytes for ", picture.pixels.size());
-  check(decode_rows(context.get(), picture, format, has_alpha ? SPNG_DECODE_TRNS : 0, monitor));
+  check(decode_rows(context.get(), picture, format, has_alpha ? SPNG_DECODE_TRNS : 0, source.monitor));
 
+  convert_to_srgb(picture, profile_in(context.get()), source);
   spng_exif exif{};
   const int orientation =
       spng_get_exif(context.get(), &exif) == 0 ? exif_orientation(std::as_bytes(std::span(exif.data, exif.length))) : 1;

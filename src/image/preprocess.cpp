@@ -17,16 +17,6 @@ constexpr int kSolid = 204;         // alpha above this (0.8 * 255) is object
 constexpr int kRemovalSide = 1024;  // opaque pictures are scaled down to this before removal
 constexpr double kFullCoverage = 0.9;
 
-Picture limited_to(Picture rgb, int side) {
-  const int largest = std::max(rgb.width, rgb.height);
-  if (largest <= side) return rgb;
-  const double scale = static_cast<double>(side) / largest;
-  // The reference truncates; a very long picture keeps at least one row.
-  const int width = std::max(static_cast<int>(rgb.width * scale), 1);
-  const int height = std::max(static_cast<int>(rgb.height * scale), 1);
-  return resize_lanczos(rgb, width, height);
-}
-
 // Extremes of the solid pixels, all inclusive, and how many there are.
 struct Extent {
   int x0 = std::numeric_limits<int>::max(), y0 = std::numeric_limits<int>::max(), x1 = -1, y1 = -1;
@@ -168,31 +158,46 @@ bool has_alpha(const Picture& picture) {
   return false;
 }
 
-PreparedPicture prepare_picture(const Picture& picture, int size, const BackgroundRemover& remover) {
-  PreparedPicture out;
-  Picture removed;
-  const Picture* rgba = &picture;
-  if (!has_alpha(picture) && remover) {
+Picture limited_to(Picture rgb, int side) {
+  const int largest = std::max(rgb.width, rgb.height);
+  if (largest <= side) return rgb;
+  const double scale = static_cast<double>(side) / largest;
+  // The reference truncates; a very long picture keeps at least one row.
+  const int width = std::max(static_cast<int>(rgb.width * scale), 1);
+  const int height = std::max(static_cast<int>(rgb.height * scale), 1);
+  return resize_lanczos(rgb, width, height);
+}
+
+FoundObject find_object(const Picture& picture, const BackgroundRemover& remover) {
+  FoundObject found;
+  if (has_alpha(picture)) {
+    found.rgba = picture;
+  } else if (remover) {
     const Picture rgb = limited_to(without_alpha(picture), kRemovalSide);
-    removed = remover(rgb);
-    require(removed.channels == 4 && removed.width == rgb.width && removed.height == rgb.height, "prepare_picture",
-            "the remover made ", removed.width, " x ", removed.height, " of ", rgb.width, " x ", rgb.height);
-    out.report.method = CutoutReport::Method::network;
-    rgba = &removed;
-  } else if (!has_alpha(picture)) {
+    found.rgba = remover(rgb);
+    require(found.rgba.channels == 4 && found.rgba.width == rgb.width && found.rgba.height == rgb.height, "find_object",
+            "the remover made ", found.rgba.width, " x ", found.rgba.height, " of ", rgb.width, " x ", rgb.height);
+    found.report.method = CutoutReport::Method::network;
+  } else {
     Cutout cutout = remove_background(limited_to(without_alpha(picture), kRemovalSide));
-    out.report.method = CutoutReport::Method::plain_background;
-    out.report.warnings = std::move(cutout.warnings);
-    removed = std::move(cutout.picture);
-    rgba = &removed;
+    found.rgba = std::move(cutout.picture);
+    found.report.method = CutoutReport::Method::plain_background;
+    found.report.warnings = std::move(cutout.warnings);
   }
-  const Extent extent = extent_of(*rgba);
-  judge(*rgba, extent, out.report);
+  return found;
+}
+
+PreparedPicture prepare_picture(const Picture& picture, int size, const BackgroundRemover& remover) {
+  FoundObject found = find_object(picture, remover);
+  const Extent extent = extent_of(found.rgba);
+  PreparedPicture out;
+  out.report = std::move(found.report);
+  judge(found.rgba, extent, out.report);
   out.object = {extent.x0, extent.y0, extent.x1 + 1, extent.y1 + 1};
   out.box = object_box(extent);
-  out.masked = resize_lanczos(*rgba, out.box, size, size);
+  out.masked = resize_lanczos(found.rgba, out.box, size, size);
   out.picture = before_black(out.masked);
-  out.cutout = square_cutout(*rgba, out.box);
+  out.cutout = square_cutout(found.rgba, out.box);
   return out;
 }
 

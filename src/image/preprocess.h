@@ -43,6 +43,19 @@ struct PreparedPicture {
 // RGBA of the same size for an opaque picture.
 using BackgroundRemover = std::function<Picture(const Picture& rgb)>;
 
+// What is object in a picture: alpha, of the picture itself or of a copy at most 1024 pixels on a side whose background was
+// removed.
+struct FoundObject {
+  Picture rgba;
+  CutoutReport report;  // of method and warnings; the rest is zero
+};
+// A picture counts as having alpha if some alpha is not 255; else its background is removed, by `remover` or, without one, as a
+// plain one. There may be no object in the result.
+[[nodiscard]] FoundObject find_object(const Picture& picture, const BackgroundRemover& remover = {});
+
+// The picture, or a copy that is as much smaller as it takes to have at most `side` pixels on its longer side.
+[[nodiscard]] Picture limited_to(Picture picture, int side);
+
 inline constexpr int kLeastCutout = 64, kMostCutout = 1024;  // pixels on a side
 
 // The reference's preprocess_image: alpha or background removal, a square 1.2 times the object's larger side around the

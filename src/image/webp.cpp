@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "base/error.h"
 #include "image/codec.h"
 #include "image/codec_parts.h"
+#include "image/colour_profile.h"
 
 namespace espalier::codec {
 
@@ -19,21 +21,23 @@ std::uint32_t little_endian(Bytes bytes, std::size_t at) {
   return value;
 }
 
-// The EXIF chunk of the RIFF container: a name, a length and the bytes, padded to an even length.
-int orientation_of(Bytes bytes) {
+// The first chunk of the RIFF container with that name, a length and the bytes, padded to an even length; else nothing.
+Bytes chunk_of(Bytes bytes, const char* name, std::size_t at = 12) {
   constexpr std::size_t kHead = 8;
-  for (std::size_t at = 12; at + kHead <= bytes.size();) {
+  while (at + kHead <= bytes.size()) {
     const std::size_t length = little_endian(bytes, at + 4);
-    if (length > bytes.size() - at - kHead) return 1;
-    Bytes content = bytes.subspan(at + kHead, length);
-    if (std::memcmp(bytes.data() + at, "EXIF", 4) == 0) {
-      // Some writers put the JPEG prefix before the TIFF header.
-      if (length > 6 && std::memcmp(content.data(), "Exif\0\0", 6) == 0) content = content.subspan(6);
-      return exif_orientation(content);
-    }
+    if (length > bytes.size() - at - kHead) return {};
+    if (std::memcmp(bytes.data() + at, name, 4) == 0) return bytes.subspan(at + kHead, length);
     at += kHead + length + length % 2;
   }
-  return 1;
+  return {};
+}
+
+int orientation_of(Bytes bytes) {
+  Bytes content = chunk_of(bytes, "EXIF");
+  // Some writers put the JPEG prefix before the TIFF header.
+  if (content.size() > 6 && std::memcmp(content.data(), "Exif\0\0", 6) == 0) content = content.subspan(6);
+  return exif_orientation(content);
 }
 
 std::string reason_of(VP8StatusCode status) {
@@ -60,23 +64,72 @@ VP8StatusCode decode_pieces(Bytes bytes, Picture& picture, const Monitor* monito
   return status == VP8_STATUS_SUSPENDED ? VP8_STATUS_NOT_ENOUGH_DATA : status;
 }
 
-}  // namespace
-
-Picture decode_webp(Bytes bytes, const std::string& name, const Monitor* monitor) {
+Picture decode_still(Bytes bytes, const Source& source) {
+  const std::string& name = source.name;
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   WebPBitstreamFeatures features{};
   if (const VP8StatusCode status = WebPGetFeatures(data, bytes.size(), &features); status != VP8_STATUS_OK) {
     fail_damaged(name, "WebP", reason_of(status));
   }
-  if (features.has_animation != 0) {
-    fail(ErrorCode::unsupported, name, ": an animated WebP is not supported", hint("save one frame of it as a picture"));
-  }
   check_size(static_cast<std::uint64_t>(features.width), static_cast<std::uint64_t>(features.height), name);
   Picture picture(features.width, features.height, features.has_alpha != 0 ? 4 : 3);
-  if (const VP8StatusCode status = decode_pieces(bytes, picture, monitor); status != VP8_STATUS_OK) {
+  if (const VP8StatusCode status = decode_pieces(bytes, picture, source.monitor); status != VP8_STATUS_OK) {
     if (status == VP8_STATUS_OUT_OF_MEMORY) fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this WebP");
     fail_damaged(name, "WebP", reason_of(status));
   }
+  return picture;
+}
+
+// An animation's canvas with its first frame; what that leaves free is transparent.
+Picture decode_first_frame(const Source& source, int width, int height) {
+  check_size(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), source.name);
+  const Bytes frame = chunk_of(source.bytes, "ANMF");
+  constexpr std::size_t kFrameHead = 16;
+  if (frame.size() <= kFrameHead) fail_damaged(source.name, "WebP", "an animation without a frame");
+  const auto three = [&](std::size_t at) { return static_cast<int>(little_endian(frame, at) & 0xFFFFFFU); };
+  const int x0 = three(0) * 2, y0 = three(3) * 2, w = three(6) + 1, h = three(9) + 1;
+  if (x0 + w > width || y0 + h > height) fail_damaged(source.name, "WebP", "a frame beyond the picture");
+  // The chunks of the frame as a file of their own.
+  const Bytes chunks = frame.subspan(kFrameHead);
+  std::vector<std::byte> file(30);
+  const auto put = [&](std::size_t at, std::uint64_t value, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; ++i) file[at + i] = static_cast<std::byte>(value >> (8U * i));
+  };
+  std::memcpy(file.data(), "RIFF", 4);
+  put(4, chunks.size() + 22, 4);
+  std::memcpy(file.data() + 8, "WEBPVP8X", 8);
+  put(16, 10, 4);
+  put(20, chunk_of(chunks, "ALPH", 0).empty() ? 0 : 0x10, 4);
+  put(24, static_cast<std::uint64_t>(w) - 1, 3);
+  put(27, static_cast<std::uint64_t>(h) - 1, 3);
+  file.insert(file.end(), chunks.begin(), chunks.end());
+  const Picture part = decode_still(file, source);
+  if (part.width != w || part.height != h) fail_damaged(source.name, "WebP", "a frame of another size than it says");
+  source.notice("an animated WebP; its first frame is used");
+  if (part.width == width && part.height == height) return part;
+  Picture picture(width, height, 4);
+  for (int y = 0; y < h; ++y) {
+    for (int x = 0; x < w; ++x) {
+      std::copy_n(part.at(x, y), part.channels, picture.at(x0 + x, y0 + y));
+      if (part.channels == 3) picture.at(x0 + x, y0 + y)[3] = 255;
+    }
+  }
+  return picture;
+}
+
+}  // namespace
+
+Picture decode_webp(const Source& source) {
+  const Bytes bytes = source.bytes;
+  WebPBitstreamFeatures features{};
+  if (const VP8StatusCode status =
+          WebPGetFeatures(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), &features);
+      status != VP8_STATUS_OK) {
+    fail_damaged(source.name, "WebP", reason_of(status));
+  }
+  Picture picture =
+      features.has_animation != 0 ? decode_first_frame(source, features.width, features.height) : decode_still(bytes, source);
+  convert_to_srgb(picture, chunk_of(bytes, "ICCP"), source);
   return apply_orientation(std::move(picture), orientation_of(bytes));
 }
 

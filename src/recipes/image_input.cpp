@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -39,7 +40,9 @@ Picture from_pixels(const InputImage& input) {
 // One image, with what the user should know about its foreground.
 std::vector<float> encoder_input_of(const InputImage& input, Background background, ObjectFinder& finder, RecipeSink& sink,
                                     std::vector<Picture>& foregrounds) {
-  const Picture image = load_image(input);
+  std::vector<std::string> notices;
+  const Picture image = load_image(input, nullptr, &notices);
+  for (const std::string& notice : notices) sink.notice(short_name(input) + ": " + notice);
   if (background == Background::none) {
     if (Picture as_is = cutout_as_is(image); as_is.width > 0) sink.foreground(std::move(as_is));
     return encoder_input(image, kEncoderSide);
@@ -83,9 +86,9 @@ void check_image_request(const Request& request) {
   }
 }
 
-Picture load_image(const InputImage& image, const Monitor* monitor) {
-  if (!image.in_memory()) return load_picture(image.file(), monitor);
-  return image.raw() ? from_pixels(image) : decode_picture(image.bytes(), image.name(), monitor);
+Picture load_image(const InputImage& image, const Monitor* monitor, std::vector<std::string>* notices) {
+  if (!image.in_memory()) return load_picture(image.file(), monitor, notices);
+  return image.raw() ? from_pixels(image) : decode_picture(image.bytes(), image.name(), monitor, notices);
 }
 
 std::string ObjectFinder::how(CutoutReport::Method method) const {
@@ -93,12 +96,7 @@ std::string ObjectFinder::how(CutoutReport::Method method) const {
   return "background removed by " + file_.filename().string();
 }
 
-PreparedPicture ObjectFinder::by_network(const Picture& image) {
-  if (network_ == nullptr) network_ = open_background_network(file_, device_, half_, monitor_);
-  return prepare_picture(without_alpha(image), kEncoderSide, [&](const Picture& rgb) { return network_->remove(rgb); });
-}
-
-PreparedPicture ObjectFinder::prepare(const std::string& name, const Picture& image, Background background) {
+ObjectFinder::Way ObjectFinder::way_of(const std::string& name, const Picture& image, Background background) {
   if (background == Background::alpha && !has_alpha(image)) {
     fail(ErrorCode::invalid_argument, name, ": the image has no transparent pixel, so it brings no foreground of its own",
          hint("let the background be removed "
@@ -108,14 +106,25 @@ PreparedPicture ObjectFinder::prepare(const std::string& name, const Picture& im
     fail(ErrorCode::invalid_argument, name, ": there is no network that could remove the background",
          hint("name its weights (isnet-general-use.onnx or u2net.onnx), or give an image with a transparent background"));
   }
-  const bool by_alpha = background == Background::alpha || (background == Background::automatic && has_alpha(image));
+  if (background == Background::alpha || (background == Background::automatic && has_alpha(image))) return {true, {}};
+  if (file_.empty() || background == Background::plain) return {};
+  if (network_ == nullptr) network_ = open_background_network(file_, device_, half_, monitor_);
+  return {false, [this](const Picture& rgb) { return network_->remove(rgb); }};
+}
+
+PreparedPicture ObjectFinder::prepare(const std::string& name, const Picture& image, Background background) {
   try {
-    if (by_alpha) return prepare_picture(image, kEncoderSide);
-    if (background == Background::network || (background == Background::automatic && !file_.empty())) return by_network(image);
-    return prepare_picture(without_alpha(image), kEncoderSide);
+    const Way way = way_of(name, image, background);
+    return prepare_picture(way.by_alpha ? image : without_alpha(image), kEncoderSide, way.remover);
   } catch (const Error& e) {
+    if (std::string_view(e.what()).starts_with(name)) throw;
     fail_again(e, name, ": ");
   }
+}
+
+FoundObject ObjectFinder::find(const std::string& name, const Picture& image, Background background) {
+  const Way way = way_of(name, image, background);
+  return find_object(way.by_alpha ? image : without_alpha(image), way.remover);
 }
 
 std::vector<std::vector<float>> encoder_inputs(const Request& request, ObjectFinder& finder, RecipeSink& sink) {

@@ -20,7 +20,9 @@ void check_image_request(const Request& request);
 
 // Reads and decodes. Throws as load_picture and decode_picture do, and invalid_argument for pixels that are not as many as
 // their sizes say.
-[[nodiscard]] Picture load_image(const InputImage& image, const Monitor* monitor = nullptr);
+// What the user should know of the file goes to `notices`, unless it is null.
+[[nodiscard]] Picture load_image(const InputImage& image, const Monitor* monitor = nullptr,
+                                 std::vector<std::string>* notices = nullptr);
 
 // Finds the object in images. The network that removes backgrounds is opened when an image first needs it.
 class ObjectFinder {
@@ -31,11 +33,18 @@ class ObjectFinder {
 
   // prepare_picture in the way that is asked for, which is not none; errors call the image by its name.
   [[nodiscard]] PreparedPicture prepare(const std::string& name, const Picture& image, Background background);
+  // find_object likewise: the whole image, in which there may be no object.
+  [[nodiscard]] FoundObject find(const std::string& name, const Picture& image, Background background);
   // "alpha channel", "plain background removed" or "background removed by u2net.onnx".
   [[nodiscard]] std::string how(CutoutReport::Method method) const;
 
  private:
-  [[nodiscard]] PreparedPicture by_network(const Picture& image);
+  // The way that the image and the background ask for: the image to look at, and what removes its background.
+  struct Way {
+    bool by_alpha = false;
+    BackgroundRemover remover;
+  };
+  [[nodiscard]] Way way_of(const std::string& name, const Picture& image, Background background);
 
   std::filesystem::path file_;
   DeviceChoice device_;

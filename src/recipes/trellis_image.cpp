@@ -1,6 +1,9 @@
 #include "recipes/trellis_image.h"
 
+#include <cmath>
+
 #include "base/error.h"
+#include "recipes/familiarity.h"
 #include "recipes/image_input.h"
 #include "recipes/trellis_recipe.h"
 
@@ -31,13 +34,35 @@ class TrellisImage final : public TrellisRecipe {
     const std::vector<std::vector<float>> images = inputs_of(session, request, sink);
     if (images.size() > 1)
       sink.record("multi-image", request.multi_image == MultiImageMode::stochastic ? "stochastic" : "multidiffusion");
-    return session.network<ImageEncoder>(kImageEncoder).encode(images);
+    Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(images);
+    warn_of_strangers(session, images, condition, sink);
+    return condition;
   }
 
   // The network for backgrounds is gone before the encoder comes.
   static std::vector<std::vector<float>> inputs_of(const Session& session, const Request& request, RecipeSink& sink) {
     ObjectFinder finder(request.background_network, session.device(), session.half());
     return encoder_inputs(request, finder, sink);
+  }
+
+  // Small models know little: says which images look like nothing that they have seen.
+  static void warn_of_strangers(Session& session, const std::vector<std::vector<float>>& images, const Condition& condition,
+                                RecipeSink& sink) {
+    const auto familiarity = Familiarity::of(session.checkpoint().folder, condition.channels);
+    if (!familiarity) return;
+    const std::vector<float> tokens = session.fetch(condition);
+    const auto of_one = static_cast<std::size_t>(condition.rows * condition.channels);
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const auto own = std::span(tokens).subspan(i * of_one, of_one);
+      const double distance = familiarity->distance(object_tokens(images[i], own, condition.rows, condition.channels));
+      sink.record(str("distance of image ", i + 1), str(std::round(distance * 1e4) / 1e4));
+      if (distance <= familiarity->limit()) continue;
+      const std::string& full = session.checkpoint().full_model;
+      sink.notice(str("warning: image ", i + 1, " looks unlike everything that this model was trained on (distance ",
+                      std::round(distance * 1e4) / 1e4, ", familiar up to ", familiarity->limit(),
+                      "), so the result will hardly be what it shows",
+                      full.empty() ? std::string() : "; the real model: espalier pull " + full));
+    }
   }
 };
 

@@ -221,6 +221,16 @@ void open_text_encoder(Checkpoint& checkpoint, const fs::path& given, const Repo
   checkpoint.modules[kTextEncoder] = std::move(m);
 }
 
+// Text for people: one line, not endless.
+std::string line_member(const std::string& where, const json& object, const char* key) {
+  constexpr std::size_t kLongest = 500;
+  std::string text = text_member(where, object, key);
+  const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+  if (text.size() > kLongest || std::any_of(text.begin(), text.end(), control))
+    fail(ErrorCode::format, where, ": ", key, " is longer than ", kLongest, " bytes or more than one line");
+  return text;
+}
+
 }  // namespace
 
 const json& json_member(const std::string& where, const json& object, const char* key) {
@@ -266,6 +276,13 @@ Checkpoint read_pipeline(const std::string& where, const json& pipeline) {
   if (c.args.is_object() && c.args.contains("image_cond_model"))
     c.image_encoder = text_member(where, c.args, "image_cond_model");
   if (c.args.is_object() && c.args.contains("text_cond_model")) c.text_encoder = text_member(where, c.args, "text_cond_model");
+  if (pipeline.contains("espalier")) {
+    const json& own = pipeline["espalier"];
+    const std::string place = where + ": espalier";
+    if (!own.is_object()) fail(ErrorCode::format, place, ": expected an object, found ", own.type_name());
+    if (own.contains("description")) c.description = line_member(place, own, "description");
+    if (own.contains("full_model")) c.full_model = line_member(place, own, "full_model");
+  }
   return c;
 }
 

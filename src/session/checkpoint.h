@@ -37,6 +37,9 @@ struct Checkpoint {
   std::string text_encoder;                     // that of the text encoder, "text_cond_model"; empty: there is none
   std::filesystem::path tokenizer;              // folder of the text encoder's files; empty when the tensors are made up
   bool untrained = false;                       // some module's metadata says trained = no
+  // espalier.description and espalier.full_model of pipeline.json: what the model is where that has to be said, and the name of
+  // the one that it stands in for. Empty for most.
+  std::string description, full_model;
 
   // The module of a role. Throws not_found naming the roles that exist.
   [[nodiscard]] const ModuleSource& module(const std::string& role) const;

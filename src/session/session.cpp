@@ -43,9 +43,23 @@ void Session::add(const std::string& role, const ModuleSource& module, const Reg
 MemoryTier Session::fitting_tier(std::size_t memory_limit) const {
   std::size_t usable = back_end_->free_bytes() / 10 * 9;
   if (memory_limit > 0) usable = std::min(usable, memory_limit);
+  return choose_tier(residency_.weights(), working_bytes(), usable);
+}
+
+std::size_t Session::working_bytes() const {
   std::size_t working = 0;
   for (const auto& [role, r] : roles_) working = std::max(working, back_end_->working_bytes(*r.plan));
-  return choose_tier(residency_.weights(), working, usable);
+  return working;
+}
+
+Session::MemoryNeed Session::memory_need() const {
+  MemoryNeed need;
+  for (const WeightShare& share : residency_.weights()) {
+    need.least = std::max(need.least, share.bytes);
+    need.all += share.bytes;
+  }
+  const std::size_t working = working_bytes();
+  return {need.least + working, need.all + working};
 }
 
 const NetworkPlan& Session::plan(const std::string& role) const {

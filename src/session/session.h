@@ -42,6 +42,12 @@ class Session {
   template <class Interface>
   [[nodiscard]] Interface& network(const std::string& role);
 
+  // Bytes of device memory with the weights of one network at a time, and with all of them.
+  struct MemoryNeed {
+    std::size_t least = 0, all = 0;
+  };
+  [[nodiscard]] MemoryNeed memory_need() const;
+
   // Seconds that one evaluation of a network usually takes on this device; 0 for a role that is not there.
   [[nodiscard]] double usual_seconds(const std::string& role, const WorkSizes& sizes) const;
 
@@ -66,6 +72,7 @@ class Session {
   };
   void add(const std::string& role, const ModuleSource& module, const Registry& registry);
   [[nodiscard]] MemoryTier fitting_tier(std::size_t memory_limit) const;
+  [[nodiscard]] std::size_t working_bytes() const;  // of the network that takes most
   [[nodiscard]] Network& acquire(const std::string& role);
   void refuse_kind(const std::string& role, std::string_view wanted) const;
 

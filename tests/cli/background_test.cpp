@@ -1,6 +1,8 @@
 // How generate and preprocess come to a foreground: networks by name, by file and by being there.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "image/codec.h"
 #include "program.h"
 #include "support/data.h"
@@ -53,6 +55,25 @@ TEST_F(BackgroundOption, ANetworkThatIsThereServesByItself) {
   EXPECT_EQ(preprocess({"--background", "plain"}).err.find("u2netp"), std::string::npos);
   std::filesystem::create_directories(folder_.path() / "other");
   EXPECT_EQ(preprocess({"--networks", (folder_.path() / "other").string()}).err.find("u2netp"), std::string::npos);
+}
+
+TEST_F(BackgroundOption, AMaskByHandSaysWhatTheObjectIs) {
+  Picture mask(60, 45, 3);
+  for (int y = 10; y < 30; ++y) {
+    for (int x = 20; x < 40; ++x) std::fill_n(mask.at(x, y), 3, 255);
+  }
+  const auto bytes = encode_png(mask);
+  const std::filesystem::path file = folder_.path() / "mask.png";
+  write_text(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const Outcome outcome = preprocess({"--mask", file.string()});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const Picture made = load_picture(out_);
+  EXPECT_EQ(made.at(259, 259)[3], 255);
+  EXPECT_EQ(made.at(5, 5)[3], 0);
+  expect_refusal(preprocess({"--mask", file.string(), "--mask", file.string()}), 2, {"2 masks", "1 images"});
+  expect_refusal(preprocess({"--mask", file.string(), "--background", "plain"}), 2, {"--mask", "--background"});
+  expect_refusal(preprocess({"--mask", "none.png"}), 1, {"mask none.png", "does not exist"});
+  expect_refusal(preprocess({"--mask", network_.string()}), 1, {"known format"});
 }
 
 TEST_F(BackgroundOption, RefusesWhatIsNotThereOrNoNetwork) {

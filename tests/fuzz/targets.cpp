@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "api/asset.h"
-#include "image/codec.h"
 #include "memory_file.h"
 #include "models/dino/dino.h"
 #include "models/matting/plan.h"
@@ -15,7 +14,6 @@
 #include "recipes/trellis_settings.h"
 #include "session/checkpoint.h"
 #include "support/onnx_writer.h"
-#include "unit/image/codec_samples.h"
 #include "weights/safetensors.h"
 
 namespace espalier::test {
@@ -186,33 +184,6 @@ std::vector<Bytes> onnx_seeds() {
   return {bytes_of(m.bytes())};
 }
 
-bool read_picture(Input bytes) {
-  return attempt([&] { (void)decode_picture(bytes, "picture"); });
-}
-
-std::vector<Bytes> png_seeds() {
-  const Picture rgb = gradient(13, 9, 3), rgba = gradient(8, 11, 4);
-  const auto exif = exif_block(6, true);
-  PngForm plain, alpha, interlaced, rotated;
-  alpha.colour_type = SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
-  interlaced.interlaced = true;
-  rotated.exif = &exif;
-  return {make_png(13, 9, plain, rgb.pixels), make_png(8, 11, alpha, rgba.pixels), make_png(13, 9, rotated, rgb.pixels),
-          encode_png(rgba)};
-}
-
-std::vector<Bytes> jpeg_seeds() {
-  const auto exif = exif_block(8, false);
-  JpegForm plain, progressive, rotated, grey;
-  progressive.progressive = true;
-  rotated.exif = &exif;
-  grey.space = JCS_GRAYSCALE;
-  return {make_jpeg(gradient(19, 14, 3), plain), make_jpeg(gradient(16, 16, 3), progressive),
-          make_jpeg(gradient(9, 21, 3), rotated), make_jpeg(gradient(12, 12, 1), grey)};
-}
-
-std::vector<Bytes> webp_seeds() { return {make_webp(gradient(15, 10, 3)), make_webp(gradient(9, 9, 4))}; }
-
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
@@ -221,11 +192,8 @@ const std::vector<FuzzTarget>& fuzz_targets() {
                                 {"latent", read_latent, latent_seeds},
                                 {"pipeline", read_pipeline_json, pipeline_seeds},
                                 {"module", read_module, module_seeds},
-                                {"onnx", read_onnx, onnx_seeds},
-                                {"png", read_picture, png_seeds},
-                                {"jpeg", read_picture, jpeg_seeds},
-                                {"webp", read_picture, webp_seeds}};
-    for (const std::vector<FuzzTarget>& more : {weight_targets(), asset_targets()})
+                                {"onnx", read_onnx, onnx_seeds}};
+    for (const std::vector<FuzzTarget>& more : {picture_targets(), weight_targets(), asset_targets()})
       all.insert(all.end(), more.begin(), more.end());
     return all;
   }();

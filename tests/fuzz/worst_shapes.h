@@ -16,6 +16,8 @@ struct WorstShape {
 };
 
 [[nodiscard]] const std::vector<WorstShape>& worst_shapes();
+// Those among them that are pictures.
+[[nodiscard]] std::vector<WorstShape> picture_shapes();
 
 // `unit` again and again until there are so many bytes.
 [[nodiscard]] inline std::string repeated(std::string_view unit, std::size_t bytes) {

@@ -121,6 +121,9 @@ def load(root, name):
 SAMPLERS = {'sparse_structure_sampler': {'steps': 2, 'cfg_strength': 1.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 3.0},
             'slat_sampler': {'steps': 8, 'cfg_strength': 0.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 5.0}}
 
+DESCRIPTION = ('a demo model of a few dozen families of toys (mugs, chairs, cars, ...) that knows nothing else: '
+               'any other image ends in nonsense')
+
 
 def pipeline(mean, std, samplers=None):
     key = {'sparse_structure_decoder': 'ss_dec', 'sparse_structure_flow_model': 'ss_flow', 'slat_decoder_gs': 'gs', 'slat_decoder_rf': 'rf', 'slat_decoder_mesh': 'mesh',
@@ -130,7 +133,7 @@ def pipeline(mean, std, samplers=None):
         args[k] = {'name': 'FlowEulerGuidanceIntervalSampler', 'args': {'sigma_min': 1e-05}, 'params': p}
     args['slat_normalization'] = {'mean': [round(float(x), 6) for x in mean], 'std': [round(float(x), 6) for x in std]}
     args['image_cond_model'] = MODULES['dino'][0]
-    return {'name': 'TrellisImageTo3DPipeline', 'args': args}
+    return {'name': 'TrellisImageTo3DPipeline', 'espalier': {'description': DESCRIPTION, 'full_model': 'trellis-image-large'}, 'args': args}
 
 
 def write_pipeline(root, mean, std, samplers=None):

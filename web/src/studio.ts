@@ -12,6 +12,7 @@ import {Backstage} from './ui/backstage.js';
 import {DetailsPanel} from './ui/details_panel.js';
 import {askForKey, askText, confirmed, showKeys} from './ui/dialogs.js';
 import {Gallery} from './ui/gallery.js';
+import {ModelBar} from './ui/model_bar.js';
 import {Notifier} from './ui/notify.js';
 import {PicturesPanel} from './ui/pictures_panel.js';
 import {PromptPanel} from './ui/prompt_panel.js';
@@ -41,7 +42,7 @@ export class Studio {
   private readonly gallery;
   private readonly generate: HTMLButtonElement;
   private readonly obstacle = h('p', {class: 'hint', hidden: true});
-  private readonly model = h('p', {class: 'model', text: 'Connecting…'});
+  private readonly modelBar = new ModelBar((model) => this.setModel(model));
   private readonly away = h('div', {class: 'away', role: 'alert', hidden: true});
   private readonly jobs = new Map<string, Job>();  // assets
   private made: Job[] = [];                        // what was made from the one in view
@@ -82,7 +83,7 @@ export class Studio {
     this.generate = button({label: 'Generate', class: 'button primary large', onclick: () => void this.start()});
     root.append(this.away, button({label: 'Skip to the viewer', class: 'button skip', onclick: () => this.viewer.focus()}),
       h('header', {class: 'bar'}, h('a', {class: 'brand', href: '#', 'aria-label': 'Espalier studio: start anew', onclick: () => this.close()},
-        h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.model),
+        h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.modelBar.element),
       h('main', {class: 'studio'},
         h('section', {class: 'panel make', 'aria-label': 'Make an asset'},
           h('div', {class: 'make-scroll'}, this.pictures.element, this.prompt.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate, this.obstacle)),
@@ -110,7 +111,7 @@ export class Studio {
       this.pictures.setExamples(await this.client.examples().catch(() => []));
       await this.list();
     } catch (error) {
-      this.model.textContent = 'Not connected';
+      this.modelBar.say('Not connected');
       const {message, hint} = explain(error);
       this.viewer.say('warning', message, hint, button({label: 'Try again', icon: 'repeat', class: 'button', onclick: () => void this.retry()}));
       return;
@@ -145,15 +146,17 @@ export class Studio {
   private async learn(): Promise<void> {
     const {models, limits, video_formats: videos} = await this.connection.patiently(() => this.client.models());
     this.models = models;
-    const [model] = models;
-    if (model) this.settings.setModel(model);
+    this.modelBar.set(models);
+    if (this.modelBar.chosen) this.setModel(this.modelBar.chosen);
+    this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
+    this.details.turntable.setFormats(videos);
+  }
+
+  private setModel(model: Model): void {
+    this.settings.setModel(model);
     this.prompt.element.hidden = !this.takesText;
     this.pictures.element.hidden = this.takesText;
     this.refreshGenerate();
-    this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
-    this.details.turntable.setFormats(videos);
-    this.model.textContent = model ? [model.name, model.device, model.precision, ...(model.untrained ? ['untrained weights'] : [])].join(' · ') : 'No model';
-    this.model.classList.toggle('untrained', model?.untrained ?? false);
   }
 
   private show(health: Health): void {
@@ -182,7 +185,7 @@ export class Studio {
   }
 
   private get takesText(): boolean {
-    return this.models[0]?.takes === 'text';
+    return this.modelBar.chosen?.takes === 'text';
   }
 
   private refreshGenerate(): void {
@@ -202,14 +205,15 @@ export class Studio {
     this.refreshGenerate();
     try {
       const settings = this.settings.get();
+      const model = this.modelBar.option();
       if (this.takesText) {
-        const options = {...jobOptions(settings, this.prompt.name, []), prompt: this.prompt.text, negative_prompt: this.prompt.away};
-        this.begin(await this.client.start([], null, options));
+        const options = {...jobOptions(settings, this.prompt.name, []), prompt: this.prompt.text, negative_prompt: this.prompt.away, ...model};
+        this.begin(await this.client.start([], [], null, options));
       } else if (this.pictures.each) {
         await this.startEach(settings);
       } else {
-        const options = jobOptions(settings, this.pictures.name, this.pictures.backgrounds);
-        this.begin(await this.client.start(this.pictures.files, this.pictures.latent, options));
+        const options = {...jobOptions(settings, this.pictures.name, this.pictures.backgrounds), ...model};
+        this.begin(await this.client.start(this.pictures.files, this.pictures.masks, this.pictures.latent, options));
       }
     } catch (error) {
       this.failed('The job was not started', error);
@@ -223,8 +227,10 @@ export class Studio {
   private async startEach(settings: ReturnType<SettingsPanel['get']>): Promise<void> {
     const backgrounds = this.pictures.backgrounds;
     let first: Job | null = null;
+    const masks = this.pictures.masks;
     for (const [i, file] of this.pictures.files.entries()) {
-      const job = await this.client.start([file], null, jobOptions(settings, stem(file.name), backgrounds.slice(i, i + 1)));
+      const options = {...jobOptions(settings, stem(file.name), backgrounds.slice(i, i + 1)), ...this.modelBar.option()};
+      const job = await this.client.start([file], masks.slice(i, i + 1), null, options);
       nowMine(job.id);
       this.jobs.set(job.id, job);
       first ??= job;
@@ -325,7 +331,8 @@ export class Studio {
         return new File([picture], inputs.length > 1 ? `${origin.name}-${i + 1}${ending}` : origin.name + ending, {type: file.media_type});
       }));
       if (!(await this.pictures.replace(files, backgroundsOf(origin.options, files.length)))) return;
-      this.settings.set(settingsOf({...origin.options, ...job.options}, this.models[0] ?? null));
+      this.modelBar.choose(origin.options.model);
+      this.settings.set(settingsOf({...origin.options, ...job.options}, this.modelBar.chosen));
       this.prompt.replace(origin.options.prompt ?? '', origin.options.negative_prompt ?? '');
       this.refreshGenerate();
       (this.takesText ? this.prompt : this.pictures).element.scrollIntoView({block: 'start'});

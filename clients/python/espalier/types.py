@@ -95,10 +95,18 @@ class Model(Answer):
     pipeline: str
     takes: Literal["image", "text"]
     """What assets are made from: images, or the prompt in a job's options."""
-    device: str
-    """cpu, or cuda:N with the GPU's name."""
-    precision: str
-    tier: Literal["high", "medium", "low"]
+    description: Optional[str]
+    """What kind of model it is, where that has to be said: a demo model, for example."""
+    full_model: Optional[str]
+    """The name that espalier pull takes for the model that it stands in for."""
+    weight_bytes: int
+    """Of its files."""
+    memory_bytes: int
+    """That the device has to have free at least, weights and work together."""
+    device: Optional[str]
+    """cpu, or cuda:N with the GPU's name; null before it was loaded for the first time, as are the next two."""
+    precision: Optional[str]
+    tier: Optional[Literal["high", "medium", "low"]]
     loaded: bool
     """Whether the weights are in memory now."""
     untrained: bool
@@ -113,9 +121,13 @@ class Model(Answer):
             "name": text,
             "pipeline": text,
             "takes": text,
-            "device": text,
-            "precision": text,
-            "tier": text,
+            "description": optional(text),
+            "full_model": optional(text),
+            "weight_bytes": integer,
+            "memory_bytes": integer,
+            "device": optional(text),
+            "precision": optional(text),
+            "tier": optional(text),
             "loaded": boolean,
             "untrained": boolean,
             "structure_defaults": obj(lambda: SamplerDefaults),
@@ -128,7 +140,8 @@ class Model(Answer):
 @dataclass(frozen=True)
 class Models(Answer):
     models: List[Model]
-    """Empty while the checkpoint is loaded for the first time."""
+    """Those that a job may name, that for jobs without a name first. Empty while the first is loaded for the first
+    time."""
     limits: ModelsLimits
     video_formats: List[Literal["mp4", "webp"]]
 
@@ -254,6 +267,8 @@ class GenerateOptions(Options):
     """How several images condition the sampling: one of them per step, or the mean of all."""
     structure: Union[Sampler, Unset] = UNSET
     latent: Union[Sampler, Unset] = UNSET
+    model: Union[str, Unset] = UNSET
+    """The name of one of the models of GET /v1/models; the first of them where none is named."""
 
 
 @dataclass

@@ -1,9 +1,11 @@
 // A program of somebody else that uses the installed library, every function of the C++ interface: consumer CHECKPOINT IMAGE
 // FOLDER. check_interface.py finds what it leaves out.
+#include <espalier/checkpoint.h>
 #include <espalier/diagnostics.h>
 #include <espalier/espalier.h>
 #include <espalier/models.h>
 #include <espalier/options.h>
+#include <espalier/pictures.h>
 
 #include <cstdio>
 #include <cstring>
@@ -88,6 +90,8 @@ void options() {
 }
 
 void diagnostics(const fs::path& checkpoint, const fs::path& folder) {
+  const PipelineOptions options{.checkpoint = checkpoint, .device = "cpu"};
+  expect(describe_checkpoint(options).images && memory_need(options).all > 0, "what the checkpoint says of itself");
   const CheckpointInfo info = inspect_checkpoint(checkpoint);
   expect(info.modules.size() == 7, "modules of the checkpoint");
   const ConvertedWeights converted = convert_weights(info.modules.front().file, folder / "weights.safetensors");
@@ -112,6 +116,11 @@ void images(const fs::path& image) {
   const InputImage pixels = InputImage::pixels(std::vector<std::byte>(64UL * 64 * 3), 64, 64, 3, "pixels");
   expect(pixels.raw() && pixels.width() == 64 && pixels.height() == 64 && pixels.channels() == 3, "pixels");
   Pipeline::check_picture(pixels);
+  const PictureInfo info = picture_info(image);
+  expect(info.media_type == "image/" + info.format && info.width > 0, "what a file is");
+  const Pipeline::Foreground whole = whole_foreground(file, {});
+  const InputImage masked = with_mask(file, InputImage::encoded(whole.png, "mask"));
+  expect(masked.raw() && masked.channels() == 4, "an image with a mask");
   expect(throws(ErrorCode::invalid_argument, [] { Pipeline::check_picture(InputImage::pixels({}, 1, 1, 3, "none")); }),
          "no pixels");
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <random>
 
@@ -141,53 +142,93 @@ TEST(Background, ColoursOfTheEdgeAreFreedFromTheBackground) {
   }
 }
 
-// Textures of many kinds before which one of the shapes stands: each is doubted, whatever came of it.
-TEST(Background, TexturesAreDoubted) {
-  const Picture ball = disc(300, 120, 0, {200, 60, 40});
+// Textures of many kinds.
+std::vector<std::pair<const char*, Background>> textures() {
   std::mt19937 random(9);
   std::vector<float> noise(512 * 512);
   for (float& v : noise) v = static_cast<float>(random() % 1000) / 1000.0F;
-  const auto smooth = [&](float x, float y) {
+  const auto smooth = [noise = std::move(noise)](float x, float y) {
     const auto at = [&](int i, int j) { return noise[static_cast<std::size_t>((j & 511) * 512 + (i & 511))]; };
     const int i = static_cast<int>(std::floor(x)), j = static_cast<int>(std::floor(y));
     const float u = x - static_cast<float>(i), v = y - static_cast<float>(j);
     return (at(i, j) * (1 - u) + at(i + 1, j) * u) * (1 - v) + (at(i, j + 1) * (1 - u) + at(i + 1, j + 1) * u) * v;
   };
   const auto grey = [](float v) { return Colour{v, v, v}; };
-  const std::vector<std::pair<const char*, Background>> textures{
-      {"squares", [&](int x, int y) { return grey((x / 24 + y / 24) % 2 == 0 ? 200.0F : 120.0F); }},
-      {"pale squares", [&](int x, int y) { return grey((x / 24 + y / 24) % 2 == 0 ? 190.0F : 175.0F); }},
-      {"stripes", [&](int x, int) { return grey(150.0F + 30.0F * std::sin(static_cast<float>(x) * 0.25F)); }},
-      {"bricks",
-       [&](int x, int y) {
-         return y % 30 < 3 || (x + y / 30 % 2 * 32) % 64 < 3 ? grey(190) : Colour{140, 70, 50};
+  return {{"squares", [=](int x, int y) { return grey((x / 24 + y / 24) % 2 == 0 ? 200.0F : 120.0F); }},
+          {"pale squares", [=](int x, int y) { return grey((x / 24 + y / 24) % 2 == 0 ? 190.0F : 175.0F); }},
+          {"stripes", [=](int x, int) { return grey(150.0F + 30.0F * std::sin(static_cast<float>(x) * 0.25F)); }},
+          {"bricks",
+           [=](int x, int y) {
+             return y % 30 < 3 || (x + y / 30 % 2 * 32) % 64 < 3 ? grey(190) : Colour{140, 70, 50};
+           }},
+          {"wood",
+           [=](int x, int y) {
+             const float t = smooth(static_cast<float>(x) * 0.008F, static_cast<float>(y) * 0.1F);
+             return Colour{110 + 110 * t, 70 + 80 * t, 40 + 50 * t};
+           }},
+          {"grass",
+           [=](int x, int y) {
+             const float t = smooth(static_cast<float>(x) * 0.4F, static_cast<float>(y) * 0.15F);
+             return Colour{40 + 60 * t, 80 + 130 * t, 20 + 40 * t};
+           }},
+          {"gravel",
+           [=](int x, int y) { return grey(60 + 130 * smooth(static_cast<float>(x) * 0.3F, static_cast<float>(y) * 0.3F)); }},
+          {"clouds",
+           [=](int x, int y) {
+             const float t = smooth(static_cast<float>(x) * 0.012F, static_cast<float>(y) * 0.012F);
+             return Colour{120 + 130 * t, 150 + 100 * t, 210 + 40 * t};
+           }},
+          {"floor and wall",
+           [](int, int y) {
+             return y > 300 ? Colour{120, 85, 60} : Colour{205, 200, 190};
+           }},
+          {"weave", [=](int x, int y) { return grey(110.0F + ((x / 3 + y / 3) % 2 == 0 ? 20.0F : 0.0F)); }}};
+}
+
+// The examples that ship with the program, as large as they are.
+std::vector<std::pair<std::string, Picture>> examples() {
+  std::vector<std::pair<std::string, Picture>> all;
+  for (const auto& entry : std::filesystem::directory_iterator(test::data_path("../../examples"))) {
+    if (entry.path().extension() == ".png") all.emplace_back(entry.path().stem().string(), load_picture(entry.path()));
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  return all;
+}
+
+// Whatever came of it.
+TEST(Background, TexturesAreDoubted) {
+  const Picture ball = disc(300, 120, 0, {200, 60, 40});
+  const auto objects = examples();
+  ASSERT_GE(objects.size(), textures().size());
+  std::size_t next = 0;
+  for (const auto& [name, texture] : textures()) {
+    const auto& [object_name, object] = objects[next++];
+    for (const Cutout& cutout : {remove_background(before(ball, texture)), remove_background(before(object, texture))}) {
+      EXPECT_FALSE(cutout.warnings.empty()) << name << ", " << object_name << ": unexplained " << cutout.doubt.unexplained
+                                            << ", spread " << cutout.doubt.spread << ", grain " << cutout.doubt.grain;
+    }
+  }
+}
+
+TEST(Background, PlainOnesAreNotDoubted) {
+  std::mt19937 random(4);
+  const auto grain = [&random] { return 4.0F * (static_cast<float>(random() % 2001) / 1000.0F - 1.0F); };
+  const std::vector<std::pair<const char*, Background>> plain{
+      {"white", flat(255, 255, 255)},
+      {"grey", flat(150, 150, 155)},
+      {"blue", flat(60, 90, 200)},
+      {"gradient",
+       [](int x, int y) {
+         return Colour{200 + static_cast<float>(x) * 0.06F, 205 + static_cast<float>(y) * 0.05F, 215};
        }},
-      {"wood",
-       [&](int x, int y) {
-         const float t = smooth(static_cast<float>(x) * 0.008F, static_cast<float>(y) * 0.1F);
-         return Colour{110 + 110 * t, 70 + 80 * t, 40 + 50 * t};
-       }},
-      {"grass",
-       [&](int x, int y) {
-         const float t = smooth(static_cast<float>(x) * 0.4F, static_cast<float>(y) * 0.15F);
-         return Colour{40 + 60 * t, 80 + 130 * t, 20 + 40 * t};
-       }},
-      {"gravel",
-       [&](int x, int y) { return grey(60 + 130 * smooth(static_cast<float>(x) * 0.3F, static_cast<float>(y) * 0.3F)); }},
-      {"clouds",
-       [&](int x, int y) {
-         const float t = smooth(static_cast<float>(x) * 0.012F, static_cast<float>(y) * 0.012F);
-         return Colour{120 + 130 * t, 150 + 100 * t, 210 + 40 * t};
-       }},
-      {"floor and wall",
-       [&](int, int y) {
-         return y > 300 ? Colour{120, 85, 60} : Colour{205, 200, 190};
-       }},
-      {"weave", [&](int x, int y) { return grey(110.0F + ((x / 3 + y / 3) % 2 == 0 ? 20.0F : 0.0F)); }}};
-  for (const auto& [name, texture] : textures) {
-    const Cutout cutout = remove_background(before(ball, texture));
-    EXPECT_FALSE(cutout.warnings.empty()) << name << ": unexplained " << cutout.doubt.unexplained << ", spread "
-                                          << cutout.doubt.spread << ", grain " << cutout.doubt.grain;
+      {"grain", [&](int, int) {
+         return Colour{215 + grain(), 218 + grain(), 212 + grain()};
+       }}};
+  std::size_t next = 0;
+  for (const auto& [object_name, object] : examples()) {
+    const auto& [name, background] = plain[next++ % plain.size()];
+    const Cutout cutout = remove_background(before(object, background));
+    EXPECT_TRUE(cutout.warnings.empty()) << object_name << " before " << name << ": " << cutout.warnings.front();
   }
 }
 

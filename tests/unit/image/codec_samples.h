@@ -10,6 +10,7 @@
 #include <spng.h>
 #include <webp/encode.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -40,6 +41,7 @@ struct PngForm {
   const spng_plte* palette = nullptr;
   const spng_trns* transparency = nullptr;
   const std::vector<std::uint8_t>* exif = nullptr;
+  const Bytes* profile = nullptr;
 };
 
 // `samples` are in the byte order of the file.
@@ -60,6 +62,12 @@ inline Bytes make_png(int width, int height, const PngForm& form, const std::vec
   if (form.transparency != nullptr) {
     spng_trns transparency = *form.transparency;
     spng_set_trns(context, &transparency);
+  }
+  std::vector<char> profile_bytes;
+  if (form.profile != nullptr) {
+    for (const std::byte b : *form.profile) profile_bytes.push_back(std::to_integer<char>(b));
+    spng_iccp profile{"profile", profile_bytes.size(), profile_bytes.data()};
+    spng_set_iccp(context, &profile);
   }
   std::vector<char> exif_bytes;
   if (form.exif != nullptr) {
@@ -84,6 +92,8 @@ struct JpegForm {
   int quality = 95;
   bool progressive = false;
   const std::vector<std::uint8_t>* exif = nullptr;  // a TIFF block
+  const Bytes* profile = nullptr;
+  J_COLOR_SPACE stored = JCS_UNKNOWN;  // the default for `space`
 };
 
 inline Bytes make_jpeg(const Picture& picture, const JpegForm& form) {
@@ -99,6 +109,7 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form) {
   info.input_components = picture.channels;
   info.in_color_space = form.space;
   jpeg_set_defaults(&info);
+  if (form.stored != JCS_UNKNOWN) jpeg_set_colorspace(&info, form.stored);
   jpeg_set_quality(&info, form.quality, TRUE);
   if (form.progressive) jpeg_simple_progression(&info);
   jpeg_start_compress(&info, TRUE);
@@ -106,6 +117,19 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form) {
     std::vector<std::uint8_t> block = {'E', 'x', 'i', 'f', 0, 0};
     block.insert(block.end(), form.exif->begin(), form.exif->end());
     jpeg_write_marker(&info, JPEG_APP0 + 1, block.data(), static_cast<unsigned>(block.size()));
+  }
+  if (form.profile != nullptr) {
+    // In pieces of 1000 bytes, so that there are several.
+    constexpr std::size_t kPiece = 1000;
+    const std::size_t count = (form.profile->size() + kPiece - 1) / kPiece;
+    for (std::size_t i = 0; i < count; ++i) {
+      std::vector<std::uint8_t> piece = {'I', 'C', 'C', '_', 'P', 'R', 'O', 'F', 'I', 'L', 'E', 0};
+      piece.push_back(static_cast<std::uint8_t>(i + 1));
+      piece.push_back(static_cast<std::uint8_t>(count));
+      for (std::size_t k = i * kPiece; k < std::min((i + 1) * kPiece, form.profile->size()); ++k)
+        piece.push_back(std::to_integer<std::uint8_t>((*form.profile)[k]));
+      jpeg_write_marker(&info, JPEG_APP0 + 2, piece.data(), static_cast<unsigned>(piece.size()));
+    }
   }
   while (info.next_scanline < info.image_height) {
     auto* row = const_cast<JSAMPROW>(picture.at(0, static_cast<int>(info.next_scanline)));
@@ -129,6 +153,47 @@ inline Bytes make_webp(const Picture& picture) {
   Bytes bytes(data, data + size);
   WebPFree(buffer);
   return bytes;
+}
+
+// Chunks of a RIFF container with the header that names them.
+inline Bytes riff_chunk(const char* name, const Bytes& content) {
+  Bytes out;
+  for (std::size_t i = 0; i < 4; ++i) out.push_back(static_cast<std::byte>(name[i]));
+  for (unsigned i = 0; i < 4; ++i) out.push_back(static_cast<std::byte>(content.size() >> (8U * i) & 255U));
+  out.insert(out.end(), content.begin(), content.end());
+  if (content.size() % 2 != 0) out.push_back(std::byte{0});
+  return out;
+}
+inline Bytes extended_webp(int width, int height, unsigned flags, const std::vector<Bytes>& chunks) {
+  Bytes head(10);
+  head[0] = static_cast<std::byte>(flags);
+  for (unsigned i = 0; i < 3; ++i) {
+    head[4 + i] = static_cast<std::byte>((width - 1) >> (8U * i) & 255);
+    head[7 + i] = static_cast<std::byte>((height - 1) >> (8U * i) & 255);
+  }
+  Bytes body;
+  for (const char c : {'W', 'E', 'B', 'P'}) body.push_back(static_cast<std::byte>(c));
+  const Bytes first = riff_chunk("VP8X", head);
+  body.insert(body.end(), first.begin(), first.end());
+  for (const Bytes& chunk : chunks) body.insert(body.end(), chunk.begin(), chunk.end());
+  return riff_chunk("RIFF", body);
+}
+// A still one with another chunk before its pixels.
+inline Bytes with_webp_chunk(const Bytes& still, int width, int height, const char* name, const Bytes& content, unsigned flag) {
+  return extended_webp(width, height, flag, {riff_chunk(name, content), Bytes(still.begin() + 12, still.end())});
+}
+// `still` again and again, at an even place of a larger canvas.
+inline Bytes animated_webp(int width, int height, int x, int y, int frame_width, int frame_height, const Bytes& still,
+                           int frames) {
+  Bytes frame(16);
+  const int values[] = {x / 2, y / 2, frame_width - 1, frame_height - 1, 100};
+  for (std::size_t k = 0; k < 5; ++k) {
+    for (unsigned i = 0; i < 3; ++i) frame[k * 3 + i] = static_cast<std::byte>(values[k] >> (8U * i) & 255);
+  }
+  frame.insert(frame.end(), still.begin() + 12, still.end());
+  std::vector<Bytes> chunks = {riff_chunk("ANIM", Bytes(6))};
+  for (int i = 0; i < frames; ++i) chunks.push_back(riff_chunk("ANMF", frame));
+  return extended_webp(width, height, 0x12, chunks);
 }
 
 // A TIFF block with one entry, the orientation.

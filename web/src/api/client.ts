@@ -38,17 +38,32 @@ export class Client {
     }
   }
 
-  async preprocess(image: File, background: Background, signal: AbortSignal): Promise<Cutout> {
+  async preprocess(image: File, background: Background, mask: Blob | null, signal: AbortSignal): Promise<Cutout> {
+    return this.foreground(image, mask, {background}, signal);
+  }
+
+  /** The whole picture with its foreground as alpha, upright, at most 1024 pixels on a side. */
+  async whole(image: File, background: Background, mask: Blob | null, signal: AbortSignal): Promise<Cutout> {
+    return this.foreground(image, mask, {background, view: 'whole'}, signal);
+  }
+
+  private async foreground(image: File, mask: Blob | null, fields: Record<string, string>, signal: AbortSignal): Promise<Cutout> {
     const form = new FormData();
     form.set('image', image, image.name);
-    form.set('background', background);
+    if (mask) form.set('mask', mask, 'mask.png');
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
     const response = await this.request('/v1/preprocess', {method: 'POST', body: form, signal});
     return {picture: await response.blob(), notices: noticesIn(response.headers.get('X-Espalier-Notices'))};
   }
 
-  async start(images: readonly File[], latent: File | null, options: JobOptions): Promise<Job> {
+  /** `masks`: one for each picture, or null; a mask comes behind its picture. */
+  async start(images: readonly File[], masks: readonly (Blob | null)[], latent: File | null, options: JobOptions): Promise<Job> {
     const form = new FormData();
-    for (const image of images) form.append('image', image, image.name);
+    images.forEach((image, i) => {
+      form.append('image', image, image.name);
+      const mask = masks[i];
+      if (mask) form.append('mask', mask, 'mask.png');
+    });
     if (latent) form.set('latent', latent, latent.name);
     form.set('options', JSON.stringify(options));
     return this.json<Job>('/v1/jobs', {method: 'POST', body: form});

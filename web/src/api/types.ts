@@ -39,6 +39,7 @@ export interface JobOptions extends FinishOptions {
   name?: string;
   prompt?: string;
   negative_prompt?: string;
+  model?: string;
   seed?: number | null;
   preset?: Preset;
   structure?: SamplerOptions;
@@ -123,9 +124,13 @@ export interface Model {
   name: string;
   pipeline: string;
   takes: 'image' | 'text';
-  device: string;
-  precision: string;
-  tier: string;
+  description: string | null;  // what it is, where that has to be said
+  full_model: string | null;   // the name of the model that it stands in for
+  weight_bytes: number;
+  memory_bytes: number;        // that the device has to have free at least
+  device: string | null;       // null before it was loaded for the first time
+  precision: string | null;
+  tier: string | null;
   loaded: boolean;
   untrained: boolean;
   structure_defaults: SamplerOptions;

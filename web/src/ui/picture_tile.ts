@@ -5,6 +5,7 @@ import type {Background} from '../api/types.js';
 import {button, h, icon, segmented} from '../core/dom.js';
 import {capitalised} from '../core/format.js';
 import {lookCloser} from './dialogs.js';
+import {alphaOf, MaskEditor, pixelsOf} from './mask_editor.js';
 
 const BACKGROUNDS = [
   {value: 'auto', label: 'Automatic', title: 'The alpha channel if there is one, else a plain background is removed'},
@@ -23,10 +24,13 @@ export class PictureTile {
   readonly element: HTMLElement;
   state: 'busy' | 'ready' | 'failed' = 'busy';
   hint = '';  // what to do about a refusal
-  private readonly original: string;
+  mask: Blob | null = null;  // made by hand
+  private original: string;
   private cutout: string | null = null;
   private abort = new AbortController();
+  private readonly life = new AbortController();  // of the tile
   private readonly frames: HTMLButtonElement;
+  private readonly mend: HTMLButtonElement;
   private readonly place = h('span', {class: 'frame checked'});
   private readonly method = h('p', {class: 'hint'});
   private readonly notes = h('ul', {class: 'notes'});
@@ -35,23 +39,26 @@ export class PictureTile {
     private readonly connection: Connection, private readonly actions: TileActions) {
     this.original = URL.createObjectURL(file);
     const input = h('img', {src: this.original, alt: `Input: ${file.name}`});
-    input.addEventListener('error', () => input.replaceWith(icon('warning')));
+    input.addEventListener('error', () => void this.showAsServed(input), {once: true});
     this.frames = h('button', {type: 'button', class: 'frames', title: 'Look closer', 'aria-label': `Look closer at ${file.name} and its cut-out`, onclick: () => this.enlarge()},
       h('span', {class: 'frame'}, input, h('span', {class: 'frame-name', text: 'Input'})), this.place);
     const remove = button({label: `Remove ${file.name}`, icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => actions.remove(this)});
     const choice = segmented<Background>('Background', BACKGROUNDS, background, (value) => {
       this.background = value;
+      this.mask = null;
       actions.chosen(value);
       void this.cut();
     });
+    this.mend = button({label: 'Mend the mask', icon: 'picture', class: 'button small', onclick: () => void this.edit()});
     this.element = h('li', {class: 'picture'}, this.frames,
       h('div', {class: 'picture-text'}, h('div', {class: 'picture-foot'}, h('span', {class: 'picture-name', text: file.name, title: file.name}), remove), this.method),
-      this.notes, choice.element);
+      this.notes, choice.element, h('div', {class: 'row'}, this.mend));
     void this.cut();
   }
 
   release(): void {
     this.abort.abort();
+    this.life.abort();
     URL.revokeObjectURL(this.original);
     this.setCutout(null);
     this.element.remove();
@@ -62,10 +69,11 @@ export class PictureTile {
     const abort = this.abort = new AbortController();
     this.enter('busy', '');
     try {
-      const {picture, notices} = await this.connection.patiently(() => this.client.preprocess(this.file, this.background, abort.signal), abort.signal);
+      const {picture, notices} = await this.connection.patiently(() => this.client.preprocess(this.file, this.background, this.mask, abort.signal), abort.signal);
       if (abort.signal.aborted) return;
       this.setCutout(picture);
-      const [method = 'taken as it is, as a square', ...warnings] = notices;
+      const [said = 'taken as it is, as a square', ...warnings] = notices;
+      const method = this.mask ? 'mask made by hand' : said;
       this.enter('ready', method, ...warnings.map((warning) => h('li', {class: 'hint'}, icon('warning'), h('span', {text: capitalised(warning)}))));
     } catch (error) {
       if (isAbort(error) || abort.signal.aborted) return;
@@ -75,6 +83,41 @@ export class PictureTile {
       const named = `${this.file.name}: `;
       const what = message.startsWith(named) ? capitalised(message.slice(named.length)) : message;
       this.enter('failed', '', h('li', {}, h('div', {class: 'problem', role: 'alert'}, h('strong', {text: what}), hint ? h('p', {text: hint}) : null)));
+    }
+  }
+
+  /** A picture of a kind that the browser does not know, as the server sees it. */
+  private async showAsServed(input: HTMLImageElement): Promise<void> {
+    try {
+      const {picture} = await this.connection.patiently(() => this.client.whole(this.file, 'none', null, this.life.signal), this.life.signal);
+      URL.revokeObjectURL(this.original);
+      this.original = URL.createObjectURL(picture);
+      input.addEventListener('error', () => input.replaceWith(icon('warning')), {once: true});
+      input.src = this.original;
+    } catch {
+      input.replaceWith(icon('warning'));  // what is wrong with it stands below
+    }
+  }
+
+  /** Lets the user mend the mask, beginning with the one that there is. */
+  private async edit(): Promise<void> {
+    this.mend.disabled = true;
+    try {
+      const {signal} = this.life;
+      const colours = await pixelsOf((await this.client.whole(this.file, 'none', null, signal)).picture);
+      const found = await this.client.whole(this.file, this.background, this.mask, signal).catch(() => null);
+      const alpha = found ? alphaOf(await pixelsOf(found.picture)) : new Uint8ClampedArray(colours.width * colours.height).fill(255);
+      const mask = await new MaskEditor(this.file.name, {colours, alpha}).open();
+      if (signal.aborted || !mask) return;
+      this.mask = mask;
+      await this.cut();
+    } catch (error) {
+      if (isAbort(error)) return;
+      const {message, hint} = explain(error);
+      this.notes.replaceChildren(h('li', {class: 'hint'}, icon('warning'), h('span', {text: `${message} ${hint}`})));
+      this.notes.hidden = false;
+    } finally {
+      this.mend.disabled = false;
     }
   }
 

@@ -10,7 +10,7 @@ import {PictureTile} from './picture_tile.js';
 const FIRST = 'Drop, paste or choose a picture';
 const ANOTHER = 'Add another picture';
 const MOST = 50;  // pictures of an asset each
-const KINDS = 'image/png,image/jpeg,image/webp,.safetensors';
+const KINDS = 'image/png,image/jpeg,image/webp,image/avif,image/heic,image/heif,image/tiff,image/bmp,image/gif,.heic,.heif,.avif,.tif,.tiff,.safetensors';
 
 /** What an asset is made from: pictures with their cut-outs, or a saved latent. */
 export class PicturesPanel {
@@ -39,7 +39,7 @@ export class PicturesPanel {
       this.input.value = '';
     });
     this.drop = h('label', {class: 'drop', for: this.input.id}, icon('picture'), this.dropTitle,
-      h('span', {class: 'hint', text: 'PNG, JPEG or WebP; several at once, too.'}));
+      h('span', {class: 'hint', text: 'PNG, JPEG, WebP, HEIC, AVIF, TIFF, BMP or GIF; several at once, too.'}));
     this.element = h('div', {class: 'stack'}, h('h2', {text: 'Picture'}), this.input, this.drop, this.list, this.choice.element,
       this.examplesTitle, this.examples);
     this.choice.element.hidden = true;
@@ -68,6 +68,11 @@ export class PicturesPanel {
   /** What is on the page, to be put back after a reload. */
   draft(): {files: File[]; backgrounds: Background[]; several: 'views' | 'each'} | null {
     return this.own ? {files: [...this.files], backgrounds: [...this.backgrounds], several: this.several ?? 'each'} : null;
+  }
+
+  /** One for each of the files; null where none was made by hand. */
+  get masks(): readonly (Blob | null)[] {
+    return this.tiles.map(({mask}) => mask);
   }
 
   get latent(): File | null {

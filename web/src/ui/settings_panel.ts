@@ -56,9 +56,9 @@ export class SettingsPanel {
   }
 
   setModel(model: Model): void {
-    const first = this.model === null;
+    const other = this.model?.name !== model.name;
     this.model = model;
-    if (first) this.fillSamplers();
+    if (other) this.fillSamplers();
   }
 
   setImages(count: number): void {

@@ -83,7 +83,7 @@ export async function newPage(browser, options = {}) {
   page.complaints = [];
   page.on('console', (message) => {
     // Chromium's own remark on reading pixels from a software renderer says nothing about the page.
-    if (['error', 'warning'].includes(message.type()) && !/GPU stall due to ReadPixels/.test(message.text())) page.complaints.push(message.text());
+    if (['error', 'warning'].includes(message.type()) && !/GPU stall due to ReadPixels/.test(message.text())) page.complaints.push(`${message.text()} ${message.location().url}`);
   });
   page.on('pageerror', (error) => page.complaints.push(String(error)));
   return page;
