@@ -5,6 +5,7 @@ import os
 import random
 import re
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterable, List, Mapping, Optional, Tuple, Union
@@ -23,6 +24,7 @@ AnyExportOptions = Union[ExportOptions, Mapping[str, Any], None]
 
 AGAIN = {429, 502, 503, 504}  # the request was not taken, and may be later
 LONGEST_PAUSE = 30.0
+KEY = "Idempotency-Key"  # of requests that make one job, however often they are sent
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ class Protocol:
         return Request(method, path, {"Accept": "*/*", **self._headers, **(headers or {})}, body)
 
     def call(self, operation: str, request: Request, file: Optional[BinaryIO] = None):
-        """The answer to a request; what may be tried again is. A request that makes something is sent again only when it is
-        certain that the server did not take it: it was refused, or no connection came about."""
+        """The answer to a request; what may be tried again is. A request that changes something is sent again only when it is
+        certain that the server did not take it (it was refused, or no connection came about), or when it has a key by which
+        the server knows it again."""
         good = OPERATIONS[operation][2]
         start = file.tell() if file is not None else 0
         attempt = 0
@@ -103,7 +106,7 @@ class Protocol:
                 raise self.error_of(reply)
             except (ApiError, ConnectionFailed) as error:
                 attempt += 1
-                if attempt > self.retries or not self._worth_another(error, request.method):
+                if attempt > self.retries or not self._worth_another(error, request):
                     raise
                 pause = self.pause(attempt, error)
             if file is not None:
@@ -112,10 +115,10 @@ class Protocol:
             yield Sleep(pause)
 
     @staticmethod
-    def _worth_another(error: EspalierError, method: str) -> bool:
+    def _worth_another(error: EspalierError, request: Request) -> bool:
         if isinstance(error, ApiError):
             return error.status in AGAIN
-        return isinstance(error, ConnectionFailed) and (method == "GET" or not error.sent)
+        return isinstance(error, ConnectionFailed) and (request.method == "GET" or KEY in request.headers or not error.sent)
 
     @staticmethod
     def pause(attempt: int, error: Optional[EspalierError] = None) -> float:
@@ -190,11 +193,12 @@ class Protocol:
         fields: List[Tuple[str, Optional[str], Union[bytes, Path]]] = [
             (part, *part_of(source, i)) for i, source in enumerate(sources)]
         fields.append(("options", None, Body.of_json(json_of(options or {})).parts[0]))
-        reply = yield from self.call("addJob", self.request("addJob", body=multipart(fields)))
+        reply = yield from self.call("addJob", self.request("addJob", body=multipart(fields), headers={KEY: str(uuid.uuid4())}))
         return Job.from_json(reply.json())
 
     def export(self, job: Union[Job, str], options: AnyExportOptions):
-        request = self.request("addExport", body=Body.of_json(json_of(options or {})), id=id_of(job))
+        headers = {KEY: str(uuid.uuid4())}
+        request = self.request("addExport", body=Body.of_json(json_of(options or {})), headers=headers, id=id_of(job))
         return Job.from_json((yield from self.call("addExport", request)).json())
 
     def job(self, job: Union[Job, str]):
@@ -272,7 +276,7 @@ class Protocol:
                     raise ConnectionFailed("the stream of events ended before the job", "see the server's log", sent=True)
             except (ApiError, ConnectionFailed) as error:
                 failures += 1
-                if failures > self.retries or not self._worth_another(error, "GET"):
+                if failures > self.retries or not self._worth_another(error, request):
                     raise
                 yield Sleep(self.pause(failures, error))
         yield Close()

@@ -2,6 +2,7 @@
 import asyncio
 import json
 import pathlib
+import re
 import socket
 import sys
 import tempfile
@@ -136,12 +137,20 @@ class Retries(FaultCase):
             self.assertEqual((caught.exception.status, caught.exception.code, caught.exception.hint), (429, "queue_full", "wait"))
 
     def test_what_may_have_been_taken_is_not_sent_again(self):
-        for call, server in self.each([None, answer(202, JOB)], "submit", IMAGE):
+        for call, server in self.each([None, answer(200, b"PNG")], "preprocess", IMAGE):
             with self.assertRaises(espalier.ConnectionFailed) as caught:
                 call()
             self.assertTrue(caught.exception.sent)
             self.assertEqual(len(server.asked), 1)
         self.assertEqual(self.pauses, [])
+
+    def test_a_job_whose_answer_was_lost_is_sent_again_under_its_key(self):
+        half = answer(202, JOB)[:-10]
+        for name, arguments in (("submit", [IMAGE]), ("export", [ID])):
+            for call, server in self.each([None, half, answer(202, JOB)], name, *arguments):
+                self.assertEqual(call().id, ID)
+                keys = [re.search(r"Idempotency-Key: (\S+)", asked)[1] for asked in server.asked]
+                self.assertEqual((len(keys), len(set(keys))), (3, 1))
 
     def test_what_only_asks_is(self):
         half = answer(200, JOB)[:-10]
