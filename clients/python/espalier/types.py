@@ -267,6 +267,8 @@ class GenerateOptions(Options):
     """How several images condition the sampling: one of them per step, or the mean of all."""
     structure: Union[Sampler, Unset] = UNSET
     latent: Union[Sampler, Unset] = UNSET
+    model: Union[str, Unset] = UNSET
+    """The name of one of the models of GET /v1/models; the first of them where none is named."""
 
 
 @dataclass

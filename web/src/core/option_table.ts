@@ -45,6 +45,7 @@ export const OPTIONS = {
   'latent.guidance': {"min":0,"max":100,"fallback":null},
   'latent.interval': {"min":0,"max":1,"fallback":null},
   'latent.rescale_t': {"min":0.01,"max":100,"fallback":null},
+  'model': {"fallback":""},
 } as const;
 
 /** The samplers of TRELLIS' public web app. */
