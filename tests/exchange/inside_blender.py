@@ -43,7 +43,7 @@ def described_mesh(thing):
                             "material": material.name, "texel": texel(image, uv) if uv and image else None})
     colours = mesh.color_attributes[0] if len(mesh.color_attributes) else None
     return {"name": thing.name, "vertices": len(mesh.vertices), "polygons": len(mesh.polygons), "corners": corners,
-            "materials": [described(m) for m in materials], "dimensions": list(thing.dimensions),
+            "materials": [described(m) for m in materials],
             "colours": None if colours is None else
             [[list(mesh.vertices[loop.vertex_index].co), [round(255 * x) for x in colours.data[loop.index].color_srgb[:3]]]
              for loop in mesh.loops]}

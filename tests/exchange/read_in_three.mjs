@@ -26,7 +26,7 @@ const bytes = readFileSync(file);
 const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
 const loader = file.endsWith('.fbx') ?
   new (await import(`${base}examples/jsm/loaders/FBXLoader.js`)).FBXLoader() :
-  new (await import(`${base}examples/jsm/loaders/USDZLoader.js`)).USDZLoader();
+  new (await import(`${base}examples/jsm/loaders/USDLoader.js`)).USDLoader();
 const scene = loader.parse(buffer, '');
 const meshes = [];
 scene.traverse(thing => {
