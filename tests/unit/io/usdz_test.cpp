@@ -105,13 +105,12 @@ TEST(Usdz, ATexturedBoxInMetres) {
   EXPECT_EQ(aligned_names(bytes), (std::vector<std::string>{"_7__blue__mugs.usda", "textures/7__blue__mugs.png"}));
   EXPECT_EQ(test::ZipReader::read(bytes).at("textures/7__blue__mugs.png").text,
             std::string(reinterpret_cast<const char*>(png.data()), png.size()));
-  for (const char* line :
-       {"    defaultPrim = \"_7__blue__mugs\"\n", "    metersPerUnit = 1\n", "    upAxis = \"Y\"\n",
-        "    doc = \"seed: 7\\npath: a\\\\b \\\"c\\\"\"\n", "string name = \"7 \\\"blue\\\" mugs\"\n",
-        "uniform bool doubleSided = 1\n", "uniform token subdivisionScheme = \"none\"\n",
-        "asset inputs:file = @textures/7__blue__mugs.png@\n", "token inputs:wrapS = \"clamp\"\n",
-        "token inputs:sourceColorSpace = \"sRGB\"\n", "string inputs:varname = \"st\"\n",
-        "color3f inputs:diffuseColor.connect = </_7__blue__mugs/_7__blue__mugs/Texture.outputs:rgb>\n"})
+  for (const char* line : {"    defaultPrim = \"_7__blue__mugs\"\n", "    metersPerUnit = 1\n", "    upAxis = \"Y\"\n",
+                           "    doc = \"seed: 7\\npath: a\\\\b \\\"c\\\"\"\n", "string name = \"7 \\\"blue\\\" mugs\"\n",
+                           "uniform bool doubleSided = 1\n", "uniform token subdivisionScheme = \"none\"\n",
+                           "asset inputs:file = @textures/7__blue__mugs.png@\n", "token inputs:wrapS = \"clamp\"\n",
+                           "token inputs:sourceColorSpace = \"sRGB\"\n", "string inputs:varname = \"st\"\n",
+                           "color3f inputs:diffuseColor.connect = </_7__blue__mugs/_7__blue__mugs/Texture.outputs:rgb>\n"})
     EXPECT_TRUE(has(layer, line)) << line << layer.substr(0, 600);
   EXPECT_FALSE(has(layer, "displayColor"));  // the texture has the colours
   const auto points = numbers(layer, "point3f[] points"), normals = numbers(layer, "normal3f[] normals");
