@@ -11,9 +11,11 @@
 #include "image/codec.h"
 #include "io/formats/appearance_files.h"
 #include "io/formats/checks.h"
+#include "io/formats/fbx.h"
 #include "io/formats/gaussian_ply.h"
 #include "io/formats/mesh_files.h"
 #include "io/formats/splat_files.h"
+#include "io/formats/usdz.h"
 #include "io/formats/zip.h"
 
 namespace espalier {
@@ -191,6 +193,13 @@ Files three_mf(const ShownMesh& what, const Job& job) {
   const Placement placement = print_placement(job, *what.mesh, "3MF");
   return one(job.naming, ".3mf", encode_3mf(*what.mesh, placement, comments_of(job), what.texture, job.naming.title));
 }
+SceneOptions scene_options(const Job& job) { return {"Espalier " + version(), job.naming.title, comments_of(job)}; }
+Files usdz(const ShownMesh& what, const Job& job) {
+  return one(job.naming, ".usdz", encode_usdz(*what.mesh, what.texture, scene_options(job)));
+}
+Files fbx(const ShownMesh& what, const Job& job) {
+  return one(job.naming, ".fbx", encode_fbx(*what.mesh, what.texture, scene_options(job)));
+}
 Files mesh_ply(const ShownMesh& what, const Job& job) {
   return one(job.naming, ".mesh.ply", encode_mesh_ply(*what.mesh, comments_of(job)));
 }
@@ -236,6 +245,12 @@ Files three_mf_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   }
   const Mesh coloured = with_vertex_colours(mesh, look);
   return three_mf({&coloured, {}, {}}, job);
+}
+Files usdz_look(const Mesh& mesh, const Appearance& look, const Job& job) {
+  return one(job.naming, ".usdz", encode_usdz(mesh, look, appearance_options(job).pictures, scene_options(job)));
+}
+Files fbx_look(const Mesh& mesh, const Appearance& look, const Job& job) {
+  return one(job.naming, ".fbx", encode_fbx(mesh, look, appearance_options(job).pictures, scene_options(job)));
 }
 Files mesh_ply_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   const Mesh coloured = with_vertex_colours(mesh, look);
@@ -288,13 +303,16 @@ constexpr Writer kWriters[] = {{".splats.glb", nullptr, nullptr, splats_glb},
                                {".obj", obj, obj_look, nullptr, TextureKind::not_webp},
                                {".stl", stl, stl_look, nullptr},
                                {".3mf", three_mf, three_mf_look, nullptr, TextureKind::not_webp},
+                               {".usdz", usdz, usdz_look, nullptr, TextureKind::not_webp},
+                               {".fbx", fbx, fbx_look, nullptr, TextureKind::not_webp},
                                {".mesh.ply", mesh_ply, mesh_ply_look, nullptr},
                                {".compressed.ply", nullptr, nullptr, compressed_ply},
                                {".ply", ply_of_mesh, ply_look, ply, TextureKind::none, false, true},
                                {".spz", nullptr, nullptr, spz},
                                {".splat", nullptr, nullptr, splat}};
 constexpr const char* kEndings =
-    ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .stl, .3mf, .mesh.ply, .ply, .compressed.ply, .splats.glb, .spz and .splat";
+    ".glb, .gltf, .gltf.zip, .obj, .obj.zip, .stl, .3mf, .usdz, .fbx, .mesh.ply, .ply, .compressed.ply, .splats.glb, .spz and "
+    ".splat";
 
 const Writer& writer_of(const std::string& name, const std::string& label) {
   for (const Writer& writer : kWriters) {
@@ -369,6 +387,35 @@ void save_as(const Asset::Data& data, const fs::path& path, const SaveOptions& o
 
 namespace {
 
+// What of several materials a .usdz or .fbx has no place for.
+void scene_left_out(const Asset::Data& data, bool fbx, std::vector<std::string>& out) {
+  const Appearance& look = *data.appearance;
+  const auto any = [&](const auto& is) { return std::any_of(look.materials.begin(), look.materials.end(), is); };
+  const auto white = [](const Material& m) { return m.factor[0] == 1.0F && m.factor[1] == 1.0F && m.factor[2] == 1.0F; };
+  const auto two_sides = [](const Material& m) { return m.double_sided; };
+  const auto mirrors = [](const TextureUse& use) { return use.used() && (use.u == Wrap::mirror || use.v == Wrap::mirror); };
+  if (!data.mesh->colours.empty()) {
+    if (any([](const Material& m) { return m.texture.used() && m.vertex_colours; }))
+      out.emplace_back("colours of vertices that multiply a texture are left out");
+    if (any([&](const Material& m) { return !m.texture.used() && !white(m); }))
+      out.emplace_back("colours of materials that multiply those of vertices are left out");
+  }
+  if (!look.alpha.empty()) out.emplace_back("alpha of vertices is left out");
+  if (any([](const Material& m) { return m.unlit; })) out.emplace_back("that surfaces have no light is left out");
+  if (!fbx && any(two_sides) && !std::all_of(look.materials.begin(), look.materials.end(), two_sides))
+    out.emplace_back("surfaces with one side get two, as others of the mesh have");
+  if (!fbx) return;
+  if (!std::all_of(look.materials.begin(), look.materials.end(), two_sides))
+    out.emplace_back("that surfaces have one side is left out");
+  if (any([&](const Material& m) { return m.texture.used() && !white(m); }))
+    out.emplace_back("colours that multiply a texture are left out");
+  if (any([&](const Material& m) { return mirrors(m.texture) || mirrors(m.emission_texture); }))
+    out.emplace_back("textures that mirror repeat instead");
+  if (any([](const Material& m) { return m.alpha == AlphaMode::mask; }))
+    out.emplace_back("holes by a mask become transparency");
+  if (!look.emission_uvs.empty()) out.emplace_back("textures of emission with coordinates of their own are left out");
+}
+
 // What of several materials a format has no place for.
 void materials_left_out(const Asset::Data& data, const std::string& format, std::vector<std::string>& out) {
   const Appearance& look = *data.appearance;
@@ -376,6 +423,7 @@ void materials_left_out(const Asset::Data& data, const std::string& format, std:
   const bool mesh = format == "stl" || format == "3mf" || format == "ply" || format == "mesh.ply",
              obj = format.starts_with("obj");
   if (format == "3mf" && only_texture(data) != nullptr) return;
+  if (format == "usdz" || format == "fbx") return scene_left_out(data, format == "fbx", out);
   if (format == "stl") out.emplace_back("STL knows no colours: materials and textures are left out");
   if (mesh && format != "stl")
     out.push_back("the materials" + std::string(look.textured() ? " and textures" : "") + " become colours at vertices");

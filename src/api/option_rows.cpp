@@ -308,10 +308,9 @@ std::vector<Option> file_rows() {
        made | preprocess,
        of(&Options::outputs, "FILE"),
        "A file to write; repeat it for several. {name} stands for the name of the image; - is standard output, as a .glb "
-       "(preprocess: "
-       ".png), and -.ply and the like as that. .glb, .gltf, .gltf.zip, .obj, "
-       ".obj.zip, .3mf, .stl and .mesh.ply hold the mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. "
-       "preprocess: .png.",
+       "(preprocess: .png), and -.ply and the like as that. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl, .usdz, .fbx "
+       "and "
+       ".mesh.ply hold the mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. preprocess: .png.",
        {.letter = "o"}},
       {"output",
        files,
@@ -438,8 +437,8 @@ std::vector<Option> finishing_rows() {
        "Bake the texture onto the mesh that is given, which keeps its faces, place and size."},
       {"keep-uvs", finishing, vary, of(&Options::keep_uvs), "With --keep-mesh: and keeps its texture coordinates."},
       {"texture-format", finishing, all, of(&SaveOptions::texture),
-       "How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png elsewhere and "
-       "for textures of other programs. Not every viewer of .glb reads webp; .obj and .3mf take a PNG for it."},
+       "How a .glb, .gltf, .obj, .3mf, .usdz or .fbx holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png "
+       "elsewhere and for textures of other programs. Not every viewer of .glb reads webp; the others take a PNG for it."},
       {"spz-version", finishing, made | environment, of(&SaveOptions::spz_version, 2, 4),
        "Version of an .spz; 3 and 2 are for older readers."},
       {"quantise",

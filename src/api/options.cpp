@@ -307,6 +307,8 @@ std::span<const ResultFormat> result_formats() {
                                        ResultFormat{"obj", "model/obj", true, true, false, true},
                                        ResultFormat{"stl", "model/stl", true, false, true, true},
                                        ResultFormat{"3mf", "model/3mf", true, true, true, false},
+                                       ResultFormat{"usdz", "model/vnd.usdz+zip", true, true, true, false},
+                                       ResultFormat{"fbx", "application/octet-stream", true, true, true, false},
                                        ResultFormat{"mesh.ply", "application/octet-stream", true, false, true, true},
                                        ResultFormat{"compressed.ply", "application/octet-stream", false, false, true, true},
                                        ResultFormat{"ply", "application/octet-stream", false, false, true, true},

@@ -42,9 +42,10 @@ class Export : public ::testing::Test {
 
 TEST_F(Export, TexturedMeshWithinTheBudgetInEveryFormat) {
   const auto report =
-      export_asset({"--faces", "2000",           "-o", out("a.glb"),   "-o",        out("a.gltf"), "-o", out("a.obj"),
-                    "-o",      out("a.obj.zip"), "-o", out("a.3mf"),   "-o",        out("a.stl"),  "-o", out("a.mesh.ply"),
-                    "-o",      out("a.spz"),     "-o", out("a.splat"), "--preview", out("a.png")});
+      export_asset({"--faces",   "2000",           "-o", out("a.glb"), "-o", out("a.gltf"), "-o", out("a.obj"),
+                    "-o",        out("a.obj.zip"), "-o", out("a.3mf"), "-o", out("a.stl"),  "-o", out("a.mesh.ply"),
+                    "-o",        out("a.usdz"),    "-o", out("a.fbx"), "-o", out("a.spz"),  "-o", out("a.splat"),
+                    "--preview", out("a.png")});
   const auto& finish = report.at("finish");
   EXPECT_LE(finish.at("after").at("faces"), 2000);
   EXPECT_GE(finish.at("after").at("faces"), 1990);
@@ -60,6 +61,9 @@ TEST_F(Export, TexturedMeshWithinTheBudgetInEveryFormat) {
   EXPECT_NE(bytes("a.glb").find("TEXCOORD_0"), std::string::npos);
   EXPECT_EQ(bytes("a.obj.zip").substr(0, 2), "PK");
   EXPECT_EQ(bytes("a.3mf").substr(0, 2), "PK");
+  EXPECT_EQ(bytes("a.usdz").substr(0, 2), "PK");
+  EXPECT_NE(bytes("a.usdz").find("asset inputs:file = @textures/a.png@"), std::string::npos);
+  EXPECT_EQ(bytes("a.fbx").substr(0, 11), "Kaydara FBX");
   EXPECT_GT(fs::file_size(out("a.spz")), 1000U);
   EXPECT_EQ(fs::file_size(out("a.splat")) % 32, 0U);
   EXPECT_GT(load_picture(out("a.png")).width, 512);

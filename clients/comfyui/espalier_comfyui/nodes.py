@@ -15,7 +15,7 @@ if (pathlib.Path(__file__).parent / "espalier").is_dir():
 else:  # not from the archive but from a checkout: the client is installed beside
     import espalier
 
-MESHES = ["glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply"]
+MESHES = ["glb", "gltf.zip", "obj.zip", "stl", "3mf", "usdz", "fbx", "mesh.ply"]
 SPLATS = ["ply", "compressed.ply", "splats.glb", "spz", "splat"]
 NONE = "none"
 STEPS = 1000  # of the progress bar

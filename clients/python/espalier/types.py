@@ -195,7 +195,7 @@ class GenerateOptions(Options):
     trellis-text-base."""
     negative_prompt: Union[str, Unset] = UNSET
     """What the guidance leads away from."""
-    formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
+    formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "usdz", "fbx", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
     """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf, and of the object that min-wall and flat-base are measured on. In mm."""
@@ -244,9 +244,9 @@ class GenerateOptions(Options):
     """Blend the images that the asset was made of, all of them, into the texels that they see. An image that does
     not match the object well enough is left out, with a notice."""
     texture_format: Union[Literal["png", "jpeg", "webp", "auto"], Unset] = UNSET
-    """How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png
-    elsewhere and for textures of other programs. Not every viewer of .glb reads webp; .obj and .3mf take a PNG
-    for it."""
+    """How a .glb, .gltf, .obj, .3mf, .usdz or .fbx holds its texture. auto: jpeg in .glb and .gltf, webp with
+    compress, png elsewhere and for textures of other programs. Not every viewer of .glb reads webp; the others
+    take a PNG for it."""
     quantise: Union[bool, Unset] = UNSET
     """Numbers of 16 and 8 bits in .glb and .gltf (KHR_mesh_quantization)."""
     compress: Union[Literal["none", "meshopt", "draco"], Unset] = UNSET
@@ -288,7 +288,7 @@ class ExportOptions(Options):
     """What is absent holds as it did for the job that is exported. With a turntable nothing else but a name may be
     given."""
 
-    formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
+    formats: Union[List[Literal["splats.glb", "glb", "gltf.zip", "obj.zip", "stl", "3mf", "usdz", "fbx", "mesh.ply", "compressed.ply", "ply", "spz", "splat"]], Unset] = UNSET
     """Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."""
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf, and of the object that min-wall and flat-base are measured on. In mm."""
@@ -329,9 +329,9 @@ class ExportOptions(Options):
     """Blend the images that the asset was made of, all of them, into the texels that they see. An image that does
     not match the object well enough is left out, with a notice."""
     texture_format: Union[Literal["png", "jpeg", "webp", "auto"], Unset] = UNSET
-    """How a .glb, .gltf, .obj or .3mf holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png
-    elsewhere and for textures of other programs. Not every viewer of .glb reads webp; .obj and .3mf take a PNG
-    for it."""
+    """How a .glb, .gltf, .obj, .3mf, .usdz or .fbx holds its texture. auto: jpeg in .glb and .gltf, webp with
+    compress, png elsewhere and for textures of other programs. Not every viewer of .glb reads webp; the others
+    take a PNG for it."""
     quantise: Union[bool, Unset] = UNSET
     """Numbers of 16 and 8 bits in .glb and .gltf (KHR_mesh_quantization)."""
     compress: Union[Literal["none", "meshopt", "draco"], Unset] = UNSET

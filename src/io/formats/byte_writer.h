@@ -29,6 +29,7 @@ class ByteWriter {
     while (bytes_.size() % 4 != 0) put(fill);
   }
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+  [[nodiscard]] const std::byte* data() const { return bytes_.data(); }
   [[nodiscard]] std::vector<std::byte> take() { return std::move(bytes_); }
 
  private:

@@ -12,7 +12,7 @@ namespace espalier {
 
 namespace {
 
-constexpr int kRawWindow = -15, kGzipWindow = 15 + 16;  // zlib's way to name the wrapping
+constexpr int kRawWindow = -15, kZlibWindow = 15, kGzipWindow = 15 + 16;  // zlib's way to name the wrapping
 // zlib counts in 32 bits, so it is fed in pieces.
 constexpr std::size_t kPiece = std::size_t{1} << 30U;
 
@@ -54,6 +54,8 @@ std::vector<std::byte> compress(std::span<const std::byte> bytes, int window, co
 }  // namespace
 
 std::vector<std::byte> deflated(std::span<const std::byte> bytes) { return compress(bytes, kRawWindow, {}); }
+
+std::vector<std::byte> zlib_deflated(std::span<const std::byte> bytes) { return compress(bytes, kZlibWindow, {}); }
 
 std::vector<std::byte> gzipped(std::span<const std::byte> bytes, const std::string& comment) {
   return compress(bytes, kGzipWindow, comment);

@@ -11,6 +11,9 @@ namespace espalier {
 // Raw deflate (RFC 1951) at zlib's default effort; the same bytes give the same result.
 [[nodiscard]] std::vector<std::byte> deflated(std::span<const std::byte> bytes);
 
+// The same in zlib's wrapping (RFC 1950).
+[[nodiscard]] std::vector<std::byte> zlib_deflated(std::span<const std::byte> bytes);
+
 // A gzip member (RFC 1952) without date; `comment` is its comment field: ISO 8859-1 without zeros, may be empty.
 [[nodiscard]] std::vector<std::byte> gzipped(std::span<const std::byte> bytes, const std::string& comment);
 

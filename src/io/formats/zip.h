@@ -14,4 +14,8 @@ namespace espalier {
 // is empty, absolute, repeated or leads outside, and when a member or the archive reaches 4 GiB, which would need zip64.
 [[nodiscard]] std::vector<std::byte> encode_zip(std::span<const NamedFile> files);
 
+// The same with all members stored, the bytes of each beginning at a multiple of `alignment` (4 to 4096): an extra field of
+// zeros in the local headers fills the gaps. USDZ wants 64.
+[[nodiscard]] std::vector<std::byte> encode_stored_zip(std::span<const NamedFile> files, std::size_t alignment);
+
 }  // namespace espalier

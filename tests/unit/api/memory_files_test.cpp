@@ -69,7 +69,7 @@ class MemoryFiles : public ::testing::Test {
 
 TEST_F(MemoryFiles, EncodingGivesTheFilesThatSavingWrites) {
   const Asset asset = an_asset(true);
-  for (const char* format : {"glb", "gltf", "gltf.zip", "obj", "obj.zip", "stl", "3mf", "mesh.ply", "ply"}) {
+  for (const char* format : {"glb", "gltf", "gltf.zip", "obj", "obj.zip", "stl", "3mf", "usdz", "fbx", "mesh.ply", "ply"}) {
     asset.save(folder_ / (std::string("chair.") + format));
     const std::vector<NamedBytes> files = asset.encode(format, {.name = "chair"});
     ASSERT_FALSE(files.empty()) << format;

@@ -119,6 +119,22 @@ TEST_F(Placements, EveryFormatHasTheSameOriginAndHeight) {
   expect_box(written(asset, "stl", {.origin = Origin::centre}), {-12.5, -25, -50}, {12.5, 25, 50}, "stl", 1e-3);
 }
 
+TEST_F(Placements, AUsdzStandsAsTheOthersDo) {
+  const std::vector<std::byte> bytes = an_asset(true).encode("usdz", {.height = 1.6, .title = "Blue mug"}).back().bytes;
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string begin = "float3[] extent = [";
+  const std::size_t at = text.find(begin);
+  ASSERT_NE(at, std::string::npos);
+  std::array<double, 6> extent{};
+  ASSERT_EQ(std::sscanf(text.c_str() + at + begin.size(), "(%lf, %lf, %lf), (%lf, %lf, %lf)]", &extent[0], &extent[1],
+                        &extent[2], &extent[3], &extent[4], &extent[5]),
+            6);
+  constexpr std::array kWanted = {-0.2, 0.0, -0.4, 0.2, 1.6, 0.4};  // Y up
+  for (std::size_t k = 0; k < 6; ++k) EXPECT_NEAR(extent[k], kWanted[k], 1e-6) << k;
+  EXPECT_NE(text.find("defaultPrim = \"Blue_mug\""), std::string::npos);
+  EXPECT_NE(text.find("placement: origin"), std::string::npos);
+}
+
 TEST_F(Placements, WhatIsNotFinishedOrNotOursKeepsItsFrame) {
   for (const Asset& asset : {an_asset(false), an_asset(true, false)}) {
     for (const char* format : {"glb", "ply"}) expect_box(written(asset, format, {}), {-0.3, 0, -0.5}, {-0.1, 0.4, 0.3}, format);
@@ -137,7 +153,7 @@ TEST_F(Placements, TheUpAxisIsChosenWhereTheFormatLeavesIt) {
     const UpAxis own = std::string(format) == "obj" ? UpAxis::y : UpAxis::z;
     EXPECT_EQ(asset.encode(format, {.up = own}).back().bytes, asset.encode(format).back().bytes) << format;
   }
-  for (const char* format : {"glb", "gltf.zip", "spz"})
+  for (const char* format : {"glb", "gltf.zip", "spz", "usdz", "fbx"})
     EXPECT_THROW((void)asset.encode(format, {.up = UpAxis::z}), Error) << format;
   EXPECT_THROW((void)asset.encode("3mf", {.up = UpAxis::y}), Error);
   EXPECT_NO_THROW((void)asset.encode("glb", {.up = UpAxis::y}));

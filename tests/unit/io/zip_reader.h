@@ -39,9 +39,10 @@ class ZipReader {
     const std::size_t name_size = number(at + 28, 2), local = number(at + 42, 4);
     const std::string name = bytes_.substr(at + 46, name_size);
     want(bytes_.substr(local, 4) == "PK\3\4", "no local header");
-    want(bytes_.substr(local + 4, 26) == bytes_.substr(at + 6, 26), "the headers differ");
+    want(bytes_.substr(local + 4, 24) == bytes_.substr(at + 6, 24), "the headers differ");
+    const std::size_t extra = number(local + 28, 2);
     want(bytes_.substr(local + 30, name_size) == name, "the names differ");
-    ZipMember member{bytes_.substr(local + 30 + name_size, packed), method == 8};
+    ZipMember member{bytes_.substr(local + 30 + name_size + extra, packed), method == 8};
     if (member.deflated) member.text = inflated(member.text, size);
     want(member.text.size() == size, "the size differs");
     want(crc32_z(0, reinterpret_cast<const Bytef*>(member.text.data()), size) == number(at + 16, 4), "the checksum differs");

@@ -4,7 +4,7 @@ export const OPTIONS = {
   'views': {"fallback":false},
   'prompt': {"fallback":""},
   'negative_prompt': {"fallback":""},
-  'formats': {"choices":["splats.glb","glb","gltf.zip","obj.zip","stl","3mf","mesh.ply","compressed.ply","ply","spz","splat"],"fallback":["glb"]},
+  'formats': {"choices":["splats.glb","glb","gltf.zip","obj.zip","stl","3mf","usdz","fbx","mesh.ply","compressed.ply","ply","spz","splat"],"fallback":["glb"]},
   'size_mm': {"min":0.1,"max":10000,"fallback":100.0},
   'background': {"choices":["auto","alpha","none","plain","network"],"fallback":["auto"]},
   'name': {"fallback":""},

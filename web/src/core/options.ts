@@ -52,6 +52,8 @@ export const MESH_FORMATS: readonly Format[] = [
   {id: 'obj.zip', label: 'OBJ', about: 'a zip'},
   {id: '3mf', label: '3MF', about: 'colour print'},
   {id: 'stl', label: 'STL', about: 'printing'},
+  {id: 'usdz', label: 'USDZ', about: 'iPhone, AR'},
+  {id: 'fbx', label: 'FBX', about: 'Unreal, Maya'},
   {id: 'mesh.ply', label: 'PLY mesh', about: 'MeshLab, scans'},
 ];
 export const SPLAT_FORMATS: readonly Format[] = [
