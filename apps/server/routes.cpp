@@ -149,7 +149,9 @@ std::uint64_t decoded_memory(const fs::path& picture) {
   constexpr std::uint64_t kMostPixels = 100'000'000;
   const PictureInfo info = picture_info(picture);
   const std::uint64_t pixels = info.width > kMostPixels || info.height > kMostPixels ? kMostPixels : info.width * info.height;
-  return 4 * (pixels == 0 ? kMostPixels : std::min(pixels, kMostPixels)) + (std::uint64_t{4} << 20U);
+  // A progressive JPEG is whole in memory as coefficients of 16 bits before it becomes pixels.
+  const std::uint64_t each = info.format == "jpeg" ? 9 : 4;
+  return each * (pixels == 0 ? kMostPixels : std::min(pixels, kMostPixels)) + (std::uint64_t{4} << 20U);
 }
 std::uint64_t preview_memory(const fs::path& picture) { return 3 * decoded_memory(picture) + (std::uint64_t{96} << 20U); }
 

@@ -5,8 +5,10 @@
 #include <jerror.h>
 // clang-format on
 
+#include <algorithm>
 #include <array>
 #include <csetjmp>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -50,9 +52,11 @@ void judge_warning(j_common_ptr info, int level) {
 }
 
 // A progressive file can make the decoder sweep over the whole picture once per scan, and a scan may be a few bytes
-// long. Real files have about ten. Such sweeps are also where most of the time goes, so that the monitor is asked here.
+// long. Real files have about ten, and large ones may have no more. Such sweeps are also where most of the time goes, so that
+// the monitor is asked here.
 void look_around(j_common_ptr info) {
   constexpr int kMaxScans = 100;
+  constexpr std::uint64_t kMaxSweptPixels = 1'500'000'000;  // 15 scans of the largest image
   auto* state = reinterpret_cast<ErrorState*>(info->err);
   if (state->monitor != nullptr && state->calls++ % kRowsBetweenLooks == 0) {
     try {
@@ -63,8 +67,10 @@ void look_around(j_common_ptr info) {
     if (state->cancelled || state->thrown) std::longjmp(state->back, 1);  // NOLINT(cert-err52-cpp): see leave()
   }
   const auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
-  if (decoder->input_scan_number <= kMaxScans) return;
-  std::snprintf(state->message.data(), state->message.size(), "more than %d scans", kMaxScans);
+  const auto scans = static_cast<std::uint64_t>(std::max(decoder->input_scan_number, 0));
+  const std::uint64_t swept = scans * decoder->image_width * decoder->image_height;
+  if (scans <= kMaxScans && (scans <= 1 || swept <= kMaxSweptPixels)) return;
+  std::snprintf(state->message.data(), state->message.size(), "%d scans are too many for its size", decoder->input_scan_number);
   std::longjmp(state->back, 1);  // NOLINT(cert-err52-cpp): the way out that libjpeg has
 }
 

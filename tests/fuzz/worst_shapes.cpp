@@ -273,6 +273,30 @@ std::string jpeg_scans(std::size_t n) {
   const std::string scan = bytes({0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 63, 0}) + std::string((kBlocks / kRun + 1) * 15 / 8 + 1, '\0');
   return out + repeated(scan, n) + bytes({0xFF, 0xD9});
 }
+// The same damaged texture of 64 million announced pixels, again and again.
+std::string gltf_textures(std::size_t n) {
+  std::vector<std::byte> image = encode_png(Picture(8000, 8000, 3));
+  image.resize(image.size() - 100);
+  std::string data;
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  image.resize(image.size() / 3 * 3);
+  for (std::size_t i = 0; i < image.size(); i += 3) {
+    const auto at = [&](std::size_t k) { return std::to_integer<unsigned>(image[i + k]); };
+    const unsigned word = at(0) << 16U | at(1) << 8U | at(2);
+    for (const unsigned shift : {18U, 12U, 6U, 0U}) data.push_back(kDigits[word >> shift & 63U]);
+  }
+  const std::size_t count = std::min<std::size_t>(n / 100 + 1, 1000);
+  const std::string bytes = std::to_string(image.size());
+  return gltf(
+      listed("\"images\":[", R"({"bufferView":0,"mimeType":"image/png"})", "],", count * 42) +
+      numbered("\"textures\":[", "{\"source\":", "}", "],", count * 14) +
+      numbered("\"materials\":[", R"({"pbrMetallicRoughness":{"baseColorTexture":{"index":)", "}}}", "],", count * 60) +
+      numbered("\"meshes\":[{\"primitives\":[", R"({"attributes":{"POSITION":0,"TEXCOORD_0":1},"material":)", "}", "]}],",
+               count * 60) +
+      R"("accessors":[{"componentType":5126,"count":3,"type":"VEC3"},{"componentType":5126,"count":3,"type":"VEC2"}],)" +
+      R"("bufferViews":[{"buffer":0,"byteLength":)" + bytes + R"(}],"buffers":[{"byteLength":)" + bytes +
+      R"(,"uri":"data:;base64,)" + data + "\"}]");
+}
 // Chunks that say nothing, around an image that says as much.
 std::string png_of_zeros(std::size_t n) {
   const std::vector<std::byte> image = encode_png(Picture(1, 1, 3));
@@ -332,6 +356,7 @@ const std::vector<WorstShape>& worst_shapes() {
       {"3mf", "equal vertices", three_mf, 200'000},
       {"spz", "Gaussians of version 4 that are not there", spz4},
       {"ksplat", "rows", ksplat_rows},
+      {"gltf", "textures that are damaged", gltf_textures, std::size_t{1} << 20U},
       {"jpeg", "scans that change nothing", jpeg_scans, std::size_t{1} << 20U},
       {"png", "chunks that say nothing", png_of_zeros},
   });

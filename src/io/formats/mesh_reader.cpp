@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/printable.h"
 #include "image/codec.h"
+#include "image/picture_header.h"
 #include "io/formats/reader_parts.h"
 
 namespace espalier {
@@ -124,13 +125,21 @@ std::optional<std::vector<std::byte>> Source::companion(std::string file, const 
 
 std::optional<Picture> Source::picture(Bytes file, const std::string& what) const {
   constexpr std::uint64_t kMostPixels = 150'000'000;  // of all textures together
+  constexpr std::uint64_t kMostSide = std::uint64_t{1} << 20U;
+  // What it announces counts before it is decoded, and whether or not it can be: a few bytes may announce, and cost, a lot.
+  const std::optional<PictureHeader> header = picture_header(file);
+  const std::uint64_t announced = header ? std::min(header->width, kMostSide) * std::min(header->height, kMostSide) : 0;
+  const auto count = [&](std::uint64_t pixels) {
+    const bool fits = pixels_ + pixels <= kMostPixels;
+    if (fits) pixels_ += pixels;
+    if (!fits) left_out(what, " is left out: the textures have more than ", kMostPixels, " pixels together");
+    return fits;
+  };
+  if (!count(announced)) return std::nullopt;
   try {
     Picture decoded = decode_picture(file, what);
-    if (pixels_ + decoded.pixel_count() > kMostPixels) {
-      left_out(what, " is left out: the textures have more than ", kMostPixels, " pixels together");
-      return std::nullopt;
-    }
-    pixels_ += decoded.pixel_count();
+    const std::uint64_t pixels = decoded.pixel_count();
+    if (!count(pixels > announced ? pixels - announced : 0)) return std::nullopt;
     return decoded;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::format && error.code() != ErrorCode::unsupported) throw;
