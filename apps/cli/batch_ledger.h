@@ -21,6 +21,7 @@ struct BatchTask {
   std::string job{};    // that an earlier run has sent off
   std::string started{};
   std::chrono::steady_clock::time_point start{};
+  std::string request{};    // Idempotency-Key, under which the server makes one job however often it is sent
   bool sent_again = false;  // after a connection that ended without an answer
 };
 

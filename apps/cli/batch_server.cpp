@@ -1,6 +1,9 @@
 #include "batch_server.h"
 
 #include <algorithm>
+#include <iomanip>
+#include <random>
+#include <sstream>
 #include <thread>
 
 namespace espalier::cli {
@@ -54,20 +57,32 @@ void ServerBatch::be_patient(const ServerFailure& failure) {
   throw Error(ErrorCode::io, failure.what(), "run the same command to go on when the server is there");
 }
 
+namespace {
+
+std::string random_name() {
+  std::random_device source;
+  std::ostringstream name;
+  for (int i = 0; i < 4; ++i) name << std::hex << std::setw(8) << std::setfill('0') << source();
+  return name.str();
+}
+
+}  // namespace
+
 // Whether the task has left the queue: it flies, or has failed.
 bool ServerBatch::launch(BatchTask& task) {
   task.start = Clock::now();
   if (task.job.empty()) {
     task.started = time_now();
+    if (task.request.empty()) task.request = random_name();
     try {
-      task.job = client_.submit(task.item->images, task.options).at("id").get<std::string>();
+      task.job = client_.submit(task.item->images, task.options, task.request).at("id").get<std::string>();
       lost_.reset();
     } catch (const Json::exception&) {
       ledger_.failed(task, {"protocol", "the server's answer names no job", "check the address"});
       return true;
     } catch (const ServerFailure& failure) {
       if (failure.kind() == Kind::busy) return false;
-      // A server that went while it was sent a job has rarely taken it; at worst it makes one asset twice.
+      // A server that went while it was sent a job may have taken it, and then knows the request again.
       if (failure.kind() == Kind::unreachable || (failure.kind() == Kind::broken && !task.sent_again)) {
         task.sent_again = task.sent_again || failure.kind() == Kind::broken;
         be_patient(failure);

@@ -94,6 +94,7 @@ struct ServerClient::Call {
   std::string path;
   std::vector<fs::path> images{};  // sent with `options`, if there are any
   std::string options{};
+  std::string request{};      // Idempotency-Key; empty: none
   std::FILE* file = nullptr;  // takes the body of 200
   const std::function<bool()>* stopped = nullptr;
   CURL* curl = nullptr;
@@ -138,6 +139,12 @@ void ServerClient::run(Call& call) {
   CURL* const curl = owned.get();
   std::unique_ptr<curl_slist, ListCloser> headers;
   if (!key_.empty()) headers.reset(::curl_slist_append(nullptr, ("Authorization: Bearer " + key_).c_str()));
+  if (!call.request.empty()) {
+    curl_slist* const longer = ::curl_slist_append(headers.get(), ("Idempotency-Key: " + call.request).c_str());
+    if (longer == nullptr) throw std::bad_alloc();
+    (void)headers.release();  // it is the head of the longer list, or the list was empty
+    headers.reset(longer);
+  }
   call.curl = curl;
   call.stopped = &stopped_;
   const std::string address = url_ + call.path;
@@ -207,8 +214,8 @@ Json ServerClient::json_of(const Call& call) const {
   throw ServerFailure(kind, status, text("code"), text("message"), text("hint"));
 }
 
-Json ServerClient::submit(const std::vector<fs::path>& images, const std::string& options) {
-  Call call{.path = "/v1/jobs", .images = images, .options = options};
+Json ServerClient::submit(const std::vector<fs::path>& images, const std::string& options, const std::string& request) {
+  Call call{.path = "/v1/jobs", .images = images, .options = options, .request = request};
   run(call);
   return json_of(call);
 }

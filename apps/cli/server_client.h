@@ -41,8 +41,9 @@ class ServerClient {
   // Throws Error invalid_argument for what is not the address of a server.
   ServerClient(std::string url, std::string key, std::function<bool()> stopped);
 
-  // The new job: POST /v1/jobs.
-  [[nodiscard]] Json submit(const std::vector<std::filesystem::path>& images, const std::string& options);
+  // The new job: POST /v1/jobs. The same `request` (visible ASCII characters) makes one job, however often it is sent.
+  [[nodiscard]] Json submit(const std::vector<std::filesystem::path>& images, const std::string& options,
+                            const std::string& request);
   [[nodiscard]] Json job(const std::string& id);
   // Into `path`, which appears when it is whole and has `bytes` bytes.
   void download(const std::string& id, const std::string& name, const std::filesystem::path& path, std::uint64_t bytes);

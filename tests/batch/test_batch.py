@@ -231,6 +231,7 @@ class OnAServer(BatchCase):
         self.assertEqual(process.returncode, 0, err)
         self.assertEqual(json.loads(out)["done"], 3)
         self.check_whole(["a", "b", "c"])
+        self.assertEqual(sorted(job["name"] for job in again.jobs()), ["a", "b", "c"])  # each was made once, even if sent twice
 
 
 if __name__ == "__main__":
