@@ -30,9 +30,9 @@ namespace espalier {
 // ---- Options of a pipeline
 
 enum class Precision {
-  automatic,  // half on a card; full on the CPU
+  automatic,  // half on a GPU; full on the CPU
   full,       // float32 everywhere
-  half,       // networks' torsos in float16 on a card; bfloat16 products on processors that have them
+  half,       // networks' torsos in float16 on a GPU; bfloat16 products on processors that have them
 };
 enum class MemoryTier {
   automatic,  // by the memory that is free now

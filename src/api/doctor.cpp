@@ -28,7 +28,7 @@ void describe_processor(std::vector<Check>& out) {
                      str(static_cast<std::int64_t>(static_cast<double>(free_memory<Cpu>(0)) / kMiB), " MiB on the host")));
 }
 
-void describe_gpu(std::vector<Check>& out, const CardInfo& gpu) {
+void describe_gpu(std::vector<Check>& out, const GpuInfo& gpu) {
   const std::string name = "cuda:" + std::to_string(gpu.ordinal);
   out.push_back(fact(
       name, gpu.covered,
@@ -52,9 +52,9 @@ std::vector<Check> doctor(const std::string& device) {
         {"CUDA", false, true, "this build has no CUDA back end; make cuda builds one where the toolkit is installed"});
     return out;
   }
-  const std::vector<CardInfo> gpus = list_cards();
+  const std::vector<GpuInfo> gpus = list_gpus();
   if (gpus.empty()) out.push_back({"CUDA", false, true, "no GPU: the driver is missing or shows none (see nvidia-smi)"});
-  for (const CardInfo& gpu : gpus) {
+  for (const GpuInfo& gpu : gpus) {
     describe_gpu(out, gpu);
     const bool meant = device == "auto" || (wanted.cuda && wanted.ordinal == gpu.ordinal);
     if (!gpu.covered || !meant) continue;

@@ -22,8 +22,8 @@ int gpu_number(const std::string& device) {
   return n;
 }
 
-void check_gpu(const std::string& device, int ordinal, const std::vector<CardInfo>& gpus) {
-  for (const CardInfo& gpu : gpus) {
+void check_gpu(const std::string& device, int ordinal, const std::vector<GpuInfo>& gpus) {
+  for (const GpuInfo& gpu : gpus) {
     if (gpu.ordinal != ordinal) continue;
     if (!gpu.covered) fail(ErrorCode::device, "device ", device, " (", gpu.name, "): ", gpu.advice);
     return;
@@ -37,7 +37,7 @@ void check_gpu(const std::string& device, int ordinal, const std::vector<CardInf
 DeviceChoice DeviceChoice::named(const std::string& device) {
   if (device == "cpu") return {};  // without looking at GPUs, which starts their driver and takes a while
   if (device == "auto") {
-    for (const CardInfo& gpu : list_cards()) {
+    for (const GpuInfo& gpu : list_gpus()) {
       if (gpu.covered) return {true, gpu.ordinal};
     }
     return {};
@@ -48,7 +48,7 @@ DeviceChoice DeviceChoice::named(const std::string& device) {
          hint("rebuild with: make cuda, or use --device cpu"));
   }
   const int ordinal = gpu_number(device);
-  check_gpu(device, ordinal, list_cards());
+  check_gpu(device, ordinal, list_gpus());
   return {true, ordinal};
 }
 

@@ -22,7 +22,7 @@ enum class MathMode : std::uint8_t {
 template <class Dev>
 class Queue {
  public:
-  // ordinal: the card (ignored on the CPU). Throws device when the card cannot be used.
+  // ordinal: the GPU (ignored on the CPU). Throws device when the GPU cannot be used.
   explicit Queue(int ordinal = 0, MathMode math = MathMode::exact);
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -94,20 +94,20 @@ void copy(Queue<Dev>& queue, In<Dev, T, Rank> from, View<Dev, T, Rank> to) {
   copy_bytes(queue, from.data(), to.data(), static_cast<std::size_t>(to.size()) * sizeof(T));
 }
 
-// The cards this process can see; empty without a driver. Never throws.
-struct CardInfo {
+// The GPUs this process can see; empty without a driver. Never throws.
+struct GpuInfo {
   int ordinal = 0;
   std::string name;
   int major = 0, minor = 0;  // compute capability
   std::size_t total_bytes = 0, free_bytes = 0;
   int driver = 0, runtime = 0;  // CUDA versions as 1000*major + 10*minor
-  bool covered = false;         // this build has code for the card
+  bool covered = false;         // this build has code for the GPU
   std::string advice;           // when not covered: why, and the command that rebuilds
 };
-[[nodiscard]] std::vector<CardInfo> list_cards();
+[[nodiscard]] std::vector<GpuInfo> list_gpus();
 // True when this build contains the CUDA back end.
 [[nodiscard]] bool built_with_cuda();
-// Bytes of free memory: on the host, MemAvailable; on a card, as the driver says.
+// Bytes of free memory: on the host, MemAvailable; on a GPU, as the driver says.
 template <class Dev>
 [[nodiscard]] std::size_t free_memory(int ordinal);
 

@@ -7,7 +7,7 @@
 
 namespace espalier {
 
-// Marks two points of a queue. On a card the marks are events of the stream; on the CPU there is nothing to measure that
+// Marks two points of a queue. On a GPU the marks are events of the stream; on the CPU there is nothing to measure that
 // a wall clock does not, so the result is 0. Stays valid as long as its queue.
 template <class Dev>
 class Stopwatch {

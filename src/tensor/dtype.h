@@ -7,7 +7,7 @@
 
 namespace espalier {
 
-// IEEE binary16 as stored in files and on the card; bit-compatible with CUDA's __half.
+// IEEE binary16 as stored in files and on the GPU; bit-compatible with CUDA's __half.
 struct half {
   std::uint16_t bits = 0;
 };

@@ -77,7 +77,7 @@ TEST_F(Gpu, ElementsBeyondTwoToThe31) {
 }
 
 TEST_F(Gpu, ListsThisGpuAsCovered) {
-  const auto gpus = list_cards();
+  const auto gpus = list_gpus();
   ASSERT_FALSE(gpus.empty());
   EXPECT_TRUE(gpus[0].covered) << gpus[0].advice;
   EXPECT_GT(gpus[0].total_bytes, gpus[0].free_bytes);

@@ -249,7 +249,7 @@ class OpTest : public ::testing::Test {
 
  protected:
   void SetUp() override {
-    if (Device::where == Where::cuda && list_cards().empty()) GTEST_SKIP() << "no CUDA card in this machine";
+    if (Device::where == Where::cuda && list_gpus().empty()) GTEST_SKIP() << "no NVIDIA GPU in this machine";
     queue_.emplace();
   }
   Queue<Device>& queue() { return *queue_; }

@@ -15,7 +15,7 @@ namespace {
 class SurfaceOnGpu : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (list_cards().empty()) GTEST_SKIP() << "no GPU on this machine";
+    if (list_gpus().empty()) GTEST_SKIP() << "no GPU on this machine";
   }
 };
 

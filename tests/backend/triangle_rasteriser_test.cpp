@@ -115,7 +115,7 @@ TYPED_TEST(RasterOn, ReferencePictures) {
 class RasterOnGpu : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (list_cards().empty()) GTEST_SKIP() << "no GPU on this machine";
+    if (list_gpus().empty()) GTEST_SKIP() << "no GPU on this machine";
   }
 };
 

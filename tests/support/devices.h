@@ -1,4 +1,4 @@
-// Suites over devices, for tests that do not depend on an element type: the CPU, and a card where the build has CUDA.
+// Suites over devices, for tests that do not depend on an element type: the CPU, and a GPU where the build has CUDA.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,12 +22,12 @@ struct DeviceNames {
   }
 };
 
-// Skips, and says so, where there is no card.
+// Skips, and says so, where there is no GPU.
 template <class Dev>
 class OnDevice : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (Dev::where == Where::cuda && list_cards().empty()) GTEST_SKIP() << "no CUDA card on this machine";
+    if (Dev::where == Where::cuda && list_gpus().empty()) GTEST_SKIP() << "no NVIDIA GPU on this machine";
   }
 };
 

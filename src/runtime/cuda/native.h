@@ -28,10 +28,10 @@ namespace cuda {
 
 inline constexpr std::size_t kBlasWorkspace = std::size_t{32} << 20;
 
-// Makes the queue's card the calling thread's current one, which launches and library calls need, and returns its stream.
+// Makes the queue's GPU the calling thread's current one, which launches and library calls need, and returns its stream.
 cudaStream_t activate(const Queue<Cuda>& queue);
 
-// Makes a card current and puts the former one back at the end of the scope.
+// Makes a GPU current and puts the former one back at the end of the scope.
 class CurrentCard {
  public:
   explicit CurrentCard(int ordinal);

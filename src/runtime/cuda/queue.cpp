@@ -46,10 +46,10 @@ Buffer<Cuda>::~Buffer() {
   if (data_ != nullptr) static_cast<void>(cudaFree(data_));
 }
 
-Queue<Cuda>::Native::Native(int card) : ordinal(card) {
-  ESPALIER_CHECK_CUDA(cudaSetDevice(card));
-  ESPALIER_CHECK_CUDA(cudaGetDeviceProperties(&properties, card));
-  workspace = Buffer<Cuda>(cuda::kBlasWorkspace, card, "workspace of matrix products");
+Queue<Cuda>::Native::Native(int gpu) : ordinal(gpu) {
+  ESPALIER_CHECK_CUDA(cudaSetDevice(gpu));
+  ESPALIER_CHECK_CUDA(cudaGetDeviceProperties(&properties, gpu));
+  workspace = Buffer<Cuda>(cuda::kBlasWorkspace, gpu, "workspace of matrix products");
   ESPALIER_CHECK_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   const cublasStatus_t status = cublasLtCreate(&blas);
   if (status != CUBLAS_STATUS_SUCCESS) {

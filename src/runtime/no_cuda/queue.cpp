@@ -1,4 +1,4 @@
-// What a build without CUDA answers when a card is asked for.
+// What a build without CUDA answers when a GPU is asked for.
 #include "runtime/queue.h"
 
 namespace espalier {
@@ -32,7 +32,7 @@ void Queue<Cuda>::synchronize() {
   absent();
 }
 
-std::vector<CardInfo> list_cards() { return {}; }
+std::vector<GpuInfo> list_gpus() { return {}; }
 bool built_with_cuda() { return false; }
 
 template <>

@@ -23,7 +23,7 @@ class CudaBackEnd final : public BackEndOn<Cuda> {
 
 std::unique_ptr<BackEnd> make_cuda_back_end(int ordinal, bool half_torso) {
   std::string name = "cuda:" + std::to_string(ordinal);
-  for (const CardInfo& gpu : list_cards()) {
+  for (const GpuInfo& gpu : list_gpus()) {
     if (gpu.ordinal == ordinal) name += " (" + gpu.name + ")";
   }
   return std::make_unique<CudaBackEnd>(ordinal, half_torso, std::move(name));
