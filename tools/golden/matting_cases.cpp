@@ -15,6 +15,10 @@ namespace espalier::golden {
 namespace {
 
 constexpr double kHalfNetwork = 3e-2;
+// Casts to float16 inside a graph round, and which way a number near the middle is rounded follows the last bits of the sums
+// before it: sums in other orders (other processors, even) differ by this much behind some forty such casts.
+constexpr double kRoundedInside = 5e-3;
+
 MatteInput form_of(const std::string& network) {
   if (network == "isnet") return {1024, 1024, {0.5, 0.5, 0.5}, {1.0, 1.0, 1.0}};
   return {};
@@ -222,6 +226,7 @@ bool run_matting_case(Bench<Dev>& bench, Case& c) {
   }
   const bool network = c.name().rfind("u2net", 0) == 0 || c.name().rfind("isnet", 0) == 0 || c.name() == "onnx_ops";
   if (!network && c.name() != "chain") return false;
+  if (c.name() == "isnet_half") c.set_tolerance(kRoundedInside);
   if (c.half()) c.set_tolerance(kHalfNetwork);
   Queue<Dev> queue(bench.queue.ordinal());
   network ? run_networks<Dev, T>(queue, c) : run_chain<Dev, T>(queue, c);

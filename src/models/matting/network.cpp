@@ -149,6 +149,19 @@ void MattingNetwork<Dev, T>::concat(const Layer& layer) {
 }
 
 template <class Dev, class T>
+void MattingNetwork<Dev, T>::round_to_half(const Map& x, const Map& out) {
+  const auto from = x.template reshape<1>({x.size()}), to = out.template reshape<1>({out.size()});
+  if constexpr (std::is_same_v<T, half>) {
+    if (to.data() != from.data()) copy<Dev, T, 1>(queue_, from, to);
+  } else {
+    const Frame<Dev> frame(queue_.scratch());
+    const auto rounded = queue_.scratch().template take<half, 1>({x.size()});
+    cast<Dev, T, half>(queue_, from, rounded);
+    cast<Dev, half, T>(queue_, rounded, to);
+  }
+}
+
+template <class Dev, class T>
 void MattingNetwork<Dev, T>::step(const Layer& layer) {
   const Map& x = layer.inputs[0];
   const auto flat = [](const Map& map) { return map.template reshape<1>({map.size()}); };
@@ -161,6 +174,7 @@ void MattingNetwork<Dev, T>::step(const Layer& layer) {
     case StepKind::concat: return concat(layer);
     case StepKind::add: return combine<Dev, T>(queue_, 1.0F, flat(x), 1.0F, flat(layer.inputs[1]), flat(layer.output));
     case StepKind::batch_norm: return scale_columns<Dev, T>(queue_, rows(x), layer.scale, layer.bias, rows(layer.output));
+    case StepKind::round: return round_to_half(x, layer.output);
     case StepKind::activate: return activate<Dev, T>(queue_, flat(x), layer.activation, flat(layer.output));
   }
 }

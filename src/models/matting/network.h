@@ -46,6 +46,7 @@ class MattingNetwork {
                                                Arena<Dev>& arena);
   void step(const Layer& layer);
   void concat(const Layer& layer);
+  void round_to_half(const Map& x, const Map& out);
   // Sends the input and runs all layers; nothing but measuring on a metering queue.
   void forward(const std::vector<float>& input);
   [[nodiscard]] std::vector<float> fetch(Map map);

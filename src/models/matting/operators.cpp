@@ -323,8 +323,7 @@ void OperatorReader::resize(const NodeReader& node) {
   emit(node, std::move(step), out);
 }
 
-// Networks are computed in one precision, that of the device's arithmetic, so a cast among real types is nothing: weights of
-// float16 with sums of float32 are what the reference computes from such a file.
+// Networks are computed in one precision, so of a cast among real types only the rounding is left.
 void OperatorReader::cast(const NodeReader& node) {
   node.allow({"to", "saturate"});
   expect(node, 1, 1);
@@ -332,7 +331,11 @@ void OperatorReader::cast(const NodeReader& node) {
   const std::int64_t to = node.integer("to", 0);
   const bool known = value.kind == GraphValue::Kind::integers ? is_whole(to) : is_real(to);
   if (!known) node.unsupported("a cast to type ", to);
-  define(node, GraphValue(value));
+  if (value.kind != GraphValue::Kind::map || to != OnnxTensor::kHalf) return define(node, value);
+  MattingStep step;
+  step.kind = StepKind::round;
+  step.inputs = {value.map};
+  emit(node, std::move(step), shape_of(value.map));
 }
 
 void OperatorReader::constant(const NodeReader& node) {

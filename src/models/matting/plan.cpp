@@ -147,7 +147,8 @@ void place_maps(const std::string& label, MattingPlan& plan) {
   plan.offsets[at(plan.input)] = block.take(room(plan.input));
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const MattingStep& step = plan.steps[i];
-    const bool in_place = step.kind == StepKind::add || step.kind == StepKind::activate || step.kind == StepKind::batch_norm;
+    const bool in_place = step.kind == StepKind::add || step.kind == StepKind::activate || step.kind == StepKind::batch_norm ||
+                          step.kind == StepKind::round;
     std::vector<int> ending = step.inputs;
     std::sort(ending.begin(), ending.end());
     ending.erase(std::unique(ending.begin(), ending.end()), ending.end());

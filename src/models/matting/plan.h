@@ -24,8 +24,9 @@ struct BatchNorm {
   float epsilon = 1e-5F;
 };
 
-enum class StepKind : std::uint8_t { convolution, max_pool, resize, concat, add, batch_norm, activate };
+enum class StepKind : std::uint8_t { convolution, max_pool, resize, concat, add, batch_norm, activate, round };
 
+// `round`: to the numbers that float16 has; nothing where maps are float16 already.
 struct MattingStep {
   StepKind kind = StepKind::activate;
   std::vector<int> inputs;  // feature maps, by number
