@@ -373,7 +373,7 @@ int main(int argc, char** argv) {
   using namespace espalier;
   return bench::start(argc, argv, "cuda_kernels_bench", [](bench::Program& program) {
     program.at_most(0);
-    if (list_cards().empty()) fail(ErrorCode::device, "no GPU in this machine");
+    if (list_gpus().empty()) fail(ErrorCode::device, "no GPU in this machine");
     Bench bench;
     add_all(bench);
     bench::Program::run();

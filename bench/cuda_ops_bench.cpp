@@ -230,7 +230,7 @@ int main(int argc, char** argv) {
   using namespace espalier;
   return bench::start(argc, argv, "cuda_ops_bench", [](bench::Program& program) {
     program.at_most(0);
-    if (list_cards().empty()) fail(ErrorCode::device, "no GPU in this machine");
+    if (list_gpus().empty()) fail(ErrorCode::device, "no GPU in this machine");
     Bench bench;
     time_linears(bench);
     time_row_norms(bench);

@@ -28,7 +28,7 @@ class Steps {
 
   void add_to(bench::Program& program) {
     program.add("read the asset", {}, [this] { benchmark::DoNotOptimize(load_asset(path_)); });
-    program.add("list the GPUs", {}, [] { benchmark::DoNotOptimize(list_cards()); });
+    program.add("list the GPUs", {}, [] { benchmark::DoNotOptimize(list_gpus()); });
     program.add("open a queue", {}, [] { const Queue<Dev> queue; });
     const Mesh clean = add_cleaning(program);
     program.add("unwrap", {}, [clean] { benchmark::DoNotOptimize(unwrap(clean, {}, nullptr)); });
