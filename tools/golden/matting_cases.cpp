@@ -18,6 +18,10 @@ constexpr double kHalfNetwork = 3e-2;
 // Casts to float16 inside a graph round, and which way a number near the middle is rounded follows the last bits of the sums
 // before it: sums in other orders (other processors, even) differ by this much behind some forty such casts.
 constexpr double kRoundedInside = 5e-3;
+// Half of all values agree with the reference far closer than that where the right casts round, and nowhere near where they do
+// not; in these first outputs alone, behind which no sum follows whose parts were rounded the other way.
+constexpr double kMedianRounded = 3e-6;
+constexpr std::size_t kRoundedOutputs = 6;
 
 MatteInput form_of(const std::string& network) {
   if (network == "isnet") return {1024, 1024, {0.5, 0.5, 0.5}, {1.0, 1.0, 1.0}};
@@ -58,6 +62,20 @@ std::filesystem::path onnx_of(const Case& c) {
   return c.folder() / "onnx" / (c.name() + ".onnx");
 }
 
+// Median of |x - ref| / rms(ref).
+double median_error(const std::vector<float>& got, const std::vector<float>& ref) {
+  require(got.size() == ref.size() && !ref.empty(), "golden", "values of another number");
+  double squares = 0;
+  std::vector<double> errors;
+  for (std::size_t i = 0; i < ref.size(); ++i) {
+    squares += static_cast<double>(ref[i]) * static_cast<double>(ref[i]);
+    errors.push_back(std::abs(static_cast<double>(got[i]) - static_cast<double>(ref[i])));
+  }
+  const auto middle = errors.begin() + std::ssize(errors) / 2;
+  std::nth_element(errors.begin(), middle, errors.end());
+  return *middle / std::sqrt(squares / static_cast<double>(ref.size()));
+}
+
 // Runs a network on `input` at this size and compares y0, y1, ... and mid.NAME, with a prefix.
 template <class Dev, class T>
 void run_network(Queue<Dev>& queue, Case& c, const std::string& prefix, std::int64_t height, std::int64_t width,
@@ -80,6 +98,10 @@ void run_network(Queue<Dev>& queue, Case& c, const std::string& prefix, std::int
     const std::string name = prefix + tensors[i];
     const MapShape& shape = network.output(i);
     if (c.has(name)) c.compare(name, thinned(results[i], shape, c.shape(name)));
+    if (c.name() == "isnet_half" && std::is_same_v<T, float> && i < kRoundedOutputs) {
+      const double median = median_error(thinned(results[i], shape, c.shape(name)), c.floats(name));
+      c.compare_count(name + " median error beyond", std::max(median - kMedianRounded, 0.0), 0, 0);
+    }
     for (const std::string& stored : c.names()) {
       if (stored.rfind(name + ".every", 0) == 0) c.compare(stored, thinned(results[i], shape, c.shape(stored)));
     }
