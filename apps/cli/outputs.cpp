@@ -220,6 +220,48 @@ std::vector<fs::path> all_outputs(const Settings& s) {
   return all;
 }
 
+namespace {
+
+// Files that an .obj or a .gltf brings along under its own name. Textures of other programs keep their format.
+std::vector<fs::path> companions_of(const fs::path& output, const Settings& s) {
+  const fs::path ending = output.extension();
+  std::vector<const char*> endings;
+  const bool textured = !s.raw_mesh && s.finish.texture,
+             foreign = !s.inputs.empty() && s.inputs.front().extension() != ".safetensors";
+  const TextureFormat format = s.save.texture;
+  if (ending == ".obj") {
+    endings.push_back(".mtl");
+    if (textured) endings.push_back(format == TextureFormat::jpeg ? ".jpg" : ".png");
+    if (foreign) endings.insert(endings.end(), {".png", ".jpg"});
+  } else if (ending == ".gltf") {
+    endings.push_back(".bin");
+    const bool automatic = format == TextureFormat::automatic, packed = s.save.compress != MeshCompression::none;
+    if (textured && (format == TextureFormat::jpeg || (automatic && !packed))) endings.push_back(".jpg");
+    if (textured && (format == TextureFormat::webp || (automatic && packed))) endings.push_back(".webp");
+    if ((textured && format == TextureFormat::png) || foreign) endings.push_back(".png");
+  }
+  std::vector<fs::path> paths;
+  for (const char* const one : endings) paths.push_back(fs::path(output).replace_extension(one));
+  return paths;
+}
+
+// What comes along with an output must not replace what was named: an image of that name, or another output.
+void check_companions(const Settings& s, const std::vector<fs::path>& outputs, std::vector<fs::path> named) {
+  named.insert(named.end(), s.masks.begin(), s.masks.end());
+  named.insert(named.end(), outputs.begin(), outputs.end());
+  for (const fs::path& output : s.outputs) {
+    for (const fs::path& companion : companions_of(output, s)) {
+      for (const fs::path& other : named) {
+        if (!same_place(companion, other)) continue;
+        throw UsageError(output.string() + " comes with a file " + companion.filename().string() + ", which would replace " +
+                         other.string() + "; choose another name, or a format that is one file");
+      }
+    }
+  }
+}
+
+}  // namespace
+
 void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
   const std::vector<fs::path> outputs = all_outputs(s);
   if (outputs.empty()) throw UsageError("no output is given; name a file with -o, such as -o out.glb");
@@ -239,6 +281,7 @@ void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
   check_extension("--save-asset", s.save_asset, ".safetensors");
   check_extension("--sheet", s.sheet, ".png");
   check_distinct(outputs, inputs);
+  check_companions(s, outputs, inputs);
   check_turntable("--turntable", s.turntable);
   if (s.raw_mesh && s.finish.faces)
     throw UsageError("--raw-mesh writes the mesh as it was decoded, so --faces cannot be kept to; leave one of them out");

@@ -45,7 +45,7 @@ TEST_F(Export, TexturedMeshWithinTheBudgetInEveryFormat) {
       export_asset({"--faces",   "2000",           "-o", out("a.glb"), "-o", out("a.gltf"), "-o", out("a.obj"),
                     "-o",        out("a.obj.zip"), "-o", out("a.3mf"), "-o", out("a.stl"),  "-o", out("a.mesh.ply"),
                     "-o",        out("a.usdz"),    "-o", out("a.fbx"), "-o", out("a.spz"),  "-o", out("a.splat"),
-                    "--preview", out("a.png")});
+                    "--preview", out("look.png")});
   const auto& finish = report.at("finish");
   EXPECT_LE(finish.at("after").at("faces"), 2000);
   EXPECT_GE(finish.at("after").at("faces"), 1990);
@@ -66,7 +66,7 @@ TEST_F(Export, TexturedMeshWithinTheBudgetInEveryFormat) {
   EXPECT_EQ(bytes("a.fbx").substr(0, 11), "Kaydara FBX");
   EXPECT_GT(fs::file_size(out("a.spz")), 1000U);
   EXPECT_EQ(fs::file_size(out("a.splat")) % 32, 0U);
-  EXPECT_GT(load_picture(out("a.png")).width, 512);
+  EXPECT_GT(load_picture(out("look.png")).width, 512);
 }
 
 TEST_F(Export, SameBytesEveryTime) {

@@ -15,6 +15,7 @@ struct Misuse {
 
 TEST(Usage, MisuseEndsWithTwoAndOneLine) {
   const std::string picture = data_path("images/bar.in.png").string();
+  const std::string without_ending = data_path("images/bar.in").string();
   const std::vector<Misuse> cases{
       {{}, "no command"},
       {{"frobnicate"}, "frobnicate"},
@@ -27,6 +28,9 @@ TEST(Usage, MisuseEndsWithTwoAndOneLine) {
       {{"generate", picture, "-o", "a.glb", "-o", "./a.glb"}, "twice"},
       {{"generate", picture, "-o", "a.glb", "--preview", "a.jpg"}, ".png"},
       {{"generate", picture, "-o", "a.glb", "--preview", picture}, "both input and output"},
+      {{"generate", picture, "-o", without_ending + ".obj"}, "would replace"},
+      {{"generate", picture, "-o", without_ending + ".gltf", "--texture-format", "png"}, "would replace"},
+      {{"generate", picture, "-o", "a.obj", "--preview", "a.png"}, "would replace"},
       {{"generate", picture, "-o", "a.glb", "--save-latent", "a.bin"}, ".safetensors"},
       {{"generate", picture, "-o", "a.glb", "--from-latent", "a.safetensors"}, "no images"},
       {{"generate", picture, "-o", "a.glb", "--decode", "gaussians"}, "mesh"},
