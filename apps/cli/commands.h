@@ -7,6 +7,7 @@ namespace espalier::cli {
 
 int generate(const Settings& settings);
 int vary(const Settings& settings);
+int edit(const Settings& settings);
 int preprocess(const Settings& settings);
 int export_asset(const Settings& settings);
 int check(const Settings& settings);

@@ -1,8 +1,10 @@
 #include "generate.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands.h"
 #include "espalier/pictures.h"
@@ -44,8 +46,13 @@ void check_usage(const Settings& s, const Settings& all) {
     throw UsageError("--background names " + std::to_string(all.background.size()) + " for " +
                      std::to_string(all.images.size()) + " images; give one for all, or one for each");
   }
+  if (!s.from_latent.empty() && (!s.keep_structure.empty() || !s.seeds.empty())) {
+    throw UsageError("--from-latent samples nothing, so it takes neither --seeds nor --keep-structure; leave them out");
+  }
   std::vector<fs::path> inputs = s.images;
-  if (!s.from_latent.empty()) inputs.push_back(s.from_latent);
+  for (const fs::path& input : {s.from_latent, s.keep_structure}) {
+    if (!input.empty()) inputs.push_back(input);
+  }
   check_outputs(s, inputs);
 }
 
@@ -164,6 +171,7 @@ class Work {
  public:
   explicit Work(const Settings& settings) : printer_(settings.quiet, settings.progress) {}
   [[nodiscard]] ProgressPrinter& printer() { return printer_; }
+  [[nodiscard]] const Observer& observer() const { return observer_; }
 
   // Runs `make_asset`, then writes what `settings` ask for, with the notices of both.
   template <class MakeAsset>
@@ -198,9 +206,25 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   return 0;
 }
 
+// The asset whose voxels are kept; nothing where none is named.
+std::optional<Asset> kept_structure(const Settings& settings) {
+  if (settings.keep_structure.empty()) return std::nullopt;
+  if (content_of(settings.keep_structure) != FileContent::asset) {
+    throw Error(ErrorCode::unsupported, settings.keep_structure.string() + ": --keep-structure takes what --save-asset wrote",
+                "a mesh gets another look with espalier vary");
+  }
+  return load_asset(settings.keep_structure);
+}
+
 Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& observer) {
   Request request = request_of(settings);
   if (!settings.masks.empty()) request.images = masked_images(settings);
+  if (const std::optional<Asset> structure = kept_structure(settings)) {
+    Asset made;
+    const auto take = [&](std::uint32_t, const Asset& asset) { made = asset; };
+    pipeline.generate_each(request, std::array{settings.seed}, take, observer, &*structure);
+    return made;
+  }
   return settings.from_latent.empty() ? pipeline.generate(request, observer)
                                       : pipeline.decode(settings.from_latent, request, observer);
 }
@@ -208,6 +232,7 @@ Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& obs
 void check_files(const Settings& settings) {
   for (const fs::path& image : settings.images) check_readable(image, "image");
   if (!settings.from_latent.empty()) check_readable(settings.from_latent, "latent");
+  if (!settings.keep_structure.empty()) check_readable(settings.keep_structure, "asset");
   for (const fs::path& path : all_outputs(settings)) check_writable(path);
   // Before gigabytes of weights are read.
   if (!settings.masks.empty()) return (void)masked_images(settings);
@@ -263,12 +288,44 @@ int generate_each(const std::vector<Settings>& assets) {
   return 1;
 }
 
+// An asset for each seed, all of one encoded condition.
+int generate_seeds(const Settings& settings) {
+  if (settings.json) throw UsageError("--json reports on one asset; leave it out with --seeds");
+  const std::vector<Settings> each = assets_of_seeds(settings);
+  for (const Settings& one : each) check_files(one);
+  if (!settings.sheet.empty()) check_writable(settings.sheet);
+  const std::optional<Asset> structure = kept_structure(settings);
+  Work work(settings);
+  const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
+  Pipeline pipeline(options);
+  const Workplace workplace = workplace_of(pipeline, options);
+  Request request = request_of(settings);
+  if (!settings.masks.empty()) request.images = masked_images(settings);
+  std::vector<NamedAsset> made;
+  const auto take = [&](std::uint32_t seed, const Asset& asset) {
+    const Settings& one = each[made.size()];
+    const Produced produced = work.produce(one, [&](const Observer&, Workplace& at) {
+      at = workplace;
+      return asset;
+    });
+    const std::string title = std::string("seed ").append(std::to_string(seed));
+    if (!settings.quiet) std::printf("%s%s\n", made.empty() ? "" : "\n", title.c_str());
+    print_result(produced.workplace, produced.asset, produced.writing, produced.files, one);
+    made.push_back({title, settings.sheet.empty() ? Asset() : asset});
+  };
+  pipeline.generate_each(request, settings.seeds, take, work.observer(), structure ? &*structure : nullptr);
+  if (!settings.sheet.empty()) render_comparison(made, settings.sheet, {}, settings.device, work.observer());
+  return 0;
+}
+
 }  // namespace
 
 int generate(const Settings& settings) {
   check_condition(settings);
   check_masks(settings);
   const std::vector<Settings> assets = assets_of(settings);
+  if (!settings.seeds.empty() && (assets.size() > 1 || !settings.prompts.empty()))
+    throw UsageError("--seeds makes several assets of one image or prompt; give one, or --views for views of one object");
   for (const Settings& one : assets) {
     check_usage(one, settings);
     (void)request_of(one);  // what it refuses is wrong usage, too
@@ -276,6 +333,7 @@ int generate(const Settings& settings) {
   if (!settings.out_dir.empty()) make_folder(settings.out_dir);
   for (const Settings& one : assets) check_files(one);
   if (assets.size() > 1 || !settings.prompts.empty()) return generate_each(assets);
+  if (!settings.seeds.empty()) return generate_seeds(assets.front());
   const Settings& one = assets.front();
   return produce(one, [&](const Observer& observer, Workplace& workplace) {
     const PipelineOptions options = pipeline_options(one, find_checkpoint(one));
@@ -285,30 +343,63 @@ int generate(const Settings& settings) {
   });
 }
 
-int vary(const Settings& settings) {
-  if (settings.inputs.size() != 1) throw UsageError("vary takes one mesh: espalier vary MESH --prompt TEXT -o OUT.glb");
+namespace {
+
+// What vary and edit, which take one `what` and a condition, check of the command line. Returns the input.
+const fs::path& checked_input(const Settings& settings, const char* what, const char* missing) {
   const fs::path& input = settings.inputs.front();
   check_condition(settings);
-  if (settings.images.empty() && !has_prompt(settings))
-    throw UsageError("neither --prompt nor --image says what the shape should look like");
+  if (settings.images.empty() && !has_prompt(settings)) throw UsageError(missing);
   std::vector<fs::path> inputs = settings.images;
   inputs.push_back(input);
   check_outputs(settings, inputs);
-  const Request request = request_of(settings);
-  check_readable(input, "mesh");
-  if (content_of(input) != FileContent::mesh) {
-    throw Error(ErrorCode::unsupported, input.string() + ": vary takes a mesh (.glb, .gltf, .obj, .stl, .ply)",
-                "espalier export writes the mesh of a saved asset");
-  }
-  for (const fs::path& image : settings.images) check_readable(image, "image");
-  for (const fs::path& path : all_outputs(settings)) check_writable(path);
-  for (const fs::path& image : settings.images) Pipeline::check_picture(image);
-  const Asset shape = load_mesh(input);  // before gigabytes of weights are read
+  (void)request_of(settings);  // what it refuses is wrong usage, too
+  check_readable(input, what);
+  return input;
+}
+
+// Runs `make(pipeline, observer)` on the checkpoint that the settings name.
+template <class Make>
+int produce_with_pipeline(const Settings& settings, Make make) {
   return produce(settings, [&](const Observer& observer, Workplace& workplace) {
     const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
     Pipeline pipeline(options);
     workplace = workplace_of(pipeline, options);
-    return pipeline.vary(shape, request, observer);
+    return make(pipeline, observer);
+  });
+}
+
+}  // namespace
+
+int vary(const Settings& settings) {
+  if (settings.inputs.size() != 1) throw UsageError("vary takes one mesh: espalier vary MESH --prompt TEXT -o OUT.glb");
+  const fs::path& input = checked_input(settings, "mesh", "neither --prompt nor --image says what the shape should look like");
+  if (content_of(input) != FileContent::mesh) {
+    throw Error(ErrorCode::unsupported, input.string() + ": vary takes a mesh (.glb, .gltf, .obj, .stl, .ply)",
+                "espalier export writes the mesh of a saved asset");
+  }
+  check_files(settings);
+  const Asset shape = load_mesh(input);  // before gigabytes of weights are read
+  return produce_with_pipeline(settings, [&](Pipeline& pipeline, const Observer& observer) {
+    return pipeline.vary(shape, request_of(settings), observer);
+  });
+}
+
+int edit(const Settings& settings) {
+  if (settings.inputs.size() != 1 || settings.edit.region.empty()) {
+    throw UsageError(std::string(settings.inputs.size() != 1 ? "edit takes one saved asset" : "no --region is given") +
+                     ": espalier edit ASSET --region sphere:0,0,0.3,0.2 --image FILE -o OUT.glb");
+  }
+  const fs::path& input = checked_input(settings, "asset", "neither --image nor --prompt says what the part should look like");
+  Pipeline::check_region(settings.edit.region);
+  if (content_of(input) != FileContent::asset) {
+    throw Error(ErrorCode::unsupported, input.string() + ": edit takes an asset that --save-asset wrote",
+                "a mesh gets another look with espalier vary");
+  }
+  check_files(settings);
+  const Asset asset = load_asset(input);  // before gigabytes of weights are read
+  return produce_with_pipeline(settings, [&](Pipeline& pipeline, const Observer& observer) {
+    return pipeline.edit(asset, settings.edit, request_of(settings), observer);
   });
 }
 

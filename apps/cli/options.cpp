@@ -111,6 +111,7 @@ std::span<const Command> commands() {
       Command{use_batch, "batch", "Makes an asset of each image of a folder or a list, here or on a server, and resumes",
               &batch},
       Command{use_vary, "vary", "Gives a mesh another look, by a prompt or by images", &vary},
+      Command{use_edit, "edit", "Makes a part of a saved asset anew, by a prompt or by images, and keeps the rest", &edit},
       Command{use_preprocess, "preprocess", "Writes the foreground of an image that generate would look at", &preprocess},
       Command{use_export, "export", "Writes a saved asset or latent again, without sampling, or Gaussians in another format",
               &export_asset},

@@ -140,6 +140,16 @@ struct Request {
   bool keep_mesh = false, keep_uvs = false;
 };
 
+// The part of an asset that Pipeline::edit() makes anew.
+struct EditRequest {
+  // "box:x0,y0,z0,x1,y1,z1" or "sphere:x,y,z,r" in the asset's own coordinates (Z up, the unit cube centred at the origin): the
+  // voxels whose centres lie in it. Or "voxels:FILE": x, y and z of a voxel on each line of a text file, counted from 0.
+  std::string region;
+  int rim = 2;       // voxels around the region, whose details may change so that the parts join, but not their structure
+  int resample = 1;  // times that every sampling step is made; more lets the new part follow the old one closer
+  bool appearance_only = false;  // the structure stays, details alone are sampled
+};
+
 // The settings of the public web app: 12 steps, guidance 7.5 and 3.0.
 [[nodiscard]] ESPALIER_API SamplerRequest app_structure_settings();
 [[nodiscard]] ESPALIER_API SamplerRequest app_latent_settings();
@@ -470,6 +480,14 @@ ESPALIER_API void render_turntable(const Asset& asset, const std::filesystem::pa
                                    const std::string& device = "auto", const Observer& observer = {});
 ESPALIER_API void render_contact_sheet(const Asset& asset, const std::filesystem::path& png, const SheetRequest& request = {},
                                        const std::string& device = "auto", const Observer& observer = {});
+// A row of views for each of several assets, under its name, to choose from.
+struct NamedAsset {
+  std::string name;
+  Asset asset;
+};
+ESPALIER_API void render_comparison(std::span<const NamedAsset> assets, const std::filesystem::path& png,
+                                    const SheetRequest& request = {}, const std::string& device = "auto",
+                                    const Observer& observer = {});
 // Whether render_turntable can write an .mp4 here.
 [[nodiscard]] ESPALIER_API bool can_write_mp4();
 
@@ -490,6 +508,19 @@ class ESPALIER_API Pipeline {
   // Other details for a shape that exists: the mesh of `shape` (of load_mesh) becomes voxels, on which only the second stage
   // samples, for the images or the prompt of the request. Throws invalid_argument for a shape without faces or volume.
   [[nodiscard]] Asset vary(const Asset& shape, const Request& request, const Observer& observer = {});
+  // Several assets of one request, one for each seed; they share the encoded images or prompt, and the weights. `made` receives
+  // each as soon as it exists. With `structure`, all have the voxels of that asset, and details alone are sampled; throws
+  // invalid_argument where it has none, or such of another grid.
+  void generate_each(const Request& request, std::span<const std::uint32_t> seeds,
+                     const std::function<void(std::uint32_t seed, const Asset& asset)>& made, const Observer& observer = {},
+                     const Asset* structure = nullptr);
+  // A part of an asset (of generate() or load_asset) made anew, for the images or the prompt of the request. Voxels and latents
+  // outside the region and its rim stay as they are, bit for bit, and so does what is decoded of them; finishing works on the
+  // whole mesh. Throws invalid_argument for an asset of another checkpoint, for one without the latent of its structure (of an
+  // earlier version, or of vary(), unless appearance_only), and for a region outside of it.
+  [[nodiscard]] Asset edit(const Asset& asset, const EditRequest& part, const Request& request, const Observer& observer = {});
+  // Throws what edit() would for a region that cannot be read; quick, and needs no checkpoint.
+  static void check_region(const std::string& region);
   // Whether the checkpoint makes assets from a prompt; else from images.
   [[nodiscard]] bool takes_text() const;
   // Throws what generate() would for a prompt that is empty, too long or no UTF-8; quick, and needs no checkpoint.

@@ -198,6 +198,20 @@ ESPALIER_API espalier_asset* espalier_generate(espalier_pipeline* pipeline, cons
 ESPALIER_API espalier_asset* espalier_vary(espalier_pipeline* pipeline, const espalier_asset* shape,
                                            const espalier_request* request, const espalier_observer* observer,
                                            espalier_error* error);
+/* The part of an asset that espalier_edit makes anew: EditRequest. */
+typedef struct espalier_edit_request {
+  size_t size;
+  const char* region;  /* "box:x0,y0,z0,x1,y1,z1", "sphere:x,y,z,r" or "voxels:FILE" */
+  int rim;             /* voxels around it whose details may change */
+  int resample;        /* times that every sampling step is made */
+  int appearance_only; /* not 0: the structure stays */
+} espalier_edit_request;
+/* No region, a rim of 2, every step once. */
+ESPALIER_API void espalier_edit_request_defaults(espalier_edit_request* part, size_t size);
+/* A part of `asset` made anew for the images or the prompt; what is outside stays bit for bit: Pipeline::edit. */
+ESPALIER_API espalier_asset* espalier_edit(espalier_pipeline* pipeline, const espalier_asset* asset,
+                                           const espalier_edit_request* part, const espalier_request* request,
+                                           const espalier_observer* observer, espalier_error* error);
 /* ESPALIER_OK for a prompt that can be encoded; quick, and needs no checkpoint. */
 ESPALIER_API espalier_code espalier_check_prompt(const char* prompt, espalier_error* error);
 /* Decodes what espalier_asset_save_latent wrote; of the request only what to decode matters. */

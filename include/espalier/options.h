@@ -3,7 +3,8 @@
 // library checks requests against it. No range, default or name of a choice stands anywhere else.
 //
 // To add an option:
-//   1. Add a field to the struct that it belongs to: FinishRequest, ViewRequest, SamplerRequest, SaveOptions (espalier.h),
+//   1. Add a field to the struct that it belongs to: FinishRequest, EditRequest, ViewRequest, SamplerRequest, SaveOptions
+//   (espalier.h),
 //      ServerOptions, TurntableOptions or Options (below). Its initial value is the default.
 //   2. Add one row to the table in src/api/option_rows.cpp, such as
 //        {"texture-size", finishing, made | jobs | environment, of(&FinishRequest::texture_size, 512, 4096),
@@ -104,12 +105,13 @@ struct Options {
   std::vector<std::filesystem::path> images{};
   bool views_of_one = false;                    // several images are views of one object; else each becomes an asset
   std::filesystem::path out_dir{};              // for the outputs that name no folder
-  std::vector<std::filesystem::path> inputs{};  // of export, vary, check and render
+  std::vector<std::filesystem::path> inputs{};  // of export, vary, edit, check and render
   std::string prompt{}, negative_prompt{};
   std::filesystem::path prompts{};                    // list of prompts
   std::filesystem::path weights_in{}, weights_out{};  // of convert
   std::vector<std::filesystem::path> outputs{};
   std::filesystem::path preview{}, turntable{}, sheet{}, save_latent{}, from_latent{}, save_asset{};
+  std::filesystem::path keep_structure{};  // asset whose voxels a new one has
   Decoded decode{};
   std::vector<Background> background{Background::automatic};  // one for all images, or one for each
   bool no_preprocess = false;                                 // as Background::none
@@ -121,6 +123,7 @@ struct Options {
 
   // Sampling.
   std::uint32_t seed = 42;
+  std::vector<std::uint32_t> seeds{};  // one asset for each; empty: one of `seed`
   SamplerPreset preset = SamplerPreset::checkpoint;
   SamplerRequest structure{}, latent{};  // only what was asked for
   MultiImageMode multi_image = MultiImageMode::stochastic;
@@ -131,6 +134,8 @@ struct Options {
   bool keep_mesh = false, keep_uvs = false;  // of vary
   FinishRequest finish{};
   SaveOptions save{};
+
+  EditRequest edit{};
 
   // How to draw.
   ViewRequest look{};
@@ -188,6 +193,7 @@ enum OptionUse : unsigned {
   use_batch = 1U << 12U,  // also what both generate and a job of images take
   use_vary = 1U << 13U,
   use_completion = 1U << 14U,
+  use_edit = 1U << 15U,
   use_jobs = 1U << 24U,        // JSON of a new job
   use_exports = 1U << 25U,     // JSON of an export of a job
   use_turntables = 1U << 26U,  // JSON of a turntable of a job

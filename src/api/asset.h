@@ -21,6 +21,7 @@ struct Asset::Data {
   Voxels voxels;
   std::vector<std::int32_t> positions;  // x, y, z of each voxel
   std::vector<float> latent;
+  std::vector<float> structure;  // the latent that the voxels were decoded of; empty where it is not known
   std::optional<Mesh> mesh;
   SurfaceRule surface = SurfaceRule::reference;  // of the mesh
   std::optional<Gaussians> gaussians;
@@ -38,6 +39,7 @@ class AssetBuilder {
   AssetBuilder() = default;
   explicit AssetBuilder(const Asset::Data& data) : data_(data), reported_(data.notices.size()) {}
   void latent(const Voxels& voxels, const std::vector<float>& values);
+  void structure(std::vector<float> latent) { data_.structure = std::move(latent); }
   void mesh(Mesh value, SurfaceRule rule = SurfaceRule::reference) {
     data_.mesh = std::move(value);
     data_.surface = rule;
@@ -45,6 +47,7 @@ class AssetBuilder {
   void gaussians(Gaussians value);
   void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
   void picture(Picture value) { data_.pictures.push_back(std::move(value)); }
+  void drop_pictures() { data_.pictures.clear(); }
   void finished(FinishedMesh value) {
     data_.finished = std::move(value);
     data_.appearance.reset();

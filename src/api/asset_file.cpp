@@ -17,7 +17,8 @@ namespace {
 
 constexpr const char* kAssetFormat = "espalier-asset-1";
 constexpr const char* kRecord = "record: ";
-constexpr const char* kSurface = "surface";  // absent: the reference's rule
+constexpr const char* kStructure = "structure";  // absent before assets could be edited, and where it is not known
+constexpr const char* kSurface = "surface";      // absent: the reference's rule
 constexpr const char* kSolid = "solid";
 constexpr std::size_t kMostPictures = 64;
 
@@ -113,6 +114,7 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
     metadata["resolution"] = std::to_string(data.voxels.resolution);
     put(tensors, "coords", data.voxels.coords, 4);
     put(tensors, "feats", data.latent, static_cast<std::int64_t>(data.latent.size()) / data.voxels.rows());
+    put(tensors, kStructure, data.structure, 1);
   }
   if (data.mesh) {
     put_mesh(*data.mesh, "mesh.", tensors);
@@ -182,6 +184,7 @@ Asset load_asset(const fs::path& path) {
     if (feats == file.entries().end() || feats->second.extents.size() != 2)
       fail(ErrorCode::format, path.string(), ": feats is missing or no matrix");
     builder.latent(voxels, need<float>(file, "feats", voxels.rows(), feats->second.extents[1]));
+    builder.structure(get<float>(file, kStructure, -1, 1));
   }
   if (file.has("mesh.vertices")) builder.mesh(read_mesh(file, "mesh."), surface_of(file));
   if (file.has("gaussians.xyz")) builder.gaussians(read_gaussians_of(file));

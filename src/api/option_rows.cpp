@@ -11,13 +11,13 @@ namespace {
 constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finishing, pictures = OptionGroup::pictures,
                       sampling = OptionGroup::sampling, machine = OptionGroup::machine, weights = OptionGroup::weights,
                       server = OptionGroup::server, reports = OptionGroup::reports;
-constexpr unsigned generate = use_generate, vary = use_vary, preprocess = use_preprocess, exporting = use_export,
-                   render = use_render, serve = use_serve, info = use_info, check = use_check, batch = use_batch,
-                   turntables = use_turntables, environment = use_environment;
-constexpr unsigned sampled = generate | vary;       // commands that sample
-constexpr unsigned made = sampled | exporting;      // commands that make an asset's files
-constexpr unsigned jobs = use_jobs | use_exports;   // the same of the server
-constexpr unsigned opening = made | serve | batch;  // commands that may open a checkpoint
+constexpr unsigned generate = use_generate, vary = use_vary, edit = use_edit, preprocess = use_preprocess,
+                   exporting = use_export, render = use_render, serve = use_serve, info = use_info, check = use_check,
+                   batch = use_batch, turntables = use_turntables, environment = use_environment;
+constexpr unsigned sampled = generate | vary | edit;  // commands that sample
+constexpr unsigned made = sampled | exporting;        // commands that make an asset's files
+constexpr unsigned jobs = use_jobs | use_exports;     // the same of the server
+constexpr unsigned opening = made | serve | batch;    // commands that may open a checkpoint
 constexpr const char* of_the_preset = "the preset's";
 constexpr const char* shipped_model = "the checkpoint that ships with the program";
 
@@ -127,6 +127,37 @@ OptionField voxel_set() {
         const auto* const text = std::get_if<std::string>(&value);
         const bool known = text != nullptr && std::find(kVoxelSets.begin(), kVoxelSets.end(), *text) != kVoxelSets.end();
         return known ? std::optional(*text) : std::nullopt;
+      });
+}
+
+// Whole numbers of 32 bits, none twice.
+OptionField seed_list() {
+  constexpr double kLargest = 4294967295.0;
+  OptionField field{.type = OptionType::numbers, .low = 0.0, .high = kLargest, .most = 64, .meta = "LIST"};
+  field.accept = "1 to 64 whole numbers from 0 to 4294967295, none of them twice, separated by commas";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> {
+    std::vector<double> seeds;
+    for (const std::string& word : split_at_commas(text)) {
+      const auto seed = parsed_number<std::uint32_t>(word);
+      if (!seed) return std::nullopt;
+      seeds.push_back(*seed);
+    }
+    return seeds;
+  };
+  return field_of(
+      field, access(&Options::seeds),
+      [](const std::vector<std::uint32_t>& seeds) { return std::vector<double>(seeds.begin(), seeds.end()); },
+      [most = field.most](const OptionValue& value) -> std::optional<std::vector<std::uint32_t>> {
+        const auto* const numbers = std::get_if<std::vector<double>>(&value);
+        if (numbers == nullptr || numbers->size() > most) return std::nullopt;
+        std::vector<std::uint32_t> seeds;
+        for (const double n : *numbers) {
+          const bool whole = n >= 0.0 && n <= kLargest;
+          if (!whole || std::find(seeds.begin(), seeds.end(), static_cast<std::uint32_t>(n)) != seeds.end())
+            return std::nullopt;
+          seeds.push_back(static_cast<std::uint32_t>(n));
+        }
+        return seeds;
       });
 }
 
@@ -246,8 +277,14 @@ std::vector<Option> input_rows() {
       {"out-dir", files, generate, of(&Options::out_dir, "FOLDER"),
        "Folder of the outputs that name none, made if it is missing. Without -o it gets a .glb of each image."},
       {"input", files, vary, of(&Options::inputs, "MESH"), "The shape (.glb, .gltf, .obj, .stl, .ply).", {.positional = true}},
-      {"image", files, vary, of(&Options::images, "IMAGE"),
-       "Image of what the shape should look like, for an image model; repeat it for several views."},
+      {"input",
+       files,
+       edit,
+       of(&Options::inputs, "ASSET"),
+       "The asset, as --save-asset wrote it (.safetensors).",
+       {.positional = true}},
+      {"image", files, vary | edit, of(&Options::images, "IMAGE"),
+       "Image of what the shape, or the part, should look like, for an image model; repeat it for several views."},
       {"prompt", files, sampled | use_jobs, of(&Options::prompt, "TEXT", true),
        "What to make, in words, instead of images. Needs a text model: espalier pull trellis-text-base, then --model "
        "trellis-text-base."},
@@ -345,6 +382,8 @@ std::vector<Option> file_rows() {
        "Also write everything that was decoded, for espalier export (.safetensors)."},
       {"from-latent", files, generate, of(&Options::from_latent, "FILE"),
        "Decode what --save-latent wrote, instead of sampling; takes no images."},
+      {"keep-structure", files, generate, of(&Options::keep_structure, "ASSET"),
+       "Keep the voxels of this asset, as --save-asset wrote it, and sample details alone."},
   };
   rows.insert(rows.end(), others.begin(), others.end());
   return rows;
@@ -430,7 +469,7 @@ std::vector<Option> finishing_rows() {
       {"bake-views", finishing, made | environment, of(&FinishRequest::views, 1, 1000), "Views that are baked."},
       {"bake-view-size", finishing, made | environment, of(&FinishRequest::view_size, 64, 4096),
        "Pixels on a side of a view that is baked."},
-      {"project-image", finishing, all, of(&FinishRequest::project_image),
+      {"project-image", finishing, all & ~edit, of(&FinishRequest::project_image),
        "Blend the images that the asset was made of, all of them, into the texels that they see. An image that does not match "
        "the object well enough is left out, with a notice."},
       {"keep-mesh", finishing, vary, of(&Options::keep_mesh),
@@ -519,12 +558,28 @@ std::vector<Option> picture_rows() {
 std::vector<Option> sampling_rows() {
   constexpr unsigned all = sampled | use_jobs | environment;
   std::vector<Option> rows{
+      {"region", sampling, edit, of(&EditRequest::region, "REGION", true),
+       "The part to make anew: box:x0,y0,z0,x1,y1,z1 or sphere:x,y,z,r in the asset's coordinates (Z up, from -0.5 to 0.5), or "
+       "voxels:FILE, a text file with x y z of a voxel, counted from 0, on each line."},
+      {"rim", sampling, edit, of(&EditRequest::rim, 0, 16),
+       "Voxels around the region whose details may change, so that the parts join. What is further away stays as it is."},
+      {"resample", sampling, edit, of(&EditRequest::resample, 1, 100),
+       "Times that every sampling step is made. More lets the new part follow its surroundings closer, and takes longer."},
+      {"appearance-only", sampling, edit, of(&EditRequest::appearance_only), "Keep the structure; change details alone."},
       {"seed",
        sampling,
        all,
        of(&Options::seed, 0, 4294967295.0),
        "Seed of the noise; the same seed gives the same asset.",
        {.nullable = true}},
+      {"seeds",
+       sampling,
+       generate,
+       seed_list(),
+       "Make one asset for each of these seeds, with the seed in the names of its files: -o chair.glb writes chair-1.glb and "
+       "so "
+       "on, unless {seed} says where it goes. --sheet shows all of them, to choose from.",
+       {.fallback = "one asset, of --seed"}},
       {"preset", sampling, all, of(&Options::preset),
        "Where the values that follow come from when they are not given: the checkpoint's pipeline.json, or those of TRELLIS' "
        "public web app (12 steps, guidance 7.5 and 3)."},

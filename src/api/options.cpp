@@ -347,6 +347,12 @@ void check_finish_request(const FinishRequest& request) {
     fail(ErrorCode::invalid_argument, "the size of the object is ", request.size_mm, " mm", hint("it must be above 0"));
 }
 
+void check_edit_request(const EditRequest& request) {
+  Options options;
+  options.edit = request;
+  check_group(OptionGroup::sampling, options);
+}
+
 void check_sampling(const Request& request) {
   Options options;
   options.structure = request.structure;

@@ -1,7 +1,9 @@
 // The public pipeline: a session, the recipe of its checkpoint, progress, records.
 #include "api/pipeline.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "api/asset.h"
 #include "api/models.h"
@@ -18,6 +20,7 @@
 #include "image/codec.h"
 #include "recipes/image_input.h"
 #include "recipes/recipe.h"
+#include "recipes/trellis_latent.h"
 #include "session/job_clock.h"
 #include "session/session.h"
 #include "text/clip_tokenizer.h"
@@ -27,6 +30,10 @@ namespace espalier {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr const char* kHash = "sha256 ";  // in front of a weight file, in records
+
+std::string hash_key(const fs::path& file) { return std::string(kHash).append(file.filename().string()); }
 
 std::string describe(const FinishRequest& f, const KeptMesh* kept) {
   std::string text = f.clean ? "cleaned, " : "";
@@ -68,6 +75,27 @@ const Mesh& mesh_of(const Asset& shape) {
   const Asset::Data& data = shape.data();
   if (!data.finished && !data.mesh) fail(ErrorCode::invalid_argument, "there is no mesh to vary", hint("give one"));
   return data.finished ? data.finished->mesh : *data.mesh;
+}
+
+std::string describe(const EditRequest& part) {
+  return str(part.region, ", rim ", part.rim, ", every step ", part.resample, part.resample == 1 ? " time" : " times",
+             part.appearance_only ? ", structure kept" : "");
+}
+
+// "edit 2: ", in front of the records of the second edit of an asset.
+std::string next_edit(const std::map<std::string, std::string>& record) {
+  int number = 1;
+  while (record.count(str("edit ", number, ": region")) != 0) ++number;
+  return str("edit ", number, ": ");
+}
+
+// The stages of an edit: steps are made several times, and the mesh is decoded of what was and of what is.
+std::vector<PlannedStage> repeated(std::vector<PlannedStage> stages, int times) {
+  for (PlannedStage& s : stages) {
+    if (s.stage == Stage::sample_structure || s.stage == Stage::sample_latent) s.seconds *= times;
+    if (s.stage == Stage::decode_mesh) s.seconds *= 2;
+  }
+  return stages;
 }
 
 JobSizes sizes_of(const Asset::Data& data) {
@@ -131,9 +159,11 @@ class JobProgress {
 // Takes what a recipe makes into the asset, and shows and announces it as it comes.
 class AssetSink final : public RecipeSink {
  public:
-  AssetSink(AssetBuilder& asset, const Observer& observer, std::function<void(const JobSizes&)> replan)
-      : asset_(asset), observer_(observer), replan_(std::move(replan)) {}
+  // `prefix`: of what is recorded.
+  AssetSink(AssetBuilder& asset, const Observer& observer, std::string prefix, std::function<void(const JobSizes&)> replan)
+      : asset_(asset), observer_(observer), prefix_(std::move(prefix)), replan_(std::move(replan)) {}
   void foreground(Picture rgba) override { asset_.picture(std::move(rgba)); }
+  void structure(std::vector<float> latent) override { asset_.structure(std::move(latent)); }
   void latent(const Voxels& voxels, std::vector<float> values) override { asset_.latent(voxels, values); }
   void gaussians(Gaussians value) override {
     asset_.gaussians(std::move(value));
@@ -148,7 +178,7 @@ class AssetSink final : public RecipeSink {
     asset_.notice(line);
     asset_.report_notices(observer_);
   }
-  void record(const std::string& key, const std::string& value) override { asset_.record(key, value); }
+  void record(const std::string& key, const std::string& value) override { asset_.record(prefix_ + key, value); }
   void sizes(const JobSizes& sizes) override { replan_(sizes); }
 
  private:
@@ -158,6 +188,7 @@ class AssetSink final : public RecipeSink {
 
   AssetBuilder& asset_;
   const Observer& observer_;
+  std::string prefix_;
   std::function<void(const JobSizes&)> replan_;
 };
 
@@ -204,10 +235,35 @@ struct Pipeline::Impl {
   const std::map<std::string, std::string>& checkpoint_hashes() {
     if (hashes.empty()) {
       for (const auto& [role, m] : session.checkpoint().modules) {
-        if (!m.file.empty()) hashes["sha256 " + m.file.filename().string()] = sha256_of_file(m.file);
+        if (!m.file.empty()) hashes[hash_key(m.file)] = sha256_of_file(m.file);
       }
     }
     return hashes;
+  }
+
+  // Refuses an asset whose latents mean something else to this checkpoint: one that other decoders made, by their hashes.
+  void check_maker(const Asset::Data& asset) {
+    std::set<std::string> made_by;
+    for (const auto& [key, value] : asset.record) {
+      if (key.starts_with(kHash)) made_by.insert(value);
+    }
+    if (made_by.empty()) return;
+    for (const char* role : {kStructureDecoder, kGaussianDecoder, kMeshDecoder}) {
+      if (!session.has(role)) continue;
+      const fs::path& file = session.checkpoint().module(role).file;
+      const auto hash = checkpoint_hashes().find(hash_key(file));
+      if (hash == checkpoint_hashes().end() || made_by.count(hash->second) != 0) continue;
+      fail(ErrorCode::invalid_argument, "the asset was made by another checkpoint than ", session.checkpoint().folder.string(),
+           ", whose ", role, " is not the one that decoded it", hint("name the checkpoint that made the asset with --model"));
+    }
+  }
+
+  // The voxels of an asset, for another one on the same grid.
+  const Voxels& structure_of(const Asset::Data& asset) {
+    const int resolution = recipe->latent_shape(session).resolution;
+    if (asset.voxels.rows() > 0 && asset.voxels.resolution == resolution && asset.voxels.batch() == 1) return asset.voxels;
+    fail(ErrorCode::invalid_argument, "the asset whose structure is to be kept has no voxels on a grid of ", resolution,
+         hint("take one that --save-asset wrote, or give a mesh other details with espalier vary"));
   }
 
   // Stages of sampling and decoding, and those of finishing behind them.
@@ -221,9 +277,9 @@ struct Pipeline::Impl {
   // Runs `decode(sink)` and finishing, as the observer watches.
   template <class Plan, class Work>
   Asset run(const Request& request, const Observer& observer, const JobSizes& first, Plan plan, AssetBuilder& asset, Work work,
-            const KeptMesh* kept = nullptr) {
+            const KeptMesh* kept = nullptr, const std::string& prefix = {}) {
     JobProgress progress(observer, with_finishing(plan(first), request, first));
-    AssetSink sink(asset, observer,
+    AssetSink sink(asset, observer, prefix,
                    [&](const JobSizes& sizes) { progress.replan(with_finishing(plan(sizes), request, sizes)); });
     struct Detach {
       Session& session;
@@ -251,8 +307,10 @@ struct Pipeline::Impl {
     asset.record("precision", session.precision_name());
     for (const auto& [file, hash] : checkpoint_hashes()) asset.record(file, hash);
     const Checkpoint& checkpoint = session.checkpoint();
-    if (checkpoint.untrained)
-      asset.notice("the weights of " + checkpoint.folder.string() + " are not trained: the asset is a shapeless object");
+    const std::string untrained =
+        str("the weights of ", checkpoint.folder.string(), " are not trained: the asset is a shapeless object");
+    const auto& notices = asset.data().notices;
+    if (checkpoint.untrained && std::find(notices.begin(), notices.end(), untrained) == notices.end()) asset.notice(untrained);
     if (request.mesh && asset.mesh_is_empty()) asset.notice("warning: the mesh has no faces: the decoder found no surface");
   }
 };
@@ -327,6 +385,89 @@ Asset Pipeline::vary(const Asset& shape, const Request& asked, const Observer& o
   };
   return p.run(request, observer, first, plan, asset, work, kept ? &*kept : nullptr);
 }
+
+void Pipeline::generate_each(const Request& asked, std::span<const std::uint32_t> seeds,
+                             const std::function<void(std::uint32_t, const Asset&)>& made, const Observer& observer,
+                             const Asset* structure) {
+  Request request = with_what_finishing_needs(asked);
+  Impl& p = *impl_;
+  const Voxels* voxels = structure != nullptr ? &p.structure_of(structure->data()) : nullptr;
+  const JobSizes first{.images = std::max(1, static_cast<int>(request.images.size()))};
+  Condition condition;
+  AssetBuilder common;
+  Request encoding = request;
+  encoding.mesh = false;
+  encoding.finish.reset();
+  const auto plan_first = [&](const JobSizes& sizes) {
+    auto stages = p.recipe->plan(p.session, request, sizes);
+    if (stages.size() > 1) stages.erase(stages.begin() + 1, stages.end());
+    return stages;
+  };
+  const Asset encoded = p.run(encoding, observer, first, plan_first, common,
+                              [&](RecipeSink& sink) { condition = p.recipe->condition(p.session, request, sink); });
+  const auto plan = [&](const JobSizes& sizes) {
+    auto stages =
+        voxels == nullptr ? p.recipe->plan(p.session, request, sizes) : p.recipe->plan_variant(p.session, request, sizes);
+    if (condition.items > 0) stages.erase(stages.begin());
+    return stages;
+  };
+  for (const std::uint32_t seed : seeds) {
+    request.seed = seed;
+    AssetBuilder asset(encoded.data());
+    const auto work = [&](RecipeSink& sink) {
+      p.recipe->sample(p.session, condition, voxels, request, sink);
+      if (structure == nullptr) return;
+      asset.structure(structure->data().structure);
+      asset.record("shape", str("the ", voxels->rows(), " voxels of another asset"));
+    };
+    made(seed, p.run(request, observer, first, plan, asset, work));
+  }
+}
+
+Asset Pipeline::edit(const Asset& source, const EditRequest& part, const Request& asked, const Observer& observer) {
+  check_edit_request(part);
+  const Request request = with_what_finishing_needs(asked);
+  if (!request.mesh && !request.gaussians && !request.radiance_field)
+    fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
+  if (request.finish && request.finish->project_image) {
+    fail(ErrorCode::invalid_argument,
+         "an edited asset is made of more than one image, so none can be projected into its texture",
+         hint("leave project-image out"));
+  }
+  Impl& p = *impl_;
+  const Asset::Data& before = source.data();
+  p.check_maker(before);
+  const Region region(part.region);
+  const PartEdit edit{.voxels = &before.voxels,
+                      .structure = &before.structure,
+                      .latent = &before.latent,
+                      .gaussians = before.gaussians ? &*before.gaussians : nullptr,
+                      .radiance_field = before.radiance_field ? &*before.radiance_field : nullptr,
+                      .region = &region,
+                      .rim = part.rim,
+                      .repeats = part.resample,
+                      .keep_structure = part.appearance_only};
+  AssetBuilder asset;
+  const std::string prefix = next_edit(before.record);
+  for (const auto& [key, value] : before.record) {
+    if (key != "finishing") asset.record(key, value);
+  }
+  const JobSizes first{.voxels = std::max(1.0, static_cast<double>(before.voxels.rows())),
+                       .images = std::max(1, static_cast<int>(request.images.size()))};
+  const auto plan = [&](const JobSizes& sizes) {
+    return repeated(
+        part.appearance_only ? p.recipe->plan_variant(p.session, request, sizes) : p.recipe->plan(p.session, request, sizes),
+        part.resample);
+  };
+  const auto work = [&](RecipeSink& sink) {
+    sink.record("region", describe(part));
+    p.recipe->edit(p.session, edit, request, sink);
+    asset.drop_pictures();
+  };
+  return p.run(request, observer, first, plan, asset, work, nullptr, prefix);
+}
+
+void Pipeline::check_region(const std::string& region) { (void)Region(region); }
 
 bool Pipeline::takes_text() const { return impl_->recipe->takes_text(); }
 

@@ -177,6 +177,8 @@ class LatentMesh final : public HeldNetwork<MeshNetwork, MeshDecoder<Dev, T>, Me
 
   [[nodiscard]] Mesh decode(const Voxels& voxels, std::span<const float> latent, SurfaceRule rule,
                             std::span<const float> distances) override;
+  [[nodiscard]] Mesh decode_over(const MeshNetwork::Before& before, const Voxels& voxels, std::span<const float> latent,
+                                 SurfaceRule rule) override;
 
  private:
   static constexpr std::int64_t kCubes = 64;    // of a voxel
@@ -195,6 +197,10 @@ class LatentMesh final : public HeldNetwork<MeshNetwork, MeshDecoder<Dev, T>, Me
   [[nodiscard]] Cubes run_network(const Voxels& voxels, const Tables& tables, std::span<const float> latent,
                                   std::span<const float> distances);
   void extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh);
+  [[nodiscard]] Tables tables_of(const Voxels& voxels);
+  // The surface of the cubes that `network()` predicts.
+  template <class Network>
+  [[nodiscard]] Mesh run(SurfaceRule rule, Network network);
 };
 
 template <class Dev, class T>
@@ -256,16 +262,19 @@ void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mes
 }
 
 template <class Dev, class T>
-Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> latent, SurfaceRule rule,
-                                std::span<const float> distances) {
-  StageRunner<Dev>& runner = this->runner();
-  Mesh mesh;
-  runner.report(Stage::decode_mesh, 0, 1);
-  const Tables tables = runner.prepare([&] {
+typename LatentMesh<Dev, T>::Tables LatentMesh<Dev, T>::tables_of(const Voxels& voxels) {
+  return this->runner().prepare([&] {
     return Tables{token_tables(this->model().config().transformer, voxels), neighbour_map(voxels)};
   });
+}
+
+template <class Dev, class T>
+template <class Network>
+Mesh LatentMesh<Dev, T>::run(SurfaceRule rule, Network network) {
+  StageRunner<Dev>& runner = this->runner();
+  Mesh mesh;
   runner.run(Stage::decode_mesh, [&](bool real) {
-    const Cubes cubes = run_network(voxels, tables, latent, distances);
+    const Cubes cubes = network();
     if (real) {
       runner.report_done(Stage::extract_surface, 0, 1);
       runner.count_as(Stage::extract_surface);
@@ -274,6 +283,38 @@ Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> lat
   });
   runner.report(Stage::extract_surface, 1, 1);
   return mesh;
+}
+
+template <class Dev, class T>
+Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> latent, SurfaceRule rule,
+                                std::span<const float> distances) {
+  this->runner().report(Stage::decode_mesh, 0, 1);
+  const Tables tables = tables_of(voxels);
+  return run(rule, [&] { return run_network(voxels, tables, latent, distances); });
+}
+
+template <class Dev, class T>
+Mesh LatentMesh<Dev, T>::decode_over(const MeshNetwork::Before& before, const Voxels& voxels, std::span<const float> latent,
+                                     SurfaceRule rule) {
+  this->runner().report(Stage::decode_mesh, 0, 1);
+  const Tables old_tables = tables_of(*before.voxels), tables = tables_of(voxels);
+  return run(rule, [&] {
+    const Cubes old = run_network(*before.voxels, old_tables, before.latent, {});
+    const Cubes cubes = run_network(voxels, tables, latent, {});
+    // Runs of rows that follow one another in both are copied at once.
+    const auto rows = static_cast<std::int64_t>(before.row.size());
+    const auto from = [&](std::int64_t r) { return before.row[static_cast<std::size_t>(r)]; };
+    for (std::int64_t r = 0, end = 0; r < rows; r = end) {
+      end = r + 1;
+      if (from(r) < 0) continue;
+      while (end < rows && from(end) == from(r) + (end - r)) ++end;
+      const std::int64_t count = kCubes * (end - r);
+      copy_bytes(this->runner().queue(), old.features.rows(kCubes * from(r), count).data(),
+                 cubes.features.rows(kCubes * r, count).data(),
+                 static_cast<std::size_t>(count * cubes.features.extent(1)) * sizeof(float));
+    }
+    return cubes;
+  });
 }
 
 template <class Dev, class T>
