@@ -46,7 +46,7 @@ class Generate : public ::testing::Test {
 };
 
 TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
-  Words arguments = {"--preview",     out("a.png"),
+  Words arguments = {"--preview",     out("look.png"),
                      "--save-latent", out("a.safetensors"),
                      "--save-asset",  out("whole.safetensors"),
                      "--json",        "--quiet",
@@ -79,16 +79,17 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   EXPECT_NE(bytes("a.ply").substr(0, 4000).find("seed: 42"), std::string::npos);
   EXPECT_NE(bytes("a.mesh.ply").substr(0, 4000).find("element face"), std::string::npos);
   EXPECT_NE(bytes("a.glb").find("sha256"), std::string::npos);
-  const Picture preview = load_picture(folder_ / "a.png");
+  const Picture preview = load_picture(folder_ / "look.png");
   EXPECT_GT(preview.width, preview.height);
 
-  arguments = {"generate", "--from-latent", out("a.safetensors"), "--device", "cpu", "--preview", out("again/a.png"), "--quiet",
+  arguments = {"generate", "--from-latent", out("a.safetensors"),  "--device",
+               "cpu",      "--preview",     out("again/look.png"), "--quiet",
                "--size",   "80mm"};
   fs::create_directory(folder_ / "again");  // a file's name is that of its contents, too
   for (const char* name : {"again/a.glb", "again/a.obj", "again/a.stl", "again/a.ply"})
     arguments.insert(arguments.end(), {"-o", out(name)});
   succeed(with_small_texture(std::move(arguments)));
-  for (const char* name : {"a.glb", "a.obj", "a.stl", "a.ply", "a.png"}) {
+  for (const char* name : {"a.glb", "a.obj", "a.stl", "a.ply", "look.png"}) {
     EXPECT_TRUE(bytes(name) == bytes(std::string("again/") + name)) << name << " differs when decoded again";
   }
 }
