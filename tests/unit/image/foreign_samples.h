@@ -20,8 +20,10 @@ class ByteWriter {
  public:
   explicit ByteWriter(bool big_endian = false) : big_endian_(big_endian) {}
   ByteWriter& number(std::uint64_t value, unsigned size) {
-    for (unsigned i = 0; i < size; ++i)
-      bytes.push_back(static_cast<std::byte>(value >> (8U * (big_endian_ ? size - 1 - i : i)) & 255U));
+    for (unsigned i = 0; i < size; ++i) {
+      const unsigned shift = 8U * (big_endian_ ? size - 1 - i : i);
+      bytes.push_back(static_cast<std::byte>(shift < 64 ? value >> shift & 255U : 0));
+    }
     return *this;
   }
   ByteWriter& text(std::string_view t) {
