@@ -30,7 +30,7 @@ def ply_header(data):
 class Assets(SharedServerCase):
     def finished(self, options=None, name="Grüner Stuhl: v1/2"):
         job = self.server.post_latent(FINISHED | {"name": name} | (options or {})).json
-        ended = self.server.ended(job["id"])
+        ended = self.server.ended(job["id"], patience=600)  # behind whatever else waits, and sanitizers are slow
         self.assertEqual(ended["state"], "done", ended["error"])
         return ended
 

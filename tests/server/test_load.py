@@ -15,7 +15,7 @@ PICTURES = os.environ.get("ESPALIER_TEST_PICTURES")  # instead of small latents:
 class Load(Case):
     def test_many_clients_lose_nothing(self):
         server = self.serve("--max-queue", "200")
-        slow = server.post_picture({"structure": {"steps": 1000}}).json["id"]
+        slow = server.post_picture({"structure": {"steps": 1000}, "latent": {"steps": 1000}}).json["id"]
         wait_for(lambda: server.job(slow)["progress"], "the slow job to work")
         accepted, heard, failures = [], {}, []
         lock = threading.Lock()
