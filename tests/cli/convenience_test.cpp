@@ -106,7 +106,7 @@ TEST_F(Convenience, AReaderThatLeavesIsNoError) {
 }
 
 TEST_F(Convenience, StandardStreamsTakeThePlaceOfFiles) {
-  const std::string image = data_path("../../examples/02-chair.png").string();
+  const std::string image = project_path("examples/02-chair.png").string();
   const std::string direct = (folder_ / "direct.png").string();
   ASSERT_EQ(espalier({"preprocess", image, "-o", direct}).code, 0);
   const Outcome piped = shell("\"$ESPALIER\" preprocess - -o - <'" + image + "' >'" + (folder_ / "piped.png").string() + "'");

@@ -144,7 +144,7 @@ fs::path program_path() {
   return moved != nullptr ? moved : ESPALIER_PROGRAM;
 }
 
-fs::path shipped_checkpoint() { return data_path("../../models/sprout"); }
+fs::path shipped_checkpoint() { return project_path("models/sprout"); }
 
 void expect_refusal(const Outcome& outcome, int code, const std::vector<std::string>& words) {
   EXPECT_EQ(outcome.code, code) << outcome.err << outcome.out;

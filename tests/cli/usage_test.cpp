@@ -126,11 +126,11 @@ TEST(Usage, DocumentsOfOptionsAreCurrent) {
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return outcome.out;
   };
-  EXPECT_TRUE(made("markdown") == read_text(data_path("../../docs/options.md"))) << "run scripts/options";
-  EXPECT_TRUE(made("page") == read_text(data_path("../../web/src/core/option_table.ts"))) << "run scripts/options";
+  EXPECT_TRUE(made("markdown") == read_text(project_path("docs/options.md"))) << "run scripts/options";
+  EXPECT_TRUE(made("page") == read_text(project_path("web/src/core/option_table.ts"))) << "run scripts/options";
   const std::string schemas = made("schemas");
   EXPECT_GT(schemas.size(), 1000U);
-  EXPECT_NE(read_text(data_path("../../apps/server/openapi.json")).find(schemas), std::string::npos) << "run scripts/options";
+  EXPECT_NE(read_text(project_path("apps/server/openapi.json")).find(schemas), std::string::npos) << "run scripts/options";
   EXPECT_EQ(espalier({"--dump-options", "poem"}).code, 2);
 }
 

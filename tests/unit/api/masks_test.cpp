@@ -21,6 +21,7 @@ namespace {
 
 using test::data_path;
 using test::expect_error;
+using test::project_path;
 using test::TemporaryFolder;
 
 InputImage image_of(const Picture& picture, const std::string& name) {
@@ -124,7 +125,7 @@ TEST(WholeForeground, KeepsColoursAndNeedsNoObject) {
 }
 
 TEST(Description, OfSprout) {
-  const PipelineOptions options{.checkpoint = data_path("../../models/sprout"), .device = "cpu"};
+  const PipelineOptions options{.checkpoint = project_path("models/sprout"), .device = "cpu"};
   const CheckpointDescription said = describe_checkpoint(options);
   EXPECT_EQ(said.pipeline, "TrellisImageTo3DPipeline");
   EXPECT_NE(said.text.find("demo model"), std::string::npos);
@@ -176,7 +177,7 @@ TEST(Familiarity, LooksAtPatchesOfTheObjectAlone) {
 
 // What ships with sprout belongs to its encoder: whoever trains that anew has to make it anew.
 TEST(Familiarity, OfSproutIsOfItsEncoder) {
-  const std::filesystem::path folder = data_path("../../models/sprout");
+  const std::filesystem::path folder = project_path("models/sprout");
   const SafetensorsFile file(folder / kFamiliarityFile);
   EXPECT_EQ(file.metadata().at("encoder"), sha256_of_file(folder / "ckpts/dinov2_sprout14_reg.safetensors"));
   EXPECT_LT(std::filesystem::file_size(folder / kFamiliarityFile), 64U * 1024);

@@ -188,7 +188,7 @@ std::vector<std::pair<const char*, Background>> textures() {
 // The examples that ship with the program, as large as they are.
 std::vector<std::pair<std::string, Picture>> examples() {
   std::vector<std::pair<std::string, Picture>> all;
-  for (const auto& entry : std::filesystem::directory_iterator(test::data_path("../../examples"))) {
+  for (const auto& entry : std::filesystem::directory_iterator(test::project_path("examples"))) {
     if (entry.path().extension() == ".png") all.emplace_back(entry.path().stem().string(), load_picture(entry.path()));
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -1,8 +1,6 @@
 // The files of tests/data/torch: written by torch and by hand, with the hashes of every tensor, and hostile ones.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
-#include <array>
 #include <fstream>
 #include <set>
 
@@ -51,21 +49,7 @@ void expect_one_line(const std::string& message) {
 
 class TorchGolden : public ::testing::TestWithParam<std::string> {
  protected:
-  // The file under its own name; those of much repetition are kept as NAME.gz.
-  [[nodiscard]] fs::path file() const {
-    const fs::path plain = test::data_path("torch/" + GetParam());
-    const fs::path packed = plain.string() + ".gz";
-    if (!fs::exists(packed)) return plain;
-    const gzFile in = gzopen(packed.c_str(), "rb");
-    std::ofstream out(folder_ / GetParam(), std::ios::binary);
-    std::array<char, 65536> block{};
-    for (int got = 0; (got = gzread(in, block.data(), block.size())) > 0;) out.write(block.data(), got);
-    if (gzclose(in) != Z_OK || !out.flush()) throw std::runtime_error("cannot unpack " + packed.string());
-    return folder_ / GetParam();
-  }
-
- private:
-  test::TemporaryFolder folder_;
+  [[nodiscard]] static fs::path file() { return test::data_path("torch/" + GetParam()); }
 };
 
 TEST_P(TorchGolden, TensorsAreExactOrTheFileIsRefused) {
@@ -125,7 +109,7 @@ TEST(TorchGoldenFiles, AreAllThere) {
   std::set<std::string> found;
   for (const auto& entry : fs::directory_iterator(test::data_path("torch"))) {
     const fs::path name = entry.path().filename();
-    if (name.extension() != ".json") found.insert(name.extension() == ".gz" ? name.stem() : name);
+    if (name.extension() != ".json") found.insert(name);
   }
   const std::vector<std::string> listed = golden_files();
   EXPECT_EQ(found, std::set<std::string>(listed.begin(), listed.end()));
