@@ -8,7 +8,7 @@ package:    ## a .deb and a .tar.gz in out/packages, with CUDA too where nvcc is
 	@scripts/package
 check-package: ## install those into empty Debian roots and run them there (needs root and the network)
 	@scripts/check-package
-demo:       ## an image from examples/ becomes out/demo.glb, out/demo.ply and out/demo.png
+demo:       ## an image from examples/ becomes out/demo.glb, .ply and .png, and words become out/words.glb and .png
 	@scripts/demo
 studio:     ## builds the server with its page, serves at http://127.0.0.1:7860 and opens a browser where there is a display
 	@scripts/studio

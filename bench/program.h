@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/with_cuda.h"
 #include "runtime/queue.h"
 #include "runtime/stopwatch.h"
 
@@ -55,7 +56,7 @@ class Program {
   // Calls body(std::type_identity<Dev>{}) for "cpu" or "cuda".
   template <class Body>
   void on(const std::string& device, const Body& body) const {
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
     if (device == "cuda") return body(std::type_identity<Cuda>{});
 #endif
     if (device != "cpu") refuse();

@@ -31,9 +31,9 @@ SETS = dict(zip(('all', 'fronts', 'patterns'), held_out.SETS.values()))
 
 
 class Pipeline:
-    def __init__(self, root):
+    def __init__(self, root, parts=ck.IMAGE_MODULES):
         self.p = ck.read_pipeline(root)
-        self.m = {k: ck.load(root, k).to(DEV).eval() for k in ck.MODULES}
+        self.m = {k: ck.load(root, k).to(DEV).eval() for k in parts}
         n = self.p['slat_normalization']
         self.mean, self.std = torch.tensor(n['mean'], device=DEV), torch.tensor(n['std'], device=DEV)
 

@@ -19,13 +19,17 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODEL, STATE = os.path.join(HERE, '..', 'models', 'sprout'), os.path.join(HERE, 'state')
-PARTS = {'state-a.tar': ('ss_enc', 'ss_dec', 'slat_', 'pipeline', 'status'), 'state-b.tar': ('ss_flow',), 'state-c.tar': ('dinov2', 'heads')}
+TEXT = os.path.join(HERE, '..', 'models', 'sprout-text')
+PARTS = {'state-a.tar': ('ss_enc', 'ss_dec', 'slat_', 'pipeline', 'status'), 'state-b.tar': ('ss_flow',), 'state-c.tar': ('dinov2', 'heads'),
+         'state-t.tar': ('clip_sprout_text', 'ss_flow_txt', 'slat_flow_txt', 'status')}
 
 
 def restore(run):
     os.makedirs(run, exist_ok=True)
     if os.path.exists(os.path.join(STATE, 'status.json')):
         shutil.copytree(MODEL, run, dirs_exist_ok=True)
+        if os.path.isdir(os.path.join(TEXT, 'ckpts')):
+            shutil.copytree(os.path.join(TEXT, 'ckpts'), os.path.join(run, 'ckpts'), dirs_exist_ok=True)
         shutil.copytree(STATE, run, dirs_exist_ok=True, ignore=shutil.ignore_patterns('*.jsonl'))
 
 
@@ -34,7 +38,7 @@ def pack(run, out):
         with tarfile.open(os.path.join(out, name + '.tmp'), 'w') as t:
             for d in ('', 'ckpts'):
                 for f in sorted(os.listdir(os.path.join(run, d))) if os.path.isdir(os.path.join(run, d)) else []:
-                    if f.startswith(starts) and f.endswith(('.json', '.safetensors')):
+                    if f.startswith(starts) and f.endswith(('.json', '.safetensors')) and ('sprout_text' not in f or name == 'state-t.tar'):
                         t.add(os.path.join(run, d, f), os.path.join(d, f))
         os.replace(os.path.join(out, name + '.tmp'), os.path.join(out, name))
     with tarfile.open(os.path.join(out, 'logs.tmp'), 'w:gz') as t:
@@ -49,7 +53,8 @@ def unpack(src):
         with tarfile.open(os.path.join(src, name)) as t:
             for m in t.getmembers():
                 data = t.extractfile(m).read()
-                root = STATE if os.path.basename(m.name).startswith(('heads', 'status')) else MODEL
+                base = os.path.basename(m.name)
+                root = STATE if base.startswith(('heads', 'status')) else TEXT if 'sprout_text' in base else MODEL
                 path = os.path.join(root, m.name)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(path, 'wb') as f:
@@ -107,7 +112,9 @@ class Session:
         if left < 15:
             print('no time for', s, flush=True)
             return
-        if name == 'evaluate':
+        if name == 'evaluate_text':
+            cmd = [sys.executable, os.path.join(HERE, 'evaluate_text.py'), '--model', run, '--json', os.path.join(self.logs, 'evaluate_text.json'), *(x for k in kw for x in ('--' + k).replace(';', ',').split('=', 1))]
+        elif name == 'evaluate':
             cmd = [sys.executable, os.path.join(HERE, 'evaluate.py'), '--model', run, '--mesh', '64', '--json', os.path.join(self.logs, 'evaluate.json'),
                    '--sheet', os.path.join(self.a.out, 'sheet.png')]
         else:
@@ -118,9 +125,9 @@ class Session:
         else:
             rc = self.launch(cmd, name, log, limit, CUDA_VISIBLE_DEVICES=str(i % self.gpus))
         print(f'lane {i} {s}: rc {rc}, {time.time() - t:.0f} s', flush=True)
-        if rc or name == 'evaluate':
+        if rc or name.startswith('evaluate'):
             with open(log) as f:
-                print(f.read()[-2500:], flush=True)
+                print(f.read()[-(9000 if name == 'evaluate_text' else 2500):], flush=True)
         left = self.end - time.time()
         if many and rc == 'did not start' and left > 60:
             print('again on one GPU', flush=True)

@@ -12,13 +12,19 @@ function listOfExamples() {
   return seen.map(({file, family}) => ({file, name: family}));
 }
 
+/** What three.js holds of others, without the texts of their licences. */
+function decoders(read) {
+  const mit = read('three', 'LICENSE').replace(/^Copyright.*$/m, 'Copyright (c) 2016-2024 Arseny Kapoulkine');
+  return [`meshoptimizer (decoder)\n\n${mit.trim()}\n`, `Draco (decoder), Copyright The Draco Authors\n\n${read('typescript', 'LICENSE.txt').trim()}\n`];
+}
+
 /** Licences of what the built page holds: their texts must travel with it. */
 function licences() {
-  return ['three', '@sparkjsdev/spark', 'fflate'].map((name) => {
-    const folder = join(here, 'node_modules', name);
-    const {version} = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    return `${name} ${version}\n\n${readFileSync(join(folder, 'LICENSE'), 'utf8').trim()}\n`;
-  }).join('\n----------------------------------------------------------------\n\n');
+  const read = (name, file) => readFileSync(join(here, 'node_modules', name, file), 'utf8');
+  return [...['three', '@sparkjsdev/spark', 'fflate'].map((name) => {
+    const {version} = JSON.parse(read(name, 'package.json'));
+    return `${name} ${version}\n\n${read(name, 'LICENSE').trim()}\n`;
+  }), ...decoders(read)].join('\n----------------------------------------------------------------\n\n');
 }
 
 /** Puts examples/ and licences.txt beside the page. */

@@ -1,4 +1,6 @@
 // check: what can be said of the mesh or the Gaussians in a file.
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <optional>
@@ -37,7 +39,8 @@ void print_summary(const GaussianSummary& g) {
 void print_summary(const MeshSummary& m) {
   Table table({"", ""});
   table.add({"faces", thousands(m.faces)});
-  table.add({"vertices", thousands(m.vertices)});
+  table.add({"vertices", thousands(m.positions)});
+  if (m.vertices != m.positions) table.add({"vertices stored", thousands(m.vertices)});
   table.add({"components", thousands(m.components)});
   table.add({"boundary edges", thousands(m.boundary_edges)});
   table.add({"holes", thousands(m.holes)});
@@ -54,6 +57,8 @@ void print_summary(const MeshSummary& m) {
     table.add({"hidden area", fixed(100 * m.hidden_share, 2) + " %"});
     table.add({"crossing faces", thousands(m.crossing_faces)});
     table.add({"creases / diagonal", fixed(m.crease_length, 3)});
+    table.add({"thinnest wall (1 % of the area)", m.watertight ? fixed(m.thin_wall, 4) : "none, the mesh is not closed"});
+    table.add({"overhang over 45 degrees", fixed(100 * m.overhang_share, 1) + " % of the area"});
   }
   std::printf("%s", table.text().c_str());
 }
@@ -79,35 +84,86 @@ Summary summary_of(const fs::path& path, const LoadOptions& load) {
   return summary;
 }
 
+nlohmann::ordered_json json_of(const Summary& summary) {
+  nlohmann::ordered_json row = nlohmann::ordered_json::object();
+  if (summary.mesh) row = cli::json_of(*summary.mesh);
+  if (summary.mesh && summary.gaussians) {
+    row["splats"] = cli::json_of(*summary.gaussians);
+  } else if (summary.gaussians) {
+    row = cli::json_of(*summary.gaussians);
+  }
+  row["notices"] = summary.notices;
+  return row;
+}
+
+// Why the mesh cannot be printed; empty where it can. `least`: for its walls, in its own units.
+std::string unprintable(const MeshSummary& m, double least) {
+  std::vector<std::string> reasons;
+  if (!m.watertight)
+    reasons.push_back(thousands(m.boundary_edges) + " open edges and " + thousands(m.non_manifold_edges) +
+                      " edges with more than two faces");
+  if (m.watertight && !m.consistent_winding) reasons.emplace_back("faces that are turned inside out");
+  if (m.crossing_faces > 0) reasons.push_back(thousands(m.crossing_faces) + " faces that pass through others");
+  if (m.watertight && m.thin_wall < least)
+    reasons.push_back("walls of " + fixed(m.thin_wall, 4) + ", thinner than " + fixed(least, 4));
+  std::string text;
+  for (const std::string& reason : reasons) text += (text.empty() ? "" : "; ") + reason;
+  return text;
+}
+
+// Throws invalid_argument with the reasons.
+void check_printable(const fs::path& path, const Summary& summary, double least) {
+  const std::string reasons =
+      summary.mesh ? unprintable(*summary.mesh, least) : std::string("Gaussians, which have no surface to print");
+  if (reasons.empty()) return;
+  throw Error(ErrorCode::invalid_argument, path.string() + " cannot be printed: it has " + reasons,
+              "export the asset with --watertight, and --min-wall for its walls");
+}
+
+void print(const fs::path& path, const Summary& summary, ProgressPrinter& printer) {
+  std::printf("%s\n", painted(path.string(), Paint::title, colours_on(STDOUT_FILENO)).c_str());
+  if (summary.mesh) print_summary(*summary.mesh);
+  if (summary.gaussians) print_summary(*summary.gaussians);
+  std::fflush(stdout);
+  for (const std::string& notice : summary.notices) printer.message(notice);
+}
+
 }  // namespace
 
 int check(const Settings& settings) {
   if (settings.inputs.empty()) throw UsageError("no file is given: espalier check FILE...");
   nlohmann::ordered_json report = nlohmann::ordered_json::array();
   ProgressPrinter printer(settings.quiet);
+  std::vector<std::string> failures;
   for (const fs::path& path : settings.inputs) {
-    check_readable(path, "file");
-    const Summary summary = summary_of(path, {.strict = settings.strict});
-    if (settings.json) {
-      nlohmann::ordered_json row = nlohmann::ordered_json::object();
-      if (summary.mesh) row = json_of(*summary.mesh);
-      if (summary.mesh && summary.gaussians) {
-        row["splats"] = json_of(*summary.gaussians);
-      } else if (summary.gaussians) {
-        row = json_of(*summary.gaussians);
+    const std::size_t read = report.size();
+    try {
+      check_readable(path, "file");
+      const Summary summary = summary_of(path, {.strict = settings.strict});
+      if (settings.json) {
+        report.push_back(json_of(summary));
+      } else {
+        print(path, summary, printer);
       }
-      row["notices"] = summary.notices;
-      row["file"] = path.string();
-      report.push_back(row);
-      continue;
+      if (settings.print_ready) check_printable(path, summary, settings.finish.min_wall_mm);
+    } catch (const Error& error) {
+      if (settings.inputs.size() == 1 && report.size() == read) throw;
+      failures.emplace_back(error.what());
+      if (settings.json && report.size() == read) report.push_back(nlohmann::ordered_json::object());
+      if (settings.json) report.back()["error"] = error.what();
     }
-    std::printf("%s\n", path.c_str());
-    if (summary.mesh) print_summary(*summary.mesh);
-    if (summary.gaussians) print_summary(*summary.gaussians);
-    for (const std::string& notice : summary.notices) printer.message(notice);
+    if (settings.json) report.back()["file"] = path.string();
   }
   if (settings.json) std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
-  return 0;
+  if (failures.empty()) return 0;
+  std::fflush(stdout);
+  if (settings.inputs.size() == 1) {
+    printer.message(failures.front());
+    return 1;
+  }
+  printer.message(std::to_string(failures.size()) + " of " + std::to_string(settings.inputs.size()) + " files failed:");
+  for (const std::string& failure : failures) printer.message("failed: " + failure);
+  return 1;
 }
 
 }  // namespace espalier::cli

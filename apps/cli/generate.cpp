@@ -1,10 +1,15 @@
 #include "generate.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "commands.h"
+#include "espalier/diagnostics.h"
 #include "espalier/pictures.h"
 #include "interrupt.h"
 #include "one_each.h"
@@ -20,14 +25,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool has_prompt(const Settings& s) { return !s.prompt.empty() || !s.prompts.empty(); }
-
 // What an asset is made of: images or a prompt.
 void check_condition(const Settings& s) {
   if (!s.images.empty() && has_prompt(s))
     throw UsageError("an image and a prompt are given; a checkpoint takes one of them, so leave the other out");
   if (!s.prompt.empty() && !s.prompts.empty()) throw UsageError("--prompt and --prompts are given; leave one of them out");
-  if (!s.negative_prompt.empty() && !has_prompt(s)) throw UsageError("--negative-prompt is given without --prompt");
   if (!s.prompt.empty()) Pipeline::check_prompt(s.prompt);
 }
 
@@ -44,8 +46,13 @@ void check_usage(const Settings& s, const Settings& all) {
     throw UsageError("--background names " + std::to_string(all.background.size()) + " for " +
                      std::to_string(all.images.size()) + " images; give one for all, or one for each");
   }
+  if (!s.from_latent.empty() && (!s.keep_structure.empty() || !s.seeds.empty())) {
+    throw UsageError("--from-latent samples nothing, so it takes neither --seeds nor --keep-structure; leave them out");
+  }
   std::vector<fs::path> inputs = s.images;
-  if (!s.from_latent.empty()) inputs.push_back(s.from_latent);
+  for (const fs::path& input : {s.from_latent, s.keep_structure}) {
+    if (!input.empty()) inputs.push_back(input);
+  }
   check_outputs(s, inputs);
 }
 
@@ -80,7 +87,6 @@ void check_masks(const Settings& s) {
   const bool other = std::any_of(s.background.begin(), s.background.end(),
                                  [](Background b) { return b != Background::automatic && b != Background::alpha; });
   if (other || s.no_preprocess) throw UsageError("--mask says what the object is; leave --background and --no-preprocess out");
-  for (const fs::path& mask : s.masks) check_readable(mask, "mask");
 }
 
 }  // namespace
@@ -114,13 +120,39 @@ Workplace workplace_of(const Pipeline& pipeline, const PipelineOptions& options)
           options.checkpoint.string(), pipeline.untrained(), describe_checkpoint(options)};
 }
 
-// Whether something was asked of finishing.
-bool finishes(const FinishRequest& asked) {
-  const FinishRequest usual;
-  return asked.clean != usual.clean || asked.fill_holes != usual.fill_holes || asked.simplify != usual.simplify ||
-         asked.faces || asked.texture != usual.texture || asked.texture_size != usual.texture_size ||
-         asked.bake != usual.bake || asked.bake_radiance_field != usual.bake_radiance_field ||
-         asked.project_image != usual.project_image;
+// Whether a mesh of another program is finished: where one of the options that say what becomes of it is given.
+bool finishes_mesh(const Settings& s) {
+  constexpr std::array kMaking{"simplify", "faces", "watertight", "texture-size", "maps", "delight"};
+  return std::any_of(kMaking.begin(), kMaking.end(), [&](const char* name) { return s.asked.contains(name); });
+}
+
+// The first option that is asked for although nothing of this content is decoded or finished; empty for none.
+std::string idle_option(const Settings& s, FileContent content) {
+  if (content == FileContent::latent) return {};
+  constexpr std::array kDecoding{"model", "image-encoder", "text-encoder", "precision", "vram-tier", "vram-limit", "surface"};
+  constexpr std::array kWriting{"raw-mesh", "texture-format", "spz-version", "quantise",
+                                "compress", "lods",           "max-bytes",   "unlit"};
+  constexpr std::array kBaking{"bake", "bake-from", "bake-views", "bake-view-size", "project-image"};  // of what was decoded
+  const auto among = [](const auto& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const bool finished = content == FileContent::asset || (content == FileContent::mesh && finishes_mesh(s));
+  for (const Option& row : option_table()) {
+    if (!row.is_for(use_export) || !s.asked.contains(row.name)) continue;
+    const bool finishing = row.group == OptionGroup::finishing && !among(kWriting, row.name);
+    const bool idle = finishing && (!finished || (content == FileContent::mesh && among(kBaking, row.name)));
+    if (among(kDecoding, row.name) || idle) return row.flags();
+  }
+  return {};
+}
+
+// How a mesh of another program is finished: with all its faces, unless fewer are asked for. Nothing where it is only
+// converted.
+std::optional<FinishRequest> finish_of_mesh(const Settings& s) {
+  if (!finishes_mesh(s)) return std::nullopt;
+  std::optional<FinishRequest> request = finish_of(s);
+  if (request && !s.asked.contains("simplify")) request->simplify = 0.0;
+  return request;
 }
 
 // Refuses what no file of this content can become.
@@ -134,10 +166,16 @@ void check_export(const Settings& s, FileContent content) {
     if (!s.save_asset.empty() || !s.save_latent.empty())
       throw Error(ErrorCode::unsupported, name + " holds a mesh, which --save-asset and --save-latent do not take",
                   "name a mesh file with -o");
-    if (finishes(s.finish)) {
-      throw Error(ErrorCode::unsupported, name + ": a mesh of another program is written as it is, and not finished",
-                  "leave out the options of mesh and texture");
-    }
+  }
+  if (const std::string idle = idle_option(s, content); !idle.empty()) {
+    const bool mesh = content == FileContent::mesh;
+    const char* const what = content == FileContent::asset ? ", which is decoded already"
+                             : !mesh                       ? ", which holds Gaussians and no mesh to finish"
+                             : finishes_mesh(s) ? ": the texture of a mesh of another program is baked from its own look"
+                                                : ": a mesh of another program is written as it is";
+    throw Error(
+        ErrorCode::unsupported, idle + " has no effect on " + name + what,
+        mesh && !finishes_mesh(s) ? "leave it out, or have the mesh finished with --faces or --simplify" : "leave it out");
   }
   if (content != FileContent::gaussians) return;
   for (const fs::path& path : meshes) {
@@ -164,6 +202,7 @@ class Work {
  public:
   explicit Work(const Settings& settings) : printer_(settings.quiet, settings.progress) {}
   [[nodiscard]] ProgressPrinter& printer() { return printer_; }
+  [[nodiscard]] const Observer& observer() const { return observer_; }
 
   // Runs `make_asset`, then writes what `settings` ask for, with the notices of both.
   template <class MakeAsset>
@@ -198,69 +237,181 @@ int produce(const Settings& settings, MakeAsset make_asset) {
   return 0;
 }
 
+// The asset whose voxels are kept; nothing where none is named.
+std::optional<Asset> kept_structure(const Settings& settings) {
+  if (settings.keep_structure.empty()) return std::nullopt;
+  if (content_of(settings.keep_structure) != FileContent::asset) {
+    throw Error(ErrorCode::unsupported, settings.keep_structure.string() + ": --keep-structure takes what --save-asset wrote",
+                "a mesh gets another look with espalier vary");
+  }
+  return load_asset(settings.keep_structure);
+}
+
 Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& observer) {
   Request request = request_of(settings);
   if (!settings.masks.empty()) request.images = masked_images(settings);
+  if (const std::optional<Asset> structure = kept_structure(settings)) {
+    Asset made;
+    const auto take = [&](std::uint32_t, const Asset& asset) { made = asset; };
+    pipeline.generate_each(request, std::array{settings.seed}, take, observer, &*structure);
+    return made;
+  }
   return settings.from_latent.empty() ? pipeline.generate(request, observer)
                                       : pipeline.decode(settings.from_latent, request, observer);
 }
 
-void check_files(const Settings& settings) {
+// Before gigabytes of weights are read.
+void check_inputs(const Settings& settings) {
   for (const fs::path& image : settings.images) check_readable(image, "image");
+  for (const fs::path& mask : settings.masks) check_readable(mask, "mask");
   if (!settings.from_latent.empty()) check_readable(settings.from_latent, "latent");
-  for (const fs::path& path : all_outputs(settings)) check_writable(path);
-  // Before gigabytes of weights are read.
+  if (!settings.keep_structure.empty()) check_readable(settings.keep_structure, "asset");
   if (!settings.masks.empty()) return (void)masked_images(settings);
   for (const fs::path& image : settings.images) Pipeline::check_picture(image);
 }
 
-// Whether the error is of one asset alone, so that the others can be made.
-bool spares_others(const Error& error, const Pipeline& pipeline, const Settings& one) {
-  const bool of_input = error.code() == ErrorCode::invalid_argument || error.code() == ErrorCode::format ||
-                        error.code() == ErrorCode::unsupported || error.code() == ErrorCode::not_found;
-  return of_input && pipeline.takes_text() == one.images.empty();
+// Inputs and the places of all files to write.
+void check_files(const Settings& settings) {
+  check_inputs(settings);
+  for (const fs::path& path : all_outputs(settings)) check_writable(path);
 }
 
+// Whether the error is of one asset alone, so that the others can be made.
+bool spares_others(const Error& error) {
+  return error.code() == ErrorCode::invalid_argument || error.code() == ErrorCode::format ||
+         error.code() == ErrorCode::unsupported || error.code() == ErrorCode::not_found;
+}
+
+// The assets of a command that could not be made, each with the reason.
+class Failures {
+ public:
+  void add(std::size_t index, std::string reason) { reasons_[index] = std::move(reason); }
+  [[nodiscard]] const std::string* reason(std::size_t index) const {
+    const auto found = reasons_.find(index);
+    return found == reasons_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] std::size_t count() const { return reasons_.size(); }
+  // How many failed of `all`, and every reason once more, because the reports of the others stand between them.
+  void list(ProgressPrinter& printer, std::size_t all, const std::string& what) const {
+    printer.message(std::to_string(count()) + " of " + std::to_string(all) + " " + what + " became no asset:");
+    for (const auto& [index, reason] : reasons_) printer.message("failed: " + reason);
+  }
+
+ private:
+  std::map<std::size_t, std::string> reasons_;
+};
+
 // One after another with one pipeline. What fails is reported, and the others are made all the same.
-int generate_each(const std::vector<Settings>& assets) {
-  const Settings& any = assets.front();
-  Work work(any);
-  const PipelineOptions options = pipeline_options(any, find_checkpoint(any));
-  Pipeline pipeline(options);
-  const Workplace workplace = workplace_of(pipeline, options);
-  nlohmann::ordered_json reports = nlohmann::ordered_json::array();
-  std::size_t failed = 0;
-  for (std::size_t i = 0; i < assets.size(); ++i) {
-    const Settings& one = assets[i];
-    const char* const kind = one.images.empty() ? "prompt" : "image";
-    const std::string what = one.images.empty() ? one.prompt : one.images.front().string();
-    const std::string title = std::to_string(i + 1) + " of " + std::to_string(assets.size()) + ": " + one_line(what);
-    work.printer().begin(title);
+class EachAsset {
+ public:
+  explicit EachAsset(const std::vector<Settings>& assets) : assets_(assets), any_(assets.front()), work_(any_) {}
+
+  int run() {
+    for (std::size_t i = 0; i < assets_.size(); ++i) (void)attempt(i, [&] { check_inputs(assets_[i]); });
+    if (failures_.count() < assets_.size()) {
+      make();
+    } else {
+      for (std::size_t i = 0; i < assets_.size(); ++i) note(i);
+    }
+    if (any_.json) print_json(reports_);
+    if (failures_.count() == 0) return 0;
+    failures_.list(work_.printer(), assets_.size(), any_.images.empty() ? "prompts" : "images");
+    return 1;
+  }
+
+ private:
+  static std::string subject_of(const Settings& one) { return one.images.empty() ? one.prompt : one.images.front().string(); }
+  [[nodiscard]] std::string title_of(std::size_t i) const {
+    return std::to_string(i + 1) + " of " + std::to_string(assets_.size()) + ": " + one_line(subject_of(assets_[i]));
+  }
+
+  template <class Do>
+  bool attempt(std::size_t i, Do work) {
     try {
-      const Produced made = work.produce(one, [&](const Observer& observer, Workplace& at) {
-        at = workplace;
-        return asset_of(pipeline, one, observer);
-      });
-      if (any.json) {
-        reports.push_back(json_of_result(made.workplace, made.asset, made.writing, made.files));
-        reports.back()[kind] = what;
-      } else {
-        if (!any.quiet) std::printf("%s%s\n", i == 0 ? "" : "\n", title.c_str());
-        print_result(made.workplace, made.asset, made.writing, made.files, one);
-      }
+      work();
+      return true;
     } catch (const Error& error) {
-      if (!spares_others(error, pipeline, one)) throw;
-      work.printer().clear();
-      work.printer().message(title + ": " + error.what());
-      ++failed;
-      if (any.json) reports.push_back({{kind, what}, {"error", error.what()}});
+      if (!spares_others(error)) throw;
+      failures_.add(i, title_of(i) + ": " + error.what());
+      work_.printer().clear();
+      work_.printer().message(*failures_.reason(i));
+      return false;
     }
   }
-  if (any.json) print_json(reports);
-  if (failed == 0) return 0;
-  work.printer().message(std::to_string(failed) + " of " + std::to_string(assets.size()) +
-                         (any.images.empty() ? " prompts" : " images") + " became no asset");
-  return 1;
+
+  void make() {
+    const PipelineOptions options = pipeline_options(any_, find_checkpoint(any_));
+    Pipeline pipeline(options);
+    if (pipeline.takes_text() == any_.images.empty()) {
+      const Workplace workplace = workplace_of(pipeline, options);
+      for (std::size_t i = 0; i < assets_.size(); ++i) make_one(i, pipeline, workplace);
+      return;
+    }
+    (void)asset_of(pipeline, any_, {});  // throws: the model takes no such input, whichever it is
+  }
+
+  void make_one(std::size_t i, Pipeline& pipeline, const Workplace& workplace) {
+    if (failures_.reason(i) == nullptr) {
+      work_.printer().begin(title_of(i));
+      (void)attempt(i, [&] { report(i, pipeline, workplace); });
+    }
+    note(i);
+  }
+
+  // What became of an asset, for --json.
+  void note(std::size_t i) {
+    if (!any_.json) return;
+    if (const std::string* const reason = failures_.reason(i); reason != nullptr) reports_.push_back({{"error", *reason}});
+    reports_.back()[assets_[i].images.empty() ? "prompt" : "image"] = subject_of(assets_[i]);
+  }
+
+  void report(std::size_t i, Pipeline& pipeline, const Workplace& workplace) {
+    const Settings& one = assets_[i];
+    const Produced made = work_.produce(one, [&](const Observer& observer, Workplace& at) {
+      at = workplace;
+      return asset_of(pipeline, one, observer);
+    });
+    if (any_.json) return reports_.push_back(json_of_result(made.workplace, made.asset, made.writing, made.files));
+    if (!any_.quiet) std::printf("%s%s\n", std::exchange(printed_, true) ? "\n" : "", title_of(i).c_str());
+    print_result(made.workplace, made.asset, made.writing, made.files, one);
+  }
+
+  const std::vector<Settings>& assets_;
+  const Settings& any_;
+  Work work_;
+  Failures failures_;
+  nlohmann::ordered_json reports_ = nlohmann::ordered_json::array();
+  bool printed_ = false;
+};
+
+// An asset for each seed, all of one encoded condition.
+int generate_seeds(const Settings& settings) {
+  if (settings.json) throw UsageError("--json reports on one asset; leave it out with --seeds");
+  const std::vector<Settings> each = assets_of_seeds(settings);
+  for (const Settings& one : each) check_files(one);
+  if (!settings.sheet.empty()) check_writable(settings.sheet);
+  const std::optional<Asset> structure = kept_structure(settings);
+  Work work(settings);
+  const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
+  Pipeline pipeline(options);
+  const Workplace workplace = workplace_of(pipeline, options);
+  Request request = request_of(settings);
+  if (!settings.masks.empty()) request.images = masked_images(settings);
+  std::vector<NamedAsset> made;
+  const auto take = [&](std::uint32_t seed, const Asset& asset) {
+    const Settings& one = each[made.size()];
+    const Produced produced = work.produce(one, [&](const Observer&, Workplace& at) {
+      at = workplace;
+      return asset;
+    });
+    const std::string title = std::string("seed ").append(std::to_string(seed));
+    if (!settings.quiet) std::printf("%s%s\n", made.empty() ? "" : "\n", title.c_str());
+    print_result(produced.workplace, produced.asset, produced.writing, produced.files, one);
+    made.push_back({title, settings.sheet.empty() ? Asset() : asset});
+  };
+  pipeline.generate_each(request, settings.seeds, take, work.observer(), structure ? &*structure : nullptr);
+  if (!settings.sheet.empty()) render_comparison(made, settings.sheet, {}, settings.device, work.observer());
+  return 0;
 }
 
 }  // namespace
@@ -269,14 +420,20 @@ int generate(const Settings& settings) {
   check_condition(settings);
   check_masks(settings);
   const std::vector<Settings> assets = assets_of(settings);
+  if (!settings.seeds.empty() && (assets.size() > 1 || !settings.prompts.empty()))
+    throw UsageError("--seeds makes several assets of one image or prompt; give one, or --views for views of one object");
   for (const Settings& one : assets) {
     check_usage(one, settings);
     (void)request_of(one);  // what it refuses is wrong usage, too
   }
   if (!settings.out_dir.empty()) make_folder(settings.out_dir);
-  for (const Settings& one : assets) check_files(one);
-  if (assets.size() > 1 || !settings.prompts.empty()) return generate_each(assets);
+  for (const Settings& one : assets) {
+    for (const fs::path& path : all_outputs(one)) check_writable(path);
+  }
+  if (assets.size() > 1 || !settings.prompts.empty()) return EachAsset(assets).run();
+  if (!settings.seeds.empty()) return generate_seeds(assets.front());
   const Settings& one = assets.front();
+  check_inputs(one);
   return produce(one, [&](const Observer& observer, Workplace& workplace) {
     const PipelineOptions options = pipeline_options(one, find_checkpoint(one));
     Pipeline pipeline(options);
@@ -285,57 +442,107 @@ int generate(const Settings& settings) {
   });
 }
 
-int vary(const Settings& settings) {
-  if (settings.inputs.size() != 1) throw UsageError("vary takes one mesh: espalier vary MESH --prompt TEXT -o OUT.glb");
+namespace {
+
+// What vary and edit, which take one `what` and a condition, check of the command line. Returns the input.
+const fs::path& checked_input(const Settings& settings, const char* what, const char* missing) {
   const fs::path& input = settings.inputs.front();
   check_condition(settings);
-  if (settings.images.empty() && !has_prompt(settings))
-    throw UsageError("neither --prompt nor --image says what the shape should look like");
+  if (settings.images.empty() && !has_prompt(settings)) throw UsageError(missing);
   std::vector<fs::path> inputs = settings.images;
   inputs.push_back(input);
   check_outputs(settings, inputs);
-  const Request request = request_of(settings);
-  check_readable(input, "mesh");
-  if (content_of(input) != FileContent::mesh) {
-    throw Error(ErrorCode::unsupported, input.string() + ": vary takes a mesh (.glb, .gltf, .obj, .stl, .ply)",
-                "espalier export writes the mesh of a saved asset");
-  }
-  for (const fs::path& image : settings.images) check_readable(image, "image");
-  for (const fs::path& path : all_outputs(settings)) check_writable(path);
-  for (const fs::path& image : settings.images) Pipeline::check_picture(image);
-  const Asset shape = load_mesh(input);  // before gigabytes of weights are read
+  (void)request_of(settings);  // what it refuses is wrong usage, too
+  check_readable(input, what);
+  return input;
+}
+
+// Runs `make(pipeline, observer)` on the checkpoint that the settings name.
+template <class Make>
+int produce_with_pipeline(const Settings& settings, Make make) {
   return produce(settings, [&](const Observer& observer, Workplace& workplace) {
     const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
     Pipeline pipeline(options);
     workplace = workplace_of(pipeline, options);
-    return pipeline.vary(shape, request, observer);
+    return make(pipeline, observer);
   });
+}
+
+}  // namespace
+
+int vary(const Settings& settings) {
+  if (settings.inputs.size() != 1) throw UsageError("vary takes one mesh: espalier vary MESH --prompt TEXT -o OUT.glb");
+  const fs::path& input = checked_input(settings, "mesh", "neither --prompt nor --image says what the shape should look like");
+  if (content_of(input) != FileContent::mesh) {
+    throw Error(ErrorCode::unsupported, input.string() + ": vary takes a mesh (.glb, .gltf, .obj, .stl, .ply)",
+                "espalier export writes the mesh of a saved asset");
+  }
+  check_files(settings);
+  const Asset shape = load_mesh(input);  // before gigabytes of weights are read
+  return produce_with_pipeline(settings, [&](Pipeline& pipeline, const Observer& observer) {
+    return pipeline.vary(shape, request_of(settings), observer);
+  });
+}
+
+int edit(const Settings& settings) {
+  if (settings.inputs.size() != 1 || settings.edit.region.empty()) {
+    throw UsageError(std::string(settings.inputs.size() != 1 ? "edit takes one saved asset" : "no --region is given") +
+                     ": espalier edit ASSET --region sphere:0,0,0.3,0.2 --image FILE -o OUT.glb");
+  }
+  const fs::path& input = checked_input(settings, "asset", "neither --image nor --prompt says what the part should look like");
+  Pipeline::check_region(settings.edit.region);
+  if (content_of(input) != FileContent::asset) {
+    throw Error(ErrorCode::unsupported, input.string() + ": edit takes an asset that --save-asset wrote",
+                "a mesh gets another look with espalier vary");
+  }
+  check_files(settings);
+  const Asset asset = load_asset(input);  // before gigabytes of weights are read
+  return produce_with_pipeline(settings, [&](Pipeline& pipeline, const Observer& observer) {
+    return pipeline.edit(asset, settings.edit, request_of(settings), observer);
+  });
+}
+
+FileContent checked_export(const Settings& settings) {
+  const fs::path& input = settings.inputs.front();
+  check_outputs(settings, {input});
+  (void)request_of(settings);  // what it refuses is wrong usage, too
+  check_readable(input, "asset or latent");
+  const FileContent content = content_of(input);
+  check_export(settings, content);
+  for (const fs::path& path : all_outputs(settings)) check_writable(path);
+  return content;
+}
+
+Asset exported(const Settings& settings, FileContent content, const Observer& observer, Workplace& workplace) {
+  const fs::path& input = settings.inputs.front();
+  const Request request = request_of(settings);
+  const LoadOptions load{.strict = settings.strict};
+  if (content == FileContent::gaussians) return load_gaussians(input, load);
+  if (content == FileContent::mesh) {
+    const Asset mesh = load_mesh(input, load);
+    const std::optional<FinishRequest> finishing = finish_of_mesh(settings);
+    if (!finishing) return mesh;
+    workplace.device = device_in_words(settings.device);
+    return finish(mesh, *finishing, settings.device, observer);
+  }
+  if (content == FileContent::latent) {
+    const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
+    Pipeline pipeline(options);
+    workplace = workplace_of(pipeline, options);
+    return pipeline.decode(input, request, observer);
+  }
+  const Asset asset = load_asset(input);
+  if (request.finish) workplace.device = device_in_words(settings.device);
+  return request.finish ? finish(asset, *request.finish, settings.device, observer) : asset.as_decoded();
 }
 
 int export_asset(const Settings& settings) {
   if (settings.inputs.size() != 1) {
     throw UsageError("export takes one asset, latent, mesh or file of Gaussians: espalier export FILE -o OUT.glb");
   }
-  const fs::path& input = settings.inputs.front();
-  check_outputs(settings, {input});
-  const Request request = request_of(settings);
-  check_readable(input, "asset or latent");
-  const FileContent content = content_of(input);
-  check_export(settings, content);
-  for (const fs::path& path : all_outputs(settings)) check_writable(path);
+  const FileContent content = checked_export(settings);
   return produce(settings, [&](const Observer& observer, Workplace& workplace) {
-    const LoadOptions load{.strict = settings.strict};
-    if (content == FileContent::gaussians) return load_gaussians(input, load);
-    if (content == FileContent::mesh) return load_mesh(input, load);
-    if (content == FileContent::latent) {
-      const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
-      Pipeline pipeline(options);
-      workplace = workplace_of(pipeline, options);
-      return pipeline.decode(input, request, observer);
-    }
-    workplace.device = settings.device;
-    const Asset asset = load_asset(input);
-    return request.finish ? finish(asset, *request.finish, settings.device, observer) : asset.as_decoded();
+    return exported(settings, content, observer, workplace);
   });
 }
 
@@ -347,6 +554,7 @@ int preprocess(const Settings& settings) {
   check_extension("--output", output, ".png");
   check_readable(settings.images.front(), "image");
   check_masks(settings);
+  for (const fs::path& mask : settings.masks) check_readable(mask, "mask");
   check_writable(output);
   std::error_code ignored;
   if (fs::equivalent(output, settings.images.front(), ignored)) throw UsageError(output.string() + " is both input and output");

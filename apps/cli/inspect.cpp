@@ -70,7 +70,10 @@ void print_rows(const std::vector<BenchRow>& rows) {
 }
 
 Json rows_json(const std::vector<BenchRow>& rows, const Settings& settings) {
-  Json json{{"version", version()}, {"device", settings.device}, {"voxels", settings.voxels}, {"rows", Json::array()}};
+  Json json{{"version", version()},
+            {"device", device_in_words(settings.device)},
+            {"voxels", settings.voxels},
+            {"rows", Json::array()}};
   for (const BenchRow& row : rows) {
     json["rows"].push_back({{"stage", row.stage},
                             {"wall_ms", row.wall_ms},

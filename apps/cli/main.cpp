@@ -1,5 +1,5 @@
-// espalier: the command. Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong usage, 130 stopped by Ctrl-C
-// or SIGTERM, 141 (nothing is said) the reader of standard output went away.
+// espalier: the command. Exit codes: 0 done, 1 an error (one line on standard error; of several inputs at least one failed, and
+// those are listed at the end), 2 wrong usage, 130 stopped by Ctrl-C or SIGTERM, 141 the reader of standard output went away.
 #include <poll.h>
 #include <unistd.h>
 
@@ -10,10 +10,17 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <optional>
+#include <string_view>
+#include <utility>
 
+#include "configuration.h"
+#include "espalier/option_rules.h"
 #include "interrupt.h"
 #include "option_documents.h"
 #include "options.h"
+#include "outputs.h"
+#include "server/serve.h"
 #include "standard_streams.h"
 #include "suggestion.h"
 #include "text.h"
@@ -27,15 +34,42 @@ constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 constexpr int exit_reader_left = 141;  // as a shell reports SIGPIPE
 
+// Where the password of an address such as redis://:PASSWORD@HOST lies: from, and behind. Nothing where there is none.
+std::optional<std::pair<std::size_t, std::size_t>> password_in(std::string_view text) {
+  for (const std::string_view scheme : {"redis://", "rediss://"}) {
+    const auto begin = text.find(scheme);
+    const auto end = text.rfind('@');
+    if (begin != std::string_view::npos && end != std::string_view::npos && end > begin + scheme.size())
+      return std::pair(begin + scheme.size(), end);
+  }
+  return std::nullopt;
+}
+
+// It is nothing for the list of processes, and nothing for messages.
+void hide_passwords(int argc, char** argv) {
+  for (char** word = argv; word < argv + argc; ++word) {
+    if (const auto found = password_in(*word)) std::fill(*word + found->first, *word + found->second, '*');
+  }
+}
+std::string without_password(std::string text) {
+  if (const auto found = password_in(text))
+    std::fill(text.begin() + static_cast<std::ptrdiff_t>(found->first),
+              text.begin() + static_cast<std::ptrdiff_t>(found->second), '*');
+  return text;
+}
+
 int complain(int code, const std::string& text) {
   std::fflush(stdout);
-  std::fprintf(stderr, "espalier: %s\n", one_line(text).c_str());
+  std::fprintf(stderr, "%s %s\n", painted("espalier:", Paint::error, colours_on(STDERR_FILENO)).c_str(),
+               one_line(without_password(text)).c_str());
   return code;
 }
 
+int wrong_usage(const std::string& command, const std::string& text) {
+  return complain(exit_usage, text + " (see: espalier" + (command.empty() ? "" : " " + command) + " --help)");
+}
 int wrong_usage(const CLI::App* command, const std::string& text) {
-  const std::string name = command == nullptr ? "" : " " + command->get_name();
-  return complain(exit_usage, text + " (see: espalier" + name + " --help)");
+  return wrong_usage(command == nullptr ? std::string() : command->get_name(), text);
 }
 
 // Standard output is a pipe that nobody reads any more.
@@ -57,7 +91,19 @@ std::vector<std::string> with_help_flag(std::vector<std::string> arguments) {
   return arguments;
 }
 
+// Refuses options that contradict each other or have no effect.
+void apply_rules(const Command& command, Settings& settings) {
+  const auto formats = formats_written(settings, command.use);
+  try {
+    apply_option_rules(settings, command.use, formats.value_or(std::vector<std::string>()), formats.has_value(),
+                       OptionSpelling::flags);
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+}
+
 int run_command(const Command& command, Settings& settings) {
+  apply_rules(command, settings);
   const bool draws = command.use == use_preprocess || command.use == use_render;
   const StandardStreams streams(settings, draws ? ".png" : ".glb");
   const int code = command.run(settings);
@@ -71,7 +117,7 @@ const CLI::App* chosen_command(const CLI::App& app) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Espalier: images or words in, 3D assets out", "espalier");
+  CLI::App app("Espalier: images or text in, 3D assets out", "espalier");
   Settings settings;
   std::vector<std::string> notices;
   std::string document;
@@ -82,12 +128,19 @@ int run(int argc, char** argv) {
   app.footer("espalier help COMMAND describes a command.");
   add_commands(app, settings, notices);
   const std::vector<std::string> given = with_help_flag({argv + std::min(argc, 1), argv + argc});
+  hide_passwords(argc, argv);
+  std::vector<std::string> arguments;
   try {
-    std::vector<std::string> arguments = with_present_names(given, notices);
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
-    app.parse(std::move(arguments));
+    arguments = with_present_names(given, notices);
+    if (const Command* const command = command_of(arguments); command != nullptr) {
+      const std::filesystem::path file = configuration_file(arguments, settings);
+      if (!file.empty()) apply_configuration(file, *command, settings, notices);
+    }
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // the order that CLI11 wants
   } catch (const CLI::Success& request) {
     return app.exit(request);  // help or version
+  } catch (const UsageError& error) {
+    return wrong_usage(command_of(arguments)->name, error.what());
   } catch (const CLI::ExtrasError& error) {
     const std::string meant = suggestion_for(given);
     return wrong_usage(chosen_command(app), meant.empty() ? error.what() : error.what() + ("; did you mean " + meant) + "?");
@@ -108,6 +161,7 @@ int run(int argc, char** argv) {
     for (const Command& command : commands()) {
       if (chosen->get_name() != command.name) continue;
       note_old_variables(command, notices);
+      note_asked(command, arguments, settings);
       for (const std::string& notice : notices) std::fprintf(stderr, "espalier: %s\n", one_line(notice).c_str());
       return run_command(command, settings);
     }
@@ -124,6 +178,8 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   try {
+    // Not a command for people: docs/operations.md.
+    if (argc == 2 && std::string_view(argv[1]) == "worker" && server::is_worker_of_server()) return server::run_worker();
     const int code = run(argc, argv);
     std::cout.flush();
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {

@@ -16,10 +16,10 @@ constexpr std::string_view kPlace = "{name}";
 
 bool has_place(const fs::path& path) { return path.string().find(kPlace) != std::string::npos; }
 
-fs::path with_name(const fs::path& path, const std::string& name) {
+fs::path with_name(const fs::path& path, const std::string& name, std::string_view place = kPlace) {
   std::string text = path.string();
-  for (std::size_t at = 0; (at = text.find(kPlace, at)) != std::string::npos; at += name.size())
-    text.replace(at, kPlace.size(), name);
+  for (std::size_t at = 0; (at = text.find(place, at)) != std::string::npos; at += name.size())
+    text.replace(at, place.size(), name);
   return text;
 }
 
@@ -116,6 +116,27 @@ std::vector<Settings> assets_of(const Settings& settings) {
     assets.push_back(one_asset(one, name_of_input(one)));
   }
   check_different(assets);
+  return assets;
+}
+
+std::vector<Settings> assets_of_seeds(const Settings& all) {
+  constexpr std::string_view kSeed = "{seed}";
+  std::vector<Settings> assets;
+  for (const std::uint32_t seed : all.seeds) {
+    Settings one = all;
+    one.seed = seed;
+    one.seeds.clear();
+    one.sheet.clear();
+    for_each_output(one, [&](fs::path& path) {
+      if (path.string().find(kSeed) == std::string::npos) {
+        const std::string name = path.filename().string(), format = format_name(path);
+        const std::size_t ending = format.empty() ? path.extension().string().size() : format.size() + 1;
+        path.replace_filename(name.substr(0, name.size() - ending).append("-{seed}").append(name, name.size() - ending));
+      }
+      path = with_name(path, std::to_string(seed), kSeed);
+    });
+    assets.push_back(std::move(one));
+  }
   return assets;
 }
 

@@ -13,4 +13,8 @@ namespace espalier::cli {
 // assets would go into one file.
 [[nodiscard]] std::vector<Settings> assets_of(const Settings& settings);
 
+// One asset for each of --seeds: {seed} in the names of outputs is replaced, and "-SEED" is put in front of the ending of those
+// without it. The sheet is left out, since it shows all of them.
+[[nodiscard]] std::vector<Settings> assets_of_seeds(const Settings& one);
+
 }  // namespace espalier::cli

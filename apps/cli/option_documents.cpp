@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "espalier/option_rules.h"
 #include "option_json.h"
 #include "options.h"
 
@@ -18,6 +19,61 @@ constexpr unsigned kJsonUses = use_jobs | use_exports | use_turntables;
 Json bound(double value) {
   const auto whole = static_cast<std::int64_t>(value);
   return static_cast<double>(whole) == value ? Json(whole) : Json(value);
+}
+
+// ---- Rules
+
+// The keys of those options that a job has.
+Json keys_of(const std::vector<std::string>& names) {
+  Json keys = Json::array();
+  for (const std::string& name : names) {
+    for (const Option& row : option_table()) {
+      if (row.name == name && row.is_for(use_jobs)) keys.push_back(row.json());
+    }
+  }
+  return keys;
+}
+
+Json single_files_of(const std::vector<std::string>& formats) {
+  Json names = Json::array();
+  for (const ResultFormat& format : result_formats()) {
+    const bool listed = std::find(formats.begin(), formats.end(), format.name) != formats.end();
+    if (format.single_file && listed) names.push_back(format.name);
+  }
+  return names;
+}
+
+// As jobs have it; null for a rule about other options.
+Json rule_json(const OptionRule& rule) {
+  const Json option = keys_of({rule.option});
+  if (option.empty()) return nullptr;
+  Json json{{"option", option.front()}};
+  if (!rule.value.empty()) json["value"] = rule.value;
+  if (!rule.excludes.empty()) json["excludes"] = keys_of(rule.excludes);
+  if (!rule.needs.empty()) json["needs"] = keys_of(rule.needs);
+  if (!rule.formats.empty()) json["formats"] = single_files_of(rule.formats);
+  const auto empty = [&](const char* key) { return !json.contains(key) || json[key].empty(); };
+  return empty("excludes") && empty("needs") && empty("formats") ? Json() : json;
+}
+
+std::string listed(const std::vector<std::string>& names, const char* before) {
+  std::ostringstream text;
+  for (const std::string& name : names) text << (text.tellp() > 0 ? ", `" : "`") << before << name << '`';
+  return text.str();
+}
+
+void add_rules(std::ostringstream& out) {
+  out << "\n## What options require of each other\nThe command, the server and the studio follow this table "
+         "(src/api/option_rules.cpp) and refuse what would have no effect. A flag or a key that is given replaces a default "
+         "from "
+         "a variable, the configuration file or an earlier job where the two contradict each other.\n\n"
+         "| option | cannot be given with | has no effect without |\n|---|---|---|\n";
+  for (const OptionRule& rule : option_rules()) {
+    out << "| `" << rule.option << (rule.value.empty() ? "" : " = ") << rule.value << "` | " << listed(rule.excludes, "")
+        << " | " << listed(rule.needs, "");
+    if (!rule.formats.empty()) out << (rule.needs.empty() ? "" : ", or ") << "a file of " << listed(rule.formats, ".");
+    out << " |\n";
+  }
 }
 
 // ---- docs/options.md
@@ -52,7 +108,18 @@ std::string markdown() {
   std::ostringstream out;
   out << "# Options\n\n"
          "Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.\n"
-         "A flag wins over its environment variable.\n";
+         "A flag takes precedence over its environment variable, and the variable over the configuration file.\n\n"
+         "The configuration file is `espalier/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`, or the one that `--config` or "
+         "`ESPALIER_CONFIG` names. Keys are options without their dashes; those at the top hold for every command that has "
+         "them, those "
+         "in a table for one command:\n\n"
+         "    model = \"trellis-image-large\"\n    vram-limit = \"8g\"\n\n    [generate]\n    texture-size = 2048\n"
+         "    no-clean = false\n\n"
+         "Exit codes: 0 done; 1 an error, in one line on standard error (with several inputs at least one failed: the others "
+         "are done, "
+         "and the failures are listed at the end); 2 wrong usage; 130 stopped by Ctrl-C or SIGTERM; 141 the reader of standard "
+         "output "
+         "went away.\n";
   for (const Command& command : commands()) {
     out << "\n## espalier " << command.name << "\n" << command.summary << ".\n";
     std::string group;
@@ -70,6 +137,7 @@ std::string markdown() {
   add_json_rows(out, "A new job", use_jobs);
   add_json_rows(out, "An export", use_exports);
   add_json_rows(out, "A turntable, as an export", use_turntables);
+  add_rules(out);
   return out.str();
 }
 
@@ -144,6 +212,10 @@ Json properties_of(OptionUse use, const std::string& prefix) {
   return properties;
 }
 
+Json object_schema(Json properties) {
+  return {{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(properties)}};
+}
+
 std::string schemas() {
   std::ostringstream out;
   for (const Option& row : option_table()) {
@@ -180,9 +252,15 @@ std::string page() {
     entry["fallback"] = row.extras.nullable ? Json(nullptr) : fallback;
     out << "  '" << row.json() << "': " << entry.dump() << ",\n";
   }
+  out << "} as const;\n\n/** What options require of each other: src/api/option_rules.cpp. */\nexport const OPTION_RULES: "
+         "readonly "
+         "{option: string; value?: string; excludes?: string[]; needs?: string[]; formats?: string[]}[] = [\n";
+  for (const OptionRule& rule : option_rules()) {
+    if (const Json json = rule_json(rule); !json.is_null()) out << "  " << json.dump() << ",\n";
+  }
   const auto numbers = [](const SamplerRequest& s) { return Json{{"steps", *s.steps}, {"guidance", bound(*s.guidance)}}; };
   const Json preset{{"structure", numbers(app_structure_settings())}, {"latent", numbers(app_latent_settings())}};
-  out << "} as const;\n\n/** The samplers of TRELLIS' public web app. */\nexport const APP_PRESET = " << preset.dump() << ";\n";
+  out << "];\n\n/** The samplers of TRELLIS' public web app. */\nexport const APP_PRESET = " << preset.dump() << ";\n";
   return out.str();
 }
 
@@ -220,21 +298,25 @@ std::string man() {
   out << ".TH ESPALIER 1 \"\" \"Espalier " << version()
       << "\" \"User Commands\"\n"
          ".nh\n"
-         ".SH NAME\nespalier \\- images or words in, 3D assets out\n"
+         ".SH NAME\nespalier \\- images or text in, 3D assets out\n"
          ".SH SYNOPSIS\n\\fBespalier\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR]... [\\fIFILE\\fR]...\n"
          ".SH DESCRIPTION\nEspalier makes 3D assets (meshes with textures, and Gaussians) from images or a prompt, with "
          "TRELLIS models, "
          "on a GPU or a CPU.\n"
          ".SH COMMANDS\n";
   for (const Command& command : commands()) out << ".TP\n\\fB" << command.name << "\\fR\n" << troff(command.summary) << ".\n";
-  out << ".SH OPTIONS\nA flag wins over its environment variable.\n";
+  out << ".SH OPTIONS\nA flag takes precedence over its environment variable, and the variable over the configuration file "
+         "(TOML): "
+         "espalier/config.toml in $XDG_CONFIG_HOME or ~/.config.\n";
   for (const Command& command : commands()) {
     out << ".SS espalier " << command.name << "\n";
     for (const Option& row : option_table()) {
       if (row.is_for(command.use) && !row.extras.only_variable) add_man_row(out, row);
     }
   }
-  out << ".SH EXIT STATUS\n.TP\n0\nDone.\n.TP\n1\nAn error, in one line on standard error.\n.TP\n2\nWrong usage.\n"
+  out << ".SH EXIT STATUS\n.TP\n0\nDone.\n.TP\n1\nAn error, in one line on standard error; with several inputs, at least one "
+         "of them failed: the others are done, and "
+         "the failures are listed at the end.\n.TP\n2\nWrong usage.\n"
          ".TP\n130\nStopped by Ctrl\\-C or SIGTERM.\n.TP\n141\nThe reader of standard output went away.\n"
          ".SH EXAMPLES\n.nf\nespalier generate chair.png \\-o chair.glb\n"
          "espalier generate *.png \\-\\-out\\-dir assets\n"
@@ -244,6 +326,14 @@ std::string man() {
 }
 
 }  // namespace
+
+nlohmann::ordered_json option_schema(OptionUse use) {
+  Json properties = properties_of(use, "");
+  for (auto& [key, schema] : properties.items()) {
+    if (schema.contains("$ref")) schema = object_schema(properties_of(use, key + "."));
+  }
+  return object_schema(std::move(properties));
+}
 
 std::vector<std::string> option_documents() { return {"markdown", "page", "schemas", "man"}; }
 

@@ -20,7 +20,7 @@ std::size_t line_length() {
   return std::clamp<std::size_t>(size.ws_col, kLeast, kUsual);
 }
 
-// Wraps descriptions, which CLI11 would print as one line.
+// Wraps texts, which CLI11 would print as one line each.
 class WrappingFormatter : public CLI::Formatter {
  public:
   WrappingFormatter() { column_width(34); }
@@ -28,15 +28,30 @@ class WrappingFormatter : public CLI::Formatter {
   std::string make_option(const CLI::Option* option, bool positional) const override {
     std::string text = option->get_description();
     if (!option->get_envname().empty()) text += " (" + option->get_envname() + ")";
-    const std::size_t indent = get_column_width();
-    std::string out = "  " + make_option_name(option, positional) + " " + option->get_type_name();
+    return in_columns("  " + make_option_name(option, positional) + " " + option->get_type_name(), text);
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    return in_columns("  " + command->get_name(), command->get_description());
+  }
+  std::string make_description(const CLI::App* app) const override { return wrapped("", app->get_description(), 0) + "\n"; }
+  std::string make_footer(const CLI::App* app) const override {
+    return app->get_footer().empty() ? "" : "\n" + wrapped("", app->get_footer(), 0);
+  }
+
+ private:
+  [[nodiscard]] std::string in_columns(const std::string& left, const std::string& text) const {
+    // On a narrow terminal the texts get the larger part.
+    return wrapped(left, text, std::min<std::size_t>(get_column_width(), line_length_ / 3));
+  }
+  [[nodiscard]] std::string wrapped(const std::string& left, const std::string& text, std::size_t indent) const {
+    std::string out = left;
     std::size_t start = 0;  // of the current line
     const auto next_line = [&] {
       out += '\n';
       start = out.size();
     };
     const auto fill = [&] { out.append(indent - (out.size() - start), ' '); };
-    if (out.size() >= indent) next_line();
+    if (indent > 0 && out.size() >= indent) next_line();
     fill();
     std::istringstream words(text);
     for (std::string word; words >> word;) {
@@ -51,7 +66,6 @@ class WrappingFormatter : public CLI::Formatter {
     return out + "\n";
   }
 
- private:
   std::size_t line_length_ = line_length();
 };
 
@@ -93,37 +107,47 @@ void add_option(CLI::App& app, const Option& row, Settings& settings, std::vecto
   if (const std::string variable = variable_in_use(row); !variable.empty()) option->envname(variable);
 }
 
-// The command that the arguments name; no bit where they name none.
-unsigned use_of(const std::vector<std::string>& arguments) {
-  for (const std::string& argument : arguments) {
-    for (const Command& command : commands()) {
-      if (argument == command.name) return command.use;
-    }
-  }
-  return 0;
+// Whether the default of the option is to do nothing: none, auto, or the lowest number.
+bool default_is_nothing(const Option& row) {
+  const OptionValue value = row.field.get(Options());
+  const auto idle = [](const std::string& word) { return word.empty() || word == "auto" || word == "none"; };
+  if (const auto* const word = std::get_if<std::string>(&value)) return idle(*word);
+  if (const auto* const words = std::get_if<std::vector<std::string>>(&value))
+    return std::all_of(words->begin(), words->end(), idle);
+  if (const auto* const whole = std::get_if<std::int64_t>(&value)) return static_cast<double>(*whole) == row.field.low;
+  if (const auto* const number = std::get_if<double>(&value)) return *number == row.field.low;
+  return true;
 }
 
 }  // namespace
 
 std::span<const Command> commands() {
   static constexpr std::array table{
-      Command{use_generate, "generate", "Makes a 3D asset of images, or of a prompt", &generate},
-      Command{use_batch, "batch", "Makes an asset of each image of a folder or a list, here or on a server, and resumes",
+      Command{use_generate, "generate", "Make 3D assets from images or from a prompt", &generate},
+      Command{use_batch, "batch", "Make an asset of every image in a folder or list, here or on a server; can be resumed",
               &batch},
-      Command{use_vary, "vary", "Gives a mesh another look, by a prompt or by images", &vary},
-      Command{use_preprocess, "preprocess", "Writes the foreground of an image that generate would look at", &preprocess},
-      Command{use_export, "export", "Writes a saved asset or latent again, without sampling, or Gaussians in another format",
-              &export_asset},
-      Command{use_render, "render", "Draws views, turntables and contact sheets of an asset, a mesh or Gaussians", &render},
-      Command{use_serve, "serve", "Serves the studio: the page in the browser and the HTTP interface", &serve},
-      Command{use_check, "check", "Reports on the mesh or the Gaussians in a file", &check},
-      Command{use_convert, "convert", "Writes weights of torch.save (.pth) as a safetensors file", &convert},
-      Command{use_pull, "pull", "Fetches the weights of a model, or finds them on this machine", &pull},
-      Command{use_models, "models", "Lists the models that are known: what is here, what is missing, what it takes", &models},
-      Command{use_info, "info", "Lists what a checkpoint holds and checks it", &info},
-      Command{use_bench, "bench", "Times every stage on the workload of docs/performance.md", &bench},
-      Command{use_doctor, "doctor", "Checks every kernel family on a device against known answers", &doctor},
-      Command{use_completion, "completion", "Prints a script with which a shell completes commands and options", &completion},
+      Command{use_vary, "vary", "Give a mesh a new look, from a prompt or from images", &vary},
+      Command{use_edit, "edit", "Remake a part of a saved asset, from a prompt or from images, and keep the rest", &edit},
+      Command{use_preprocess, "preprocess", "Write the foreground of an image as generate would see it", &preprocess},
+      Command{use_export, "export",
+              "Write a saved asset or latent in any format without sampling; convert meshes and Gaussians", &export_asset},
+      Command{use_render, "render", "Draw views, turntables and contact sheets of an asset, a mesh or Gaussians", &render},
+      Command{use_serve, "serve", "Run the studio: the page in the browser and the HTTP interface", &serve},
+      Command{use_worker, "worker", "Run jobs of a fleet of servers, which are in Redis (docs/operations.md)", &worker},
+      Command{use_key, "key", "Make a key for a person who uses a server, and the line that its --keys file needs", &key},
+      Command{
+          use_mcp, "mcp",
+          "Offer generate, export and status as tools to an AI client (Model Context Protocol on standard input and output)",
+          &mcp},
+      Command{use_check, "check", "Report on the meshes and Gaussians in files", &check},
+      Command{use_convert, "convert", "Write weights of torch.save (.pth) as a safetensors file", &convert},
+      Command{use_pull, "pull", "Fetch the weights of a model, or find them on this machine", &pull},
+      Command{use_models, "models", "List the known models: what is here, what is missing, how large they are", &models},
+      Command{use_info, "info", "List and check the contents of a checkpoint", &info},
+      Command{use_plan, "plan", "Show the memory that a job will take, stage by stage, and which setting makes it fit", &plan},
+      Command{use_bench, "bench", "Time every stage on the workload of docs/performance.md", &bench},
+      Command{use_doctor, "doctor", "Check every kernel family on a device against known answers", &doctor},
+      Command{use_completion, "completion", "Print a shell script that completes commands and options", &completion},
   };
   return table;
 }
@@ -145,8 +169,18 @@ void add_commands(CLI::App& app, Settings& settings, std::vector<std::string>& n
   }
 }
 
+const Command* command_of(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    for (const Command& command : commands()) {
+      if (argument == command.name) return &command;
+    }
+  }
+  return nullptr;
+}
+
 std::vector<std::string> with_present_names(std::vector<std::string> arguments, std::vector<std::string>& notices) {
-  const unsigned use = use_of(arguments);
+  const Command* const command = command_of(arguments);
+  const unsigned use = command == nullptr ? 0U : unsigned{command->use};
   for (std::string& argument : arguments) {
     const std::string flag = argument.substr(0, argument.find('='));
     for (const Option& row : option_table()) {
@@ -158,6 +192,17 @@ std::vector<std::string> with_present_names(std::vector<std::string> arguments, 
     }
   }
   return arguments;
+}
+
+void note_asked(const Command& command, const std::vector<std::string>& arguments, Settings& settings) {
+  for (const Option& row : option_table()) {
+    if (!row.is_for(command.use) || row.extras.positional || row.extras.only_variable) continue;
+    const bool given = std::any_of(arguments.begin(), arguments.end(), [&](const std::string& argument) {
+      return argument.substr(0, argument.find('=')) == long_flag(row);
+    });
+    const bool changed = row.field.get(settings) != row.field.get(Options());
+    if (given && (changed || !default_is_nothing(row))) settings.asked.insert(row.name);
+  }
 }
 
 void note_old_variables(const Command& command, std::vector<std::string>& notices) {

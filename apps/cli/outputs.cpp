@@ -45,7 +45,7 @@ bool same_place(const fs::path& a, const fs::path& b) {
 
 std::string describe_mesh(const Asset& asset) {
   const MeshSummary mesh = asset.mesh_summary();
-  return "mesh: " + thousands(mesh.vertices) + " vertices, " + thousands(mesh.faces) + " faces";
+  return "mesh: " + thousands(mesh.positions) + " vertices, " + thousands(mesh.faces) + " faces";
 }
 
 struct Totals {
@@ -86,7 +86,7 @@ void print_finish(const FinishReport& r) {
                 fixed(100 * r.texture_use, 0).c_str(), fixed(r.mean_stretch, 2).c_str(), fixed(100 * r.texels_seen, 1).c_str());
   }
   for (const PictureMatch& p : r.pictures) {
-    std::printf("picture:  overlap %s, colour error %s, yaw %s, pitch %s, distance %s; %s\n", fixed(p.overlap, 2).c_str(),
+    std::printf("image:    overlap %s, colour error %s, yaw %s, pitch %s, distance %s; %s\n", fixed(p.overlap, 2).c_str(),
                 fixed(p.colour_error, 2).c_str(), fixed(p.yaw, 0).c_str(), fixed(p.pitch, 0).c_str(),
                 fixed(p.distance, 1).c_str(),
                 p.used ? (fixed(100 * p.texels, 0) + " % of the texture took from it").c_str() : "not used");
@@ -157,6 +157,7 @@ nlohmann::ordered_json report_json(const Workplace& w, const Asset& asset, const
   report["voxels"] = asset.voxels().size() / 3;
   const MeshSummary mesh = asset.mesh_summary();
   report["vertices"] = mesh.vertices;
+  report["positions"] = mesh.positions;
   report["faces"] = mesh.faces;
   report["gaussians"] = asset.gaussian_count();
   if (const auto finished = asset.finish_report()) report["finish"] = finish_json(*finished);
@@ -194,6 +195,26 @@ std::string format_name(const fs::path& path) {
   return format == nullptr ? std::string() : format->name;
 }
 
+std::optional<std::vector<std::string>> formats_written(const Settings& s, OptionUse use) {
+  if (use == use_batch) return s.formats;
+  std::vector<std::string> formats;
+  for (const fs::path& path : s.outputs) {
+    std::error_code ignored;
+    // A folder is where --prompts writes a .glb each, and - is a .glb.
+    const bool glb = path == "-" || (!s.prompts.empty() && fs::is_directory(path, ignored));
+    formats.push_back(use == use_render ? (path == "-" ? "png" : extension(path).substr(0, 5))
+                      : glb             ? "glb"
+                                        : format_name(path));
+    if (use == use_render && formats.back().starts_with('.')) formats.back().erase(0, 1);
+    if (formats.back().empty()) return std::nullopt;
+  }
+  if (s.outputs.empty() && all_outputs(s).empty()) {
+    if (s.out_dir.empty()) return std::nullopt;
+    formats.emplace_back("glb");
+  }
+  return formats;
+}
+
 std::uint64_t size_of(const fs::path& path) {
   std::error_code error;
   const auto size = fs::file_size(path, error);
@@ -222,26 +243,32 @@ std::vector<fs::path> all_outputs(const Settings& s) {
 
 namespace {
 
-// Files that an .obj or a .gltf brings along under its own name. Textures of other programs keep their format.
+// Files that an output brings along under its own name. Which format a texture gets is not known here where a limit of bytes
+// chooses it, or where it came with a file of another program.
 std::vector<fs::path> companions_of(const fs::path& output, const Settings& s) {
-  const fs::path ending = output.extension();
-  std::vector<const char*> endings;
-  const bool textured = !s.raw_mesh && s.finish.texture,
-             foreign = !s.inputs.empty() && s.inputs.front().extension() != ".safetensors";
-  const TextureFormat format = s.save.texture;
-  if (ending == ".obj") {
-    endings.push_back(".mtl");
-    if (textured) endings.push_back(format == TextureFormat::jpeg ? ".jpg" : ".png");
-    if (foreign) endings.insert(endings.end(), {".png", ".jpg"});
-  } else if (ending == ".gltf") {
-    endings.push_back(".bin");
-    const bool automatic = format == TextureFormat::automatic, packed = s.save.compress != MeshCompression::none;
-    if (textured && (format == TextureFormat::jpeg || (automatic && !packed))) endings.push_back(".jpg");
-    if (textured && (format == TextureFormat::webp || (automatic && packed))) endings.push_back(".webp");
-    if ((textured && format == TextureFormat::png) || foreign) endings.push_back(".png");
+  const ResultFormat* const format = format_of(output);
+  if (format == nullptr || format->single_file) return {};
+  const bool obj = format->name == std::string_view("obj");
+  const bool foreign = !s.inputs.empty() && s.inputs.front().extension() != ".safetensors";
+  std::vector<const char*> endings{obj ? ".mtl" : ".bin"};
+  if (foreign || (!s.raw_mesh && s.finish.texture)) {
+    const TextureFormat usual = obj                                        ? TextureFormat::png
+                                : s.save.compress == MeshCompression::none ? TextureFormat::jpeg
+                                                                           : TextureFormat::webp;
+    const TextureFormat texture = s.save.texture == TextureFormat::automatic ? usual : s.save.texture;
+    const bool any = foreign || s.save.max_bytes > 0;
+    if (any || texture == TextureFormat::png || (obj && texture == TextureFormat::webp)) endings.push_back(".png");
+    if (any || texture == TextureFormat::jpeg) endings.push_back(".jpg");
+    if (!obj && (any || texture == TextureFormat::webp)) endings.push_back(".webp");
   }
   std::vector<fs::path> paths;
   for (const char* const one : endings) paths.push_back(fs::path(output).replace_extension(one));
+  for (const char* const map : {"-normal", "-occlusion"}) {
+    const bool written = map == std::string_view("-normal") ? s.finish.maps.normal : s.finish.maps.occlusion && !obj;
+    for (const char* const ending : {".png", ".jpg"}) {
+      if (written) paths.push_back(output.parent_path() / (output.stem().string() + map + ending));
+    }
+  }
   return paths;
 }
 
@@ -283,8 +310,6 @@ void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
   check_distinct(outputs, inputs);
   check_companions(s, outputs, inputs);
   check_turntable("--turntable", s.turntable);
-  if (s.raw_mesh && s.finish.faces)
-    throw UsageError("--raw-mesh writes the mesh as it was decoded, so --faces cannot be kept to; leave one of them out");
 }
 
 void check_distinct(const std::vector<fs::path>& outputs, const std::vector<fs::path>& inputs) {
@@ -333,6 +358,7 @@ std::optional<FinishRequest> finish_of(const Settings& s) {
   if (s.raw_mesh || (meshes.empty() && s.preview.empty() && !shown) || !decoded_of(s).mesh) return std::nullopt;
   FinishRequest request = s.finish;
   request.size_mm = s.save.size_mm;
+  request.height_mm = 1000.0 * s.save.height.value_or(0.0);
   // Nobody waits for a texture that no file can hold or show.
   request.texture = request.texture && (shown || std::any_of(meshes.begin(), meshes.end(), [](const fs::path& path) {
                                           const ResultFormat* format = format_of(path);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,9 @@ void check_outputs(const Settings& settings, const std::vector<std::filesystem::
 
 // Writes everything that was asked for; stops between files, and between frames of a video, when `interrupt` says so.
 std::vector<WrittenFile> save_all(const Asset& asset, const Settings& settings, Interrupt& interrupt, const Observer& observer);
+
+// The formats that a command writes, for apply_option_rules(); nothing where an output is of none, which is refused later.
+[[nodiscard]] std::optional<std::vector<std::string>> formats_written(const Settings& settings, OptionUse use);
 
 // The name of the format that a file's name promises, as in result_formats(); empty for none.
 [[nodiscard]] std::string format_name(const std::filesystem::path& path);

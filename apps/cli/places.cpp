@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* shipped_checkpoint = "models/sprout";
+constexpr const char* image_model = "sprout";
+constexpr const char* text_model = "sprout-text";
 
 bool holds_pipeline(const fs::path& folder) {
   std::error_code ignored;
@@ -68,27 +69,64 @@ void check_existing(const fs::path& path, const fs::path& target) {
   }
 }
 
-}  // namespace
-
-ModelLocation find_checkpoint(const Settings& settings) {
-  const fs::path& asked = settings.model;
-  if (!asked.empty() && (asked != "sprout" || holds_pipeline(asked)))
-    return find_model(asked.string(), settings.weights, !settings.image_encoder.empty() || !settings.text_encoder.empty());
+ModelLocation find_shipped(const std::string& name) {
+  const fs::path place = fs::path("models") / name;
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
-    fs::path installed = program.parent_path().parent_path() / "share/espalier" / shipped_checkpoint;
+    fs::path installed = program.parent_path().parent_path() / "share/espalier" / place;
     if (holds_pipeline(installed)) return {installed, {}, {}};
     // A build folder lies a few levels below the source tree.
     fs::path folder = program.parent_path();
     for (int level = 0; level < 5 && folder.has_relative_path(); ++level, folder = folder.parent_path()) {
-      if (holds_pipeline(folder / shipped_checkpoint)) return {folder / shipped_checkpoint, {}, {}};
+      if (holds_pipeline(folder / place)) return {folder / place, {}, {}};
     }
   }
-  throw Error(
-      ErrorCode::not_found,
-      std::string("the checkpoint that ships with the program (") + shipped_checkpoint + ") is not where it was installed",
-      "name one with --model or ESPALIER_MODEL");
+  throw Error(ErrorCode::not_found,
+              "the checkpoint that ships with the program (" + place.string() + ") is not where it was installed",
+              "name one with --model or ESPALIER_MODEL");
+}
+
+}  // namespace
+
+ModelLocation find_checkpoint(const Settings& settings) {
+  const fs::path& asked = settings.model;
+  if (asked.empty()) return find_shipped(has_prompt(settings) ? text_model : image_model);
+  const bool shipped = (asked == image_model || asked == text_model) && !holds_pipeline(asked);
+  if (shipped) return find_shipped(asked.string());
+  return find_model(asked.string(), settings.weights, !settings.image_encoder.empty() || !settings.text_encoder.empty());
+}
+
+std::vector<ModelLocation> shipped_checkpoints() {
+  std::vector<ModelLocation> found;
+  for (const char* name : {image_model, text_model}) {
+    try {
+      found.push_back(find_shipped(name));
+    } catch (const Error&) {
+      // Left out where the program was installed.
+    }
+  }
+  return found;
+}
+
+std::vector<ModelHere> models_here(const Settings& settings) {
+  std::vector<ModelHere> models;
+  const auto add = [&](const ModelLocation& found) {
+    const std::string name = model_title(found.checkpoint);
+    const bool known = std::any_of(models.begin(), models.end(), [&](const ModelHere& other) { return other.name == name; });
+    if (!known) models.push_back({name, found});
+  };
+  for (const ModelLocation& found : shipped_checkpoints()) add(found);
+  const bool own_encoder = !settings.image_encoder.empty() || !settings.text_encoder.empty();
+  for (const ModelState& state : list_models(settings.weights)) {
+    if (state.missing_files > 0) continue;
+    try {
+      add(find_model(state.name, settings.weights, own_encoder));
+    } catch (const Error&) {
+      continue;  // not a checkpoint, or not complete: espalier models says what is missing
+    }
+  }
+  return models;
 }
 
 PipelineOptions pipeline_options(const Settings& settings, const ModelLocation& found) {
@@ -120,7 +158,7 @@ fs::path background_network_of(const Settings& settings) {
   std::string searched;
   for (const fs::path& folder : folders) searched += (searched.empty() ? "" : ", ") + folder.string();
   throw Error(ErrorCode::not_found, "the network " + name + " is not in " + searched,
-              "name its .onnx file, or the folder with --networks or U2NET_HOME");
+              "fetch one with espalier pull isnet, or name its .onnx file, or the folder with --networks or U2NET_HOME");
 }
 
 void make_folder(const fs::path& folder) {

@@ -3,15 +3,30 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "settings.h"
 
 namespace espalier::cli {
 
-// What --model names: a folder, or a model by its name. Without it, or as "sprout", the checkpoint that ships with the program:
-// beside the installed program (PREFIX/share/espalier/models/sprout), or in the source tree that the program was built in.
-// Throws not_found, with the command that fetches what is missing.
+// Whether assets are to be made of words.
+[[nodiscard]] inline bool has_prompt(const Settings& s) { return !s.prompt.empty() || !s.prompts.empty(); }
+
+// What --model names: a folder, or a model by its name. "sprout" and "sprout-text" ship with the program: they lie beside the
+// installed program (PREFIX/share/espalier/models/sprout), or in the source tree that the program was built in. Without --model
+// it is sprout-text for a prompt, else sprout. Throws not_found, with the command that fetches what is missing.
 [[nodiscard]] ModelLocation find_checkpoint(const Settings& settings);
+
+// Those that ship with the program and are there.
+[[nodiscard]] std::vector<ModelLocation> shipped_checkpoints();
+
+// Every checkpoint that is here and complete, by the name that people know it by: those that ship first, then whatever espalier
+// pull or other programs have fetched. No name comes twice.
+struct ModelHere {
+  std::string name;
+  ModelLocation location;
+};
+[[nodiscard]] std::vector<ModelHere> models_here(const Settings& settings);
 
 // How to open what find_checkpoint has found.
 [[nodiscard]] PipelineOptions pipeline_options(const Settings& settings, const ModelLocation& found);

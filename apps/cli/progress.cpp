@@ -9,6 +9,7 @@
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "text.h"
 
@@ -99,7 +100,12 @@ void ProgressPrinter::begin(const std::string& title) {
 void ProgressPrinter::message(const std::string& text) {
   if (!said_.insert(text).second) return;
   clear();
-  std::fprintf(stderr, "espalier: %s\n", text.c_str());
+  std::string line = text;
+  for (const auto& [begin, paint] : {std::pair{"warning:", Paint::warning}, std::pair{"failed:", Paint::error}}) {
+    if (line.starts_with(begin))
+      line = painted(begin, paint, colours_on(STDERR_FILENO)) + line.substr(std::string(begin).size());
+  }
+  std::fprintf(stderr, "espalier: %s\n", line.c_str());
 }
 
 void ProgressPrinter::clear() {

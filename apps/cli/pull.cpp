@@ -212,8 +212,17 @@ int pull(const Settings& settings) {
   if (!settings.from_bundle.empty()) {
     report(import_bundle(settings.from_bundle, settings.weights, observer), "took over", true);
   }
-  for (const std::string& name : settings.model_names) report(pull_model(name, settings.weights, observer), "fetched", true);
-  if (!settings.bundle.empty()) {
+  std::vector<std::string> failures;
+  for (const std::string& name : settings.model_names) {
+    try {
+      report(pull_model(name, settings.weights, observer), "fetched", true);
+    } catch (const Error& error) {
+      if (settings.model_names.size() == 1 || error.code() == ErrorCode::cancelled) throw;
+      printer.message(failures.emplace_back(name + ": " + error.what()));
+      json.push_back({{"name", name}, {"error", error.what()}});
+    }
+  }
+  if (!settings.bundle.empty() && failures.empty()) {
     const PullReport written = write_bundle(settings.model_names, settings.bundle, settings.weights, observer);
     printer.clear();
     if (!settings.json && !settings.quiet) {
@@ -223,7 +232,11 @@ int pull(const Settings& settings) {
     }
   }
   if (settings.json) print(json);
-  return 0;
+  if (failures.empty()) return 0;
+  std::fflush(stdout);
+  printer.message(std::to_string(failures.size()) + " of " + std::to_string(settings.model_names.size()) + " models failed:");
+  for (const std::string& failure : failures) printer.message("failed: " + failure);
+  return 1;
 }
 
 int models(const Settings& settings) {

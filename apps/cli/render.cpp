@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "espalier/diagnostics.h"
 #include "interrupt.h"
 #include "outputs.h"
 #include "places.h"
@@ -87,7 +88,8 @@ class Renderer {
 
 void print_report(const Settings& s, const std::vector<WrittenFile>& files) {
   if (s.json) {
-    nlohmann::ordered_json report{{"version", version()}, {"device", s.device}, {"files", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json report{
+        {"version", version()}, {"device", device_in_words(s.device)}, {"files", nlohmann::ordered_json::array()}};
     for (const WrittenFile& file : files) {
       report["files"].push_back({{"path", file.path.string()}, {"bytes", size_of(file.path)}, {"content", file.content}});
     }

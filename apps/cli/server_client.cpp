@@ -1,18 +1,17 @@
 #include "server_client.h"
 
 #include <curl/curl.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <exception>
 #include <memory>
+#include <optional>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "espalier/error.h"
+#include "server/serve.h"
 
 namespace espalier::cli {
 
@@ -42,9 +41,6 @@ bool is_plain(const std::string& text) {
                       "check the address, and that both programs have the same version");
 }
 
-struct FileCloser {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
 struct CurlCloser {
   void operator()(CURL* curl) const { ::curl_easy_cleanup(curl); }
 };
@@ -55,68 +51,65 @@ struct MimeCloser {
   void operator()(curl_mime* mime) const { ::curl_mime_free(mime); }
 };
 
-// A file that is removed unless it gets its name.
-class PartialFile {
- public:
-  explicit PartialFile(const fs::path& target)
-      : target_(target),
-        path_(target.parent_path() / ("." + target.filename().string() + "." + std::to_string(::getpid()) + ".part")),
-        file_(std::fopen(path_.c_str(), "wb")) {
-    if (!file_)
-      throw Error(ErrorCode::io, path_.string() + ": " + std::strerror(errno), "check the folder's permissions and the disk");
-  }
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
-  ~PartialFile() {
-    file_.reset();
-    std::error_code ignored;
-    if (!named_) fs::remove(path_, ignored);
-  }
-  [[nodiscard]] std::FILE* stream() { return file_.get(); }
-  void keep() {
-    const bool good = std::fflush(file_.get()) == 0 && ::fsync(::fileno(file_.get())) == 0;
-    std::error_code error;
-    if (good) fs::rename(path_, target_, error);
-    if (!good || error)
-      throw Error(ErrorCode::io, target_.string() + " cannot be written", "check the folder's permissions and the disk");
-    named_ = true;
-  }
-
- private:
-  fs::path target_, path_;
-  std::unique_ptr<std::FILE, FileCloser> file_;
-  bool named_ = false;
-};
-
 }  // namespace
 
 struct ServerClient::Call {
   std::string path;
-  std::vector<fs::path> images{};  // sent with `options`, if there are any
+  std::vector<fs::path> images{};  // sent with `options`, which a form needs
   std::string options{};
-  std::string request{};      // Idempotency-Key; empty: none
-  std::FILE* file = nullptr;  // takes the body of 200
+  std::string json{};          // a body instead of a form
+  bool remove = false;         // DELETE
+  std::string request{};       // Idempotency-Key; empty: none
+  FileWriter* file = nullptr;  // takes the body of 200
   const std::function<bool()>* stopped = nullptr;
   CURL* curl = nullptr;
   // The answer.
   long status = 0;
   std::string body{};
   std::uint64_t written = 0;
-  bool too_large = false, disk_full = false;
+  bool too_large = false;
+  std::exception_ptr unwritten{};  // why the file could not take the body; no exception passes through libcurl
 
   static std::size_t take(char* bytes, std::size_t size, std::size_t count, void* self) {
     Call& call = *static_cast<Call*>(self);
     const std::size_t all = size * count;
     ::curl_easy_getinfo(call.curl, CURLINFO_RESPONSE_CODE, &call.status);
     if (call.file != nullptr && call.status == 200) {
-      call.disk_full = std::fwrite(bytes, 1, all, call.file) != all;
+      try {
+        call.file->write({reinterpret_cast<const std::byte*>(bytes), all});
+      } catch (const Error&) {
+        call.unwritten = std::current_exception();
+        return 0;
+      }
       call.written += all;
-      return call.disk_full ? 0 : all;
+      return all;
     }
     call.too_large = call.body.size() + all > kMostAnswer;
     if (call.too_large) return 0;
     call.body.append(bytes, all);
     return all;
+  }
+  // Method and body; a form lives as long as the transfer.
+  [[nodiscard]] std::unique_ptr<curl_mime, MimeCloser> prepare_body() {
+    std::unique_ptr<curl_mime, MimeCloser> form;
+    if (remove) ::curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+    if (!json.empty()) {
+      ::curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(json.size()));
+      ::curl_easy_setopt(curl, CURLOPT_POSTFIELDS, json.c_str());
+    }
+    if (options.empty()) return form;
+    form.reset(::curl_mime_init(curl));
+    for (const fs::path& image : images) {
+      curl_mimepart* const part = ::curl_mime_addpart(form.get());
+      ::curl_mime_name(part, "image");
+      if (::curl_mime_filedata(part, image.c_str()) != CURLE_OK)
+        throw Error(ErrorCode::io, image.string() + " cannot be read", "check its permissions");
+    }
+    curl_mimepart* const part = ::curl_mime_addpart(form.get());
+    ::curl_mime_name(part, "options");
+    ::curl_mime_data(part, options.data(), options.size());
+    ::curl_easy_setopt(curl, CURLOPT_MIMEPOST, form.get());
+    return form;
   }
   static int watch(void* self, curl_off_t /*down*/, curl_off_t /*downloaded*/, curl_off_t /*up*/, curl_off_t /*uploaded*/) {
     return (*static_cast<Call*>(self)->stopped)() ? 1 : 0;
@@ -138,13 +131,15 @@ void ServerClient::run(Call& call) {
   if (!owned) throw std::bad_alloc();
   CURL* const curl = owned.get();
   std::unique_ptr<curl_slist, ListCloser> headers;
-  if (!key_.empty()) headers.reset(::curl_slist_append(nullptr, ("Authorization: Bearer " + key_).c_str()));
-  if (!call.request.empty()) {
-    curl_slist* const longer = ::curl_slist_append(headers.get(), ("Idempotency-Key: " + call.request).c_str());
+  const auto add_header = [&](const std::string& line) {
+    curl_slist* const longer = ::curl_slist_append(headers.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
     (void)headers.release();  // it is the head of the longer list, or the list was empty
     headers.reset(longer);
-  }
+  };
+  if (!key_.empty()) add_header("Authorization: Bearer " + key_);
+  if (!call.request.empty()) add_header("Idempotency-Key: " + call.request);
+  if (!call.json.empty()) add_header("Content-Type: application/json");
   call.curl = curl;
   call.stopped = &stopped_;
   const std::string address = url_ + call.path;
@@ -162,25 +157,12 @@ void ServerClient::run(Call& call) {
   ::curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &call);
   std::array<char, CURL_ERROR_SIZE> why{};
   ::curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why.data());
-  std::unique_ptr<curl_mime, MimeCloser> form;
-  if (!call.images.empty()) {
-    form.reset(::curl_mime_init(curl));
-    for (const fs::path& image : call.images) {
-      curl_mimepart* const part = ::curl_mime_addpart(form.get());
-      ::curl_mime_name(part, "image");
-      if (::curl_mime_filedata(part, image.c_str()) != CURLE_OK)
-        throw Error(ErrorCode::io, image.string() + " cannot be read", "check its permissions");
-    }
-    curl_mimepart* const part = ::curl_mime_addpart(form.get());
-    ::curl_mime_name(part, "options");
-    ::curl_mime_data(part, call.options.data(), call.options.size());
-    ::curl_easy_setopt(curl, CURLOPT_MIMEPOST, form.get());
-  }
+  const std::unique_ptr<curl_mime, MimeCloser> form = call.prepare_body();
   const CURLcode code = ::curl_easy_perform(curl);
   ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &call.status);
   if (code == CURLE_ABORTED_BY_CALLBACK) throw Error(ErrorCode::cancelled, "stopped on request");
   if (call.too_large) not_ours("it has more than 16 MiB");
-  if (call.disk_full) throw Error(ErrorCode::io, "a file cannot be written", "check the disk");
+  if (call.unwritten) std::rethrow_exception(call.unwritten);
   const bool answered = code == CURLE_OK || (call.status >= 400 && !call.body.empty());  // also before all was sent
   if (answered) return;
   const bool unsent =
@@ -227,10 +209,44 @@ Json ServerClient::job(const std::string& id) {
   return json_of(call);
 }
 
+Json ServerClient::submit_export(const std::string& id, const std::string& options, const std::string& request) {
+  if (!is_plain(id)) not_ours("the identifier of a job is \"" + shortened(id) + '"');
+  Call call{.path = "/v1/jobs/" + id + "/exports", .json = options, .request = request};
+  run(call);
+  return json_of(call);
+}
+
+void ServerClient::cancel(const std::string& id) {
+  if (!is_plain(id)) not_ours("the identifier of a job is \"" + shortened(id) + '"');
+  Call call{.path = "/v1/jobs/" + id, .remove = true};
+  run(call);
+  if (call.status != 204) (void)json_of(call);
+}
+
+Json ServerClient::get(const std::string& path) {
+  Call call{.path = path};
+  run(call);
+  return json_of(call);
+}
+
+std::string ServerClient::bytes(const std::string& id, const std::string& name) {
+  if (!is_plain(id) || !is_plain(name)) not_ours("a file is called \"" + shortened(name) + '"');
+  Call call{.path = "/v1/jobs/" + id + "/files/" + name};
+  run(call);
+  if (call.status != 200) (void)json_of(call);
+  return std::move(call.body);
+}
+
 void ServerClient::download(const std::string& id, const std::string& name, const fs::path& path, std::uint64_t bytes) {
   if (!is_plain(id) || !is_plain(name)) not_ours("a file is called \"" + shortened(name) + '"');
-  PartialFile file(path);
-  Call call{.path = "/v1/jobs/" + id + "/files/" + name, .file = file.stream()};
+  std::optional<FileWriter> file;
+  try {
+    file.emplace(path);
+  } catch (const Error& error) {  // of this target alone; others may be fit to be written
+    throw ServerFailure(Kind::refused, 0, server::word_of(error.code()), std::string(error.message()),
+                        std::string(error.hint()));
+  }
+  Call call{.path = "/v1/jobs/" + id + "/files/" + name, .file = &*file};
   run(call);
   if (call.status != 200) (void)json_of(call);
   if (call.status != 200 || call.written != bytes) {
@@ -238,7 +254,7 @@ void ServerClient::download(const std::string& id, const std::string& name, cons
                         name + " has " + std::to_string(call.written) + " bytes, and should have " + std::to_string(bytes),
                         "try again");
   }
-  file.keep();
+  file->commit();
 }
 
 }  // namespace espalier::cli

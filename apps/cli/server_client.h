@@ -41,11 +41,21 @@ class ServerClient {
   // Throws Error invalid_argument for what is not the address of a server.
   ServerClient(std::string url, std::string key, std::function<bool()> stopped);
 
-  // The new job: POST /v1/jobs. The same `request` (visible ASCII characters) makes one job, however often it is sent.
+  // The new job: POST /v1/jobs; without images, of a prompt in the options. The same `request` (visible ASCII characters) makes
+  // one job, however often it is sent.
   [[nodiscard]] Json submit(const std::vector<std::filesystem::path>& images, const std::string& options,
                             const std::string& request);
   [[nodiscard]] Json job(const std::string& id);
-  // Into `path`, which appears when it is whole and has `bytes` bytes.
+  // A new export of a job: POST /v1/jobs/ID/exports.
+  [[nodiscard]] Json submit_export(const std::string& id, const std::string& options, const std::string& request);
+  // DELETE: cancels a job that has not ended.
+  void cancel(const std::string& id);
+  // The answer to GET of a path of the interface.
+  [[nodiscard]] Json get(const std::string& path);
+  // A small file of a job.
+  [[nodiscard]] std::string bytes(const std::string& id, const std::string& name);
+  // Into `path`, which appears when it is whole and has `bytes` bytes, as the library writes files (base/file.h). Throws
+  // ServerFailure refused for a path that is not to be replaced (read-only, a folder), Error io when the disk takes no more.
   void download(const std::string& id, const std::string& name, const std::filesystem::path& path, std::uint64_t bytes);
 
  private:

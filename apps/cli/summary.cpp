@@ -5,7 +5,7 @@
 namespace espalier::cli {
 
 std::string in_words(const MeshSummary& mesh) {
-  return thousands(mesh.faces) + " faces, " + thousands(mesh.vertices) + " vertices, " + thousands(mesh.components) +
+  return thousands(mesh.faces) + " faces, " + thousands(mesh.positions) + " vertices, " + thousands(mesh.components) +
          " components, " + thousands(mesh.boundary_edges) + " boundary edges, " +
          (mesh.watertight ? "watertight" : "not watertight") + ", winding " +
          (mesh.consistent_winding ? "consistent" : "not consistent");
@@ -22,6 +22,7 @@ nlohmann::ordered_json json_of(const MeshSummary& m) {
   using Json = nlohmann::ordered_json;
   return {{"faces", m.faces},
           {"vertices", m.vertices},
+          {"positions", m.positions},
           {"components", m.components},
           {"boundary_edges", m.boundary_edges},
           {"holes", m.holes},
@@ -36,6 +37,8 @@ nlohmann::ordered_json json_of(const MeshSummary& m) {
           {"hidden_share", m.hidden_share < 0 ? Json(nullptr) : Json(m.hidden_share)},
           {"crossing_faces", m.crossing_faces < 0 ? Json(nullptr) : Json(m.crossing_faces)},
           {"crease_length", m.crease_length < 0 ? Json(nullptr) : Json(m.crease_length)},
+          {"thin_wall", m.thin_wall < 0 ? Json(nullptr) : Json(m.thin_wall)},
+          {"overhang_share", m.overhang_share < 0 ? Json(nullptr) : Json(m.overhang_share)},
           {"low", m.low},
           {"high", m.high}};
 }

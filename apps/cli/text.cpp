@@ -1,11 +1,15 @@
 #include "text.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <iomanip>
 #include <sstream>
+
+#include "espalier/options.h"
 
 namespace espalier::cli {
 
@@ -57,6 +61,14 @@ std::string one_line(const std::string& text) {
   std::replace_if(line.begin(), line.end(), controls, ' ');
   return line;
 }
+
+std::string painted(const std::string& text, Paint paint, bool colours) {
+  if (!colours) return text;
+  constexpr std::array kCodes{"\033[1;31m", "\033[1;33m", "\033[1m"};
+  return kCodes.at(static_cast<std::size_t>(paint)) + text + "\033[0m";
+}
+
+bool colours_on(int file) { return ::isatty(file) == 1 && environment_value("NO_COLOR").empty(); }
 
 Table::Table(std::vector<std::string> heading, std::vector<std::size_t> left) : left_(std::move(left)) {
   left_.push_back(0);

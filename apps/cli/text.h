@@ -18,6 +18,12 @@ namespace espalier::cli {
 // Line breaks become spaces.
 [[nodiscard]] std::string one_line(const std::string& text);
 
+// What a text is about, on a terminal.
+enum class Paint { error, warning, title };
+[[nodiscard]] std::string painted(const std::string& text, Paint paint, bool colours);
+// Whether the file is a terminal and colours are wanted there (NO_COLOR).
+[[nodiscard]] bool colours_on(int file);
+
 // Rows of cells; the first row is the heading. The first column and those named in `left` are aligned left, others right.
 class Table {
  public:

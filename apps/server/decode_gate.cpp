@@ -27,13 +27,17 @@ class Place {
 
 }  // namespace
 
+std::uint64_t DecodeGate::room_of(Kind kind) const {
+  return kind == Kind::job ? limits_.bytes : std::min(limits_.bytes, limits_.preview_bytes);
+}
+
 bool DecodeGate::may_pass(std::list<Ticket>::const_iterator mine, std::uint64_t bytes) const {
-  return mine == waiting_.begin() && (used_ == 0 || used_ + bytes <= limits_.bytes);
+  return mine == waiting_.begin() && (used_ == 0 || used_ + bytes <= room_of(mine->kind));
 }
 
 DecodeGate::Pass DecodeGate::enter(Kind kind, std::uint64_t bytes, const std::function<bool()>& client_left) {
   constexpr auto kLook = std::chrono::milliseconds(100);
-  const std::uint64_t cost = std::min(bytes, limits_.bytes);
+  const std::uint64_t cost = std::min(bytes, room_of(kind));
   const auto end = Clock::now() + (kind == Kind::job ? limits_.job_patience : limits_.preview_patience);
   std::unique_lock lock(mutex_);
   const auto same = std::count_if(waiting_.begin(), waiting_.end(), [&](const Ticket& t) { return t.kind == kind; });

@@ -11,9 +11,10 @@
 namespace espalier::server {
 
 struct GateLimits {
-  std::uint64_t bytes = std::uint64_t{512} << 20U;  // of all that is decoded at a time; one alone may take more
-  std::size_t previews = 12;                        // that wait
-  std::size_t jobs = 64;                            // that wait
+  std::uint64_t bytes = std::uint64_t{512} << 20U;          // of all that is decoded at a time; one alone may take more
+  std::uint64_t preview_bytes = std::uint64_t{384} << 20U;  // that previews fill; jobs find the rest free
+  std::size_t previews = 12;                                // that wait
+  std::size_t jobs = 64;                                    // that wait
   std::chrono::milliseconds preview_patience{4000};
   std::chrono::milliseconds job_patience{20000};
 };
@@ -49,6 +50,7 @@ class DecodeGate {
     Kind kind;
   };
 
+  [[nodiscard]] std::uint64_t room_of(Kind kind) const;
   [[nodiscard]] bool may_pass(std::list<Ticket>::const_iterator mine, std::uint64_t bytes) const;
   void leave(std::uint64_t bytes);
 

@@ -1,12 +1,29 @@
 #include "event_hub.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace espalier::server {
 
-EventHub::Listener::Listener(EventHub& hub, std::string job) : hub_(hub), job_(std::move(job)) {
+namespace {
+
+constexpr std::size_t kLongestHistory = 64;  // events
+constexpr std::size_t kMostEnded = 64;       // jobs that have ended and whose events are still known
+
+}  // namespace
+
+EventHub::Listener::Listener(EventHub& hub, std::string job, std::optional<std::uint64_t> after)
+    : hub_(hub), job_(std::move(job)) {
   const std::scoped_lock lock(hub_.mutex_);
   hub_.listeners_.emplace(job_, this);
+  begin_ = hub_.newest_;
+  const auto history = hub_.histories_.find(job_);
+  if (!after || history == hub_.histories_.end() || *after < history->second.missing || *after > hub_.newest_) return;
+  resumed_ = true;
+  for (const Event& event : history->second.events) {
+    if (event.id > *after) events_.push_back(event);
+  }
+  ended_ = history->second.ended;
 }
 
 EventHub::Listener::~Listener() {
@@ -34,8 +51,25 @@ void EventHub::watch(std::function<void(const std::string& job, const Event& eve
   watcher_ = std::move(watcher);
 }
 
-void EventHub::publish(const std::string& job, const Event& event) {
+void EventHub::remember(const std::string& job, const Event& event) {
+  auto& [events, missing, ended] = histories_[job];
+  if (event.name == "progress") std::erase_if(events, [](const Event& e) { return e.name == "progress"; });
+  events.push_back(event);
+  if (events.size() > kLongestHistory) {
+    missing = events.front().id;
+    events.pop_front();
+  }
+  if (!event.last || std::exchange(ended, true)) return;
+  ended_.push_back(job);
+  if (ended_.size() <= kMostEnded) return;
+  histories_.erase(ended_.front());
+  ended_.pop_front();
+}
+
+void EventHub::publish(const std::string& job, Event event) {
   const std::scoped_lock lock(mutex_);
+  event.id = ++newest_;
+  remember(job, event);
   if (watcher_) watcher_(job, event);
   const auto [first, last] = listeners_.equal_range(job);
   for (auto entry = first; entry != last; ++entry) {
@@ -55,6 +89,13 @@ void EventHub::close() {
 std::size_t EventHub::listeners() const {
   const std::scoped_lock lock(mutex_);
   return listeners_.size();
+}
+
+std::vector<std::string> EventHub::listened() const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<std::string> jobs;
+  for (auto at = listeners_.begin(); at != listeners_.end(); at = listeners_.upper_bound(at->first)) jobs.push_back(at->first);
+  return jobs;
 }
 
 }  // namespace espalier::server

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "api_keys.h"
 #include "serve.h"
 
 namespace espalier::server {
@@ -45,7 +46,7 @@ void check_host(const RequestHead& head, const GuardRules& rules) {
   const std::string name = host_name(host);
   if (allowed || is_loopback(name)) return;
   // Whoever has the key is no foreign page; an address in numbers cannot be made to lead elsewhere.
-  if (!rules.loopback && (!rules.api_key.empty() || is_numeric(name) || is_of_this_machine(name))) return;
+  if (!rules.loopback && (rules.asks_for_key() || is_numeric(name) || is_of_this_machine(name))) return;
   throw HttpError(403, "forbidden", "this server does not answer to the name in the Host header",
                   "use an address in numbers or localhost, or name the page with --allow-origin");
 }
@@ -78,14 +79,18 @@ std::string allowed_origin(const RequestHead& head, const GuardRules& rules) {
   return allowed ? origin : std::string();
 }
 
-void guard(const RequestHead& head, const GuardRules& rules) {
+Caller guard(const RequestHead& head, const GuardRules& rules) {
   check_host(head, rules);
   check_origin(head, rules);
-  if (rules.api_key.empty() || !needs_key(head)) return;
+  if (!rules.asks_for_key() || !needs_key(head)) return {};
   constexpr std::string_view kScheme = "bearer ";
   const std::string given = head.header("authorization");
   const bool bearer = lower_case(given.substr(0, kScheme.size())) == kScheme;
-  if (bearer && equal_in_constant_time(std::string(trimmed(given.substr(kScheme.size()))), rules.api_key)) return;
+  const std::string key = bearer ? std::string(trimmed(given.substr(kScheme.size()))) : std::string();
+  if (!key.empty() && !rules.api_key.empty() && equal_in_constant_time(key, rules.api_key)) return {};
+  if (!key.empty() && rules.keys != nullptr) {
+    if (auto caller = rules.keys->find(key)) return *std::move(caller);
+  }
   throw HttpError(401, "unauthorized", given.empty() ? "this server asks for a key" : "the key is wrong",
                   "send the header Authorization: Bearer KEY");
 }

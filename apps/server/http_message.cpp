@@ -275,6 +275,7 @@ const char* reason_phrase(int status) {
                                                              {500, "Internal Server Error"},
                                                              {501, "Not Implemented"},
                                                              {503, "Service Unavailable"},
+                                                             {504, "Gateway Timeout"},
                                                              {505, "HTTP Version Not Supported"},
                                                              {507, "Insufficient Storage"}};
   for (const auto& [code, text] : kReasons) {

@@ -18,6 +18,7 @@
 #include <system_error>
 
 #include "database.h"
+#include "fleet_error.h"
 
 namespace espalier::server {
 namespace {
@@ -155,6 +156,9 @@ Response answer_to(const std::exception_ptr& failure) {
   } catch (const std::system_error& error) {  // its words name folders of this machine; theirs are for no client
     return error_response(
         HttpError(507, "io", "the server cannot keep this: " + error.code().message(), hint_for_system(error.code().value())));
+  } catch (const FleetError& error) {
+    return error_response(HttpError(503, "unavailable", error.reason(), "try again soon; the server's messages say more")
+                              .with("Retry-After", "2"));
   } catch (const StorageError& error) {
     return error_response(
         HttpError(507, "io", "the server cannot read or write its records: " + error.reason(), std::string(error.hint())));

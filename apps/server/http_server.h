@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "api_keys.h"
 #include "http_connection.h"
 
 namespace espalier::server {
@@ -18,6 +19,7 @@ struct HttpRequest {
   const RequestHead& head;
   Connection& connection;
   std::optional<Body> body{};
+  Caller caller{};  // for whoever answers to note
 
   // The body, of at most `limit` bytes; once per request.
   Body& open_body(std::uint64_t limit) { return body.emplace(connection, head, limit); }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "espalier/option_rules.h"
 #include "option_json.h"
 #include "serve.h"
 
@@ -75,6 +76,7 @@ void read_object(const Json& object, OptionUse use, const std::string& prefix, S
       if (!json.is_null()) read_object(json, use, key + ".", spelling, options);
     } else if (row->field.unset || !json.is_null()) {
       if (!row->field.set(options, value_of(*row, json, key, spelling))) refuse(key, "must be " + row->json_accept());
+      if (row->field.get(options) != row->field.get(Options())) options.asked.insert(row->name);
     }
   }
 }
@@ -104,6 +106,16 @@ Json parse_object(const std::string& text) {
   return value;
 }
 
+// Refuses what contradicts itself or has no effect; what was stored was taken once.
+void apply_rules(OptionUse use, Spelling spelling, Options& options) {
+  if (spelling == Spelling::any) return;
+  try {
+    apply_option_rules(options, use, options.formats, true, OptionSpelling::json);
+  } catch (const Error& error) {
+    throw HttpError(400, "invalid_argument", "options: " + std::string(error.message()), std::string(error.hint()));
+  }
+}
+
 void apply_preset(SamplerRequest& sampler, const SamplerRequest& preset) {
   if (!sampler.steps) sampler.steps = preset.steps;
   if (!sampler.guidance) sampler.guidance = preset.guidance;
@@ -118,8 +130,9 @@ const ResultFormat* find_format(const std::string& name) {
 }
 
 bool same_mesh(const Options& a, const Options& b) {
-  // Of the files only the size matters, and only where something is measured on it.
-  if (a.finish.watertight && a.save.size_mm != b.save.size_mm) return false;
+  // Of the files only size and height matter, and only where something is measured on them.
+  const bool measured = a.finish.min_wall_mm > 0 || a.finish.flat_base_mm > 0;
+  if (measured && (a.save.height != b.save.height || (!a.save.height && a.save.size_mm != b.save.size_mm))) return false;
   Options written_alike = b;
   written_alike.save = a.save;
   const auto& table = option_table();
@@ -136,6 +149,7 @@ std::optional<FinishRequest> finish_request_of(const Options& options) {
   if (options.raw_mesh || !any([](const ResultFormat& f) { return f.mesh; })) return std::nullopt;
   FinishRequest request = options.finish;
   request.size_mm = options.save.size_mm;
+  request.height_mm = 1000.0 * options.save.height.value_or(0.0);
   request.texture = request.texture && any([](const ResultFormat& f) { return f.textured; });
   return request;
 }
@@ -145,6 +159,7 @@ Options parse_generate_options(const std::string& text, Spelling spelling) {
   Options options;
   options.seed = std::random_device{}();
   read_object(object, use_jobs, "", spelling, options);
+  apply_rules(use_jobs, spelling, options);
   options.name = clean_name(options.name);
   if (options.preset == SamplerPreset::app) {
     apply_preset(options.structure, app_structure_settings());
@@ -157,6 +172,9 @@ ExportOptions parse_export_options(const std::string& text, const Options& of_pa
   Json object = parse_object(text);
   ExportOptions options{.values = of_parent};
   options.values.name.clear();
+  options.values.webhook.clear();
+  options.values.priority.clear();
+  options.values.asked.clear();
   if (const auto turntable = object.find("turntable"); turntable != object.end()) {
     options.turntable = !turntable->is_null();
     if (options.turntable) read_object(*turntable, use_turntables, "turntable.", spelling, options.values);
@@ -164,10 +182,12 @@ ExportOptions parse_export_options(const std::string& text, const Options& of_pa
   }
   if (options.turntable) {
     for (const auto& [key, value] : object.items()) {
-      if (key != "name") refuse(shortened(clean_name(key), 60), "means nothing beside turntable", "leave it out");
+      if (key != "name" && key != "webhook" && key != "priority")
+        refuse(shortened(clean_name(key), 60), "means nothing beside turntable", "leave it out");
     }
   }
   read_object(object, use_exports, "", spelling, options.values);
+  if (!options.turntable) apply_rules(use_exports, spelling, options.values);
   options.values.name = clean_name(options.values.name);
   return options;
 }
@@ -185,11 +205,26 @@ JobChange parse_job_change(const std::string& text) {
       if (change.name->empty()) refuse("name", "is empty", "give a name, or leave it out");
     } else if (key == "pinned" && value.is_boolean()) {
       change.pinned = value.get<bool>();
+    } else if (key == "position" && value.is_number_unsigned()) {
+      change.position = static_cast<std::int64_t>(std::min<std::uint64_t>(value.get<std::uint64_t>(), INT32_MAX));
+    } else if (key == "before" && value.is_string() && JobStore::is_id(value.get<std::string>())) {
+      change.before = value.get<std::string>();
     } else {
-      refuse(shortened(clean_name(key), 60), "is not a name (a text) or pinned (true or false)", "see /openapi.json");
+      refuse(shortened(clean_name(key), 60),
+             "is not a name (a text), pinned (true or false), position (a whole number) or before (the id of a job)",
+             "see /openapi.json");
     }
   }
+  if (change.position && change.before) refuse("position", "and before were given", "give one of them");
   return change;
+}
+
+bool parse_queue_change(const std::string& text) {
+  const Json object = parse_object(text);
+  if (object.is_object() && object.size() == 1 && object.contains("paused") && object.at("paused").is_boolean())
+    return object.at("paused").get<bool>();
+  throw HttpError(400, "invalid_argument", "the body does not say whether the queue is paused",
+                  "send {\"paused\": true} or {\"paused\": false}");
 }
 
 Background parse_background(const std::string& text) {
@@ -205,19 +240,56 @@ Background parse_background(const std::string& text) {
   return options.background.front();
 }
 
-Json to_json(const Options& options) {
+Json to_json(const Options& options, JobKind kind) {
   Json json = Json::object();
   write_options(options, use_jobs, json);
+  if (kind != JobKind::edit) {
+    for (const char* key : {"region", "rim", "resample", "appearance_only"}) json.erase(key);
+  }
+  if (kind != JobKind::variant) {
+    for (const char* key : {"keep_mesh", "keep_uvs"}) json.erase(key);
+  }
   return json;
 }
 
-std::string job_options_text(const Options& options) { return text_of(to_json(options)); }
+std::string job_options_text(const Options& options) { return text_of(to_json(options, JobKind::image)); }
+
+Options options_of_job(const std::string& json) {
+  try {
+    return parse_generate_options(json);
+  } catch (const HttpError& error) {
+    throw Error(ErrorCode::invalid_argument, error.what(), error.hint());
+  }
+}
+
+Options options_of_export(const std::string& json) {
+  try {
+    const ExportOptions options = parse_export_options(json, Options());
+    if (options.turntable) refuse("turntable", "is for jobs of a server", "leave it out");
+    return options.values;
+  } catch (const HttpError& error) {
+    throw Error(ErrorCode::invalid_argument, error.what(), error.hint());
+  }
+}
 
 Json to_json(const ExportOptions& options) {
   Json json{{"name", options.values.name}};
+  if (!options.values.webhook.empty()) json["webhook"] = options.values.webhook;
+  if (!options.values.priority.empty()) json["priority"] = options.values.priority;
   write_options(options.values, options.turntable ? use_turntables : use_exports, json);
   return json;
 }
+
+Json to_json(const Options& options, OptionUse use, const std::vector<std::string>& names) {
+  Json json = Json::object();
+  for (const std::string& name : names) {
+    const Option* const row = find_option(use, name);
+    if (row != nullptr) json[name] = json_of<Json>(row->field.get(options));
+  }
+  return json;
+}
+
+void read_options(const Json& json, OptionUse use, Options& options) { read_object(json, use, "", Spelling::any, options); }
 
 namespace {
 

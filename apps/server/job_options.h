@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "espalier/options.h"
 #include "http_message.h"
@@ -19,8 +20,11 @@ namespace espalier::server {
 // Whether the finished mesh is the same; formats are another matter.
 [[nodiscard]] bool same_mesh(const Options& a, const Options& b);
 
-// The body of a PATCH: name and pinned. Throws HttpError 400 for anything else.
+// The body of a PATCH: name, pinned, position and before. Throws HttpError 400 for anything else.
 [[nodiscard]] JobChange parse_job_change(const std::string& text);
+
+// The body of a PATCH of the queue: whether it is paused. Throws HttpError 400 for anything else.
+[[nodiscard]] bool parse_queue_change(const std::string& text);
 
 struct ExportOptions {
   Options values;
@@ -40,9 +44,13 @@ enum class Spelling { present, any };
 [[nodiscard]] bool is_asset(const ExportOptions& options, const Options& of_parent);
 [[nodiscard]] Background parse_background(const std::string& text);
 
-// With every value that holds; reading it back gives the same options.
-[[nodiscard]] Json to_json(const Options& options);
+// With every value that holds, but for those that mean nothing to jobs of this kind; reading it back gives the same options.
+[[nodiscard]] Json to_json(const Options& options, JobKind kind);
 [[nodiscard]] Json to_json(const ExportOptions& options);
+
+// The options of a command by the names of its JSON, and back; others stay as they are. Throws HttpError 400.
+[[nodiscard]] Json to_json(const Options& options, OptionUse use, const std::vector<std::string>& names);
+void read_options(const Json& json, OptionUse use, Options& options);
 
 // At most 200 bytes of UTF-8 without control characters and without such as hide or turn text around.
 [[nodiscard]] std::string clean_name(const std::string& text);

@@ -41,6 +41,16 @@ Json value_at(const Json& object, const char* key) {
   return at == object.end() ? Json(nullptr) : *at;
 }
 
+}  // namespace
+
+Json to_json(const JobFile& file) {
+  return {{"name", file.name},
+          {"role", file.role},
+          {"format", file.format},
+          {"media_type", file.media_type},
+          {"bytes", file.bytes}};
+}
+
 std::optional<JobFile> file_of(const Json& object) {
   if (!object.is_object()) return std::nullopt;
   JobFile file{text_at(object, "name"), text_at(object, "role"), text_at(object, "format"), text_at(object, "media_type")};
@@ -50,21 +60,20 @@ std::optional<JobFile> file_of(const Json& object) {
   return file;
 }
 
-Json json_of_record(const JobRecord& record) {
+Json to_json(const JobRecord& record) {
   const Job& job = record.job;
   Json files = Json::array();
-  for (const JobFile& f : job.files) {
-    files.push_back(
-        {{"name", f.name}, {"role", f.role}, {"format", f.format}, {"media_type", f.media_type}, {"bytes", f.bytes}});
-  }
+  for (const JobFile& file : job.files) files.push_back(to_json(file));
   return {{"version", kVersion},
           {"revision", record.revision},
           {"sequence", job.sequence},
+          {"place", job.place},
           {"id", job.id},
           {"kind", name_of(job.kind)},
           {"asset", job.asset ? Json(*job.asset) : Json(nullptr)},
           {"pinned", job.pinned},
           {"parent", job.parent},
+          {"owner", job.owner},
           {"name", job.name},
           {"state", name_of(job.state)},
           {"created", job.created},
@@ -77,6 +86,8 @@ Json json_of_record(const JobRecord& record) {
           {"notices", job.notices},
           {"files", files}};
 }
+
+namespace {
 
 // Written beside the place and moved over it.
 class RecordFile {
@@ -119,7 +130,7 @@ class RecordFile {
 void write_record(const fs::path& folder, const JobRecord& record, bool to_disk) {
   if (fs::is_symlink(fs::symlink_status(folder))) throw StorageError::of_system(folder.string(), ELOOP);
   RecordFile file(folder);
-  file.write(text_of(json_of_record(record)));
+  file.write(text_of(to_json(record)));
   file.move_to(folder / kRecordFile, to_disk);
 }
 
@@ -131,19 +142,29 @@ std::optional<JobRecord> read_record(const fs::path& folder) {
   const std::string text(std::istreambuf_iterator<char>(file), {});
   std::string problem;
   const Json json = read_json<Json>(text, {.bytes = kMostBytes, .values = 20'000, .depth = 16}, problem);
-  if (!problem.empty() || !json.is_object() || number_at(json, "version") != kVersion) return {};
+  if (!problem.empty()) return {};
+  auto record = record_of(json);
+  if (!record || record->job.id != folder.filename().string()) return {};
+  return record;
+}
+
+std::optional<JobRecord> record_of(const Json& json) {
+  if (!json.is_object() || number_at(json, "version") != kVersion) return {};
   JobRecord record;
   Job& job = record.job;
   job.id = text_at(json, "id");
   const auto kind = kind_named(text_at(json, "kind"));
   const auto state = state_named(text_at(json, "state"));
-  if (job.id != folder.filename().string() || !JobStore::is_id(job.id) || !kind || !state) return {};
+  if (!JobStore::is_id(job.id) || !kind || !state) return {};
   job.kind = *kind;
   job.state = *state;
   job.sequence = number_at(json, "sequence");
+  job.place = number_at(json, "place");
+  if (job.place < 0) job.place = job.sequence;  // of versions in which jobs could not be moved
   if (const Json asset = value_at(json, "asset"); asset.is_boolean()) job.asset = asset.get<bool>();
   if (const Json pinned = value_at(json, "pinned"); pinned.is_boolean()) job.pinned = pinned.get<bool>();
   job.parent = text_at(json, "parent");
+  job.owner = text_at(json, "owner");
   job.name = text_at(json, "name");
   job.created = text_at(json, "created");
   job.started = text_at(json, "started");

@@ -18,6 +18,12 @@ struct JobRecord {
   std::int64_t attempts = 0;  // times that the job was begun
 };
 
+// As the file has it, and back; nothing for what is damaged or of another version. Workers get their jobs in this form.
+[[nodiscard]] Json to_json(const JobRecord& record);
+[[nodiscard]] std::optional<JobRecord> record_of(const Json& json);
+[[nodiscard]] Json to_json(const JobFile& file);
+[[nodiscard]] std::optional<JobFile> file_of(const Json& json);
+
 // Replaces the file in the job's folder; nobody ever sees half of it. `to_disk`: wait until the disk has it. Throws
 // StorageError, also when the folder is none or is a link.
 void write_record(const std::filesystem::path& folder, const JobRecord& record, bool to_disk);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 
 #include "job_record.h"
@@ -18,14 +19,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kSchema = 3;
+// By the client, so that it outlives another attempt; the statements that drop what an attempt made name the same roles.
+bool was_sent(const JobFile& file) { return file.role == "input" || file.role == "source"; }
+
+constexpr int kSchema = 4;
 constexpr std::array kStates{JobState::queued, JobState::running, JobState::done, JobState::failed, JobState::cancelled};
-constexpr std::array kKinds{JobKind::image, JobKind::latent, JobKind::exported, JobKind::text};
+constexpr std::array kKinds{JobKind::image, JobKind::latent, JobKind::exported, JobKind::text, JobKind::variant, JobKind::edit};
 constexpr const char* kColumns =
     "SELECT sequence, id, kind, parent, name, state, created, started, finished, options, error, report, notices, "
     "CASE state WHEN 'queued' THEN (SELECT count(*) FROM jobs AS ahead WHERE (ahead.kind = 'export') = (jobs.kind = 'export') "
-    "AND (ahead.state = 'running' OR (ahead.state = 'queued' AND ahead.sequence < jobs.sequence))) ELSE -1 END, asset, pinned "
-    "FROM jobs ";
+    "AND (ahead.state = 'running' OR (ahead.state = 'queued' AND (ahead.place, ahead.sequence) < (jobs.place, "
+    "jobs.sequence)))) "
+    "ELSE -1 END, asset, pinned, place, url, result, tries, due, problem "
+    "FROM jobs LEFT JOIN webhooks ON webhooks.job = jobs.id ";
 
 std::string now() { return timestamp(std::chrono::system_clock::now()); }
 
@@ -36,10 +42,20 @@ Json json_of(const std::string& text) {
 
 std::string text_or_empty(const Json& value) { return value.is_null() ? std::string() : text_of(value); }
 
-std::string sql(const char* tail) { return std::string(kColumns) + tail; }
+std::string sql(const std::string& tail) { return kColumns + tail; }
+
+// A condition with one parameter, the owner: jobs of this key, or all where it is empty.
+std::string owned_by(const std::string& owner) {
+  return owner.empty() ? "? = ''" : "id IN (SELECT job FROM owners WHERE name = ?)";
+}
 
 // As the database has it: -1 while nobody knows.
 int asset_number(const Job& job) { return job.kind != JobKind::exported ? 1 : job.asset ? (*job.asset ? 1 : 0) : -1; }
+
+[[noreturn]] void full(int max_queue) {
+  throw HttpError(429, "queue_full", "the queue is full (--max-queue " + std::to_string(max_queue) + ")",
+                  "try again later, or start the server with a larger --max-queue");
+}
 
 // A new database that only its owner can read; SQLite gives the files beside it the same rights.
 void make_private(const fs::path& database) {
@@ -66,7 +82,7 @@ std::optional<JobState> state_named(const std::string& name) {
 }
 
 const char* name_of(JobKind kind) {
-  constexpr std::array kNames{"image", "latent", "export", "text"};
+  constexpr std::array kNames{"image", "latent", "export", "text", "variant", "edit"};
   return kNames.at(static_cast<std::size_t>(kind));
 }
 
@@ -85,6 +101,18 @@ std::string timestamp(std::chrono::system_clock::time_point time) {
   std::string fraction = std::to_string(1000 + milliseconds % 1000);
   fraction[0] = '.';
   return std::string(text.data(), n) + fraction + "Z";
+}
+
+std::optional<std::int64_t> milliseconds_of(const std::string& text) {
+  std::tm parts{};
+  int milliseconds = 0;
+  if (std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%d.%dZ", &parts.tm_year, &parts.tm_mon, &parts.tm_mday,  // NOLINT(cert-err34-c)
+                  &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &milliseconds) != 7) {
+    return std::nullopt;
+  }
+  parts.tm_year -= 1900;
+  parts.tm_mon -= 1;
+  return static_cast<std::int64_t>(::timegm(&parts)) * 1000 + milliseconds;
 }
 
 Moment Moment::now() {
@@ -115,6 +143,8 @@ JobStore::JobStore(fs::path folder, bool rebuild) : folder_(std::move(folder)) {
   database_.emplace(folder_ / "espalier.db");
   database_->check();
   create_tables();
+  create_owners();
+  paused_ = fs::exists(folder_ / kPausedFile);
   adopt();
   recover();
   sweep();
@@ -173,6 +203,16 @@ void JobStore::create_tables() {
         "CREATE INDEX requests_by_job ON requests (job);"
         "PRAGMA user_version = 3");
   }
+  if (found < 4) {
+    db.run(
+        "ALTER TABLE jobs ADD COLUMN place INTEGER NOT NULL DEFAULT 0;"
+        "UPDATE jobs SET place = sequence;"
+        "CREATE TABLE webhooks (job TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE, url TEXT NOT NULL, "
+        "result TEXT NOT NULL DEFAULT 'waiting', tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 0, "
+        "problem TEXT NOT NULL DEFAULT '');"
+        "CREATE INDEX webhooks_by_result ON webhooks (result);"
+        "PRAGMA user_version = 4");
+  }
   transaction.commit();
 }
 
@@ -215,9 +255,13 @@ std::vector<Job> JobStore::read(Statement& rows) {
     if (const std::int64_t ahead = rows.number(13); ahead >= 0) job.position = ahead;
     if (const std::int64_t asset = rows.number(14); asset >= 0) job.asset = asset != 0;
     job.pinned = rows.number(15) != 0;
+    job.place = rows.number(16);
+    if (const std::string url = rows.text(17); !url.empty())
+      job.webhook = JobWebhook{url, rows.text(18), static_cast<int>(rows.number(19)), rows.number(20), rows.text(21)};
     jobs.push_back(std::move(job));
   }
   for (Job& job : jobs) {
+    job.owner = owner_now(job.id);
     Statement files(*database_, "SELECT name, role, format, media_type, bytes FROM files WHERE job = ? ORDER BY rowid", job.id);
     while (files.step()) {
       job.files.push_back(
@@ -241,21 +285,19 @@ std::optional<std::string> JobStore::made_by(const RequestKey& request) {
   return job_of(request);
 }
 
-std::string JobStore::add(const Job& job, int max_queue, const RequestKey& request) {
+std::string JobStore::add(const Job& job, int max_queue, const RequestKey& request, const Allowance& allowance) {
   const std::scoped_lock lock(mutex_);
   const std::string created = now();
   Database& db = *database_;
   Transaction transaction(db);
   if (auto earlier = job_of(request)) return *std::move(earlier);
   Statement waiting(db, "SELECT count(*) FROM jobs WHERE state = 'queued'");
-  if (waiting.step() && waiting.number(0) >= max_queue) {
-    throw HttpError(429, "queue_full", "the queue is full (--max-queue " + std::to_string(max_queue) + ")",
-                    "try again later, or start the server with a larger --max-queue");
-  }
+  if (waiting.step() && waiting.number(0) >= max_queue) full(max_queue);
   if (!job.parent.empty()) {
     Statement parent(db, "SELECT 1 FROM jobs WHERE id = ?", job.parent);
     if (!parent.step()) throw HttpError(404, "not_found", "job " + job.parent + " is gone", "list the jobs again");
   }
+  count_in(job, allowance);
   Statement(
       db,
       "INSERT INTO jobs (id, kind, parent, name, state, created, started, finished, options, error, report, notices, attempts, "
@@ -263,6 +305,14 @@ std::string JobStore::add(const Job& job, int max_queue, const RequestKey& reque
       job.id, name_of(job.kind), job.parent, job.name, created, text_of(job.options), asset_number(job))
       .run();
   const std::int64_t sequence = db.last_row();
+  set_owner(job);
+  // Behind all that wait, also where one was given a place beyond its number.
+  Statement(
+      db,
+      "UPDATE jobs SET place = max(sequence, coalesce((SELECT max(place) + 1 FROM jobs WHERE state = 'queued' AND id <> ?), "
+      "0)) WHERE id = ?",
+      job.id, job.id)
+      .run();
   for (const JobFile& f : job.files) {
     Statement(db, "INSERT INTO files (job, name, role, format, media_type, bytes) VALUES (?, ?, ?, ?, ?, ?)", job.id, f.name,
               f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
@@ -273,14 +323,21 @@ std::string JobStore::add(const Job& job, int max_queue, const RequestKey& reque
               job.id)
         .run();
   }
+  expect_webhook(job);
+  Statement placed(db, "SELECT place FROM jobs WHERE id = ?", job.id);
   JobRecord record{job};
   record.job.sequence = sequence;
+  record.job.place = placed.step() ? placed.number(0) : sequence;
   record.job.state = JobState::queued;
   record.job.created = created;
   write_record(folder_of(job.id), record, true);
   transaction.commit();
   untidy_ = true;
   return job.id;
+}
+
+void JobStore::refuse_when_full(int max_queue) {
+  if (counts()[JobState::queued] >= max_queue) full(max_queue);
 }
 
 std::optional<Job> JobStore::find(const std::string& id) {
@@ -298,7 +355,8 @@ std::vector<Job> JobStore::list(const JobFilter& filter, int limit, std::int64_t
   if (filter.state) where += std::string(" AND state = '") + name_of(*filter.state) + "'";
   if (filter.asset) where += *filter.asset ? " AND asset = 1" : " AND asset <> 1";
   where += filter.parent.empty() ? " AND ? = ''" : " AND parent = ?";
-  Statement rows(*database_, sql((where + " ORDER BY sequence DESC LIMIT ?").c_str()).c_str(), below, filter.parent, limit);
+  where += " AND " + owned_by(filter.owner);
+  Statement rows(*database_, sql(where + " ORDER BY sequence DESC LIMIT ?").c_str(), below, filter.parent, filter.owner, limit);
   return read(rows);
 }
 
@@ -317,6 +375,7 @@ bool JobStore::change(const std::string& id, const JobChange& change) {
   const std::scoped_lock lock(mutex_);
   return with_reserve([&] {
     Transaction transaction(*database_);
+    if (change.position || change.before) move(id, change);
     if (change.name) Statement(*database_, "UPDATE jobs SET name = ? WHERE id = ?", *change.name, id).run();
     if (change.pinned) Statement(*database_, "UPDATE jobs SET pinned = ? WHERE id = ?", *change.pinned ? 1 : 0, id).run();
     Statement(*database_, "UPDATE jobs SET revision = revision + 1 WHERE id = ?", id).run();
@@ -363,9 +422,18 @@ double JobStore::oldest_wait() {
   return row.step() ? static_cast<double>(row.number(0)) / 1000.0 : 0.0;
 }
 
+std::vector<Job> JobStore::queue(int limit, const std::string& owner) {
+  const std::scoped_lock lock(mutex_);
+  const std::string tail =
+      "WHERE state IN ('running', 'queued') AND " + owned_by(owner) + " ORDER BY state = 'queued', place, sequence LIMIT ?";
+  Statement rows(*database_, sql(tail).c_str(), owner, limit);
+  return read(rows);
+}
+
 std::optional<Job> JobStore::take_next(LaneKind lane) {
   const std::scoped_lock lock(mutex_);
-  Statement rows(*database_, sql("WHERE state = 'queued' AND (kind = 'export') = ? ORDER BY sequence LIMIT 1").c_str(),
+  if (paused_) return std::nullopt;
+  Statement rows(*database_, sql("WHERE state = 'queued' AND (kind = 'export') = ? ORDER BY place, sequence LIMIT 1").c_str(),
                  lane == LaneKind::exports ? 1 : 0);
   std::vector<Job> jobs = read(rows);
   if (jobs.empty()) return std::nullopt;
@@ -373,9 +441,9 @@ std::optional<Job> JobStore::take_next(LaneKind lane) {
   job.state = JobState::running;
   job.position.reset();
   job.started = now();
-  std::erase_if(job.files, [](const JobFile& file) { return file.role != "input"; });
+  std::erase_if(job.files, [](const JobFile& file) { return !was_sent(file); });
   Transaction transaction(*database_);
-  Statement(*database_, "DELETE FROM files WHERE role <> 'input' AND job = ?", job.id).run();
+  Statement(*database_, "DELETE FROM files WHERE role NOT IN ('input', 'source') AND job = ?", job.id).run();
   Statement(*database_,
             "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1, revision = revision + 1 WHERE id = ?",
             job.started, job.id)
@@ -389,7 +457,9 @@ void JobStore::put_back(const std::string& id) {
   const std::scoped_lock lock(mutex_);
   Transaction transaction(*database_);
   Statement(*database_,
-            "DELETE FROM files WHERE role <> 'input' AND job IN (SELECT id FROM jobs WHERE id = ? AND state = 'running')", id)
+            "DELETE FROM files WHERE role NOT IN ('input', 'source') AND job IN (SELECT id FROM jobs WHERE id = ? AND state = "
+            "'running')",
+            id)
       .run();
   Statement(*database_,
             "UPDATE jobs SET state = 'queued', started = '', attempts = attempts - 1, revision = revision + 1 WHERE id = ? AND "

@@ -13,83 +13,14 @@
 #include <vector>
 
 #include "database.h"
-#include "http_message.h"
+#include "job.h"
+#include "job_book.h"
 
 namespace espalier::server {
 
-enum class JobState { queued, running, done, failed, cancelled };
-[[nodiscard]] const char* name_of(JobState state);
-[[nodiscard]] std::optional<JobState> state_named(const std::string& name);
-[[nodiscard]] inline bool has_ended(JobState state) { return state != JobState::queued && state != JobState::running; }
-
-enum class JobKind { image, latent, exported, text };
-[[nodiscard]] const char* name_of(JobKind kind);
-[[nodiscard]] std::optional<JobKind> kind_named(const std::string& name);
-
-struct JobFile {
-  std::string name, role, format, media_type;
-  std::uint64_t bytes = 0;
-};
-
-struct Job {
-  std::int64_t sequence = 0;  // rises with every job
-  std::string id;
-  JobKind kind = JobKind::image;
-  std::string parent;  // id; may be empty
-  std::string name;
-  JobState state = JobState::queued;
-  std::string created, started, finished;  // ISO 8601 UTC; empty: not yet
-  Json options;
-  Json error;                            // the inside of the error object, or null
-  Json report;                           // or null
-  Json notices = Json::array();          // texts
-  std::vector<JobFile> files;            // in the order in which they came
-  std::optional<std::int64_t> position;  // jobs ahead, while queued
-  // An asset of its own; else files of the parent's asset in other formats, or a video of it. Unknown of exports of versions
-  // that did not say.
-  std::optional<bool> asset;
-  bool pinned = false;  // stays, however old it is and whatever space it takes
-
-  [[nodiscard]] const JobFile* file(const std::string& file_name) const;
-};
-
-// Jobs that share one thread: those that need networks, and those that do not.
-enum class LaneKind { networks, exports };
-[[nodiscard]] inline LaneKind lane_of(JobKind kind) {
-  return kind == JobKind::exported ? LaneKind::exports : LaneKind::networks;
-}
-
-// Which jobs a list has.
-struct JobFilter {
-  std::optional<JobState> state{};
-  std::optional<bool> asset{};  // assets alone, or exports of assets alone
-  std::string parent{};         // jobs that were made from this one; empty: all
-};
-
-// What a client may change of a job.
-struct JobChange {
-  std::optional<std::string> name{};
-  std::optional<bool> pinned{};
-};
-
-// A request that may be sent twice and shall make one job: the client's name for it, and a number made from all that it says.
-struct RequestKey {
-  std::string name;  // empty: the client gave none
-  std::uint64_t content = 0;
-};
-
-// What a job ended with.
-struct JobEnd {
-  JobState state = JobState::done;
-  Json error;
-  Json report;
-  Json notices = Json::array();
-};
-
-// ISO 8601 UTC with milliseconds; later times are later texts.
-[[nodiscard]] std::string timestamp(std::chrono::system_clock::time_point time);
-
 struct JobRecord;
+
+inline constexpr const char* kPausedFile = "paused";  // is in the store's folder while the queue is paused
 
 // A moment by the clock on the wall, which people and networks set, and by one that only runs.
 struct Moment {
@@ -99,7 +30,7 @@ struct Moment {
   [[nodiscard]] static Moment now();
 };
 
-class JobStore {
+class JobStore : public JobBook, public JobQueue {
  public:
   // Opens the folder, which is made when it is missing, and puts right what a sudden end has left: a job that was running is
   // queued again the first time and failed the second; halves of files go. Jobs that the database does not know, or knows in an
@@ -109,71 +40,105 @@ class JobStore {
   explicit JobStore(std::filesystem::path folder, bool rebuild = false);
   JobStore(const JobStore&) = delete;
   JobStore& operator=(const JobStore&) = delete;
-  ~JobStore() = default;
+  ~JobStore() override = default;
 
   // What whoever runs the server should know of what was found.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
   // Why jobs cannot be kept now (the folder is gone or cannot be written), or nothing.
-  [[nodiscard]] std::optional<StorageError> trouble() const;
+  [[nodiscard]] std::optional<StorageError> trouble() const override;
 
   [[nodiscard]] static std::string new_id();
   [[nodiscard]] static bool is_id(const std::string& text);  // 24 digits of base 16
   // Where files of a job are, or will be.
-  [[nodiscard]] std::filesystem::path folder_of(const std::string& id) const { return folder_ / "jobs" / id; }
+  [[nodiscard]] std::filesystem::path folder_of(const std::string& id) const override { return folder_ / "jobs" / id; }
   // For files on their way in; what an earlier server left there goes when the store is opened.
-  [[nodiscard]] std::filesystem::path incoming() const { return folder_ / "incoming"; }
+  [[nodiscard]] std::filesystem::path incoming() const override { return folder_ / "incoming"; }
+  [[nodiscard]] std::filesystem::path path_of(const std::string& id, const JobFile& file) override {
+    return folder_of(id) / file.name;
+  }
+  [[nodiscard]] bool has_priorities() const override { return false; }
+  [[nodiscard]] bool is_shared() const override { return false; }
+  void await(LaneKind /*lane*/, std::chrono::milliseconds /*longest*/, const std::function<bool()>& /*enough*/) override {}
 
   // Records a job with its input files, which lie in its folder already, and returns its id; that of an earlier job where the
-  // same request has made one, and nothing is recorded. Throws HttpError 429 when `max_queue` jobs wait, 404 when the parent is
+  // same request has made one, and nothing is recorded. Throws HttpError 429 when `max_queue` jobs wait or
+  // the job is beyond its owner's allowance, 404 when the parent is
   // gone, 409 when a request of that name said something else.
-  std::string add(const Job& job, int max_queue, const RequestKey& request = {});
+  std::string add(const Job& job, int max_queue, const RequestKey& request = {}, const Allowance& allowance = {}) override;
+  void refuse_when_full(int max_queue) override;
   // The job that a request has made.
-  [[nodiscard]] std::optional<std::string> made_by(const RequestKey& request);
-  [[nodiscard]] std::optional<Job> find(const std::string& id);
+  [[nodiscard]] std::optional<std::string> made_by(const RequestKey& request) override;
+  [[nodiscard]] std::optional<Job> find(const std::string& id) override;
+  // Of a job; empty without one.
+  [[nodiscard]] std::string owner(const std::string& id) override;
   // Newest first, at most `limit` with a sequence below `below`.
-  [[nodiscard]] std::vector<Job> list(const JobFilter& filter, int limit, std::int64_t below);
-  [[nodiscard]] std::map<JobState, std::int64_t> counts();
-  [[nodiscard]] std::uint64_t bytes();
+  [[nodiscard]] std::vector<Job> list(const JobFilter& filter, int limit, std::int64_t below) override;
+  [[nodiscard]] std::map<JobState, std::int64_t> counts() override;
+  [[nodiscard]] std::uint64_t bytes() override;
   // Seconds since the oldest job that waits was made; 0 without one.
-  [[nodiscard]] double oldest_wait();
+  [[nodiscard]] double oldest_wait() override;
 
-  // The oldest job of the lane that waits, now running.
-  [[nodiscard]] std::optional<Job> take_next(LaneKind lane = LaneKind::networks);
+  // The first job of the lane that waits, now running; nothing while the queue is paused.
+  [[nodiscard]] std::optional<Job> take_next(LaneKind lane = LaneKind::networks) override;
   // A running job, back into its place of the queue as if it had not run; nothing happens to others.
-  void put_back(const std::string& id);
-  void add_file(const std::string& id, const JobFile& file);
+  void put_back(const std::string& id) override;
+  // A running job whose worker was lost: back into its place of the queue, without what it made, unless it was begun twice;
+  // then false. Halves of its files go in both cases.
+  [[nodiscard]] bool try_again(const std::string& id) override;
+  // Halves of files of a running job go.
+  void clean(const std::string& id) override;
+  void add_file(const std::string& id, const JobFile& file) override;
   // Forgets a file and removes it; nothing happens where there is none.
-  void drop_file(const std::string& id, const std::string& name);
-  // False when there is no such job.
-  bool change(const std::string& id, const JobChange& change);
+  void drop_file(const std::string& id, const std::string& name) override;
+  // No job begins while the queue is paused, also after a restart and with another database; those that run go on.
+  [[nodiscard]] bool paused() override;
+  void pause(bool paused) override;
+  // What runs and then what waits in its order, at most `limit`; of this key alone, where `owner` names one.
+  [[nodiscard]] std::vector<Job> queue(int limit, const std::string& owner = {}) override;
+  // False when there is no such job. Throws HttpError 409 when it shall be moved and does not wait, or when the job that it
+  // shall be before does not wait in its lane.
+  bool change(const std::string& id, const JobChange& change) override;
   // Exports that do not say whether they are assets, and what they are.
   [[nodiscard]] std::vector<Job> unsettled();
   void settle(const std::string& id, bool asset);
   // Of a running job; nothing happens to others.
-  void end(const std::string& id, const JobEnd& end);
+  void end(const std::string& id, const JobEnd& end) override;
   // True when it was waiting.
-  bool cancel_waiting(const std::string& id);
+  bool cancel_waiting(const std::string& id) override;
   // Removes an ended job with its files, on a full disk, too. False when there is none. Throws HttpError 409 when it has not
   // ended or when jobs that need its files have not.
-  bool remove(const std::string& id);
+  bool remove(const std::string& id) override;
   // Removes ended jobs that are not pinned, and from which no pinned one was made: those that are older than `days` and, oldest
   // first, all but the last that ended, as many as it takes to get below `bytes`; 0: no limit. Clocks are wrong at times, so
   // age alone removes a job only if an earlier look, a day before (or `days`, if that is less), found it too old already, if
   // the clock has not jumped since, and no more than a tenth of all ended jobs (at least one) within an hour. Works on a full
   // disk, too. Returns their ids.
+  void remove_unwanted(double days, std::uint64_t bytes) override { (void)remove_old(days, bytes); }
   std::vector<std::string> remove_old(double days, std::uint64_t bytes, const Moment& at = Moment::now());
+  // The message of a job that has ended which is due first, now or later, but for those of `taken`. No message waits `longest`
+  // milliseconds from `now` on.
+  [[nodiscard]] std::optional<WebhookDue> next_webhook(const std::set<std::string>& taken, std::int64_t now,
+                                                       std::int64_t longest) override;
+  void note_webhook(const std::string& id, const JobWebhook& state) override;
   // For a moment in which nothing is to be done: moves what was recorded from SQLite's log into the database, writes records
   // that could not be written, and keeps some space for removals on a full disk.
-  void tidy();
+  void tidy() override;
 
  private:
   void lock_folder();
   void move_database_away(bool rebuild);
   void create_tables();
+  void create_owners();
+  [[nodiscard]] std::string owner_now(const std::string& id);
+  void set_owner(const Job& job);
+  void count_in(const Job& job, const Allowance& allowance);
+  void move(const std::string& id, const JobChange& change);
+  void expect_webhook(const Job& job);
   void adopt();
   void adopt(const JobRecord& record);
   void recover();
   void sweep();
+  void sweep_files(const std::string& id);
   void sweep_job(const std::filesystem::path& folder, JobState state, const std::set<std::string>& recorded);
   void forget_missing_files();
   void lose(const std::filesystem::path& path, const std::string& why);
@@ -218,6 +183,7 @@ class JobStore {
   std::set<std::string> unwritten_;  // jobs whose record is older than the database
   std::optional<Moment> first_look_, last_look_, last_share_;
   bool untidy_ = true;
+  bool paused_ = false;
 };
 
 }  // namespace espalier::server

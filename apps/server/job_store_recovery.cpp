@@ -91,21 +91,33 @@ void JobStore::adopt(const JobRecord& record) {
   Database& db = *database_;
   const Job& job = record.job;
   const auto text = [](const Json& value) { return value.is_null() ? std::string() : text_of(value); };
+  Statement waiting(db, "SELECT tries, due, problem FROM webhooks WHERE job = ? AND result = 'waiting'", job.id);
+  std::optional<JobWebhook> webhook;
+  if (waiting.step())
+    webhook = JobWebhook{{}, "waiting", static_cast<int>(waiting.number(0)), waiting.number(1), waiting.text(2)};
   Statement(db, "DELETE FROM jobs WHERE id = ?", job.id).run();
   Statement taken(db, "SELECT 1 FROM jobs WHERE sequence = ?", job.sequence);
   Statement(db,
             "INSERT INTO jobs (id, kind, parent, name, state, created, started, finished, options, error, report, notices, "
-            "attempts, revision, asset, pinned) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "attempts, revision, asset, pinned, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             job.id, name_of(job.kind), job.parent, job.name, name_of(job.state), job.created, job.started, job.finished,
             text_of(job.options), text(job.error), text(job.report), text_of(job.notices), record.attempts, record.revision,
             job.kind != JobKind::exported ? 1
             : job.asset                   ? (*job.asset ? 1 : 0)
                                           : -1,
-            job.pinned ? 1 : 0)
+            job.pinned ? 1 : 0, job.place)
       .run();
+  // Of jobs that had ended nobody knows any more who was told.
+  if (webhook || !has_ended(job.state)) expect_webhook(job);
+  if (webhook) {
+    Statement(db, "UPDATE webhooks SET tries = ?, due = ?, problem = ? WHERE job = ?", webhook->tries, webhook->due,
+              webhook->problem, job.id)
+        .run();
+  }
   if (job.sequence > 0 && !taken.step()) {
     Statement(db, "UPDATE jobs SET sequence = ? WHERE id = ?", job.sequence, job.id).run();
   }
+  set_owner(job);
   for (const JobFile& f : job.files) {
     Statement(db, "INSERT INTO files (job, name, role, format, media_type, bytes) VALUES (?, ?, ?, ?, ?, ?)", job.id, f.name,
               f.role, f.format, f.media_type, static_cast<std::int64_t>(f.bytes))
@@ -130,7 +142,7 @@ void JobStore::recover() {
             "WHERE state = 'running' AND attempts >= ?",
             timestamp(std::chrono::system_clock::now()), error, kMostAttempts)
       .run();
-  db.run("DELETE FROM files WHERE role <> 'input' AND job IN (SELECT id FROM jobs WHERE state = 'running')");
+  db.run("DELETE FROM files WHERE role NOT IN ('input', 'source') AND job IN (SELECT id FROM jobs WHERE state = 'running')");
   db.run("UPDATE jobs SET state = 'queued', started = '', revision = revision + 1 WHERE state = 'running'");
   transaction.commit();
   unwritten_.insert(running.begin(), running.end());
@@ -211,6 +223,34 @@ void JobStore::sweep_job(const fs::path& folder, JobState state, const std::set<
       lose(file, "is in no record of its job");
     }
   }
+}
+
+// Of a job that did not get to its end.
+void JobStore::sweep_files(const std::string& id) {
+  std::set<std::string> recorded;
+  Statement files(*database_, "SELECT name FROM files WHERE job = ?", id);
+  while (files.step()) recorded.insert(files.text(0));
+  sweep_job(folder_of(id), JobState::failed, recorded);
+}
+
+void JobStore::clean(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  sweep_files(id);
+}
+
+bool JobStore::try_again(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  Statement row(*database_, "SELECT attempts FROM jobs WHERE id = ? AND state = 'running'", id);
+  const bool again = row.step() && row.number(0) < kMostAttempts;
+  if (again) {
+    Transaction transaction(*database_);
+    Statement(*database_, "DELETE FROM files WHERE role NOT IN ('input', 'source') AND job = ?", id).run();
+    Statement(*database_, "UPDATE jobs SET state = 'queued', started = '', revision = revision + 1 WHERE id = ?", id).run();
+    transaction.commit();
+    changed(id);
+  }
+  sweep_files(id);
+  return again;
 }
 
 std::optional<StorageError> JobStore::trouble() const {

@@ -1,7 +1,5 @@
 #include "job_watch.h"
 
-#include <cstdio>
-#include <ctime>
 #include <optional>
 
 #include "job_store.h"
@@ -10,19 +8,10 @@ namespace espalier::server {
 
 namespace {
 
-// Seconds since 1970 of what timestamp() has written.
 std::optional<double> seconds_of(const Json& text) {
   if (!text.is_string()) return std::nullopt;
-  std::tm parts{};
-  int milliseconds = 0;
-  if (std::sscanf(text.get<std::string>().c_str(), "%d-%d-%dT%d:%d:%d.%dZ", &parts.tm_year, &parts.tm_mon,
-                  &parts.tm_mday,  // NOLINT(cert-err34-c)
-                  &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &milliseconds) != 7) {
-    return std::nullopt;
-  }
-  parts.tm_year -= 1900;
-  parts.tm_mon -= 1;
-  return static_cast<double>(::timegm(&parts)) + milliseconds / 1000.0;
+  const auto milliseconds = milliseconds_of(text.get<std::string>());
+  return milliseconds ? std::optional(static_cast<double>(*milliseconds) / 1000.0) : std::nullopt;
 }
 
 // Clocks on walls jump; a time that would be negative is none.
@@ -42,11 +31,18 @@ std::string log_line(const std::string& event, const std::string& text) {
   return text_of(line);
 }
 
+std::string log_members(const std::string& event, const Json& members) {
+  Json line = line_of(event);
+  line.update(members);
+  return text_of(line);
+}
+
 JobWatch::JobWatch(Metrics& metrics, std::function<void(const std::string&)> log) : metrics_(metrics), log_(std::move(log)) {}
 
 void JobWatch::see(const std::string& job, const Event& event) {
   if (event.data.empty()) {
     running_.erase(job);
+    begun_.erase(job);
     return;
   }
   if (event.name == "progress") {
@@ -73,13 +69,18 @@ void JobWatch::see_state(const Json& job) {
   const std::string state = job.at("state");
   const auto waited = between(job.at("created"), job.at("started"));
   const auto ran = between(job.at("started"), job.at("finished"));
-  if (state == "queued") return;
+  if (state == "queued") {  // perhaps again, after its worker was lost
+    running_.erase(id);
+    return;
+  }
   if (state == "running") {
+    if (!begun_.insert(id).second) return;
     if (waited) {
       const std::scoped_lock lock(metrics_.mutex);
       metrics_.waits.add(*waited);
     }
   } else {
+    begun_.erase(id);
     if (const auto found = running_.find(id); found != running_.end()) {
       end_stage(found->second);
       running_.erase(found);
@@ -93,6 +94,7 @@ void JobWatch::see_state(const Json& job) {
   Json line = line_of(state == "running" ? "job_started" : "job_ended");
   line["job"] = id;
   line["kind"] = job.at("kind");
+  if (job.contains("owner")) line["key"] = job.at("owner");
   line["state"] = state;
   if (waited) line["waited_seconds"] = *waited;
   if (state != "running" && ran) line["seconds"] = *ran;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "event_hub.h"
@@ -34,9 +35,12 @@ class JobWatch {
   Metrics& metrics_;
   std::function<void(const std::string&)> log_;
   std::map<std::string, Running> running_;
+  std::set<std::string> begun_;  // jobs that run; a change of one is no second beginning
 };
 
 // The line of another thing than a job: "listening", "warning".
 [[nodiscard]] std::string log_line(const std::string& event, const std::string& text);
+// With members of its own.
+[[nodiscard]] std::string log_members(const std::string& event, const Json& members);
 
 }  // namespace espalier::server

@@ -1,5 +1,6 @@
 #include "metrics.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -7,11 +8,19 @@
 
 namespace espalier::server {
 
-std::uint64_t resident_bytes() {
+std::uint64_t resident_bytes(int process) {
   std::uint64_t all = 0;
   std::uint64_t resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;
+  std::ifstream("/proc/" + (process == 0 ? std::string("self") : std::to_string(process)) + "/statm") >> all >> resident;
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+void keep_heaps_small() {
+  constexpr int kMappedBytes = 4 << 20;  // blocks from this size on are mappings of their own, which return whole
+  // Without this every thread's first allocation opens a heap of its own, which none of the others can use.
+  ::mallopt(M_ARENA_MAX, 2);
+  // Fixed: glibc would raise it to the largest block given back, and a job's big arrays would break the heaps into pieces.
+  ::mallopt(M_MMAP_THRESHOLD, kMappedBytes);
 }
 
 void Histogram::add(double seconds) {

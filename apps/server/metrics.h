@@ -24,6 +24,7 @@ struct Metrics {
   std::atomic<std::uint64_t> done{0}, failed{0}, cancelled{0};  // jobs since the start
   std::atomic<std::uint64_t> job_milliseconds{0};               // of jobs that ended by themselves
   std::atomic<std::uint64_t> loads{0};                          // of the checkpoint
+  std::atomic<std::uint64_t> retried{0};                        // jobs that were begun again because a worker was lost
   std::array<std::atomic<std::uint64_t>, 6> requests{};         // by the first digit of the status
 
   std::mutex mutex;                           // of what follows
@@ -31,8 +32,11 @@ struct Metrics {
   Histogram waits{}, runs{};                  // seconds of jobs in the queue, and from the start to the end
 };
 
-// Resident memory of this process in bytes; 0 when the system does not tell.
-[[nodiscard]] std::uint64_t resident_bytes();
+// Resident memory of a process in bytes, of this one for 0; 0 when the system does not tell.
+[[nodiscard]] std::uint64_t resident_bytes(int process = 0);
+
+// Settings of malloc for a process with many threads and a few large arrays. Once, before them.
+void keep_heaps_small();
 
 // Lines of the text format of Prometheus (version 0.0.4).
 class MetricsText {

@@ -5,14 +5,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <fstream>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/json.h"
+#include "job_options.h"
+#include "job_sources.h"
+#include "route_parts.h"
 
 namespace espalier::server {
 
@@ -20,21 +23,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMostImages = 8;
 constexpr int kMostStreams = 256;
-constexpr std::uint64_t kJsonBytes = 65536;
-constexpr auto kHeartbeat = std::chrono::seconds(15);
-
-[[noreturn]] void not_found(const std::string& what) { throw HttpError(404, "not_found", what, "list the jobs again"); }
-
-// A failure of the library as an answer: the client's fault where it is about what the client sent.
-[[noreturn]] void rethrow_as_answer(const Error& error, const std::string& hint) {
-  const ErrorCode code = error.code();
-  if (code == ErrorCode::cancelled) throw Gone();  // nothing but the client's leaving cancels
-  const bool of_client = code == ErrorCode::invalid_argument || code == ErrorCode::format || code == ErrorCode::unsupported;
-  throw HttpError(of_client ? 422 : 500, word_of(code), std::string(error.message()),
-                  error.hint().empty() ? hint : std::string(error.hint()));
-}
+constexpr const char* kEndOfIds = "-end";  // of the id of a job's last event
+constexpr std::chrono::milliseconds kHeartbeat = std::chrono::seconds(15);
 
 // The library names files by their paths on this machine; the client knows its pictures by their own names.
 Error with_name(const Error& error, const fs::path& path, const std::string& name) {
@@ -62,43 +53,10 @@ std::string stem_of(const std::string& filename) {
   return base.substr(0, base.rfind('.') == 0 ? std::string::npos : base.rfind('.'));
 }
 
-void require_json(const RequestHead& head) {
-  const std::string type = head.header("content-type");
-  if (lower_case(trimmed(std::string_view(type).substr(0, type.find(';')))) == "application/json") return;
-  throw HttpError(415, "unsupported", "the content type is not application/json", "send the options as JSON");
-}
-
-// What a client calls a file that it keeps: chair.glb, chair-input-1.png.
-std::string download_name(const std::string& job, const JobFile& file) {
-  const std::string title = title_for_programs(job);
-  constexpr std::string_view kOwn = "asset.";
-  return file.name.starts_with(kOwn) ? title + "." + file.name.substr(kOwn.size()) : title + "-" + file.name;
-}
-
-// RFC 6266: a name of ASCII for old clients, and the real one.
-std::string disposition(bool attach, const std::string& name) {
-  std::string plain, escaped;
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool word = std::isalnum(byte) != 0 || c == '-' || c == '.' || c == '_';
-    plain += byte >= ' ' && byte < 0x7F ? c : '_';
-    escaped += word && byte < 0x80 ? std::string(1, c) : std::string{'%', kHex[byte >> 4U], kHex[byte & 15U]};
-  }
-  return std::string(attach ? "attachment" : "inline") + "; filename=\"" + plain + "\"; filename*=UTF-8''" + escaped;
-}
-
 // The checkpoint's values where none were asked for.
 void fill_in(SamplerRequest& sampler, const std::pair<int, double>& defaults) {
   if (!sampler.steps) sampler.steps = defaults.first;
   if (!sampler.guidance) sampler.guidance = defaults.second;
-}
-
-// A method that an address does not take.
-[[noreturn]] void wrong_method(const std::string& allowed) {
-  std::string list = allowed;
-  if (const auto at = list.find(" and "); at != std::string::npos) list.replace(at, 5, ", ");
-  throw HttpError(405, "invalid_argument", "this address takes " + allowed + " only", "see /openapi.json").with("Allow", list);
 }
 
 // The value of next of a page, which holds whether or not the page's last job is still there.
@@ -110,22 +68,13 @@ std::int64_t sequence_of(const std::string& cursor) {
                   "take it from next of the page before");
 }
 
-// One more, unless there are `most` already.
-class Counted {
- public:
-  Counted(std::atomic<int>& count, int most) : count_(count) {
-    if (++count_ <= most) return;
-    --count_;
-    throw HttpError(503, "unavailable", std::to_string(most) + " event streams are open, which is the most",
-                    "ask for the job itself instead");
-  }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-  ~Counted() { --count_; }
-
- private:
-  std::atomic<int>& count_;
-};
+// How many jobs a page of a list has at most.
+int limit_of(const std::string& text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= 1 && value <= 200) return value;
+  throw HttpError(400, "invalid_argument", "limit must be a whole number from 1 to 200", "leave it out for the default");
+}
 
 // Removes a new job's folder unless the job was recorded.
 class FolderOfNewJob {
@@ -153,7 +102,12 @@ std::uint64_t decoded_memory(const fs::path& picture) {
   const std::uint64_t each = info.format == "jpeg" ? 9 : 4;
   return each * (pixels == 0 ? kMostPixels : std::min(pixels, kMostPixels)) + (std::uint64_t{4} << 20U);
 }
-std::uint64_t preview_memory(const fs::path& picture) { return 3 * decoded_memory(picture) + (std::uint64_t{96} << 20U); }
+std::uint64_t preview_memory(const fs::path& picture, const Pipeline::ForegroundRequest& request) {
+  const bool by_network =
+      !request.network.empty() && (request.background == Background::automatic || request.background == Background::network);
+  return 3 * decoded_memory(picture) + (std::uint64_t{96} << 20U) +
+         (by_network ? background_network_memory(request.network) : 0);
+}
 
 // Throws HttpError for a view that there is not.
 bool is_whole(const Upload& upload) {
@@ -170,7 +124,7 @@ InputImage with_its_mask(const Upload& upload, std::size_t index) {
   const auto mask = upload.masks.find(index);
   if (mask == upload.masks.end()) return image;
   try {
-    return with_mask(image, mask->second.path());
+    return with_mask(image, mask->second.path()).masked_by("");  // the file's name here says nothing to the client
   } catch (const Error& error) {
     throw with_name(error, mask->second.path(), "the mask");
   }
@@ -195,15 +149,29 @@ struct ReturnedMemory {
   ~ReturnedMemory() { ::malloc_trim(0); }
 };
 
+Json json_of(const std::vector<WorkerState>& workers) {
+  Json list = Json::array();
+  for (const WorkerState& worker : workers)
+    list.push_back({{"name", worker.name}, {"device", worker.device}, {"state", worker.state}, {"restarts", worker.restarts}});
+  return list;
+}
+
+bool names_a_job(const RequestHead& head) {
+  return head.path.size() > 2 && head.path[0] == "v1" && head.path[1] == "jobs" && JobStore::is_id(head.path[2]);
+}
+
 Json settings_json(const SamplerRequest& settings) {
   return {{"steps", settings.steps.value_or(0)}, {"guidance", settings.guidance.value_or(0.0)}};
 }
 
 }  // namespace
 
-Routes::Routes(const ServeOptions& options, JobStore& store, JobRunner& runner, EventHub& hub, Metrics& metrics)
+Routes::Routes(const ServeOptions& options, WebhookRules webhooks, JobBook& store, JobControl& runner, EventHub& hub,
+               Metrics& metrics, ApiKeys* keys, Audit audit)
     : options_(options),
-      rules_{options.api_key, is_loopback(options.host), options.allowed_origins},
+      rules_{options.api_key, is_loopback(options.host), options.allowed_origins, keys},
+      audit_(std::move(audit)),
+      webhooks_(std::move(webhooks)),
       store_(store),
       runner_(runner),
       hub_(hub),
@@ -216,21 +184,52 @@ Response Routes::respond(HttpRequest& request) {
     if (request.head.method == "OPTIONS" && !origin.empty()) {  // a browser asks before the page of another server may
       response.status = 204;
       response.header("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE");
-      response.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Range");
+      response.header("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Range");
       response.header("Access-Control-Max-Age", "600");
     } else {
-      guard(request.head, rules_);
+      request.caller = guard(request.head, rules_);
+      check_scopes(request.caller, request.head);
+      if (names_a_job(request.head)) check_owner(request.caller, request.head.path[2]);
       response = route(request, request.head.method == "HEAD" ? "GET" : request.head.method);
     }
   } catch (const HttpError& error) {
     response = error_response(error);
   }
+  audit(request, response.status);
   if (!origin.empty()) {
     response.header("Access-Control-Allow-Origin", origin);
-    response.header("Access-Control-Expose-Headers", "Location, X-Espalier-Notices");
+    response.header("Access-Control-Expose-Headers", "Location, X-Espalier-Job, X-Espalier-Notices");
     response.header("Vary", "Origin");
   }
   return response;
+}
+
+// Jobs of others are as if they were not there.
+void Routes::check_owner(const Caller& caller, const std::string& id) {
+  if (!caller.admin && store_.owner(id) != caller.name) not_found("there is no such job");
+}
+
+Allowance Routes::allowance_of(const Caller& caller) const {
+  const auto waiting = static_cast<std::int64_t>(caller.queue_share * options_.max_queue);
+  return {caller.jobs_a_day, caller.queue_share < 1.0 ? std::max<std::int64_t>(waiting, 1) : 0};
+}
+
+void Routes::check_priority(const Caller& caller, const std::string& priority) const {
+  if (priority.empty()) return;
+  if (!store_.has_priorities())
+    throw HttpError(400, "invalid_argument", "options: priority means nothing here: this server runs its jobs in their order",
+                    "leave it out, or move the job in the queue");
+  if (priority != "normal" && !caller.admin)
+    throw HttpError(403, "forbidden", "the queue is everybody's: high priority takes the scope admin", "use another key");
+}
+
+// Who changed what, and who was refused.
+void Routes::audit(const HttpRequest& request, int status) const {
+  const bool looks = request.head.method == "GET" || request.head.method == "HEAD" || request.head.method == "OPTIONS";
+  if (!audit_ || rules_.keys == nullptr || (looks && status != 401 && status != 403)) return;
+  std::string path;
+  for (const std::string& segment : request.head.path) path.append("/").append(clean_name(segment));
+  audit_({{"key", request.caller.name}, {"method", request.head.method}, {"path", path}, {"status", status}});
 }
 
 Response Routes::route(HttpRequest& request, const std::string& method) {
@@ -244,6 +243,11 @@ Response Routes::route(HttpRequest& request, const std::string& method) {
       only("GET");
       return models();
     }
+    if (path.size() == 2 && path[1] == "queue") {
+      if (method == "GET") return queue(request.head, request.caller);
+      if (method == "PATCH") return change_queue(request);
+      wrong_method("GET and PATCH");
+    }
     if (path.size() == 2 && path[1] == "storage") {
       only("GET");
       return storage();
@@ -251,6 +255,10 @@ Response Routes::route(HttpRequest& request, const std::string& method) {
     if (path.size() == 2 && path[1] == "preprocess") {
       only("POST");
       return preprocess(request);
+    }
+    if (path.size() == 3 && path[1] == "3d" && path[2] == "generations") {
+      only("POST");
+      return generate(request);
     }
     throw HttpError(404, "not_found", "there is nothing at this address", "see /openapi.json for what there is");
   }
@@ -264,10 +272,14 @@ Response Routes::route_jobs(HttpRequest& request, const std::string& method) {
   const std::vector<std::string>& path = request.head.path;
   if (path.size() == 2) {
     if (method == "POST") return add_job(request);
-    if (method == "GET") return list_jobs(request.head);
+    if (method == "GET") return list_jobs(request.head, request.caller);
     wrong_method("GET and POST");
   }
   const std::string& id = path[2];
+  if (path.size() == 3 && (id == "delete" || id == "archive")) {
+    if (method != "POST") wrong_method("POST");
+    return id == "delete" ? remove_jobs(request) : archive_jobs(request);
+  }
   if (!JobStore::is_id(id)) not_found("there is no such job");
   if (path.size() == 3) {
     if (method == "GET") return json_response(200, job_json(id));
@@ -277,11 +289,15 @@ Response Routes::route_jobs(HttpRequest& request, const std::string& method) {
   }
   if (path.size() == 4 && path[3] == "events") {
     if (method != "GET") wrong_method("GET");
-    return events(id);
+    return events(request.head, id);
   }
   if (path.size() == 4 && path[3] == "exports") {
     if (method != "POST") wrong_method("POST");
     return add_export(request, id);
+  }
+  if (path.size() == 4 && path[3] == "archive") {
+    if (method != "GET") wrong_method("GET");
+    return archive_job(request, id);
   }
   if (path.size() == 5 && path[3] == "files") {
     if (method != "GET") wrong_method("GET");
@@ -303,14 +319,25 @@ Response Routes::health() const {
     response.header("Retry-After", "1");
     return response;
   }
-  return json_response(200, {{"status", "ready"}, {"version", version()}});
+  Json health{{"status", "ready"}, {"version", version()}};
+  const std::vector<WorkerState> workers = runner_.workers();
+  const bool any = std::any_of(workers.begin(), workers.end(), [](const WorkerState& worker) {
+    return !worker.name.ends_with(kExportsWorker) && (worker.state == "idle" || worker.state == "busy");
+  });
+  if (runner_.needs_workers()) health["workers"] = json_of(workers);
+  if (any || !runner_.needs_workers()) return json_response(200, health);
+  Response response = json_response(503, {{"status", "unavailable"},
+                                          {"reason", "no worker runs"},
+                                          {"hint", "jobs wait until one does; the server's messages say why the last ended"},
+                                          {"workers", json_of(workers)}});
+  response.header("Retry-After", "5");
+  return response;
 }
 
 Response Routes::models() const {
   Json list = Json::array();
   const auto defaults = [](const std::pair<int, double>& d) { return Json{{"steps", d.first}, {"guidance", d.second}}; };
   const auto or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
-  const std::string loaded = runner_.loaded_model();
   for (const ModelFacts& model : runner_.models()) {
     list.push_back({{"name", model.name},
                     {"pipeline", model.pipeline},
@@ -322,7 +349,7 @@ Response Routes::models() const {
                     {"device", or_null(model.device)},
                     {"precision", or_null(model.precision)},
                     {"tier", or_null(model.tier)},
-                    {"loaded", model.name == loaded},
+                    {"loaded", runner_.is_loaded(model.name)},
                     {"untrained", model.untrained},
                     {"structure_defaults", defaults(model.structure_defaults)},
                     {"latent_defaults", defaults(model.latent_defaults)},
@@ -354,6 +381,26 @@ Response Routes::storage() {
                              {"keep_bytes", limit(options_.keep_bytes)}});
 }
 
+void Routes::add_workers(MetricsText& text) const {
+  const std::vector<WorkerState> workers = runner_.workers();
+  if (workers.empty()) return;
+  const auto family = [&](const char* name, const char* kind, const char* help, const auto& value) {
+    text.family(name, kind, help);
+    for (const WorkerState& worker : workers)
+      text.value(static_cast<double>(value(worker)), "worker=\"" + worker.name + "\",device=\"" + worker.device + '"');
+  };
+  family("espalier_worker_up", "gauge", "1 while the worker's process can run jobs.",
+         [](const WorkerState& worker) { return worker.state == "idle" || worker.state == "busy" ? 1 : 0; });
+  family("espalier_worker_busy", "gauge", "1 while the worker runs a job.",
+         [](const WorkerState& worker) { return worker.state == "busy" ? 1 : 0; });
+  family("espalier_worker_restarts_total", "counter", "Times that the worker's process was lost.",
+         [](const WorkerState& worker) { return worker.restarts; });
+  family("espalier_worker_resident_bytes", "gauge", "Resident memory of the worker's process.",
+         [](const WorkerState& worker) { return worker.process == 0 ? 0 : resident_bytes(worker.process); });
+  text.family("espalier_jobs_retried_total", "counter", "Jobs that were begun again because their worker was lost.")
+      .value(static_cast<double>(metrics_.retried));
+}
+
 Response Routes::metrics_page() {
   MetricsText text;
   text.family("espalier_jobs_total", "counter", "Jobs that ended since the start.")
@@ -363,6 +410,7 @@ Response Routes::metrics_page() {
   text.family("espalier_jobs", "gauge", "Jobs that are kept, by state.");
   for (const auto& [state, count] : store_.counts())
     text.value(static_cast<double>(count), std::string("state=\"") + name_of(state) + "\"");
+  text.family("espalier_queue_paused", "gauge", "1 while no job begins.").value(store_.paused() ? 1 : 0);
   text.family("espalier_queue_oldest_seconds", "gauge", "Time that the job which waits longest has waited; 0 without one.")
       .value(store_.oldest_wait());
   {
@@ -379,13 +427,13 @@ Response Routes::metrics_page() {
     text.value(static_cast<double>(metrics_.requests[digit]), "code=\"" + std::to_string(digit) + "xx\"");
   }
   text.family("espalier_event_streams", "gauge", "Event streams that are open.").value(streams_);
-  text.family("espalier_model_loaded", "gauge", "1 while the weights are in memory.")
-      .value(runner_.loaded_model().empty() ? 0 : 1);
+  text.family("espalier_model_loaded", "gauge", "1 while the weights are in memory.").value(runner_.is_loaded({}) ? 1 : 0);
   text.family("espalier_model_loads_total", "counter", "Times the checkpoint was loaded.")
       .value(static_cast<double>(metrics_.loads));
   text.family("espalier_stored_bytes", "gauge", "Bytes of the files of all jobs.").value(static_cast<double>(store_.bytes()));
   text.family("espalier_resident_bytes", "gauge", "Resident memory of the server.")
       .value(static_cast<double>(resident_bytes()));
+  add_workers(text);
   const std::chrono::duration<double> up = std::chrono::steady_clock::now() - start_;
   text.family("espalier_uptime_seconds", "gauge", "Time since the start.").value(up.count());
   Response response;
@@ -396,7 +444,7 @@ Response Routes::metrics_page() {
 }
 
 Response Routes::preprocess(HttpRequest& request) {
-  const Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, 1, 0, {"background", "view"}});
+  const Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, 1, {}, {"background", "view"}});
   if (upload.images.empty()) throw HttpError(400, "invalid_argument", "no picture was sent", "send one as the part image");
   const auto text = upload.texts.find("background");
   const Background background = text == upload.texts.end() ? Background::automatic : parse_background(text->second);
@@ -407,10 +455,11 @@ Response Routes::preprocess(HttpRequest& request) {
   Pipeline::Foreground made;
   const ReturnedMemory after;
   try {
-    const auto pass = gate_.enter(DecodeGate::Kind::preview, preview_memory(picture) + mask_memory(upload, 0), left);
-    const InputImage image = with_its_mask(upload, 0);
     const Background chosen = upload.masks.empty() ? background : Background::alpha;
     const Pipeline::ForegroundRequest foreground{chosen, options_.background_network, options_.pipeline.device};
+    const auto pass =
+        gate_.enter(DecodeGate::Kind::preview, preview_memory(picture, foreground) + mask_memory(upload, 0), left);
+    const InputImage image = with_its_mask(upload, 0);
     const Observer observer{.cancelled = left};
     made = whole ? whole_foreground(image, foreground, observer) : Pipeline::preprocess(image, foreground, observer);
   } catch (const Error& error) {
@@ -419,16 +468,9 @@ Response Routes::preprocess(HttpRequest& request) {
   Response response;
   response.header("Content-Type", "image/png");
   response.header("Cache-Control", "no-store");
-  // Headers are ASCII.
-  response.header("X-Espalier-Notices", Json(made.notices).dump(-1, ' ', true, Json::error_handler_t::replace));
+  response.header("X-Espalier-Notices", ascii_of(made.notices));
   response.body.assign(reinterpret_cast<const char*>(made.png.data()), made.png.size());
   return response;
-}
-
-void Routes::refuse_when_full() {
-  if (store_.counts()[JobState::queued] < options_.max_queue) return;
-  throw HttpError(429, "queue_full", "the queue is full (--max-queue " + std::to_string(options_.max_queue) + ")",
-                  "try again later, or start the server with a larger --max-queue");
 }
 
 Response Routes::accepted(const std::string& id) {
@@ -462,56 +504,38 @@ void Routes::check_uploads(HttpRequest& request, Upload& upload, Job& job) {
   const ReturnedMemory after;
   try {
     for (std::size_t i = 0; i < upload.images.size(); ++i) job.files.push_back(checked_image(upload, i, left));
-    for (const IncomingFile& latent : upload.latents) {
-      constexpr std::uint64_t kTypical = std::uint64_t{8} << 20U;
-      const auto pass = gate_.enter(DecodeGate::Kind::job, kTypical + 4 * latent.size(), left);
-      if (is_asset_file(latent.path())) throw Error(ErrorCode::unsupported, "the file is a saved asset, not a latent");
-      if (const std::int64_t voxels = saved_voxels(latent.path()); voxels > options_.max_voxels) {
-        throw HttpError(413, "too_large",
-                        "the latent has " + std::to_string(voxels) + " voxels; at most " + std::to_string(options_.max_voxels) +
-                            " are allowed",
-                        "send a smaller one, or start the server with a larger --max-voxels");
-      }
-      job.files.push_back({"input.safetensors", "input", "safetensors", "application/octet-stream", latent.size()});
-    }
   } catch (const Error& error) {
-    rethrow_as_answer(upload.latents.empty() ? error : with_name(error, upload.latents.front().path(), "the latent"),
-                      upload.latents.empty() ? "send a PNG, JPEG or WebP that opens elsewhere"
-                                             : "send what a job left as latent.safetensors");
+    rethrow_as_answer(error, "send a PNG, JPEG or WebP that opens elsewhere");
   }
 }
 
-// Exactly one of images, a latent and a prompt, and of a kind that the model takes.
-void Routes::check_sources(const Upload& upload, const Options& options, const ModelFacts& model) {
-  const bool images = !upload.images.empty(), latent = !upload.latents.empty();
-  const bool prompt = !options.prompt.empty() || !options.negative_prompt.empty();
-  const auto refuse = [](const std::string& what, const std::string& hint) {
-    throw HttpError(400, "invalid_argument", what, hint);
-  };
-  if (images && latent)
-    refuse("pictures and a latent were sent", "send pictures as parts named image, or one latent as the part latent");
-  if (prompt && (images || latent))
-    refuse(images ? "pictures and a prompt were sent" : "a latent and a prompt were sent", "send one of them");
-  if (!images && !latent && options.prompt.empty())
-    refuse("no picture was sent",
-           "send pictures as parts named image, one latent as the part latent, or a prompt in the options");
-  if (upload.images.size() > 1 && !options.views_of_one) {
-    refuse(std::to_string(upload.images.size()) + " pictures were sent without saying that they are views of one object",
-           "set views to true in the options, or send a job for each picture");
+// Looked at where they are kept, since the ending of a name may tell what a file is.
+void Routes::keep_sources(HttpRequest& request, Upload& upload, Job& job) {
+  constexpr std::uint64_t kTypical = std::uint64_t{8} << 20U;
+  const auto left = [&] { return request.connection.client_left(); };
+  const ReturnedMemory after;
+  for (auto& [part, source] : upload.sources) {
+    job.files.push_back(file_of_source(part, source.name, source.file.size()));
+    const fs::path path = store_.folder_of(job.id) / job.files.back().name;
+    source.file.move_to(path);
+    try {
+      const auto pass = gate_.enter(DecodeGate::Kind::job, kTypical + 4 * source.file.size(), left);
+      check_source(part, path, options_.max_voxels);
+    } catch (const Error& error) {
+      rethrow_as_answer(with_name(error, path, "the " + part), "send what a job left as latent.safetensors");
+    }
   }
-  if (!latent && prompt != model.takes_text) {
-    throw HttpError(422, "invalid_argument",
-                    prompt ? "a prompt was sent, but the checkpoint " + model.name + " makes assets from pictures"
-                           : "pictures were sent, but the checkpoint " + model.name + " makes assets from a prompt",
-                    prompt ? "name a text model in the options, or start the server with one (--model trellis-text-base)"
-                           : "send a prompt in the options");
-  }
-  if (!prompt) return;
-  try {
-    Pipeline::check_prompt(options.prompt);
-  } catch (const Error& error) {
-    rethrow_as_answer(error, "write what to make");
-  }
+}
+
+// A copy, or the same bytes under another name: the parent may be removed before this job begins.
+void Routes::keep_asset_of(const Job& parent, Job& job) {
+  JobFile file = file_of_source(kAssetPart, {}, parent.file(kAssetFile)->bytes);
+  const fs::path from = store_.path_of(parent.id, *parent.file(kAssetFile)), to = store_.folder_of(job.id) / file.name;
+  std::error_code error;
+  fs::create_hard_link(from, to, error);
+  if (error) fs::copy_file(from, to, error);
+  if (error) throw HttpError(507, "io", "the asset of job " + parent.id + " cannot be kept: " + error.message(), "try again");
+  job.files.push_back(std::move(file));
 }
 
 namespace {
@@ -537,7 +561,8 @@ class Fingerprint {
 };
 
 // The header Idempotency-Key of a request that says this; without a name where there is none.
-RequestKey request_key(const RequestHead& head, std::initializer_list<std::string_view> texts, const Upload& upload) {
+RequestKey request_key(const HttpRequest& request, std::initializer_list<std::string_view> texts, const Upload& upload) {
+  const RequestHead& head = request.head;
   RequestKey key{head.header("idempotency-key")};
   if (head.headers.count("idempotency-key") == 0) return key;
   constexpr std::size_t kLongest = 200;
@@ -549,15 +574,29 @@ RequestKey request_key(const RequestHead& head, std::initializer_list<std::strin
   Fingerprint content;
   for (const std::string_view text : texts) content.add(text);
   for (const std::string& name : upload.image_names) content.add(name);
-  for (const auto* const files : {&upload.images, &upload.latents}) {
-    for (const IncomingFile& file : *files) content.add_file(file.path());
+  for (const IncomingFile& file : upload.images) content.add_file(file.path());
+  for (const auto& [part, source] : upload.sources) {
+    if (part != kLatentPart) content.add(part);
+    content.add_file(source.file.path());
   }
   for (const auto& [index, mask] : upload.masks) {
     content.add("mask " + std::to_string(index));
     content.add_file(mask.path());
   }
+  if (!request.caller.name.empty()) key.name = request.caller.name + " " + key.name;  // its own, whatever others call theirs
   key.content = content.value();
   return key;
+}
+
+// What is shown in lists: as the client has it, else as what it is made of is called.
+std::string name_of_job(const Options& options, const Upload& upload, const std::optional<Job>& parent) {
+  if (!options.name.empty()) return options.name;
+  if (parent) return parent->name;
+  for (const char* part : {kMeshPart, kAssetPart}) {
+    if (upload.has(part) && !upload.sources.at(part).name.empty()) return stem_of(upload.sources.at(part).name);
+  }
+  if (!upload.image_names.empty()) return stem_of(upload.image_names.front());
+  return options.prompt.empty() ? "" : clean_name(shortened(options.prompt, 60));
 }
 
 // A mask is the alpha channel of its picture.
@@ -572,14 +611,33 @@ std::vector<Background> backgrounds_of(const Options& options, const Upload& upl
 }  // namespace
 
 Response Routes::add_job(HttpRequest& request) {
-  if (request.head.headers.count("idempotency-key") == 0) refuse_when_full();
-  Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, kMostImages, 1, {"options"}});
-  const RequestKey key = request_key(request.head, {"jobs", upload.texts["options"]}, upload);
-  if (const auto earlier = store_.made_by(key)) return accepted(*earlier);
-  refuse_when_full();
+  if (request.head.headers.count("idempotency-key") == 0) store_.refuse_when_full(options_.max_queue);
+  Upload upload = read_upload(request, {store_.incoming(),
+                                        options_.max_upload_bytes,
+                                        kMostImages,
+                                        {kLatentPart, kMeshPart, kAssetPart, kVoxelsPart},
+                                        {kParentPart},
+                                        {"options"}});
+  return accepted(make_job(request, upload, "jobs"));
+}
+
+std::string Routes::make_job(HttpRequest& request, Upload& upload, const std::string& address) {
+  const auto parent_text = upload.texts.find(kParentPart);
+  const std::string parent_id = parent_text == upload.texts.end() ? "" : parent_text->second;
+  const RequestKey key = parent_id.empty() ? request_key(request, {address, upload.texts["options"]}, upload)
+                                           : request_key(request, {address, upload.texts["options"], parent_id}, upload);
+  if (auto earlier = store_.made_by(key)) return *std::move(earlier);
+  store_.refuse_when_full(options_.max_queue);
   Options options = parse_generate_options(upload.texts["options"]);
+  if (!options.webhook.empty()) check_webhook(options.webhook, webhooks_);
+  check_priority(request.caller, options.priority);
   const ModelFacts model = runner_.model_named(options.model.string());
   check_sources(upload, options, model);
+  try {
+    if (!options.prompt.empty() || !options.negative_prompt.empty()) Pipeline::check_prompt(options.prompt);
+  } catch (const Error& error) {
+    rethrow_as_answer(error, "write what to make");
+  }
   if (!upload.images.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
     throw HttpError(400, "invalid_argument",
                     "options: background has " + std::to_string(options.background.size()) + " values for " +
@@ -590,52 +648,54 @@ Response Routes::add_job(HttpRequest& request) {
   options.background = backgrounds_of(options, upload);
   Job job;
   job.id = JobStore::new_id();
-  job.kind = !upload.latents.empty() ? JobKind::latent : options.prompt.empty() ? JobKind::image : JobKind::text;
+  job.kind = kind_of(upload, options);
+  std::optional<Job> parent;
+  if (upload.texts.contains(kParentPart)) {
+    check_owner(request.caller, parent_id);
+    parent = job_with_asset(parent_id);
+  }
   check_uploads(request, upload, job);
-  if (options.name.empty() && !upload.image_names.empty()) options.name = stem_of(upload.image_names.front());
-  if (options.name.empty() && job.kind == JobKind::text) options.name = clean_name(shortened(options.prompt, 60));
-  job.name = options.name;
+  job.name = options.name = name_of_job(options, upload, parent);
   fill_in(options.structure, model.structure_defaults);
   fill_in(options.latent, model.latent_defaults);
-  job.options = to_json(options);
+  job.options = to_json(options, job.kind);
   FolderOfNewJob folder(store_.folder_of(job.id));
-  std::size_t index = 0;
-  for (auto* const files : {&upload.images, &upload.latents}) {
-    for (IncomingFile& file : *files) file.move_to(store_.folder_of(job.id) / job.files[index++].name);
+  for (std::size_t i = 0; i < upload.images.size(); ++i) upload.images[i].move_to(store_.folder_of(job.id) / job.files[i].name);
+  keep_sources(request, upload, job);
+  job.owner = request.caller.name;
+  if (parent) {
+    job.parent = parent->id;
+    keep_asset_of(*parent, job);
   }
-  std::string id = store_.add(job, options_.max_queue, key);
+  std::string id = store_.add(job, options_.max_queue, key, allowance_of(request.caller));
   if (id == job.id) folder.keep();
-  return accepted(id);
+  return id;
 }
 
 Response Routes::add_export(HttpRequest& request, const std::string& id) {
   require_json(request.head);
   const std::string text = request.open_body(kJsonBytes).text();
-  const RequestKey key = request_key(request.head, {"exports", id, text}, {});
+  const RequestKey key = request_key(request, {"exports", id, text}, {});
   if (const auto earlier = store_.made_by(key)) return accepted(*earlier);
-  const Job parent = known_job(id);
-  if (parent.kind == JobKind::exported) {
-    throw HttpError(409, "conflict", "job " + id + " is an export itself", "export the job that it names as parent");
-  }
-  if (!has_ended(parent.state) || parent.file("asset.safetensors") == nullptr) {
-    throw HttpError(409, "conflict", "job " + id + " has no asset (it is " + name_of(parent.state) + ")",
-                    has_ended(parent.state) ? "it ended before there was a mesh: generate it again" : "wait until it is done");
-  }
+  const Job parent = job_with_asset(id);
   const Options of_parent = parse_generate_options(text_of(parent.options), Spelling::any);
   ExportOptions options = parse_export_options(text, of_parent);
   if (options.turntable && options.values.video.format == VideoFormat::mp4 && !can_write_mp4()) {
     throw HttpError(422, "unsupported", "this server cannot write MP4: the program ffmpeg is not installed", "ask for webp");
   }
+  if (!options.values.webhook.empty()) check_webhook(options.values.webhook, webhooks_);
+  check_priority(request.caller, options.values.priority);
   if (options.values.name.empty()) options.values.name = parent.name;
   Job job;
   job.asset = is_asset(options, of_parent);
+  job.owner = request.caller.name;
   job.id = JobStore::new_id();
   job.kind = JobKind::exported;
   job.parent = id;
   job.name = options.values.name;
   job.options = to_json(options);
   FolderOfNewJob folder(store_.folder_of(job.id));
-  std::string new_id = store_.add(job, options_.max_queue, key);
+  std::string new_id = store_.add(job, options_.max_queue, key, allowance_of(request.caller));
   if (new_id == job.id) folder.keep();
   return accepted(new_id);
 }
@@ -646,10 +706,25 @@ Job Routes::known_job(const std::string& id) {
   return *std::move(job);
 }
 
+// What an export or an edit begins with.
+Job Routes::job_with_asset(const std::string& id) {
+  if (!JobStore::is_id(id)) not_found("there is no such job");
+  Job job = known_job(id);
+  if (job.kind == JobKind::exported) {
+    throw HttpError(409, "conflict", "job " + id + " is an export itself", "name the job that it has as parent");
+  }
+  if (!has_ended(job.state) || job.file(kAssetFile) == nullptr) {
+    throw HttpError(409, "conflict", "job " + id + " has no asset (it is " + name_of(job.state) + ")",
+                    has_ended(job.state) ? "it ended before there was a mesh: generate it again" : "wait until it is done");
+  }
+  return job;
+}
+
 Json Routes::job_json(const std::string& id) { return json_of(known_job(id), runner_.progress_of(id)); }
 
-Routes::ListRequest Routes::list_request(const RequestHead& head) {
+Routes::ListRequest Routes::list_request(const RequestHead& head, const Caller& caller) {
   ListRequest list;
+  if (!caller.admin) list.filter.owner = caller.name;
   for (const auto& [key, value] : head.query) {
     if (key == "state") {
       list.filter.state = state_named(value);
@@ -661,14 +736,13 @@ Routes::ListRequest Routes::list_request(const RequestHead& head) {
         throw HttpError(400, "invalid_argument", "kind must be one of assets, exports", "leave it out for all");
       list.filter.asset = value == "assets";
     } else if (key == "parent") {
+      check_owner(caller, value);
       list.filter.parent = known_job(value).id;
     } else if (key == "before") {
+      if (JobStore::is_id(value)) check_owner(caller, value);
       list.below = JobStore::is_id(value) ? known_job(value).sequence : sequence_of(value);
     } else if (key == "limit") {
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), list.limit);
-      if (error != std::errc() || end != value.data() + value.size() || list.limit < 1 || list.limit > 200) {
-        throw HttpError(400, "invalid_argument", "limit must be a whole number from 1 to 200", "leave it out for 50");
-      }
+      list.limit = limit_of(value);
     } else {
       throw HttpError(400, "invalid_argument", "the query names something other than state, kind, parent, limit, before",
                       "see /openapi.json");
@@ -677,8 +751,8 @@ Routes::ListRequest Routes::list_request(const RequestHead& head) {
   return list;
 }
 
-Response Routes::list_jobs(const RequestHead& head) {
-  const ListRequest wanted = list_request(head);
+Response Routes::list_jobs(const RequestHead& head, const Caller& caller) {
+  ListRequest wanted = list_request(head, caller);
   const std::vector<Job> jobs = store_.list(wanted.filter, wanted.limit + 1, wanted.below);
   Json list = Json::array();
   const auto shown = std::min<std::size_t>(jobs.size(), static_cast<std::size_t>(wanted.limit));
@@ -687,13 +761,41 @@ Response Routes::list_jobs(const RequestHead& head) {
       head, {{"jobs", list}, {"next", jobs.size() > shown ? Json(std::to_string(jobs[shown - 1].sequence)) : Json(nullptr)}});
 }
 
+Response Routes::queue(const RequestHead& head, const Caller& caller) {
+  int limit = 200;
+  for (const auto& [key, value] : head.query) {
+    if (key != "limit")
+      throw HttpError(400, "invalid_argument", "the query names something other than limit", "see /openapi.json");
+    limit = limit_of(value);
+  }
+  Json jobs = Json::array();
+  for (const Job& job : store_.queue(limit, caller.admin ? std::string() : caller.name))
+    jobs.push_back(json_of(job, runner_.progress_of(job.id)));
+  auto counts = store_.counts();
+  return tagged_json(head, {{"paused", store_.paused()},
+                            {"running", counts[JobState::running]},
+                            {"queued", counts[JobState::queued]},
+                            {"jobs", jobs}});
+}
+
+Response Routes::change_queue(HttpRequest& request) {
+  require_json(request.head);
+  store_.pause(parse_queue_change(request.open_body(kJsonBytes).text()));
+  runner_.wake();
+  return queue({}, request.caller);
+}
+
 Response Routes::change_job(HttpRequest& request, const std::string& id) {
   require_json(request.head);
   const std::string text = request.open_body(kJsonBytes).text();
   (void)known_job(id);
-  if (!store_.change(id, parse_job_change(text))) not_found("there is no such job");
+  const JobChange change = parse_job_change(text);
+  if (change.moves() && !request.caller.admin)
+    throw HttpError(403, "forbidden", "the queue is everybody's: to move a job in it takes the scope admin", "use another key");
+  if (!store_.change(id, change)) not_found("there is no such job");
   const Json json = job_json(id);
-  hub_.publish(id, {"state", text_of(json), false});
+  if (const std::string state = json.at("state"); state == "queued" || state == "running")  // of others nobody hears any more
+    hub_.publish(id, {"state", text_of(json), false});
   return json_response(200, json);
 }
 
@@ -706,34 +808,56 @@ Response Routes::remove_job(const std::string& id) {
   return response;
 }
 
-Response Routes::events(const std::string& id) {
-  (void)known_job(id);
-  const auto counted = std::make_shared<Counted>(streams_, kMostStreams);
+// Ids of events are those of this process; another one, before a restart, knew other events.
+std::optional<std::uint64_t> Routes::last_event_of(const RequestHead& head) const {
+  const std::string id = head.header("last-event-id");
+  const auto dash = id.find('-');
+  if (dash == std::string::npos || id.substr(0, dash) != stream_name_) return std::nullopt;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(id.data() + dash + 1, id.data() + id.size(), value);
+  return error == std::errc() && end == id.data() + id.size() ? std::optional(value) : std::nullopt;
+}
+
+Response Routes::events(const RequestHead& head, const std::string& id) {
+  // A client of the standard asks again after the end of every stream, unless it is told that nothing follows.
+  if (has_ended(known_job(id).state) && head.header("last-event-id").ends_with(kEndOfIds)) {
+    Response nothing;
+    nothing.status = 204;
+    return nothing;
+  }
+  const auto counted =
+      std::make_shared<Counted>(streams_, kMostStreams, "event streams are open", "ask for the job itself instead");
+  // Before the state is read, so that nothing falls in between.
+  const auto listener = std::make_shared<EventHub::Listener>(hub_, id, last_event_of(head));
   Response response;
   response.header("Content-Type", "text/event-stream");
   response.header("Cache-Control", "no-store");
   response.header("X-Accel-Buffering", "no");
-  response.stream = [this, id, counted](const Sink& sink) { stream_events(id, sink); };
+  response.stream = [this, id, counted, listener](const Sink& sink) { stream_events(id, *listener, sink); };
   return response;
 }
 
-void Routes::stream_events(const std::string& id, const Sink& sink) {
-  EventHub::Listener listener(hub_, id);  // before the state is read, so that nothing falls in between
-  const auto send = [&](const std::string& name, const std::string& data) {
-    sink("event: " + name + "\ndata: " + data + "\n\n");
+void Routes::stream_events(const std::string& id, EventHub::Listener& listener, const Sink& sink) {
+  const auto send = [&](std::uint64_t number, const std::string& name, const std::string& data, bool last) {
+    const std::string end = last ? kEndOfIds : "";
+    sink("id: " + stream_name_ + "-" + std::to_string(number) + end + "\nevent: " + name + "\ndata: " + data + "\n\n");
   };
-  const auto job = store_.find(id);
-  if (!job) return;
-  send("state", text_of(json_of(*job, runner_.progress_of(id))));
-  if (has_ended(job->state)) return;
+  if (!listener.resumed()) {
+    const auto job = store_.find(id);
+    if (!job) return;
+    send(listener.begin(), "state", text_of(json_of(*job, runner_.progress_of(id))), has_ended(job->state));
+    if (has_ended(job->state)) return;
+  }
+  const bool ended = listener.ended();
   while (!listener.closed()) {
-    const auto event = listener.wait(kHeartbeat);
+    const auto event = listener.wait(ended ? std::chrono::milliseconds(0) : kHeartbeat);
+    if (!event && ended) return;
     if (!event) {
       sink(": alive\n\n");
       continue;
     }
-    if (!event->data.empty()) send(event->name, event->data);
-    if (event->last) return;
+    if (!event->data.empty()) send(event->id, event->name, event->data, event->last);
+    if (event->last && !ended) return;
   }
 }
 
@@ -742,12 +866,15 @@ Response Routes::send_file(const RequestHead& head, const std::string& id, const
   const JobFile* file = job.file(name);  // only what is recorded has a path
   if (file == nullptr) not_found("the job has no such file");
   Response response;
-  response.file = store_.folder_of(id) / file->name;
+  response.file = store_.path_of(id, *file);
   struct stat status {};
   if (::stat(response.file.c_str(), &status) != 0) not_found("the file is gone");
   const auto size = static_cast<std::uint64_t>(status.st_size);
-  const std::string etag = '"' + std::to_string(status.st_ino) + "-" + std::to_string(status.st_mtim.tv_sec) + "-" +
-                           std::to_string(status.st_mtim.tv_nsec) + "-" + std::to_string(size) + "\"";
+  // What a fleet has made never changes, and has one tag on all its servers.
+  const std::string tag = file->attempt > 0 ? std::to_string(file->attempt) + "-" + std::to_string(size)
+                                            : std::to_string(status.st_ino) + "-" + std::to_string(status.st_mtim.tv_sec) +
+                                                  "-" + std::to_string(status.st_mtim.tv_nsec) + "-" + std::to_string(size);
+  const std::string etag = '"' + tag + '"';
   response.header("ETag", etag);
   response.header("Cache-Control", "private, no-cache");
   if (matches_tag(head.header("if-none-match"), etag)) {

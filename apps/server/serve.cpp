@@ -1,23 +1,27 @@
 #include "serve.h"
 
-#include <malloc.h>
 #include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
-#include "job_options.h"
+#include "api_keys.h"
 #include "job_watch.h"
+#include "keeper.h"
 #include "routes.h"
+#include "webhooks.h"
 
 namespace espalier::server {
 namespace {
 
-constexpr int kMappedBytes = 4 << 20;  // blocks from this size on are mappings of their own, which return whole
-
 void check(const ServeOptions& o) {
-  if (is_loopback(o.host) || !o.api_key.empty() || o.no_auth) return;
+  if (!o.webhook_hosts.empty() && o.webhook_secret.empty()) {
+    throw Error(ErrorCode::invalid_argument, "--webhook-host: there is no key to sign webhooks with",
+                "set one with --webhook-secret-file, or ESPALIER_WEBHOOK_SECRET");
+  }
+  if (is_loopback(o.host) || !o.api_key.empty() || !o.keys.empty() || o.no_auth) return;
   throw Error(ErrorCode::invalid_argument, "--host " + o.host + " can be reached from other machines",
               "set a key with --api-key (or "
               "ESPALIER_API_KEY), or say --no-auth to let everybody in");
@@ -62,22 +66,6 @@ void write_log(const std::string& line) {
   std::fwrite(whole.data(), 1, whole.size(), stderr);
 }
 
-// Exports that an earlier version left do not say whether they are assets.
-void settle_exports(JobStore& store) {
-  for (const Job& job : store.unsettled()) {
-    bool asset = true;
-    try {
-      const auto parent = store.find(job.parent);
-      const Options of_parent = parent ? parse_generate_options(text_of(parent->options), Spelling::any) : Options();
-      const ExportOptions options = parse_export_options(text_of(job.options), of_parent, Spelling::any);
-      asset = parent ? is_asset(options, of_parent) : !options.turntable;
-    } catch (const HttpError&) {
-      asset = true;  // options of a later version: better shown than not
-    }
-    store.settle(job.id, asset);
-  }
-}
-
 }  // namespace
 
 bool is_loopback(const std::string& host) {
@@ -102,19 +90,27 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
          " clients can be served at a time, because the limit of open files is low; raise it (ulimit -n)");
     http_settings.connections = fitting;
   }
-  // Without this every thread's first allocation opens a heap of its own, which none of the others can use.
-  ::mallopt(M_ARENA_MAX, 2);
-  // Fixed: glibc would raise it to the largest block given back, and a job's big arrays would break the heaps into pieces.
-  ::mallopt(M_MMAP_THRESHOLD, kMappedBytes);
-  JobStore store(options.data, options.rebuild);
-  for (const std::string& note : store.notes()) warn(note);
-  settle_exports(store);
+  keep_heaps_small();
   EventHub hub;
   Metrics metrics;
-  JobWatch watch(metrics, as_json ? write_log : std::function<void(const std::string&)>());
-  hub.watch([&](const std::string& job, const Event& event) { watch.see(job, event); });
-  JobRunner runner(options, store, hub, metrics, warn);
-  Routes routes(options, store, runner, hub, metrics);
+  const bool fleet = !options.queue.empty();
+  ServeOptions own = options;
+  if (fleet || !options.workers.empty()) own.pipeline.device = "cpu";  // this process opens no GPU, not for previews either
+  const std::unique_ptr<Keeper> keeper =
+      fleet ? keep_in_fleet(own, hub, metrics, warn) : keep_here(options, own, hub, metrics, warn);
+  // What a worker of a fleet does is in its own log, once.
+  JobWatch watch(metrics, as_json && !fleet ? write_log : std::function<void(const std::string&)>());
+  Webhooks webhooks({options.webhook_hosts, options.webhook_private, options.webhook_secret, options.webhook_retry_seconds},
+                    keeper->book(), warn);
+  hub.watch([&](const std::string& job, const Event& event) {
+    if (!fleet || event.name != "progress") watch.see(job, event);
+    if (event.last) webhooks.wake();
+  });
+  std::optional<ApiKeys> keys;
+  if (!options.keys.empty()) keys.emplace(options.keys, warn);
+  const auto audit = [](const Json& line) { write_log(log_members("request", line)); };
+  Routes routes(own, webhooks.rules(), keeper->book(), keeper->control(), hub, metrics, keys ? &*keys : nullptr,
+                as_json ? audit : Routes::Audit());
   HttpServer http(
       http_settings, [&](HttpRequest& request) { return routes.respond(request); },
       [&](const RequestHead&, int status) {
@@ -123,14 +119,16 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
   http.start();
   say(address(options, http.port()));
   if (as_json) write_log(log_line("listening", address(options, http.port())));
-  runner.start();
-  while (!stopped() && !runner.failure()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  runner.interrupt();  // first: a handler may take longer than whoever stops the server is patient
+  keeper->start();
+  webhooks.start();
+  while (!stopped() && !keeper->failure()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  keeper->interrupt();  // first: a handler may take longer than whoever stops the server is patient
   hub.close();
   http.stop();
-  runner.stop();
+  webhooks.stop();
+  keeper->stop();
   if (as_json) write_log(log_line("stopped", "jobs that have not ended wait for the next start"));
-  if (runner.failure()) std::rethrow_exception(runner.failure());
+  if (keeper->failure()) std::rethrow_exception(keeper->failure());
 }
 
 }  // namespace espalier::server

@@ -11,6 +11,7 @@
 
 #include "database.h"
 #include "job_options.h"
+#include "json_upload.h"
 #include "multipart.h"
 
 namespace espalier::server {
@@ -20,6 +21,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kLongestText = 65536;
+
+bool listed(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 }  // namespace
 
@@ -68,6 +73,7 @@ void IncomingFile::move_to(const fs::path& place) {
 }
 
 Upload read_upload(HttpRequest& request, const UploadRules& rules) {
+  if (is_json(request.head)) return read_json_upload(request, rules);
   const std::string boundary = multipart_boundary(request.head.header("content-type"));
   Upload upload;
   IncomingFile* file = nullptr;
@@ -89,10 +95,11 @@ Upload read_upload(HttpRequest& request, const UploadRules& rules) {
       const auto [mask, fresh] = upload.masks.try_emplace(upload.images.size() - 1, rules.folder);
       if (!fresh) refuse("a picture has more than one mask", "send one");
       file = &mask->second;
-    } else if (part.name == "latent" && rules.latents > 0) {
-      if (upload.latents.size() >= rules.latents) refuse("more than one latent was sent", "send one");
-      file = &upload.latents.emplace_back(rules.folder);
-    } else if (std::find(rules.texts.begin(), rules.texts.end(), part.name) != rules.texts.end()) {
+    } else if (listed(rules.sources, part.name)) {
+      if (upload.has(part.name)) refuse(part.name + " was sent twice", "send it once");
+      file = &upload.sources.emplace(part.name, Upload::Source{IncomingFile(rules.folder), clean_name(part.filename)})
+                  .first->second.file;
+    } else if (listed(rules.texts, part.name) || listed(rules.values, part.name)) {
       if (!upload.texts.emplace(part.name, "").second) refuse(part.name + " was sent twice", "send it once");
       text = &upload.texts[part.name];
     } else {
@@ -110,7 +117,6 @@ Upload read_upload(HttpRequest& request, const UploadRules& rules) {
     }
   };
   upload.images.reserve(rules.images);  // `file` points into them
-  upload.latents.reserve(rules.latents);
   read_multipart(request.open_body(rules.bytes), boundary, begin, data);
   if (file != nullptr) file->finish();
   return upload;

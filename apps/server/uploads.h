@@ -1,4 +1,4 @@
-// Multipart uploads, streamed to files of the data folder and looked at before anything else sees them.
+// Uploads as forms or as JSON, streamed to files of the data folder and looked at before anything else sees them.
 #pragma once
 
 #include <filesystem>
@@ -41,18 +41,27 @@ struct Upload {
   std::vector<IncomingFile> images;
   std::vector<std::string> image_names;       // as the client calls them, cleaned
   std::map<std::size_t, IncomingFile> masks;  // by the number of the image that they came behind
-  std::vector<IncomingFile> latents;          // at most one
+  struct Source {
+    IncomingFile file;
+    std::string name;  // as the client calls it, cleaned
+  };
+  std::map<std::string, Source> sources;  // what an asset is made of beside images, by the name of the part
   std::map<std::string, std::string> texts;
+
+  [[nodiscard]] bool has(const std::string& source) const { return sources.contains(source); }
 };
 
 struct UploadRules {
   std::filesystem::path folder;
-  std::uint64_t bytes = 0;              // of the whole body
-  std::size_t images = 0, latents = 0;  // at most; each image may have a mask behind it
-  std::vector<std::string> texts;       // the fields that may come
+  std::uint64_t bytes = 0;             // of the whole body
+  std::size_t images = 0;              // at most; each may have a mask behind it
+  std::vector<std::string> sources{};  // the other files that may come, each once
+  std::vector<std::string> texts{};    // the fields that may come
+  std::vector<std::string> values{};   // the same, of JSON: any value of at most 64 KiB, kept as its text
 };
 
-// Reads the whole body. Throws HttpError for anything that the rules do not allow, as soon as it is seen.
+// Reads the whole body: multipart/form-data, or JSON as json_upload.h has it. Throws HttpError for anything that the rules do
+// not allow, as soon as it is seen.
 [[nodiscard]] Upload read_upload(HttpRequest& request, const UploadRules& rules);
 
 // By the first bytes. Throws HttpError 415 for anything that is no picture.

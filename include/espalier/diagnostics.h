@@ -41,12 +41,45 @@ struct ConvertedWeights {
 // unsupported for names in the pickle that weights do not need, invalid_argument when `to` does not end with .safetensors.
 ESPALIER_API ConvertedWeights convert_weights(const std::filesystem::path& from, const std::filesystem::path& to);
 
+// What a job would take of a device's memory.
+struct PlannedMemory {
+  std::string stage;                    // id of a Stage
+  std::uint64_t weights = 0, work = 0;  // bytes
+};
+struct TierPlan {
+  MemoryTier tier = MemoryTier::high;
+  std::vector<PlannedMemory> stages;
+  std::uint64_t peak = 0;  // bytes of the stage that takes most
+};
+struct MemoryPlan {
+  std::string device, precision;
+  std::int64_t voxels = 0;
+  std::uint64_t usable = 0;            // bytes: PipelineOptions::memory_limit, or most of what is free
+  std::vector<TierPlan> tiers;         // high, medium, low
+  MemoryTier tier = MemoryTier::high;  // the one that would be used
+  bool fits = false;
+  std::string advice;  // which setting makes it fit, where it does not
+  [[nodiscard]] ESPALIER_API const TierPlan& chosen() const;
+};
+struct PlanRequest {
+  int images = 1;                  // of one object
+  std::filesystem::path latent{};  // a saved latent, which is decoded without sampling
+  std::string voxels = "12k";      // 12k or 24k: the object that is expected where there is no latent
+  bool mesh = true, gaussians = true, radiance_field = false;
+};
+// Walks through the stages of a job without weights and without running them. Work is what the job will take to the byte, but
+// for the extracted surface, whose size its shape decides, and for finishing. Throws as Pipeline's constructor does, and as
+// Pipeline::decode does for a latent.
+[[nodiscard]] ESPALIER_API MemoryPlan plan_memory(const PipelineOptions& options, const PlanRequest& request);
+
 struct Check {
   std::string name;
   bool passed = false;
   bool skipped = false;
   std::string detail;  // measured error, version, or what to do
 };
+// What a device is called in reports: "cpu (16 cores)", "cuda:0 (NVIDIA H100 80GB HBM3)". device as in PipelineOptions.
+[[nodiscard]] ESPALIER_API std::string device_in_words(const std::string& device = "auto");
 // Known-answer checks of every kernel family on a device, and facts about it. device as in PipelineOptions.
 [[nodiscard]] ESPALIER_API std::vector<Check> doctor(const std::string& device = "auto");
 

@@ -46,7 +46,7 @@ struct PipelineOptions {
   std::string device = "auto";       // auto, cpu, cuda or cuda:N
   Precision precision = Precision::automatic;
   MemoryTier tier = MemoryTier::automatic;
-  // Bytes of device memory that weights and work together should stay within when the tier is chosen; 0: what is free.
+  // Bytes of device memory for weights and work: the tier is chosen by it, stages beyond are refused; 0: what is free.
   std::uint64_t memory_limit = 0;
   std::filesystem::path image_encoder{};  // DINOv2 weights (.pth, .safetensors); empty: looked for beside the checkpoint
   // Of other repositories that pipeline.json refers to: OWNER/REPO as it is spelt there -> a folder (find_model in
@@ -88,6 +88,13 @@ enum class BakeMode {
   fast,  // mean of the views that see a texel
   best,  // the texture that reproduces the views
 };
+// Images beside the texture of a finished mesh.
+struct TextureMaps {
+  bool normal = false;     // normals of the decoded surface in tangent space, so that fewer faces look as detailed
+  bool occlusion = false;  // ambient occlusion: how much of an even sky each place sees
+  [[nodiscard]] bool any() const { return normal || occlusion; }
+};
+
 struct FinishRequest {
   bool clean = true;  // inner walls, small pieces and duplicates removed, holes filled
   bool fill_holes = true;
@@ -107,7 +114,14 @@ struct FinishRequest {
   bool watertight = false;
   double min_wall_mm = 0.0;   // with watertight: thinner walls become that thick; 0: as they are
   double flat_base_mm = 0.0;  // with watertight: so much of the bottom is cut off, so that it stands on a plane
-  double size_mm = 100.0;     // largest dimension of the object for these two, as SaveOptions::size_mm
+  // What these two are measured on is the finished object as it is written: its largest dimension, as SaveOptions::size_mm, or,
+  // where it is given, its height, as SaveOptions::height.
+  double size_mm = 100.0;
+  double height_mm = 0.0;  // 0: size_mm counts
+  TextureMaps maps{};      // with a texture; which formats hold them: Asset::left_out_of
+  // With a texture: so much of the light that its colours contain is divided out of them, 0 (nothing) to 1 (all that a light of
+  // second order from outside explains). An estimate: docs/meshes.md says what it is worth.
+  double delight = 0.0;
 };
 
 // How the mesh is extracted from what the decoder predicts of the voxels. The rules differ where there is no voxel.
@@ -138,6 +152,16 @@ struct Request {
   // Of vary(): the texture is baked onto the mesh that was given, which keeps its faces, place and size; keep_uvs: and its
   // texture coordinates. Needs `finish` with a texture, of which only what concerns the texture matters.
   bool keep_mesh = false, keep_uvs = false;
+};
+
+// The part of an asset that Pipeline::edit() makes anew.
+struct EditRequest {
+  // "box:x0,y0,z0,x1,y1,z1" or "sphere:x,y,z,r" in the asset's own coordinates (Z up, the unit cube centred at the origin): the
+  // voxels whose centres lie in it. Or "voxels:FILE": x, y and z of a voxel on each line of a text file, counted from 0.
+  std::string region;
+  int rim = 2;       // voxels around the region, whose details may change so that the parts join, but not their structure
+  int resample = 1;  // times that every sampling step is made; more lets the new part follow the old one closer
+  bool appearance_only = false;  // the structure stays, details alone are sampled
 };
 
 // The settings of the public web app: 12 steps, guidance 7.5 and 3.0.
@@ -189,7 +213,8 @@ struct StageReport {
 // Runs the work and reports what it cost, memory included: as if with Observer::measure_memory.
 [[nodiscard]] ESPALIER_API StageReport measured(Stage stage, const std::function<void()>& work);
 
-// What can be said of a mesh. Vertices at one position count as one but for `vertices`.
+// Mesh statistics. Vertices at one position count as one everywhere but in `vertices`, which are those that are stored: seams
+// of texture coordinates double them.
 struct MeshSummary {
   std::int64_t faces = 0, vertices = 0, components = 0;
   std::int64_t boundary_edges = 0, holes = 0, non_manifold_edges = 0;
@@ -203,6 +228,10 @@ struct MeshSummary {
   double hidden_share = -1.0;        // of the area that no ray from outside reaches
   std::int64_t crossing_faces = -1;  // faces that pass through another one
   double crease_length = -1.0;       // of edges folded by more than 90 degrees, in diagonals of the box
+  std::int64_t positions = 0;        // that faces use; the same in every format
+  // For print, where a search was made; negative otherwise. Thickness that 1 % of the area stays below, in the mesh's units,
+  // and the share of the area that looks down by more than 45 degrees and does not stand on the floor (Z is up).
+  double thin_wall = -1.0, overhang_share = -1.0;
 };
 // Where a picture of the asset was taken from, as far as its outline and colours tell.
 struct PictureMatch {
@@ -470,6 +499,14 @@ ESPALIER_API void render_turntable(const Asset& asset, const std::filesystem::pa
                                    const std::string& device = "auto", const Observer& observer = {});
 ESPALIER_API void render_contact_sheet(const Asset& asset, const std::filesystem::path& png, const SheetRequest& request = {},
                                        const std::string& device = "auto", const Observer& observer = {});
+// A row of views for each of several assets, under its name, to choose from.
+struct NamedAsset {
+  std::string name;
+  Asset asset;
+};
+ESPALIER_API void render_comparison(std::span<const NamedAsset> assets, const std::filesystem::path& png,
+                                    const SheetRequest& request = {}, const std::string& device = "auto",
+                                    const Observer& observer = {});
 // Whether render_turntable can write an .mp4 here.
 [[nodiscard]] ESPALIER_API bool can_write_mp4();
 
@@ -490,6 +527,21 @@ class ESPALIER_API Pipeline {
   // Other details for a shape that exists: the mesh of `shape` (of load_mesh) becomes voxels, on which only the second stage
   // samples, for the images or the prompt of the request. Throws invalid_argument for a shape without faces or volume.
   [[nodiscard]] Asset vary(const Asset& shape, const Request& request, const Observer& observer = {});
+  // Several assets of one request, one for each seed; they share the encoded images or prompt, and the weights. `made` receives
+  // each as soon as it exists. With `structure`, all have the voxels of that asset, and details alone are sampled; throws
+  // invalid_argument where it has none, or such of another grid.
+  void generate_each(const Request& request, std::span<const std::uint32_t> seeds,
+                     const std::function<void(std::uint32_t seed, const Asset& asset)>& made, const Observer& observer = {},
+                     const Asset* structure = nullptr);
+  // A part of an asset (of generate() or load_asset) made anew, for the images or the prompt of the request. Voxels and latents
+  // outside the region and its rim stay as they are, bit for bit, and so does what is decoded of them: Gaussians, and vertices
+  // of the mesh more than a voxel away, by the asset's own SurfaceRule. The mesh is decoded again, so that takes the device and
+  // the precision that made the asset; elsewhere a notice counts the vertices that differ. Finishing works on the whole mesh.
+  // Throws invalid_argument for an asset of another checkpoint, for one without the latent of its structure (of an earlier
+  // version, or of vary(), unless appearance_only), and for a region outside of it.
+  [[nodiscard]] Asset edit(const Asset& asset, const EditRequest& part, const Request& request, const Observer& observer = {});
+  // Throws what edit() would for a region that cannot be read; quick, and needs no checkpoint.
+  static void check_region(const std::string& region);
   // Whether the checkpoint makes assets from a prompt; else from images.
   [[nodiscard]] bool takes_text() const;
   // Throws what generate() would for a prompt that is empty, too long or no UTF-8; quick, and needs no checkpoint.

@@ -198,6 +198,20 @@ ESPALIER_API espalier_asset* espalier_generate(espalier_pipeline* pipeline, cons
 ESPALIER_API espalier_asset* espalier_vary(espalier_pipeline* pipeline, const espalier_asset* shape,
                                            const espalier_request* request, const espalier_observer* observer,
                                            espalier_error* error);
+/* The part of an asset that espalier_edit makes anew: EditRequest. */
+typedef struct espalier_edit_request {
+  size_t size;
+  const char* region;  /* "box:x0,y0,z0,x1,y1,z1", "sphere:x,y,z,r" or "voxels:FILE" */
+  int rim;             /* voxels around it whose details may change */
+  int resample;        /* times that every sampling step is made */
+  int appearance_only; /* not 0: the structure stays */
+} espalier_edit_request;
+/* No region, a rim of 2, every step once. */
+ESPALIER_API void espalier_edit_request_defaults(espalier_edit_request* part, size_t size);
+/* A part of `asset` made anew for the images or the prompt; what is outside stays bit for bit: Pipeline::edit. */
+ESPALIER_API espalier_asset* espalier_edit(espalier_pipeline* pipeline, const espalier_asset* asset,
+                                           const espalier_edit_request* part, const espalier_request* request,
+                                           const espalier_observer* observer, espalier_error* error);
 /* ESPALIER_OK for a prompt that can be encoded; quick, and needs no checkpoint. */
 ESPALIER_API espalier_code espalier_check_prompt(const char* prompt, espalier_error* error);
 /* Decodes what espalier_asset_save_latent wrote; of the request only what to decode matters. */
@@ -236,7 +250,11 @@ typedef struct espalier_finish {
   int watertight;          /* not 0, for print: closed and free of faces that pass through each other */
   double min_wall_mm;      /* with watertight: thinner walls become that thick; 0: as they are */
   double flat_base_mm;     /* with watertight: so much of the bottom is cut off */
-  double size_mm;          /* largest dimension of the object for these two */
+  double size_mm;          /* largest dimension of the finished object, on which these two are measured */
+  double height_mm;        /* its height instead; 0: size_mm counts */
+  int normal_map;          /* not 0: bake normals of the decoded surface, in tangent space */
+  int occlusion_map;       /* not 0: bake ambient occlusion */
+  double delight;          /* 0 to 1: so much of the light in the texture's colours is divided out */
 } espalier_finish;
 /* 5 % of the faces, a texture of 1024 x 1024. */
 ESPALIER_API void espalier_finish_defaults(espalier_finish* finish, size_t size);

@@ -49,10 +49,17 @@ class InputImage {
   [[nodiscard]] int width() const { return width_; }  // of pixels; 0 otherwise, as the next two
   [[nodiscard]] int height() const { return height_; }
   [[nodiscard]] int channels() const { return channels_; }
+  // The name of the mask that its alpha channel was taken from (with_mask); empty for none.
+  [[nodiscard]] const std::string& mask() const { return mask_; }
+  [[nodiscard]] InputImage masked_by(std::string mask) const {
+    InputImage image = *this;
+    image.mask_ = std::move(mask);
+    return image;
+  }
 
  private:
   std::filesystem::path file_;
-  std::string name_;
+  std::string name_, mask_;
   std::shared_ptr<const std::vector<std::byte>> bytes_;
   int width_ = 0, height_ = 0, channels_ = 0;
   bool raw_ = false;

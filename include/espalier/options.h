@@ -3,13 +3,15 @@
 // library checks requests against it. No range, default or name of a choice stands anywhere else.
 //
 // To add an option:
-//   1. Add a field to the struct that it belongs to: FinishRequest, ViewRequest, SamplerRequest, SaveOptions (espalier.h),
+//   1. Add a field to the struct that it belongs to: FinishRequest, EditRequest, ViewRequest, SamplerRequest, SaveOptions
+//   (espalier.h),
 //      ServerOptions, TurntableOptions or Options (below). Its initial value is the default.
 //   2. Add one row to the table in src/api/option_rows.cpp, such as
 //        {"texture-size", finishing, made | jobs | environment, of(&FinishRequest::texture_size, 512, 4096),
 //         "Texels on a side of the texture."},
 //      The uses say where it exists: bits of commands (generate, serve...), of the JSON of jobs (jobs, exports, turntables),
 //      and `environment` where a variable may set it too. A flag that is true by default becomes --no-NAME.
+//      What it requires of other options, or of the files that are written, is a row in src/api/option_rules.cpp.
 //   3. Run scripts/options, which writes docs/options.md, web/src/core/option_table.ts and the schemas in
 //      apps/server/openapi.json anew. Tests compare them with the table.
 //   A new choice of an enumeration is one more name in the list of its names in src/api/option_names.cpp, in the order of the
@@ -22,6 +24,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,8 +67,10 @@ enum class Shell { bash, zsh, fish };
 // What belongs to the server alone.
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  int port = 7860;                 // 0: one that is free
-  std::filesystem::path data{};    // folder of jobs; empty: below data_home or home
+  int port = 7860;               // 0: one that is free
+  std::filesystem::path data{};  // folder of jobs; empty: below data_home or home
+  // Processes that run the jobs: a number, or "auto" for one on each GPU; empty: this process runs them.
+  std::string workers{};
   bool rebuild = false;            // make the database again from the records in the jobs' folders
   double keep_alive_minutes = 15;  // without a job, until the weights leave memory; 0: after every job
   int max_queue = 200;             // jobs that wait
@@ -74,10 +79,24 @@ struct ServerOptions {
   double keep_days = 0;                        // ended jobs go when they are older; 0: never
   std::uint64_t keep_bytes = 0;                // the oldest ended jobs go when all are larger; 0: never
   std::string api_key{};                       // empty: none is asked for
+  std::filesystem::path keys{};                // file of keys of people; empty: none
   bool no_auth = false;                        // let everybody in that can reach a wider address
   std::vector<std::string> allowed_origins{};  // of pages of other servers that may use this one
   double client_seconds = 20;                  // patience with a slow client
+  double max_wait_seconds = 1800;              // of a request that is answered with its asset
   LogFormat log = LogFormat::none;             // of jobs, on standard error
+  std::vector<std::string> webhook_hosts{};    // HOST or HOST:PORT that jobs may send webhooks to
+  std::string webhook_secret{};                // that webhooks are signed with
+  bool webhook_private = false;                // webhooks may go to this machine and to private networks
+  double webhook_retry_seconds = 5;            // until a webhook that was not taken is sent again the first time
+  // Of a fleet, which has its jobs in Redis.
+  std::string queue{};           // redis:// or rediss://, perhaps with a password; empty: no fleet
+  std::string queue_password{};  // instead of the one in the address; empty: that
+  std::string results{};         // folder that all share, or s3://BUCKET/PREFIX
+  std::string s3_endpoint{};     // https://HOST of the bucket
+  std::string s3_region = "us-east-1";
+  std::string s3_access_key{}, s3_secret_key{};
+  double lease_seconds = 30;  // after which the job of a worker that is silent is another's
 };
 
 // A video of a job's asset, as the JSON of a job asks for it.
@@ -104,12 +123,13 @@ struct Options {
   std::vector<std::filesystem::path> images{};
   bool views_of_one = false;                    // several images are views of one object; else each becomes an asset
   std::filesystem::path out_dir{};              // for the outputs that name no folder
-  std::vector<std::filesystem::path> inputs{};  // of export, vary, check and render
+  std::vector<std::filesystem::path> inputs{};  // of export, vary, edit, check, plan and render
   std::string prompt{}, negative_prompt{};
   std::filesystem::path prompts{};                    // list of prompts
   std::filesystem::path weights_in{}, weights_out{};  // of convert
   std::vector<std::filesystem::path> outputs{};
   std::filesystem::path preview{}, turntable{}, sheet{}, save_latent{}, from_latent{}, save_asset{};
+  std::filesystem::path keep_structure{};  // asset whose voxels a new one has
   Decoded decode{};
   std::vector<Background> background{Background::automatic};  // one for all images, or one for each
   bool no_preprocess = false;                                 // as Background::none
@@ -117,10 +137,13 @@ struct Options {
   std::string background_network{};                           // isnet, u2net, u2netp, or an .onnx file
   std::filesystem::path networks{};                           // folder of such networks; empty: where rembg has them
   std::string name{};                                         // of a job
+  std::string webhook{};                                      // address that is told of a job's end; empty: none
+  std::string priority{};                                     // of a job in a fleet: high or normal; empty: normal
   std::vector<std::string> formats{"glb"};                    // that a job writes: names of result_formats()
 
   // Sampling.
   std::uint32_t seed = 42;
+  std::vector<std::uint32_t> seeds{};  // one asset for each; empty: one of `seed`
   SamplerPreset preset = SamplerPreset::checkpoint;
   SamplerRequest structure{}, latent{};  // only what was asked for
   MultiImageMode multi_image = MultiImageMode::stochastic;
@@ -131,6 +154,8 @@ struct Options {
   bool keep_mesh = false, keep_uvs = false;  // of vary
   FinishRequest finish{};
   SaveOptions save{};
+
+  EditRequest edit{};
 
   // How to draw.
   ViewRequest look{};
@@ -155,6 +180,13 @@ struct Options {
   ModelSettings weights{};
   std::vector<std::string> model_names{};
   std::filesystem::path bundle{}, from_bundle{};
+  std::filesystem::path folder{};  // of mcp: that its tools read and write in
+
+  // Of key.
+  std::vector<std::string> key_words{};  // "new" and a name
+  std::vector<std::string> key_scopes{"submit", "read"};
+  std::int64_t key_jobs_a_day = 0;  // 0: any number
+  double key_queue_share = 1.0;
 
   std::string data_home{}, home{};  // of the environment, for the default of ServerOptions::data
 
@@ -166,7 +198,15 @@ struct Options {
   Shell shell = Shell::bash;  // of completion
   bool json = false;
   bool quiet = false;
-  bool strict = false;  // of files of other programs: LoadOptions::strict
+  bool strict = false;             // of files of other programs: LoadOptions::strict
+  bool print_ready = false;        // of check: fail for what cannot be printed
+  std::filesystem::path config{};  // a configuration file; empty: the one in config_home or home, if there is one
+  std::string config_home{};       // of the environment
+  bool no_color = false;
+
+  // Names of the options that the request itself gives, for the rules between options (espalier/option_rules.h). What is not
+  // named holds by default: by a variable, a configuration file, or an earlier job.
+  std::set<std::string> asked{};
 };
 
 // ---- The table
@@ -188,6 +228,11 @@ enum OptionUse : unsigned {
   use_batch = 1U << 12U,  // also what both generate and a job of images take
   use_vary = 1U << 13U,
   use_completion = 1U << 14U,
+  use_plan = 1U << 15U,
+  use_edit = 1U << 16U,
+  use_mcp = 1U << 17U,
+  use_key = 1U << 18U,
+  use_worker = 1U << 19U,
   use_jobs = 1U << 24U,        // JSON of a new job
   use_exports = 1U << 25U,     // JSON of an export of a job
   use_turntables = 1U << 26U,  // JSON of a turntable of a job

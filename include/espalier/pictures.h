@@ -31,6 +31,11 @@ struct PictureInfo {
 // leaves nothing.
 [[nodiscard]] ESPALIER_API InputImage with_mask(const InputImage& image, const InputImage& mask);
 
+// Memory in bytes that a network of background removal (an ONNX file) takes on the CPU while it runs: its weights, feature maps
+// and working memory, beside that of the picture. Nothing of it is allocated. Throws Error as removing a background with
+// the file would.
+[[nodiscard]] ESPALIER_API std::uint64_t background_network_memory(const std::filesystem::path& network);
+
 // Pixels on a side of what whole_foreground makes, at most.
 inline constexpr int kMostForeground = 1024;
 // The whole picture, upright and at most kMostForeground pixels on a side, with the foreground as its alpha: RGBA that keeps

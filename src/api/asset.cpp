@@ -35,6 +35,7 @@ void AssetBuilder::latent(const Voxels& voxels, const std::vector<float>& values
 void AssetBuilder::drop_finished() {
   data_.finished.reset();
   data_.appearance.reset();
+  data_.record.erase(kFinishing);
   std::erase_if(data_.stages, [](const StageReport& s) {
     return s.stage == Stage::clean_mesh || s.stage == Stage::unwrap_mesh || s.stage == Stage::bake_texture ||
            s.stage == Stage::project_images;
@@ -82,7 +83,7 @@ std::optional<FinishReport> Asset::finish_report() const {
 }
 
 Asset Asset::as_decoded() const {
-  if (!data_->finished) return *this;
+  if (!data_->finished && !data_->record.contains(kFinishing)) return *this;
   AssetBuilder builder(*data_);
   builder.drop_finished();
   return builder.build();
@@ -174,7 +175,9 @@ SavedTensors latent_tensors(const Asset::Data& data, const std::string& label) {
   const auto channels = static_cast<std::int64_t>(data.latent.size()) / rows;
   std::map<std::string, std::string> metadata{{"format", kLatentFormat},
                                               {"resolution", std::to_string(data.voxels.resolution)}};
-  for (const auto& [key, value] : data.record) metadata["record: " + key] = value;
+  for (const auto& [key, value] : data.record) {
+    if (key != kFinishing) metadata["record: " + key] = value;
+  }
   std::map<std::string, HostTensor> tensors;
   tensors.emplace("coords", HostTensor::from(data.voxels.coords, {rows, 4}));
   tensors.emplace("feats", HostTensor::from(data.latent, {rows, channels}));
@@ -227,6 +230,7 @@ SavedLatent load_latent(const fs::path& path, int resolution, std::int64_t chann
   for (const auto& [key, value] : metadata) {
     if (key.rfind("record: ", 0) == 0) saved.record[key.substr(8)] = value;
   }
+  saved.record.erase(kFinishing);
   return saved;
 }
 

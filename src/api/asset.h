@@ -7,6 +7,7 @@
 #include "assets/gaussians.h"
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
+#include "assets/region.h"
 #include "assets/voxels.h"
 #include "espalier/espalier.h"
 #include "finishing/finish.h"
@@ -16,11 +17,18 @@ namespace espalier {
 
 // Key of the record of an asset whose mesh was given and kept: it stands where it stood.
 inline constexpr const char* kGivenFrame = "frame";
+// Key of the record that says how the mesh was finished: only of what holds a finished mesh.
+inline constexpr const char* kFinishing = "finishing";
+
+// Of one asset: all of them are decoded again with each.
+inline constexpr std::size_t kMostEdits = 64;
 
 struct Asset::Data {
   Voxels voxels;
   std::vector<std::int32_t> positions;  // x, y, z of each voxel
   std::vector<float> latent;
+  std::vector<float> structure;       // the latent that the voxels were decoded of; empty where it is not known
+  std::vector<EarlierState> earlier;  // what edits began with, from the first on
   std::optional<Mesh> mesh;
   SurfaceRule surface = SurfaceRule::reference;  // of the mesh
   std::optional<Gaussians> gaussians;
@@ -38,6 +46,8 @@ class AssetBuilder {
   AssetBuilder() = default;
   explicit AssetBuilder(const Asset::Data& data) : data_(data), reported_(data.notices.size()) {}
   void latent(const Voxels& voxels, const std::vector<float>& values);
+  void structure(std::vector<float> latent) { data_.structure = std::move(latent); }
+  void earlier(EarlierState state) { data_.earlier.push_back(std::move(state)); }
   void mesh(Mesh value, SurfaceRule rule = SurfaceRule::reference) {
     data_.mesh = std::move(value);
     data_.surface = rule;
@@ -45,6 +55,7 @@ class AssetBuilder {
   void gaussians(Gaussians value);
   void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
   void picture(Picture value) { data_.pictures.push_back(std::move(value)); }
+  void drop_pictures() { data_.pictures.clear(); }
   void finished(FinishedMesh value) {
     data_.finished = std::move(value);
     data_.appearance.reset();

@@ -17,7 +17,8 @@ namespace {
 
 constexpr const char* kAssetFormat = "espalier-asset-1";
 constexpr const char* kRecord = "record: ";
-constexpr const char* kSurface = "surface";  // absent: the reference's rule
+constexpr const char* kStructure = "structure";  // absent before assets could be edited, and where it is not known
+constexpr const char* kSurface = "surface";      // absent: the reference's rule
 constexpr const char* kSolid = "solid";
 constexpr std::size_t kMostPictures = 64;
 
@@ -63,6 +64,17 @@ RadianceField read_radiance_field_of(const SafetensorsFile& file) {
   return field;
 }
 
+// Whoever reads the file later could not tell that something is missing.
+void require_parts(const Asset::Data& data, const std::string& label) {
+  const char* lack = nullptr;
+  if (data.mesh && data.mesh->faces.empty()) lack = "a mesh was asked for, but it has no faces";
+  if (data.gaussians && data.gaussians->count() == 0) lack = "Gaussians were asked for, but there are none";
+  if (data.radiance_field && data.radiance_field->position.empty()) lack = "a radiance field was asked for, but it is empty";
+  if (lack == nullptr) return;
+  fail(ErrorCode::invalid_argument, label, ": ", lack, ", so the asset would lack it",
+       hint("try another seed or image, or ask for other formats"));
+}
+
 std::string picture_key(std::size_t index) { return "picture." + std::to_string(index + 1); }
 
 // PNG bytes, as many as there are without a gap.
@@ -75,11 +87,56 @@ std::vector<Picture> read_pictures_of(const SafetensorsFile& file) {
     if (picture.channels != 4 || picture.width != picture.height || picture.width < kLeastCutout ||
         picture.width > kMostCutout) {
       fail(ErrorCode::format, where, " is ", picture.width, " x ", picture.height, " with ", picture.channels, " channels",
-           hint("a square RGBA picture of ", kLeastCutout, " to ", kMostCutout, " pixels was expected"));
+           hint("a square RGBA image of ", kLeastCutout, " to ", kMostCutout, " pixels was expected"));
     }
     pictures.push_back(std::move(picture));
   }
   return pictures;
+}
+
+Voxels read_voxels(const SafetensorsFile& file, const std::string& name) {
+  const auto resolution = static_cast<int>(number_of(file, "resolution", 1, 1024));
+  try {
+    return make_voxels(need<std::int32_t>(file, name, -1, 4), 1, resolution);
+  } catch (const Error& e) {
+    fail(ErrorCode::format, file.label(), ": ", e.message(), hint(e.hint()));
+  }
+}
+
+std::vector<float> read_latent(const SafetensorsFile& file, const std::string& name, std::int64_t rows) {
+  const auto feats = file.entries().find(name);
+  if (feats == file.entries().end() || feats->second.extents.size() != 2)
+    fail(ErrorCode::format, file.label(), ": ", name, " is missing or no matrix");
+  return need<float>(file, name, rows, feats->second.extents[1]);
+}
+
+std::string earlier_key(std::size_t index) { return "earlier." + std::to_string(index + 1) + "."; }
+
+// The states before edits; eight cells of `touched` are a byte, the first in its lowest bit.
+void put_earlier(const std::vector<EarlierState>& states, Tensors& tensors) {
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const EarlierState& state = states[i];
+    std::vector<std::uint8_t> bits((state.touched.size() + 7) / 8, 0);
+    for (std::size_t c = 0; c < state.touched.size(); ++c)
+      bits[c / 8] = static_cast<std::uint8_t>(bits[c / 8] | (state.touched[c] != 0 ? 1U << c % 8 : 0U));
+    put(tensors, earlier_key(i) + "coords", state.voxels.coords, 4);
+    put(tensors, earlier_key(i) + "feats", state.latent, static_cast<std::int64_t>(state.latent.size()) / state.voxels.rows());
+    put(tensors, earlier_key(i) + "touched", bits, 1);
+  }
+}
+
+std::vector<EarlierState> read_earlier(const SafetensorsFile& file) {
+  std::vector<EarlierState> states;
+  for (std::size_t i = 0; i < kMostEdits && file.has(earlier_key(i) + "coords"); ++i) {
+    EarlierState state{read_voxels(file, earlier_key(i) + "coords"), {}, {}};
+    state.latent = read_latent(file, earlier_key(i) + "feats", state.voxels.rows());
+    const std::int64_t side = state.voxels.resolution, cells = side * side * side;
+    const auto bits = need<std::uint8_t>(file, earlier_key(i) + "touched", (cells + 7) / 8, 1);
+    for (std::size_t c = 0; c < static_cast<std::size_t>(cells); ++c)
+      state.touched.push_back(static_cast<std::uint8_t>(bits[c / 8] >> c % 8 & 1));
+    states.push_back(std::move(state));
+  }
+  return states;
 }
 
 SurfaceRule surface_of(const SafetensorsFile& file) {
@@ -102,10 +159,7 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
   if (!data.mesh && !data.gaussians && !data.radiance_field) {
     fail(ErrorCode::invalid_argument, label, ": nothing was decoded, so there is no asset to save");
   }
-  if (data.mesh && data.mesh->faces.empty()) {
-    fail(ErrorCode::invalid_argument, label, ": a mesh was asked for, but it has no faces, so the asset would lack it",
-         hint("try another seed or picture, or ask for other formats"));
-  }
+  require_parts(data, label);
   std::map<std::string, std::string> metadata{{"format", kAssetFormat}};
   for (const auto& [key, value] : data.record) metadata[kRecord + key] = value;
   Tensors tensors;
@@ -113,6 +167,8 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
     metadata["resolution"] = std::to_string(data.voxels.resolution);
     put(tensors, "coords", data.voxels.coords, 4);
     put(tensors, "feats", data.latent, static_cast<std::int64_t>(data.latent.size()) / data.voxels.rows());
+    put(tensors, kStructure, data.structure, 1);
+    put_earlier(data.earlier, tensors);
   }
   if (data.mesh) {
     put_mesh(*data.mesh, "mesh.", tensors);
@@ -171,17 +227,10 @@ Asset load_asset(const fs::path& path) {
   if (format_of(file) != kAssetFormat) fail_format(path);
   AssetBuilder builder;
   if (file.has("coords")) {
-    Voxels voxels;
-    try {
-      voxels =
-          make_voxels(need<std::int32_t>(file, "coords", -1, 4), 1, static_cast<int>(number_of(file, "resolution", 1, 1024)));
-    } catch (const Error& e) {
-      fail(ErrorCode::format, path.string(), ": ", e.message(), hint(e.hint()));
-    }
-    const auto feats = file.entries().find("feats");
-    if (feats == file.entries().end() || feats->second.extents.size() != 2)
-      fail(ErrorCode::format, path.string(), ": feats is missing or no matrix");
-    builder.latent(voxels, need<float>(file, "feats", voxels.rows(), feats->second.extents[1]));
+    const Voxels voxels = read_voxels(file, "coords");
+    builder.latent(voxels, read_latent(file, "feats", voxels.rows()));
+    builder.structure(get<float>(file, kStructure, -1, 1));
+    for (EarlierState& state : read_earlier(file)) builder.earlier(std::move(state));
   }
   if (file.has("mesh.vertices")) builder.mesh(read_mesh(file, "mesh."), surface_of(file));
   if (file.has("gaussians.xyz")) builder.gaussians(read_gaussians_of(file));

@@ -12,6 +12,8 @@ namespace espalier {
 namespace {
 
 constexpr const char* kTexture = "finished.texture";
+constexpr const char* kNormalMap = "finished.normal_map";
+constexpr const char* kOcclusionMap = "finished.occlusion_map";
 constexpr const char* kReport = "finished.report";
 constexpr const char* kSearch = "finished.search";  // absent in files from before meshes were searched
 constexpr const char* kMatches = "finished.images";
@@ -68,10 +70,17 @@ FinishReport report_in(const SafetensorsFile& file) {
   return r;
 }
 
-Picture texture_in(const SafetensorsFile& file) {
-  if (!file.has(kTexture)) return {};
-  const std::string where = file.label() + ": " + kTexture;
-  const std::vector<std::uint8_t> bytes = file.load(kTexture).to_vector<std::uint8_t>(kTexture);
+void put_picture(Tensors& tensors, const char* name, const Picture& picture) {
+  if (picture.width == 0) return;
+  const std::vector<std::byte> png = encode_png(picture);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
+  put(tensors, name, std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
+}
+
+Picture picture_in(const SafetensorsFile& file, const char* name) {
+  if (!file.has(name)) return {};
+  const std::string where = str(file.label(), ": ", name);
+  const std::vector<std::uint8_t> bytes = file.load(name).to_vector<std::uint8_t>(name);
   Picture texture = decode_picture(std::as_bytes(std::span(bytes)), where);
   if (texture.channels != 3 || texture.width > kMostTexture || texture.height > kMostTexture) {
     fail(ErrorCode::format, where, " is ", texture.width, " x ", texture.height, " with ", texture.channels, " channels",
@@ -106,11 +115,9 @@ Mesh read_mesh(const SafetensorsFile& file, const std::string& prefix) {
 
 void put_finished(const FinishedMesh& finished, Tensors& tensors) {
   put_mesh(finished.mesh, "finished.", tensors);
-  if (finished.texture.width > 0) {
-    const std::vector<std::byte> png = encode_png(finished.texture);
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
-    put(tensors, kTexture, std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
-  }
+  put_picture(tensors, kTexture, finished.texture);
+  put_picture(tensors, kNormalMap, finished.maps.normal);
+  put_picture(tensors, kOcclusionMap, finished.maps.occlusion);
   put(tensors, kReport, values_of(finished.report), kReportValues);
   if (finished.report.after.hidden_share >= 0) put(tensors, kSearch, search_of(finished.report), kSearchValues);
   std::vector<double> matches;
@@ -125,7 +132,11 @@ FinishedMesh read_finished(const SafetensorsFile& file, const Mesh* decoded) {
   finished.report = report_in(file);
   finished.mesh = read_mesh(file, "finished.");
   if (finished.mesh.faces.empty()) fail(ErrorCode::format, file.label(), ": the finished mesh has no faces");
-  finished.texture = texture_in(file);
+  finished.texture = picture_in(file, kTexture);
+  finished.maps.normal = picture_in(file, kNormalMap);
+  finished.maps.occlusion = picture_in(file, kOcclusionMap);
+  if (finished.maps.any() && (finished.texture.width == 0 || finished.mesh.normals.empty()))
+    fail(ErrorCode::format, file.label(), ": there are maps, but no texture or normals that they belong to");
   if (finished.texture.width > 0 && finished.mesh.uvs.empty())
     fail(ErrorCode::format, file.label(), ": there is a texture, but no texture coordinates");
   finished.report.after = summary_of(report_of(finished.mesh));

@@ -6,9 +6,11 @@
 #include <string_view>
 
 #include "api/asset_placement.h"
+#include "api/finish_given.h"
 #include "api/mesh_fit.h"
 #include "base/file.h"
 #include "image/codec.h"
+#include "image/picture_header.h"
 #include "io/formats/appearance_files.h"
 #include "io/formats/checks.h"
 #include "io/formats/fbx.h"
@@ -42,9 +44,11 @@ struct Job {
   const Naming& naming;
   const SaveOptions& options;
   AssetPlacement placement;
+  bool splats = false;  // what is written are the Gaussians, which nothing finishes
 
   [[nodiscard]] std::map<std::string, std::string> record() const {
     std::map<std::string, std::string> record = data.record;
+    if (splats || !data.finished) record.erase(kFinishing);
     if (!placement.is_identity()) record["placement"] = placement.in_words();
     return record;
   }
@@ -88,17 +92,28 @@ std::string lower(std::string s) {
 enum class TextureKind { none, any, not_webp };
 
 MeshSource source_of(const Asset::Data& data, const std::string& label) {
-  if (data.finished) return {&data.finished->mesh, &data.finished->texture};
-  return {&mesh_of(data, label), nullptr};
+  if (!data.finished) return {&mesh_of(data, label), nullptr, nullptr};
+  const FinishedMesh& finished = *data.finished;
+  return {&finished.mesh, &finished.texture, finished.texture_file, &finished.maps.normal, &finished.maps.occlusion};
 }
 
 bool compressed(const SaveOptions& options) { return options.compress != MeshCompression::none; }
 
 // Of a file of another program, with the texture that it came with.
-bool came_as_file(const Asset::Data& data) { return data.record.contains("source") && !data.record.contains("finishing"); }
+bool came_as_file(const Asset::Data& data) { return data.record.contains("source") && !data.record.contains(kFinishing); }
 
-// From best to smallest; the first alone where files may have any size. What came as a file loses nothing unless that is asked
-// for.
+TextureFormat format_of(const std::vector<std::byte>& image) {
+  const auto header = picture_header(image);
+  const std::string_view ending = header ? header->ending : "";
+  return ending == ".jpg" ? TextureFormat::jpeg : ending == ".webp" ? TextureFormat::webp : TextureFormat::png;
+}
+PictureFormat picture_format(TextureFormat format) {
+  if (format == TextureFormat::jpeg) return PictureFormat::jpeg;
+  return format == TextureFormat::webp ? PictureFormat::webp : PictureFormat::png;
+}
+
+// From best to smallest, the file that it came as before all; the first alone where files may have any size. What came as a
+// file loses nothing unless that is asked for.
 std::vector<TextureChoice> texture_choices(const MeshSource& source, TextureKind kind, bool came, const SaveOptions& options) {
   constexpr int kJpeg = 92, kWebp = 90, kSmallestSide = 128;
   TextureFormat format = options.texture;
@@ -109,6 +124,11 @@ std::vector<TextureChoice> texture_choices(const MeshSource& source, TextureKind
   if (kind != TextureKind::any && format == TextureFormat::webp) format = TextureFormat::png;
   const bool any_format = options.texture == TextureFormat::automatic;
   std::vector<TextureChoice> choices;
+  if (source.file != nullptr && source.textured()) {
+    const TextureFormat own = format_of(*source.file);
+    if (own == format || (any_format && (kind == TextureKind::any || own != TextureFormat::webp)))
+      choices.push_back({.format = picture_format(own), .as_found = true});
+  }
   const auto add = [&](PictureFormat as, std::initializer_list<int> qualities, int divide) {
     for (const int quality : qualities) choices.push_back({as, quality, divide});
   };
@@ -128,6 +148,7 @@ std::vector<TextureChoice> texture_choices(const MeshSource& source, TextureKind
       default: add(PictureFormat::webp, {kWebp, 80, 65}, divide); break;
     }
   }
+  for (std::size_t i = 1; i < choices.size(); ++i) choices[i].lossy_maps = true;  // where the best is too large
   return choices;
 }
 
@@ -139,6 +160,10 @@ GlbOptions glb_options(const Job& job, const ShownMesh& what) {
   glb.title = job.naming.title;
   glb.unlit = options.unlit;
   glb.texture = what.texture;
+  glb.normal_map = what.normal_map;
+  glb.occlusion_map = what.occlusion_map;
+  if (job.data.finished) glb.double_sided = job.data.finished->coat.double_sided;
+  glb.unlit = glb.unlit || (job.data.finished && job.data.finished->coat.unlit);
   glb.levels = what.levels;
   // A mesh as decoded is written number for number.
   glb.quantised = options.quantise && job.data.finished.has_value();
@@ -171,7 +196,7 @@ Files gltf_zip(const ShownMesh& what, const Job& job) {
 }
 Files obj(const ShownMesh& what, const Job& job) {
   if (what.texture.empty()) return one(job.naming, ".obj", encode_obj(*what.mesh, comments_of(job), job.naming.title));
-  return encode_obj_files(*what.mesh, comments_of(job), what.texture, job.naming.stem, job.naming.title);
+  return encode_obj_files(*what.mesh, comments_of(job), what.texture, job.naming.stem, job.naming.title, what.normal_map);
 }
 Files obj_zip(const ShownMesh& what, const Job& job) {
   const Naming inside = job.inside();
@@ -193,12 +218,21 @@ Files three_mf(const ShownMesh& what, const Job& job) {
   const Placement placement = print_placement(job, *what.mesh, "3MF");
   return one(job.naming, ".3mf", encode_3mf(*what.mesh, placement, comments_of(job), what.texture, job.naming.title));
 }
-SceneOptions scene_options(const Job& job) { return {"Espalier " + version(), job.naming.title, comments_of(job)}; }
+SceneOptions scene_options(const Job& job) {
+  SceneOptions options{"Espalier " + version(), job.naming.title, comments_of(job)};
+  if (job.data.finished) options.double_sided = job.data.finished->coat.double_sided;
+  return options;
+}
 Files usdz(const ShownMesh& what, const Job& job) {
-  return one(job.naming, ".usdz", encode_usdz(*what.mesh, what.texture, scene_options(job)));
+  SceneOptions options = scene_options(job);
+  options.normal_map = what.normal_map;
+  options.occlusion_map = what.occlusion_map;
+  return one(job.naming, ".usdz", encode_usdz(*what.mesh, what.texture, options));
 }
 Files fbx(const ShownMesh& what, const Job& job) {
-  return one(job.naming, ".fbx", encode_fbx(*what.mesh, what.texture, scene_options(job)));
+  SceneOptions options = scene_options(job);
+  options.normal_map = what.normal_map;
+  return one(job.naming, ".fbx", encode_fbx(*what.mesh, what.texture, options));
 }
 Files mesh_ply(const ShownMesh& what, const Job& job) {
   return one(job.naming, ".mesh.ply", encode_mesh_ply(*what.mesh, comments_of(job)));
@@ -210,7 +244,7 @@ Files ply_of_mesh(const ShownMesh& what, const Job& job) {
 // ---- Of a mesh with materials that say more than one texture
 
 AppearanceOptions appearance_options(const Job& job) {
-  PictureKind pictures = PictureKind::png;
+  PictureKind pictures = job.options.texture == TextureFormat::png ? PictureKind::png : PictureKind::as_found;
   if (job.options.texture == TextureFormat::jpeg) pictures = PictureKind::jpeg;
   if (job.options.texture == TextureFormat::webp) pictures = PictureKind::webp;
   return {"Espalier " + version(), extras_of(job), job.options.unlit, pictures, job.naming.title};
@@ -240,8 +274,8 @@ Files obj_zip_look(const Mesh& mesh, const Appearance& look, const Job& job) {
 Files stl_look(const Mesh& mesh, const Appearance& /*look*/, const Job& job) { return stl({&mesh, {}, {}}, job); }
 Files three_mf_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   if (const Picture* texture = only_texture(job.data)) {
-    const bool jpeg = job.options.texture == TextureFormat::jpeg;
-    return three_mf({&mesh, {}, encoded_picture(*texture, jpeg ? PictureKind::jpeg : PictureKind::png).bytes}, job);
+    const auto image = static_cast<std::size_t>(texture - job.data.appearance->images.data());
+    return three_mf({&mesh, {}, encoded_image(look, image, appearance_options(job).pictures, false).bytes}, job);
   }
   const Mesh coloured = with_vertex_colours(mesh, look);
   return three_mf({&coloured, {}, {}}, job);
@@ -284,6 +318,15 @@ Files spz(const Job& job) {
 }
 Files splat(const Job& job) { return one(job.naming, ".splat", encode_splat(job.gaussians())); }
 
+// Which maps a format has a place for, by the ending of its files without the dot.
+struct HeldMaps {
+  bool normal = false, occlusion = false;
+};
+HeldMaps maps_in(const std::string& format) {
+  const bool both = format == "glb" || format.starts_with("gltf") || format == "usdz";
+  return {both || format.starts_with("obj") || format == "fbx", both};
+}
+
 // Longer endings come before those that they end in. What may hold either holds the mesh if there is one, a .ply the Gaussians
 // if there are any.
 struct Writer {
@@ -294,6 +337,7 @@ struct Writer {
   TextureKind texture = TextureKind::none;
   bool gltf = false;  // may be compressed, and hold levels of detail
   bool gaussians_first = false;
+  bool vertex_colours = false;  // instead of a texture
 };
 constexpr Writer kWriters[] = {{".splats.glb", nullptr, nullptr, splats_glb},
                                {".glb", glb, glb_look, glb_of_gaussians, TextureKind::any, true},
@@ -305,9 +349,9 @@ constexpr Writer kWriters[] = {{".splats.glb", nullptr, nullptr, splats_glb},
                                {".3mf", three_mf, three_mf_look, nullptr, TextureKind::not_webp},
                                {".usdz", usdz, usdz_look, nullptr, TextureKind::not_webp},
                                {".fbx", fbx, fbx_look, nullptr, TextureKind::not_webp},
-                               {".mesh.ply", mesh_ply, mesh_ply_look, nullptr},
+                               {".mesh.ply", mesh_ply, mesh_ply_look, nullptr, TextureKind::none, false, false, true},
                                {".compressed.ply", nullptr, nullptr, compressed_ply},
-                               {".ply", ply_of_mesh, ply_look, ply, TextureKind::none, false, true},
+                               {".ply", ply_of_mesh, ply_look, ply, TextureKind::none, false, true, true},
                                {".spz", nullptr, nullptr, spz},
                                {".splat", nullptr, nullptr, splat}};
 constexpr const char* kEndings =
@@ -328,7 +372,7 @@ Files encoded_look(const Writer& writer, const Job& job) {
          options.max_bytes > 0 ? "a limit of bytes"
          : options.lods > 1    ? "levels of detail"
                                : "compression",
-         hint("leave that option out"));
+         hint("leave that option out, or finish the mesh (simplify, faces), which bakes one texture"));
   }
   const Mesh& mesh = mesh_of(job.data, job.naming.label);
   if (job.placement.is_identity()) return writer.look(mesh, *job.data.appearance, job);
@@ -348,14 +392,24 @@ Files encoded_mesh(const Writer& writer, const Job& job) {
     moved = placed(*source.mesh, job.placement);
     source.mesh = &moved;
   }
+  Mesh coloured;
+  if (writer.vertex_colours && source.textured()) {
+    coloured = with_vertex_colours(*source.mesh, textured_look(*source.mesh, *source.texture));
+    source.mesh = &coloured;
+  }
   if (writer.texture == TextureKind::none) source.texture = nullptr;
+  const HeldMaps held = maps_in(writer.ending + 1);
+  if (!held.normal) source.normal_map = nullptr;
+  if (!held.occlusion) source.occlusion_map = nullptr;
   const std::vector<TextureChoice> textures = texture_choices(source, writer.texture, came_as_file(job.data), options);
   const int lods = writer.gltf ? options.lods : 1;
   const auto encode = [&](const ShownMesh& what) { return writer.mesh(what, job); };
   if (options.max_bytes > 0)
     return fitted(source, {options.max_bytes, lods, textures, job.naming.label, job.naming.stem + writer.ending}, encode,
                   options.message);
-  return encode({source.mesh, levels_of(*source.mesh, lods), encoded_texture(source, textures.front())});
+  EncodedLook look = encoded_look(source, textures.front());
+  return encode({source.mesh, levels_of(*source.mesh, lods), std::move(look.texture), std::move(look.normal_map),
+                 std::move(look.occlusion_map)});
 }
 
 Files encoded(const Writer& writer, const Asset::Data& data, Naming naming, const SaveOptions& options) {
@@ -363,7 +417,7 @@ Files encoded(const Writer& writer, const Asset::Data& data, Naming naming, cons
                          (writer.gaussians != nullptr && data.gaussians && (writer.gaussians_first || only_gaussians(data)));
   naming.title = title_for_programs(options.title.empty() ? naming.stem : options.title);
   const std::string format = writer.gaussians_first && !gaussians ? "mesh.ply" : writer.ending + 1;
-  const Job job{data, naming, options, placement_in_file(data, options, format, naming.label)};
+  const Job job{data, naming, options, placement_in_file(data, options, format, naming.label), gaussians};
   return gaussians ? writer.gaussians(job) : encoded_mesh(writer, job);
 }
 
@@ -380,9 +434,19 @@ void save_as(const Asset::Data& data, const fs::path& path, const SaveOptions& o
   // Of both endings of an archive the first names what is in it.
   const std::size_t ending = std::string_view(writer.ending).size();
   const std::string stem = name.size() > ending ? name.substr(0, name.size() - ending) : path.stem().string();
-  const Files files = encoded(writer, data, {path.string(), stem, {}}, options);
-  if (files.size() == 1) return write_file(path, files.front().bytes);
-  write_files(path.has_parent_path() ? path.parent_path() : fs::path("."), files);
+  // What was done to fit a limit is only true once the file is there.
+  std::vector<std::string> lines;
+  SaveOptions later = options;
+  later.message = [&](const std::string& line) { lines.push_back(line); };
+  const Files files = encoded(writer, data, {path.string(), stem, {}}, later);
+  if (files.size() == 1) {
+    write_file(path, files.front().bytes);
+  } else {
+    write_files(path.has_parent_path() ? path.parent_path() : fs::path("."), files);
+  }
+  for (const std::string& line : lines) {
+    if (options.message) options.message(line);
+  }
 }
 
 namespace {
@@ -443,6 +507,23 @@ void materials_left_out(const Asset::Data& data, const std::string& format, std:
 
 }  // namespace
 
+namespace {
+
+// The maps that a format has no place for.
+void maps_left_out(const FinishedMaps& maps, const std::string& format, std::vector<std::string>& out) {
+  const HeldMaps held = maps_in(format);
+  const char* const name = format.starts_with("obj") ? "an OBJ"
+                           : format == "fbx"         ? "an FBX"
+                           : format.ends_with("ply") ? "a PLY"
+                           : format == "stl"         ? "an STL"
+                                                     : "a 3MF";
+  if (maps.normal.width > 0 && !held.normal) out.push_back(str("the normal map is left out: ", name, " has no place for it"));
+  if (maps.occlusion.width > 0 && !held.occlusion)
+    out.push_back(str("the occlusion map is left out: ", name, " has no place for it"));
+}
+
+}  // namespace
+
 std::vector<std::string> left_out_of(const Asset::Data& data, const std::string& format) {
   const std::string name = lower(format);
   std::vector<std::string> out;
@@ -457,7 +538,8 @@ std::vector<std::string> left_out_of(const Asset::Data& data, const std::string&
     materials_left_out(data, name, out);
   } else if (data.finished && data.finished->texture.width > 0) {
     if (name == "stl") out.emplace_back("STL knows no colours: the texture is left out");
-    if (is({"ply", "mesh.ply"})) out.emplace_back("the texture is left out: a PLY has no place for it");
+    if (is({"ply", "mesh.ply"})) out.emplace_back("the texture becomes colours at vertices: a PLY has no place for it");
+    maps_left_out(data.finished->maps, name, out);
   }
   return out;
 }

@@ -1,10 +1,15 @@
+#include "models/matting/background_network.h"
+
 #include <array>
 #include <string_view>
 
 #include "base/error.h"
 #include "espalier/espalier.h"
+#include "espalier/pictures.h"
 
 namespace espalier {
+
+std::uint64_t background_network_memory(const std::filesystem::path& network) { return background_network_bytes(network); }
 
 std::filesystem::path find_background_network(const std::string& name, const std::vector<std::filesystem::path>& folders) {
   struct Known {

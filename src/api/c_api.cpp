@@ -18,9 +18,7 @@ namespace {
 
 template <std::size_t N>
 void copy_cut(std::string_view text, char (&to)[N]) {
-  const std::size_t bytes = std::min(text.size(), N - 1);
-  std::copy_n(text.data(), bytes, to);
-  to[bytes] = '\0';
+  to[text.copy(to, N - 1)] = '\0';
 }
 
 constexpr espalier_sampler kOwn{0, -1.0, -1.0, -1.0, -1.0};
@@ -99,6 +97,16 @@ Request request_of(const espalier_request* pointer) {
   return out;
 }
 
+espalier_edit_request plain_edit() {
+  const EditRequest plain;
+  return {sizeof(espalier_edit_request), nullptr, plain.rim, plain.resample, plain.appearance_only ? 1 : 0};
+}
+
+EditRequest edit_of(const espalier_edit_request* pointer) {
+  const espalier_edit_request c = taken(pointer, plain_edit(), "part");
+  return {text_of(c.region, "region"), c.rim, c.resample, c.appearance_only != 0};
+}
+
 const char* stage_text(int stage, std::string_view (*text)(Stage)) {
   return stage < 0 || stage >= kStages ? nullptr : text(static_cast<Stage>(stage)).data();  // of literals
 }
@@ -162,6 +170,8 @@ void espalier_observer_defaults(espalier_observer* observer, size_t size) { fill
 void espalier_options_defaults(espalier_options* options, size_t size) { fill_defaults(plain_options(), options, size); }
 void espalier_request_defaults(espalier_request* request, size_t size) { fill_defaults(plain_request(), request, size); }
 
+void espalier_edit_request_defaults(espalier_edit_request* part, size_t size) { fill_defaults(plain_edit(), part, size); }
+
 espalier_pipeline* espalier_pipeline_open(const char* checkpoint, const espalier_options* options, espalier_error* error) {
   espalier_pipeline* opened = nullptr;
   guarded(error, [&] {
@@ -220,6 +230,17 @@ espalier_asset* espalier_vary(espalier_pipeline* pipeline, const espalier_asset*
     (void)given(pipeline, "pipeline");
     const Asset& mesh = given(shape, "shape").asset;
     made = new espalier_asset{pipeline->pipeline.vary(mesh, request_of(request), observer_of(observer))};
+  });
+  return made;
+}
+
+espalier_asset* espalier_edit(espalier_pipeline* pipeline, const espalier_asset* asset, const espalier_edit_request* part,
+                              const espalier_request* request, const espalier_observer* observer, espalier_error* error) {
+  espalier_asset* made = nullptr;
+  guarded(error, [&] {
+    (void)given(pipeline, "pipeline");
+    const Asset& before = given(asset, "asset").asset;
+    made = new espalier_asset{pipeline->pipeline.edit(before, edit_of(part), request_of(request), observer_of(observer))};
   });
   return made;
 }

@@ -17,10 +17,26 @@ int flag(bool value) { return value ? 1 : 0; }
 
 espalier_finish plain_finish() {
   const FinishRequest r;
-  return {sizeof(espalier_finish),     flag(r.clean),   flag(r.fill_holes), r.simplify,
-          r.faces.value_or(0),         flag(r.texture), r.texture_size,     static_cast<int>(r.bake),
-          flag(r.bake_radiance_field), r.views,         r.view_size,        flag(r.project_image),
-          flag(r.watertight),          r.min_wall_mm,   r.flat_base_mm,     r.size_mm};
+  return {sizeof(espalier_finish),
+          flag(r.clean),
+          flag(r.fill_holes),
+          r.simplify,
+          r.faces.value_or(0),
+          flag(r.texture),
+          r.texture_size,
+          static_cast<int>(r.bake),
+          flag(r.bake_radiance_field),
+          r.views,
+          r.view_size,
+          flag(r.project_image),
+          flag(r.watertight),
+          r.min_wall_mm,
+          r.flat_base_mm,
+          r.size_mm,
+          r.height_mm,
+          flag(r.maps.normal),
+          flag(r.maps.occlusion),
+          r.delight};
 }
 
 FinishRequest finish_of(const espalier_finish* pointer) {
@@ -41,6 +57,9 @@ FinishRequest finish_of(const espalier_finish* pointer) {
   out.min_wall_mm = f.min_wall_mm;
   out.flat_base_mm = f.flat_base_mm;
   out.size_mm = f.size_mm;
+  out.height_mm = f.height_mm;
+  out.maps = {f.normal_map != 0, f.occlusion_map != 0};
+  out.delight = f.delight;
   return out;
 }
 

@@ -40,6 +40,8 @@ void describe_gpu(std::vector<Check>& out, const GpuInfo& gpu) {
 
 }  // namespace
 
+std::string device_in_words(const std::string& device) { return DeviceChoice::named(device).in_words(); }
+
 std::vector<Check> doctor(const std::string& device) {
   const DeviceChoice wanted = DeviceChoice::named(device);  // refuses a bad name
   std::vector<Check> out;

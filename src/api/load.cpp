@@ -41,6 +41,7 @@ Asset load_mesh(const fs::path& path, const LoadOptions& load) {
     FinishedMesh finished;
     finished.report.before = finished.report.after = summary_of(report_of(file.mesh));
     finished.mesh = file.mesh;
+    if (file.appearance.images.front().channels == 3) finished.texture_file = file.appearance.file(0);
     finished.texture = without_alpha(std::move(file.appearance.images.front()));
     builder.finished(std::move(finished));
   } else if (!file.appearance.materials.empty()) {

@@ -62,7 +62,7 @@ PictureInfo picture_info(const fs::path& file) {
   const auto header = picture_header(std::as_bytes(std::span(bytes)));
   if (!header) {
     fail(ErrorCode::format, file.string(),
-         ": this is no picture of a known format (PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP)",
+         ": this is no image of a known format (PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP)",
          hint("save it as one of these"));
   }
   return {header->format, header->ending, header->media_type, header->width, header->height};
@@ -74,7 +74,7 @@ InputImage with_mask(const InputImage& image, const InputImage& mask) {
   if (!same_shape(picture, alpha)) {
     fail(ErrorCode::invalid_argument, mask.name(), ": a mask of ", alpha.width, " x ", alpha.height,
          " pixels is of another shape than ", image.name(), " with ", picture.width, " x ", picture.height,
-         hint("make the mask over the whole picture"));
+         hint("make a mask of the whole image"));
   }
   if (alpha.width != picture.width || alpha.height != picture.height)
     alpha = resize_lanczos(alpha, picture.width, picture.height);
@@ -88,7 +88,8 @@ InputImage with_mask(const InputImage& image, const InputImage& mask) {
   // A mask that keeps everything is no transparency for what follows; one transparent pixel says that it is meant.
   if (!has_alpha(picture)) picture.pixels[3] = 254;
   const auto bytes = std::as_bytes(std::span(picture.pixels));
-  return InputImage::pixels({bytes.begin(), bytes.end()}, picture.width, picture.height, 4, image.name());
+  return InputImage::pixels({bytes.begin(), bytes.end()}, picture.width, picture.height, 4, image.name())
+      .masked_by(mask.in_memory() ? mask.name() : mask.file().filename().string());
 }
 
 Pipeline::Foreground whole_foreground(const InputImage& image, const Pipeline::ForegroundRequest& request,

@@ -72,13 +72,14 @@ class Fitting {
   [[nodiscard]] std::uint64_t smallest() const { return smallest_; }
 
  private:
-  const std::vector<std::byte>& texture(std::size_t i) {
-    if (!textures_[i]) textures_[i] = encoded_texture(source_, request_.textures[i]);
+  const EncodedLook& texture(std::size_t i) {
+    if (!textures_[i]) textures_[i] = encoded_look(source_, request_.textures[i]);
     return *textures_[i];
   }
 
   Files with(const Mesh& mesh, std::size_t i) {
-    Files files = encode_({&mesh, levels_of(mesh, request_.lods), texture(i)});
+    const EncodedLook& look = texture(i);
+    Files files = encode_({&mesh, levels_of(mesh, request_.lods), look.texture, look.normal_map, look.occlusion_map});
     const std::uint64_t bytes = bytes_of(files);
     if (smallest_ == 0 || bytes < smallest_) smallest_ = bytes;
     return files;
@@ -116,7 +117,7 @@ class Fitting {
   const MeshSource& source_;
   const FitRequest& request_;
   const std::function<Files(const ShownMesh&)>& encode_;
-  std::vector<std::optional<std::vector<std::byte>>> textures_;
+  std::vector<std::optional<EncodedLook>> textures_;
   Files whole_;
   std::size_t chosen_ = 0;
   std::int64_t faces_ = 0;  // of what was chosen; 0: all
@@ -139,18 +140,36 @@ std::vector<Mesh> levels_of(const Mesh& mesh, int lods) {
   return levels;
 }
 
+namespace {
+
+Picture divided(const Picture& picture, int divide) {
+  return divide > 1 ? resize_lanczos(picture, picture.width / divide, picture.height / divide) : picture;
+}
+
 std::vector<std::byte> encoded_texture(const MeshSource& source, const TextureChoice& choice) {
-  if (!source.textured()) return {};
-  const Picture& texture = *source.texture;
-  const Picture small =
-      choice.divide > 1 ? resize_lanczos(texture, texture.width / choice.divide, texture.height / choice.divide) : Picture();
-  const Picture& picture = choice.divide > 1 ? small : texture;
+  if (choice.as_found) return *source.file;
+  const Picture picture = divided(*source.texture, choice.divide);
   switch (choice.format) {
     case PictureFormat::jpeg: return encode_jpeg(picture, choice.quality);
     case PictureFormat::webp: return encode_webp(picture, {.quality = choice.quality});
     case PictureFormat::png: break;
   }
   return encode_png(picture);
+}
+
+// Numbers: with colours of half the resolution a normal map would be of no use.
+std::vector<std::byte> encoded_map(const Picture* map, const TextureChoice& choice) {
+  constexpr int kQuality = 90;
+  if (map == nullptr || map->width == 0) return {};
+  const Picture picture = divided(*map, choice.divide);
+  return choice.lossy_maps ? encode_jpeg(picture, kQuality) : encode_png(picture);
+}
+
+}  // namespace
+
+EncodedLook encoded_look(const MeshSource& source, const TextureChoice& choice) {
+  if (!source.textured()) return {};
+  return {encoded_texture(source, choice), encoded_map(source.normal_map, choice), encoded_map(source.occlusion_map, choice)};
 }
 
 std::vector<NamedFile> fitted(const MeshSource& source, const FitRequest& request,

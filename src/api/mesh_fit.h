@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "assets/appearance.h"
 #include "assets/mesh.h"
 #include "image/codec.h"
 #include "io/formats/named_file.h"
@@ -18,14 +19,18 @@ namespace espalier {
 struct MeshSource {
   const Mesh* mesh = nullptr;
   const Picture* texture = nullptr;
+  ImageFile file{};                                               // that the texture came as; null where it was made here
+  const Picture *normal_map = nullptr, *occlusion_map = nullptr;  // beside a texture; null: none
   [[nodiscard]] bool textured() const { return texture != nullptr && texture->width > 0; }
 };
 
 // How a texture becomes a file.
 struct TextureChoice {
   PictureFormat format = PictureFormat::png;
-  int quality = 0;  // of what is lossy
-  int divide = 1;   // of its sides
+  int quality = 0;          // of what is lossy
+  int divide = 1;           // of its sides
+  bool as_found = false;    // the bytes of MeshSource::file
+  bool lossy_maps = false;  // normal and occlusion maps as JPEG; else as PNG
 };
 
 // What is written.
@@ -33,11 +38,17 @@ struct ShownMesh {
   const Mesh* mesh = nullptr;
   std::vector<Mesh> levels;  // of detail, beyond the first
   std::vector<std::byte> texture;
+  std::vector<std::byte> normal_map{}, occlusion_map{};
 };
 
 // Levels of detail with a quarter of the faces of the one before each, down to 32.
 [[nodiscard]] std::vector<Mesh> levels_of(const Mesh& mesh, int lods);
-[[nodiscard]] std::vector<std::byte> encoded_texture(const MeshSource& source, const TextureChoice& choice);
+// A texture and its maps as files; what the source lacks is empty.
+struct EncodedLook {
+  std::vector<std::byte> texture, normal_map, occlusion_map;
+  [[nodiscard]] std::size_t size() const { return texture.size() + normal_map.size() + occlusion_map.size(); }
+};
+[[nodiscard]] EncodedLook encoded_look(const MeshSource& source, const TextureChoice& choice);
 
 struct FitRequest {
   std::uint64_t max_bytes = 0;

@@ -7,6 +7,7 @@
 
 namespace espalier {
 
+void check_edit_request(const EditRequest& request);
 void check_finish_request(const FinishRequest& request);
 // The samplers of a request.
 void check_sampling(const Request& request);

@@ -60,6 +60,8 @@ auto& part_of(Root& options) {
     return options;
   } else if constexpr (std::is_same_v<Part, FinishRequest>) {
     return options.finish;
+  } else if constexpr (std::is_same_v<Part, EditRequest>) {
+    return options.edit;
   } else if constexpr (std::is_same_v<Part, SaveOptions>) {
     return options.save;
   } else if constexpr (std::is_same_v<Part, ViewRequest>) {

@@ -51,6 +51,10 @@ inline constexpr std::array kNames<RenderStyle>{"auto",      "textured",   "colo
 inline constexpr std::array kBakeSources{"gaussians", "radiance-field"};
 // The members of Decoded.
 inline constexpr std::array kDecoded{"mesh", "gaussians", "radiance-field"};
+// What a key of a person may do.
+inline constexpr std::array kScopes{"submit", "read", "admin"};
+// None, or the members of TextureMaps.
+inline constexpr std::array kMaps{"none", "normal", "ao"};
 inline constexpr std::array kVoxelSets{"12k", "24k"};
 
 template <class Enum>

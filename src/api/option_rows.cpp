@@ -1,36 +1,24 @@
 // The option table: one row for each option. include/espalier/options.h says how to add one.
 #include "api/option_rows.h"
 
-#include <fstream>
-
-#include "api/option_fields.h"
+#include "api/option_row_parts.h"
 
 namespace espalier {
+
+using namespace rows;
+
 namespace {
 
-constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finishing, pictures = OptionGroup::pictures,
-                      sampling = OptionGroup::sampling, machine = OptionGroup::machine, weights = OptionGroup::weights,
-                      server = OptionGroup::server, reports = OptionGroup::reports;
-constexpr unsigned generate = use_generate, vary = use_vary, preprocess = use_preprocess, exporting = use_export,
-                   render = use_render, serve = use_serve, info = use_info, check = use_check, batch = use_batch,
-                   turntables = use_turntables, environment = use_environment;
-constexpr unsigned sampled = generate | vary;       // commands that sample
-constexpr unsigned made = sampled | exporting;      // commands that make an asset's files
-constexpr unsigned jobs = use_jobs | use_exports;   // the same of the server
-constexpr unsigned opening = made | serve | batch;  // commands that may open a checkpoint
-constexpr const char* of_the_preset = "the preset's";
-constexpr const char* shipped_model = "the checkpoint that ships with the program";
+bool is_priority(const std::string& text) { return text.empty() || text == "high" || text == "normal"; }
 
 // ---- Fields that no template knows
 
-OptionField matching(OptionField field, std::string accept, bool (*accepts)(const std::string&)) {
-  field.accept = std::move(accept);
-  field.set = [set = field.set, accepts](Options& options, const OptionValue& value) {
-    const auto* const text = std::get_if<std::string>(&value);
-    const auto* const texts = std::get_if<std::vector<std::string>>(&value);
-    const bool good = text != nullptr ? accepts(*text) : texts != nullptr && std::all_of(texts->begin(), texts->end(), accepts);
-    return good && set(options, value);
-  };
+// On with any text, as https://no-color.org has it.
+OptionField flag_variable() {
+  OptionField field = of(&Options::no_color);
+  field.type = OptionType::text;
+  field.meta = "TEXT";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> { return !text.empty(); };
   return field;
 }
 
@@ -39,32 +27,6 @@ bool is_device(const std::string& text) {
   const bool numbered = text.starts_with(prefix) && parsed_number<unsigned short>(text.substr(prefix.size())).has_value();
   return numbered || text == "auto" || text == "cpu" || text == "cuda";
 }
-bool is_key(const std::string& text) {
-  const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
-  return visible && text.size() >= 8 && text.size() <= 200;
-}
-// The key in the first line of a file that is named.
-template <class Part>
-OptionField key_file(std::string Part::*member) {
-  OptionField field = matching(of(member, "FILE"), "a file whose first line is 8 to 200 visible ASCII characters", is_key);
-  field.parse = [](const std::string& name) -> std::optional<OptionValue> {
-    constexpr std::streamsize kLongest = 4096;
-    std::ifstream file(name, std::ios::binary);
-    std::string content(kLongest, '\0');
-    file.read(content.data(), kLongest);
-    content.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-    std::string line = content.substr(0, content.find('\n'));
-    if (line.ends_with('\r')) line.pop_back();
-    return line;
-  };
-  return field;
-}
-
-bool is_origin(const std::string& text) {
-  const std::size_t scheme = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
-  return scheme > 0 && text.size() > scheme && text.find('/', scheme) == std::string::npos;
-}
-
 OptionField decoded() {
   const auto to = [](const Decoded& d) {
     std::vector<std::string> words;
@@ -79,6 +41,24 @@ OptionField decoded() {
     return Decoded{.mesh = on(0), .gaussians = on(1), .radiance_field = on(2)};
   };
   return choices_field(access(&Options::decode), list_of(kDecoded), to, from);
+}
+
+OptionField maps() {
+  const auto to = [](const TextureMaps& maps) {
+    std::vector<std::string> words;
+    if (maps.normal) words.emplace_back(kMaps[1]);
+    if (maps.occlusion) words.emplace_back(kMaps[2]);
+    if (words.empty()) words.emplace_back(kMaps[0]);
+    return words;
+  };
+  const auto from = [](const std::vector<std::string>& words) -> std::optional<TextureMaps> {
+    const auto on = [&](std::size_t i) { return std::find(words.begin(), words.end(), kMaps.at(i)) != words.end(); };
+    if (on(0) && (on(1) || on(2))) return std::nullopt;
+    return TextureMaps{.normal = on(1), .occlusion = on(2)};
+  };
+  OptionField field = choices_field(access(&FinishRequest::maps), list_of(kMaps), to, from);
+  field.accept = "none, or some of normal, ao, separated by commas";
+  return field;
 }
 
 OptionField backgrounds() {
@@ -127,6 +107,37 @@ OptionField voxel_set() {
         const auto* const text = std::get_if<std::string>(&value);
         const bool known = text != nullptr && std::find(kVoxelSets.begin(), kVoxelSets.end(), *text) != kVoxelSets.end();
         return known ? std::optional(*text) : std::nullopt;
+      });
+}
+
+// Whole numbers of 32 bits, none twice.
+OptionField seed_list() {
+  constexpr double kLargest = 4294967295.0;
+  OptionField field{.type = OptionType::numbers, .low = 0.0, .high = kLargest, .most = 64, .meta = "LIST"};
+  field.accept = "1 to 64 whole numbers from 0 to 4294967295, none of them twice, separated by commas";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> {
+    std::vector<double> seeds;
+    for (const std::string& word : split_at_commas(text)) {
+      const auto seed = parsed_number<std::uint32_t>(word);
+      if (!seed) return std::nullopt;
+      seeds.push_back(*seed);
+    }
+    return seeds;
+  };
+  return field_of(
+      field, access(&Options::seeds),
+      [](const std::vector<std::uint32_t>& seeds) { return std::vector<double>(seeds.begin(), seeds.end()); },
+      [most = field.most](const OptionValue& value) -> std::optional<std::vector<std::uint32_t>> {
+        const auto* const numbers = std::get_if<std::vector<double>>(&value);
+        if (numbers == nullptr || numbers->size() > most) return std::nullopt;
+        std::vector<std::uint32_t> seeds;
+        for (const double n : *numbers) {
+          const bool whole = n >= 0.0 && n <= kLargest;
+          if (!whole || std::find(seeds.begin(), seeds.end(), static_cast<std::uint32_t>(n)) != seeds.end())
+            return std::nullopt;
+          seeds.push_back(static_cast<std::uint32_t>(n));
+        }
+        return seeds;
       });
 }
 
@@ -217,62 +228,76 @@ std::string usual_sizes() {
          in_words(SheetRequest{}.look.size) + " of a sheet";
 }
 
-// Bytes; `unit`: of a number without suffix.
-template <class Part>
-OptionField bytes(std::uint64_t Part::*member, std::int64_t low, std::int64_t high, std::int64_t unit, const char* accept) {
-  OptionField field = of(member, static_cast<double>(low), static_cast<double>(high), "SIZE");
-  field.accept = accept;
-  field.parse = [unit](const std::string& text) -> std::optional<OptionValue> { return parsed_bytes(text, unit); };
-  field.print = [unit](const OptionValue& value) {
-    return in_words(static_cast<double>(std::get<std::int64_t>(value)) / static_cast<double>(unit));
-  };
-  return field;
-}
-constexpr std::int64_t kMiB = std::int64_t{1} << 20U, kGiB = std::int64_t{1} << 30U, kTiB = std::int64_t{1} << 40U;
-
 // What commands read.
 std::vector<Option> input_rows() {
   return {
       {"image",
        files,
-       generate | preprocess,
+       generate,
        of(&Options::images, "IMAGE"),
-       "Images (PNG, JPEG, WebP, AVIF, HEIC, TIFF, BMP, GIF); - is standard input. Several become one asset each; with --views "
-       "they are views of one "
-       "object.",
+       "Images (PNG, JPEG, WebP, AVIF, HEIC, TIFF, BMP, GIF); - is standard input. Each image becomes an asset; with --views "
+       "they are views of one object.",
+       {.positional = true}},
+      {"image",
+       files,
+       preprocess,
+       of(&Options::images, "IMAGE"),
+       "The image (PNG, JPEG, WebP, AVIF, HEIC, TIFF, BMP, GIF); - is standard input.",
        {.positional = true}},
       {"views", files, generate | use_jobs, of(&Options::views_of_one),
-       "The images are views of one object, which becomes one asset."},
+       "Treat the images as views of one object and make one asset from them."},
       {"out-dir", files, generate, of(&Options::out_dir, "FOLDER"),
-       "Folder of the outputs that name none, made if it is missing. Without -o it gets a .glb of each image."},
-      {"input", files, vary, of(&Options::inputs, "MESH"), "The shape (.glb, .gltf, .obj, .stl, .ply).", {.positional = true}},
-      {"image", files, vary, of(&Options::images, "IMAGE"),
-       "Image of what the shape should look like, for an image model; repeat it for several views."},
+       "Folder for outputs given without one; created if missing. Without -o, a .glb is written for each image."},
+      {"input",
+       files,
+       vary,
+       of(&Options::inputs, "MESH"),
+       "The mesh that gives the shape (.glb, .gltf, .obj, .stl, .ply, .3mf, or a .zip with one of them).",
+       {.positional = true}},
+      {"input",
+       files,
+       edit,
+       of(&Options::inputs, "ASSET"),
+       "The asset, as --save-asset wrote it (.safetensors).",
+       {.positional = true}},
+      {"image", files, vary | edit, of(&Options::images, "IMAGE"),
+       "Image of what the shape, or the part, should look like, for an image model; repeat for several views."},
       {"prompt", files, sampled | use_jobs, of(&Options::prompt, "TEXT", true),
-       "What to make, in words, instead of images. Needs a text model: espalier pull trellis-text-base, then --model "
-       "trellis-text-base."},
-      {"negative-prompt", files, sampled | use_jobs, of(&Options::negative_prompt, "TEXT", true),
-       "What the guidance leads away from."},
+       "Describe what to make, instead of giving images. Needs a text model: sprout-text, which ships with the program and is "
+       "taken by the command line where none is named, or trellis-text-base after espalier pull trellis-text-base."},
+      {"negative-prompt", files, sampled | use_jobs, of(&Options::negative_prompt, "TEXT", true), "What to steer away from."},
       {"prompts", files, generate, of(&Options::prompts, "FILE"),
-       "Make one asset for each prompt in this file: one a line, or a .csv with the columns name, prompt and, if wanted, seed. "
-       "-o names a folder, for NAME.glb, or has {name} in it, as in -o out/{name}.ply."},
+       "Make one asset for each prompt in this file: one per line, or a .csv with the columns name, prompt and, optionally, "
+       "seed. - is standard input. Give -o a folder, which gets NAME.glb, or a name with {name} in it, as in -o "
+       "out/{name}.ply."},
+      {"input",
+       files,
+       plan,
+       of(&Options::inputs, "FILE"),
+       "Images of one object, or a saved latent (.safetensors), whose voxels count; without one an object of --voxels.",
+       {.fallback = "one image", .positional = true}},
       {"input",
        files,
        exporting,
        of(&Options::inputs, "FILE"),
-       "What --save-asset or --save-latent wrote, or Gaussians (.ply, .spz, .splat).",
+       "What --save-asset or --save-latent wrote, a mesh (.glb, .gltf, .obj, .stl, .ply, .3mf, .zip), which is converted as it "
+       "is unless simplify, faces, texture-size, maps, delight or watertight asks for more, or Gaussians (.ply, "
+       ".compressed.ply, .spz, .splat, .ksplat, .sog, .splats.glb).",
        {.positional = true}},
       {"input",
        files,
        render,
        of(&Options::inputs, "FILE"),
-       "What --save-asset wrote, a mesh (.glb, .gltf, .obj, .stl, .ply) or Gaussians (.ply, .spz, .splat).",
+       "What --save-asset wrote, a mesh (.glb, .gltf, .obj, .stl, .ply, .3mf, .zip) or Gaussians (.ply, .compressed.ply, .spz, "
+       ".splat, .ksplat, .sog, .splats.glb).",
        {.positional = true}},
       {"input",
        files,
        check,
        of(&Options::inputs, "FILE"),
-       "Meshes (.glb, .gltf, .obj, .stl, .ply), Gaussians (.ply, .spz, .splat) and what --save-asset wrote.",
+       "Meshes (.glb, .gltf, .obj, .stl, .ply, .3mf, .zip), Gaussians (.ply, .compressed.ply, .spz, .splat, .ksplat, .sog, "
+       ".splats.glb) and what --save-asset wrote. .usdz and .fbx are written, not read. One file that cannot be read does not "
+       "stop the others.",
        {.positional = true}},
   };
 }
@@ -281,20 +306,18 @@ std::vector<Option> input_rows() {
 std::vector<Option> place_rows() {
   return {
       {"origin", files, made | jobs | environment, of(&SaveOptions::origin),
-       "What lies at the origin of every file. bottom: the middle of the lower side of the box, so that the asset stands on "
-       "the "
-       "floor. centre: the middle of the box. source: TRELLIS' own frame. auto: bottom, but source with raw-mesh and "
-       "keep-mesh."},
+       "Which point of the asset lies at the origin of every file. bottom: the middle of the bottom of its bounding box, so "
+       "that the asset stands on the floor. centre: the middle of the box. source: TRELLIS' own frame. auto: bottom, but "
+       "source with raw-mesh and keep-mesh and for files of other programs."},
       {"height",
        files,
        made | jobs | environment,
        height(),
-       "Real height, to which every file is scaled; of an .stl or .3mf it counts instead of --size.",
+       "Real height; every file is scaled to it, an .stl or .3mf too, instead of to --size.",
        {.fallback = "1 m for the side of the unit cube", .json = "height_m", .unit = "m"}},
       {"up", files, made | jobs | environment, of(&SaveOptions::up),
-       "Axis that points up in .obj, .stl, .mesh.ply, .ply and .splat; the other formats say themselves which it is. auto: y "
-       "in "
-       ".obj, z in .stl and .mesh.ply, -y in .ply and .splat."},
+       "Axis that points up in .obj, .stl, .mesh.ply, .ply, .compressed.ply and .splat; the other formats define it "
+       "themselves. auto: y in .obj, z in .stl and .mesh.ply, -y in .ply, .compressed.ply and .splat."},
   };
 }
 
@@ -305,46 +328,55 @@ std::vector<Option> file_rows() {
   const std::vector<Option> others{
       {"output",
        files,
-       made | preprocess,
+       made,
        of(&Options::outputs, "FILE"),
-       "A file to write; repeat it for several. {name} stands for the name of the image; - is standard output, as a .glb "
-       "(preprocess: .png), and -.ply and the like as that. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl, .usdz, .fbx "
-       "and "
-       ".mesh.ply hold the mesh, .ply, .compressed.ply, .splats.glb, .spz and .splat the Gaussians. preprocess: .png.",
+       "A file to write; repeat for several. {name} stands for the name of the image. - is standard output as a .glb; -.ply "
+       "and the like choose another format. .glb, .gltf, .gltf.zip, .obj, .obj.zip, .3mf, .stl, .usdz, .fbx and .mesh.ply hold "
+       "the mesh; .ply, .compressed.ply, .splats.glb, .spz and .splat hold the Gaussians.",
+       {.letter = "o"}},
+      {"output",
+       files,
+       preprocess,
+       of(&Options::outputs, "FILE"),
+       "The .png to write: the object, cropped and centred at the size the image encoder takes, before a transparent "
+       "background. - is standard output.",
        {.letter = "o"}},
       {"output",
        files,
        render,
        of(&Options::outputs, "FILE"),
-       "A file to draw; repeat it for several; - is standard output, as a .png, and -.webp as that. .png: the views that "
-       "--view asks for, side by side. .mp4 and .webp: a turntable "
-       "that begins at the first of them; an .mp4 needs the program ffmpeg.",
+       "A file to draw; repeat for several. .png: the views that --view asks for, side by side. .mp4 or .webp: a turntable "
+       "that starts at the first of them; .mp4 needs the program ffmpeg. - is standard output as a .png, -.webp as a "
+       "turntable.",
        {.letter = "o"}},
       {"decode",
        files,
-       made | environment,
+       made | plan | environment,
        decoded(),
-       "What to decode.",
-       {.fallback = "what the output files hold", .old = {"formats"}}},
+       "Representations to decode.",
+       {.fallback = "what the output files need", .old = {"formats"}}},
       {"formats", files, jobs | batch, file_formats(),
        "Files to write. mesh.ply holds the mesh; ply, compressed.ply, splats.glb, spz and splat hold the Gaussians."},
-      {"preview", files, made, of(&Options::preview, "FILE"), "Also draw four views into this .png."},
+      {"preview", files, made, of(&Options::preview, "FILE"), "Also draw four views into this .png file."},
       {"turntable", files, made | render, of(&Options::turntable, "FILE"),
-       "Also draw the asset as it turns once around, into this .mp4 (needs the program ffmpeg) or .webp."},
+       "Also draw a full turn of the asset into this .mp4 (needs the program ffmpeg) or .webp file."},
       {"sheet", files, made | render, of(&Options::sheet, "FILE"),
-       "Also draw four views in every style that there is something to show in, into this .png."},
+       "Also draw four views in every style that applies into this .png file."},
       {"size",
        files,
        made | jobs | environment,
        length(&SaveOptions::size_mm, 0.1, "0.1mm to 10000mm, in mm, cm or m"),
-       "Largest dimension of an .stl or .3mf, and of the object that min-wall and flat-base are measured on.",
+       "Largest dimension of an .stl or .3mf, and the size at which the millimetres of min-wall and flat-base hold. With a "
+       "height, that counts instead.",
        {.json = "size_mm", .unit = "mm"}},
       {"save-latent", files, sampled, of(&Options::save_latent, "FILE"),
-       "Also write what was sampled, for --from-latent (.safetensors)."},
+       "Also save what was sampled, for --from-latent (.safetensors)."},
       {"save-asset", files, made, of(&Options::save_asset, "FILE"),
-       "Also write everything that was decoded, for espalier export (.safetensors)."},
+       "Also save everything that was decoded, for espalier export (.safetensors)."},
       {"from-latent", files, generate, of(&Options::from_latent, "FILE"),
-       "Decode what --save-latent wrote, instead of sampling; takes no images."},
+       "Decode what --save-latent wrote instead of sampling; takes no images."},
+      {"keep-structure", files, generate, of(&Options::keep_structure, "ASSET"),
+       "Keep the voxels of this asset, as --save-asset wrote it, and sample only the details."},
   };
   rows.insert(rows.end(), others.begin(), others.end());
   return rows;
@@ -353,147 +385,182 @@ std::vector<Option> file_rows() {
 std::vector<Option> foreground_rows() {
   std::vector<Option> rows{
       {"background", files, sampled | preprocess | use_jobs | environment, backgrounds(),
-       "auto: the image's alpha channel if it has one, else a network removes the background if its weights are found, else a "
-       "plain background is removed. alpha: an image without transparency is refused. none: the image is taken as it is. "
-       "plain: "
-       "without a network. network: by the network, whatever the alpha channel says."},
+       "How the object is separated from its background. auto: by the alpha channel if there is one, else by a network if its "
+       "weights are found, else as plain. alpha: by the alpha channel; an image without one is refused. none: the image is "
+       "used as it is. plain: a plain background is removed without a network. network: by the network, ignoring the alpha "
+       "channel."},
       {"mask",
        files,
        generate | preprocess,
        of(&Options::masks, "FILE"),
-       "A mask of the image, white or opaque for the object, instead of removing the background; repeat it for several images.",
+       "Mask of the image, white or opaque where the object is, instead of background removal; repeat for several images.",
        {.fallback = "none"}},
       {"background-network",
        files,
-       sampled | preprocess | serve | batch | environment,
+       sampled | preprocess | serve | batch | mcp | worker | environment,
        of(&Options::background_network, "NAME"),
-       "The network that removes backgrounds: isnet, u2net, u2netp, or an .onnx file of U2-Net or IS-Net as rembg has them.",
+       "Network that removes backgrounds: isnet or u2net (espalier pull fetches them), u2netp, or an .onnx file of U2-Net or "
+       "IS-Net in rembg's form.",
        {.fallback = "the first that is found"}},
       {"networks",
        files,
-       sampled | preprocess | serve | batch | environment,
+       sampled | preprocess | serve | batch | mcp | worker | environment,
        of(&Options::networks, "FOLDER"),
-       "Folder of these networks, under rembg's names: isnet-general-use.onnx, u2net.onnx, u2netp.onnx.",
+       "Folder with these networks, under rembg's names: isnet-general-use.onnx, u2net.onnx, u2netp.onnx.",
        {.fallback = "$XDG_DATA_HOME/.u2net, ~/.u2net, espalier's data folder", .variable = "U2NET_HOME"}},
       {"no-preprocess", files, sampled | preprocess | environment, of(&Options::no_preprocess),
-       "Take the images as they are: no background removal, no crop to the object."},
-      {"name", files, jobs, of(&Options::name, "TEXT", true), "Shown in lists; without one the first image's."},
+       "Use the images as they are: no background removal, no cropping."},
+      {"name", files, jobs, of(&Options::name, "TEXT", true), "Name shown in lists; by default that of the first image."},
+      {"webhook", files, jobs, of(&Options::webhook, "URL", true),
+       "Address that is sent a signed message when the job has ended, on a host that the server's --webhook-host names."},
+      {"priority", files, jobs, matching(of(&Options::priority, "high|normal", true), "high or normal", is_priority),
+       "Of a server with a fleet (--queue): jobs of high priority begin before all others. Takes a key with the scope admin, "
+       "where "
+       "people have keys."},
   };
   const std::vector<Option> places = place_rows();
   rows.insert(rows.end(), places.begin(), places.end());
   return rows;
 }
 
-std::vector<Option> finishing_rows() {
+namespace {
+
+// How the finished mesh becomes a file.
+std::vector<Option> writing_rows() {
   constexpr unsigned all = made | jobs | environment;
   return {
-      {"surface", finishing, made | use_jobs | environment, of(&Options::surface),
-       "How the mesh is extracted. solid: the voxels are the shell of a solid, so that there are no walls inside and gaps are "
-       "closed. reference: TRELLIS' rule. auto: solid, but reference with raw-mesh. A saved asset keeps the rule that it was "
-       "decoded with."},
+      {"texture-format", finishing, all, of(&SaveOptions::texture),
+       "Format of the texture in .glb, .gltf, .obj, .3mf, .usdz and .fbx. auto: jpeg in .glb and .gltf, webp with compress, "
+       "png elsewhere; a texture that comes from a file keeps its format, byte for byte. Not every .glb viewer reads webp; the "
+       "other formats get a png instead."},
+      {"spz-version", finishing, made | environment, of(&SaveOptions::spz_version, 2, 4),
+       "Version of .spz files; 3 and 2 are for older readers."},
+      {"quantise",
+       finishing,
+       all,
+       of(&SaveOptions::quantise),
+       "Use 16-bit and 8-bit numbers in .glb and .gltf (KHR_mesh_quantization).",
+       {.without = "Use floats in .glb and .gltf, for programs without KHR_mesh_quantization."}},
+      {"compress", finishing, all, of(&SaveOptions::compress),
+       "Compress the mesh in .glb and .gltf, for programs that support the extension. meshopt: EXT_meshopt_compression. draco: "
+       "KHR_draco_mesh_compression, the smallest."},
+      {"lods", finishing, all, of(&SaveOptions::lods, 1, 8),
+       "Number of levels of detail in .glb and .gltf, each with a quarter of the faces of the previous one (MSFT_lod)."},
+      {"max-bytes", finishing, all,
+       bytes(&SaveOptions::max_bytes, 0, kTiB, 1, "a size such as 500k or 2m (k, m, g; bytes without), up to 1t; 0: no limit"),
+       "Maximum size of files with the mesh; texture quality, texture size and faces are reduced until they fit."},
+      {"unlit", finishing, all, of(&SaveOptions::unlit), "Make .glb and .gltf viewers show the colours without lighting."},
+  };
+}
+
+}  // namespace
+
+std::vector<Option> finishing_rows() {
+  constexpr unsigned all = made | jobs | environment;
+  std::vector<Option> rows{
+      {"surface", finishing, (made & ~edit) | use_jobs | environment, of(&Options::surface),
+       "How the mesh is extracted. solid: the voxels are taken as the shell of a solid, so there are no interior walls and "
+       "gaps are closed. reference: as TRELLIS does it. auto: solid, but reference with raw-mesh. A saved asset keeps the rule "
+       "it was decoded with."},
       {"raw-mesh", finishing, all, of(&Options::raw_mesh),
-       "Write the mesh as it was decoded, with colours at its vertices: no clean-up, no simplification, no texture."},
+       "Write the mesh as decoded, with vertex colours: no clean-up, no simplification, no texture."},
       {"clean",
        finishing,
        all,
        of(&FinishRequest::clean),
-       "Remove interior faces and small pieces, and close holes.",
+       "Remove interior faces and small pieces, and fill holes.",
        {.without = "Keep interior faces, small pieces and holes."}},
-      {"fill-holes", finishing, all, of(&FinishRequest::fill_holes), "Close holes while cleaning.", {.without = "Keep holes."}},
-      {"simplify", finishing, all, of(&FinishRequest::simplify, 0.0, 0.9999), "Share of the faces that goes."},
-      {"faces", finishing, all, of(&FinishRequest::faces, 4, 100'000'000), "At most so many faces, instead of simplify."},
+      {"fill-holes",
+       finishing,
+       all,
+       of(&FinishRequest::fill_holes),
+       "Fill holes during clean-up.",
+       {.without = "Leave holes open."}},
+      {"simplify", finishing, all, of(&FinishRequest::simplify, 0.0, 0.9999),
+       "Fraction of the faces to remove. A mesh of another program keeps all unless this or faces is given."},
+      {"faces", finishing, all, of(&FinishRequest::faces, 4, 100'000'000), "Maximum number of faces, instead of simplify."},
       {"watertight", finishing, all, of(&FinishRequest::watertight),
-       "For print: make sure that the mesh is closed and that no face passes through another."},
+       "For 3D printing: guarantee that the mesh is closed and that no face passes through another."},
       {"min-wall",
        finishing,
        all,
        length(&FinishRequest::min_wall_mm, 0.0, "0 to 10000mm, in mm or cm"),
-       "With watertight: make thinner walls that thick, at the size of the option size.",
+       "With watertight: thicken thinner walls to this, measured in the finished file (see size and height).",
        {.json = "min_wall_mm", .unit = "mm"}},
       {"flat-base",
        finishing,
        all,
        length(&FinishRequest::flat_base_mm, 0.0, "0 to 10000mm, in mm or cm"),
-       "With watertight: cut so much off the bottom, so that the object stands on a plane.",
+       "With watertight: cut this much off the bottom so that the object stands flat, measured in the finished file.",
        {.json = "flat_base_mm", .unit = "mm"}},
       {"texture",
        finishing,
        all,
        of(&FinishRequest::texture),
-       "Unwrap the mesh and bake a texture; without it, colours at vertices.",
-       {.without = "Colours at vertices instead of a texture."}},
-      {"texture-size", finishing, all, of(&FinishRequest::texture_size, 512, 4096), "Texels on a side of the texture."},
+       "Unwrap the mesh and bake a texture; otherwise use vertex colours.",
+       {.without = "Use vertex colours instead of a texture."}},
+      {"texture-size", finishing, all, of(&FinishRequest::texture_size, 512, 4096),
+       "Width and height of the texture in texels."},
       {"bake", finishing, all, of(&FinishRequest::bake),
-       "fast: the mean of the views that see a texel. best: the texture that reproduces the views."},
+       "How the texture is baked. fast: average of the views that see a texel. best: solve for the texture that reproduces the "
+       "views."},
       {"bake-from", finishing, made | environment, choice_field(access(&FinishRequest::bake_radiance_field), kBakeSources),
-       "What is baked. The radiance field costs more time; export needs an asset that was saved with it, or a latent."},
-      {"bake-views", finishing, made | environment, of(&FinishRequest::views, 1, 1000), "Views that are baked."},
+       "What the texture is baked from. The radiance field takes longer; export needs an asset saved with it, or a latent."},
+      {"bake-views", finishing, made | environment, of(&FinishRequest::views, 1, 1000), "Number of views to bake from."},
       {"bake-view-size", finishing, made | environment, of(&FinishRequest::view_size, 64, 4096),
-       "Pixels on a side of a view that is baked."},
-      {"project-image", finishing, all, of(&FinishRequest::project_image),
-       "Blend the images that the asset was made of, all of them, into the texels that they see. An image that does not match "
-       "the object well enough is left out, with a notice."},
-      {"keep-mesh", finishing, vary, of(&Options::keep_mesh),
-       "Bake the texture onto the mesh that is given, which keeps its faces, place and size."},
-      {"keep-uvs", finishing, vary, of(&Options::keep_uvs), "With --keep-mesh: and keeps its texture coordinates."},
-      {"texture-format", finishing, all, of(&SaveOptions::texture),
-       "How a .glb, .gltf, .obj, .3mf, .usdz or .fbx holds its texture. auto: jpeg in .glb and .gltf, webp with compress, png "
-       "elsewhere and for textures of other programs. Not every viewer of .glb reads webp; the others take a PNG for it."},
-      {"spz-version", finishing, made | environment, of(&SaveOptions::spz_version, 2, 4),
-       "Version of an .spz; 3 and 2 are for older readers."},
-      {"quantise",
-       finishing,
-       all,
-       of(&SaveOptions::quantise),
-       "Numbers of 16 and 8 bits in .glb and .gltf (KHR_mesh_quantization).",
-       {.without = "Floats in .glb and .gltf, for programs that do not know KHR_mesh_quantization."}},
-      {"compress", finishing, all, of(&SaveOptions::compress),
-       "Compress the mesh in .glb and .gltf, for programs that know the extension. meshopt: EXT_meshopt_compression. draco: "
-       "KHR_draco_mesh_compression, the smallest."},
-      {"lods", finishing, all, of(&SaveOptions::lods, 1, 8),
-       "Levels of detail in .glb and .gltf, each with a quarter of the faces of the one before (MSFT_lod)."},
-      {"max-bytes", finishing, all,
-       bytes(&SaveOptions::max_bytes, 0, kTiB, 1,
-             "a size such as 500k or 2m (k, m, g; bytes without), up to 1t; 0: as large as they are"),
-       "Files with the mesh are at most that large: texture quality, texture size and faces go down until they are."},
-      {"unlit", finishing, all, of(&SaveOptions::unlit), "Let viewers of .glb and .gltf show the colours without light."},
+       "Width and height of these views in pixels."},
+      {"project-image", finishing, all & ~edit, of(&FinishRequest::project_image),
+       "Blend all input images into the texels they show. An image that does not match the object well enough is skipped, with "
+       "a notice."},
+      {"maps", finishing, all, maps(),
+       "Images to bake beside the texture. normal: normals of the decoded surface in tangent space (.glb, .gltf, .obj, .usdz, "
+       ".fbx), so that a mesh of few faces looks as detailed. ao: ambient occlusion (.glb, .gltf, .usdz)."},
+      {"delight", finishing, all, of(&FinishRequest::delight, 0.0, 1.0),
+       "How much of the light that the texture's colours contain is estimated and divided out: 0 for none, 1 for all."},
+      {"keep-mesh", finishing, vary | use_jobs, of(&Options::keep_mesh),
+       "Bake the texture onto the given mesh, which keeps its faces, position and size."},
+      {"keep-uvs", finishing, vary | use_jobs, of(&Options::keep_uvs), "With --keep-mesh: keep its texture coordinates too."},
   };
+  const std::vector<Option> writing = writing_rows();
+  rows.insert(rows.end(), writing.begin(), writing.end());
+  return rows;
 }
 
 std::vector<Option> picture_rows() {
   return {
       {"style", pictures, render, of(&ViewRequest::style),
-       "How to draw. auto: textured, colour without a texture, clay without colours; splats where there is no mesh."},
+       "How to draw. auto: textured; without a texture colour, without colours clay, without a mesh splats."},
       {"view",
        pictures,
        render,
        viewpoints(),
-       "Where the camera stands; repeat it for several views. At a yaw of 180 it looks at the front, at 90 from +X, at a pitch "
-       "of 90 from above.",
+       "Camera position; repeat for several views. A yaw of 180 looks at the front, 90 looks from +X, a pitch of 90 looks from "
+       "above.",
        {.fallback = in_words(Viewpoint{}.yaw) + "," + in_words(Viewpoint{}.pitch)}},
-      {"fov", pictures, render, of(&ViewRequest::fov, 1.0, 120.0), "Field of view in degrees; the size of the asset stays."},
+      {"fov", pictures, render, of(&ViewRequest::fov, 1.0, 120.0),
+       "Field of view in degrees; the camera moves so that the asset keeps its size."},
       {"distance",
        pictures,
        render,
        of(&ViewRequest::distance, 0.1, 100.0),
-       "From the camera to the centre.",
-       {.fallback = "what shows the whole asset"}},
+       "Distance from the camera to the centre.",
+       {.fallback = "far enough to show the whole asset"}},
       {"size",
        pictures,
        render,
        of(&Options::picture_size, 16, 4096),
-       "Pixels on a side of a view.",
+       "Width and height of a view in pixels.",
        {.fallback = usual_sizes()}},
       {"background",
        pictures,
        render,
        colour(),
-       "What is behind the asset.",
-       {.fallback = "transparent; black of an .mp4, white of a sheet"}},
-      {"unlit", pictures, render, of(&ViewRequest::unlit), "Show textures and colours as they are, without light."},
-      {"seconds", pictures, render, of(&Options::seconds, 0.1, 60.0), "Length of a turntable."},
+       "Background colour.",
+       {.fallback = "transparent; black for .mp4, white for a sheet"}},
+      {"unlit", pictures, render, of(&ViewRequest::unlit), "Show textures and colours without lighting."},
+      {"seconds", pictures, render, of(&Options::seconds, 0.1, 60.0), "Length of a turntable in seconds."},
       {"fps", pictures, render, of(&Options::frames_per_second, 1, 60), "Frames per second of a turntable."},
-      {"sheet-views", pictures, render, of(&Options::sheet_views, 1, 64), "Views in a row of a sheet."},
+      {"sheet-views", pictures, render, of(&Options::sheet_views, 1, 64), "Views in each row of a sheet."},
       {"turntable-format",
        pictures,
        turntables,
@@ -505,13 +572,13 @@ std::vector<Option> picture_rows() {
        pictures,
        turntables,
        of(&TurntableOptions::seconds, 0.5, 30.0),
-       "Length.",
+       "Length of the video.",
        {.json = "turntable.seconds", .unit = "s"}},
       {"turntable-size",
        pictures,
        turntables,
        of(&TurntableOptions::size, 64, 1024),
-       "Pixels on a side.",
+       "Width and height in pixels.",
        {.json = "turntable.size"}},
   };
 }
@@ -519,20 +586,37 @@ std::vector<Option> picture_rows() {
 std::vector<Option> sampling_rows() {
   constexpr unsigned all = sampled | use_jobs | environment;
   std::vector<Option> rows{
+      {"region", sampling, edit | use_jobs, of(&EditRequest::region, "REGION", true),
+       "The part to make anew: box:x0,y0,z0,x1,y1,z1 or sphere:x,y,z,r in the asset's coordinates (Z up, from -0.5 to 0.5), or "
+       "voxels:FILE, a text file with x y z of a voxel, counted from 0, on each line (of a job: its part voxels)."},
+      {"rim", sampling, edit | use_jobs, of(&EditRequest::rim, 0, 16),
+       "Voxels around the region whose details may change, so that the parts join. What is further away stays as it is."},
+      {"resample", sampling, edit | use_jobs, of(&EditRequest::resample, 1, 100),
+       "Times that every sampling step is made. More lets the new part follow its surroundings closer, and takes longer."},
+      {"appearance-only", sampling, edit | use_jobs, of(&EditRequest::appearance_only),
+       "Keep the structure; change details alone."},
       {"seed",
        sampling,
        all,
        of(&Options::seed, 0, 4294967295.0),
-       "Seed of the noise; the same seed gives the same asset.",
+       "Random seed; the same seed gives the same asset.",
        {.nullable = true}},
+      {"seeds",
+       sampling,
+       generate,
+       seed_list(),
+       "Make one asset for each of these seeds, with the seed in the names of its files: -o chair.glb writes chair-1.glb and "
+       "so "
+       "on, unless {seed} says where it goes. --sheet shows all of them, to choose from.",
+       {.fallback = "one asset, of --seed"}},
       {"preset", sampling, all, of(&Options::preset),
-       "Where the values that follow come from when they are not given: the checkpoint's pipeline.json, or those of TRELLIS' "
-       "public web app (12 steps, guidance 7.5 and 3)."},
+       "Source of the sampling settings below when they are not given: the checkpoint's pipeline.json, or TRELLIS' public web "
+       "app (12 steps, guidance 7.5 and 3)."},
       {"multi-image",
        sampling,
        all,
        of(&Options::multi_image),
-       "How several images condition the sampling: one of them per step, or the mean of all.",
+       "How several views condition the sampling. stochastic: one of them per step. multidiffusion: the mean of all.",
        {.old = {"multiimage-algo"}}},
   };
   const auto add = [&](SamplerRequest Options::*stage, const std::string& name, const std::string& old, const std::string& what,
@@ -541,14 +625,14 @@ std::vector<Option> sampling_rows() {
       return OptionExtras{.fallback = of_the_preset, .json = name + "." + json, .old = {old + flag}};
     };
     rows.push_back({name + "-steps", sampling, uses, number_field(through(stage, &SamplerRequest::steps), 1, 1000, "N"),
-                    "Sampling steps of the " + what + ".", extras("steps", "-sampling-steps")});
+                    "Sampling steps for the " + what + ".", extras("steps", "-sampling-steps")});
     rows.push_back({name + "-guidance", sampling, uses, number_field(through(stage, &SamplerRequest::guidance), 0, 100, "X"),
-                    "Guidance strength of the " + what + ".", extras("guidance", "-guidance-strength")});
-    rows.push_back({name + "-interval", sampling, uses, interval(stage), "Times between which the guidance acts.",
+                    "Guidance strength for the " + what + ".", extras("guidance", "-guidance-strength")});
+    rows.push_back({name + "-interval", sampling, uses, interval(stage), "Times between which guidance is applied.",
                     extras("interval", "-guidance-interval")});
     rows.push_back({name + "-rescale-t", sampling, uses,
                     number_field(through(stage, &SamplerRequest::rescale_t), 0.01, 100, "X"),
-                    "Rescaling of the times of the " + what + ".", extras("rescale_t", "-rescale-t")});
+                    "Rescaling of the sampling times for the " + what + ".", extras("rescale_t", "-rescale-t")});
   };
   add(&Options::structure, "structure", "ss", "sparse structure", all & ~vary);
   add(&Options::latent, "latent", "slat", "structured latent", all);
@@ -557,11 +641,31 @@ std::vector<Option> sampling_rows() {
 
 std::vector<Option> machine_rows() {
   return {
+      {"config",
+       machine,
+       configured | environment,
+       of(&Options::config, "FILE"),
+       "Configuration file (TOML): options by their names without dashes, for every command that has them, or for one command "
+       "in a "
+       "table of its name, as in [generate]. Flags and variables take precedence.",
+       {.fallback = "espalier/config.toml in $XDG_CONFIG_HOME or ~/.config, if there is one"}},
+      {"config-home",
+       machine,
+       configured | environment,
+       of(&Options::config_home, "FOLDER"),
+       "Where the configuration file is by default.",
+       {.variable = "XDG_CONFIG_HOME", .only_variable = true}},
+      {"no-color",
+       machine,
+       configured | environment,
+       flag_variable(),
+       "Set to anything: no colours on a terminal.",
+       {.fallback = "colours", .variable = "NO_COLOR", .only_variable = true}},
       {"in",
        files,
        use_convert,
        of(&Options::weights_in, "IN"),
-       "Weights as torch.save wrote them (.pth, .pt, .bin), or a safetensors file.",
+       "Weights written by torch.save (.pth, .pt, .bin), or a safetensors file.",
        {.positional = true}},
       {"out", files, use_convert, of(&Options::weights_out, "OUT"), "The file to write (.safetensors).", {.positional = true}},
       {"model",
@@ -569,47 +673,48 @@ std::vector<Option> machine_rows() {
        opening | environment,
        of(&Options::model, "MODEL"),
        "Folder of a TRELLIS checkpoint (with pipeline.json), or the name of one that espalier pull has fetched, such as "
-       "trellis-image-large.",
+       "trellis-image-large; sprout is the one that ships with the program.",
        {.fallback = shipped_model, .old = {"checkpoint"}}},
       {"model",
        machine,
        info | environment,
        of(&Options::model, "MODEL"),
        "Folder of a TRELLIS checkpoint (with pipeline.json), or the name of one that espalier pull has fetched, such as "
-       "trellis-image-large.",
+       "trellis-image-large; sprout is the one that ships with the program.",
        {.fallback = shipped_model, .positional = true}},
       {"model",
        machine,
        use_jobs,
        of(&Options::model, "MODEL", true),
-       "The name of one of the models of GET /v1/models; the first of them where none is named.",
+       "Name of one of the models that GET /v1/models lists.",
        {.fallback = "the first"}},
       {"image-encoder",
        machine,
        opening | info | environment,
        of(&Options::image_encoder, "FILE"),
        "DINOv2 weights (the published .pth, or .safetensors).",
-       {.fallback = "looked for beside the checkpoint, then in torch.hub's folder"}},
+       {.fallback = "searched for beside the checkpoint, then in torch.hub's folder"}},
       {"text-encoder",
        machine,
        opening | info | environment,
        of(&Options::text_encoder, "FILE"),
        "CLIP weights of a text model (the published .safetensors or .bin).",
-       {.fallback = "looked for in the checkpoint, then where espalier pull puts it"}},
+       {.fallback = "searched for in the checkpoint, then where espalier pull puts it"}},
       {"device", machine, opening | render | preprocess | use_bench | use_doctor | environment,
-       matching(of(&Options::device, "NAME"), "auto, cpu, cuda or cuda:N", is_device), "Where to compute."},
+       matching(of(&Options::device, "NAME"), "auto, cpu, cuda or cuda:N", is_device), "Device to compute on."},
       {"precision", machine, opening | use_bench | environment, of(&Options::precision),
-       "full: float32. half: float16 on a GPU, bfloat16 products on processors that have them. auto: half on a GPU, full on "
-       "the CPU."},
+       "Numerical precision. full: float32. half: float16 on a GPU, bfloat16 products on CPUs that have them. auto: half on a "
+       "GPU, full on the CPU."},
       {"vram-tier", machine, opening | environment, of(&Options::tier),
-       "How many weights stay in memory: all (high), those of a stage (medium), those of a network, with tiled decoding (low). "
-       "auto: by the memory that is free."},
+       "How many weights stay in memory. high: all. medium: those of one stage. low: those of one network, with tiled "
+       "decoding. auto: as many as free memory allows."},
       {"vram-limit",
        machine,
        opening | environment,
        bytes(&Options::vram_limit, kMiB, 1024 * kTiB, 1,
              "a size such as 8g or 512m (k, m, g, t; bytes without), from 1m to 1024t"),
-       "GPU memory that weights and work together should stay within when auto chooses the tier.",
+       "GPU memory that weights and working memory together stay within: auto chooses the tier by it, and a stage that needs "
+       "more is refused.",
        {.fallback = "what is free"}},
   };
 }
@@ -621,8 +726,7 @@ std::vector<Option> weights_rows() {
        use_pull,
        of(&Options::model_names, "NAME"),
        "trellis-image-large, trellis-text-base, trellis-text-large, trellis-text-xlarge, isnet, u2net, birefnet, or OWNER/REPO "
-       "or "
-       "OWNER/REPO@REVISION of the hub (HF_ENDPOINT, HF_TOKEN).",
+       "or OWNER/REPO@REVISION of the hub (HF_ENDPOINT, HF_TOKEN).",
        {.positional = true}},
       {"name",
        weights,
@@ -637,124 +741,46 @@ std::vector<Option> weights_rows() {
        "Put the files into this folder, for --model FOLDER.",
        {.fallback = "the caches that other programs share (HF_HUB_CACHE, HF_HOME, TORCH_HOME, U2NET_HOME)"}},
       {"bundle", weights, use_pull, of(&Options::bundle, "FILE"),
-       "Then write the models into this one file, for a machine without a network."},
+       "Then write the models into this single file, for a machine without a network connection."},
       {"from-bundle", weights, use_pull, of(&Options::from_bundle, "FILE"),
-       "Take over what such a file holds; uses no network."},
+       "Import the models from such a file; needs no network connection."},
       {"offline", weights, use_pull | environment, of(&ModelSettings::offline),
-       "Use no network: only find and verify what is here. HF_HUB_OFFLINE=1 does the same."},
+       "Stay offline: only find and verify what is already here. HF_HUB_OFFLINE=1 does the same."},
       {"verify", weights, use_pull, of(&ModelSettings::verify),
-       "Also hash large files of the hub's cache, which were verified when they came; what is damaged is fetched again."},
-      {"parallel", weights, use_pull | environment, of(&ModelSettings::parallel, 1, 16), "Files that are fetched at once."},
-  };
-}
-
-std::vector<Option> server_rows() {
-  constexpr unsigned all = serve | environment;
-  return {
-      {"host", server, all, of(&ServerOptions::host, "ADDRESS"),
-       "Address to listen at. One that other machines can reach needs --api-key or --no-auth."},
-      {"port", server, all, of(&ServerOptions::port, 0, 65535), "Port to listen at; 0: one that is free."},
-      {"api-key",
-       server,
-       all,
-       matching(of(&ServerOptions::api_key, "KEY"), "8 to 200 visible ASCII characters", is_key),
-       "Ask every client for this key. Other users of this machine can see the command line, not the variable.",
-       {.secret = true}},
-      {"api-key-file", server, all, key_file(&ServerOptions::api_key),
-       "Read the key from the first line of this file, which other users of this machine should not be able to read."},
-      {"no-auth", server, serve, of(&ServerOptions::no_auth), "Let everybody in who can reach the address."},
-      {"allow-origin", server, serve,
-       matching(of(&ServerOptions::allowed_origins, "ORIGIN"), "http://HOST[:PORT] or https://HOST[:PORT]", is_origin),
-       "Let the page of another server use this one; may be repeated."},
-      {"data",
-       server,
-       all,
-       of(&ServerOptions::data, "FOLDER"),
-       "Folder of jobs and their files.",
-       {.fallback = "$XDG_DATA_HOME/espalier, or ~/.local/share/espalier"}},
-      {"data-home",
-       server,
-       sampled | preprocess | serve | batch | environment,
-       of(&Options::data_home, "FOLDER"),
-       "Where --data is by default.",
-       {.variable = "XDG_DATA_HOME", .only_variable = true}},
-      {"home",
-       server,
-       sampled | preprocess | serve | batch | environment,
-       of(&Options::home, "FOLDER"),
-       "Where --data is by default.",
-       {.variable = "HOME", .only_variable = true}},
-      {"rebuild", server, serve, of(&ServerOptions::rebuild),
-       "Make the database of jobs again from the records in their folders; the old one is moved to lost/ in the folder of "
-       "jobs."},
-      {"keep-alive", server, all, of(&ServerOptions::keep_alive_minutes, 0.0, 525600.0, "MIN"),
-       "Minutes without a job after which the weights leave memory; the next job loads them again."},
-      {"max-queue", server, all, of(&ServerOptions::max_queue, 1, 100000), "Jobs that may wait; more are refused."},
-      {"max-upload", server, all,
-       bytes(&ServerOptions::max_upload_bytes, kMiB / 100, 64 * kGiB, kMiB,
-             "a size in MiB, or with k, m or g, from 0.01 to 65536 MiB"),
-       "What one request may bring."},
-      {"max-voxels", server, all, of(&ServerOptions::max_voxels, 1, 262144),
-       "Voxels that a latent which is sent may have; the memory of decoding grows with them."},
-      {"keep-days", server, all, of(&ServerOptions::keep_days, 0.0, 36500.0, "DAYS"),
-       "Days after which ended jobs are removed; 0: never."},
-      {"keep-size", server, all,
-       bytes(&ServerOptions::keep_bytes, 0, 1024 * kTiB, kGiB, "a size in GiB, or with k, m, g or t, from 0 to 1048576 GiB"),
-       "Files of all jobs, above which the oldest that ended are removed; 0: no limit."},
-      {"log", server, all, of(&ServerOptions::log),
-       "json: a line of JSON on standard error for each job that starts or ends, and for warnings."},
-      {"client-timeout", server, all, of(&ServerOptions::client_seconds, 0.1, 3600.0, "S"),
-       "Seconds that a client may take for its headers, and for a body or a download beyond what 8 KiB/s take."},
-  };
-}
-
-std::vector<Option> batch_rows() {
-  return {
-      {"list",
-       files,
-       batch,
-       of(&BatchOptions::list, "LIST"),
-       "A folder of images (PNG, JPEG, WebP), each of which becomes an asset, or a .csv file with the columns image, name and "
-       "seed, of which the first is needed; several images of one object are separated by semicolons.",
-       {.positional = true}},
-      {"out", files, batch, of(&BatchOptions::out, "FOLDER"),
-       "Folder of the results and of manifest.jsonl, made if it is missing. What is whole there is not made again."},
-      {"retry", files, batch, of(&BatchOptions::retry), "Do again what failed in an earlier run."},
-      {"server",
-       server,
-       batch | environment,
-       of(&BatchOptions::server, "URL"),
-       "Let this server do the work, such as http://127.0.0.1:7860.",
-       {.fallback = "this process does it"}},
-      {"api-key",
-       server,
-       batch | environment,
-       matching(of(&BatchOptions::api_key, "KEY"), "8 to 200 visible ASCII characters", is_key),
-       "What the server asks for. Other users of this machine can see the command line, not the variable.",
-       {.secret = true}},
-      {"api-key-file", server, batch | environment, key_file(&BatchOptions::api_key),
-       "Read that key from the first line of this file."},
-      {"in-flight", server, batch | environment, of(&BatchOptions::in_flight, 1, 64), "Jobs that the server has at once."},
+       "Also hash large files of the hub's cache, which were verified when they were downloaded; damaged files are fetched "
+       "again."},
+      {"parallel", weights, use_pull | environment, of(&ModelSettings::parallel, 1, 16),
+       "Number of files to fetch in parallel."},
   };
 }
 
 std::vector<Option> report_rows() {
   return {
-      {"shell", reports, use_completion, of(&Options::shell), "The shell that completes.", {.positional = true}},
-      {"voxels", reports, use_bench, voxel_set(), "The coordinate set of docs/performance.md to time."},
-      {"repetitions", reports, use_bench, of(&Options::repetitions, 1, 1000), "Timed runs of each stage; the median counts."},
-      {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to see that it runs."},
-      {"json", reports, made | render | check | use_convert | info | use_bench | use_doctor | use_pull | use_models | batch,
+      {"shell", reports, use_completion, of(&Options::shell), "The shell to write the script for.", {.positional = true}},
+      {"voxels", reports, use_bench | plan, voxel_set(),
+       "Coordinate set of docs/performance.md: 12k is a usual object, 24k a large or intricate one."},
+      {"repetitions", reports, use_bench, of(&Options::repetitions, 1, 1000),
+       "Timed runs of each stage; the median is reported."},
+      {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to check that it runs."},
+      {"json", reports,
+       made | render | check | use_convert | info | use_bench | use_doctor | use_pull | use_models | batch | plan,
        of(&Options::json), "Print the report as JSON on standard output."},
       {"progress", reports, made | render | batch | environment, of(&Options::progress),
-       "How progress is reported on standard error. auto: a bar on a terminal, lines elsewhere. json: one JSON object a line, "
-       "for programs."},
+       "How progress is reported on standard error. auto: a bar on a terminal, lines elsewhere. json: one JSON object per "
+       "line, for programs."},
       {"quiet", reports, made | render | use_bench | use_pull | batch | environment, of(&Options::quiet),
-       "No progress and no report; warnings and errors only."},
+       "No progress and no report; only warnings and errors."},
+      {"print", reports, check, of(&Options::print_ready),
+       "Also require what a 3D print needs: a closed mesh whose faces all look outwards and do not pass through each other. "
+       "Exit "
+       "code 1 where that is not so."},
+      {"min-wall", reports, check, length(&FinishRequest::min_wall_mm, 0.0, "0 to 10000mm, in mm or cm"),
+       "With --print: require walls of this thickness, in units of the file (of an .stl or .3mf: millimetres). 1 % of the area "
+       "may "
+       "be thinner, as every edge is."},
       {"strict", reports, exporting | render | check, of(&Options::strict),
-       "Refuse a file of another program of which something would be left out, such as a texture that is not there or "
-       "Gaussians "
-       "whose values are not finite."},
+       "Refuse a file of another program if any of it would be left out, such as a missing texture or Gaussians with "
+       "non-finite values."},
   };
 }
 

@@ -16,6 +16,7 @@ namespace espalier {
 [[nodiscard]] std::vector<Option> weights_rows();
 [[nodiscard]] std::vector<Option> server_rows();
 [[nodiscard]] std::vector<Option> batch_rows();
+[[nodiscard]] std::vector<Option> key_rows();
 [[nodiscard]] std::vector<Option> report_rows();
 
 }  // namespace espalier

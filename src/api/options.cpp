@@ -236,7 +236,7 @@ const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
     for (const auto& part : {file_rows(), foreground_rows(), finishing_rows(), picture_rows(), sampling_rows(), server_rows(),
-                             machine_rows(), weights_rows(), batch_rows(), report_rows()}) {
+                             machine_rows(), weights_rows(), batch_rows(), key_rows(), report_rows()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     // A batch is many jobs of images, here or on a server.
@@ -343,8 +343,16 @@ void check_finish_request(const FinishRequest& request) {
     fail(ErrorCode::invalid_argument, request.min_wall_mm > 0.0 ? "min-wall" : "flat-base", " is given without watertight",
          hint("ask for both"));
   }
-  if (!(request.size_mm > 0.0))
-    fail(ErrorCode::invalid_argument, "the size of the object is ", request.size_mm, " mm", hint("it must be above 0"));
+  if (!(request.size_mm > 0.0) || !(request.height_mm >= 0.0)) {
+    fail(ErrorCode::invalid_argument, "the object is ", request.size_mm > 0.0 ? request.height_mm : request.size_mm, " mm ",
+         request.size_mm > 0.0 ? "high" : "large", hint("it must be above 0"));
+  }
+}
+
+void check_edit_request(const EditRequest& request) {
+  Options options;
+  options.edit = request;
+  check_group(OptionGroup::sampling, options);
 }
 
 void check_sampling(const Request& request) {

@@ -195,6 +195,27 @@ void render_contact_sheet(const Asset& asset, const fs::path& png, const SheetRe
   write_file(png, encode_png(contact_sheet(rows, background)));
 }
 
+void render_comparison(std::span<const NamedAsset> assets, const fs::path& png, const SheetRequest& request,
+                       const std::string& device, const Observer& observer) {
+  check_extension(png, ".png");
+  check_sheet(request);
+  check_pixels(assets.size() * static_cast<std::size_t>(request.views), request.look);
+  const Bytes3 background = background_of(request.look).value_or(Bytes3{255, 255, 255});
+  std::vector<SheetRow> rows;
+  for (const NamedAsset& named : assets) {
+    const RenderStyle style = resolved_style(request.look.style, exhibit_of(named.asset.data()));
+    Job job(named.asset, device, observer, Stage::render_contact_sheet, request.views);
+    SheetRow row{named.name, {}};
+    for (int i = 0; i < request.views; ++i) {
+      Viewpoint from = request.look.from;
+      from.yaw += 360.0 * i / request.views;
+      row.images.push_back(job.picture(style, from, request.look, background));
+    }
+    rows.push_back(std::move(row));
+  }
+  write_file(png, encode_png(contact_sheet(rows, background)));
+}
+
 bool can_write_mp4() { return has_ffmpeg(); }
 
 }  // namespace espalier

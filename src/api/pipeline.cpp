@@ -1,14 +1,18 @@
 // The public pipeline: a session, the recipe of its checkpoint, progress, records.
 #include "api/pipeline.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "api/asset.h"
+#include "api/finish_given.h"
 #include "api/models.h"
 #include "api/observer_monitor.h"
 #include "api/option_checks.h"
 #include "base/file.h"
-#include "base/hash.h"
+#include "base/file_hashes.h"
 #include "base/version.h"
 #include "espalier/espalier.h"
 #include "espalier/options.h"
@@ -18,6 +22,7 @@
 #include "image/codec.h"
 #include "recipes/image_input.h"
 #include "recipes/recipe.h"
+#include "recipes/trellis_latent.h"
 #include "session/job_clock.h"
 #include "session/session.h"
 #include "text/clip_tokenizer.h"
@@ -28,17 +33,33 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string describe(const FinishRequest& f, const KeptMesh* kept) {
+constexpr const char* kHash = "sha256 ";  // in front of a weight file, in records
+
+std::string hash_key(const fs::path& file) { return std::string(kHash).append(file.filename().string()); }
+
+// What maps and light say in records; nothing where there are none.
+std::string describe_maps(const FinishRequest& f) {
+  std::string text;
+  if (f.delight > 0.0) text += str(", delight ", f.delight);
+  if (f.maps.normal) text += ", normal map";
+  if (f.maps.occlusion) text += ", occlusion map";
+  return text;
+}
+
+std::string describe(const FinishRequest& f, const KeptMesh* kept, bool given) {
   std::string text = f.clean ? "cleaned, " : "";
   text += f.faces ? str("faces ", *f.faces) : str("simplify ", f.simplify);
   if (f.watertight) text += ", watertight";
-  if (f.min_wall_mm > 0) text += str(", walls of ", f.min_wall_mm, " of ", f.size_mm, " mm");
-  if (f.flat_base_mm > 0) text += str(", base of ", f.flat_base_mm, " of ", f.size_mm, " mm");
+  if (f.min_wall_mm > 0) text += str(", walls of ", f.min_wall_mm, " mm");
+  if (f.flat_base_mm > 0) text += str(", ", f.flat_base_mm, " mm cut off the bottom");
+  if (f.min_wall_mm > 0 || f.flat_base_mm > 0)
+    text += f.height_mm > 0 ? str(" at a height of ", f.height_mm, " mm") : str(" at a size of ", f.size_mm, " mm");
   if (kept != nullptr) text = kept->uvs ? "mesh and texture coordinates kept" : "mesh kept";
-  if (f.texture)
-    text += str(", texture ", f.texture_size, " ", name_of(f.bake), " of ", f.views, " views of the ",
-                f.bake_radiance_field ? "radiance field" : "Gaussians");
-  return text;
+  if (!f.texture) return text;
+  text += str(", texture ", f.texture_size, " ");
+  if (given) return text + "of the look of the given mesh" + describe_maps(f);
+  text += str(name_of(f.bake), " of ", f.views, " views of the ", f.bake_radiance_field ? "radiance field" : "Gaussians");
+  return text + describe_maps(f);
 }
 
 // The request with everything decoded that finishing works on; checked before anything runs.
@@ -70,6 +91,38 @@ const Mesh& mesh_of(const Asset& shape) {
   return data.finished ? data.finished->mesh : *data.mesh;
 }
 
+std::string describe(const Region& region, const EditRequest& part) {
+  return str(region.title(), ", rim ", part.rim, ", every step ", part.resample, part.resample == 1 ? " time" : " times",
+             part.appearance_only ? ", structure kept" : "");
+}
+
+// "edit 2: ", in front of the records of the second edit of an asset.
+std::string next_edit(const std::map<std::string, std::string>& record) {
+  int number = 1;
+  while (record.count(str("edit ", number, ": region")) != 0) ++number;
+  return str("edit ", number, ": ");
+}
+
+// The stages of an edit: steps are made several times, and the mesh is decoded of all `states`.
+std::vector<PlannedStage> repeated(std::vector<PlannedStage> stages, int times, std::size_t states) {
+  for (PlannedStage& s : stages) {
+    if (s.stage == Stage::sample_structure || s.stage == Stage::sample_latent) s.seconds *= times;
+    if (s.stage == Stage::decode_mesh) s.seconds *= static_cast<double>(states);
+  }
+  return stages;
+}
+
+// Bits differ where the asset was decoded elsewhere, since the mesh is decoded again.
+void report_moved(const Asset::Data& before, AssetBuilder& edited) {
+  const Asset::Data& now = edited.data();
+  if (!before.mesh || !now.mesh) return;
+  const MovedVertices v = vertices_moved(*before.mesh, *now.mesh, now.earlier.back().touched, now.voxels.resolution);
+  if (v.moved == 0) return;
+  edited.notice(str("warning: outside the region ", v.moved, " of ", v.all,
+                    " vertices of the mesh are not bit for bit where they were: the asset was decoded on another device, in "
+                    "another precision or by another version"));
+}
+
 JobSizes sizes_of(const Asset::Data& data) {
   JobSizes sizes;
   if (data.mesh) sizes.faces = static_cast<double>(data.mesh->face_count());
@@ -90,7 +143,7 @@ void finish_builder(const DeviceChoice& device, const FinishRequest& request, co
                           data.pictures,
                           kept};
   FinishedMesh finished = finish_mesh(device, input, request, hooks, stages);
-  asset.record("finishing", describe(request, kept));
+  asset.record(kFinishing, describe(request, kept, false));
   for (const std::string& notice : finished.notices) asset.notice(notice);
   asset.finished(std::move(finished));
 }
@@ -131,9 +184,12 @@ class JobProgress {
 // Takes what a recipe makes into the asset, and shows and announces it as it comes.
 class AssetSink final : public RecipeSink {
  public:
-  AssetSink(AssetBuilder& asset, const Observer& observer, std::function<void(const JobSizes&)> replan)
-      : asset_(asset), observer_(observer), replan_(std::move(replan)) {}
+  // `prefix`: of what is recorded.
+  AssetSink(AssetBuilder& asset, const Observer& observer, std::string prefix, std::function<void(const JobSizes&)> replan)
+      : asset_(asset), observer_(observer), prefix_(std::move(prefix)), replan_(std::move(replan)) {}
   void foreground(Picture rgba) override { asset_.picture(std::move(rgba)); }
+  void structure(std::vector<float> latent) override { asset_.structure(std::move(latent)); }
+  void earlier(EarlierState state) override { asset_.earlier(std::move(state)); }
   void latent(const Voxels& voxels, std::vector<float> values) override { asset_.latent(voxels, values); }
   void gaussians(Gaussians value) override {
     asset_.gaussians(std::move(value));
@@ -148,7 +204,7 @@ class AssetSink final : public RecipeSink {
     asset_.notice(line);
     asset_.report_notices(observer_);
   }
-  void record(const std::string& key, const std::string& value) override { asset_.record(key, value); }
+  void record(const std::string& key, const std::string& value) override { asset_.record(prefix_ + key, value); }
   void sizes(const JobSizes& sizes) override { replan_(sizes); }
 
  private:
@@ -158,6 +214,7 @@ class AssetSink final : public RecipeSink {
 
   AssetBuilder& asset_;
   const Observer& observer_;
+  std::string prefix_;
   std::function<void(const JobSizes&)> replan_;
 };
 
@@ -185,7 +242,7 @@ SamplerRequest app_latent_settings() {
 struct Pipeline::Impl {
   Session session;
   std::unique_ptr<Recipe> recipe;
-  std::map<std::string, std::string> hashes{};  // of the weight files, made on first use
+  std::optional<FileHashes> hashes{};  // of the weight files, made beside the first job
 
   Impl(const PipelineOptions& options, std::shared_ptr<const Checkpoint> checkpoint, const Registry& registry,
        const RecipeBook& recipes)
@@ -201,13 +258,44 @@ struct Pipeline::Impl {
     return s;
   }
 
-  const std::map<std::string, std::string>& checkpoint_hashes() {
-    if (hashes.empty()) {
-      for (const auto& [role, m] : session.checkpoint().modules) {
-        if (!m.file.empty()) hashes["sha256 " + m.file.filename().string()] = sha256_of_file(m.file);
-      }
+  void start_hashes() {
+    if (hashes) return;
+    std::vector<fs::path> files;
+    for (const auto& [role, m] : session.checkpoint().modules) {
+      if (!m.file.empty()) files.push_back(m.file);
     }
-    return hashes;
+    // The longest first, so that none is left to one thread at the end.
+    std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
+      std::error_code unknown;
+      return fs::file_size(a, unknown) > fs::file_size(b, unknown);
+    });
+    hashes.emplace().start(std::move(files));
+  }
+
+  // Refuses an asset whose latents mean something else to this checkpoint: one that other decoders made, by their hashes.
+  void check_maker(const Asset::Data& asset) {
+    std::set<std::string> made_by;
+    for (const auto& [key, value] : asset.record) {
+      if (key.starts_with(kHash)) made_by.insert(value);
+    }
+    if (made_by.empty()) return;
+    for (const char* role : {kStructureDecoder, kGaussianDecoder, kMeshDecoder}) {
+      if (!session.has(role)) continue;
+      const fs::path& file = session.checkpoint().module(role).file;
+      start_hashes();
+      const auto hash = hashes->get().find(file);
+      if (hash == hashes->get().end() || made_by.count(hash->second) != 0) continue;
+      fail(ErrorCode::invalid_argument, "the asset was made by another checkpoint than ", session.checkpoint().folder.string(),
+           ", whose ", role, " is not the one that decoded it", hint("name the checkpoint that made the asset with --model"));
+    }
+  }
+
+  // The voxels of an asset, for another one on the same grid.
+  const Voxels& structure_of(const Asset::Data& asset) {
+    const int resolution = recipe->latent_shape(session).resolution;
+    if (asset.voxels.rows() > 0 && asset.voxels.resolution == resolution && asset.voxels.batch() == 1) return asset.voxels;
+    fail(ErrorCode::invalid_argument, "the asset whose structure is to be kept has no voxels on a grid of ", resolution,
+         hint("take one that --save-asset wrote, or give a mesh other details with espalier vary"));
   }
 
   // Stages of sampling and decoding, and those of finishing behind them.
@@ -221,9 +309,9 @@ struct Pipeline::Impl {
   // Runs `decode(sink)` and finishing, as the observer watches.
   template <class Plan, class Work>
   Asset run(const Request& request, const Observer& observer, const JobSizes& first, Plan plan, AssetBuilder& asset, Work work,
-            const KeptMesh* kept = nullptr) {
+            const KeptMesh* kept = nullptr, const std::string& prefix = {}) {
     JobProgress progress(observer, with_finishing(plan(first), request, first));
-    AssetSink sink(asset, observer,
+    AssetSink sink(asset, observer, prefix,
                    [&](const JobSizes& sizes) { progress.replan(with_finishing(plan(sizes), request, sizes)); });
     struct Detach {
       Session& session;
@@ -231,6 +319,7 @@ struct Pipeline::Impl {
     } const detach{session};
     session.set_hooks(progress.hooks());
     (void)session.take_costs();
+    start_hashes();
     work(sink);
     std::vector<StageReport> finishing;
     if (request.finish) {
@@ -249,10 +338,13 @@ struct Pipeline::Impl {
     asset.record("generator", "Espalier " + version());
     asset.record("device", session.device_name());
     asset.record("precision", session.precision_name());
-    for (const auto& [file, hash] : checkpoint_hashes()) asset.record(file, hash);
+    start_hashes();
+    for (const auto& [file, hash] : hashes->get()) asset.record(hash_key(file), hash);
     const Checkpoint& checkpoint = session.checkpoint();
-    if (checkpoint.untrained)
-      asset.notice("the weights of " + checkpoint.folder.string() + " are not trained: the asset is a shapeless object");
+    const std::string untrained =
+        str("the weights of ", checkpoint.folder.string(), " are not trained: the asset is a shapeless object");
+    const auto& notices = asset.data().notices;
+    if (checkpoint.untrained && std::find(notices.begin(), notices.end(), untrained) == notices.end()) asset.notice(untrained);
     if (request.mesh && asset.mesh_is_empty()) asset.notice("warning: the mesh has no faces: the decoder found no surface");
   }
 };
@@ -328,6 +420,97 @@ Asset Pipeline::vary(const Asset& shape, const Request& asked, const Observer& o
   return p.run(request, observer, first, plan, asset, work, kept ? &*kept : nullptr);
 }
 
+void Pipeline::generate_each(const Request& asked, std::span<const std::uint32_t> seeds,
+                             const std::function<void(std::uint32_t, const Asset&)>& made, const Observer& observer,
+                             const Asset* structure) {
+  Request request = with_what_finishing_needs(asked);
+  Impl& p = *impl_;
+  const Voxels* voxels = structure != nullptr ? &p.structure_of(structure->data()) : nullptr;
+  const JobSizes first{.images = std::max(1, static_cast<int>(request.images.size()))};
+  Condition condition;
+  AssetBuilder common;
+  Request encoding = request;
+  encoding.mesh = false;
+  encoding.finish.reset();
+  const auto plan_first = [&](const JobSizes& sizes) {
+    auto stages = p.recipe->plan(p.session, request, sizes);
+    if (stages.size() > 1) stages.erase(stages.begin() + 1, stages.end());
+    return stages;
+  };
+  const Asset encoded = p.run(encoding, observer, first, plan_first, common,
+                              [&](RecipeSink& sink) { condition = p.recipe->condition(p.session, request, sink); });
+  const auto plan = [&](const JobSizes& sizes) {
+    auto stages =
+        voxels == nullptr ? p.recipe->plan(p.session, request, sizes) : p.recipe->plan_variant(p.session, request, sizes);
+    if (condition.items > 0) stages.erase(stages.begin());
+    return stages;
+  };
+  for (const std::uint32_t seed : seeds) {
+    request.seed = seed;
+    AssetBuilder asset(encoded.data());
+    const auto work = [&](RecipeSink& sink) {
+      p.recipe->sample(p.session, condition, voxels, request, sink);
+      if (structure == nullptr) return;
+      asset.structure(structure->data().structure);
+      asset.record("shape", str("the ", voxels->rows(), " voxels of another asset"));
+    };
+    made(seed, p.run(request, observer, first, plan, asset, work));
+  }
+}
+
+Asset Pipeline::edit(const Asset& source, const EditRequest& part, const Request& asked, const Observer& observer) {
+  check_edit_request(part);
+  Request request = with_what_finishing_needs(asked);
+  if (!request.mesh && !request.gaussians && !request.radiance_field)
+    fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
+  if (request.finish && request.finish->project_image) {
+    fail(ErrorCode::invalid_argument,
+         "an edited asset is made of more than one image, so none can be projected into its texture",
+         hint("leave project-image out"));
+  }
+  Impl& p = *impl_;
+  const Asset::Data& before = source.data();
+  p.check_maker(before);
+  if (before.mesh) request.surface = before.surface;
+  const Region region(part.region);
+  const PartEdit edit{.voxels = &before.voxels,
+                      .structure = &before.structure,
+                      .latent = &before.latent,
+                      .earlier = before.earlier,
+                      .gaussians = before.gaussians ? &*before.gaussians : nullptr,
+                      .radiance_field = before.radiance_field ? &*before.radiance_field : nullptr,
+                      .region = &region,
+                      .rim = part.rim,
+                      .repeats = part.resample,
+                      .keep_structure = part.appearance_only};
+  if (before.earlier.size() >= kMostEdits) {
+    fail(ErrorCode::invalid_argument, "the asset has been edited ", before.earlier.size(), " times, which is the most",
+         hint("edit an earlier version of it"));
+  }
+  AssetBuilder asset;
+  for (const EarlierState& state : before.earlier) asset.earlier(state);
+  const std::string prefix = next_edit(before.record);
+  for (const auto& [key, value] : before.record) {
+    if (key != "finishing") asset.record(key, value);
+  }
+  const JobSizes first{.voxels = std::max(1.0, static_cast<double>(before.voxels.rows())),
+                       .images = std::max(1, static_cast<int>(request.images.size()))};
+  const auto plan = [&](const JobSizes& sizes) {
+    return repeated(
+        part.appearance_only ? p.recipe->plan_variant(p.session, request, sizes) : p.recipe->plan(p.session, request, sizes),
+        part.resample, before.earlier.size() + 2);
+  };
+  const auto work = [&](RecipeSink& sink) {
+    sink.record("region", describe(region, part));
+    p.recipe->edit(p.session, edit, request, sink);
+    asset.drop_pictures();
+    report_moved(before, asset);
+  };
+  return p.run(request, observer, first, plan, asset, work, nullptr, prefix);
+}
+
+void Pipeline::check_region(const std::string& region) { (void)Region(region); }
+
 bool Pipeline::takes_text() const { return impl_->recipe->takes_text(); }
 
 void Pipeline::check_prompt(const std::string& prompt) {
@@ -340,9 +523,40 @@ void Pipeline::check_picture(const InputImage& image, const Observer& observer) 
   (void)load_image(image, &monitor);
 }
 
+namespace {
+
+// A mesh of another program, whose look is baked anew.
+Asset finish_given(const Asset& asset, const FinishRequest& asked, const DeviceChoice& device, const Observer& observer) {
+  if (asked.project_image || asked.bake_radiance_field) {
+    fail(ErrorCode::invalid_argument, "a mesh of another program has no ",
+         asked.project_image ? "image to project into its texture" : "radiance field to bake its texture from",
+         hint("leave that out, because the texture is baked from the look of the mesh"));
+  }
+  AssetBuilder builder(asset.data());
+  builder.drop_finished();
+  const GivenMesh given(asset.data());
+  const FinishRequest request = given.fitting(asked);
+  FinishRequest planned = request;
+  planned.views = 1;  // of the work of baking: one look at the surface for each texel
+  JobProgress progress(observer, finishing_costs(device, planned, sizes_of(asset.data())));
+  std::vector<StageReport> stages;
+  const FinishInput input{.mesh = &given.shape(), .given = &given.look()};
+  FinishedMesh finished = finish_mesh(device, input, request, progress.hooks(), stages);
+  builder.record(kFinishing, describe(request, nullptr, true));
+  for (const std::string& notice : finished.notices) builder.notice(notice);
+  take_finished(std::move(finished), builder);
+  builder.report_notices(observer);
+  progress.fill_in(stages);
+  for (const StageReport& stage : stages) builder.stage(stage);
+  return builder.build();
+}
+
+}  // namespace
+
 Asset finish(const Asset& asset, const FinishRequest& request, const std::string& device, const Observer& observer) {
   check_finish_request(request);
   const DeviceChoice choice = DeviceChoice::named(device);
+  if (is_given_mesh(asset.data())) return finish_given(asset, request, choice, observer);
   AssetBuilder builder(asset.data());
   builder.drop_finished();
   JobProgress progress(observer, finishing_costs(choice, request, sizes_of(asset.data())));
@@ -370,7 +584,8 @@ Pipeline::Foreground Pipeline::preprocess(const InputImage& image, const Foregro
     ObjectFinder finder(request.network, choice, choice.cuda, &monitor);
     PreparedPicture prepared = finder.prepare(image.name(), picture, request.background);
     made.notices = std::move(prepared.report.warnings);
-    made.notices.insert(made.notices.begin(), finder.how(prepared.report.method));
+    made.notices.insert(made.notices.begin(),
+                        image.mask().empty() ? finder.how(prepared.report.method) : "foreground from the mask " + image.mask());
     made.notices.insert(made.notices.end(), of_file.begin(), of_file.end());
     out = std::move(prepared.masked);
   }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,10 @@ struct Material {
   [[nodiscard]] bool emits() const { return emission[0] > 0.0F || emission[1] > 0.0F || emission[2] > 0.0F; }
 };
 
+// The PNG, JPEG or WebP file that an image was decoded from, where its bytes show the same pixels in every program; null for
+// all others. Shared by the copies of an image, and dropped with the first change of its pixels.
+using ImageFile = std::shared_ptr<const std::vector<std::byte>>;
+
 // Of a mesh, to whose arrays it belongs.
 struct Appearance {
   std::vector<Material> materials;
@@ -45,6 +51,8 @@ struct Appearance {
   std::vector<Picture> images;        // RGB or RGBA, sRGB
   std::vector<float> alpha{};         // [V] of the vertices' colours, or empty: 1
   std::vector<float> emission_uvs{};  // [V * 2] where emission textures have coordinates of their own, or empty
+  std::vector<ImageFile> files{};     // of `images`, as many or fewer
+  [[nodiscard]] ImageFile file(std::size_t image) const { return image < files.size() ? files[image] : nullptr; }
   [[nodiscard]] bool textured() const {
     for (const Material& m : materials) {
       if (m.texture.used() || m.emission_texture.used()) return true;

@@ -36,6 +36,11 @@ struct BakeOptions {
   int sweeps = 40;                           // of `best`
 };
 
+// Steps of progress: every view, what no view saw, every sweep, what lies outside of charts, seams.
+[[nodiscard]] constexpr int bake_steps(const BakeOptions& o) {
+  return o.views + 1 + (o.quality == BakeQuality::best ? o.sweeps : 0) + 2;
+}
+
 // What is baked: pictures of the asset from any side.
 template <class Dev>
 class ViewSource {
@@ -57,7 +62,7 @@ struct BakedTexture {
 };
 
 // The mesh needs uvs (without overlaps) and normals. The cameras are sphere_cameras(views, radius, fov). Gutters and all
-// texels outside of charts are filled, so mip levels do not darken seams. Progress is in views and sweeps; the monitor may
+// texels outside of charts are filled, so mip levels do not darken seams. Progress is in bake_steps(); the monitor may
 // be null. Throws invalid_argument for options outside their ranges or a mesh without uvs, cancelled, out_of_memory.
 template <class Dev>
 [[nodiscard]] BakedTexture bake_texture(Queue<Dev>& queue, const Mesh& mesh, ViewSource<Dev>& source,

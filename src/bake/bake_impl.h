@@ -97,7 +97,9 @@ class Baker {
       ++baked.texels;
       baked.seen += host_known_[i];
     }
+    report(bake_steps(options_) - 2);
     fill_outside(host_face_, options_.size, texture);
+    report(bake_steps(options_) - 1);
     match_seams(mesh_, options_.size, texture);
     baked.picture = bytes_of(texture, options_.size);
     return baked;
@@ -111,7 +113,7 @@ class Baker {
   void report(int done) const {
     if (monitor_ == nullptr) return;
     monitor_->check();
-    monitor_->progress(done, options_.views + (options_.quality == BakeQuality::best ? options_.sweeps : 0));
+    monitor_->progress(done, bake_steps(options_));
   }
   // Renders every view and hands it on.
   template <class Take>
@@ -148,10 +150,11 @@ class Baker {
                AddEquation{view_.seen(), faces.data(), uvs.data(), usable.data(), view_.trust(), options_.size, sums});
     });
     for_each(queue_, "bake_texture", texels_, FirstGuess{sums, options_.size, face_.data(), texture_.data(), known_.data()});
+    report(options_.views);
     fill();
     const std::int64_t half = (std::int64_t{options_.size} + 1) / 2;
     for (int sweep = 0; sweep < options_.sweeps; ++sweep) {
-      report(options_.views + sweep);
+      report(options_.views + 1 + sweep);
       for (int colour = 0; colour < 4; ++colour) {
         for_each(queue_, "bake_texture", half * half,
                  Relax{sums, options_.size, face_.data(), options_.smoothness * kUnit, colour, texture_.data()});
@@ -186,6 +189,7 @@ class Baker {
       for_each(queue_, "bake_texture", texels_, step);
     });
     for_each(queue_, "bake_texture", texels_, FinishGather{sum.data(), texture_.data(), known_.data()});
+    report(options_.views);
     fill();
   }
 

@@ -10,8 +10,6 @@
 namespace espalier {
 namespace {
 
-constexpr double kBakingSweeps = BakeOptions{}.sweeps;
-
 // Seconds of finishing: of one core where a step is shared by few or none, and divided by the cores where all help. From
 // export_bench on two cores of an EPYC, with 750,000 and 170,000 decoded faces; on a GPU from export beside an H100.
 struct Machine {
@@ -57,16 +55,24 @@ PlannedStage unwrapping_cost(const Machine& on, const FinishRequest& request, do
                          {1.00, 0.2 * face + 0.01 * texels}});
 }
 
-PlannedStage baking_cost(const Machine& on, const FinishRequest& request, const JobSizes& sizes) {
+// Those of bake_texture(); left: faces of the finished mesh.
+PlannedStage baking_cost(const Machine& on, const FinishRequest& request, const JobSizes& sizes, double left) {
   const double pixels = std::pow(request.view_size / 1024.0, 2.0), texels = std::pow(request.texture_size / 1024.0, 2.0);
   double view = on.cuda ? 1e-3 : on.shared(0.036 + 4.3e-7 * sizes.decoded_gaussians());
   if (request.bake_radiance_field) view = on.cuda ? 2e-3 : on.shared(0.7);
-  const double views = request.views * view * pixels;
   const bool best = request.bake == BakeMode::best;
-  const double rest = (on.cuda ? 0.05 : on.shared(best ? 1.7 : 0.4)) * texels;
-  if (!best) return stage_of_steps(Stage::bake_texture, StageKind::finishing, {{1.0, views + rest}});
-  return stage_of_steps(Stage::bake_texture, StageKind::finishing,
-                        {{request.views / (request.views + kBakingSweeps), views}, {1.0, rest}});
+  BakeOptions bake;
+  bake.views = request.views;
+  bake.quality = best ? BakeQuality::best : BakeQuality::fast;
+  const double steps = bake_steps(bake), sweeps = best ? bake.sweeps : 0.0;
+  // What no view saw, what lies outside of charts, and seams are the host's work on one core, behind the views.
+  const double fill = 0.12 * texels, outside = 0.06 * texels, seams = 0.5 * std::sqrt(texels) + 1e-5 * left;
+  const double sweeping = (on.cuda ? 0.02 : on.shared(1.3)) * texels;
+  std::vector<PlannedStep> planned{{request.views / steps, request.views * view * pixels}, {(request.views + 1) / steps, fill}};
+  if (best) planned.push_back({(request.views + 1 + sweeps) / steps, sweeping});
+  planned.push_back({(steps - 1) / steps, outside});
+  planned.push_back({1.0, seams});
+  return stage_of_steps(Stage::bake_texture, StageKind::finishing, std::move(planned));
 }
 
 }  // namespace
@@ -77,7 +83,7 @@ std::vector<PlannedStage> finishing_costs(const DeviceChoice& device, const Fini
   std::vector<PlannedStage> stages{cleaning_cost(on, request, faces)};
   if (!request.texture) return stages;
   stages.push_back(unwrapping_cost(on, request, left));
-  stages.push_back(baking_cost(on, request, sizes));
+  stages.push_back(baking_cost(on, request, sizes, left));
   if (request.project_image) {
     const double judged = on.cuda ? 2e-4 : on.shared(1e-4 + 7e-8 * left);
     stages.push_back({Stage::project_images, sizes.images * (1200 * judged + 0.1), StageKind::finishing});

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "assets/appearance.h"
 #include "assets/gaussians.h"
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
@@ -19,11 +20,37 @@
 
 namespace espalier {
 
+// Images beside the texture, for the same coordinates: RGB; empty where there is none.
+struct FinishedMaps {
+  Picture normal{};     // in the tangent space of tangents_of(mesh), see normal_map()
+  Picture occlusion{};  // equal channels
+  [[nodiscard]] bool any() const { return normal.width > 0 || occlusion.width > 0; }
+};
+
+// What a mesh of another program had beyond its colours.
+struct FinishedCoat {
+  AlphaMode alpha = AlphaMode::opaque;  // else the texture is RGBA; a mask has the cutoff 0.5
+  Picture emission{};                   // RGB, of the size of the texture; empty: none
+  float emission_strength = 0.0F;       // what its colours are multiplied with, in linear light
+  bool double_sided = true, unlit = false;
+  // What is more than a texture.
+  [[nodiscard]] bool special() const { return alpha != AlphaMode::opaque || emission_strength > 0.0F; }
+};
+
 struct FinishedMesh {
   Mesh mesh;        // with uvs and normals when there is a texture
   Picture texture;  // RGB; empty without one
   FinishReport report;
   std::vector<std::string> notices;
+  ImageFile texture_file{};  // that the texture came as, of a mesh from a file; null where it was baked
+  FinishedMaps maps{};
+  FinishedCoat coat{};
+};
+
+// A mesh of another program as it came, whose look the finished mesh gets.
+struct GivenLook {
+  const Mesh* mesh = nullptr;
+  const Appearance* look = nullptr;
 };
 
 // What is finished. Gaussians and radiance field may be null where nothing is baked from them.
@@ -34,6 +61,7 @@ struct FinishInput {
   const RadianceField* radiance_field = nullptr;
   std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
   const KeptMesh* kept = nullptr;       // the mesh is neither cleaned nor simplified, and only gets a texture
+  const GivenLook* given = nullptr;     // what is baked comes from here; `mesh` is its shape, without texture coordinates
 };
 
 // Runs the stages above. `stages` receives what each cost. Throws invalid_argument where the input lacks what is asked for or

@@ -9,6 +9,8 @@
 #include "bake/bake.h"
 #include "bake/project.h"
 #include "finishing/finish.h"
+#include "finishing/look.h"
+#include "geometry/mesh/mesh_edit.h"
 #include "geometry/repair/clean.h"
 #include "geometry/simplify/simplify.h"
 #include "geometry/unwrap/unwrap.h"
@@ -100,8 +102,16 @@ class Finisher {
     stage(Stage::clean_mesh, [&](const Monitor& monitor) { clean(out, monitor); });
     if (request_.texture) {
       stage(Stage::unwrap_mesh, [&](const Monitor& monitor) { unwrap_mesh(out, monitor); });
-      stage(Stage::bake_texture, [&](const Monitor& monitor) { bake(out, monitor); });
-      if (request_.project_image) stage(Stage::project_images, [&](const Monitor& monitor) { project(out, monitor); });
+      stage(Stage::bake_texture, [&](const Monitor& monitor) {
+        bake(out, monitor);
+        if (!request_.project_image) add_maps(map_source(), request_, out, &monitor);
+      });
+      if (request_.project_image) {
+        stage(Stage::project_images, [&](const Monitor& monitor) {
+          project(out, monitor);
+          add_maps(map_source(), request_, out, &monitor);
+        });
+      }
     }
     if (input_.kept != nullptr) move_back(*input_.mesh, source_vertex_, out.mesh);
     return out;
@@ -146,7 +156,8 @@ class Finisher {
     const CountViews count = [this](const Mesh& mesh, const Monitor* watch) {
       std::vector<Camera> cameras;
       for (const OrbitCamera& orbit : sphere_cameras(kVisibilityViews, kRadius, kFov)) cameras.push_back(camera_of(orbit));
-      return Visibility{face_visibility(queue_, mesh, cameras, kVisibilitySize, watch), kVisibilityViews};
+      const auto seen = [&](const Mesh& placed) { return face_visibility(queue_, placed, cameras, kVisibilitySize, watch); };
+      return Visibility{input_.given == nullptr ? seen(mesh) : seen(in_unit_cube(mesh)), kVisibilityViews};
     };
     CleanReport report;
     out.mesh = cleaned(*input_.mesh, count, options, &monitor, &report);
@@ -173,13 +184,35 @@ class Finisher {
     options.texture_size = request_.texture_size;
     Unwrapped unwrapped = unwrap(out.mesh, options, &monitor);
     out.mesh = std::move(unwrapped.mesh);
+    out.report.after.vertices = out.mesh.vertex_count();
     source_vertex_ = std::move(unwrapped.source_vertex);
     out.report.charts = unwrapped.charts;
     out.report.mean_stretch = unwrapped.mean_stretch;
     out.report.texture_use = unwrapped.use;
   }
 
+  // Meshes of other programs lie anywhere, and have any size.
+  static Mesh in_unit_cube(const Mesh& mesh) {
+    const Bounds box = box_of(mesh);
+    double side = 0.0;
+    for (std::size_t k = 0; k < 3; ++k) side = std::max(side, box.high[k] - box.low[k]);
+    Mesh out = mesh;
+    for (std::size_t i = 0; i < out.vertices.size(); ++i) {
+      const double centre = 0.5 * (box.low[i % 3] + box.high[i % 3]);
+      out.vertices[i] = static_cast<float>((double{mesh.vertices[i]} - centre) / (side > 0.0 ? side : 1.0));
+    }
+    return out;
+  }
+
+  // A mesh that is kept has no finer surface than its own.
+  [[nodiscard]] MapSource map_source() const {
+    if (input_.kept != nullptr) return {};
+    if (input_.given != nullptr) return {input_.given->mesh, true};
+    return {input_.mesh, false};
+  }
+
   void bake(FinishedMesh& out, const Monitor& monitor) {
+    if (input_.given != nullptr) return carry_look(*input_.given, request_, out, &monitor);
     BakeOptions options;
     options.size = request_.texture_size;
     options.views = request_.views;

@@ -216,7 +216,11 @@ ModelLocation find(const std::string& text, const Caches& caches, bool need_enco
   }
   if (known == nullptr && !name) {
     fail(ErrorCode::not_found, text, ": no such folder, and no model that is known",
-         hint("give the folder of a TRELLIS checkpoint (with pipeline.json inside), OWNER/REPO, or one of ", known_names()));
+         hint("give sprout or sprout-text, which ship with the program, the folder of a TRELLIS checkpoint (with pipeline.json "
+              "inside), "
+              "OWNER/REPO, "
+              "or one of ",
+              known_names()));
   }
   const RepositoryName wanted = known != nullptr ? RepositoryName{known->parts.front().repository, ""} : *name;
   const fs::path found = folder_by_name(text, known, wanted, caches);

@@ -8,7 +8,7 @@
 
 namespace espalier {
 
-inline constexpr const char* kCutoutAdvice = "give a cut-out instead: a PNG with a transparent background";
+inline constexpr const char* kCutoutAdvice = "give a PNG with a transparent background instead";
 
 // How plain the background was and how likely what is left is one object. Parts are from 0 to 1.
 struct BackgroundDoubt {

@@ -13,11 +13,11 @@ namespace espalier {
 namespace codec {
 
 void check_size(std::uint64_t width, std::uint64_t height, const std::string& name) {
-  if (width == 0 || height == 0) fail(ErrorCode::format, name, ": the picture is empty (", width, " x ", height, " pixels)");
+  if (width == 0 || height == 0) fail(ErrorCode::format, name, ": the image is empty (", width, " x ", height, " pixels)");
   constexpr auto kSide = static_cast<std::uint64_t>(kMaxPictureSide);
   if (width > kSide || height > kSide || width * height > static_cast<std::uint64_t>(kMaxPicturePixels)) {
     fail(ErrorCode::format, name, ": ", width, " x ", height, " pixels are too many (at most ", kMaxPictureSide,
-         " on a side and ", kMaxPicturePixels / 1'000'000, " million in all)", hint("scale the picture down"));
+         " on a side and ", kMaxPicturePixels / 1'000'000, " million in all)", hint("scale the image down"));
   }
 }
 
@@ -29,7 +29,7 @@ void check_encodable(const Picture& picture, const char* where) {
 }
 
 void fail_damaged(const std::string& name, const char* kind, const std::string& reason) {
-  fail(ErrorCode::format, name, ": damaged ", kind, ": ", reason, hint("save the picture again with another program"));
+  fail(ErrorCode::format, name, ": damaged ", kind, ": ", reason, hint("save the image again with another program"));
 }
 
 namespace {
@@ -179,18 +179,18 @@ constexpr const char* kKnown = "PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP";
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const Monitor* monitor,
                        std::vector<std::string>* notices) {
   if (bytes.size() > kMaxPictureBytes) {
-    fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for a picture (at most ", kMaxPictureBytes >> 20U,
-         " MiB)", hint("scale the picture down"));
+    fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for an image (at most ", kMaxPictureBytes >> 20U,
+         " MiB)", hint("scale the image down"));
   }
   if (monitor != nullptr) monitor->check();
   for (const Decoder& decoder : kDecoders) {
     if (decoder.knows(bytes)) return decoder.decode({bytes, name, monitor, notices});
   }
-  if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty", hint("name a picture (", kKnown, ")"));
+  if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty", hint("name an image (", kKnown, ")"));
   if (const char* foreign = foreign_format(bytes)) {
     fail(ErrorCode::unsupported, name, ": ", foreign, " is not supported", hint("convert it to PNG, JPEG or WebP"));
   }
-  fail(ErrorCode::format, name, ": this is no picture of a known format (", kKnown, ")", hint("save the picture as PNG"));
+  fail(ErrorCode::format, name, ": this is no image of a known format (", kKnown, ")", hint("save it as PNG"));
 }
 
 Picture load_picture(const std::filesystem::path& path, const Monitor* monitor, std::vector<std::string>* notices) {

@@ -48,8 +48,8 @@ Box object_box(const Extent& e) {
   const int size = static_cast<int>(1.2 * std::max(e.x1 - e.x0, e.y1 - e.y0));
   const int half = size / 2;
   if (half == 0) {
-    fail(ErrorCode::invalid_argument, "the object in the picture is smaller than three pixels",
-         hint("give a larger picture of it"));
+    fail(ErrorCode::invalid_argument, "the object in the image is smaller than three pixels",
+         hint("give a larger image of it"));
   }
   const int x = e.x0 + e.x1;  // twice the centre
   const int y = e.y0 + e.y1;
@@ -61,8 +61,8 @@ void judge(const Picture& rgba, const Extent& e, CutoutReport& report) {
   if (e.solid == 0) {
     fail(ErrorCode::invalid_argument,
          report.method == CutoutReport::Method::alpha
-             ? "the picture is transparent everywhere (no alpha above 204), so there is no object"
-             : "no object stands out from the background of the picture",
+             ? "the image is transparent everywhere (no alpha above 204), so there is no object"
+             : "no object stands out from the background of the image",
          hint(kCutoutAdvice));
   }
   report.coverage = static_cast<double>(e.solid) / static_cast<double>(rgba.pixel_count());
@@ -70,11 +70,11 @@ void judge(const Picture& rgba, const Extent& e, CutoutReport& report) {
       (e.x0 == 0 ? 1 : 0) + (e.y0 == 0 ? 1 : 0) + (e.x1 == rgba.width - 1 ? 1 : 0) + (e.y1 == rgba.height - 1 ? 1 : 0);
   if (report.coverage > kFullCoverage) {
     report.warnings.push_back(str("the object fills ", std::lround(report.coverage * 100),
-                                  " % of the picture, so its outline is probably wrong; ", kCutoutAdvice));
+                                  " % of the image, so its outline is probably wrong; ", kCutoutAdvice));
   }
   if (report.borders_touched >= 3) {
     report.warnings.push_back(str("the object touches ", report.borders_touched,
-                                  " borders of the picture and may be cut off; leave a margin around it, or ", kCutoutAdvice));
+                                  " borders of the image and may be cut off; leave a margin around it, or ", kCutoutAdvice));
   }
 }
 

@@ -1,11 +1,12 @@
 // The (device, torso type) pairs that networks are built for. One list, used by every explicit instantiation.
 #pragma once
 
+#include "base/with_cuda.h"
 #include "tensor/dtype.h"
 #include "tensor/view.h"
 
 #define ESPALIER_FOR_CPU(X) X(::espalier::Cpu, float)
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 #define ESPALIER_FOR_CUDA(X) X(::espalier::Cuda, float) X(::espalier::Cuda, ::espalier::half)
 #else
 #define ESPALIER_FOR_CUDA(X)

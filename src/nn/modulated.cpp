@@ -1,5 +1,6 @@
 #include "nn/modulated.h"
 
+#include "base/with_cuda.h"
 #include "nn/backends.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
@@ -193,7 +194,7 @@ void FlowTransformer<Dev, T>::operator()(Queue<Dev>& queue, View<Dev, T, 2> x, V
 ESPALIER_FOR_EACH_BACKEND(ESPALIER_INSTANTIATE)
 #undef ESPALIER_INSTANTIATE
 template struct TimestepEmbedder<Cpu>;
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 template struct TimestepEmbedder<Cuda>;
 #endif
 

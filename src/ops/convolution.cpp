@@ -15,6 +15,10 @@ void check_conv2d(const Extents<4>& x, const Extents<4>& w, std::int64_t bias, c
   for (std::size_t axis = 0; axis < 2; ++axis) {
     require(window.stride[axis] > 0 && window.dilation[axis] > 0 && window.before[axis] >= 0, kName, "a window with stride ",
             window.stride[axis], ", dilation ", window.dilation[axis], ", padding ", window.before[axis]);
+    const std::int64_t last = (out[axis + 1] - 1) * window.stride[axis] - window.before[axis];
+    require(window.before[axis] < window.reach(axis) && (out[axis + 1] == 0 || last < x[axis + 1]), kName,
+            "a window that lies outside the image: padding ", window.before[axis], ", reach ", window.reach(axis), ", ",
+            x[axis + 1], " pixels in and ", out[axis + 1], " out");
   }
 }
 

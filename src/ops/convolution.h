@@ -10,7 +10,7 @@ namespace espalier {
 
 // A window that slides over an image; every pair is {vertical, horizontal}. Output (y, x) sees the inputs
 // (y stride - before + k dilation) for k in [0, kernel). How far the window passes the lower and right border follows from the
-// extents of the output.
+// extents of the output. Every position of the window meets the image.
 struct Window {
   std::array<int, 2> kernel{1, 1};
   std::array<int, 2> stride{1, 1};

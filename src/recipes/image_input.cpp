@@ -17,7 +17,10 @@ namespace {
 constexpr std::size_t kMostImages = 64;
 
 // In notices and records: a file without its folder.
-std::string short_name(const InputImage& input) { return input.in_memory() ? input.name() : input.file().filename().string(); }
+std::string short_name(const InputImage& input) {
+  const bool named = input.in_memory() && input.mask().empty();
+  return named ? input.name() : std::filesystem::path(input.name()).filename().string();
+}
 
 Picture from_pixels(const InputImage& input) {
   const auto side = [](int pixels) { return pixels >= 1 && pixels <= kMaxPictureSide; };
@@ -50,7 +53,9 @@ std::vector<float> encoder_input_of(const InputImage& input, Background backgrou
   PreparedPicture prepared = finder.prepare(input.name(), image, background);
   foregrounds.push_back(prepared.cutout);
   sink.foreground(std::move(prepared.cutout));
-  if (prepared.report.method == CutoutReport::Method::plain_background && prepared.report.warnings.empty()) {
+  if (!input.mask().empty()) {
+    sink.notice(short_name(input) + ": foreground from the mask " + input.mask());
+  } else if (prepared.report.method == CutoutReport::Method::plain_background && prepared.report.warnings.empty()) {
     sink.notice(short_name(input) + ": no alpha channel; its plain background was removed");
   } else if (prepared.report.method == CutoutReport::Method::network) {
     sink.notice(short_name(input) + ": " + finder.how(prepared.report.method));
@@ -99,12 +104,11 @@ std::string ObjectFinder::how(CutoutReport::Method method) const {
 ObjectFinder::Way ObjectFinder::way_of(const std::string& name, const Picture& image, Background background) {
   if (background == Background::alpha && !has_alpha(image)) {
     fail(ErrorCode::invalid_argument, name, ": the image has no transparent pixel, so it brings no foreground of its own",
-         hint("let the background be removed "
-              "(automatic), or give an image with an alpha channel"));
+         hint("let the background be removed (auto), or give an image with an alpha channel"));
   }
   if (background == Background::network && file_.empty()) {
     fail(ErrorCode::invalid_argument, name, ": there is no network that could remove the background",
-         hint("name its weights (isnet-general-use.onnx or u2net.onnx), or give an image with a transparent background"));
+         hint("fetch one with espalier pull isnet, or give an image with a transparent background"));
   }
   if (background == Background::alpha || (background == Background::automatic && has_alpha(image))) return {true, {}};
   if (file_.empty() || background == Background::plain) return {};
@@ -134,6 +138,7 @@ std::vector<std::vector<float>> encoder_inputs(const Request& request, ObjectFin
     const std::size_t of_image = request.background.size() == 1 ? 0 : inputs.size();
     inputs.push_back(encoder_input_of(image, request.background[of_image], finder, sink, foregrounds));
     sink.record("image " + std::to_string(inputs.size()), short_name(image));
+    if (!image.mask().empty()) sink.record("mask " + std::to_string(inputs.size()), image.mask());
   }
   doubt_views(foregrounds, sink);
   return inputs;

@@ -11,6 +11,17 @@ void Recipe::vary(Session& session, const Voxels& /*voxels*/, const Request& /*r
   fail(ErrorCode::unsupported, session.checkpoint().where, ": this pipeline makes no variants of a shape");
 }
 
+Condition Recipe::condition(Session& /*session*/, const Request& /*request*/, RecipeSink& /*sink*/) const { return {}; }
+
+void Recipe::sample(Session& session, const Condition& /*condition*/, const Voxels* structure, const Request& request,
+                    RecipeSink& sink) const {
+  structure == nullptr ? generate(session, request, sink) : vary(session, *structure, request, sink);
+}
+
+void Recipe::edit(Session& session, const PartEdit& /*edit*/, const Request& /*request*/, RecipeSink& /*sink*/) const {
+  fail(ErrorCode::unsupported, session.checkpoint().where, ": this pipeline changes no part of an asset");
+}
+
 std::vector<PlannedStage> Recipe::plan_variant(const Session& /*session*/, const Request& /*request*/,
                                                const JobSizes& /*sizes*/) const {
   return {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "assets/gaussians.h"
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
+#include "assets/region.h"
 #include "assets/voxels.h"
 #include "espalier/espalier.h"
 #include "image/picture.h"
@@ -26,9 +28,11 @@ class RecipeSink {
   RecipeSink& operator=(const RecipeSink&) = delete;
   virtual ~RecipeSink() = default;
 
-  virtual void foreground(Picture rgba) = 0;  // what the asset is made of, without its background
+  virtual void foreground(Picture rgba) = 0;              // what the asset is made of, without its background
+  virtual void structure(std::vector<float> latent) = 0;  // that the voxels were decoded of, which edit() needs
   virtual void latent(const Voxels& voxels, std::vector<float> values) = 0;
   virtual void gaussians(Gaussians value) = 0;
+  virtual void earlier(EarlierState state) = 0;  // what an edit began with
   virtual void mesh(Mesh value, SurfaceRule rule) = 0;
   virtual void radiance_field(RadianceField value) = 0;
   virtual void notice(const std::string& line) = 0;                           // what the user should know
@@ -41,6 +45,20 @@ class RecipeSink {
 struct SamplerDefaults {
   int steps = 0;
   double guidance = 0.0;
+};
+
+// An asset, and the part of it that edit() makes anew. Nothing is owned.
+struct PartEdit {
+  const Voxels* voxels = nullptr;
+  const std::vector<float>*structure = nullptr, *latent = nullptr;  // structure: empty where it is not known
+  std::span<const EarlierState> earlier{};                          // the states before, from the first on
+  // What was decoded of them before; null where it was not.
+  const Gaussians* gaussians = nullptr;
+  const RadianceField* radiance_field = nullptr;
+  const Region* region = nullptr;
+  int rim = 0;      // voxels around the region whose latent is sampled anew, too
+  int repeats = 1;  // of every sampling step
+  bool keep_structure = false;
 };
 
 class Recipe {
@@ -59,7 +77,15 @@ class Recipe {
   virtual void vary(Session& session, const Voxels& voxels, const Request& request, RecipeSink& sink) const;
   [[nodiscard]] virtual std::vector<PlannedStage> plan_variant(const Session& session, const Request& request,
                                                                const JobSizes& sizes) const;
-  // Whether generate() and vary() want a prompt; else images.
+  // generate() in two parts, so that several runs share the first: what the samplers are conditioned on, and the rest, which
+  // samples on `structure` where one is given, as vary() does. A recipe without the first makes no condition.
+  [[nodiscard]] virtual Condition condition(Session& session, const Request& request, RecipeSink& sink) const;
+  virtual void sample(Session& session, const Condition& condition, const Voxels* structure, const Request& request,
+                      RecipeSink& sink) const;
+  // Samples structure and latent of a part of an asset anew, for the request; all that is further away than the rim stays: its
+  // voxels, latents and what is decoded of them. A recipe that has no such thing throws unsupported.
+  virtual void edit(Session& session, const PartEdit& edit, const Request& request, RecipeSink& sink) const;
+  // Whether generate(), vary() and edit() want a prompt; else images.
   [[nodiscard]] virtual bool takes_text() const { return false; }
   // The decoders alone, on a latent that was sampled before.
   virtual void decode(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,

@@ -21,7 +21,9 @@ class TrellisImage final : public TrellisRecipe {
       fail(ErrorCode::invalid_argument,
            request.images.empty() ? "a prompt was given, but this checkpoint makes assets from images"
                                   : "an image and a prompt were given, but this checkpoint takes images alone",
-           hint("leave the prompt out, or take a text model: espalier pull trellis-text-base, then --model trellis-text-base"));
+           hint("leave the prompt out, or take a text model: sprout-text, which ships with the program, or trellis-text-base "
+                "after "
+                "espalier pull trellis-text-base"));
     }
     check_image_request(request);
   }

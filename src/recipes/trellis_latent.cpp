@@ -18,15 +18,6 @@ void check_decoder(const Session& session, const char* role, const NetworkShape&
   check_channels(session.checkpoint(), kLatentFlow, flow.out_channels, role, decoder.in_channels);
 }
 
-template <class Decoder>
-Decoder& decoder_of(Session& session, const char* role, const char* what) {
-  if (!session.has(role)) {
-    fail(ErrorCode::not_found, session.checkpoint().folder.string(), ": the checkpoint has no decoder for ", what,
-         hint("ask for something else"));
-  }
-  return session.network<Decoder>(role);
-}
-
 double evaluations(const SamplerSettings& s, int conditions) {
   double n = 0;
   const auto times = flow_times(s.steps, s.rescale_t);
@@ -68,15 +59,16 @@ std::vector<float> draw_noise(TorchGenerator& stream, std::int64_t values) {
   return noise;
 }
 
-Voxels sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings, TorchGenerator& stream) {
+SampledStructure sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings,
+                                  TorchGenerator& stream) {
   Flow& flow = session.network<Flow>(kStructureFlow);
   const std::vector<float> noise = draw_noise(stream, flow.noise_values(nullptr));
-  const std::vector<float> latent = flow.sample({.noise = noise}, condition, settings);
+  std::vector<float> latent = flow.sample({.noise = noise}, condition, settings);
   Structure structure = session.network<StructureDecoder>(kStructureDecoder).decode(latent);
   if (structure.voxels.rows() == 0) {
     fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another image");
   }
-  return std::move(structure.voxels);
+  return {std::move(structure.voxels), std::move(latent)};
 }
 
 std::vector<float> sample_latent(Session& session, const TrellisSettings& trellis, const Voxels& voxels,

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/error.h"
 #include "base/random.h"
 #include "recipes/recipe.h"
 #include "recipes/trellis_settings.h"
@@ -23,13 +24,26 @@ void check_trellis_networks(const Session& session, const TrellisSettings& setti
 // `values` normal numbers, the next of the stream.
 [[nodiscard]] std::vector<float> draw_noise(TorchGenerator& stream, std::int64_t values);
 
+struct SampledStructure {
+  Voxels voxels;
+  std::vector<float> latent;  // that they were decoded of
+};
 // The occupied voxels that a condition leads to. Throws invalid_argument when there is none.
-[[nodiscard]] Voxels sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings,
-                                      TorchGenerator& stream);
+[[nodiscard]] SampledStructure sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings,
+                                                TorchGenerator& stream);
 // The denormalised latent of the voxels.
 [[nodiscard]] std::vector<float> sample_latent(Session& session, const TrellisSettings& trellis, const Voxels& voxels,
                                                const Condition& condition, const SamplerSettings& settings,
                                                TorchGenerator& stream);
+// A role of a decoder that the checkpoint may lack: then not_found, saying what cannot be had.
+template <class Decoder>
+[[nodiscard]] Decoder& decoder_of(Session& session, const char* role, const char* what) {
+  if (!session.has(role)) {
+    fail(ErrorCode::not_found, session.checkpoint().folder.string(), ": the checkpoint has no decoder for ", what,
+         hint("ask for something else"));
+  }
+  return session.network<Decoder>(role);
+}
 // What the request asks for.
 void decode_latent(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,
                    RecipeSink& sink);

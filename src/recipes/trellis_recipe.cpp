@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "recipes/trellis_edit.h"
 #include "recipes/trellis_latent.h"
 
 namespace espalier {
@@ -37,12 +38,27 @@ std::vector<PlannedStage> TrellisRecipe::plan_variant(const Session& session, co
   return stages;
 }
 
-void TrellisRecipe::run(Session& session, const Voxels* given, const Request& request, RecipeSink& sink) const {
+Condition TrellisRecipe::condition(Session& session, const Request& request, RecipeSink& sink) const {
   check(request);
+  (void)samplers_for(request);
+  return encode(session, request, sink);
+}
+
+void TrellisRecipe::sample(Session& session, const Condition& condition, const Voxels* given, const Request& request,
+                           RecipeSink& sink) const {
+  const int resolution = latent_shape(session).resolution;
+  require(given == nullptr || (given->resolution == resolution && given->batch() == 1), "TrellisRecipe::sample",
+          "voxels of another grid than ", resolution);
   const Samplers samplers = samplers_for(request);
-  const Condition condition = encode(session, request, sink);
   TorchGenerator stream(request.seed);
-  const Voxels voxels = given != nullptr ? *given : sample_structure(session, condition, samplers.structure, stream);
+  SampledStructure structure;
+  if (given == nullptr) {
+    structure = sample_structure(session, condition, samplers.structure, stream);
+    sink.structure(std::move(structure.latent));
+  } else {
+    structure.voxels = *given;
+  }
+  const Voxels& voxels = structure.voxels;
   sink.sizes({.voxels = static_cast<double>(voxels.rows()), .images = static_cast<int>(condition.items)});
   const std::vector<float> latent = sample_latent(session, settings_, voxels, condition, samplers.latent, stream);
   sink.latent(voxels, latent);
@@ -53,14 +69,26 @@ void TrellisRecipe::run(Session& session, const Voxels* given, const Request& re
 }
 
 void TrellisRecipe::generate(Session& session, const Request& request, RecipeSink& sink) const {
-  run(session, nullptr, request, sink);
+  sample(session, condition(session, request, sink), nullptr, request, sink);
 }
 
 void TrellisRecipe::vary(Session& session, const Voxels& voxels, const Request& request, RecipeSink& sink) const {
-  const int resolution = latent_shape(session).resolution;
-  require(voxels.resolution == resolution && voxels.batch() == 1, "TrellisRecipe::vary", "voxels of a grid of ",
-          voxels.resolution, " for one of ", resolution);
-  run(session, &voxels, request, sink);
+  sample(session, condition(session, request, sink), &voxels, request, sink);
+}
+
+void TrellisRecipe::edit(Session& session, const PartEdit& edit, const Request& request, RecipeSink& sink) const {
+  check(request);
+  const Samplers samplers = samplers_for(request);
+  TrellisEdit editing(session, settings_, edit);
+  const Condition made_for = encode(session, request, sink);
+  TorchGenerator stream(request.seed);
+  if (!edit.keep_structure) editing.sample_structure(made_for, samplers.structure, stream);
+  sink.sizes({.voxels = static_cast<double>(editing.voxels().rows()), .images = static_cast<int>(made_for.items)});
+  editing.sample_latent(made_for, samplers.latent, stream);
+  editing.decode(request, sink);
+  sink.record("seed", std::to_string(request.seed));
+  if (!edit.keep_structure) sink.record("first stage", describe(samplers.structure));
+  sink.record("second stage", describe(samplers.latent));
 }
 
 void TrellisRecipe::decode(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,

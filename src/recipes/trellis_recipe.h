@@ -1,4 +1,5 @@
-// What every recipe of TRELLIS is but for its condition: two samplers, three decoders, and variants of a given shape.
+// What every recipe of TRELLIS is but for its condition: two samplers, three decoders, variants of a given shape, and
+// changes of a part.
 #pragma once
 
 #include <vector>
@@ -16,6 +17,10 @@ class TrellisRecipe : public Recipe {
   [[nodiscard]] std::vector<PlannedStage> plan_variant(const Session& session, const Request& request,
                                                        const JobSizes& sizes) const final;
   void vary(Session& session, const Voxels& voxels, const Request& request, RecipeSink& sink) const final;
+  [[nodiscard]] Condition condition(Session& session, const Request& request, RecipeSink& sink) const final;
+  void sample(Session& session, const Condition& condition, const Voxels* structure, const Request& request,
+              RecipeSink& sink) const final;
+  void edit(Session& session, const PartEdit& edit, const Request& request, RecipeSink& sink) const final;
   void decode(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,
               RecipeSink& sink) const final;
   [[nodiscard]] std::vector<PlannedStage> plan_decoding(const Session& session, const Request& request,
@@ -40,8 +45,6 @@ class TrellisRecipe : public Recipe {
   };
   // Throws invalid_argument for settings out of range.
   [[nodiscard]] Samplers samplers_for(const Request& request) const;
-  // From the condition on; without voxels the structure is sampled, too.
-  void run(Session& session, const Voxels* given, const Request& request, RecipeSink& sink) const;
 
   TrellisSettings settings_;
 };

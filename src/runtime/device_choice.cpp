@@ -1,6 +1,7 @@
 #include "runtime/device_choice.h"
 
 #include <charconv>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -50,6 +51,14 @@ DeviceChoice DeviceChoice::named(const std::string& device) {
   const int ordinal = gpu_number(device);
   check_gpu(device, ordinal, list_gpus());
   return {true, ordinal};
+}
+
+std::string DeviceChoice::in_words() const {
+  if (!cuda) return str("cpu (", std::thread::hardware_concurrency(), " cores)");
+  for (const GpuInfo& gpu : list_gpus()) {
+    if (gpu.ordinal == ordinal) return str("cuda:", ordinal, " (", gpu.name, ")");
+  }
+  return str("cuda:", ordinal);
 }
 
 }  // namespace espalier

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "base/with_cuda.h"
 #include "runtime/device_choice.h"
 #include "tensor/view.h"
 
@@ -13,7 +14,7 @@ namespace espalier {
 // GPU in a build without CUDA.
 template <class Run>
 decltype(auto) on_device(const DeviceChoice& device, const Run& run) {
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
   if (device.cuda) return run(std::type_identity<Cuda>{});
 #else
   if (device.cuda) {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/with_cuda.h"
 #include "ops/elementwise.h"
+#include "ops/keep.h"
 
 namespace espalier {
 
@@ -49,41 +51,101 @@ int most_branches(const SamplerSettings& settings, int conditions) {
   return fewest_branches(settings, conditions) + (settings.guided ? 1 : 0);
 }
 
+namespace {
+
+// The Euler loop of one sample.
 template <class Dev>
-void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
-                 const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step) {
-  require(conditions >= 1, "sample_flow", "no condition");
-  const std::vector<double> times = flow_times(settings.steps, settings.rescale_t);
-  const Frame<Dev> frame(queue.scratch());
-  auto v = queue.scratch().template take<float, 2>({most_branches(settings, conditions), x.extent(0)});
-  const auto row = [&](std::int64_t i) { return View<Dev, float, 1>(v.data() + i * x.extent(0), {x.extent(0)}); };
-  for (int i = 0; i < settings.steps; ++i) {
-    queue.check();
-    const double t = times[static_cast<std::size_t>(i)];
-    const double next = times[static_cast<std::size_t>(i) + 1];
-    const std::vector<int> branches = branches_of_step(settings, i, t, conditions);
+class Integration {
+ public:
+  Integration(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
+              const Velocity<Dev>& velocity, const Keep<Dev>* keep)
+      : queue_(queue),
+        x_(x),
+        settings_(settings),
+        conditions_(conditions),
+        velocity_(velocity),
+        keep_(keep),
+        v_(queue.scratch().template take<float, 2>({most_branches(settings, conditions), x.extent(0)})) {
+    if (keep != nullptr) fresh_ = queue.scratch().template take<float, 1>({x.extent(0)});
+  }
+
+  // From t to next, as often as the kept values want it.
+  void step(int i, double t, double next) {
+    const int repeats = keep_ != nullptr ? keep_->repeats : 1;
+    for (int r = 0; r < repeats; ++r) {
+      queue_.check();
+      if (r > 0) go_back(next, t);
+      hold(t);
+      advance(i, t, next);
+      hold(next);
+    }
+  }
+  [[nodiscard]] View<Dev, const float, 1> guided_velocity() const { return row(0); }
+
+ private:
+  [[nodiscard]] View<Dev, float, 1> row(std::int64_t i) const { return {v_.data() + i * x_.extent(0), {x_.extent(0)}}; }
+
+  void hold(double t) {
+    if (keep_ != nullptr) keep_known<Dev, float>(queue_, keep_->known, keep_->noise, keep_->kept, static_cast<float>(t), x_);
+  }
+  // x at `from` becomes a sample of what the flow's forward process makes of it at `to` > from.
+  void go_back(double from, double to) {
+    keep_->draw(fresh_);
+    const double a = (1.0 - to) / (1.0 - from);
+    const double b = std::sqrt(std::max(to * to - a * a * from * from, 0.0));
+    combine<Dev, float>(queue_, static_cast<float>(a), x_, static_cast<float>(b), fresh_, x_);
+  }
+  void advance(int i, double t, double next) {
+    const std::vector<int> branches = branches_of_step(settings_, i, t, conditions_);
     const auto count = static_cast<std::int64_t>(branches.size());
-    velocity(x, t, branches, v.rows(0, count));
+    velocity_(x_, t, branches, v_.rows(0, count));
     const bool guided = branches.back() == kNegative;
     const std::int64_t positive = count - (guided ? 1 : 0);
-    for (std::int64_t b = 1; b < positive; ++b) combine<Dev, float>(queue, 1.0F, row(0), 1.0F, row(b), row(0));
+    for (std::int64_t b = 1; b < positive; ++b) combine<Dev, float>(queue_, 1.0F, row(0), 1.0F, row(b), row(0));
     const auto n = static_cast<double>(positive);
     if (guided) {
-      combine<Dev, float>(queue, static_cast<float>((1.0 + settings.strength) / n), row(0),
-                          static_cast<float>(-settings.strength), row(count - 1), row(0));
+      combine<Dev, float>(queue_, static_cast<float>((1.0 + settings_.strength) / n), row(0),
+                          static_cast<float>(-settings_.strength), row(count - 1), row(0));
     } else if (positive > 1) {
-      combine<Dev, float>(queue, static_cast<float>(1.0 / n), row(0), 0.0F, row(0), row(0));
+      combine<Dev, float>(queue_, static_cast<float>(1.0 / n), row(0), 0.0F, row(0), row(0));
     }
-    combine<Dev, float>(queue, 1.0F, x, static_cast<float>(-(t - next)), row(0), x);
-    if (on_step) on_step({i, settings.steps, t, x, row(0)});
+    combine<Dev, float>(queue_, 1.0F, x_, static_cast<float>(-(t - next)), row(0), x_);
+  }
+
+  Queue<Dev>& queue_;
+  View<Dev, float, 1> x_;
+  const SamplerSettings& settings_;
+  int conditions_;
+  const Velocity<Dev>& velocity_;
+  const Keep<Dev>* keep_;
+  View<Dev, float, 2> v_;
+  View<Dev, float, 1> fresh_;
+};
+
+}  // namespace
+
+template <class Dev>
+void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
+                 const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step,
+                 const Keep<Dev>* keep) {
+  require(conditions >= 1, "sample_flow", "no condition");
+  require(keep == nullptr || (keep->repeats >= 1 && (keep->repeats == 1 || keep->draw)), "sample_flow",
+          "repetitions without noise");
+  const std::vector<double> times = flow_times(settings.steps, settings.rescale_t);
+  const Frame<Dev> frame(queue.scratch());
+  Integration<Dev> integration(queue, x, settings, conditions, velocity, keep);
+  for (int i = 0; i < settings.steps; ++i) {
+    const double t = times[static_cast<std::size_t>(i)];
+    integration.step(i, t, times[static_cast<std::size_t>(i) + 1]);
+    if (on_step) on_step({i, settings.steps, t, x, integration.guided_velocity()});
   }
 }
 
 template void sample_flow<Cpu>(Queue<Cpu>&, View<Cpu, float, 1>, const SamplerSettings&, int, const Velocity<Cpu>&,
-                               const std::function<void(const StepReport<Cpu>&)>&);
-#ifdef ESPALIER_WITH_CUDA
+                               const std::function<void(const StepReport<Cpu>&)>&, const Keep<Cpu>*);
+#if ESPALIER_WITH_CUDA
 template void sample_flow<Cuda>(Queue<Cuda>&, View<Cuda, float, 1>, const SamplerSettings&, int, const Velocity<Cuda>&,
-                                const std::function<void(const StepReport<Cuda>&)>&);
+                                const std::function<void(const StepReport<Cuda>&)>&, const Keep<Cuda>*);
 #endif
 
 }  // namespace espalier

@@ -55,10 +55,22 @@ struct StepReport {
   View<Dev, const float, 1> velocity;  // the guided velocity of the step
 };
 
+// What a sample must not change, by the scheme of RePaint (Lugmayr et al. 2022) for rectified flows: before and after every
+// step the kept values are (1 - t) known + t noise, with noise of their own; the others follow the flow.
+template <class Dev>
+struct Keep {
+  View<Dev, const float, 1> known;        // [n] at t = 0
+  View<Dev, const float, 1> noise;        // [n] at t = 1
+  View<Dev, const std::uint8_t, 1> kept;  // [n] not 0: kept
+  int repeats = 1;                        // every step is made so often; before each repetition noise takes x back to its t
+  std::function<void(View<Dev, float, 1>)> draw;  // fills [n] with new noise; only called for repetitions
+};
+
 // Integrates x [n] in place from noise at t = 1 to the sample at t = 0. Velocities live in the queue's scratch arena:
-// most_branches * n floats. Checks for cancellation before every step.
+// most_branches * n floats, and n more with `keep`, which may be null. Checks for cancellation before every step.
 template <class Dev>
 void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
-                 const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step = {});
+                 const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step = {},
+                 const Keep<Dev>* keep = nullptr);
 
 }  // namespace espalier

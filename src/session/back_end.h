@@ -30,6 +30,7 @@ class BackEnd {
 
   [[nodiscard]] virtual std::size_t weight_bytes(const NetworkPlan& plan, const TensorSource& tensors) = 0;
   [[nodiscard]] virtual std::unique_ptr<Network> load(const NetworkPlan& plan, const TensorSource& tensors) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Network> measurable(const NetworkPlan& plan, const TensorSource& tensors) = 0;
 
   // tokens [items, rows, channels] on the device, the negative condition all zeros; and back.
   [[nodiscard]] virtual Condition place(std::span<const float> tokens, std::int64_t items, std::int64_t rows) = 0;
@@ -39,7 +40,9 @@ class BackEnd {
   virtual void set_hooks(StageHooks hooks) = 0;
   [[nodiscard]] virtual std::vector<StageCost> take_costs() = 0;
   virtual void save_memory(bool save) = 0;
-  virtual void loaded(double seconds, std::size_t resident) = 0;
+  virtual void limit_memory(std::size_t bytes) = 0;
+  virtual void only_measure(bool only) = 0;
+  virtual void loaded(double seconds, std::size_t resident, std::size_t own) = 0;
 };
 
 // half: float16 torsos on a GPU; on the CPU bfloat16 products where the processor has them.

@@ -35,7 +35,9 @@ class BackEndOn : public BackEnd {
   void set_hooks(StageHooks hooks) override { runner_.set_hooks(std::move(hooks)); }
   [[nodiscard]] std::vector<StageCost> take_costs() override { return runner_.take_costs(); }
   void save_memory(bool save) override { runner_.save_memory(save); }
-  void loaded(double seconds, std::size_t resident) override { runner_.loaded(seconds, resident); }
+  void limit_memory(std::size_t bytes) override { runner_.limit_memory(bytes); }
+  void only_measure(bool only) override { runner_.only_measure(only); }
+  void loaded(double seconds, std::size_t resident, std::size_t own) override { runner_.loaded(seconds, resident, own); }
 
  protected:
   [[nodiscard]] StageRunner<Dev>& runner() { return runner_; }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,14 @@ class Flow : public Network {
     const Voxels* voxels = nullptr;  // of a flow over voxels
     // The sample becomes value * deviation + mean per channel; empty: it stays as sampled.
     std::span<const float> mean{}, deviation{};
+    // What the sample must not change; null: nothing is kept.
+    struct Kept {
+      std::span<const float> known;         // noise_values(voxels) values at t = 0, before mean and deviation
+      std::span<const std::uint8_t> marks;  // as many; not 0: kept
+      int repeats = 1;                      // of every step: Keep of samplers/flow_euler.h
+      std::function<void(std::span<float>)> draw{};
+    };
+    const Kept* kept = nullptr;
   };
   // Values of the noise, and of the sample: channels of the volume's cells, or of `voxels`.
   [[nodiscard]] virtual std::int64_t noise_values(const Voxels* voxels) const = 0;
@@ -99,6 +108,17 @@ class MeshNetwork : public Network {
   // of known size with them.
   [[nodiscard]] virtual Mesh decode(const Voxels& voxels, std::span<const float> latent, SurfaceRule rule,
                                     std::span<const float> distances) = 0;
+  // An asset before it was edited, or behind an edit. All but the first: `row` has for every voxel its row in the state before,
+  // or -1 where it is decoded anew, and `kept` [resolution^3, x outermost] is not 0 for cells that the edit did not touch.
+  struct State {
+    const Voxels* voxels = nullptr;
+    std::span<const float> latent;
+    std::span<const std::int64_t> row;
+    std::span<const std::uint8_t> kept;
+  };
+  // The surface of the last one. Every state is decoded; the cubes of voxels that an edit kept are those of the state before,
+  // and where all cells around a place are kept, so is its surface, bit for bit.
+  [[nodiscard]] virtual Mesh decode_edited(std::span<const State> states, SurfaceRule rule) = 0;
 };
 class RadianceFieldNetwork : public Network {
  public:

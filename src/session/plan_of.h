@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/with_cuda.h"
 #include "nn/backends.h"
 #include "session/registry.h"
 
@@ -29,7 +30,7 @@ class PlanOf final : public NetworkPlan {
     return loader.declared();
   }
   [[nodiscard]] std::size_t working_bytes(bool cuda, bool half_torso) const override {
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
     if (cuda && half_torso) return Net<Cuda, half>::working_bytes(config_);
     if (cuda) return Net<Cuda, float>::working_bytes(config_);
 #endif
@@ -44,13 +45,20 @@ class PlanOf final : public NetworkPlan {
   [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cpu>& runner, const TensorSource& tensors) const override {
     return make<Cpu, float>(runner, tensors);
   }
-#ifdef ESPALIER_WITH_CUDA
+  [[nodiscard]] std::unique_ptr<Network> measurable(StageRunner<Cpu>& runner, const TensorSource& tensors) const override {
+    return make_measurable<Cpu, float>(runner, tensors);
+  }
+#if ESPALIER_WITH_CUDA
   [[nodiscard]] std::size_t weight_bytes(Queue<Cuda>& queue, const TensorSource& tensors, bool half_torso) const override {
     return half_torso ? measure<Cuda, half>(queue, tensors) : measure<Cuda, float>(queue, tensors);
   }
   [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cuda>& runner, const TensorSource& tensors,
                                               bool half_torso) const override {
     return half_torso ? make<Cuda, half>(runner, tensors) : make<Cuda, float>(runner, tensors);
+  }
+  [[nodiscard]] std::unique_ptr<Network> measurable(StageRunner<Cuda>& runner, const TensorSource& tensors,
+                                                    bool half_torso) const override {
+    return half_torso ? make_measurable<Cuda, half>(runner, tensors) : make_measurable<Cuda, float>(runner, tensors);
   }
 #else
   [[nodiscard]] std::size_t weight_bytes(Queue<Cuda>& /*queue*/, const TensorSource& /*tensors*/,
@@ -59,6 +67,10 @@ class PlanOf final : public NetworkPlan {
   }
   [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cuda>& /*runner*/, const TensorSource& /*tensors*/,
                                               bool /*half*/) const override {
+    fail(ErrorCode::internal, "PlanOf: a build without CUDA");
+  }
+  [[nodiscard]] std::unique_ptr<Network> measurable(StageRunner<Cuda>& /*runner*/, const TensorSource& /*tensors*/,
+                                                    bool /*half*/) const override {
     fail(ErrorCode::internal, "PlanOf: a build without CUDA");
   }
 #endif
@@ -71,6 +83,15 @@ class PlanOf final : public NetworkPlan {
   template <class Dev, class T>
   [[nodiscard]] std::unique_ptr<Network> make(StageRunner<Dev>& runner, const TensorSource& tensors) const {
     return std::make_unique<Net<Dev, T>>(runner, load_model<typename Net<Dev, T>::Model>(runner.queue(), tensors, config_));
+  }
+
+  template <class Dev, class T>
+  [[nodiscard]] std::unique_ptr<Network> make_measurable(StageRunner<Dev>& runner, const TensorSource& tensors) const {
+    using Model = typename Net<Dev, T>::Model;
+    auto loaded = std::make_unique<Loaded<Model, Dev>>();  // its arena only meters
+    WeightLoader<Dev> loader(runner.queue(), loaded->weights, tensors);
+    loaded->model = std::make_unique<Model>(config_, loader);
+    return std::make_unique<Net<Dev, T>>(runner, std::move(loaded));
   }
 
   typename Net<Cpu, float>::Config config_;

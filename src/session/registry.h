@@ -43,10 +43,14 @@ class NetworkPlan {
   // Bytes of the weights on the device; checks every declaration. Throws format listing all mismatches.
   [[nodiscard]] virtual std::size_t weight_bytes(Queue<Cpu>& queue, const TensorSource& tensors) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Network> load(StageRunner<Cpu>& runner, const TensorSource& tensors) const = 0;
+  // The network without memory for its weights, whose stages can only be measured (StageRunner::only_measure).
+  [[nodiscard]] virtual std::unique_ptr<Network> measurable(StageRunner<Cpu>& runner, const TensorSource& tensors) const = 0;
   // With float16 torsos if `half`. Builds without CUDA never get here.
   [[nodiscard]] virtual std::size_t weight_bytes(Queue<Cuda>& queue, const TensorSource& tensors, bool half) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Network> load(StageRunner<Cuda>& runner, const TensorSource& tensors,
                                                       bool half) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Network> measurable(StageRunner<Cuda>& runner, const TensorSource& tensors,
+                                                            bool half) const = 0;
 };
 
 // What the time of a network grows with.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "nn/modulated.h"
 #include "samplers/flow_euler.h"
 #include "session/condition.h"
+#include "session/network.h"
 #include "session/stage_runner.h"
 
 namespace espalier {
@@ -27,13 +29,33 @@ template <class Dev, class T>
   return all;
 }
 
+// What the sample keeps, in the scratch arena; nothing where nothing is kept. `noise`: as the state begins.
+template <class Dev>
+[[nodiscard]] std::optional<Keep<Dev>> place_kept(StageRunner<Dev>& runner, const Flow::Input& input) {
+  if (input.kept == nullptr) return std::nullopt;
+  const Flow::Input::Kept& kept = *input.kept;
+  const auto n = static_cast<std::int64_t>(input.noise.size());
+  require(kept.known.size() == input.noise.size() && kept.marks.size() == input.noise.size(), "Flow::sample", kept.known.size(),
+          " known values and ", kept.marks.size(), " marks for ", n);
+  auto marks = runner.scratch().template take<std::uint8_t, 1>({n});
+  upload_bytes(runner.queue(), kept.marks.data(), marks.data(), kept.marks.size());
+  const auto draw = [&runner, &kept](View<Dev, float, 1> out) {
+    if (runner.queue().metering()) return;
+    std::vector<float> fresh(static_cast<std::size_t>(out.size()));
+    kept.draw(fresh);
+    upload_bytes(runner.queue(), fresh.data(), out.data(), fresh.size() * sizeof(float));
+  };
+  return Keep<Dev>{runner.template place_values<1>(kept.known, {n}), runner.template place_values<1>(input.noise, {n}), marks,
+                   kept.repeats, draw};
+}
+
 // Integrates `state` [values] in place. `prepare(b)` places the tables of a forward over b copies of the state into the scratch
 // arena; it is called once for every number of branches that a step may need. `forward(inputs, times, tables, contexts, out)`
 // evaluates the velocities: inputs and out [b, values], times [b] (times 1000), one context for each copy.
 template <class Dev, class T, class Prepare, class Forward>
 void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1> state,
             const FlowTransformer<Dev, T>& transformer, const Condition& condition, const SamplerSettings& settings,
-            Prepare prepare, Forward forward) {
+            const Keep<Dev>* keep, Prepare prepare, Forward forward) {
   Queue<Dev>& queue = runner.queue();
   const int items = static_cast<int>(condition.items);
   const int most = most_branches(settings, items);
@@ -58,9 +80,10 @@ void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1
     forward(View<Dev, const float, 2>(inputs.rows(0, count)), View<Dev, const float, 1>(times.rows(0, count)),
             tables[branches.size() - 1], std::span<const Context<Dev, T>* const>(used), out);
   };
-  sample_flow<Dev>(queue, state, settings, items, velocity, [&](const StepReport<Dev>& r) {
+  const auto report = [&](const StepReport<Dev>& r) {
     if (real) runner.report_done(stage, r.step + 1, r.steps);
-  });
+  };
+  sample_flow<Dev>(queue, state, settings, items, velocity, report, keep);
 }
 
 }  // namespace espalier

@@ -18,14 +18,16 @@ struct SessionOptions {
   DeviceChoice device{};
   bool half = false;  // GPU: float16 torsos; CPU: bfloat16 products where the processor has them
   MemoryTier tier = MemoryTier::automatic;
-  std::size_t memory_limit = 0;  // bytes of device memory that weights and stages together should stay within; 0: what is free
+  std::size_t memory_limit = 0;  // bytes of device memory that weights and stages together stay within; 0: what is free
+  bool only_measure = false;     // no weights are loaded: stages measure what they would take, and make nothing
 };
 
 class Session {
  public:
   // Checks every tensor of the checkpoint against its network, then chooses the tier by memory unless it is given, and loads
-  // ahead what the tier keeps. Throws unsupported for classes that `registry` does not have, format for tensors that do not
-  // fit.
+  // ahead what the tier keeps: onto a GPU while the caller goes on, so what fails there is thrown by network(). Throws
+  // out_of_memory when that is more than the limit, unsupported for classes that `registry` does not have, format for tensors
+  // that do not fit.
   Session(const SessionOptions& options, std::shared_ptr<const Checkpoint> checkpoint, const Registry& registry);
 
   [[nodiscard]] const Checkpoint& checkpoint() const { return *checkpoint_; }
@@ -38,7 +40,8 @@ class Session {
   template <class Interface>
   [[nodiscard]] const NetworkPlan& plan_as(const std::string& role) const;
 
-  // The network on the device, valid until the next call. Loads it if need be, and drops what the tier does not keep.
+  // The network on the device, valid until the next call. Loads it if need be, and drops what the tier does not keep. Throws
+  // out_of_memory when its weights are more than the limit.
   template <class Interface>
   [[nodiscard]] Interface& network(const std::string& role);
 
@@ -47,6 +50,10 @@ class Session {
     std::size_t least = 0, all = 0;
   };
   [[nodiscard]] MemoryNeed memory_need() const;
+  // Bytes of weights on the device while the network of a role runs in a tier.
+  [[nodiscard]] std::size_t weights_beside(const std::string& role, MemoryTier tier) const;
+  // What may be taken: the limit, or most of what is free.
+  [[nodiscard]] std::size_t usable_bytes() const;
 
   // Seconds that one evaluation of a network usually takes on this device; 0 for a role that is not there.
   [[nodiscard]] double usual_seconds(const std::string& role, const WorkSizes& sizes) const;
@@ -69,16 +76,19 @@ class Session {
     const NetworkClass* network_class = nullptr;
     std::unique_ptr<NetworkPlan> plan;
     double stored_bytes = 0.0;  // of the weights in the file
+    std::size_t bytes = 0;      // of the weights on the device
   };
   void add(const std::string& role, const ModuleSource& module, const Registry& registry);
-  [[nodiscard]] MemoryTier fitting_tier(std::size_t memory_limit) const;
+  [[nodiscard]] MemoryTier fitting_tier() const;
+  void check_limit(const std::string& role) const;  // before its weights are loaded
   [[nodiscard]] std::size_t working_bytes() const;  // of the network that takes most
   [[nodiscard]] Network& acquire(const std::string& role);
   void refuse_kind(const std::string& role, std::string_view wanted) const;
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   DeviceChoice device_;
-  bool half_;
+  bool half_, only_measure_;
+  std::size_t memory_limit_;
   std::unique_ptr<BackEnd> back_end_;
   std::map<std::string, Role> roles_;
   Residency residency_;

@@ -63,10 +63,18 @@ class StageRunner {
   void save_memory(bool save) { save_memory_ = save; }
   [[nodiscard]] bool saves_memory() const { return save_memory_; }
 
-  // Weights were loaded for the next stage, and `resident` bytes of all networks are on the device.
-  void loaded(double seconds, std::size_t resident) {
+  // Bytes of the device that weights and a stage's work may take together; 0: what there is. Stages that need more are refused
+  // with out_of_memory, before any memory is taken.
+  void limit_memory(std::size_t bytes) { limit_ = bytes; }
+  // Stages only measure what they would take: their costs have planned bytes and nothing else, their results are empty.
+  void only_measure(bool only) { only_measure_ = only; }
+
+  // Weights were loaded for the next stage, and `resident` bytes of all networks are on the device, `own` of them of the one
+  // that runs.
+  void loaded(double seconds, std::size_t resident, std::size_t own) {
     load_seconds_ += seconds;
     resident_ = resident;
+    own_ = own;
   }
   // Work on the host that belongs to the next stage, such as building its tables.
   template <class Work>
@@ -108,13 +116,15 @@ class StageRunner {
     return std::chrono::duration<double>(Clock::now() - start).count();
   }
   void end_segment();
+  void check_limit(Stage stage, std::size_t work) const;
 
   Queue<Dev> queue_;
   StageHooks hooks_;
   std::vector<StageCost> costs_;
-  bool save_memory_ = false;
+  bool save_memory_ = false, only_measure_ = false;
+  std::size_t limit_ = 0;
   double load_seconds_ = 0.0, host_seconds_ = 0.0;
-  std::size_t resident_ = 0;
+  std::size_t resident_ = 0, own_ = 0;
 
   // Of the stage that runs, and those it is counted as.
   std::vector<StageCost> segments_;
@@ -122,6 +132,18 @@ class StageRunner {
   std::optional<Stopwatch<Dev>> watch_;
   Clock::time_point segment_start_{};
 };
+
+template <class Dev>
+void StageRunner<Dev>::check_limit(Stage stage, std::size_t work) const {
+  if (limit_ == 0 || resident_ + work <= limit_) return;
+  constexpr std::size_t kMiB = std::size_t{1} << 20U;
+  const auto mib = [](std::size_t bytes) { return str((bytes + kMiB - 1) / kMiB, " MiB"); };
+  const bool low_helps = !save_memory_ && own_ + work <= limit_;
+  const std::string raise = str("raise --vram-limit to ", (own_ + work + kMiB - 1) / kMiB, "m");
+  fail(ErrorCode::out_of_memory, stage_title(stage), " takes ", mib(work), " beside ", mib(resident_),
+       " of weights, more than the limit of ", mib(limit_),
+       hint(low_helps ? "run with --vram-tier low" : raise + ", or run with --device cpu"));
+}
 
 template <class Dev>
 void StageRunner<Dev>::end_segment() {
@@ -157,6 +179,11 @@ void StageRunner<Dev>::run(Stage stage, Body body) {
   Arena<Dev> meter;
   queue_.use(&meter);
   body(false);
+  if (only_measure_) {
+    costs_.push_back({.stage = stage, .planned_bytes = meter.peak()});
+    return;
+  }
+  check_limit(stage, meter.peak());
   const HostMemoryWatch memory(hooks_.measure_memory);
   segment_start_ = Clock::now();
   Arena<Dev> arena(std::max<std::size_t>(meter.peak(), 1), queue_.ordinal(), std::string(stage_title(stage)));

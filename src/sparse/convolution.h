@@ -15,13 +15,20 @@ void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<De
                       In<Dev, std::int32_t, 2> neighbours, In<Dev, T, 2> residual, View<Dev, T, 2> out);
 
 // The neighbour map after every voxel was divided into its 8 children (child row = 8 * parent + 4 i + 2 j + k).
-// parents [n, 27] -> out [8 n, 27]. Every child of an existing parent exists.
+// parents [n, 27], which may be a range of the rows of a map, -> out [8 n, 27]. Every child of an existing parent exists.
 template <class Dev>
 void subdivide_neighbours(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out);
-// The same map, but naming the parent of each neighbouring child (its row divided by 8): the map of a convolution whose
-// input rows are still those of the parents. `parents` of both functions may be a range of the rows of a map.
-template <class Dev>
-void subdivide_neighbours_to_parents(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out);
+
+// The weights of a submanifold convolution right after a subdivision, when all children still have the features of their
+// parent: for each child, the taps that meet the same parent added up (ops/child_taps.h). Sums in float32.
+// w [out, 27, in] -> folded [8 children, out, 8, in].
+template <class Dev, class T>
+void fold_child_taps(Queue<Dev>& queue, In<Dev, T, 3> w, View<Dev, T, 4> folded);
+// That convolution: what submanifold_conv makes of repeat_children(x), up to the rounding of the folded weights.
+// x [n, in]; parents [m, 27], a range of the rows of their map; out [8 m, out]. Takes scratch from the queue's arena.
+template <class Dev, class T>
+void child_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 4> folded, In<Dev, T, 1> bias, In<Dev, std::int32_t, 2> parents,
+                View<Dev, T, 2> out);
 
 // Coordinates of the children: parents [n, 4] (batch, x, y, z) -> out [8 n, 4], z fastest.
 template <class Dev>

@@ -76,7 +76,41 @@ void convert(const std::byte* from, To* to, std::int64_t outer, std::int64_t inn
   });
 }
 
+// How Order::channels_last sees a tensor; one row of all elements for other orders.
+struct Shape {
+  std::int64_t outer = 0, inner = 0, taps = 1;
+};
+Shape shape_of(const TensorEntry& entry, Order order) {
+  const std::int64_t n = checked_size(entry.extents);
+  Shape s;
+  s.outer = n > 0 ? std::max<std::int64_t>(1, entry.extents.empty() ? 1 : entry.extents[0]) : 0;
+  s.inner = s.outer > 0 ? n / s.outer : 0;
+  if (order == Order::channels_last && n > 0) {
+    s.inner = entry.extents[1];
+    s.taps = n / s.outer / s.inner;
+  }
+  return s;
+}
+
+[[noreturn]] void refuse_type(const std::string& label, const std::string& name, DType type) {
+  fail(ErrorCode::format, label, ": tensor ", name, ": expected a floating-point type, found ", name_of(type));
+}
+
 }  // namespace
+
+TensorMove plan_move(const std::string& label, const std::string& name, const TensorEntry& entry, Order order, void* to,
+                     DType held) {
+  if (!is_floating(entry.dtype)) refuse_type(label, name, entry.dtype);
+  const Shape shape = shape_of(entry, order);
+  const bool transposed = shape.taps > 1 && shape.inner > 1;
+  return {.from = entry.data,
+          .stored = entry.dtype,
+          .elements = checked_size(entry.extents),
+          .inner = transposed ? shape.inner : 1,
+          .taps = transposed ? shape.taps : 1,
+          .to = to,
+          .held = held};
+}
 
 template <class T>
 const T* convert_tensor(const std::string& label, const std::string& name, const TensorEntry& entry, Order order,
@@ -84,13 +118,7 @@ const T* convert_tensor(const std::string& label, const std::string& name, const
   const std::int64_t n = checked_size(entry.extents);
   const bool aligned = reinterpret_cast<std::uintptr_t>(entry.data) % alignof(T) == 0;
   if (entry.dtype == dtype_of<T>::value && order == Order::as_stored && aligned) return reinterpret_cast<const T*>(entry.data);
-  std::int64_t outer = n > 0 ? std::max<std::int64_t>(1, entry.extents.empty() ? 1 : entry.extents[0]) : 0;
-  std::int64_t inner = outer > 0 ? n / outer : 0;
-  std::int64_t taps = 1;
-  if (order == Order::channels_last && n > 0) {
-    inner = entry.extents[1];
-    taps = n / outer / inner;
-  }
+  const auto [outer, inner, taps] = shape_of(entry, order);
   staging.resize(static_cast<std::size_t>(n) * sizeof(T));
   T* to = reinterpret_cast<T*>(staging.data());
   switch (entry.dtype) {
@@ -98,8 +126,7 @@ const T* convert_tensor(const std::string& label, const std::string& name, const
     case DType::f32: convert<float, T>(entry.data, to, outer, inner, taps); break;
     case DType::f16: convert<half, T>(entry.data, to, outer, inner, taps); break;
     case DType::bf16: convert<bfloat16, T>(entry.data, to, outer, inner, taps); break;
-    default:
-      fail(ErrorCode::format, label, ": tensor ", name, ": expected a floating-point type, found ", name_of(entry.dtype));
+    default: refuse_type(label, name, entry.dtype);
   }
   return to;
 }

@@ -7,11 +7,14 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "runtime/queue.h"
 #include "weights/safetensors.h"
+#include "weights/tensor_move.h"
 
 namespace espalier {
 
@@ -37,6 +40,11 @@ template <class T>
 const T* convert_tensor(const std::string& label, const std::string& name, const TensorEntry& entry, Order order,
                         std::vector<std::byte>& staging);
 
+// How `entry` gets to `to` with elements of the type `held`. Throws format for tensors of integers.
+[[nodiscard]] TensorMove plan_move(const std::string& label, const std::string& name, const TensorEntry& entry, Order order,
+                                   void* to, DType held);
+
+// What take() returns has its values once finish() was called.
 template <class Dev>
 class WeightLoader {
  public:
@@ -58,9 +66,7 @@ class WeightLoader {
       declared_.push_back({name, {extents.begin(), extents.end()}});
       return view;
     }
-    std::vector<std::byte> staging;
-    const T* host = convert_tensor<T>(source_.label(), name, source_.read(name), order, staging);
-    upload_bytes(queue_, host, view.data(), static_cast<std::size_t>(view.size()) * sizeof(T));
+    fill<T>(name, order, view.data(), view.size());
     return view;
   }
 
@@ -82,7 +88,19 @@ class WeightLoader {
   [[nodiscard]] View<Dev, const T, Rank> place_values(const std::vector<T>& values, const Extents<Rank>& extents) {
     View<Dev, T, Rank> view = arena_.template take<T, Rank>(extents);
     require(static_cast<std::int64_t>(values.size()) == view.size(), "WeightLoader::place_values", values.size(), " values");
-    if (!arena_.metering()) upload_bytes(queue_, values.data(), view.data(), values.size() * sizeof(T));
+    if (arena_.metering()) return view;
+    if constexpr (std::is_same_v<Dev, Cuda>) {
+      const TensorMove move{reinterpret_cast<const std::byte*>(values.data()),
+                            dtype_of<T>::value,
+                            view.size(),
+                            1,
+                            1,
+                            view.data(),
+                            dtype_of<T>::value};
+      move_tensors(queue_, std::span(&move, 1));
+    } else {
+      upload_bytes(queue_, values.data(), view.data(), values.size() * sizeof(T));
+    }
     return view;
   }
 
@@ -94,11 +112,42 @@ class WeightLoader {
   [[nodiscard]] const std::vector<Declaration>& declared() const { return declared_; }
   [[nodiscard]] Queue<Dev>& queue() const { return queue_; }
 
+  // Brings everything that was taken to the device; waits for it. Throws io when the file was changed meanwhile.
+  void finish() {
+    if constexpr (std::is_same_v<Dev, Cuda>) {
+      move_tensors(queue_, std::span<const TensorMove>(moves_));
+      moves_.clear();
+    } else {
+      queue_.synchronize();
+    }
+    source_.check_intact();
+  }
+
  private:
+  template <class T>
+  void fill(const std::string& name, Order order, T* to, std::int64_t elements) {
+    if constexpr (std::is_same_v<Dev, Cuda>) {
+      // Bytes that stay where they are wait for the others, so that all are moved at once.
+      const TensorEntry lasting = source_.entries().at(name);
+      const TensorEntry entry = lasting.data != nullptr ? lasting : source_.read(name);
+      const TensorMove move = plan_move(source_.label(), name, entry, order, to, dtype_of<T>::value);
+      if (lasting.data != nullptr) {
+        moves_.push_back(move);
+      } else {
+        move_tensors(queue_, std::span(&move, 1));
+      }
+    } else {
+      std::vector<std::byte> staging;
+      const T* host = convert_tensor<T>(source_.label(), name, source_.read(name), order, staging);
+      upload_bytes(queue_, host, to, static_cast<std::size_t>(elements) * sizeof(T));
+    }
+  }
+
   Queue<Dev>& queue_;
   Arena<Dev>& arena_;
   const TensorSource& source_;
   std::vector<Declaration> declared_;
+  std::vector<TensorMove> moves_;
 };
 
 // A network with the memory of its weights.
@@ -126,8 +175,7 @@ template <class Model, class Dev, class Config>
   loaded->weights = Arena<Dev>(std::max<std::size_t>(bytes, 1), queue.ordinal(), "weights of " + source.label());
   WeightLoader<Dev> loader(queue, loaded->weights, source);
   loaded->model = std::make_unique<Model>(config, loader);
-  queue.synchronize();
-  source.check_intact();
+  loader.finish();
   return loaded;
 }
 

@@ -218,7 +218,7 @@ TYPED_TEST(Bake, TellsProgressAndStops) {
   const Stop stop(5);
   expect_error(ErrorCode::cancelled, {}, [&] { (void)bake_texture(queue, mesh, source, options, &stop); });
   EXPECT_EQ(stop.done_, 5);
-  EXPECT_EQ(stop.total_, options.views + options.sweeps);
+  EXPECT_EQ(stop.total_, bake_steps(options));
 }
 
 TYPED_TEST(Bake, RefusesWhatCannotBeBaked) {

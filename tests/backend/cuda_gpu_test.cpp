@@ -1,8 +1,11 @@
 // What only the CUDA back end has: plans of matrix products, large grids, the GPU list, errors of the driver.
-#ifdef ESPALIER_WITH_CUDA
+#include "base/with_cuda.h"
+
+#if ESPALIER_WITH_CUDA
 #include "harness.h"
 #include "ops/elementwise.h"
 #include "ops/norm.h"
+#include "weights/loader.h"
 
 namespace espalier::test {
 namespace {
@@ -95,6 +98,66 @@ TEST_F(Gpu, TooLargeABufferSaysWhatItNeeds) {
     EXPECT_NE(text.find("--vram-tier low"), std::string::npos) << text;
   }
   queue().synchronize();
+}
+
+// As the loader's conversion on the host has it, bit by bit: types, transposition, parts that end anywhere, unaligned bytes.
+TEST_F(Gpu, MovedTensorsAreThoseThatTheHostConverts) {
+  struct Case {
+    DType stored;
+    std::vector<std::int64_t> extents;
+    Order order;
+  };
+  const std::vector<Case> cases{{DType::f32, {3000, 1023}, Order::as_stored},
+                                {DType::f16, {1500, 2049}, Order::as_stored},
+                                {DType::bf16, {7, 5}, Order::as_stored},
+                                {DType::f64, {300, 1001}, Order::as_stored},
+                                {DType::f32, {130, 70, 3, 3, 3}, Order::channels_last},
+                                {DType::f16, {64, 100, 3, 3, 3}, Order::channels_last},
+                                {DType::bf16, {5, 6, 2, 2, 2}, Order::channels_last},
+                                {DType::f32, {0, 4}, Order::as_stored},
+                                {DType::f16, {3, 1, 3, 3, 3}, Order::channels_last}};
+  std::vector<std::vector<std::byte>> stored;
+  std::vector<TensorEntry> entries;
+  for (const Case& c : cases) {
+    const auto count = checked_size(c.extents);
+    std::vector<std::byte>& bytes = stored.emplace_back(static_cast<std::size_t>(count) * size_of(c.stored) + 1);
+    for (std::int64_t i = 0; i < count; ++i) {
+      // Over all of half's range, subnormal numbers and what is too large included.
+      const double value = (uniform() - 0.5) * std::pow(2.0, -26.0 + 44.0 * uniform());
+      const auto single = static_cast<float>(value);
+      const half narrow_value = to_half(single);
+      std::uint32_t bits = 0;
+      std::memcpy(&bits, &single, sizeof(bits));
+      const auto upper = static_cast<std::uint16_t>(bits >> 16U);
+      std::byte* to = bytes.data() + 1 + static_cast<std::size_t>(i) * size_of(c.stored);
+      if (c.stored == DType::f64) std::memcpy(to, &value, 8);
+      if (c.stored == DType::f32) std::memcpy(to, &single, 4);
+      if (c.stored == DType::f16) std::memcpy(to, &narrow_value, 2);
+      if (c.stored == DType::bf16) std::memcpy(to, &upper, 2);
+    }
+    entries.push_back({c.stored, c.extents, bytes.data() + 1, bytes.size() - 1});
+  }
+  const auto check = [&](auto example) {
+    using T = decltype(example);
+    std::vector<Buffer<Cuda>> held;
+    std::vector<TensorMove> moves;
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const auto bytes = static_cast<std::size_t>(checked_size(cases[i].extents)) * sizeof(T);
+      held.emplace_back(bytes, 0, "a moved tensor");
+      moves.push_back(plan_move("test", "t", entries[i], cases[i].order, held.back().data(), dtype_of<T>::value));
+    }
+    move_tensors(queue(), std::span<const TensorMove>(moves));
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const auto bytes = static_cast<std::size_t>(checked_size(cases[i].extents)) * sizeof(T);
+      std::vector<std::byte> staging, moved(bytes);
+      const T* expected = convert_tensor<T>("test", "t", entries[i], cases[i].order, staging);
+      download_bytes(queue(), held[i].data(), moved.data(), bytes);
+      EXPECT_TRUE(bytes == 0 || std::memcmp(moved.data(), expected, bytes) == 0) << "tensor " << i;
+    }
+  };
+  check(float{});
+  check(half{});
+  check(float{});  // the lanes are used again
 }
 
 TEST_F(Gpu, AnUnknownGpuIsAnError) { EXPECT_THROW(Queue<Cuda>(4096), Error); }

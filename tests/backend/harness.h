@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/with_cuda.h"
 #include "ops/gemm.h"
 #include "runtime/queue.h"
 #include "tensor/dtype.h"
@@ -28,7 +29,7 @@ struct On {
   using T = Element;
 };
 
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 using Backends = ::testing::Types<On<Cpu, float>, On<Cuda, float>, On<Cuda, half>>;
 using FloatBackends = ::testing::Types<On<Cpu, float>, On<Cuda, float>>;
 #else

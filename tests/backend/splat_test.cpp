@@ -4,6 +4,7 @@
 #include <limits>
 #include <random>
 
+#include "base/with_cuda.h"
 #include "harness.h"
 #include "render/raster/splat_renderer.h"
 #include "splat_oracle.h"
@@ -236,7 +237,7 @@ TYPED_TEST(SplatTest, WhatCannotBeRendered) {
   invalid("scales", [&] { SplatRenderer<typename TypeParam::Dev>(this->queue(), g); });
 }
 
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 class SplatDevices : public SplatTest<On<Cuda, float>> {};
 
 TEST_F(SplatDevices, BothDrawTheSame) {

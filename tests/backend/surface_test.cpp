@@ -4,13 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "base/with_cuda.h"
 #include "unit/geometry/solid_fixture.h"
 #include "unit/geometry/surface_fixture.h"
 
 namespace espalier::test {
 namespace {
 
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 
 class SurfaceOnGpu : public ::testing::Test {
  protected:

@@ -13,8 +13,10 @@
 
 #include "base/hash.h"
 #include "ops/attention.h"
+#include "ops/convolution.h"
 #include "ops/gemm.h"
 #include "ops/norm.h"
+#include "ops/pooling.h"
 #include "ops/volume.h"
 #include "sparse/convolution.h"
 
@@ -70,6 +72,60 @@ std::string submanifold_of(Queue<Cpu>& queue) {
   return y.hash();
 }
 
+std::string conv2d_of(Queue<Cpu>& queue, const Extents<4>& extents, std::int64_t out, const Window& window) {
+  const auto extent = [&](std::size_t axis) {
+    return (extents[axis + 1] + 2 * window.before[axis] - window.reach(axis)) / window.stride[axis] + 1;
+  };
+  Values<4> x(extents, 1), w({out, window.kernel[0], window.kernel[1], extents[3]}, 2),
+      y({extents[0], extent(0), extent(1), out}, 3);
+  Values<1> bias({out}, 4);
+  conv2d<Cpu, float>(queue, x.view(), w.view(), bias.view(), window, Activation::relu, y.view());
+  return y.hash();
+}
+
+std::string pooled_of(Queue<Cpu>& queue) {
+  Values<4> x({1, 61, 47, 20}, 1), largest({1, 31, 24, 20}, 2), resized({1, 100, 90, 20}, 3);
+  max_pool2d<Cpu, float>(queue, x.view(), {{3, 3}, {2, 2}, {1, 1}, {1, 1}}, largest.view());
+  resize_bilinear<Cpu, float>(queue, x.view(), {0.61F, -0.2F}, {0.52F, -0.24F}, resized.view());
+  return largest.hash() + " " + resized.hash();
+}
+
+// Sequences of many lengths, none among them, in the order that windows of a sparse tensor have.
+std::string attention_of(Queue<Cpu>& queue, std::int64_t width) {
+  const std::vector<std::int32_t> begin{0, 300, 300, 301, 450, 700};
+  constexpr std::int64_t kRows = 700, kHeads = 3;
+  std::vector<std::int32_t> order;
+  for (std::int32_t i = 0; i < kRows; ++i) order.push_back((i * 37 + 11) % kRows);
+  Values<3> q({kRows, kHeads, width}, 1), k({kRows, kHeads, width}, 2), v({kRows, kHeads, width}, 3),
+      seen({kRows, kHeads, width}, 4), causal({kRows, kHeads, width}, 5);
+  const View<Cpu, const std::int32_t, 1> ends{begin.data(), {static_cast<std::int64_t>(begin.size())}};
+  const Packing<Cpu> windows{ends, {order.data(), {kRows}}, 300}, plain{ends, {}, 300};
+  attention<Cpu, float>(queue, q.view(), k.view(), v.view(), windows, windows, 0.2F, seen.view());
+  causal_attention<Cpu, float>(queue, q.view(), k.view(), v.view(), plain, 0.2F, causal.view());
+  return seen.hash() + " " + causal.hash();
+}
+
+std::string norms_of(Queue<Cpu>& queue, std::int64_t rows, std::int64_t channels) {
+  constexpr int kGroups = 4;
+  Values<2> x({rows, channels}, 1), h({rows, channels}, 2), gate({2, channels}, 3), shift({2, channels}, 4),
+      scale({2, channels}, 5);
+  Values<2> plain({rows, channels}, 6), added({rows, channels}, 7), grouped({rows, channels}, 8),
+      gamma({kGroups, channels / kGroups}, 9);
+  Values<1> gain({channels}, 10), bias({channels}, 11);
+  Values<3> heads({rows, kGroups, channels / kGroups}, 12);
+  std::vector<std::int32_t> batch;
+  for (std::int64_t i = 0; i < rows; ++i) batch.push_back(i < rows / 3 ? 0 : 1);
+  const std::vector<std::int64_t> begin{0, rows / 3, rows};
+  const NormTail<Cpu, float> tail{gain.view(),     bias.view(), shift.view(), scale.view(), {batch.data(), {rows}},
+                                  Activation::silu};
+  layer_norm<Cpu, float, float>(queue, x.view(), tail, 1e-5F, plain.view());
+  add_layer_norm<Cpu, float>(queue, x.view(), h.view(), gate.view(), tail, 1e-5F, added.view());
+  rms_norm_heads<Cpu, float>(queue, heads.view(), gamma.view());
+  group_norm<Cpu, float, float>(queue, x.view(), {begin.data(), {3}}, kGroups, gain.view(), bias.view(), 1e-5F,
+                                Activation::silu, grouped.view());
+  return x.hash() + " " + plain.hash() + " " + added.hash() + " " + heads.hash() + " " + grouped.hash();
+}
+
 // What all of them are, in one line.
 std::string hashes() {
   Queue<Cpu> queue;
@@ -83,6 +139,16 @@ std::string hashes() {
   }
   for (const auto& [side, in, out] : {std::tuple{16, 32, 16}, {8, 64, 64}, {5, 8, 3}, {32, 4, 4}, {1, 16, 16}}) {
     all += conv3d_of(queue, side, in, out, false) + " " + conv3d_of(queue, side, in, out, true) + " ";
+  }
+  for (const auto& [extents, out, window] : {std::tuple{Extents<4>{1, 40, 33, 3}, 16, Window{{3, 3}, {2, 2}, {1, 1}, {1, 1}}},
+                                             {Extents<4>{2, 20, 20, 64}, 32, Window{{3, 3}, {1, 1}, {4, 4}, {4, 4}}},
+                                             {Extents<4>{1, 9, 70, 48}, 1, Window{{1, 1}, {1, 1}, {1, 1}, {0, 0}}},
+                                             {Extents<4>{1, 257, 19, 16}, 24, Window{{3, 3}, {1, 1}, {1, 1}, {1, 1}}}}) {
+    all += conv2d_of(queue, extents, out, window) + " ";
+  }
+  all += pooled_of(queue) + " " + attention_of(queue, 64) + " " + attention_of(queue, 20) + " ";
+  for (const auto& [rows, channels] : {std::pair{1, 768}, {3000, 32}, {77, 1024}, {100'000, 8}}) {
+    all += norms_of(queue, rows, channels) + " ";
   }
   return all + submanifold_of(queue);
 }

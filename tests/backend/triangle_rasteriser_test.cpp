@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "base/with_cuda.h"
 #include "support/data.h"
 #include "support/devices.h"
 #include "support/golden_file.h"
@@ -110,7 +111,7 @@ TYPED_TEST(RasterOn, ReferencePictures) {
   }
 }
 
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 
 class RasterOnGpu : public ::testing::Test {
  protected:

@@ -182,6 +182,32 @@ class OnAServer(BatchCase):
         self.assertEqual((report["done"], report["skipped"]), (0, 3))
         self.assertEqual(len(server.jobs()), 3)
 
+    def test_results_that_were_there_are_replaced_as_other_outputs_are(self):
+        server, options = self.serve()
+        for name in ("folder", "linked", "locked", "private", "twice"):
+            self.add(f"{name}.png")
+        self.out.mkdir()
+        place = {p.stem: self.out / f"{p.stem}.spz" for p in self.images.iterdir()}
+        (place["folder"]).mkdir()
+        elsewhere = self.folder / "elsewhere.spz"
+        for path, mode in ((elsewhere, 0o640), (place["locked"], 0o444), (place["private"], 0o600), (place["twice"], 0o644)):
+            path.write_text("old")
+            path.chmod(mode)
+        place["linked"].symlink_to(elsewhere)
+        other = self.folder / "other.spz"
+        other.hardlink_to(place["twice"])
+        report = self.batch(*options, code=1, key=KEY)
+        self.assertEqual({f["name"]: f["code"] for f in report["failed"]}, {"folder": "invalid_argument", "locked": "io"})
+        self.assertEqual(report["done"], 3)
+        self.assertEqual(place["locked"].read_text(), "old")
+        self.assertTrue(place["linked"].is_symlink())
+        written = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (elsewhere, other, place["private"], place["twice"])}
+        self.assertEqual(len(written), 1)  # the same image
+        self.assertNotEqual(elsewhere.read_bytes(), b"old")
+        self.assertEqual([path.stat().st_mode & 0o777 for path in (elsewhere, place["private"], other)], [0o640, 0o600, 0o644])
+        self.assertTrue(other.samefile(place["twice"]))
+        self.assertEqual([p.name for p in self.out.iterdir() if p.name.startswith(".")], [])
+
     def test_several_images_of_a_row_are_views_of_one_object(self):
         server, options = self.serve()
         self.add("front.png")

@@ -75,6 +75,21 @@ static void variant(espalier_pipeline* pipeline, const espalier_asset* shape, co
          "a variant of nothing", &error);
 }
 
+/* The lower half of the asset made anew. */
+static void edited(espalier_pipeline* pipeline, const espalier_asset* asset, const espalier_request* request) {
+  espalier_error error = ESPALIER_ERROR_INIT;
+  espalier_edit_request part;
+  espalier_asset* other;
+  espalier_edit_request_defaults(&part, sizeof part);
+  expect(part.size == sizeof part && part.rim == 2 && part.resample == 1, "defaults of an edit", &error);
+  expect(espalier_edit(pipeline, asset, &part, request, NULL, &error) == NULL && error.code == ESPALIER_INVALID_ARGUMENT,
+         "an edit of no region", &error);
+  part.region = "box:-0.5,-0.5,-0.5,0.5,0.5,0";
+  other = espalier_edit(pipeline, asset, &part, request, NULL, &error);
+  expect(other != NULL && espalier_asset_faces(other, NULL) != NULL, "an edit", &error);
+  espalier_asset_free(other);
+}
+
 static void sizes(espalier_pipeline* pipeline) {
   espalier_error error = ESPALIER_ERROR_INIT, old = ESPALIER_ERROR_INIT;
   espalier_request request;
@@ -360,6 +375,7 @@ static void work(espalier_pipeline* pipeline, const char* image_path, const char
   arrays(asset);
   reports(asset);
   variant(pipeline, asset, &request);
+  edited(pipeline, asset, &request);
   files(asset);
   snprintf(path, sizeof path, "%s/a.glb", folder);
   expect(espalier_asset_save(asset, path, NULL, &error) == ESPALIER_OK, "save", &error);

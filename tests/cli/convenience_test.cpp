@@ -87,6 +87,27 @@ TEST_F(Convenience, OptionsAreWrappedToTheTerminal) {
   EXPECT_LE(longest, 72U);
 }
 
+TEST_F(Convenience, TheListOfCommandsIsWrappedToo) {
+  if (shell("command -v script").code != 0) GTEST_SKIP() << "there is no script(1), which makes a terminal";
+  const Outcome narrow = shell("export ESPALIER; script -qec 'stty cols 60; \"$ESPALIER\" --help' /dev/null </dev/null");
+  ASSERT_EQ(narrow.code, 0) << narrow.err;
+  std::istringstream lines(narrow.out);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    EXPECT_LE(line.size(), 60U) << line;
+  }
+}
+
+TEST_F(Convenience, ColoursOnATerminalUnlessTheyAreNotWanted) {
+  if (shell("command -v script").code != 0) GTEST_SKIP() << "there is no script(1), which makes a terminal";
+  const auto on_terminal = [](const std::string& before) {
+    return shell("export ESPALIER; script -qec '" + before + " \"$ESPALIER\" check nothing.glb' /dev/null </dev/null").out;
+  };
+  EXPECT_NE(on_terminal("env -u NO_COLOR").find("\033[1;31mespalier:\033[0m"), std::string::npos);
+  EXPECT_EQ(on_terminal("env NO_COLOR=1").find('\033'), std::string::npos);
+  EXPECT_EQ(espalier({"check", "nothing.glb"}).err.find('\033'), std::string::npos);
+}
+
 TEST_F(Convenience, TheManualIsWellFormed) {
   const Outcome manual = espalier({"--dump-options", "man"});
   EXPECT_EQ(manual.code, 0);

@@ -1,11 +1,14 @@
 // Finished assets: what export makes of a saved asset, and what check says of the files.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numbers>
+#include <sstream>
 
 #include "ball.h"
 #include "image/codec.h"
@@ -24,8 +27,9 @@ class Export : public ::testing::Test {
   [[nodiscard]] std::string out(const std::string& name) const { return (folder_ / name).string(); }
   [[nodiscard]] std::string bytes(const std::string& name) const { return read_text(folder_ / name); }
   [[nodiscard]] nlohmann::json export_asset(const Words& arguments) const {
-    Words all{"export", out("asset.safetensors"), "--device", "cpu",          "--quiet",
-              "--json", "--texture-size",         "512",      "--bake-views", "12"};
+    Words all{"export", out("asset.safetensors"), "--device", "cpu", "--quiet", "--json"};
+    const auto given = [&](const char* word) { return std::find(arguments.begin(), arguments.end(), word) != arguments.end(); };
+    if (!given("--raw-mesh") && !given("--no-texture")) all.insert(all.end(), {"--texture-size", "512", "--bake-views", "12"});
     all.insert(all.end(), arguments.begin(), arguments.end());
     const Outcome done = espalier(all);
     EXPECT_EQ(done.code, 0) << done.err;
@@ -59,6 +63,7 @@ TEST_F(Export, TexturedMeshWithinTheBudgetInEveryFormat) {
   }
   EXPECT_EQ(bytes("a.glb").substr(0, 4), "glTF");
   EXPECT_NE(bytes("a.glb").find("TEXCOORD_0"), std::string::npos);
+  EXPECT_NE(bytes("a.mesh.ply").find("property uchar red"), std::string::npos) << "it has no texture";
   EXPECT_EQ(bytes("a.obj.zip").substr(0, 2), "PK");
   EXPECT_EQ(bytes("a.3mf").substr(0, 2), "PK");
   EXPECT_EQ(bytes("a.usdz").substr(0, 2), "PK");
@@ -132,8 +137,16 @@ TEST_F(Export, WatertightWithWallsAndABase) {
   EXPECT_LE(after.at("faces"), 1500);
   EXPECT_EQ(check("p.stl").at("watertight"), true);
   EXPECT_NE(report.at("notices").dump().find("made anew"), std::string::npos);
-  expect_refusal(espalier({"export", out("asset.safetensors"), "--min-wall", "2mm", "-o", out("q.stl")}), 1,
-                 {"min-wall", "watertight"});
+  // The millimetres are those of the file that is written.
+  const auto printed = check("p.stl");
+  double largest = 0;
+  for (std::size_t k = 0; k < 3; ++k)
+    largest = std::max(largest, printed.at("high").at(k).get<double>() - printed.at("low").at(k).get<double>());
+  EXPECT_NEAR(largest, 100, 0.1);
+  EXPECT_NE(report.at("record").at("finishing").get<std::string>().find("5 mm cut off the bottom at a size of 100 mm"),
+            std::string::npos);
+  expect_refusal(espalier({"export", out("asset.safetensors"), "--min-wall", "2mm", "-o", out("q.stl")}), 2,
+                 {"--min-wall", "without --watertight"});
 }
 
 TEST_F(Export, BakesTheRadianceField) {
@@ -210,7 +223,7 @@ TEST_F(Export, PictureOfSomethingElseStaysOut) {
 
   tensors.erase("picture.1");
   save_safetensors(out("bare.safetensors"), tensors, file.metadata());
-  expect_refusal(espalier({"export", out("bare.safetensors"), "-o", out("x.glb"), "--project-image"}), 1, {"no picture"});
+  expect_refusal(espalier({"export", out("bare.safetensors"), "-o", out("x.glb"), "--project-image"}), 1, {"no image"});
   tensors.emplace("picture.1", HostTensor::from(std::vector<std::uint8_t>(64, 7), {64, 1}));
   save_safetensors(out("damaged.safetensors"), tensors, file.metadata());
   expect_refusal(espalier({"export", out("damaged.safetensors"), "-o", out("x.glb")}), 1, {"damaged.safetensors", "picture.1"});
@@ -229,6 +242,124 @@ TEST_F(Export, EveryStageTellsItsMemory) {
   EXPECT_EQ(names, (Words{"clean-mesh", "unwrap-mesh", "bake-texture", "write-files"}));
   // Baking holds 512 x 512 texels and 1024 x 1024 pixels of views.
   EXPECT_GT(report.at("stages").at(2).at("peak_bytes"), std::uint64_t{20} << 20U);
+}
+
+TEST_F(Export, ReportsAndChecksCountTheSameVertices) {
+  const auto report = export_asset({"--faces", "1500", "-o", out("v.glb"), "-o", out("v.obj"), "-o", out("v.stl")});
+  const auto& after = report.at("finish").at("after");
+  for (const char* name : {"v.glb", "v.obj", "v.stl"}) EXPECT_EQ(check(name).at("positions"), after.at("positions")) << name;
+  EXPECT_EQ(check("v.glb").at("vertices"), after.at("vertices")) << "seams are stored twice";
+  EXPECT_GT(after.at("vertices"), after.at("positions"));
+  const Outcome text =
+      espalier({"export", out("asset.safetensors"), "--device", "cpu", "--faces", "1500", "--no-texture", "-o", out("w.glb")});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_EQ(text.out.rfind("cpu (", 0), 0U) << "the device by its name, not as it was asked for: " << text.out;
+}
+
+TEST_F(Export, OnlyWhatIsFinishedSaysHow) {
+  (void)export_asset({"--faces", "1000", "-o", out("r.glb"), "-o", out("r.ply"), "--save-asset", out("r.safetensors")});
+  EXPECT_NE(bytes("r.glb").find("\"finishing\""), std::string::npos);
+  EXPECT_EQ(bytes("r.ply").substr(0, 4000).find("finishing"), std::string::npos) << "nothing finishes Gaussians";
+  ASSERT_EQ(espalier({"export", out("r.safetensors"), "--raw-mesh", "-o", out("s.glb"), "--quiet"}).code, 0);
+  EXPECT_EQ(bytes("s.glb").find("\"finishing\""), std::string::npos);
+  EXPECT_NE(bytes("s.glb").find("\"seed\":\"7\""), std::string::npos) << "the rest of the record is there";
+}
+
+TEST_F(Export, ATextureThatNothingChangesKeepsItsBytes) {
+  (void)export_asset({"--faces", "1000", "-o", out("own.glb")});
+  const auto first = document_of(bytes("own.glb"));
+  ASSERT_EQ(first.at("images").at(0).at("mimeType"), "image/jpeg");
+  const auto image_of = [&](const std::string& name) {
+    const auto document = document_of(bytes(name));
+    const auto& view = document.at("bufferViews").at(document.at("images").at(0).at("bufferView").get<std::size_t>());
+    std::uint32_t json = 0;
+    std::memcpy(&json, bytes(name).data() + 12, sizeof(json));
+    return bytes(name).substr(28 + json + view.value("byteOffset", 0U), view.at("byteLength").get<std::size_t>());
+  };
+  const auto convert = [&](const Words& arguments) {
+    Words all{"export", out("own.glb"), "--quiet"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const Outcome done = espalier(all);
+    ASSERT_EQ(done.code, 0) << done.err;
+  };
+  convert({"--compress", "draco", "-o", out("packed.glb"), "-o", out("own.obj")});
+  EXPECT_TRUE(image_of("packed.glb") == image_of("own.glb"));
+  EXPECT_TRUE(bytes("own.jpg") == image_of("own.glb"));
+  convert({"--texture-format", "png", "-o", out("png.glb")});
+  EXPECT_EQ(document_of(bytes("png.glb")).at("images").at(0).at("mimeType"), "image/png");
+}
+
+TEST_F(Export, WhatIsWrittenOnlyIsSaidSo) {
+  (void)export_asset({"--faces", "500", "-o", out("k.fbx"), "-o", out("k.usdz"), "-o", out("k.glb")});
+  for (const char* name : {"k.fbx", "k.usdz"}) {
+    expect_refusal(espalier({"check", out(name)}), 1, {name, "written, not read", "GLB"});
+    expect_refusal(espalier({"render", out(name), "-o", out("k.png")}), 1, {name, "written, not read"});
+  }
+  write_text(out("cut.glb"), bytes("k.glb").substr(0, 2000));
+  expect_refusal(espalier({"check", out("cut.glb")}), 1, {"cut.glb", "ends early", "byte 2000", "download it again"});
+}
+
+TEST_F(Export, OneDamagedFileDoesNotStopTheOthers) {
+  (void)export_asset({"--faces", "500", "-o", out("k.glb")});
+  write_text(out("cut.glb"), bytes("k.glb").substr(0, 2000));
+  const Outcome text = espalier({"check", out("cut.glb"), out("nothing.glb"), out("k.glb")});
+  EXPECT_EQ(text.code, 1);
+  EXPECT_NE(text.out.find("watertight"), std::string::npos) << text.out;
+  for (const char* words : {"2 of 3 files", "failed: ", "cut.glb", "nothing.glb"})
+    EXPECT_NE(text.err.find(words), std::string::npos) << words << "\n" << text.err;
+  const Outcome json = espalier({"check", out("cut.glb"), out("k.glb"), "--json"});
+  EXPECT_EQ(json.code, 1);
+  const auto rows = nlohmann::json::parse(json.out);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_NE(rows[0].at("error").get<std::string>().find("ends early"), std::string::npos);
+  EXPECT_GT(rows[1].at("faces"), 0);
+}
+
+// A ball of triangles around the origin, as a text STL.
+void write_round_ball(const std::string& path, double radius) {
+  constexpr int kAround = 80, kDown = 40;
+  const auto at = [&](int down, int around) {
+    const double theta = std::numbers::pi * down / kDown, phi = 2 * std::numbers::pi * (around % kAround) / kAround;
+    const double ring = down % kDown == 0 ? 0.0 : std::sin(theta);  // the poles are one point each
+    return std::array{radius * ring * std::cos(phi), radius * ring * std::sin(phi), radius * std::cos(theta)};
+  };
+  std::ostringstream text;
+  text << "solid ball\n";
+  const auto facet = [&](const auto&... corners) {
+    text << "facet normal 0 0 0\nouter loop\n";
+    ((text << "vertex " << corners[0] << ' ' << corners[1] << ' ' << corners[2] << '\n'), ...);
+    text << "endloop\nendfacet\n";
+  };
+  for (int down = 0; down < kDown; ++down) {
+    for (int around = 0; around < kAround; ++around) {
+      if (down > 0) facet(at(down, around), at(down + 1, around), at(down, around + 1));
+      if (down + 1 < kDown) facet(at(down, around + 1), at(down + 1, around), at(down + 1, around + 1));
+    }
+  }
+  text << "endsolid ball\n";
+  write_text(path, text.str());
+}
+
+TEST_F(Export, ChecksForPrint) {
+  (void)export_asset({"--faces", "1500", "--no-texture", "--watertight", "-o", out("good.stl")});
+  EXPECT_EQ(espalier({"check", out("good.stl"), "--print", "--min-wall", "2mm"}).code, 0);
+  expect_refusal(espalier({"check", out("good.stl"), "--print", "--min-wall", "200mm", "--json"}), 1, {"good.stl"});
+  write_round_ball(out("ball.stl"), 50.0);
+  const auto ball = check("ball.stl");
+  EXPECT_NEAR(ball.at("thin_wall").get<double>(), 100, 1) << "straight through a ball of 100 mm";
+  EXPECT_NEAR(ball.at("overhang_share").get<double>(), 0.146, 0.005) << "the cap of a ball below 45 degrees: (1 - cos 45) / 2";
+  const std::string whole = bytes("good.stl");
+  std::string open = whole.substr(0, whole.size() - 50);  // without a facet
+  std::uint32_t facets = 0;
+  std::memcpy(&facets, whole.data() + 80, sizeof(facets));
+  --facets;
+  std::memcpy(open.data() + 80, &facets, sizeof(facets));
+  write_text(out("open.stl"), open);
+  const Outcome bad = espalier({"check", out("open.stl"), "--print"});
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_NE(bad.err.find("3 open edges"), std::string::npos) << bad.err;
+  EXPECT_EQ(espalier({"check", out("open.stl")}).code, 0) << "a report alone is no judgement";
+  expect_refusal(espalier({"check", out("open.stl"), "--min-wall", "1mm"}), 2, {"--min-wall", "without --print"});
 }
 
 TEST_F(Export, RawMeshIsTheDecodedOne) {

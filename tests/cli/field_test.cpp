@@ -54,14 +54,15 @@ void expect_pixel(const Picture& p, int x, int y, const Rgb& wanted, int toleran
         << x << ", " << y << ": " << int{at[0]} << " " << int{at[1]} << " " << int{at[2]};
 }
 
-void expect_four(const std::string& name, const std::array<Rgb, 4>& wanted) {
-  SCOPED_TRACE(name);
-  const Shown shown = front(field(name));
-  expect_pixel(shown.picture, 22, 22, wanted[0]);
-  expect_pixel(shown.picture, 41, 22, wanted[1]);
-  expect_pixel(shown.picture, 22, 41, wanted[2]);
-  expect_pixel(shown.picture, 41, 41, wanted[3]);
+void expect_quarters(const std::string& file, const std::array<Rgb, 4>& wanted, int tolerance = 3) {
+  SCOPED_TRACE(file);
+  const Shown shown = front(file);
+  expect_pixel(shown.picture, 22, 22, wanted[0], tolerance);
+  expect_pixel(shown.picture, 41, 22, wanted[1], tolerance);
+  expect_pixel(shown.picture, 22, 41, wanted[2], tolerance);
+  expect_pixel(shown.picture, 41, 41, wanted[3], tolerance);
 }
+void expect_four(const std::string& name, const std::array<Rgb, 4>& wanted) { expect_quarters(field(name), wanted); }
 
 TEST(Field, Gltf) {
   expect_four("glb/plain.glb", {R, G, B, Y});
@@ -276,6 +277,53 @@ TEST(Field, MeshesWithMaterialsOfTheirOwnAreNotCompressed) {
   const Outcome one = espalier({"export", field("obj/mtl space.obj"), "--quiet", "-o", target, "--compress", "meshopt"});
   ASSERT_EQ(one.code, 0) << one.err;
   EXPECT_EQ(check(target).at("faces"), 2);
+}
+
+// On a texture of their own they show what they showed.
+TEST(Field, FinishedMeshesKeepTheirLook) {
+  const TemporaryFolder folder;
+  const auto out = [&](const std::string& name) { return (folder / name).string(); };
+  const auto finished = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> words{"export", field(name), "--simplify", "0",       "--no-clean", "--texture-size",
+                                   "512",    "--device",  "cpu",        "--quiet", "-o",         out("a.glb")};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome done = espalier(words);
+    EXPECT_EQ(done.code, 0) << done.err;
+    return done.err;
+  };
+  const struct {
+    const char* name;
+    std::array<Rgb, 4> quarters;
+  } cases[] = {{"glb/plain.glb", {R, G, B, Y}},
+               {"glb/texture_transform_offset.glb", {G, R, Y, B}},
+               {"glb/wrap_mirror.glb", {Y, B, G, R}},
+               {"glb/factor_times_texture.glb", {{{220, 9, 30}, {30, 95, 30}, {30, 9, 220}, {220, 95, 30}}}},
+               {"glb/alpha_mask.glb", {kNothing, G, B, Y}}};
+  for (const auto& c : cases) {
+    (void)finished(c.name, {"--texture-format", "png"});
+    expect_quarters(out("a.glb"), c.quarters, 4);
+    const auto before = check(field(c.name)), after = check(out("a.glb"));
+    EXPECT_EQ(after.at("faces"), before.at("faces"));
+    for (std::size_t k = 0; k < 3; ++k)
+      EXPECT_NEAR(after.at("high").at(k).get<double>(), before.at("high").at(k).get<double>(), 1e-4) << c.name;
+  }
+  // Several materials become one, so that what needs one texture is possible.
+  (void)finished("glb/two_textures.glb", {"--compress", "meshopt", "--maps", "normal,ao"});
+  EXPECT_NE(read_text(out("a.glb")).find("normalTexture"), std::string::npos);
+  EXPECT_NE(read_text(out("a.glb")).find("occlusionTexture"), std::string::npos);
+  const Picture two = front(field("glb/two_textures.glb")).picture, one = front(out("a.glb")).picture;
+  int differ = 0;
+  for (std::size_t i = 0; i < two.pixels.size(); ++i) differ += std::abs(two.pixels[i] - one.pixels[i]) > 12 ? 1 : 0;
+  EXPECT_LE(differ, 4 * 64 * 3) << "but for outlines";
+}
+
+TEST(Field, WhatSaysNothingOfAMeshOfAnotherProgramIsRefused) {
+  const TemporaryFolder folder;
+  const std::string target = (folder / "a.glb").string(), plain = field("glb/plain.glb");
+  expect_refusal(espalier({"export", plain, "-o", target, "--no-texture"}), 1, {"--no-texture", "written as it is", "--faces"});
+  expect_refusal(espalier({"export", plain, "-o", target, "--faces", "100", "--bake", "fast"}), 1, {"--bake", "its own look"});
+  expect_refusal(espalier({"export", plain, "-o", target, "--maps", "none,ao"}), 2, {"--maps"});
+  EXPECT_FALSE(fs::exists(target));
 }
 
 TEST(Field, GaussiansRoundTrip) {

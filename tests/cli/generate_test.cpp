@@ -1,6 +1,7 @@
 // The command doing its work, on the checkpoint that ships, with few steps on the CPU.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -42,7 +43,7 @@ class Generate : public ::testing::Test {
   }
 
   const TemporaryFolder folder_;
-  const std::string picture_ = data_path("images/typical_humanoid_dragonborn.in.png").string();
+  const std::string picture_ = data_path("images/typical_humanoid_dragonborn.in.webp").string();
 };
 
 TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
@@ -92,6 +93,45 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   for (const char* name : {"a.glb", "a.obj", "a.stl", "a.ply", "look.png"}) {
     EXPECT_TRUE(bytes(name) == bytes(std::string("again/") + name)) << name << " differs when decoded again";
   }
+}
+
+TEST_F(Generate, TakesTheMemoryThatWasPlanned) {
+  const std::string latent = out("a.safetensors");
+  const auto report =
+      nlohmann::json::parse(succeed(sampling({"--save-latent", latent, "-o", out("a.ply"), "--json", "--quiet"})).out);
+  const auto plan = nlohmann::json::parse(
+      succeed({"plan", latent, "--device", "cpu", "--json", "--decode", "gaussians", "--vram-tier", "low"}).out);
+  EXPECT_TRUE(plan.at("fits"));
+  EXPECT_EQ(plan.at("voxels"), report.at("voxels"));
+  ASSERT_EQ(plan.at("tiers").size(), 3U);
+  const auto& high = plan.at("tiers")[0];
+  const auto& low = plan.at("tiers")[2];
+  EXPECT_EQ(high.at("tier"), "high");
+  EXPECT_EQ(low.at("tier"), "low");
+  ASSERT_EQ(high.at("stages").size(), 1U);
+  const auto& stages = report.at("stages");
+  const auto ran =
+      std::find_if(stages.begin(), stages.end(), [](const auto& s) { return s.at("stage") == "decode-gaussians"; });
+  ASSERT_NE(ran, stages.end());
+  EXPECT_EQ(high.at("stages")[0].at("work_bytes"), ran->at("planned_bytes"));
+  EXPECT_EQ(high.at("stages")[0].at("weight_bytes"), ran->at("weight_bytes"));
+
+  // The limit is kept: what was planned for the low tier is enough, and half of it is refused, before and by the job.
+  const std::string limit = std::to_string((low.at("peak_bytes").get<std::uint64_t>() >> 20U) + 1) + "m";
+  const Words decode{"generate", "--from-latent", latent, "-o", out("b.ply"), "--device", "cpu", "--quiet", "--vram-limit"};
+  const auto with = [&](Words words, const std::string& last) {
+    words.push_back(last);
+    return words;
+  };
+  succeed(with(decode, limit));
+  const std::string half = std::to_string(low.at("peak_bytes").get<std::uint64_t>() >> 21U) + "m";
+  expect_refusal(espalier(with(decode, half)), 1, {"limit", "--vram-limit"});
+  expect_refusal(espalier({"plan", latent, "--device", "cpu", "--decode", "gaussians", "--json", "--vram-limit", half}), 1,
+                 {"raise --vram-limit to"});
+  const auto whole = nlohmann::json::parse(succeed({"plan", picture_, "--device", "cpu", "--json"}).out);
+  EXPECT_EQ(whole.at("tiers")[0].at("stages").size(), 6U);
+  EXPECT_GT(whole.at("tiers")[0].at("peak_bytes"), whole.at("tiers")[2].at("peak_bytes"));
+  expect_refusal(espalier({"plan", out("none.png"), "--device", "cpu"}), 1, {"none.png"});
 }
 
 TEST_F(Generate, SeedDecidesTheResult) {

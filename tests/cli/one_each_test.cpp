@@ -29,7 +29,7 @@ class OneEach : public ::testing::Test {
   }
 
   const TemporaryFolder folder_;
-  const std::string dragon_ = data_path("images/typical_humanoid_dragonborn.in.png").string();
+  const std::string dragon_ = data_path("images/typical_humanoid_dragonborn.in.webp").string();
   const std::string blob_ = data_path("images/blob_a.in.png").string();
 };
 
@@ -74,6 +74,20 @@ TEST_F(OneEach, OneThatFailsDoesNotStopTheOthers) {
   EXPECT_EQ(made.code, 1);
   EXPECT_NE(made.err.find("1 of 2 images"), std::string::npos) << made.err;
   EXPECT_TRUE(fs::exists(folder_ / "o/typical_humanoid_dragonborn.in.glb"));
+}
+
+TEST_F(OneEach, ADamagedFileDoesNotStopTheOthers) {
+  write_text(folder_ / "cut.png", read_text(dragon_).substr(0, 300));
+  const Outcome made = espalier(sampling({out("cut.png"), out("nothing.png"), dragon_}, {"--out-dir", out("o"), "--json"}));
+  EXPECT_EQ(made.code, 1);
+  EXPECT_TRUE(fs::exists(folder_ / "o/typical_humanoid_dragonborn.in.glb"));
+  for (const char* words : {"2 of 3 images became no asset", "failed: 1 of 3: ", "cut.png", "failed: 2 of 3: ", "nothing.png"})
+    EXPECT_NE(made.err.find(words), std::string::npos) << words << "\n" << made.err;
+  const auto reports = nlohmann::json::parse(made.out);
+  ASSERT_EQ(reports.size(), 3U);
+  EXPECT_TRUE(reports[0].contains("error"));
+  EXPECT_EQ(reports[1].at("image"), out("nothing.png"));
+  EXPECT_FALSE(reports[2].contains("error"));
 }
 
 TEST_F(OneEach, ViewsThatDoNotLookAlikeAreDoubted) {

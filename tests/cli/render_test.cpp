@@ -243,7 +243,7 @@ TEST_F(Render, RefusesWhatItCannotShow) {
   expect_refusal(espalier({"export", out("a.ply"), "-o", (empty / "x.stl").string()}), 1, {"a.ply", "no mesh", ".spz"});
   expect_refusal(espalier({"export", out("a.ply"), "-o", (empty / "x.mesh.ply").string()}), 1, {"a.ply", "no mesh", ".spz"});
   expect_refusal(espalier({"export", out("a.stl"), "-o", (empty / "x.spz").string()}), 1, {"a.stl", "no Gaussians"});
-  expect_refusal(espalier({"export", out("a.stl"), "-o", (empty / "x.glb").string(), "--faces", "100"}), 1,
+  expect_refusal(espalier({"export", out("a.stl"), "-o", (empty / "x.glb").string(), "--bake", "fast"}), 1,
                  {"a.stl", "as it is"});
   save_safetensors(folder_ / "latent.safetensors",
                    {{"coords", HostTensor::from(std::vector<std::int32_t>{0, 0, 0, 0}, {1, 4})}},

@@ -132,7 +132,7 @@ class Text : public ::testing::Test {
 
   inline static fs::path root_;
   const TemporaryFolder folder_;
-  const std::string picture_ = data_path("images/typical_humanoid_dragonborn.in.png").string();
+  const std::string picture_ = data_path("images/typical_humanoid_dragonborn.in.webp").string();
 };
 
 TEST_F(Text, InfoChecksEveryTensorAndLeavesTheRestOut) {
@@ -199,7 +199,7 @@ TEST_F(Text, WhatIsNoPromptIsRefusedInOneLine) {
   refused(generate({picture_, "--prompt", "a chair"}), 2, {"an image and a prompt"});
   refused(generate({"--negative-prompt", "a chair"}), 2, {"--negative-prompt", "--prompt"});
   refused(generate({picture_}), 1, {"this checkpoint makes assets from a prompt"});
-  refused({"generate", "--prompt", "a chair", "-o", out("a.glb"), "--device", "cpu"}, 1,
+  refused({"generate", "--prompt", "a chair", "-o", out("a.glb"), "--device", "cpu", "--model", "sprout"}, 1,
           {"this checkpoint makes assets from images", "espalier pull trellis-text-base"});
 }
 
@@ -269,8 +269,32 @@ TEST_F(Text, AMeshThatIsKeptStaysWhereItIs) {
     }
     EXPECT_EQ(own, uvs);
   }
-  expect_refusal(espalier(sampling({"vary", box(), "--prompt", "x", "--keep-uvs", "-o", out("b.glb")})), 1, {"keep-mesh"});
+  expect_refusal(espalier(sampling({"vary", box(), "--prompt", "x", "--keep-uvs", "-o", out("b.glb")})), 2, {"--keep-mesh"});
   expect_refusal(espalier(sampling({"vary", box(), "--prompt", "x", "--keep-mesh", "-o", out("b.stl")})), 1, {"a texture"});
+}
+
+TEST_F(Text, APartOfAnAssetIsMadeAnewByAPrompt) {
+  const std::string asset = (root_ / "whole.safetensors").string();
+  const Outcome made =
+      espalier(sampling({"generate", "--prompt", "a red chair", "--decode", "gaussians", "--save-asset", asset, "--quiet"}));
+  ASSERT_EQ(made.code, 0) << made.err;
+  const auto edit = [&](const std::string& prompt, const std::string& to) {
+    return sampling({"edit", asset, "--region", "box:-1,-1,0,1,1,1", "--prompt", prompt, "--decode", "gaussians",
+                     "--save-asset", out(to), "--quiet"});
+  };
+  for (const auto& [prompt, to] : {std::pair{"a blue chair", "a.safetensors"},
+                                   {"a blue chair", "b.safetensors"},
+                                   {"\U0001F600 \u0643\u0631\u0633\u064a", "c.safetensors"}}) {
+    const Outcome outcome = espalier(edit(prompt, to));
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+  EXPECT_TRUE(read_text(folder_ / "a.safetensors") == read_text(folder_ / "b.safetensors"));
+  EXPECT_FALSE(read_text(folder_ / "a.safetensors") == read_text(folder_ / "c.safetensors"));
+  for (const char* name : {"a.safetensors", "b.safetensors", "c.safetensors"}) fs::remove(folder_ / name);
+  refused(edit(" ", "a.safetensors"), 1, {"the prompt is empty"});
+  refused(edit("red \xff chair", "a.safetensors"), 1, {"not UTF-8 from byte 5"});
+  refused(sampling({"edit", asset, "--region", "box:-1,-1,0,1,1,1", "--image", picture_, "-o", out("a.glb")}), 1,
+          {"this checkpoint makes assets from a prompt"});
 }
 
 TEST_F(Text, AnImageModelVariesByImages) {
@@ -295,7 +319,7 @@ TEST_F(Text, WhatIsNoShapeIsRefusedInOneLine) {
   refuse("tiled.obj", "v 0 0 0\nv 1 0 0\nv 1 1 1\nvt 0 0\nvt 4 0\nvt 4 4\nf 1/1 2/2 3/3\n", {"leave the unit square"},
          {"--keep-mesh", "--keep-uvs"});
   refused(sampling({"vary", box(), "-o", out("a.glb")}), 2, {"--prompt", "--image"});
-  refused(sampling({"vary", picture_, "--prompt", "x", "-o", out("a.glb")}), 1, {"png"});
+  refused(sampling({"vary", picture_, "--prompt", "x", "-o", out("a.glb")}), 1, {"webp"});
 }
 
 TEST_F(Text, AMissingTowerIsNamedWithTheCommandThatFetchesIt) {

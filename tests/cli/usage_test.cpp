@@ -13,6 +13,17 @@ struct Misuse {
   std::string word;
 };
 
+// Refused as wrong usage in one line that holds the word.
+void expect_misuse(const std::vector<Misuse>& cases) {
+  const TemporaryFolder folder;
+  for (const Misuse& c : cases) {
+    std::string line = "espalier";
+    for (const std::string& argument : c.arguments) line += " " + argument;
+    SCOPED_TRACE(line);
+    expect_refusal(espalier(c.arguments), 2, {c.word, "--help"});
+  }
+}
+
 TEST(Usage, MisuseEndsWithTwoAndOneLine) {
   const std::string picture = data_path("images/bar.in.png").string();
   const std::string without_ending = data_path("images/bar.in").string();
@@ -66,6 +77,13 @@ TEST(Usage, MisuseEndsWithTwoAndOneLine) {
       {{"generate", picture, "--turntable", "a.gif"}, ".webp"},
       {{"generate", picture, "--sheet", "a.jpg"}, ".png"},
       {{"generate", picture, "-o", "a.glb", "--turntable", "t.webp", "--sheet", "t.webp"}, ".png"},
+  };
+  expect_misuse(cases);
+}
+
+TEST(Usage, MisuseOfTheOtherCommandsToo) {
+  const std::string picture = data_path("images/bar.in.png").string();
+  const std::vector<Misuse> cases{
       {{"render"}, "render takes one"},
       {{"render", "a.glb", "b.glb", "-o", "a.png"}, "render takes one"},
       {{"render", "a.glb"}, "no output"},
@@ -88,13 +106,107 @@ TEST(Usage, MisuseEndsWithTwoAndOneLine) {
       {{"bench", "--voxels", "1k"}, "12k"},
       {{"info", "a", "b"}, "b"},
   };
-  const TemporaryFolder folder;
+  expect_misuse(cases);
+}
+
+// Options that contradict each other, or that nothing that is written could show.
+TEST(Usage, OptionsWithoutEffectAreRefused) {
+  const std::string picture = data_path("images/bar.in.png").string();
+  const std::vector<Misuse> cases{
+      {{"-o", "a.glb", "--raw-mesh", "--watertight"}, "--raw-mesh and --watertight cannot go together"},
+      {{"-o", "a.glb", "--raw-mesh", "--faces", "100"}, "--raw-mesh and --faces"},
+      {{"-o", "a.glb", "--raw-mesh", "--texture-size", "1024"}, "--raw-mesh and --texture-size"},
+      {{"-o", "a.glb", "--faces", "1000", "--simplify", "0.95"}, "--faces and --simplify"},
+      {{"-o", "a.glb", "--no-texture", "--texture-size", "2048"}, "--no-texture and --texture-size"},
+      {{"-o", "a.glb", "--no-texture", "--bake", "fast"}, "--no-texture and --bake"},
+      {{"-o", "a.fbx", "--compress", "draco"}, "--compress has no effect on .fbx"},
+      {{"-o", "a.obj", "--lods", "3"}, "--lods has no effect on .obj"},
+      {{"-o", "a.stl", "--no-quantise"}, "--no-quantise has no effect on .stl"},
+      {{"-o", "a.usdz", "--unlit"}, "--unlit has no effect on .usdz"},
+      {{"-o", "a.obj", "--texture-format", "webp"}, "--texture-format webp has no effect on .obj"},
+      {{"-o", "a.stl", "--texture-format", "webp"}, "--texture-format has no effect on .stl"},
+      {{"-o", "a.stl", "--texture-size", "2048"}, "--texture-size has no effect on .stl"},
+      {{"-o", "a.ply", "--faces", "1000"}, "--faces has no effect on .ply"},
+      {{"-o", "a.glb", "--size", "80mm"}, "--size has no effect on .glb"},
+      {{"-o", "a.stl", "--size", "80mm", "--height", "1m"}, "--height and --size"},
+      {{"-o", "a.glb", "--spz-version", "3"}, "--spz-version has no effect"},
+      {{"-o", "a.stl", "--min-wall", "1mm"}, "--min-wall has no effect without --watertight"},
+      {{"-o", "a.glb", "--vram-tier", "low", "--vram-limit", "4g"}, "--vram-tier and --vram-limit"},
+      {{"-o", "a.glb", "--no-preprocess", "--background", "plain"}, "--no-preprocess and --background"},
+      {{"-o", "a.glb", "--multi-image", "multidiffusion"}, "--multi-image has no effect without --views"},
+      {{"-o", "a.glb", "--quiet", "--progress", "json"}, "--quiet and --progress"},
+  };
   for (const Misuse& c : cases) {
-    std::string line = "espalier";
-    for (const std::string& argument : c.arguments) line += " " + argument;
-    SCOPED_TRACE(line);
-    expect_refusal(espalier(c.arguments), 2, {c.word, "--help"});
+    std::vector<std::string> arguments{"generate", picture};
+    arguments.insert(arguments.end(), c.arguments.begin(), c.arguments.end());
+    SCOPED_TRACE(c.word);
+    expect_refusal(espalier(arguments), 2, {c.word, "leave", "--help"});
   }
+  expect_refusal(espalier({"generate", "--prompt", "a chair", "-o", "a.glb", "--background", "none"}), 2,
+                 {"--prompt and --background"});
+  expect_refusal(espalier({"generate", "--from-latent", "a.safetensors", "-o", "a.glb", "--seed", "1"}), 2,
+                 {"--from-latent and --seed"});
+  expect_refusal(espalier({"render", "a.glb", "-o", "a.png", "--fps", "10"}), 2, {"--fps has no effect on .png"});
+  expect_refusal(espalier({"bench", "--quick", "--repetitions", "3"}), 2, {"--quick and --repetitions"});
+  // With one file that can, they have an effect; what only repeats a default that does nothing is fine.
+  for (const std::vector<std::string>& more :
+       std::vector<std::vector<std::string>>{{"-o", "a.obj", "-o", "a.glb", "--texture-format", "webp"},
+                                             {"-o", "a.fbx", "--compress", "none"},
+                                             {"-o", "a.stl", "--turntable", "t.webp", "--texture-size", "512"},
+                                             {"-o", "a.glb", "--raw-mesh", "--no-texture"}}) {
+    std::vector<std::string> arguments{"generate", "nothing.png"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_refusal(espalier(arguments), 1, {"nothing.png"});
+  }
+}
+
+TEST(Usage, AFlagReplacesAVariableThatContradictsIt) {
+  const std::vector<std::string> command{"generate", "nothing.png", "-o", "a.stl", "--simplify", "0.5"};
+  expect_refusal(espalier(command, {"ESPALIER_FACES=500", "ESPALIER_COMPRESS=draco", "ESPALIER_TEXTURE_SIZE=2048"}), 1,
+                 {"nothing.png"});
+}
+
+TEST(Usage, AConfigurationFileHoldsDefaults) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "espalier/config.toml").string();
+  std::filesystem::create_directory(folder / "espalier");
+  const std::vector<std::string> here{"XDG_CONFIG_HOME=" + folder.path().string()};
+  const std::vector<std::string> command{"generate", "nothing.png", "-o", "a.glb"};
+  const auto with = [&](const std::string& text) {
+    write_text(file, text);
+    return espalier(command, here);
+  };
+  expect_refusal(with("seed = 7\nno-texture = false\nbackground = [\"alpha\"]\n\n[generate]\ntexture-size = 2048\n"), 1,
+                 {"nothing.png"});
+  expect_refusal(with("seed = -1\n"), 2, {"config.toml", "seed", "4294967295"});
+  expect_refusal(with("[generate]\ntexture-size = 1\n"), 2, {"config.toml", "generate.texture-size"});
+  expect_refusal(with("[export]\ntexture-size = 1\n"), 1, {"nothing.png"});
+  expect_refusal(with("sed = 1\n"), 2, {"config.toml", "sed is unknown", "did you mean seed?"});
+  expect_refusal(with("[genrate]\nseed = 1\n"), 2, {"genrate", "no command"});
+  expect_refusal(with("raw-mesh = 3\n"), 2, {"raw-mesh", "true nor false"});
+  // What it sets is used, and gives way to variables and flags.
+  write_text(file, "device = \"cuda:9\"\n");
+  write_text((folder / "a.obj").string(), "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n");
+  const auto draw = [&](std::vector<std::string> more, std::vector<std::string> variables) {
+    more.insert(more.begin(),
+                {"render", (folder / "a.obj").string(), "-o", (folder / "a.png").string(), "--size", "16", "--json"});
+    variables.push_back(here.front());
+    return espalier(more, variables);
+  };
+  EXPECT_NE((draw({}, {}).out + draw({}, {}).err).find("cuda:9"), std::string::npos);
+  EXPECT_NE(draw({}, {"ESPALIER_DEVICE=cpu"}).out.find("\"device\": \"cpu ("), std::string::npos);
+  EXPECT_NE(draw({"--device", "cpu"}, {}).out.find("\"device\": \"cpu ("), std::string::npos);
+  expect_refusal(espalier({"info", "--config", (folder / "other.toml").string()}), 1, {"other.toml", "not there"});
+}
+
+TEST(Usage, HintsNameTheCommandThatHelps) {
+  const std::string picture = data_path("images/bar.in.png").string();
+  expect_refusal(espalier({"generate", picture, "-o", "a.glb", "--model", "nope"}), 1,
+                 {"nope", "sprout", "trellis-image-large"});
+  const TemporaryFolder empty;
+  expect_refusal(espalier({"preprocess", picture, "-o", (empty / "a.png").string(), "--background", "network"},
+                          {"U2NET_HOME=" + empty.path().string()}),
+                 1, {"espalier pull isnet"});
 }
 
 TEST(Usage, EnvironmentIsReadCheckedAndOverruled) {

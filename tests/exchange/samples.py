@@ -3,6 +3,8 @@ import os
 import pathlib
 import struct
 import subprocess
+import tempfile
+import unittest
 import zlib
 
 PROGRAM = os.environ.get("ESPALIER_PROGRAM", "espalier")
@@ -64,3 +66,14 @@ def export(folder, name, *endings):
 
 def rounded(values):
     return tuple(round(float(x), 4) + 0.0 for x in values)
+
+
+class SampleCase(unittest.TestCase):
+    """Tests with the samples in cls.folder, which goes with them."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="espalier-exchange-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        write_samples(cls.folder)

@@ -6,7 +6,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 import zipfile
 
@@ -18,13 +17,10 @@ from samples import rounded  # noqa: E402
 BLENDER = os.environ.get("ESPALIER_BLENDER") or shutil.which("blender")
 
 
-class InBlender(unittest.TestCase):
+class InBlender(samples.SampleCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory(prefix="espalier-exchange-")
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
-        samples.write_samples(cls.folder)
+        super().setUpClass()
         files = []
         for name in ("textured", "parts", "coloured"):
             fbx, usdz = samples.export(cls.folder, name, ".fbx", ".usdz")

@@ -4,6 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "api/asset.h"
+#include "espalier/export.h"
+#include "hub/manifest.h"
+#include "hub/references.h"
 #include "memory_file.h"
 #include "models/dino/dino.h"
 #include "models/matting/plan.h"
@@ -63,6 +66,62 @@ std::vector<Bytes> latent_seeds() {
   const std::int32_t coords[8] = {0, 1, 2, 3, 0, 1, 2, 4};
   std::memcpy(text.data() + text.size() - 96, coords, sizeof coords);
   return {bytes_of(text)};
+}
+
+bool read_asset(Input bytes) {
+  const MemoryFile file(bytes);
+  return attempt([&] { (void)load_asset(file.path()); });
+}
+
+std::string text_of(Input bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+bool read_references(Input bytes) {
+  return attempt([&] { (void)hub::references_of("pipeline.json", text_of(bytes)).repositories(); });
+}
+bool read_manifest(Input bytes) {
+  return attempt([&] { (void)hub::parse_manifest("bundle", text_of(bytes)); });
+}
+
+std::vector<Bytes> asset_seeds() {
+  AssetBuilder small, pictured;
+  Gaussians g;
+  g.xyz = {0, 0, 0};
+  g.dc = {0, 0, 1};
+  g.scale = {0.1F, 0.1F, 0.1F};
+  g.rotation = {1, 0, 0, 0};
+  g.opacity = {0.5F};
+  small.gaussians(g);
+  small.record("seed", "1");
+  g.sh.assign(9, 0.1F);
+  pictured.gaussians(g);
+  Mesh mesh;
+  mesh.vertices = {0, 0, 0, 1, 0, 0, 0, 1, 0};
+  mesh.faces = {0, 1, 2};
+  pictured.mesh(mesh, SurfaceRule::solid);
+  pictured.picture(Picture(64, 64, 4));
+  pictured.radiance_field({.resolution = 8,
+                           .rank = 1,
+                           .dim = 2,
+                           .position = {0.1F, 0.2F, 0.3F},
+                           .trivec = std::vector<float>(6, 0.5F),
+                           .density = {1},
+                           .features_dc = {0, 0, 1}});
+  std::vector<Bytes> seeds;
+  for (AssetBuilder* builder : {&small, &pictured}) seeds.push_back(builder->build().encode("asset").front().bytes);
+  return seeds;
+}
+
+std::vector<Bytes> references_seeds() {
+  const json pipeline{{"args",
+                       {{"models", {{"slat_flow_model", "ckpts/a"}, {"decoder", "microsoft/TRELLIS-image-large/ckpts/b"}}},
+                        {"image_cond_model", "dinov2_vitl14_reg"},
+                        {"text_cond_model", "openai/clip-vit-large-patch14"}}}};
+  return {bytes_of(pipeline.dump()), bytes_of(R"({"args":{"models":{}}})")};
+}
+
+std::vector<Bytes> manifest_seeds() {
+  const json file{{"path", "ckpts/a.safetensors"}, {"bytes", 5}, {"digest", std::string(64, 'a')}};
+  const json part{{"source", "hub"}, {"repository", "a/b"}, {"revision", "main"}, {"files", {file}}};
+  return {bytes_of(json{{"format", "espalier-bundle-1"}, {"models", {{{"name", "a/b"}, {"parts", {part}}}}}}.dump())};
 }
 
 bool read_pipeline_json(Input bytes) {
@@ -190,6 +249,9 @@ const std::vector<FuzzTarget>& fuzz_targets() {
   static const std::vector<FuzzTarget> targets = [] {
     std::vector<FuzzTarget> all{{"safetensors", read_safetensors, safetensors_seeds},
                                 {"latent", read_latent, latent_seeds},
+                                {"asset", read_asset, asset_seeds},
+                                {"references", read_references, references_seeds},
+                                {"manifest", read_manifest, manifest_seeds},
                                 {"pipeline", read_pipeline_json, pipeline_seeds},
                                 {"module", read_module, module_seeds},
                                 {"onnx", read_onnx, onnx_seeds}};

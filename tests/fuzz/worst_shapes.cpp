@@ -304,16 +304,16 @@ std::string png_of_zeros(std::size_t n) {
   const std::string chunk = std::string("\0\0\0\0tEXt\x96\x42\xc5\x85", 12);
   return text.substr(0, 33) + repeated(chunk, n) + text.substr(33);
 }
-std::vector<WorstShape> with_pictures(std::vector<WorstShape> shapes) {
-  const std::vector<WorstShape> pictures = picture_shapes();
-  shapes.insert(shapes.end(), pictures.begin(), pictures.end());
+std::vector<WorstShape> with_others(std::vector<WorstShape> shapes) {
+  for (const std::vector<WorstShape>& more : {picture_shapes(), packed_shapes(), weight_shapes()})
+    shapes.insert(shapes.end(), more.begin(), more.end());
   return shapes;
 }
 
 }  // namespace
 
 const std::vector<WorstShape>& worst_shapes() {
-  static const std::vector<WorstShape> shapes = with_pictures({
+  static const std::vector<WorstShape> shapes = with_others({
       {"safetensors", "objects side by side", many_objects},
       {"safetensors", "empty tensors", many_tensors},
       {"safetensors", "keys that are no tensors", many_keys},

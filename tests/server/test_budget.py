@@ -2,6 +2,7 @@
 within 512 MiB, and many clients at once neither fill the memory nor keep each other out."""
 import os
 import pathlib
+import resource
 import statistics
 import struct
 import subprocess
@@ -9,7 +10,7 @@ import threading
 import time
 import unittest
 
-from studio import LATENT, PICTURE, PROGRAM, Case, SharedServerCase, multipart, png, wait_for
+from studio import LATENT, PATIENCE, PICTURE, PROGRAM, Case, SharedServerCase, multipart, png, wait_for
 
 SANITIZED = "ESPALIER_SANITIZED" in os.environ
 SIZES = (2**10, 2**16, 2**20, 60 * 2**20)
@@ -38,6 +39,35 @@ def safetensors(header):
 
 def filled(head, unit, tail, size):
     return head + unit * max((size - len(head) - len(tail)) // len(unit), 1) + tail
+
+
+def wide_network(side, channels):
+    """An ONNX file of three convolutions without a reach over a square image: few weights, much memory."""
+    def varint(n):
+        return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+    def number(field, n):
+        return varint(field << 3) + varint(n)
+
+    def blob(field, data):
+        data = data.encode() if isinstance(data, str) else data
+        return varint(field << 3 | 2) + varint(len(data)) + data
+
+    def tensor(name, *shape):
+        count = 1
+        for extent in shape:
+            count *= extent
+        return blob(5, b"".join(number(1, e) for e in shape) + number(2, 1) + blob(8, name) + blob(9, struct.pack("<f", 0.01) * count))
+
+    def value(name, *shape):
+        return blob(1, name) + blob(2, blob(1, number(1, 1) + blob(2, b"".join(blob(1, number(1, e)) for e in shape))))
+
+    def node(kind, result, *inputs):
+        return blob(1, b"".join(blob(1, i) for i in inputs) + blob(2, result) + blob(4, kind))
+    graph = node("Conv", "a", "x", "u") + node("Conv", "b", "a", "v") + node("Conv", "c", "b", "w") + node("Sigmoid", "y", "c")
+    graph += tensor("u", channels, 3, 1, 1) + tensor("v", channels, channels, 1, 1) + tensor("w", 1, channels, 1, 1)
+    graph += blob(11, value("x", 1, 3, side, side)) + blob(12, value("y", 1, 1, side, side))
+    return number(1, 8) + blob(7, graph) + blob(8, number(2, 13))
 
 
 class Budget(SharedServerCase):
@@ -169,6 +199,79 @@ class Crowd(Case):
             self.assertLess(late, 1.1 * early)
             self.assertLess(max(waits), LONGEST)
         self.assertEqual(server.stop(), 0)
+
+    def test_without_descriptors_idle_connections_make_room_and_nothing_turns_in_a_circle(self):
+        server = self.serve()
+        pid = server.process.pid
+
+        def descriptors():
+            return {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+
+        def allow(count):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, 4096))
+        few = len(descriptors()) + 6
+        idle = [server.connect() for _ in range(30)]
+        wait_for(lambda: len(descriptors()) >= few + 20, "the connections to be accepted")
+        allow(few)  # from now on accept() has no descriptor for anybody
+        for _ in range(5):
+            self.assertEqual(server.get("/openapi.json").status, 200)
+        closed = 0
+        for connection in idle:
+            connection.setblocking(False)
+            try:
+                closed += connection.recv(1) == b""
+            except BlockingIOError:
+                pass
+        self.assertIn(closed, range(1, 10))  # those that waited longest, and no more than needed
+        for connection in idle:
+            connection.close()
+        # Connections that are in use are not ended: whoever comes waits until one is, and the server sleeps meanwhile.
+        allow(4096)
+        kind, body = multipart([("image", "chair.png", PICTURE.read_bytes())])
+        used = []
+        for _ in range(8):
+            used.append(server.connect())
+            used[-1].sendall(f"POST /v1/preprocess HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:1000])
+        incoming = server.folder / "data" / "incoming"
+        wait_for(lambda: len(list(incoming.iterdir())) == 8, "the uploads to begin")
+        allow(next(n for n in range(4096) if n not in descriptors()))
+        waiting = server.connect()
+        waiting.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        before, begin = cpu_seconds(pid), time.monotonic()
+        waiting.settimeout(2)
+        with self.assertRaises(TimeoutError):
+            waiting.recv(1)
+        if not SANITIZED:
+            self.assertLess(cpu_seconds(pid) - before, 0.5 * (time.monotonic() - begin))
+        used.pop().close()
+        waiting.settimeout(PATIENCE)
+        self.assertTrue(waiting.recv(100).startswith(b"HTTP/1.1 200"))
+        allow(4096)
+        for connection in (*used, waiting):
+            connection.close()
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_network_for_backgrounds_counts_as_memory_of_previews(self):
+        network = pathlib.Path(self.folder.name) / "wide.onnx"
+        network.write_bytes(wide_network(1024, 48))
+        server = self.serve("--background-network", str(network))
+        pid, picture = server.process.pid, png(64, 64, (b"\0" + bytes(range(192))) * 64)
+        parts = [("image", "a.png", picture), ("background", None, b"network")]
+
+        def peak_of(clients):
+            pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
+            before, statuses = resident(pid), []
+            threads = [threading.Thread(target=lambda: statuses.append(server.post_parts("/v1/preprocess", parts).status)) for _ in range(clients)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertIn(200, statuses)
+            self.assertLessEqual(set(statuses), {200, 503})
+            return resident(pid, "VmHWM") - before
+        one = peak_of(1)
+        self.assertGreater(one, 2 * 48 * 4 * 1024**2)  # two maps of floats
+        self.assertLess(peak_of(5), 1.5 * one)
 
     def test_the_key_may_be_in_a_file(self):
         key = pathlib.Path(self.folder.name) / "key"

@@ -155,7 +155,7 @@ class Jobs(SharedServerCase):
         answer = self.server.post_parts("/v1/jobs", [options(prompt="a red armchair")])
         self.expect_error(answer, 422, "invalid_argument")
         self.assertIn("makes assets from pictures", answer.json["error"]["message"])
-        self.assertIn("trellis-text-base", answer.json["error"]["hint"])
+        self.assertIn("sprout-text", answer.json["error"]["hint"])
         picture = ("image", "chair.png", PICTURE.read_bytes())
         both = self.server.post_parts("/v1/jobs", [picture, options(prompt="a red armchair")])
         self.expect_error(both, 400, "invalid_argument")
@@ -170,10 +170,10 @@ class Jobs(SharedServerCase):
         self.assertEqual(png_shape(answer.body), (518, 518, "RGBA"))
         as_it_is = self.server.post_parts("/v1/preprocess", [("image", "chair.png", PICTURE.read_bytes()), ("background", None, b"none")])
         self.assertEqual(png_shape(as_it_is.body), (518, 518, "RGB"))
-        photo = (PICTURE.parents[1] / "docs" / "images" / "gallery.jpg").read_bytes()
-        refused = self.server.post_parts("/v1/preprocess", [("image", "gallery.jpg", photo), ("background", None, b"alpha")])
+        photo = (PICTURE.parents[1] / "docs" / "images" / "gallery.webp").read_bytes()
+        refused = self.server.post_parts("/v1/preprocess", [("image", "gallery.webp", photo), ("background", None, b"alpha")])
         self.expect_error(refused, 422, "invalid_argument")
-        self.assertIn("gallery.jpg", refused.json["error"]["message"])
+        self.assertIn("gallery.webp", refused.json["error"]["message"])
         self.assertNotIn(self.shared_folder.name, refused.json["error"]["message"])
 
     def test_every_picture_has_its_background(self):

@@ -99,7 +99,7 @@ class Hostile(SharedServerCase):
 
     def test_wrong_bodies(self):
         post = lambda body, kind: self.server.ask("POST", "/v1/jobs", body, {"Content-Type": kind})
-        self.expect_error(post(b"{}", "application/json"), 415, "unsupported")
+        self.expect_error(post(b"{}", "application/json"), 400, "invalid_argument")
         self.expect_error(post(b"--b", "multipart/form-data"), 415, "unsupported")
         self.expect_error(post(b"x", "text/plain"), 415, "unsupported")
         good, body = multipart([("image", "a.png", PICTURE.read_bytes())])

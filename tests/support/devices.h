@@ -5,11 +5,12 @@
 
 #include <string>
 
+#include "base/with_cuda.h"
 #include "runtime/queue.h"
 
 namespace espalier::test {
 
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 using Devices = ::testing::Types<Cpu, Cuda>;
 #else
 using Devices = ::testing::Types<Cpu>;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "base/with_cuda.h"
 #include "nn/backends.h"
 #include "runner.h"
 #include "synthetic.h"
@@ -71,7 +72,7 @@ int run(const RunOptions& options) {
 
 int dispatch(const RunOptions& options, const std::string& device, const std::string& precision) {
   if (device == "cpu") return run<Cpu, float>(options);
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
   if (precision == "half") return run<Cuda, half>(options);
   return run<Cuda, float>(options);
 #else

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/with_cuda.h"
 #include "render/raster/triangle_rasteriser.h"
 #include "runner.h"
 
@@ -118,7 +119,7 @@ void run_mesh_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally
 }
 
 template void run_mesh_renders(Queue<Cpu>&, const RunOptions&, Tally&);
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 template void run_mesh_renders(Queue<Cuda>&, const RunOptions&, Tally&);
 #endif
 

@@ -135,6 +135,7 @@ void run_gaussian_decoder(Bench<Dev>& b, Case& c) {
   recorder.compare(c, "mid");
   const auto values = b.get(raw);
   c.compare("raw", values);
+  c.compare_every("raw.rows8", values, decoder.config().channels());
   if (c.has("offset_perturbation")) c.compare("offset_perturbation", perturbation_of(m));
   compare_gaussians<Dev, T>(b, c, decoder, values, tokens.coords);
 }
@@ -193,6 +194,7 @@ void run_mesh_decoder(Bench<Dev>& b, Case& c) {
   decoder.cube_coords(b.queue, tokens.coords, cubes);
   recorder.compare(c, "mid");
   c.compare("raw", b.get(raw));
+  c.compare_every("raw.rows8", b.get(raw), decoder.config().channels());
   c.compare("coords_out", b.get(cubes));
   if (c.half()) {
     for (const std::string& name : c.names()) {
@@ -204,6 +206,7 @@ void run_mesh_decoder(Bench<Dev>& b, Case& c) {
   auto tiled = b.arena.template take<float, 2>(raw.extents());
   decoder.forward(b.queue, latent, tokens, neighbours, voxels, 7, tiled, nullptr);
   c.compare("raw", b.get(tiled));
+  c.compare_every("raw.rows8", b.get(tiled), decoder.config().channels());
   const auto surface = extract<Dev>(b, cubes, surface_features(b, c, raw), decoder.config().grid(), 4, nullptr);
   compare_mesh(c, "mesh.", surface.vertices, surface.faces, surface.attributes);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/with_cuda.h"
 #include "render/raster/splat_renderer.h"
 #include "runner.h"
 
@@ -75,7 +76,7 @@ void run_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally) {
 }
 
 template void run_renders(Queue<Cpu>&, const RunOptions&, Tally&);
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 template void run_renders(Queue<Cuda>&, const RunOptions&, Tally&);
 #endif
 

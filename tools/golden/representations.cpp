@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/with_cuda.h"
 #include "io/formats/gaussian_ply.h"
 #include "nn/backends.h"
 #include "runtime/array.h"
@@ -112,7 +113,7 @@ ESPALIER_FOR_EACH_BACKEND(ESPALIER_INSTANTIATE)
 #undef ESPALIER_INSTANTIATE
 template ExtractedSurface<Cpu> extract<Cpu>(Bench<Cpu>&, View<Cpu, const std::int32_t, 2>, View<Cpu, const float, 2>, int, int,
                                             SurfaceTrace<Cpu>*);
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 template ExtractedSurface<Cuda> extract<Cuda>(Bench<Cuda>&, View<Cuda, const std::int32_t, 2>, View<Cuda, const float, 2>, int,
                                               int, SurfaceTrace<Cuda>*);
 #endif

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/with_cuda.h"
+
 namespace espalier::golden {
 
 Case::Case(std::filesystem::path folder, std::string name, const nlohmann::json& spec, bool half, Tally& tally)
@@ -134,7 +136,7 @@ void Recorder<Dev>::compare(Case& c, const std::string& prefix) const {
 }
 
 template class Recorder<Cpu>;
-#ifdef ESPALIER_WITH_CUDA
+#if ESPALIER_WITH_CUDA
 template class Recorder<Cuda>;
 #endif
 

@@ -20,6 +20,8 @@ constexpr int kResolution = 64, kPictureSize = 518;
 constexpr float kTolerance = 1.0F / 32;
 constexpr int kPoints = 100'000, kVertices = 50'000;
 constexpr int kViews = 4, kViewSize = 256;
+constexpr std::size_t kFewestVertices = 20;  // of a part with a named colour
+constexpr double kObeyed = 30;               // a named colour is met up to this error, of 255
 constexpr int kOutsideViews = 60, kOutsideSize = 512;
 constexpr std::uint64_t kMaxFile = std::uint64_t{1} << 30U;
 
@@ -76,7 +78,8 @@ std::vector<bool> seen_vertices(const Mesh& mesh) {
 }
 
 struct ColourErrors {
-  double all = 255, seen = 255;
+  double all = 255, seen = 255, main = 255;
+  std::vector<double> named;
 };
 
 // Mean difference per channel between the vertices' colours and the plain colour of the closest point of the true surface. A
@@ -94,14 +97,24 @@ ColourErrors colour_errors_of(const Mesh& mesh, const HeldOutObject& object) {
   const auto truth = object.closest_on_surface(points);
   const auto seen = seen_vertices(mesh);
   std::vector<double> all, outer;
+  std::vector<Point> shown, true_colours;  // of seen vertices
   for (std::size_t i = 0; i < points.size(); ++i) {
     const std::size_t v = i * static_cast<std::size_t>(step);
     double sum = 0;
     for (std::size_t c = 0; c < 3; ++c) sum += std::abs(mesh.colours[3 * v + c] - truth.colours[i][c]);
     all.push_back(sum / 3 * 255);
-    if (seen[v]) outer.push_back(sum / 3 * 255);
+    if (!seen[v]) continue;
+    outer.push_back(sum / 3 * 255);
+    shown.push_back({mesh.colours[3 * v], mesh.colours[3 * v + 1], mesh.colours[3 * v + 2]});
+    true_colours.push_back(truth.colours[i]);
   }
-  return {mean(all), outer.empty() ? 255 : mean(outer)};
+  ColourErrors errors{.all = mean(all), .seen = outer.empty() ? 255 : mean(outer), .named = {}};
+  for (const Point& colour : object.caption().colours) {
+    const auto error = named_colour_error(shown, true_colours, colour, kFewestVertices);
+    if (&colour == &object.caption().colours.front()) errors.main = error.value_or(255);
+    if (error) errors.named.push_back(*error);
+  }
+  return errors;
 }
 
 std::vector<std::uint8_t> grid_of(std::span<const std::int32_t> voxels) {
@@ -120,11 +133,15 @@ class Evaluation {
   }
 
   [[nodiscard]] Asset generate(const HeldOutObject& object, std::size_t number) {
+    Request request;
+    request.seed = settings_.seed;
+    if (!object.caption().text.empty()) {
+      request.prompt = object.caption().text;
+      return pipeline_.generate(request);
+    }
     const auto path = settings_.folder / (std::to_string(number) + "-" + object.family() + ".png");
     write_file(path, encode_png(object.image(kPictureSize)));
-    Request request;
     request.images = {path};
-    request.seed = settings_.seed;
     return pipeline_.generate(request);
   }
 
@@ -138,14 +155,21 @@ class Evaluation {
     row.missing_skin = 1 - voxels.recall;
     row.mismatch_f = voxel_f_score(grid, other.surface_cells(kResolution), kResolution).value();
     const auto& data = asset.data();
-    const FScore mesh = point_f_score(points_on(*data.mesh, kPoints), object.surface_points(kPoints), kTolerance);
+    const auto points = points_on(*data.mesh, kPoints);
+    const FScore mesh = point_f_score(points, object.surface_points(kPoints), kTolerance);
     row.mesh_precision = mesh.precision;
     row.mesh_recall = mesh.recall;
     row.mesh_f = mesh.value();
-    row.psnr = psnr_of(*data.gaussians, object);
+    if (object.caption().text.empty()) {
+      row.psnr = psnr_of(*data.gaussians, object);
+    } else {
+      row.mesh_mismatch_f = point_f_score(points, other.surface_points(kPoints), kTolerance).value();
+    }
     const ColourErrors colours = colour_errors_of(*data.mesh, object);
     row.colour_error = colours.all;
     row.seen_error = colours.seen;
+    row.main_error = colours.main;
+    row.named_errors = colours.named;
     for (const StageReport& stage : asset.stages()) row.seconds += stage.seconds;
     return row;
   }
@@ -184,6 +208,39 @@ double size_of(const std::filesystem::path& folder) {
   return static_cast<double>(bytes) / (1 << 20);
 }
 
+// Of captions: how many name the main colour, and any colour, so that the mesh obeys.
+struct Obeyed {
+  double main = 0, all = 0;
+};
+Obeyed obeyed_of(const std::vector<Row>& rows) {
+  double main = 0, met = 0, named = 0;
+  for (const Row& row : rows) {
+    main += row.main_error <= kObeyed ? 1 : 0;
+    named += static_cast<double>(row.named_errors.size());
+    met += static_cast<double>(row.named_met());
+  }
+  return {main / static_cast<double>(std::max<std::size_t>(rows.size(), 1)), named > 0 ? met / named : 0};
+}
+
+std::vector<Measure> measures_of_captions(const Report& report, const Settings& settings) {
+  const auto f = column(report.rows, &Row::mesh_f), voxels = column(report.rows, &Row::voxel_f);
+  const double gap = mean(voxels) - mean(column(report.rows, &Row::mismatch_f));
+  const double mesh_gap = mean(f) - mean(column(report.rows, &Row::mesh_mismatch_f));
+  const Obeyed obeyed = obeyed_of(report.rows);
+  return {
+      {"mesh_f", "F-score of the mesh at 1/32, mean", "", mean(f), 0.75},
+      {"mesh_f_p10", "  the same, 10th percentile", "", quantile(f, 0.1), 0.60},
+      {"mesh_gap", "  less that against another object", "", mesh_gap, 0.25},
+      {"voxel_f", "F-score of voxels, tolerance 1, mean", "", mean(voxels), 0.75},
+      {"mismatch_gap", "  less that against another object", "", gap, 0.25},
+      {"main_colour", "main colour within 30 of 255, share", "", obeyed.main, 0.85},
+      {"named_colours", "all named colours within 30, share", "", obeyed.all, 0.85},
+      {"size", "size of the checkpoint", "MiB", size_of(settings.pipeline.checkpoint), 6.0, false},
+      {"seconds", "generation, median", "s", quantile(column(report.rows, &Row::seconds), 0.5), 60.0, false},
+      {"repeatable", "two runs give identical files", "", report.repeatable ? 1.0 : 0.0, 1.0},
+  };
+}
+
 std::vector<Measure> measures_of(const Report& report, const Settings& settings) {
   const auto f = column(report.rows, &Row::mesh_f), voxels = column(report.rows, &Row::voxel_f);
   const double gap = mean(voxels) - mean(column(report.rows, &Row::mismatch_f));
@@ -205,6 +262,11 @@ std::vector<Measure> measures_of(const Report& report, const Settings& settings)
 
 }  // namespace
 
+std::size_t Row::named_met() const {
+  return static_cast<std::size_t>(
+      std::count_if(named_errors.begin(), named_errors.end(), [](double e) { return e <= kObeyed; }));
+}
+
 Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings, const std::function<void(const Row&)>& told) {
   Evaluation evaluation(settings);
   Report report;
@@ -213,10 +275,13 @@ Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings
   for (std::size_t i = 0; i < objects.size(); ++i) {
     const Asset asset = evaluation.generate(objects[i], i);
     report.rows.push_back(Evaluation::score(asset, objects[i], objects[(i + objects.size() - 1) % objects.size()]));
+    if (!settings.delight.empty())
+      report.rows.back().finished = finished_errors_of(asset, objects[i], settings.delight, settings.pipeline.device);
     told(report.rows.back());
     if (i == 0) report.repeatable = evaluation.files(asset) == evaluation.files(evaluation.generate(objects[i], i));
   }
-  report.measures = measures_of(report, settings);
+  const bool captions = !objects.empty() && !objects.front().caption().text.empty();
+  report.measures = captions ? measures_of_captions(report, settings) : measures_of(report, settings);
   return report;
 }
 
@@ -236,6 +301,14 @@ nlohmann::ordered_json json_of(const Report& report) {
                            {"colour_error", r.colour_error},
                            {"seen_error", r.seen_error},
                            {"seconds", r.seconds}});
+    if (!r.finished.textures.empty()) out["rows"].back()["surface_error"] = r.finished.surface;
+    for (const TextureError& error : r.finished.textures)
+      out["rows"].back()["textures"].push_back({{"plain", error.plain}, {"scaled", error.scaled}, {"off", error.off}});
+    if (!r.named_errors.empty()) {
+      out["rows"].back()["mesh_mismatch_f"] = r.mesh_mismatch_f;
+      out["rows"].back()["main_error"] = r.main_error;
+      out["rows"].back()["named_errors"] = r.named_errors;
+    }
   }
   return out;
 }

@@ -6,6 +6,7 @@
 
 #include "espalier/espalier.h"
 #include "held_out.h"
+#include "textures.h"
 
 namespace espalier::quality {
 
@@ -13,6 +14,7 @@ struct Settings {
   PipelineOptions pipeline{};
   std::uint32_t seed = 42;
   std::filesystem::path folder;  // for conditioning images, which stay, and whatever a run needs for a while
+  std::vector<double> delight;   // strengths at which textures are compared with the true colours; none: no texture is made
 };
 
 // Scores of one object.
@@ -22,10 +24,17 @@ struct Row {
   double voxel_f = 0, mismatch_f = 0;  // mismatch: against another object of the set
   double missing_skin = 0;             // share of the true surface's voxels with no active voxel within one
   double mesh_precision = 0, mesh_recall = 0, mesh_f = 0;
-  double psnr = 0;          // dB, mean over the views
-  double colour_error = 0;  // 0 ... 255, mean over the mesh's vertices
-  double seen_error = 0;    // the same over the vertices of faces that a view from outside sees
+  double mesh_mismatch_f = 0;  // of a caption: the mesh against another object of the set
+  double psnr = 0;             // dB, mean over the views
+  double colour_error = 0;     // 0 ... 255, mean over the mesh's vertices
+  double seen_error = 0;       // the same over the vertices of faces that a view from outside sees
+  // Of a caption: the error (0 ... 255) of each named colour over seen vertices of its part; parts without a vertex are left
+  // out.
+  std::vector<double> named_errors;
+  double main_error = 255;                      // that of the main part
+  [[nodiscard]] std::size_t named_met() const;  // named colours that the mesh obeys
   double seconds = 0;
+  FinishedErrors finished;  // with Settings::delight
 };
 
 struct Measure {
@@ -42,7 +51,8 @@ struct Report {
   bool repeatable = false;  // a second run of the first object gave the same files
 };
 
-// Generates an asset from each object's image and scores it. `told` hears of every finished row.
+// Generates an asset from each object's image, or from its caption where it has one, and scores it. `told` hears of every
+// finished row.
 [[nodiscard]] Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings,
                               const std::function<void(const Row&)>& told);
 

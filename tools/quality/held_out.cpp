@@ -24,6 +24,24 @@ Point along(const Point& p, const float* distance_and_normal, float scale) {
   return q;
 }
 
+// Gives each object its line of the metadata "captions" and its rows of the tensor "named", [objects, colours, 3], where a
+// negative number stands for no colour.
+void describe(const std::filesystem::path& path, const std::string& captions, std::span<const float> named,
+              std::vector<HeldOutObject>& set) {
+  std::istringstream lines(captions);
+  const std::size_t row = set.empty() ? 0 : named.size() / set.size();
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    HeldOutObject::Caption caption;
+    if (!std::getline(lines, caption.text) || caption.text.empty())
+      fail(ErrorCode::format, path.string() + ": fewer captions than objects",
+           hint("write it again with training/held_out.py"));
+    for (std::size_t c = i * row; c + 2 < (i + 1) * row; c += 3) {
+      if (named[c] >= 0) caption.colours.push_back({named[c], named[c + 1], named[c + 2]});
+    }
+    set[i].describe(std::move(caption));
+  }
+}
+
 }  // namespace
 
 HeldOutObject::HeldOutObject(std::string family, std::span<const float> primitives, std::span<const float> camera,
@@ -77,9 +95,10 @@ Picture HeldOutObject::render(const OrbitCamera& orbit, int size) const {
 }
 
 std::vector<float> HeldOutObject::fields(std::span<const Point> points) const {
+  if (points.empty()) return {};
   const std::vector<std::int32_t> which(points.size(), 0);
   std::vector<float> out(points.size() * 7);
-  sdf_points(nullptr, static_cast<std::int64_t>(points.size()), primitives_.data(), which.data(), points.data()->data(),
+  sdf_points(nullptr, static_cast<std::int64_t>(points.size()), primitives_.data(), which.data(), points.front().data(),
              out.data(), 1);
   return out;
 }
@@ -150,6 +169,8 @@ std::vector<HeldOutObject> load_held_out(const std::filesystem::path& path) {
     set.emplace_back(family, std::span(objects).subspan(i * kPrimitives * kNumbers, kPrimitives * kNumbers),
                      std::span(cameras).subspan(i * kCamera, kCamera), views[5 * i]);
   }
+  if (const auto captions = file.metadata().find("captions"); captions != file.metadata().end())
+    describe(path, captions->second, read("named", 3), set);
   return set;
 }
 

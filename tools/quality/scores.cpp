@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "parallel/parallel_for.h"
+#include "render/raster/camera.h"
+#include "render/raster/triangle_rasteriser.h"
 
 namespace espalier::quality {
 
@@ -149,6 +151,20 @@ std::vector<Point> points_on(const Mesh& mesh, int count) {
   return points;
 }
 
+Mesh seen_from_outside(const Mesh& mesh) {
+  constexpr int kViews = 60, kSize = 512;
+  std::vector<Camera> cameras;
+  for (const OrbitCamera& orbit : sphere_cameras(kViews, 2.0F, 40.0F)) cameras.push_back(camera_of(orbit));
+  Queue<Cpu> queue;
+  const auto views = face_visibility(queue, mesh, cameras, kSize, nullptr);
+  Mesh seen = mesh;
+  seen.faces.clear();
+  for (std::size_t f = 0; f < views.size(); ++f) {
+    if (views[f] > 0) seen.faces.insert(seen.faces.end(), &mesh.faces[3 * f], &mesh.faces[3 * f] + 3);
+  }
+  return seen;
+}
+
 double psnr_in_union(const Picture& found, const Picture& truth) {
   if (found.width != truth.width || found.height != truth.height || found.channels != 4 || truth.channels != 4) {
     fail(ErrorCode::invalid_argument, "images to compare must be RGBA and of one size");
@@ -166,6 +182,23 @@ double psnr_in_union(const Picture& found, const Picture& truth) {
   }
   if (pixels == 0 || squares == 0) return kPerfect;
   return std::min(kPerfect, -10 * std::log10(squares / static_cast<double>(pixels)));
+}
+
+std::optional<double> named_colour_error(std::span<const Point> found, std::span<const Point> truth, const Point& named,
+                                         std::size_t least) {
+  constexpr float kSame = 0.01F;
+  std::vector<double> errors;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    double sum = 0;
+    bool of_part = true;
+    for (std::size_t c = 0; c < 3; ++c) {
+      of_part = of_part && std::abs(truth[i][c] - named[c]) < kSame;
+      sum += std::abs(found[i][c] - named[c]);
+    }
+    if (of_part) errors.push_back(sum / 3 * 255);
+  }
+  if (errors.size() < least) return std::nullopt;
+  return mean(errors);
 }
 
 double quantile(std::vector<double> values, double share) {

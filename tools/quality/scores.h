@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,9 +29,17 @@ struct FScore {
 // `count` points spread evenly over the triangles by area, always the same for the same mesh.
 [[nodiscard]] std::vector<Point> points_on(const Mesh& mesh, int count);
 
+// The mesh with the faces alone that one of 60 views from all around sees; vertices stay.
+[[nodiscard]] Mesh seen_from_outside(const Mesh& mesh);
+
 // Peak signal-to-noise ratio in dB over the pixels that are more than half covered in one of the images. Both RGBA,
 // premultiplied, of one size. Without such pixels, or equal ones there: 99.
 [[nodiscard]] double psnr_in_union(const Picture& found, const Picture& truth);
+
+// Mean difference per channel (0 ... 255) of `found` from `named` over the points whose true colour is `named`; nothing where
+// these are fewer than `least`.
+[[nodiscard]] std::optional<double> named_colour_error(std::span<const Point> found, std::span<const Point> truth,
+                                                       const Point& named, std::size_t least);
 
 // Linear between neighbours in the sorted order; share from 0 to 1.
 [[nodiscard]] double quantile(std::vector<double> values, double share);

@@ -31,6 +31,18 @@ MODULES = {
     'dino': ('dinov2_sprout14_reg', 'DinoVisionTransformer', nets.DinoVisionTransformer,
              dict(img_size=518, patch_size=14, embed_dim=192, depth=5, num_heads=3, mlp_ratio=4, num_register_tokens=4, init_values=1.0, interpolate_antialias=True, interpolate_offset=0.0)),
 }
+# The text checkpoint beside it has a text encoder and two flows of its own, and takes the decoders of sprout.
+TEXT_FLOW = {**FLOW, 'cond_channels': 128}
+TEXT_MODULES = {
+    'clip': ('clip_sprout_text', 'CLIPTextModel', nets.ClipTextModel,
+             dict(vocab_size=1125, hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256, max_position_embeddings=77, hidden_act='quick_gelu')),
+    'ss_flow_txt': ('ss_flow_txt_dit_sprout_text_fp16', 'SparseStructureFlowModel', nets.SparseStructureFlowModel,
+                    {**dict(resolution=16, model_channels=128, num_blocks=3, num_heads=4, share_mod=True), **TEXT_FLOW, 'mlp_ratio': 2}),
+    'slat_flow_txt': ('slat_flow_txt_dit_sprout_text_fp16', 'SLatFlowModel', slat.SLatFlowModel,
+                      {**dict(resolution=64, model_channels=64, num_blocks=4, num_heads=2, num_io_res_blocks=2, io_block_channels=[32]), **TEXT_FLOW, 'mlp_ratio': 2}),
+}
+IMAGE_MODULES = list(MODULES)
+MODULES.update(TEXT_MODULES)
 NP = {'F32': np.float32, 'F16': np.float16, 'I8': np.int8}
 
 
@@ -46,6 +58,11 @@ def half_names(m):
         if isinstance(x, (nn.Linear, nn.Conv3d, nn.Conv2d, SparseConv3d)) and n.split('.')[0] in ('blocks', 'middle_block', 'input_blocks', 'out_blocks', 'upsample', 'patch_embed'):
             out |= {f'{n}.{k}' for k, _ in x.named_parameters()}
     return out
+
+
+def small_names(m):
+    """What the text checkpoint keeps in half: all but norms, and buffers."""
+    return {k for k, v in m.named_parameters() if 'norm' not in k}
 
 
 def write_safetensors(path, tensors, metadata=None):
@@ -103,7 +120,7 @@ def load_into(m, arrays):
 def save(root, name, m):
     ck, cls, _, args = MODULES[name]
     base = os.path.join(root, 'ckpts', ck)
-    write_safetensors(base + '.safetensors', tensors_of(m))
+    write_safetensors(base + '.safetensors', tensors_of(m, small_names(m) if name in TEXT_MODULES else None))
     with open(base + '.json', 'w') as f:
         json.dump({'name': cls, 'args': args}, f, indent=4)
         f.write('\n')
@@ -134,6 +151,39 @@ def pipeline(mean, std, samplers=None):
     args['slat_normalization'] = {'mean': [round(float(x), 6) for x in mean], 'std': [round(float(x), 6) for x in std]}
     args['image_cond_model'] = MODULES['dino'][0]
     return {'name': 'TrellisImageTo3DPipeline', 'espalier': {'description': DESCRIPTION, 'full_model': 'trellis-image-large'}, 'args': args}
+
+
+TEXT_SAMPLERS = {'sparse_structure_sampler': {'steps': 2, 'cfg_strength': 1.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 3.0},
+                 'slat_sampler': {'steps': 4, 'cfg_strength': 1.0, 'cfg_interval': [0.5, 1.0], 'rescale_t': 5.0}}
+TEXT_DESCRIPTION = ('a demo model that knows captions of a few dozen families of toys (mugs, chairs, cars, ...), their parts, '
+                    'proportions and colours, and nothing else')
+
+
+def text_pipeline(image_args, samplers=None):
+    """Of the text checkpoint: decoders by reference to the image checkpoint beside it, whose pipeline.json has image_args."""
+    models = dict(image_args['models'])
+    for role, own in (('sparse_structure_flow_model', 'ss_flow_txt'), ('slat_flow_model', 'slat_flow_txt')):
+        models[role] = TEXT_MODULES[own][0]
+    models = {k: 'ckpts/' + v if v in (x[0] for x in TEXT_MODULES.values()) else 'espalier/sprout/' + v for k, v in models.items()}
+    args = {'models': models}
+    for k, p in (samplers or TEXT_SAMPLERS).items():
+        args[k] = {'name': 'FlowEulerGuidanceIntervalSampler', 'args': {'sigma_min': 1e-05}, 'params': p}
+    args['slat_normalization'] = image_args['slat_normalization']
+    args['text_cond_model'] = 'espalier/' + TEXT_MODULES['clip'][0]
+    return {'name': 'TrellisTextTo3DPipeline', 'espalier': {'description': TEXT_DESCRIPTION, 'full_model': 'trellis-text-base'}, 'args': args}
+
+
+def write_text_pipeline(root, image_args, tokenizer, samplers=None):
+    """pipeline.json, and the tokenizer beside the text encoder."""
+    os.makedirs(os.path.join(root, 'ckpts'), exist_ok=True)
+    with open(os.path.join(root, 'pipeline.json'), 'w') as f:
+        json.dump(text_pipeline(image_args, samplers), f, indent=4)
+        f.write('\n')
+    with open(os.path.join(root, 'ckpts', 'vocab.json'), 'w', encoding='utf-8') as f:
+        json.dump(tokenizer.ids, f, ensure_ascii=False, separators=(',', ':'))
+        f.write('\n')
+    with open(os.path.join(root, 'ckpts', 'merges.txt'), 'w', encoding='utf-8') as f:
+        f.write('#version: 0.2\n' + ''.join(f'{a} {b}\n' for a, b in tokenizer.merges))
 
 
 def write_pipeline(root, mean, std, samplers=None):

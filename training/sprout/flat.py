@@ -20,7 +20,7 @@ def orthogonalise(g, steps=5):
 
 
 def is_matrix(name, p):
-    return p.dim() == 2 and 'blocks.' in name and 'adaLN' not in name and 'emb_layers' not in name and min(p.shape) >= 32
+    return p.dim() == 2 and ('blocks.' in name or '.layers.' in name) and 'adaLN' not in name and 'emb_layers' not in name and min(p.shape) >= 32
 
 
 class Group:

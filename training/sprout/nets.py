@@ -318,6 +318,48 @@ class DinoVisionTransformer(nn.Module):
         return norm(x.float(), 1e-5)
 
 
+# ---- text encoder, names and semantics of CLIP's text tower
+class ClipLayer(nn.Module):
+    def __init__(self, w, heads, hidden):
+        super().__init__()
+        self.heads = heads
+        self.self_attn, self.mlp = nn.Module(), nn.Module()
+        for k in 'qkv':
+            setattr(self.self_attn, f'{k}_proj', nn.Linear(w, w))
+        self.self_attn.out_proj = nn.Linear(w, w)
+        self.layer_norm1, self.layer_norm2 = nn.LayerNorm(w), nn.LayerNorm(w)
+        self.mlp.fc1, self.mlp.fc2 = nn.Linear(w, hidden), nn.Linear(hidden, w)
+
+    def forward(self, x, mask):
+        b, n, w = x.shape
+        y, a = self.layer_norm1(x), self.self_attn
+        q, k, v = (m(y).view(b, n, self.heads, -1) for m in (a.q_proj, a.k_proj, a.v_proj))
+        x = x + a.out_proj(sdpa(q, k, v, mask))
+        y = self.mlp.fc1(self.layer_norm2(x))
+        return x + self.mlp.fc2(y * torch.sigmoid(1.702 * y))
+
+
+class ClipTextModel(nn.Module):
+    """ids [B,77] -> all states after the last norm [B,77,w]"""
+    def __init__(self, vocab_size=1125, hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256, max_position_embeddings=77, hidden_act='quick_gelu'):
+        super().__init__()
+        t = self.text_model = nn.Module()
+        t.embeddings, t.encoder = nn.Module(), nn.Module()
+        t.embeddings.token_embedding, t.embeddings.position_embedding = nn.Embedding(vocab_size, hidden_size), nn.Embedding(max_position_embeddings, hidden_size)
+        t.encoder.layers = nn.ModuleList(ClipLayer(hidden_size, num_attention_heads, intermediate_size) for _ in range(num_hidden_layers))
+        t.final_layer_norm = nn.LayerNorm(hidden_size)
+        self.register_buffer('mask', torch.ones(max_position_embeddings, max_position_embeddings, dtype=torch.bool).tril(), False)
+        init_transformer(self)
+        nn.init.normal_(t.embeddings.token_embedding.weight, std=.3), nn.init.normal_(t.embeddings.position_embedding.weight, std=.1)
+
+    def forward(self, ids):
+        t = self.text_model
+        x = torso(t.embeddings.token_embedding(ids.long()) + t.embeddings.position_embedding.weight)
+        for m in t.encoder.layers:
+            x = m(x, self.mask)
+        return t.final_layer_norm(x.float())
+
+
 # ---- flow matching
 def diffuse(x0, t, noise, s=1e-5):
     """x_t and the velocity to be predicted; t broadcasts."""

@@ -510,20 +510,9 @@ def paint(objs, share, gen):
     return objs
 
 
-def draw(n, seed, dev, families=None, patterns=0.):
-    """n objects in random order of family, fitted to the unit cube; also the family of each (its first place in KNOWN).
-    patterns: share of them with a pattern. The shapes of a seed are the same with and without."""
-    gen = torch.Generator().manual_seed(seed)
-    families = families or FAMILIES
-    per = -(-n // len(families))
-    objs = []
-    for f in families:
-        b = Kit(per, gen, 'cpu')
-        f(b)
-        objs.append(b.o)
-    fam = torch.tensor([KNOWN.index(f) for f in families]).repeat_interleave(per)
-    order = torch.randperm(len(fam), generator=gen)[:n]
-    objs, fam = torch.cat(objs)[order].to(dev).contiguous(), fam[order].to(dev)
+def fit(objs):
+    """Moves and scales objects, in place, so that the longest side of their box is FIT, around the middle of the unit cube."""
+    n, dev = len(objs), objs.device
     for half, m in ((2.6, 40), (.56, 72)):
         ax = (torch.arange(m, device=dev) + .5) / m * 2 * half - half
         grid = torch.stack(torch.meshgrid(ax, ax, ax, indexing='ij'), -1).reshape(-1, 3).contiguous()
@@ -542,6 +531,23 @@ def draw(n, seed, dev, families=None, patterns=0.):
             o[:, :, 15:19] *= s[:, None, None]
             o[:, :, 2] *= s[:, None]
             objs[i:i + 256] = o
+    return objs
+
+
+def draw(n, seed, dev, families=None, patterns=0.):
+    """n objects in random order of family, fitted to the unit cube; also the family of each (its first place in KNOWN).
+    patterns: share of them with a pattern. The shapes of a seed are the same with and without."""
+    gen = torch.Generator().manual_seed(seed)
+    families = families or FAMILIES
+    per = -(-n // len(families))
+    objs = []
+    for f in families:
+        b = Kit(per, gen, 'cpu')
+        f(b)
+        objs.append(b.o)
+    fam = torch.tensor([KNOWN.index(f) for f in families]).repeat_interleave(per)
+    order = torch.randperm(len(fam), generator=gen)[:n]
+    objs, fam = fit(torch.cat(objs)[order].to(dev).contiguous()), fam[order].to(dev)
     if patterns:
         objs = paint(objs.cpu(), patterns, gen).to(dev).contiguous()
     return objs, fam

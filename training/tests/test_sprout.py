@@ -1,6 +1,9 @@
 """Small checks of data, networks, losses and the checkpoint layout; CPU, well under two minutes.   python3 -m pytest tests   or   python3 tests/test_sprout.py"""
+import gzip
 import json
 import os
+import random
+import struct
 import sys
 import tempfile
 import unittest
@@ -10,7 +13,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import average, held_out, repatch  # noqa: E402
-from sprout import checkpoint as ck, data, flat, nets, objects as ob, sparse, splat, train_slat, train_ss  # noqa: E402
+from sprout import captions as cp, checkpoint as ck, data, flat, nets, objects as ob, sparse, splat, train_slat, train_ss, train_text  # noqa: E402
 
 
 def thin(n=2):
@@ -228,6 +231,79 @@ class Slat(unittest.TestCase):
         self.assertGreater((a - b).abs().max().item(), 1e-4)
 
 
+TEXT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'models', 'sprout-text')
+
+
+class Captions(unittest.TestCase):
+    def test_every_draw_has_its_meaning(self):
+        kinds = {'C': 'c', 'L': 'u', 'B': 'p', 'P': 'p'}
+        for f in cp.FAMILIES:
+            b = cp.kit(f, 3, torch.Generator().manual_seed(1))
+            f(b)
+            self.assertEqual(len(b.drawn), len(cp.SPEC[f.__name__].split()), f.__name__)
+            for i, letter, part, *_ in cp.entries(f.__name__):
+                self.assertEqual(b.drawn[i][0], kinds[letter], (f.__name__, part))
+            self.assertLessEqual(len(cp.entries(f.__name__)), cp.SLOTS)
+
+    def test_captions_follow_the_object(self):
+        values = [.9, .1, .5, cp.COLOURS.index('blue'), .0, cp.COLOURS.index('red'), .5, 0, .5, .5]
+        kind, fs = cp.facts('mug', values)
+        text, told = cp.caption(kind, fs, random.Random(3), True)
+        self.assertEqual(len(told), len(fs))
+        for word in ('blue', 'very wide', 'very low', 'red inside', 'very narrow foot', 'no handle'):
+            self.assertIn(word, text.replace('extremely', 'very').replace(',', ''))
+        values[7] = 1
+        text = cp.caption(*cp.facts('mug', values), random.Random(3), True)[0]
+        self.assertIn('handle', text)
+        self.assertNotIn('no handle', text)
+        self.assertNotIn('inside', text)
+
+    def test_the_reduced_tokenizer_spells_as_the_whole_one(self):
+        path = os.path.join(os.path.dirname(cp.__file__), '..', '..', 'src', 'text', 'merges.txt.gz')
+        whole = cp.Tokenizer([tuple(x.split(' ')) for x in gzip.open(path, 'rt', encoding='utf-8').read().split('\n')[1:] if x])
+        self.assertEqual(whole.size, 49408)
+        self.assertEqual(whole('a chair')[:4], [49406, 320, 4269, 49407])       # ids of CLIP
+        small = cp.tokenizer()
+        names = [{i: t for t, i in k.ids.items()} for k in (whole, small)]
+        for w in cp.all_words():
+            self.assertEqual([names[0][i] for i in whole.word(w)], [names[1][i] for i in small.word(w)], w)
+
+    def test_captions_fit(self):
+        rng, tok = random.Random(1), cp.tokenizer()
+        _, notes = cp.make(len(cp.FAMILIES) * 8, 5)
+        self.assertLessEqual(max(tok(cp.caption(*cp.facts(*x), rng, True)[0], 200).index(tok.end) for x in notes), 76)
+
+    def test_held_out_captions_are_those_on_file(self):
+        objs, notes, text = held_out.text_set()
+        path = os.path.join(held_out.FOLDER, 'held_out_text.safetensors')
+        f = ck.read_safetensors(path)
+        self.assertTrue(torch.allclose(torch.tensor(f['objects']), objs, atol=1e-6))
+        with open(path, 'rb') as q:
+            head = json.loads(q.read(struct.unpack('<Q', q.read(8))[0]))['__metadata__']
+        self.assertEqual(head['captions'].split('\n'), text)
+        self.assertTrue((f['named'][:, 0] >= 0).all())
+
+    def test_the_checkpoint_has_this_tokenizer(self):
+        with open(os.path.join(TEXT, 'ckpts', 'vocab.json'), encoding='utf-8') as f:
+            self.assertEqual(json.load(f), cp.tokenizer().ids)
+        self.assertEqual(ck.load(TEXT, 'clip').text_model.embeddings.token_embedding.num_embeddings, cp.tokenizer().size)
+        self.assertLess(ck.size(TEXT), 6 * 2 ** 20)
+
+    def test_the_text_encoder_knows_what_captions_say(self):
+        """Of two captions that differ in one word, states differ from that word on, and not before it."""
+        tower, tok = ck.load(TEXT, 'clip').eval(), cp.tokenizer()
+        with torch.no_grad():
+            a, b = tower(torch.tensor([tok('a red chair with blue legs'), tok('a red chair with green legs')]))
+        gap = (a - b).abs().amax(1)
+        self.assertLess(gap[:5].max().item(), 1e-4)
+        self.assertGreater(gap[5:9].min().item(), .05)
+
+    def test_a_stage_learns(self):
+        with tempfile.TemporaryDirectory() as d:
+            train_text.train_tower(d, d, 1., objects=len(cp.FAMILIES), variants=1, batch=4, compile=False)
+            self.assertTrue(ck.has(d, 'clip') and os.path.exists(os.path.join(d, 'tower.done')))
+
+
 class Checkpoint(unittest.TestCase):
     def test_round_trip_and_size(self):
         with tempfile.TemporaryDirectory() as d:
@@ -239,7 +315,7 @@ class Checkpoint(unittest.TestCase):
                 for (n, a), b in zip(m.state_dict().items(), back.state_dict().values()):
                     self.assertTrue(torch.allclose(a, b, rtol=1e-3, atol=1e-4), n)
             ck.write_pipeline(d, [0] * 8, [1] * 8)
-            self.assertLess(ck.size(d), 24 * 2 ** 20)
+            self.assertLess(ck.size(d), 28 * 2 ** 20)                            # of both checkpoints
             with open(os.path.join(d, 'pipeline.json')) as f:
                 p = json.load(f)['args']
             for v in p['models'].values():

@@ -2,29 +2,42 @@ import {Client, type Health} from './api/client.js';
 import {Connection} from './api/connection.js';
 import {ApiError, explain, isAbort} from './api/errors.js';
 import {follow} from './api/follow.js';
-import {type FinishOptions, isFinal, type Job, type Model} from './api/types.js';
-import {button, h} from './core/dom.js';
-import {isMine, keepDraft, keepSettings, keptDraft, keptSettings, nowMine} from './core/drafts.js';
+import {type FinishOptions, isFinal, type Job, type JobOptions, type Model} from './api/types.js';
+import {badge, tell, tells} from './core/badge.js';
+import {button, h, isTyping} from './core/dom.js';
+import {isMine, keepDraft, keepSet, keepSettings, keptDraft, keptSettings, nowMine, setOf} from './core/drafts.js';
+import {families, frontOf} from './core/families.js';
 import {capitalised, stem} from './core/format.js';
-import {isTyping} from './core/keys.js';
-import {backgroundsOf, jobOptions, settingsOf} from './core/options.js';
+import {anySeed, backgroundsOf, jobOptions, limits, promptOptions, settingsOf} from './core/options.js';
 import {Backstage} from './ui/backstage.js';
-import {DetailsPanel} from './ui/details_panel.js';
-import {askForKey, askText, confirmed, showKeys} from './ui/dialogs.js';
+import {DetailsLater} from './ui/details_later.js';
+import {dialogs} from './ui/dialogs_later.js';
 import {Gallery} from './ui/gallery.js';
+import type {GalleryGrid} from './ui/gallery_grid.js';
+import type {QueuePanel} from './ui/queue_panel.js';
 import {ModelBar} from './ui/model_bar.js';
 import {Notifier} from './ui/notify.js';
 import {PicturesPanel} from './ui/pictures_panel.js';
 import {PromptPanel} from './ui/prompt_panel.js';
-import {ProgressPanel} from './ui/progress_panel.js';
+import {ProgressLater} from './ui/progress_later.js';
+import {SeedsLater} from './ui/seeds_later.js';
 import {SettingsPanel} from './ui/settings_panel.js';
+import {Turner} from './ui/turner.js';
 import {shownOf, ViewerPanel} from './ui/viewer_panel.js';
+import {type Language, language, LANGUAGES, later, more, switchLanguage, words} from './core/words.js';
 
 const PAGE = 40;
-const TITLE = 'Espalier studio';
+const SEEDS = 4;
 
 function idInAddress(): string | null {
   return new URLSearchParams(location.hash.slice(1)).get('job');
+}
+
+/** What the page can speak; each language under its own name. */
+function languages(): HTMLElement {
+  const select = h('select', {class: 'languages', 'aria-label': words.app.language, onchange: () => switchLanguage(select.value as Language)});
+  for (const [value, name] of Object.entries(LANGUAGES)) select.append(h('option', {value, lang: value, text: name, selected: value === language}));
+  return select;
 }
 
 /** The page: what is chosen on the left, the asset in the middle, what is known of it on the right, the others below. */
@@ -40,7 +53,12 @@ export class Studio {
   private readonly viewer;
   private readonly details;
   private readonly gallery;
+  private readonly turner;
+  private grid: Promise<GalleryGrid> | null = null;
+  private queue: Promise<QueuePanel> | null = null;
   private readonly generate: HTMLButtonElement;
+  private readonly four: HTMLButtonElement;
+  private readonly seeds;
   private readonly obstacle = h('p', {class: 'hint', hidden: true});
   private readonly modelBar = new ModelBar((model) => this.setModel(model));
   private readonly away = h('div', {class: 'away', role: 'alert', hidden: true});
@@ -59,7 +77,7 @@ export class Studio {
 
   constructor(root: HTMLElement) {
     this.notify = new Notifier(document.body);
-    this.client = new Client(askForKey);
+    this.client = new Client(async (refused) => (await dialogs()).askForKey(refused));
     this.connection = new Connection(this.client, (health) => this.show(health));
     this.backstage = new Backstage(this.client, this.connection, () => void this.relatives());
     this.pictures = new PicturesPanel(this.client, this.connection, this.notify, () => {
@@ -67,36 +85,47 @@ export class Studio {
       this.keepPictures();
     });
     this.viewer = new ViewerPanel(this.client, this.notify);
-    this.progress = new ProgressPanel(this.notify, () => void this.cancel(), () => this.viewer.focus());
-    this.details = new DetailsPanel(this.backstage, this.notify, {
+    this.progress = new ProgressLater(this.notify, () => void this.cancel(), () => this.viewer.focus());
+    this.seeds = new SeedsLater(this.client, this.notify, {open: (job) => this.open(job.id), keep: (job, others) => void this.keepOnly(job, others)});
+    this.details = new DetailsLater(this.backstage, this.notify, {
       again: (job, options) => this.again(job, options),
       reuse: (job) => void this.reuse(job),
       remove: (job) => void this.remove(job),
       rename: (job) => void this.rename(job),
+      share: (job) => void this.share('asset', job.id),
       pin: (job) => void this.change(job, {pinned: !job.pinned}),
+      open: (job) => this.open(job.id),
+      compare: (one, other) => this.compare(one, other),
     });
-    this.gallery = new Gallery(this.client, {
+    this.turner = new Turner(this.client);
+    this.gallery = new Gallery(this.client, this.turner, {
       open: (job) => this.open(job.id),
       remove: (job) => void this.remove(job),
       more: () => void this.older(),
+      all: () => void this.showAll(),
+      queue: () => void this.showQueue(),
     });
-    this.generate = button({label: 'Generate', class: 'button primary large', onclick: () => void this.start()});
-    root.append(this.away, button({label: 'Skip to the viewer', class: 'button skip', onclick: () => this.viewer.focus()}),
-      h('header', {class: 'bar'}, h('a', {class: 'brand', href: '#', 'aria-label': 'Espalier studio: start anew', onclick: () => this.close()},
-        h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: 'studio'}))), this.modelBar.element),
+    this.four = button({label: words.app.fourSeeds, icon: 'dice', class: 'button large', onclick: () => void this.start(SEEDS)});
+    this.four.title = words.app.fourSeedsTitle;
+    this.generate = button({label: words.app.generate, class: 'button primary large', onclick: () => void this.start()});
+    root.append(this.away, button({label: words.app.skip, class: 'button skip', onclick: () => this.viewer.focus()}),
+      h('header', {class: 'bar'}, h('a', {class: 'brand', href: '#', 'aria-label': words.app.home, onclick: () => this.close()},
+        h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: words.app.studio}))), this.modelBar.element),
       h('main', {class: 'studio'},
-        h('section', {class: 'panel make', 'aria-label': 'Make an asset'},
-          h('div', {class: 'make-scroll'}, this.pictures.element, this.prompt.element, this.settings.element), h('div', {class: 'make-foot'}, this.generate, this.obstacle)),
-        h('section', {class: 'stage', 'aria-label': 'Viewer'}, this.progress.element, this.viewer.element),
+        h('section', {class: 'panel make', 'aria-label': words.app.make},
+          h('div', {class: 'make-scroll'}, this.pictures.element, this.prompt.element, this.settings.element), h('div', {class: 'make-foot'}, h('div', {class: 'make-start'}, this.generate, this.four), this.obstacle,
+            h('div', {class: 'make-share'}, button({label: words.app.curl, class: 'button quiet', onclick: () => void this.share('curl')}),
+              button({label: words.app.shareSettings, class: 'button quiet', onclick: () => void this.share('settings')})))),
+        h('section', {class: 'stage', 'aria-label': words.viewer.label}, this.progress.element, this.seeds.element, this.viewer.element),
         this.details.element, this.gallery.element),
-      h('footer', {class: 'foot'}, h('a', {href: '/openapi.json', text: 'API'}), h('a', {href: '/licences.txt', text: 'Licences'}),
-        h('button', {type: 'button', class: 'link', text: 'Keys', title: 'What the keyboard does (?)', onclick: () => void showKeys()})));
+      h('footer', {class: 'foot'}, h('a', {href: '/openapi.json', text: 'API'}), h('a', {href: '/licences.txt', text: words.app.licences}),
+        h('button', {type: 'button', class: 'link', text: words.app.keys, title: words.app.keysTitle, onclick: () => void dialogs().then(({showKeys}) => showKeys())}), languages()));
     this.refreshGenerate();
     for (const event of ['input', 'change', 'click']) this.settings.element.addEventListener(event, () => this.restored && keepSettings(this.settings.get()));
     document.addEventListener('keydown', (event) => {
       if (event.key !== '?' || isTyping(event.target) || document.querySelector('dialog[open]')) return;
       event.preventDefault();
-      void showKeys();
+      void dialogs().then(({showKeys}) => showKeys());
     });
     addEventListener('hashchange', () => this.followAddress());
     document.addEventListener('visibilitychange', () => document.hidden || void this.list());
@@ -111,9 +140,9 @@ export class Studio {
       this.pictures.setExamples(await this.client.examples().catch(() => []));
       await this.list();
     } catch (error) {
-      this.modelBar.say('Not connected');
+      this.modelBar.say(words.app.notConnected);
       const {message, hint} = explain(error);
-      this.viewer.say('warning', message, hint, button({label: 'Try again', icon: 'repeat', class: 'button', onclick: () => void this.retry()}));
+      this.viewer.say('warning', message, hint, button({label: words.app.tryAgain, icon: 'repeat', class: 'button', onclick: () => void this.retry()}));
       return;
     }
     const active = [...this.jobs.values()].find(({id, state}) => !isFinal(state) && isMine(id));
@@ -127,7 +156,8 @@ export class Studio {
     const settings = keptSettings(this.settings.get());
     if (settings) this.settings.set(settings);
     const draft = await keptDraft();
-    if (draft && this.pictures.files.length === 0) this.pictures.put(draft.files, draft.backgrounds, draft.several, true);
+    if (draft && this.pictures.files.length === 0) this.pictures.put(draft.files, draft.backgrounds, draft.several, true, draft.masks);
+    await this.takeSettings();
     this.restored = true;
   }
 
@@ -149,7 +179,7 @@ export class Studio {
     this.modelBar.set(models);
     if (this.modelBar.chosen) this.setModel(this.modelBar.chosen);
     this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
-    this.details.turntable.setFormats(videos);
+    this.details.setFormats(videos);
   }
 
   private setModel(model: Model): void {
@@ -166,12 +196,12 @@ export class Studio {
     this.away.hidden = health === 'ready';
     this.away.classList.toggle('loading', health === 'loading');
     if (health === 'away') {
-      this.away.replaceChildren(h('strong', {text: 'The server does not answer.'}),
-        h('span', {text: ' Start it again with “espalier serve”. This page asks again by itself; what was made is kept.'}));
+      this.away.replaceChildren(h('strong', {text: words.app.away}),
+        h('span', {text: words.app.awayHint}));
     } else if (health === 'loading') {
-      this.away.replaceChildren(h('strong', {text: 'The server loads its checkpoint.'}), h('span', {text: ' This page goes on as soon as it is ready.'}));
+      this.away.replaceChildren(h('strong', {text: words.app.loading}), h('span', {text: words.app.loadingHint}));
     } else if (this.models.length > 0) {
-      if (before === 'away') this.notify.info('The server is back.');
+      if (before === 'away') this.notify.info(words.app.back);
       this.learn().catch((error: unknown) => this.notify.error('', error));
       void this.list();
     }
@@ -193,34 +223,68 @@ export class Studio {
     this.settings.setImages(each ? 1 : this.pictures.files.length);
     const usable = this.takesText ? this.prompt.text !== '' : this.pictures.usable;
     this.generate.disabled = this.health !== 'ready' || this.starting || !usable;
-    const missing = this.takesText ? 'Write a prompt first' : this.pictures.refused ? '' : 'Choose a picture first';
+    const missing = this.takesText ? words.app.writeFirst : this.pictures.refused ? '' : words.app.chooseFirst;
+    this.four.disabled = this.generate.disabled || each;
     this.generate.title = usable ? '' : missing;
-    this.generate.querySelector('span')?.replaceChildren(each ? `Generate ${this.pictures.files.length} assets` : 'Generate');
+    this.generate.querySelector('span')?.replaceChildren(each ? words.app.generateMany(this.pictures.files.length) : words.app.generate);
     this.obstacle.hidden = this.takesText || !this.pictures.refused;
-    this.obstacle.textContent = `A picture was refused. ${this.pictures.refusal || 'Remove it.'}`;
+    this.obstacle.textContent = words.app.wasRefused(this.pictures.refusal || words.app.removeIt);
   }
 
-  private async start(): Promise<void> {
+  /** `seeds`: so many jobs that differ in their seeds alone. */
+  private async start(seeds = 1): Promise<void> {
     this.starting = true;
     this.refreshGenerate();
     try {
       const settings = this.settings.get();
-      const model = this.modelBar.option();
       if (this.takesText) {
-        const options = {...jobOptions(settings, this.prompt.name, []), prompt: this.prompt.text, negative_prompt: this.prompt.away, ...model};
-        this.begin(await this.client.start([], [], null, options));
+        await this.startSeeds(seeds, this.options(), (one) => this.client.start([], [], null, one));
       } else if (this.pictures.each) {
         await this.startEach(settings);
       } else {
-        const options = {...jobOptions(settings, this.pictures.name, this.pictures.backgrounds), ...model};
-        this.begin(await this.client.start(this.pictures.files, this.pictures.masks, this.pictures.latent, options));
+        const {files, masks, latent} = this.pictures;
+        await this.startSeeds(seeds, this.options(), (one) => this.client.start(files, masks, latent, one));
       }
     } catch (error) {
-      this.failed('The job was not started', error);
+      this.failed(words.app.notStarted, error);
     } finally {
       this.starting = false;
       this.refreshGenerate();
     }
+  }
+
+  private options(): JobOptions {
+    const settings = this.settings.get();
+    const model = this.modelBar.option();
+    return this.takesText ? {...promptOptions(settings, this.prompt.name, this.prompt.text, this.prompt.away), ...model} :
+      {...jobOptions(settings, this.pictures.name, this.pictures.backgrounds), ...model};
+  }
+
+  private async startSeeds(count: number, options: JobOptions, start: (options: JobOptions) => Promise<Job>): Promise<void> {
+    if (count === 1) return this.begin(await start(options));
+    const {seed} = options;
+    const started: Job[] = [];
+    try {
+      for (let i = 0; i < count; ++i) started.push(await start({...options, seed: typeof seed === 'number' ? (seed + i) % (limits('seed').max + 1) : anySeed()}));
+    } finally {
+      for (const job of started) {
+        nowMine(job.id);
+        this.jobs.set(job.id, job);
+      }
+      keepSet(started.map(({id}) => id));
+      if (started[0]) this.begin(started[0]);
+    }
+  }
+
+  /** Of jobs that were started together. */
+  private async keepOnly(job: Job, others: readonly Job[]): Promise<void> {
+    await this.removeMany(others);
+    this.drawSeeds(job.id);
+  }
+
+  private drawSeeds(id: string | null): void {
+    const set = id ? setOf(id).map((one) => this.jobs.get(one)).filter((job) => job !== undefined) : [];
+    this.seeds.show(set, id);
   }
 
   /** A job for every picture; the first is shown, the others wait in the gallery. */
@@ -250,7 +314,7 @@ export class Studio {
     try {
       this.begin(await this.client.exports(job.id, options));
     } catch (error) {
-      this.failed('The job was not started', error);
+      this.failed(words.app.notStarted, error);
     }
   }
 
@@ -262,12 +326,12 @@ export class Studio {
       await this.client.remove(id);
     } catch (error) {
       this.progress.cancelFailed();
-      this.failed('The job could not be cancelled', error);
+      this.failed(words.app.notCancelled, error);
     }
   }
 
   private async rename(job: Job): Promise<void> {
-    const name = await askText('Rename the asset', 'Name', job.name);
+    const name = await (await dialogs()).askText(more.dialogs.renameTitle, more.dialogs.assetName, job.name);
     if (name !== null && name !== job.name) await this.change(job, {name});
   }
 
@@ -276,28 +340,113 @@ export class Studio {
       this.update(await this.client.change(job.id, change));
       this.drawGallery();
     } catch (error) {
-      this.failed(`${job.name} could not be changed`, error);
+      this.failed(words.app.notChanged(job.name), error);
     }
   }
 
   private async remove(job: Job): Promise<void> {
     const active = !isFinal(this.jobs.get(job.id)?.state ?? job.state);
-    const yes = await confirmed(active ?
-      {title: `Cancel ${job.name}?`, text: 'The job stops and makes no asset.', yes: 'Cancel the job', no: 'Go on'} :
-      {title: `Delete ${job.name}?`, text: 'The asset and all its files are removed from the server. This cannot be undone.', yes: 'Delete'});
+    const yes = await (await dialogs()).confirmed(active ?
+      {title: more.dialogs.cancelTitle(job.name), text: more.dialogs.cancelText, yes: more.dialogs.cancelYes, no: more.dialogs.cancelNo} :
+      {title: more.dialogs.deleteTitle(job.name), text: more.dialogs.deleteText, yes: more.dialogs.deleteIt});
     if (!yes) return;
+    await this.end(job);
+    await this.list();
+  }
+
+  /** Asks once for all of them. */
+  private async removeMany(jobs: readonly Job[]): Promise<boolean> {
+    const yes = await (await dialogs()).confirmed({title: more.dialogs.deleteMany(jobs.length), text: more.dialogs.deleteText, yes: more.dialogs.deleteIt});
+    if (!yes) return false;
     try {
-      if (!active) for (const child of await this.client.madeFrom(job.id)) if (!child.asset && isFinal(child.state)) await this.gone(child.id);
-      if (active) await this.client.remove(job.id);
-      else await this.gone(job.id);
-      if (!active && this.current === job.id) {
-        this.close();
-        this.viewer.focus();
+      const {removeAll} = await import('./api/several.js');
+      for (const {id, result, error} of await removeAll(this.client, jobs.map((job) => this.jobs.get(job.id) ?? job))) {
+        if (result === 'removed' || error?.code === 'not_found') this.forget(id);
+        else if (error) this.notify.warn(words.app.notDeleted(this.jobs.get(id)?.name ?? id), [error.message, error.hint].filter(Boolean).join(' · '));
       }
     } catch (error) {
-      this.failed(`${job.name} could not be deleted`, error);
+      this.failed('', error);
     }
     await this.list();
+    return true;
+  }
+
+  private forget(id: string): void {
+    this.jobs.delete(id);
+    if (this.current !== id) return;
+    this.close();
+    this.viewer.focus();
+  }
+
+  /** Cancels what runs; what has ended goes, with the files that were made of it. */
+  private async end(job: Job): Promise<void> {
+    try {
+      if (!isFinal(this.jobs.get(job.id)?.state ?? job.state)) return await this.client.remove(job.id);
+      for (const child of await this.client.madeFrom(job.id)) if (!child.asset && isFinal(child.state)) await this.gone(child.id);
+      await this.gone(job.id);
+      this.forget(job.id);
+    } catch (error) {
+      this.failed(words.app.notDeleted(job.name), error);
+    }
+  }
+
+  private async showAll(): Promise<void> {
+    try {
+      this.grid ??= later(() => import('./ui/gallery_grid.js')).then(({GalleryGrid: Grid}) => new Grid(this.client, this.notify, this.turner, {
+        open: (job) => this.open(job.id),
+        remove: (jobs) => this.removeMany(jobs),
+        compare: (one, other) => this.compare(one, other),
+      }));
+      await (await this.grid).open(this.assets, this.current);
+    } catch (error) {
+      this.grid = null;
+      this.failed('', error);
+    }
+  }
+
+  private async showQueue(): Promise<void> {
+    try {
+      this.queue ??= later(() => import('./ui/queue_panel.js')).then(({QueuePanel: Panel}) => new Panel(this.client, this.notify, {
+        open: (job) => this.open(job.asset ? job.id : job.parent ?? job.id),
+        changed: () => void this.list(),
+      }));
+      await (await this.queue).open();
+      await this.list();
+    } catch (error) {
+      this.queue = null;
+      this.failed('', error);
+    }
+  }
+
+  /** Into the clipboard: a link to an asset, the present settings as a link, or the command that Generate stands for. */
+  private async share(what: 'asset' | 'settings' | 'curl', asset = ''): Promise<void> {
+    const {copy, curl, settingsLink} = await later(() => import('./ui/share.js'));
+    const text = what === 'asset' ? `${location.origin}/#job=${encodeURIComponent(asset)}` : what === 'settings' ? settingsLink(this.settings.get()) :
+      curl(this.client.hasKey, this.takesText ? null : this.pictures, this.options());
+    await copy(text, what, this.notify);
+  }
+
+  /** Settings that stand in the page's address are used once. */
+  private async takeSettings(): Promise<void> {
+    if (!location.hash.startsWith('#settings=')) return;
+    const settings = (await later(() => import('./ui/share.js'))).settingsInAddress(this.settings.get());
+    if (!settings) return;
+    this.settings.set(settings);
+    keepSettings(settings);
+    this.notify.info(words.app.settingsTaken);
+  }
+
+  /** Both in one picture, under one camera. */
+  private compare(one: Job, other: Job): void {
+    const mesh = shownOf(other, null).mesh;
+    if (!mesh) return;
+    this.jobs.set(other.id, other);
+    this.jobs.set(one.id, one);
+    this.open(one.id);
+    void this.viewer.compareWith({file: mesh, name: other.name}, () => {
+      this.leave();
+      this.compare(other, one);
+    });
   }
 
   private async gone(id: string): Promise<void> {
@@ -317,7 +466,7 @@ export class Studio {
     if (!made || id !== this.current) return;
     this.made = made;
     const shown = this.jobs.get(id);
-    if (shown) this.details.show(shown, this.made);
+    if (shown) this.showDetails(shown);
   }
 
   /** Fills the left side with what a job was made from. */
@@ -337,11 +486,12 @@ export class Studio {
       this.refreshGenerate();
       (this.takesText ? this.prompt : this.pictures).element.scrollIntoView({block: 'start'});
     } catch (error) {
-      this.failed('The pictures could not be loaded', error);
+      this.failed(words.app.notLoaded, error);
     }
   }
 
   private followAddress(): void {
+    void this.takeSettings();
     const id = idInAddress();
     if (id && id !== this.current) this.open(id);
     if (!id && this.current) this.close();
@@ -363,7 +513,7 @@ export class Studio {
   private close(): void {
     this.leave();
     this.viewer.empty();
-    document.title = TITLE;
+    document.title = words.app.title;
     if (location.hash) history.pushState(null, '', location.pathname);
     this.drawGallery();
   }
@@ -377,6 +527,7 @@ export class Studio {
     this.viewer.reset();
     this.details.clear();
     this.progress.show(null);
+    this.drawSeeds(null);
   }
 
   private async keepUp(id: string, signal: AbortSignal): Promise<void> {
@@ -386,12 +537,12 @@ export class Studio {
       if (signal.aborted) return;
       void this.relatives();
       const done = await follow(this.client, this.connection, id, signal, (next) => this.update(next));
-      if (!isFinal(job.state)) this.notify.say(done.state === 'done' ? `${done.name} is finished` : `${done.name}: ${done.error?.message ?? done.state}`);
+      if (!isFinal(job.state)) this.notify.say(done.state === 'done' ? words.app.finished(done.name) : `${done.name}: ${done.error?.message ?? words.app.states[done.state]}`);
       await this.list();
     } catch (error) {
       if (isAbort(error) || signal.aborted) return;
       const missing = error instanceof ApiError && error.status === 404;
-      const {message, hint} = missing ? {message: 'This asset is not here', hint: 'It was deleted, or the server keeps its data in another folder now.'} : explain(error);
+      const {message, hint} = missing ? {message: words.app.gone, hint: words.app.goneHint} : explain(error);
       this.progress.show(null);
       this.viewer.say('warning', message, hint);
     }
@@ -400,17 +551,25 @@ export class Studio {
   /** The job in view has changed. */
   private update(job: Job): void {
     const before = this.jobs.get(job.id);
+    this.tellOf(job);
     this.jobs.set(job.id, job);
     if (job.id !== this.current) return;
     if (!isFinal(job.state)) this.viewer.prepare();
     this.progress.show(job);
-    this.details.show(job, this.made);
+    this.showDetails(job);
     const percent = job.state === 'running' ? `${Math.floor((job.progress?.fraction ?? 0) * 100)} % · ` : '';
-    document.title = `${percent}${job.name} · ${TITLE}`;
+    document.title = `${percent}${job.name} · ${words.app.title}`;
     this.describe(job);
     void this.viewer.show(shownOf(job, this.parent), job.name);
     const shown = ({state, files, progress}: Job): string => [state, files.length, Math.floor((progress?.fraction ?? 0) * 100)].join();
     if (!before || shown(before) !== shown(job)) this.drawGallery();
+  }
+
+  /** A job of this browser has ended while nobody looked. */
+  private tellOf(job: Job): void {
+    const before = this.jobs.get(job.id);
+    if (!before || isFinal(before.state) || !isFinal(job.state) || !isMine(job.id)) return;
+    tell(job.state === 'done' ? words.app.finished(job.name) : `${job.name}: ${words.app.states[job.state]}`, () => this.open(job.id));
   }
 
   /** In place of an object that is not there yet, or will not be. */
@@ -418,12 +577,12 @@ export class Studio {
     if (this.viewer.faces > 0 && job.state === 'done') return;
     if (job.state === 'failed' || job.state === 'cancelled') {
       const failed = job.state === 'failed';
-      const {message, hint = ''} = !failed ? {message: 'Cancelled', hint: job.files.some(({role}) => role === 'asset') ?
-        'The mesh was there already: it can be finished and downloaded.' : 'The job was stopped before there was a mesh.'} :
-        job.error ?? {message: 'The job failed', hint: 'Look at the log of the server.'};
-      this.viewer.say('warning', capitalised(message), capitalised(hint), button({label: 'Use picture and settings', icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
+      const {message, hint = ''} = !failed ? {message: words.app.cancelled, hint: job.files.some(({role}) => role === 'asset') ?
+        words.app.cancelledMesh : words.app.cancelledNothing} :
+        job.error ?? {message: words.app.failed, hint: words.app.seeLog};
+      this.viewer.say('warning', capitalised(message), capitalised(hint), button({label: words.app.reuse, icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
     } else if (!job.files.some(({role}) => role === 'splats' || role === 'mesh' || role === 'result') && !this.parent) {
-      this.viewer.say('picture', 'On its way', 'The splats appear here first, then the mesh.');
+      this.viewer.say('picture', words.app.onItsWay, words.app.onItsWayHint);
     }
   }
 
@@ -434,18 +593,21 @@ export class Studio {
       // What is older than this page stays; what is missing from it was removed.
       const oldest = jobs.at(-1)?.created ?? '';
       for (const [id, job] of this.jobs) if ((job.created >= oldest || next === null) && !jobs.some((one) => one.id === id)) this.jobs.delete(id);
-      for (const job of jobs) if (job.id !== this.current || isFinal(job.state)) this.jobs.set(job.id, job);
+      for (const job of jobs) {
+        this.tellOf(job);
+        if (job.id !== this.current || isFinal(job.state)) this.jobs.set(job.id, job);
+      }
       if (this.jobs.size <= jobs.length) this.next = next;
       this.gallery.showSpace(await this.client.storage());
     } catch (error) {
       if (this.connection.isLoss(error)) void this.connection.back();
-      else this.notify.error('The gallery could not be loaded', error);
+      else this.notify.error(words.app.galleryFailed, error);
       return;
     }
     this.drawGallery();
     void this.relatives();
     const waiting = [...this.jobs.values()].some(({id, state}) => !isFinal(state) && id !== this.current);
-    if (waiting && !document.hidden) this.listTimer = window.setTimeout(() => void this.list(), 3000);
+    if (waiting && (!document.hidden || tells())) this.listTimer = window.setTimeout(() => void this.list(), 3000);
   }
 
   private async older(): Promise<void> {
@@ -456,13 +618,31 @@ export class Studio {
       this.next = next;
       this.drawGallery();
     } catch (error) {
-      this.failed('Older assets could not be loaded', error);
+      this.failed(words.app.olderFailed, error);
     }
   }
 
   private drawGallery(): void {
-    const assets = [...this.jobs.values()].filter(({asset}) => asset)
+    const cards = families(this.assets, this.jobs).flatMap((family) => {
+      const job = frontOf(family, this.current);
+      return job ? [{job, versions: family.length}] : [];
+    });
+    this.gallery.show(cards, this.current, this.next !== null);
+    this.drawSeeds(this.current);
+    const inView = this.current === null ? undefined : this.jobs.get(this.current);
+    if (inView) this.showDetails(inView);  // its versions
+    const active = [...this.jobs.values()].filter(({state}) => !isFinal(state)).length;
+    this.gallery.showActive(active);
+    badge(active);
+  }
+
+  private get assets(): Job[] {
+    return [...this.jobs.values()].filter(({asset}) => asset)
       .sort((a, b) => (a.created === b.created ? (a.id < b.id ? 1 : -1) : a.created < b.created ? 1 : -1));
-    this.gallery.show(assets, this.current, this.next !== null);
+  }
+
+  private showDetails(job: Job): void {
+    const versions = families(this.assets, this.jobs).find((family) => family.some(({id}) => id === job.id)) ?? [];
+    this.details.show(job, this.made, versions);
   }
 }

@@ -18,7 +18,7 @@ const chromium = process.env.ESPALIER_CHROMIUM ?? '/usr/bin/chromium';
 if (!existsSync(chromium)) skip(`there is no ${chromium}; install the package chromium, or name a browser in ESPALIER_CHROMIUM`);
 
 const unit = spawnSync(process.execPath, [join(here, 'unit.mjs')], {stdio: 'inherit'});
-const browser = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...['studio', 'masks'].map((name) => join(here, 'browser', `${name}.test.mjs`))], {
+const browser = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...['studio', 'masks', 'languages', 'gallery', 'versions', 'viewing', 'queue'].map((name) => join(here, 'browser', `${name}.test.mjs`))], {
   stdio: 'inherit',
   env: {...process.env, ...(program ? {ESPALIER_PROGRAM: program} : {}), ...(shots ? {ESPALIER_SHOTS: shots} : {})},
 });

@@ -12,7 +12,8 @@ try {
   const names = readdirSync(here).filter((name) => name.endsWith('.test.ts'));
   await build({entryPoints: names.map((name) => join(here, name)), outdir: out, outExtension: {'.js': '.mjs'}, bundle: true, platform: 'node',
     format: 'esm', target: 'node18', logLevel: 'error'});
-  const {status} = spawnSync(process.execPath, ['--test', ...names.map((name) => join(out, name.replace(/\.ts$/, '.mjs')))], {stdio: 'inherit'});
+  const {status} = spawnSync(process.execPath, ['--test', ...names.map((name) => join(out, name.replace(/\.ts$/, '.mjs')))],
+    {stdio: 'inherit', env: {...process.env, ESPALIER_ROOT: join(here, '..', '..', '..')}});
   process.exitCode = status ?? 1;
 } finally {
   rmSync(out, {recursive: true, force: true});

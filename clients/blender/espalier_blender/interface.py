@@ -69,7 +69,9 @@ def client_of(context, retries=5):
 
 
 def options_of(settings):
-    options = espalier.GenerateOptions(formats=["glb"], texture_size=int(settings.texture_size), background=settings.background)
+    options = espalier.GenerateOptions(formats=["glb"], texture_size=int(settings.texture_size))
+    if settings.image:
+        options.background = settings.background
     if not settings.random_seed:
         options.seed = settings.seed
     if settings.faces:

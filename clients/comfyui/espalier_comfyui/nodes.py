@@ -93,9 +93,11 @@ def files_of(server, images, more, mesh, splats, seed, texture_size, faces, file
     formats = [kind for kind in (mesh, splats) if kind != NONE]
     if not formats:
         raise ValueError("Espalier: neither a mesh nor splats are asked for; choose a format of one")
-    options = espalier.GenerateOptions(formats=formats, seed=seed, texture_size=int(texture_size),
-                                       name=re.split(r"[/\\]", filename_prefix)[-1])
-    if faces:
+    options = espalier.GenerateOptions(formats=formats, seed=seed, name=re.split(r"[/\\]", filename_prefix)[-1])
+    # The server refuses what no file of the job could show.
+    if mesh not in (NONE, "stl", "mesh.ply"):
+        options.texture_size = int(texture_size)
+    if faces and mesh != NONE:
         options.faces = max(faces, 4)
     if structure_steps:
         options.structure = espalier.Sampler(steps=structure_steps)

@@ -7,18 +7,21 @@
 """
 from ._decode import UNSET, Unset
 from ._protocol import Event, Foreground, ImageSource
+from ._requests import encoded_file, encoded_image
+from ._several import Generation
 from .aio import AsyncClient
 from .background import BackgroundJob
 from .client import DEFAULT_URL, Client
 from .errors import (ApiError, ConnectionFailed, EspalierError, JobCancelled, JobFailed, LibraryError, ProtocolError,
                      WaitTimeout)
-from .types import (ErrorDetail, ExportOptions, File, GenerateOptions, Health, Job, Model, Models, Progress, Report, Sampler,
-                    Turntable)
+from .types import (EncodedData, ErrorDetail, ExportOptions, File, GenerateOptions, GenerationRequest, Health, ImageData, Job, JobRequest, Model,
+                    Models, Progress, Queue, Removal, Removals, Report, Sampler, Storage, Turntable, WebhookMessage)
 
 __version__ = "0.1.0"
 __all__ = [
-    "ApiError", "AsyncClient", "BackgroundJob", "Client", "ConnectionFailed", "DEFAULT_URL", "ErrorDetail", "EspalierError", "Event",
-    "ExportOptions", "File", "Foreground", "GenerateOptions", "Health", "ImageSource", "Job", "JobCancelled", "JobFailed",
-    "LibraryError", "Model", "Models", "Progress", "ProtocolError", "Report", "Sampler", "Turntable", "UNSET", "Unset",
-    "WaitTimeout",
+    "ApiError", "AsyncClient", "BackgroundJob", "Client", "ConnectionFailed", "DEFAULT_URL", "encoded_file", "encoded_image",
+    "EncodedData", "ErrorDetail", "EspalierError", "Event", "ExportOptions", "File", "Foreground", "GenerateOptions",
+    "Generation", "GenerationRequest", "Health", "ImageData", "ImageSource", "Job", "JobCancelled", "JobFailed", "JobRequest",
+    "LibraryError", "Model", "Models", "Progress", "ProtocolError", "Queue", "Removal", "Removals", "Report", "Sampler",
+    "Storage", "Turntable", "Unset", "UNSET", "WaitTimeout", "WebhookMessage",
 ]

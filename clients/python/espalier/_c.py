@@ -91,6 +91,16 @@ class espalier_request(c.Structure):
     ]
 
 
+class espalier_edit_request(c.Structure):
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("region", c.c_char_p),
+        ("rim", c.c_int),
+        ("resample", c.c_int),
+        ("appearance_only", c.c_int),
+    ]
+
+
 class espalier_finish(c.Structure):
     _fields_ = [
         ("size", c.c_size_t),
@@ -109,6 +119,10 @@ class espalier_finish(c.Structure):
         ("min_wall_mm", c.c_double),
         ("flat_base_mm", c.c_double),
         ("size_mm", c.c_double),
+        ("height_mm", c.c_double),
+        ("normal_map", c.c_int),
+        ("occlusion_map", c.c_int),
+        ("delight", c.c_double),
     ]
 
 
@@ -291,6 +305,8 @@ FUNCTIONS = {
     "espalier_request_defaults": (None, [c.POINTER(espalier_request), c.c_size_t]),
     "espalier_generate": (c.c_void_p, [c.c_void_p, c.POINTER(espalier_request), c.POINTER(espalier_observer), c.POINTER(espalier_error)]),
     "espalier_vary": (c.c_void_p, [c.c_void_p, c.c_void_p, c.POINTER(espalier_request), c.POINTER(espalier_observer), c.POINTER(espalier_error)]),
+    "espalier_edit_request_defaults": (None, [c.POINTER(espalier_edit_request), c.c_size_t]),
+    "espalier_edit": (c.c_void_p, [c.c_void_p, c.c_void_p, c.POINTER(espalier_edit_request), c.POINTER(espalier_request), c.POINTER(espalier_observer), c.POINTER(espalier_error)]),
     "espalier_check_prompt": (c.c_int, [c.c_char_p, c.POINTER(espalier_error)]),
     "espalier_decode": (c.c_void_p, [c.c_void_p, c.c_char_p, c.POINTER(espalier_request), c.POINTER(espalier_observer), c.POINTER(espalier_error)]),
     "espalier_check_image": (c.c_int, [c.POINTER(espalier_image), c.POINTER(espalier_error)]),

@@ -2,68 +2,39 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterable, List, Mapping, Optional, Tuple, Union
-from urllib.parse import quote, urlencode
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from ._decode import json_of
-from ._http import Body, BodyReader, Close, Emit, LineReader, Reply, Request, Sleep, Target, exchange, multipart, open_reply
+from ._http import Body, BodyReader, Close, Emit, LineReader, Reply, Sleep, exchange, multipart, open_reply
+from ._requests import LONGEST_PAUSE, ImageSource, id_of, list_of_sources, part_of
+from ._several import Foreground, SeveralProtocol
 from .errors import ApiError, ConnectionFailed, EspalierError, JobCancelled, JobFailed, ProtocolError
-from .types import OPERATIONS, ExportOptions, File, GenerateOptions, Health, Job, Jobs, Models, Progress, Storage
+from .types import ExportOptions, File, GenerateOptions, Health, Job, Jobs, Models, Progress, Storage
 
-ImageSource = Union[str, "os.PathLike[str]", bytes, Tuple[str, bytes]]
-"""A path, the bytes of a PNG, JPEG or WebP file, or such bytes with a name."""
+__all__ = ["LONGEST_PAUSE", "AnyExportOptions", "AnyGenerateOptions", "Event", "Foreground", "ImageSource", "Protocol", "ended_well", "has_ended"]
 
 AnyGenerateOptions = Union[GenerateOptions, Mapping[str, Any], None]
 AnyExportOptions = Union[ExportOptions, Mapping[str, Any], None]
-
-AGAIN = {429, 502, 503, 504}  # the request was not taken, and may be later
-LONGEST_PAUSE = 30.0
-KEY = "Idempotency-Key"  # of requests that make one job, however often they are sent
+Masks = Optional[Iterable[Optional[ImageSource]]]
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to a job: `name` is state, progress or file, and the member of that meaning is set."""
+    """What happened to a job: `name` is state, progress or file, and the member of that meaning is set. With `id` the events after it can
+    be asked for."""
     name: str
     job: Optional[Job] = None
     progress: Optional[Progress] = None
     file: Optional[File] = None
-
-
-@dataclass(frozen=True)
-class Foreground:
-    """The foreground of an image as the networks see it."""
-    png: bytes
-    notices: List[str]
+    id: Optional[str] = None
 
 
 def has_ended(job: Job) -> bool:
     return job.state not in ("queued", "running")
-
-
-def part_of(source: ImageSource, index: int) -> Tuple[str, Union[bytes, Path]]:
-    """(name, content) of an image or a latent."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return f"image-{index + 1}", bytes(source)
-    if isinstance(source, tuple):
-        name, data = source
-        return str(name), bytes(data)
-    path = Path(os.fspath(source))
-    if not path.is_file():
-        raise EspalierError("not_found", f"{path}: no such file", "give the path of an image")
-    return path.name, path
-
-
-def list_of_sources(images: Union[ImageSource, Iterable[ImageSource]]) -> List[ImageSource]:
-    single = isinstance(images, (str, os.PathLike, bytes, bytearray, memoryview)) or (
-        isinstance(images, tuple) and len(images) == 2 and isinstance(images[1], (bytes, bytearray, memoryview)))
-    return [images] if single else list(images)  # type: ignore[list-item, arg-type]
 
 
 def local_name(name: str) -> str:
@@ -73,71 +44,8 @@ def local_name(name: str) -> str:
     return name
 
 
-class Protocol:
+class Protocol(SeveralProtocol):
     """Operations on one server. Every function gives steps whose result is what it says."""
-
-    def __init__(self, url: str, api_key: Optional[str], retries: int):
-        self.target = Target.of(url)
-        self.retries = retries
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-
-    # ---- Requests
-
-    def request(self, operation: str, query: Optional[Dict[str, Any]] = None, body: Optional[Body] = None,
-                headers: Optional[Dict[str, str]] = None, **names: str) -> Request:
-        method, template, _ = OPERATIONS[operation]
-        path = template.format(**{key: quote(value, safe="") for key, value in names.items()})
-        if query:
-            path += "?" + urlencode(query)
-        return Request(method, path, {"Accept": "*/*", **self._headers, **(headers or {})}, body)
-
-    def call(self, operation: str, request: Request, file: Optional[BinaryIO] = None):
-        """The answer to a request; what may be tried again is. A request that changes something is sent again only when it is
-        certain that the server did not take it (it was refused, or no connection came about), or when it has a key by which
-        the server knows it again."""
-        good = OPERATIONS[operation][2]
-        start = file.tell() if file is not None else 0
-        attempt = 0
-        while True:
-            try:
-                reply = yield from exchange(request, self.target, file)
-                if reply.status in good:
-                    return reply
-                raise self.error_of(reply)
-            except (ApiError, ConnectionFailed) as error:
-                attempt += 1
-                if attempt > self.retries or not self._worth_another(error, request):
-                    raise
-                pause = self.pause(attempt, error)
-            if file is not None:
-                file.seek(start)
-                file.truncate()
-            yield Sleep(pause)
-
-    @staticmethod
-    def _worth_another(error: EspalierError, request: Request) -> bool:
-        if isinstance(error, ApiError):
-            return error.status in AGAIN
-        return isinstance(error, ConnectionFailed) and (request.method == "GET" or KEY in request.headers or not error.sent)
-
-    @staticmethod
-    def pause(attempt: int, error: Optional[EspalierError] = None) -> float:
-        asked = error.retry_after if isinstance(error, ApiError) else None
-        grown = min(LONGEST_PAUSE, 0.2 * 2 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
-        return min(LONGEST_PAUSE, max(asked or 0.0, grown))
-
-    @staticmethod
-    def error_of(reply: Reply) -> EspalierError:
-        after = reply.headers.get("retry-after", "")
-        seconds = float(after) if after.isascii() and after.isdigit() else None
-        try:
-            detail = reply.json()["error"]
-            code, message, hint = str(detail["code"]), str(detail["message"]), str(detail["hint"])
-        except (ProtocolError, KeyError, TypeError):
-            return ApiError(reply.status, "unavailable" if reply.status in AGAIN else "protocol",
-                            f"the server answered {reply.status} without saying why",
-                            "check the address; something may stand between this client and the server", seconds)
-        return ApiError(reply.status, code, message, hint, seconds)
 
     # ---- What there is
 
@@ -168,44 +76,56 @@ class Protocol:
     def metrics(self):
         return (yield from self.call("metrics", self.request("metrics"))).body.decode()
 
-    def preprocess(self, image: ImageSource, background: Optional[str]):
-        name, content = part_of(image, 0)
-        fields: List[Tuple[str, Optional[str], Union[bytes, Path]]] = [("image", name, content)]
-        if background is not None:
-            fields.append(("background", None, background.encode()))
-        reply = yield from self.call("preprocess", self.request("preprocess", body=multipart(fields)))
-        notices = reply.headers.get("x-espalier-notices", "[]")
-        return Foreground(reply.body, [str(n) for n in Reply(reply.status, {}, notices.encode("latin-1")).json()])
-
     # ---- Jobs
 
-    def submit(self, images: Union[ImageSource, Iterable[ImageSource]], options: AnyGenerateOptions):
+    def submit(self, images: Union[ImageSource, Iterable[ImageSource]], options: AnyGenerateOptions, masks: Masks, key: Optional[str]):
         sources = list_of_sources(images)
         if not sources and not json_of(options or {}).get("prompt"):
             raise EspalierError("invalid_argument", "neither an image nor a prompt was given", "give one of them")
         views = {"views": True} if len(sources) > 1 else {}
-        return (yield from self._add("image", sources, {**views, **json_of(options or {})}))
+        return (yield from self._add("image", sources, {**views, **json_of(options or {})}, key, masks=masks))
 
-    def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions):
-        return (yield from self._add("latent", [latent], options))
+    def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions, key: Optional[str]):
+        return (yield from self._add("latent", [latent], options, key))
 
-    def _add(self, part: str, sources: List[ImageSource], options: AnyGenerateOptions):
+    def submit_variant(self, mesh: ImageSource, images: Union[ImageSource, Iterable[ImageSource]], options: AnyGenerateOptions,
+                       key: Optional[str]):
+        return (yield from self._add("image", list_of_sources(images), options, key, [("mesh", *part_of(mesh, 0))]))
+
+    def submit_edit(self, asset: Union[ImageSource, Job], images: Union[ImageSource, Iterable[ImageSource]],
+                    options: AnyGenerateOptions, voxels: Optional[Iterable[Tuple[int, int, int]]], key: Optional[str]):
         fields: List[Tuple[str, Optional[str], Union[bytes, Path]]] = [
-            (part, *part_of(source, i)) for i, source in enumerate(sources)]
+            ("parent", None, asset.id.encode()) if isinstance(asset, Job) else ("asset", *part_of(asset, 0))]
+        if voxels is not None:
+            fields.append(("voxels", "voxels.txt", "".join(f"{x} {y} {z}\n" for x, y, z in voxels).encode()))
+        return (yield from self._add("image", list_of_sources(images), options, key, fields))
+
+    def _add(self, part: str, sources: List[ImageSource], options: AnyGenerateOptions, key: Optional[str],
+             others: Iterable[Tuple[str, Optional[str], Union[bytes, Path]]] = (), masks: Masks = None):
+        of_source = list(masks) if masks is not None else [None] * len(sources)
+        if len(of_source) != len(sources):
+            raise EspalierError("invalid_argument", f"there are {len(of_source)} masks for {len(sources)} images", "give one, or None, for each image")
+        fields: List[Tuple[str, Optional[str], Union[bytes, Path]]] = []
+        for i, (source, mask) in enumerate(zip(sources, of_source)):
+            fields.append((part, *part_of(source, i)))
+            if mask is not None:
+                fields.append(("mask", *part_of(mask, i)))
+        fields += others
         fields.append(("options", None, Body.of_json(json_of(options or {})).parts[0]))
-        reply = yield from self.call("addJob", self.request("addJob", body=multipart(fields), headers={KEY: str(uuid.uuid4())}))
+        reply = yield from self.call("addJob", self.request("addJob", body=multipart(fields), headers=self.keyed(key)))
         return Job.from_json(reply.json())
 
-    def export(self, job: Union[Job, str], options: AnyExportOptions):
-        headers = {KEY: str(uuid.uuid4())}
-        request = self.request("addExport", body=Body.of_json(json_of(options or {})), headers=headers, id=id_of(job))
+    def export(self, job: Union[Job, str], options: AnyExportOptions, key: Optional[str]):
+        request = self.request("addExport", body=Body.of_json(json_of(options or {})), headers=self.keyed(key), id=id_of(job))
         return Job.from_json((yield from self.call("addExport", request)).json())
 
     def job(self, job: Union[Job, str]):
         return Job.from_json((yield from self.call("job", self.request("job", id=id_of(job)))).json())
 
-    def change(self, job: Union[Job, str], name: Optional[str], pinned: Optional[bool]):
-        body = {k: v for k, v in (("name", name), ("pinned", pinned)) if v is not None}
+    def change(self, job: Union[Job, str], name: Optional[str], pinned: Optional[bool], position: Optional[int],
+               before: Union[Job, str, None]):
+        members = {"name": name, "pinned": pinned, "position": position, "before": None if before is None else id_of(before)}
+        body = {k: v for k, v in members.items() if v is not None}
         request = self.request("changeJob", body=Body.of_json(body), id=id_of(job))
         return Job.from_json((yield from self.call("changeJob", request)).json())
 
@@ -252,22 +172,25 @@ class Protocol:
 
     # ---- Watching
 
-    def events(self, job: Union[Job, str]):
-        """Emits what happens until the job has ended. A stream that breaks is opened again; its first event says what the
-        job is by then."""
+    def events(self, job: Union[Job, str], after: Optional[str] = None):
+        """Emits what happens until the job has ended. A stream that breaks is opened again, and goes on with what was missed where the
+        server still has it; else its first event says what the job is by then."""
         failures, ended = 0, False
         while not ended:
             try:
-                request = self.request("events", headers={"Accept": "text/event-stream"}, id=id_of(job))
+                headers = {"Accept": "text/event-stream", **({} if after is None else {"Last-Event-ID": after})}
+                request = self.request("events", headers=headers, id=id_of(job))
                 reply = yield from open_reply(request, self.target)
                 body = BodyReader(request, reply)
+                if reply.status == 204:  # it has ended, and its last event is known
+                    break
                 if reply.status != 200:
                     while data := (yield from body.part()):
                         reply.body = (reply.body + data)[:1 << 20]
                     raise self.error_of(reply)
                 lines = LineReader(body)
                 while (event := (yield from next_event(lines))) is not None:
-                    failures = 0
+                    failures, after = 0, event.id or after
                     ended = event.job is not None and has_ended(event.job)
                     yield Emit(event)
                     if ended:
@@ -302,22 +225,7 @@ class Protocol:
         return paths
 
     def save(self, job: Union[Job, str], name: str, path: Union[str, "os.PathLike[str]"], size: Optional[int] = None):
-        path = Path(path)
-        part = path.with_name(f".{path.name}.{os.getpid()}-{random.getrandbits(32):08x}.part")
-        try:
-            with open(part, "xb") as file:
-                yield from self.call("file", self.request("file", id=id_of(job), name=name), file)
-                written = file.tell()
-            if size is not None and written != size:
-                raise ProtocolError(f"{name} has {written} bytes; the job says {size}", "fetch the job again, then the file")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-        return path
-
-
-def id_of(job: Union[Job, str]) -> str:
-    return job if isinstance(job, str) else job.id
+        return (yield from self.store(path, "file", self.request("file", id=id_of(job), name=name), size))
 
 
 def ended_well(job: Job) -> Job:
@@ -330,16 +238,18 @@ def ended_well(job: Job) -> Job:
 
 def next_event(lines: LineReader):
     """Steps that end with the next event that this client knows, or with None at the end of the stream."""
-    name, data = "", []
+    name, data, last = "", [], None
     while (line := (yield from lines.line())) is not None:
         if line.startswith("event:"):
             name = line[6:].strip()
         elif line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
+        elif line.startswith("id:"):
+            last = line[3:].strip()
         elif not line:
             kind = {"state": ("job", Job), "progress": ("progress", Progress), "file": ("file", File)}.get(name)
             if data and kind is not None:
                 value = Reply(200, {}, "\n".join(data).encode()).json()
-                return Event(name, **{kind[0]: kind[1].from_json(value)})
+                return Event(name, id=last or None, **{kind[0]: kind[1].from_json(value)})
             name, data = "", []
     return None

@@ -7,13 +7,14 @@ import inspect
 import ssl
 import time
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable, Iterable, List, Optional, Union
+from typing import Any, AsyncIterator, Callable, Iterable, List, Optional, Tuple, Union
 
 from ._http import LINE, Close, Connect, Emit, ReadLine, Sleep, Target, Write
-from ._protocol import AnyExportOptions, AnyGenerateOptions, Event, Foreground, ImageSource, Protocol, ended_well, has_ended
-from .client import DEFAULT_URL, broken, unreachable
+from ._protocol import (AnyExportOptions, AnyGenerateOptions, Event, Foreground, ImageSource, Masks, Protocol, ended_well, has_ended)
+from ._several import AnyGenerationRequest, AnyJobRequest, Generation, SomeJobs
+from .client import DEFAULT_URL, LONGEST_GENERATION, broken, unreachable
 from .errors import EspalierError, JobCancelled, JobFailed, ProtocolError, WaitTimeout
-from .types import Health, Job, Models, Progress, Storage
+from .types import Health, Job, Models, Progress, Queue, Removals, Storage
 
 
 class _Wire:
@@ -72,9 +73,9 @@ class AsyncClient:
     def url(self) -> str:
         return str(self._protocol.target)
 
-    async def _iterate(self, steps: Any, end: Optional[list] = None) -> AsyncIterator[Any]:
+    async def _iterate(self, steps: Any, end: Optional[list] = None, silence: Optional[float] = None) -> AsyncIterator[Any]:
         """What the steps emit; their result is put into `end`."""
-        wire = _Wire(self._protocol.target, self._timeout, self._context)
+        wire = _Wire(self._protocol.target, silence or self._timeout, self._context)
         result: Any = None
         error: Optional[EspalierError] = None
         try:
@@ -97,10 +98,10 @@ class AsyncClient:
             wire.close()
             steps.close()
 
-    async def _run(self, steps: Any) -> Any:
+    async def _run(self, steps: Any, silence: Optional[float] = None) -> Any:
         end: list = []
         async with contextlib.AsyncExitStack() as stack:
-            going = self._iterate(steps, end)
+            going = self._iterate(steps, end, silence)
             stack.push_async_callback(going.aclose)
             async for _ in going:
                 pass
@@ -118,23 +119,45 @@ class AsyncClient:
     async def metrics(self) -> str:
         return await self._run(self._protocol.metrics())
 
-    async def preprocess(self, image: ImageSource, background: Optional[str] = None) -> Foreground:
-        return await self._run(self._protocol.preprocess(image, background))
+    async def preprocess(self, image: ImageSource, background: Optional[str] = None, *, mask: Optional[ImageSource] = None,
+                         view: Optional[str] = None) -> Foreground:
+        return await self._run(self._protocol.preprocess(image, background, mask, view))
 
-    async def submit(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None) -> Job:
-        return await self._run(self._protocol.submit(images, options))
+    async def document(self) -> Any:
+        return await self._run(self._protocol.document())
 
-    async def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions = None) -> Job:
-        return await self._run(self._protocol.submit_latent(latent, options))
+    async def submit(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None, *,
+                     masks: Masks = None, key: Optional[str] = None) -> Job:
+        return await self._run(self._protocol.submit(images, options, masks, key))
 
-    async def export(self, job: Union[Job, str], options: AnyExportOptions = None) -> Job:
-        return await self._run(self._protocol.export(job, options))
+    async def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions = None, *, key: Optional[str] = None) -> Job:
+        return await self._run(self._protocol.submit_latent(latent, options, key))
+
+    async def submit_variant(self, mesh: ImageSource, images: Union[ImageSource, Iterable[ImageSource]] = (),
+                             options: AnyGenerateOptions = None, *, key: Optional[str] = None) -> Job:
+        return await self._run(self._protocol.submit_variant(mesh, images, options, key))
+
+    async def submit_edit(self, asset: Union[ImageSource, Job], images: Union[ImageSource, Iterable[ImageSource]] = (),
+                          options: AnyGenerateOptions = None, *,
+                          voxels: Optional[Iterable[Tuple[int, int, int]]] = None, key: Optional[str] = None) -> Job:
+        return await self._run(self._protocol.submit_edit(asset, images, options, voxels, key))
+
+    async def submit_json(self, request: AnyJobRequest, *, key: Optional[str] = None) -> Job:
+        return await self._run(self._protocol.submit_json(request, key))
+
+    async def generation(self, images: Union[ImageSource, Iterable[ImageSource]] = (), request: AnyGenerationRequest = None, *,
+                         key: Optional[str] = None, timeout: float = LONGEST_GENERATION) -> Generation:
+        return await self._run(self._protocol.generation(images, request, key), timeout)
+
+    async def export(self, job: Union[Job, str], options: AnyExportOptions = None, *, key: Optional[str] = None) -> Job:
+        return await self._run(self._protocol.export(job, options, key))
 
     async def job(self, job: Union[Job, str]) -> Job:
         return await self._run(self._protocol.job(job))
 
-    async def change(self, job: Union[Job, str], *, name: Optional[str] = None, pinned: Optional[bool] = None) -> Job:
-        return await self._run(self._protocol.change(job, name, pinned))
+    async def change(self, job: Union[Job, str], *, name: Optional[str] = None, pinned: Optional[bool] = None,
+                     position: Optional[int] = None, before: Union[Job, str, None] = None) -> Job:
+        return await self._run(self._protocol.change(job, name, pinned, position, before))
 
     async def storage(self) -> Storage:
         return await self._run(self._protocol.storage())
@@ -149,8 +172,20 @@ class AsyncClient:
     async def remove(self, job: Union[Job, str]) -> None:
         await self._run(self._protocol.remove(job))
 
-    def events(self, job: Union[Job, str]) -> AsyncIterator[Event]:
-        return self._iterate(self._protocol.events(job))
+    async def remove_jobs(self, jobs: SomeJobs) -> Removals:
+        return await self._run(self._protocol.remove_jobs(jobs))
+
+    async def queue(self, limit: Optional[int] = None) -> Queue:
+        return await self._run(self._protocol.queue(limit))
+
+    async def pause_queue(self) -> Queue:
+        return await self._run(self._protocol.change_queue(True))
+
+    async def resume_queue(self) -> Queue:
+        return await self._run(self._protocol.change_queue(False))
+
+    def events(self, job: Union[Job, str], *, after: Optional[str] = None) -> AsyncIterator[Event]:
+        return self._iterate(self._protocol.events(job, after))
 
     async def wait(self, job: Union[Job, str], timeout: Optional[float] = None,
                    on_progress: Optional[Callable[[Progress], Any]] = None) -> Job:
@@ -182,8 +217,8 @@ class AsyncClient:
         return last
 
     async def generate(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None, *,
-                       timeout: Optional[float] = None, on_progress: Optional[Callable[[Progress], Any]] = None) -> Job:
-        job = await self.submit(images, options)
+                       masks: Masks = None, timeout: Optional[float] = None, on_progress: Optional[Callable[[Progress], Any]] = None) -> Job:
+        job = await self.submit(images, options, masks=masks)
         try:
             return await self.wait(job, timeout, on_progress)
         except (JobFailed, JobCancelled):
@@ -201,3 +236,9 @@ class AsyncClient:
 
     async def download(self, job: Job, folder: Union[str, Path], names: Optional[Iterable[str]] = None) -> List[Path]:
         return await self._run(self._protocol.download(job, folder, names))
+
+    async def fetch_archive(self, jobs: SomeJobs, content: Optional[str] = None) -> bytes:
+        return await self._run(self._protocol.fetch_archive(jobs, content))
+
+    async def save_archive(self, jobs: SomeJobs, path: Union[str, Path], content: Optional[str] = None) -> Path:
+        return await self._run(self._protocol.save_archive(jobs, path, content))

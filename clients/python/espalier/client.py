@@ -6,14 +6,16 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Union
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple, Union
 
 from ._http import LINE, Close, Connect, Emit, ReadLine, Sleep, Target, Write
-from ._protocol import (AnyExportOptions, AnyGenerateOptions, Event, Foreground, ImageSource, Protocol, ended_well, has_ended)
+from ._protocol import (AnyExportOptions, AnyGenerateOptions, Event, Foreground, ImageSource, Masks, Protocol, ended_well, has_ended)
+from ._several import AnyGenerationRequest, AnyJobRequest, Generation, SomeJobs
 from .errors import ConnectionFailed, EspalierError, JobCancelled, JobFailed, WaitTimeout
-from .types import Health, Job, Models, Progress, Storage
+from .types import Health, Job, Models, Progress, Queue, Removals, Storage
 
 DEFAULT_URL = "http://127.0.0.1:7860"
+LONGEST_GENERATION = 1860.0  # seconds: what a server waits for a job unless --max-wait says otherwise, and a minute
 
 
 class DeadlinePassed(Exception):
@@ -105,9 +107,9 @@ class Client:
     def url(self) -> str:
         return str(self._protocol.target)
 
-    def _iterate(self, steps: Any, deadline: Optional[float] = None) -> Iterator[Any]:
+    def _iterate(self, steps: Any, deadline: Optional[float] = None, silence: Optional[float] = None) -> Iterator[Any]:
         """What the steps emit. The result is that of the generator."""
-        wire = _Wire(self._protocol.target, self._timeout, self._context, deadline)
+        wire = _Wire(self._protocol.target, silence or self._timeout, self._context, deadline)
         result: Any = None
         error: Optional[EspalierError] = None
         try:
@@ -128,8 +130,8 @@ class Client:
             wire.close()
             steps.close()
 
-    def _run(self, steps: Any, deadline: Optional[float] = None) -> Any:
-        going = self._iterate(steps, deadline)
+    def _run(self, steps: Any, silence: Optional[float] = None) -> Any:
+        going = self._iterate(steps, None, silence)
         while True:
             try:
                 next(going)
@@ -154,32 +156,64 @@ class Client:
         """Counters in the text format of Prometheus."""
         return self._run(self._protocol.metrics())
 
-    def preprocess(self, image: ImageSource, background: Optional[str] = None) -> Foreground:
-        """The foreground that a job would look at."""
-        return self._run(self._protocol.preprocess(image, background))
+    def preprocess(self, image: ImageSource, background: Optional[str] = None, *, mask: Optional[ImageSource] = None,
+                   view: Optional[str] = None) -> Foreground:
+        """The foreground that a job would look at; view="whole": the whole image with its foreground as alpha."""
+        return self._run(self._protocol.preprocess(image, background, mask, view))
+
+    def document(self) -> Any:
+        """The OpenAPI document of the server."""
+        return self._run(self._protocol.document())
 
     # ---- Jobs
 
-    def submit(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None) -> Job:
-        """A new job: several images are views of one object; a text model takes none, but a prompt in the options. Returns as
+    def submit(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None, *,
+               masks: Masks = None, key: Optional[str] = None) -> Job:
+        """A new job: several images are views of one object; a text model takes none, but a prompt in the options. masks: one, or None,
+        for each image. key: a name of the request (Idempotency-Key); with the same one the same request makes no second job. Returns as
         soon as it is queued."""
-        return self._run(self._protocol.submit(images, options))
+        return self._run(self._protocol.submit(images, options, masks, key))
 
-    def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions = None) -> Job:
+    def submit_latent(self, latent: ImageSource, options: AnyGenerateOptions = None, *, key: Optional[str] = None) -> Job:
         """A new job from an earlier one's latent.safetensors: decodes and finishes it without sampling."""
-        return self._run(self._protocol.submit_latent(latent, options))
+        return self._run(self._protocol.submit_latent(latent, options, key))
 
-    def export(self, job: Union[Job, str], options: AnyExportOptions = None) -> Job:
+    def submit_variant(self, mesh: ImageSource, images: Union[ImageSource, Iterable[ImageSource]] = (),
+                       options: AnyGenerateOptions = None, *, key: Optional[str] = None) -> Job:
+        """A new job that gives a mesh (a file of one of the formats GLB, OBJ, STL and PLY) other details, by images or by a
+        prompt in the options."""
+        return self._run(self._protocol.submit_variant(mesh, images, options, key))
+
+    def submit_edit(self, asset: Union[ImageSource, Job], images: Union[ImageSource, Iterable[ImageSource]] = (),
+                    options: AnyGenerateOptions = None, *, voxels: Optional[Iterable[Tuple[int, int, int]]] = None, key: Optional[str] = None) -> Job:
+        """A new job that makes a part of an asset anew, by images or by a prompt in the options. asset: an earlier job with one,
+        or its asset.safetensors. The part is the region in the options, or these voxels."""
+        return self._run(self._protocol.submit_edit(asset, images, options, voxels, key))
+
+    def submit_json(self, request: AnyJobRequest, *, key: Optional[str] = None) -> Job:
+        """A new job from one JSON object: a JobRequest, whose files are those of encoded_image() and encoded_file(), or texts in base64."""
+        return self._run(self._protocol.submit_json(request, key))
+
+    def generation(self, images: Union[ImageSource, Iterable[ImageSource]] = (), request: AnyGenerationRequest = None, *,
+                   key: Optional[str] = None, timeout: float = LONGEST_GENERATION) -> Generation:
+        """One request with the asset as its answer (POST /v1/3d/generations). request: a prompt, the format and more. When this client
+        leaves, by `timeout` seconds of silence too, the server cancels the job; but with a key it goes on, and the same request finds
+        it again."""
+        return self._run(self._protocol.generation(images, request, key), timeout)
+
+    def export(self, job: Union[Job, str], options: AnyExportOptions = None, *, key: Optional[str] = None) -> Job:
         """A new job that makes other files of a finished one: formats, faces, texture, or a turntable."""
-        return self._run(self._protocol.export(job, options))
+        return self._run(self._protocol.export(job, options, key))
 
     def job(self, job: Union[Job, str]) -> Job:
         """The job as it is now."""
         return self._run(self._protocol.job(job))
 
-    def change(self, job: Union[Job, str], *, name: Optional[str] = None, pinned: Optional[bool] = None) -> Job:
-        """Renames a job, or pins it, so that no limit of the server removes it."""
-        return self._run(self._protocol.change(job, name, pinned))
+    def change(self, job: Union[Job, str], *, name: Optional[str] = None, pinned: Optional[bool] = None,
+               position: Optional[int] = None, before: Union[Job, str, None] = None) -> Job:
+        """Renames a job, pins it, so that no limit of the server removes it, or moves one that waits: behind `position` others, or before
+        another one."""
+        return self._run(self._protocol.change(job, name, pinned, position, before))
 
     def storage(self) -> Storage:
         """What all jobs take, and what is free."""
@@ -198,9 +232,27 @@ class Client:
         """Stops a job where it has not ended, and removes it with its files."""
         self._run(self._protocol.remove(job))
 
-    def events(self, job: Union[Job, str]) -> Iterator[Event]:
-        """What happens to a job, until it has ended."""
-        return self._iterate(self._protocol.events(job))
+    def remove_jobs(self, jobs: SomeJobs) -> Removals:
+        """Removes several jobs with their files. One that had not ended is cancelled, and removed when it is asked for again; what is refused
+        for one holds nothing back of the others."""
+        return self._run(self._protocol.remove_jobs(jobs))
+
+    def queue(self, limit: Optional[int] = None) -> Queue:
+        """What runs, and what waits in the order in which it will begin."""
+        return self._run(self._protocol.queue(limit))
+
+    def pause_queue(self) -> Queue:
+        """Lets no other job begin; those that run go on."""
+        return self._run(self._protocol.change_queue(True))
+
+    def resume_queue(self) -> Queue:
+        """Lets jobs begin again."""
+        return self._run(self._protocol.change_queue(False))
+
+    def events(self, job: Union[Job, str], *, after: Optional[str] = None) -> Iterator[Event]:
+        """What happens to a job, until it has ended. after: the id of an event; only what came later is given, or nothing where that was
+        the last one."""
+        return self._iterate(self._protocol.events(job, after))
 
     def wait(self, job: Union[Job, str], timeout: Optional[float] = None,
              on_progress: Optional[Callable[[Progress], Any]] = None) -> Job:
@@ -221,10 +273,10 @@ class Client:
         return ended_well(last)
 
     def generate(self, images: Union[ImageSource, Iterable[ImageSource]] = (), options: AnyGenerateOptions = None, *,
-                 timeout: Optional[float] = None, on_progress: Optional[Callable[[Progress], Any]] = None) -> Job:
+                 masks: Masks = None, timeout: Optional[float] = None, on_progress: Optional[Callable[[Progress], Any]] = None) -> Job:
         """Submits a job and waits for it. When waiting ends in any other way than the job does (Ctrl-C, the timeout, an error
         of on_progress) the job is cancelled."""
-        job = self.submit(images, options)
+        job = self.submit(images, options, masks=masks)
         try:
             return self.wait(job, timeout, on_progress)
         except (JobFailed, JobCancelled):
@@ -248,3 +300,10 @@ class Client:
         """Files of a job under their own names: those asked for, or its results."""
         return self._run(self._protocol.download(job, folder, names))
 
+    def fetch_archive(self, jobs: SomeJobs, content: Optional[str] = None) -> bytes:
+        """The finished files of a job, or of several, as a zip in memory; content="all": every file."""
+        return self._run(self._protocol.fetch_archive(jobs, content))
+
+    def save_archive(self, jobs: SomeJobs, path: Union[str, Path], content: Optional[str] = None) -> Path:
+        """The same zip as a file. It appears when it is whole."""
+        return self._run(self._protocol.save_archive(jobs, path, content))

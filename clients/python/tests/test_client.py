@@ -1,10 +1,12 @@
 """The client against a running server: what it does for programs that behave."""
 import asyncio
+import io
 import pathlib
 import sys
 import tempfile
 import threading
 import unittest
+import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "tests" / "server")]
@@ -169,6 +171,73 @@ class Waiting(ClientCase):
         for thread in threads:
             thread.join()
         self.assertEqual(len(set(done)), 4)
+
+
+class Several(ClientCase):
+    def test_the_queue(self):
+        paused = self.client.pause_queue()
+        self.addCleanup(self.client.resume_queue)
+        self.assertTrue(paused.paused)
+        jobs = [self.client.submit_latent(LATENT, {"raw_mesh": True, "name": name}) for name in "abc"]
+        self.client.change(jobs[2], position=0)
+        self.client.change(jobs[1], before=jobs[0])
+        queue = asyncio.run(espalier.AsyncClient(self.url, KEY).queue())
+        self.assertEqual(([job.name for job in queue.jobs], queue.queued, queue.running), (["c", "b", "a"], 3, 0))
+        self.assertEqual(len(self.client.queue(limit=1).jobs), 1)
+        self.assertEqual([r.result for r in self.client.remove_jobs(jobs[:2]).results], ["cancelled"] * 2)
+        self.assertFalse(self.client.resume_queue().paused)
+        self.assertEqual(self.client.wait(jobs[2]).state, "done")
+
+    def test_removal_and_archives(self):
+        job, out = self.latent_job(), self.scratch()
+        with zipfile.ZipFile(self.client.save_archive([job], out / "several.zip")) as archive:
+            self.assertEqual({name.rpartition(".")[2] for name in archive.namelist()}, {"glb", "ply"})
+        self.assertEqual([path.name for path in out.iterdir()], ["several.zip"])
+        everything = asyncio.run(espalier.AsyncClient(self.url, KEY).fetch_archive(job, "all"))
+        with zipfile.ZipFile(io.BytesIO(everything)) as archive:
+            self.assertGreater(len(archive.namelist()), 2)
+        removals = self.client.remove_jobs([job, job.id, "0" * 24])
+        self.assertEqual((removals.done, [r.result for r in removals.results]), (1, ["removed", "failed"]))
+        self.assertEqual(removals.results[1].error.code, "not_found")
+        with self.assertRaisesRegex(espalier.EspalierError, "no job was given"):
+            self.client.remove_jobs([])
+
+    def test_jobs_from_json(self):
+        request = espalier.JobRequest(latent=espalier.encoded_file(LATENT), options=espalier.GenerateOptions(raw_mesh=True, formats=["ply"]))
+        job = self.client.submit_json(request, key="the-same")
+        self.assertEqual(asyncio.run(espalier.AsyncClient(self.url, KEY).submit_json(request, key="the-same")).id, job.id)
+        ids = [event.id for event in self.client.events(job)]
+        self.assertTrue(all(ids))
+        self.assertEqual(list(self.client.events(job, after=ids[-1])), [])
+        self.client.pause_queue()
+        self.addCleanup(self.client.resume_queue)
+        form = [self.client.submit_latent(LATENT, FROM_LATENT, key="another") for _ in range(2)]
+        self.assertEqual(form[0].id, form[1].id)
+        self.client.cancel(form[0])
+
+    def test_one_request_for_an_asset(self):
+        request = espalier.GenerationRequest(seed=1, steps=1, params=espalier.GenerateOptions(raw_mesh=True))
+        made = self.client.generation(PICTURE, request, key="one-asset")
+        self.assertEqual((made.data[:4], made.media_type, made.answer), (b"glTF", "model/gltf-binary", None))
+        self.assertEqual(self.client.job(made.job).state, "done")
+        again = asyncio.run(espalier.AsyncClient(self.url, KEY).generation(PICTURE, request, key="one-asset"))
+        self.assertEqual((again.job, again.data), (made.job, made.data))
+        with self.assertRaisesRegex(espalier.EspalierError, "neither an image nor a prompt"):
+            self.client.generation()
+
+    def test_masks_and_the_document(self):
+        whole = self.client.preprocess(PICTURE, view="whole")
+        masked = asyncio.run(espalier.AsyncClient(self.url, KEY).preprocess(PICTURE, mask=whole.png))
+        self.assertNotEqual(masked.png, whole.png)
+        self.client.pause_queue()
+        self.addCleanup(self.client.resume_queue)
+        job = self.client.submit(PICTURE, masks=[whole.png])
+        self.assertEqual(job.options["background"], "alpha")
+        self.client.cancel(job)
+        with self.assertRaisesRegex(espalier.EspalierError, "2 masks for 1 images"):
+            self.client.submit(PICTURE, masks=[None, None])
+        document = self.client.document()
+        self.assertEqual({path: method for method, path, _ in espalier.types.OPERATIONS.values() if path not in document["paths"]}, {})
 
 
 class Background(ClientCase):

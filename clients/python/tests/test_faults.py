@@ -1,5 +1,7 @@
 """The clients against a server that plays a script: refusals, broken connections, answers that mean harm."""
 import asyncio
+import hashlib
+import hmac
 import json
 import pathlib
 import re
@@ -14,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "clients" / "python"))
 
 import espalier  # noqa: E402
-from espalier import _http, _protocol  # noqa: E402
+from espalier import _http, _protocol, webhooks  # noqa: E402
 
 ID = "0123456789abcdef01234567"
 JOB = {"id": ID, "kind": "image", "asset": True, "pinned": False, "parent": None, "name": "a", "state": "done",
@@ -156,6 +158,29 @@ class Retries(FaultCase):
         half = answer(200, JOB)[:-10]
         for call, server in self.each([None, half, answer(200, JOB)], "job", ID):
             self.assertEqual(call().state, "done")
+
+    def test_a_quota_and_a_late_answer_are_final(self):
+        late = refusal(504, "timeout")
+        for name, arguments, script in (("submit", [IMAGE], [refusal(429, "quota_exceeded", "Retry-After: 9\r\n")]), ("generation", [IMAGE], [late]),
+                                        ("pause_queue", [], [late])):
+            for call, server in self.each(script, name, *arguments):
+                with self.assertRaises(espalier.ApiError):
+                    call()
+                self.assertEqual(len(server.asked), 1)
+        self.assertEqual(self.pauses, [])
+        # With a key the same request finds its job again.
+        for call, server in self.each([late, answer(200, b"glTF", f"Content-Type: model/gltf-binary\r\nX-Espalier-Job: {ID}\r\n")],
+                                      "generation", IMAGE, {"format": "glb"}, key="mine"):
+            found = call()
+            self.assertEqual((found.job, found.data, found.answer, found.media_type), (ID, b"glTF", None, "model/gltf-binary"))
+            self.assertEqual([re.search(r"Idempotency-Key: (\S+)", asked)[1] for asked in server.asked], ["mine", "mine"])
+
+    def test_json_about_an_asset(self):
+        about = answer(200, {"created": 1, "id": ID, "data": [{"url": "/v1/jobs/x/files/a.glb"}]}, "Content-Type: application/json; charset=utf-8\r\n")
+        for call, server in self.each([about], "generation", (), {"prompt": "a chair", "response_format": "url"}):
+            found = call()
+            self.assertEqual((found.job, found.data, found.answer.data[0].url), (ID, None, "/v1/jobs/x/files/a.glb"))
+            self.assertNotIn("Idempotency-Key", server.asked[0])
 
     def test_a_refusal_that_will_not_change_is_final(self):
         for call, server in self.each([refusal(422, "invalid_argument")], "submit", IMAGE):
@@ -311,6 +336,59 @@ class Pauses(unittest.TestCase):
             self.assertTrue(0 < pause <= _protocol.LONGEST_PAUSE)
         self.assertGreaterEqual(_protocol.Protocol.pause(1, espalier.ApiError(503, "unavailable", "a", "b", 7.0)), 7.0)
         self.assertEqual(_protocol.Protocol.pause(1, espalier.ApiError(503, "unavailable", "a", "b", 9e9)), _protocol.LONGEST_PAUSE)
+
+
+class Resuming(FaultCase):
+    @staticmethod
+    def numbered(*events):
+        text = "".join(f"id: {i}\nevent: {name}\ndata: {json.dumps(data)}\n\n" for i, name, data in events)
+        return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + text.encode()
+
+    def test_a_broken_stream_goes_on_behind_its_last_event(self):
+        running = JOB | {"state": "running"}
+        script = [self.numbered(("7-1", "state", running), ("7-2", "state", running)), self.numbered(("7-3", "state", JOB))]
+        for asynchronous in (False, True):
+            server = Script(*script)
+            self.addCleanup(server.close)
+            self.assertEqual(self.ids(server.url, asynchronous), ["7-1", "7-2", "7-3"])
+            self.assertNotIn("Last-Event-ID", server.asked[0])
+            self.assertIn("Last-Event-ID: 7-2\r\n", server.asked[1])
+
+    def test_what_has_ended_and_is_known_gives_nothing(self):
+        for asynchronous in (False, True):
+            server = Script(b"HTTP/1.1 204 No Content\r\n\r\n")
+            self.addCleanup(server.close)
+            self.assertEqual(self.ids(server.url, asynchronous, after="7-3"), [])
+            self.assertIn("Last-Event-ID: 7-3\r\n", server.asked[0])
+
+    @staticmethod
+    def ids(url, asynchronous, **more):
+        async def main():
+            return [event.id async for event in espalier.AsyncClient(url).events(ID, **more)]
+        return asyncio.run(main()) if asynchronous else [event.id for event in espalier.Client(url).events(ID, **more)]
+
+
+class Webhooks(unittest.TestCase):
+    BODY = json.dumps({"event": "job.done", "delivery": "d", "time": "2026-01-01T00:00:00Z", "job": JOB}).encode()
+
+    def headers(self, body=BODY, secret=b"secret", timestamp="1000"):
+        signature = hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        return {"X-Espalier-Timestamp": timestamp, "X-Espalier-Signature": "sha256=" + signature}
+
+    def test_a_message_of_the_server(self):
+        message = webhooks.read_message(self.BODY, self.headers(), "secret", now=1200)
+        self.assertEqual((message.event, message.delivery, message.job.id), ("job.done", "d", ID))
+        self.assertEqual(webhooks.read_message(self.BODY, {k.lower(): v for k, v in self.headers().items()}, b"secret", now=900).delivery, "d")
+
+    def test_what_is_not_of_the_server(self):
+        for body, headers, now in ((self.BODY, {}, 1000), (self.BODY, self.headers(secret=b"other"), 1000), (self.BODY + b" ", self.headers(), 1000),
+                                   (self.BODY, self.headers(), 1301), (self.BODY, self.headers(), 699), (self.BODY, self.headers(timestamp="-1"), 1000),
+                                   (self.BODY, self.headers(timestamp="9" * 20), 1000), (self.BODY, self.headers() | {"X-Espalier-Signature": "\u00e9"}, 1000)):
+            with self.assertRaises(espalier.EspalierError) as caught:
+                webhooks.read_message(body, headers, "secret", now=now)
+            self.assertEqual(caught.exception.code, "unauthorized")
+        with self.assertRaises(espalier.ProtocolError):
+            webhooks.read_message(b"{", self.headers(b"{"), "secret", now=1000)
 
 
 if __name__ == "__main__":

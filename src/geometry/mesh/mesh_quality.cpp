@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "geometry/mesh/mesh_edit.h"
@@ -141,6 +142,61 @@ std::vector<std::uint8_t> hidden_of(const TriangleTree& tree, const Mesh& mesh, 
   return hidden;
 }
 
+// How far it is from the middle of each face straight through to the other side; infinite where there is none.
+std::vector<double> thickness_of(const TriangleTree& tree, const Mesh& mesh, const Monitor* monitor) {
+  const double least = 1e-6 * diagonal_of(mesh);
+  std::vector<double> thickness(at(mesh.face_count()), std::numeric_limits<double>::infinity());
+  parallel_for(mesh.face_count(), 256, [&](std::int64_t i) {
+    const auto f = static_cast<std::int32_t>(i);
+    if (monitor != nullptr && i % 256 == 0 && monitor->cancelled()) return;
+    const Point cross = face_cross(mesh, f);
+    if (!(cross.norm() > 0)) return;
+    const std::int32_t* const v = face_of(mesh, f);
+    const Point middle = (point_of(mesh, v[0]) + point_of(mesh, v[1]) + point_of(mesh, v[2])) / 3;
+    const Point inwards = -cross.normalized();
+    const TriangleTree::Hit hit = tree.first_hit(middle, inwards, least, f);
+    if (hit.face >= 0 && face_cross(mesh, hit.face).dot(inwards) > 0) thickness[at(f)] = hit.distance;
+  });
+  if (monitor != nullptr) monitor->check();
+  return thickness;
+}
+
+double thin_wall_of(const TriangleTree& tree, const Mesh& mesh, const Monitor* monitor) {
+  constexpr double kShare = 0.01;
+  const std::vector<double> thickness = thickness_of(tree, mesh, monitor);
+  std::vector<std::int64_t> order;
+  double area = 0;
+  for (std::int64_t f = 0; f < mesh.face_count(); ++f) {
+    if (!std::isfinite(thickness[at(f)])) continue;
+    order.push_back(f);
+    area += face_area(mesh, f);
+  }
+  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return thickness[at(a)] < thickness[at(b)]; });
+  double below = 0;
+  for (const std::int64_t f : order) {
+    below += face_area(mesh, f);
+    if (below >= kShare * area) return thickness[at(f)];
+  }
+  return 0;
+}
+
+double overhang_share_of(const Mesh& mesh) {
+  constexpr double kFloor = 0.005;  // of the height
+  const double steep = -std::cos(std::numbers::pi / 4);
+  const Bounds box = box_of(mesh);
+  const double floor = box.low[2] + kFloor * (box.high[2] - box.low[2]);
+  double area = 0, over = 0;
+  for (std::int64_t f = 0; f < mesh.face_count(); ++f) {
+    const Point cross = face_cross(mesh, f);
+    const double own = cross.norm();
+    area += own;
+    const std::int32_t* const v = face_of(mesh, f);
+    const double top = std::max({point_of(mesh, v[0]).z(), point_of(mesh, v[1]).z(), point_of(mesh, v[2]).z()});
+    if (cross.z() < steep * own && top > floor) over += own;
+  }
+  return area > 0 ? over / area : 0;
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> hidden_faces(const Mesh& mesh, int rays, const Monitor* monitor) {
@@ -205,6 +261,8 @@ MeshQuality quality_of(const Mesh& mesh, int rays, const Monitor* monitor) {
   quality.crossing_faces = std::count(crossing.begin(), crossing.end(), 1);
   const double diagonal = diagonal_of(shape);
   quality.crease_length = diagonal > 0 ? crease_length(shape) / diagonal : 0;
+  quality.thin_wall = thin_wall_of(tree, shape, monitor);
+  quality.overhang_share = overhang_share_of(shape);
   return quality;
 }
 

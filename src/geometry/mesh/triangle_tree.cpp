@@ -4,6 +4,9 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
+
+#include "geometry/mesh/closest_point.h"
 
 namespace espalier {
 
@@ -127,6 +130,54 @@ TriangleTree::Hit TriangleTree::walk(const Ray& ray) const {
     }
   }
   return hit;
+}
+
+TriangleTree::Near TriangleTree::closest(const Point& p, double most, const Facing* facing) const {
+  Near near;
+  if (nodes_.empty() || !(most >= 0)) return near;
+  double best = most * most;
+  const auto squared_to = [&](std::int32_t node) {
+    const Box& box = nodes_[at(node)].box;
+    double sum = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      const double x = p[static_cast<Eigen::Index>(k)];
+      const double d = std::max({double{box.low[k]} - x, 0.0, x - double{box.high[k]}});
+      sum += d * d;
+    }
+    return sum;
+  };
+  struct Open {
+    std::int32_t node;
+    double squared;
+  };
+  std::array<Open, 64> stack{};
+  std::size_t depth = 0;
+  stack[depth++] = {0, squared_to(0)};
+  while (depth > 0) {
+    const Open open = stack[--depth];
+    if (open.squared > best) continue;
+    const Node& node = nodes_[at(open.node)];
+    if (node.count == 0) {
+      Open first{open.node + 1, squared_to(open.node + 1)}, second{node.first, squared_to(node.first)};
+      if (first.squared < second.squared) std::swap(first, second);
+      stack[depth++] = first;  // the farther one
+      stack[depth++] = second;
+      continue;
+    }
+    for (std::int32_t i = node.first; i < node.first + node.count; ++i) {
+      const std::int32_t f = order_[at(i)];
+      const std::int32_t* const v = face_of(mesh_, f);
+      const ClosestPoint found = closest_point(p, point_of(mesh_, v[0]), point_of(mesh_, v[1]), point_of(mesh_, v[2]));
+      if (found.squared > best || (found.squared == best && near.face >= 0 && f > near.face)) continue;
+      if (facing != nullptr) {
+        const Point cross = face_cross(mesh_, f);
+        if (!(cross.dot(facing->normal) >= facing->cosine * cross.norm()) || cross.squaredNorm() == 0) continue;
+      }
+      best = found.squared;
+      near = {f, std::sqrt(found.squared), found.weights};
+    }
+  }
+  return near;
 }
 
 namespace {

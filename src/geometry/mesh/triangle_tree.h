@@ -1,4 +1,4 @@
-// A tree of boxes over the faces of a mesh, for rays and for pairs of faces.
+// A tree of boxes over the faces of a mesh, for rays, closest points and pairs of faces.
 #pragma once
 
 #include <array>
@@ -23,6 +23,20 @@ class TriangleTree {
   [[nodiscard]] Hit first_hit(const Point& origin, const Point& direction, double least, std::int32_t except = -1) const;
   // Whether it hits any.
   [[nodiscard]] bool is_hit(const Point& origin, const Point& direction, double least, std::int32_t except = -1) const;
+
+  struct Near {
+    std::int32_t face = -1;           // -1: none
+    double distance = 0;              // to the closest point
+    std::array<double, 3> weights{};  // of the face's corners there
+  };
+  // What faces look like that count: the cosine between their normal and `normal`, of length 1, is at least `cosine`.
+  struct Facing {
+    Point normal;
+    double cosine;
+  };
+  // The point of the surface that is closest to `p`, if it is at most `most` away; of faces that look as `facing` wants it,
+  // where it is not null.
+  [[nodiscard]] Near closest(const Point& p, double most, const Facing* facing = nullptr) const;
 
   // Calls visit(face) for every face whose box touches that of face `f`, in no promised order but always the same.
   template <class Visit>

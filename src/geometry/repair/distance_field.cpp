@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "geometry/mesh/closest_point.h"
 #include "geometry/mesh/mesh_edit.h"
 #include "parallel/parallel_for.h"
 
@@ -13,28 +14,6 @@ namespace espalier {
 namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-// Ericson, Real-Time Collision Detection, 5.1.5.
-double squared_distance(const Point& p, const Point& a, const Point& b, const Point& c) {
-  const Point ab = b - a, ac = c - a, ap = p - a;
-  const double d1 = ab.dot(ap), d2 = ac.dot(ap);
-  if (d1 <= 0 && d2 <= 0) return ap.squaredNorm();
-  const Point bp = p - b;
-  const double d3 = ab.dot(bp), d4 = ac.dot(bp);
-  if (d3 >= 0 && d4 <= d3) return bp.squaredNorm();
-  const double vc = d1 * d4 - d3 * d2;
-  if (vc <= 0 && d1 >= 0 && d3 <= 0) return (ap - d1 / (d1 - d3) * ab).squaredNorm();
-  const Point cp = p - c;
-  const double d5 = ab.dot(cp), d6 = ac.dot(cp);
-  if (d6 >= 0 && d5 <= d6) return cp.squaredNorm();
-  const double vb = d5 * d2 - d1 * d6;
-  if (vb <= 0 && d2 >= 0 && d6 <= 0) return (ap - d2 / (d2 - d6) * ac).squaredNorm();
-  const double va = d3 * d6 - d5 * d4;
-  if (va <= 0 && d4 - d3 >= 0 && d5 - d6 >= 0) return (bp - (d4 - d3) / ((d4 - d3) + (d5 - d6)) * (c - b)).squaredNorm();
-  const double sum = va + vb + vc;
-  if (!(sum > 0)) return std::min({ap.squaredNorm(), bp.squaredNorm(), cp.squaredNorm()});
-  return (ap - vb / sum * ab - vc / sum * ac).squaredNorm();
-}
 
 // Unsigned distances up to `reach` around a mesh; what is farther keeps the value that it has. Layers share the work.
 void measure(DistanceField& field, const Mesh& mesh, double reach, std::vector<float>& distances, const Monitor* monitor) {
@@ -66,7 +45,7 @@ void measure(DistanceField& field, const Mesh& mesh, double reach, std::vector<f
       high[2] = std::min(high[2], top);
       for_points(field, low, high, [&](std::int32_t x, std::int32_t y, std::int32_t z) {
         float& known = distances[field.index(x, y, z)];
-        const double squared = squared_distance(field.point(x, y, z), a, b, c);
+        const double squared = closest_point(field.point(x, y, z), a, b, c).squared;
         if (squared < double{known} * known) known = static_cast<float>(std::sqrt(squared));
       });
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "geometry/mesh/mesh_quality.h"
 #include "geometry/mesh/mesh_report.h"
 #include "geometry/mesh/mesh_topology.h"
+#include "geometry/mesh/triangle_tree.h"
 #include "geometry/repair/distance_field.h"
 #include "geometry/repair/untangle.h"
 #include "geometry/simplify/simplify.h"
@@ -110,77 +112,18 @@ void cut_below(DistanceField& field, double base) {
   }
 }
 
-// The vertices of a mesh in cells, to find the nearest.
-class NearestVertex {
- public:
-  explicit NearestVertex(const Mesh& mesh) : mesh_(mesh), box_(box_of(mesh)) {
-    double side = 0;
-    for (std::size_t k = 0; k < 3; ++k) side = std::max(side, box_.high[k] - box_.low[k]);
-    step_ = side > 0 ? side / kCells : 1;
-    cells_.resize(at(kCells + 1) * at(kCells + 1) * at(kCells + 1));
-    for (std::int32_t v = 0; v < mesh.vertex_count(); ++v) cells_[index(cell_of(point_of(mesh, v)))].push_back(v);
-  }
-
-  [[nodiscard]] std::int32_t of(const Point& p) const {
-    const Cell home = cell_of(p);
-    std::int32_t best = 0;
-    double nearest = std::numeric_limits<double>::infinity();
-    // The nearest of a shell of cells may lie farther than one of the next.
-    for (int reach = 0; reach <= kCells && !(nearest <= (reach - 1) * step_); ++reach) {
-      for_shell(home, reach, [&](const Cell& cell) {
-        for (const std::int32_t v : cells_[index(cell)]) {
-          const double distance = (point_of(mesh_, v) - p).norm();
-          if (distance < nearest) {
-            nearest = distance;
-            best = v;
-          }
-        }
-      });
-    }
-    return best;
-  }
-
- private:
-  static constexpr int kCells = 48;
-  using Cell = std::array<int, 3>;
-
-  [[nodiscard]] Cell cell_of(const Point& p) const {
-    Cell cell{};
-    for (std::size_t k = 0; k < 3; ++k) {
-      const double place = (p[static_cast<Eigen::Index>(k)] - box_.low[k]) / step_;
-      cell[k] = static_cast<int>(std::clamp(std::floor(place), 0.0, double{kCells}));
-    }
-    return cell;
-  }
-  [[nodiscard]] static std::size_t index(const Cell& c) {
-    return (at(c[2]) * (kCells + 1) + at(c[1])) * (kCells + 1) + at(c[0]);
-  }
-
-  template <class Visit>
-  static void for_shell(const Cell& home, int reach, Visit&& visit) {
-    for (int z = std::max(0, home[2] - reach); z <= std::min(kCells, home[2] + reach); ++z) {
-      for (int y = std::max(0, home[1] - reach); y <= std::min(kCells, home[1] + reach); ++y) {
-        const bool side = std::abs(z - home[2]) == reach || std::abs(y - home[1]) == reach;
-        for (int x = std::max(0, home[0] - reach); x <= std::min(kCells, home[0] + reach); ++x) {
-          if (side || std::abs(x - home[0]) == reach) visit(Cell{x, y, z});
-        }
-      }
-    }
-  }
-
-  const Mesh& mesh_;
-  Bounds box_;
-  double step_ = 1;
-  std::vector<std::vector<std::int32_t>> cells_;
-};
-
 void take_colours(const Mesh& from, Mesh& to) {
   if (from.colours.empty()) return;
   to.colours.resize(to.vertices.size());
-  const NearestVertex nearest(from);
-  parallel_for(to.vertex_count(), 1024, [&](std::int64_t v) {
-    const auto source = at(nearest.of(point_of(to, static_cast<std::int32_t>(v))));
-    std::copy_n(&from.colours[3 * source], 3, &to.colours[3 * at(v)]);
+  const TriangleTree tree(from);
+  parallel_for(to.vertex_count(), 256, [&](std::int64_t v) {
+    const auto near = tree.closest(point_of(to, static_cast<std::int32_t>(v)), std::numeric_limits<double>::infinity());
+    const std::int32_t* const corners = face_of(from, near.face);
+    for (std::size_t k = 0; k < 3; ++k) {
+      double colour = 0;
+      for (std::size_t c = 0; c < 3; ++c) colour += near.weights[c] * double{from.colours[3 * at(corners[c]) + k]};
+      to.colours[3 * at(v) + k] = static_cast<float>(colour);
+    }
   });
 }
 
@@ -196,11 +139,17 @@ Mesh flattened(Mesh mesh, const Base& base) {
   return mesh;
 }
 
-// With fewer faces, as long as none crosses another.
+// With fewer faces, as long as none crosses another and the solid is the same.
 Mesh with_faces_at_most(const Mesh& fine, std::int64_t faces, const Base& base, const Monitor* monitor) {
-  for (const std::int64_t factor : {1, 2, 4}) {
-    if (fine.face_count() <= factor * faces) break;
-    Mesh coarse = untangled(flattened(simplified(fine, factor * faces, monitor), base), monitor);
+  // A grid has millions of faces for a few: the first step of the way, which takes most of the time, is gone once.
+  constexpr std::int64_t kOften = 8, kLeast = 60'000;
+  constexpr double kVolumeKept = 0.02;
+  const double volume = volume_of(fine);
+  const Mesh start = roughly_simplified(fine, std::max(kOften * faces, kLeast), monitor);
+  for (const std::int64_t factor : {1, 2, 4, 16, 64}) {
+    if (start.face_count() <= factor * faces) break;
+    Mesh coarse = untangled(flattened(simplified(start, factor * faces, monitor), base), monitor);
+    if (std::abs(volume_of(coarse) / volume - 1) > kVolumeKept) continue;
     if (report_of(coarse).watertight && !crosses_itself(coarse, monitor)) return coarse;
   }
   Mesh flat = flattened(fine, base);
@@ -223,39 +172,28 @@ void check_request(const Mesh& mesh, const PrintOptions& options, double side) {
   }
 }
 
-}  // namespace
-
-Mesh printable(const Mesh& given, const PrintOptions& options, const Monitor* monitor, PrintReport* report) {
-  check_mesh(given, "print");
-  const Bounds box = box_of(given);
+// The largest side, and what the request says of it.
+double checked_side(const Mesh& mesh, const PrintOptions& options) {
+  check_mesh(mesh, "print");
+  const Bounds box = box_of(mesh);
   double side = 0;
   for (std::size_t k = 0; k < 3; ++k) side = std::max(side, box.high[k] - box.low[k]);
-  check_request(given, options, side);
-  PrintReport found;
-  const Mesh mesh = welded(given);
-  const Pieces pieces = pieces_of(mesh);
-  found.open_faces = pieces.open.face_count();
-  found.volume_before = found.volume_after = volume_of(pieces.closed);
-  const bool as_it_is = options.wall == 0 && options.base == 0;
-  if (as_it_is && report_of(mesh).watertight) {
-    Mesh apart = untangled(mesh, monitor);
-    if (!crosses_itself(apart, monitor)) {
-      found.volume_after = volume_of(apart);
-      if (report != nullptr) *report = found;
-      return apart;
-    }
-  }
-  if (found.open_faces > 0 && options.wall == 0) {
-    fail(ErrorCode::invalid_argument, "the mesh has openings, so it bounds no solid: ", found.open_faces,
-         " faces of pieces without an inside", hint("fill its holes, or give the thickness of its walls (min-wall)"));
-  }
+  check_request(mesh, options, side);
+  return side;
+}
 
+// The surface made anew on a grid, with all its faces.
+struct Rebuilt {
+  Mesh fine;
+  Base base;
+};
+Rebuilt rebuilt(const Mesh& mesh, const Pieces& pieces, double side, const PrintOptions& options, const Monitor* monitor) {
   DistanceRequest request{.closed = &pieces.closed, .sheets = &pieces.open, .sheet_reach = options.wall / 2};
   request.step = side / options.steps;
   if (options.wall > 0) request.step = std::min(options.wall / kStepsOfWall, request.step);
   request.reach = options.wall / 2 + 2 * request.step;
   request.margin = options.wall / 2 + 3 * request.step;
-  request.base = box.low[2] + options.base;
+  request.base = box_of(mesh).low[2] + options.base;
   DistanceField field = distance_field(request, monitor);
   if (options.wall > 0) thicken(field, middles_of_thin_walls(field, options.wall), options.wall, request.reach);
   if (options.base > 0) cut_below(field, request.base);
@@ -263,10 +201,47 @@ Mesh printable(const Mesh& given, const PrintOptions& options, const Monitor* mo
   if (fine.faces.empty())
     fail(ErrorCode::invalid_argument, "print: nothing is left of the mesh",
          hint("its walls are too thin, or its base too high"));
-  field = {};
-  take_colours(mesh, fine);
-  Mesh result = with_faces_at_most(fine, options.faces > 0 ? options.faces : given.face_count(),
-                                   {request.base, options.base > 0 ? 0.5 * request.step : 0.0}, monitor);
+  return {std::move(fine), {request.base, options.base > 0 ? 0.5 * request.step : 0.0}};
+}
+
+void check_closed(const Pieces& pieces, const PrintOptions& options) {
+  if (pieces.open.face_count() > 0 && options.wall == 0) {
+    fail(ErrorCode::invalid_argument, "the mesh has openings, so it bounds no solid: ", pieces.open.face_count(),
+         " faces of pieces without an inside", hint("fill its holes, or give the thickness of its walls (min-wall)"));
+  }
+}
+
+}  // namespace
+
+Bounds printable_box(const Mesh& given, const PrintOptions& options, const Monitor* monitor) {
+  const double side = checked_side(given, options);
+  if (options.wall == 0 && options.base == 0) return box_of(given);
+  const Mesh mesh = welded(given);
+  const Pieces pieces = pieces_of(mesh);
+  check_closed(pieces, options);
+  const Rebuilt made = rebuilt(mesh, pieces, side, options, monitor);
+  return box_of(flattened(made.fine, made.base));
+}
+
+Mesh printable(const Mesh& given, const PrintOptions& options, const Monitor* monitor, PrintReport* report) {
+  const double side = checked_side(given, options);
+  PrintReport found;
+  const Mesh mesh = welded(given);
+  const Pieces pieces = pieces_of(mesh);
+  found.open_faces = pieces.open.face_count();
+  found.volume_before = found.volume_after = volume_of(pieces.closed);
+  if (options.wall == 0 && options.base == 0 && report_of(mesh).watertight) {
+    Mesh apart = untangled(mesh, monitor);
+    if (!crosses_itself(apart, monitor)) {
+      found.volume_after = volume_of(apart);
+      if (report != nullptr) *report = found;
+      return apart;
+    }
+  }
+  check_closed(pieces, options);
+  Rebuilt made = rebuilt(mesh, pieces, side, options, monitor);
+  take_colours(mesh, made.fine);
+  Mesh result = with_faces_at_most(made.fine, options.faces > 0 ? options.faces : given.face_count(), made.base, monitor);
   found.rebuilt = true;
   found.volume_after = volume_of(result);
   if (report != nullptr) *report = found;

@@ -5,17 +5,19 @@
 
 #include "assets/mesh.h"
 #include "base/monitor.h"
+#include "geometry/mesh/mesh_edit.h"
 
 namespace espalier {
 
 struct PrintOptions {
-  double wall = 0;         // smallest thickness, in the mesh's units; 0: as it is
-  double base = 0;         // how much of the bottom is cut off, so that it stands on a plane; 0: nothing
-  double steps = 256;      // of the grid along the largest side, at least
-  std::int64_t faces = 0;  // of a mesh that is made anew, at most, unless it would cross itself then; 0: as many as were given
+  double wall = 0;     // smallest thickness, in the mesh's units; 0: as it is
+  double base = 0;     // how much of the bottom is cut off, so that it stands on a plane; 0: nothing
+  double steps = 256;  // of the grid along the largest side, at least
+  std::int64_t faces =
+      0;  // of a mesh that is made anew, at most, unless its shape would not stand that; 0: as many as were given
 };
 struct PrintReport {
-  bool rebuilt = false;      // made anew on a grid, with the colours of the nearest vertices
+  bool rebuilt = false;      // made anew on a grid, with the colours of the closest points
   double volume_before = 0;  // of the closed pieces; 0 where they are none
   double volume_after = 0;
   std::int64_t open_faces = 0;  // of pieces without an inside, which became plates
@@ -35,5 +37,9 @@ struct PrintReport {
 // where nothing is left; unsupported for texture coordinates; out_of_memory, cancelled.
 [[nodiscard]] Mesh printable(const Mesh& mesh, const PrintOptions& options, const Monitor* monitor = nullptr,
                              PrintReport* report = nullptr);
+
+// The box of what printable() makes of it, but for what the last simplification moves: without colours and with all the
+// faces of the grid, in a fraction of the time. Throws as printable() does.
+[[nodiscard]] Bounds printable_box(const Mesh& mesh, const PrintOptions& options, const Monitor* monitor = nullptr);
 
 }  // namespace espalier

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/error.h"
 #include "geometry/flow/flow_network.h"
@@ -65,16 +66,25 @@ class Network {
 
 class Decision {
  public:
-  Decision(const CellVotes& votes, const Monitor* monitor)
-      : grid_(votes.side), votes_(votes), monitor_(monitor), whole_(votes.block * votes.block * 4) {}
+  Decision(const CellVotes& votes, const Monitor* monitor, const HeldCells* held)
+      : grid_(votes.side), votes_(votes), monitor_(monitor), held_(held), whole_(votes.block * votes.block * 4) {}
 
   SolidCells run(std::int64_t most_band) {
     SolidCells cells;
     cells.flags.assign(at(grid_.count()), 0);
     if (!all_whole()) return cells;
     decide(cells);
-    if (cells.inside == 0) return cells;
-    if (find_band(cells, most_band)) return cells;
+    std::vector<std::int32_t> held_band;
+    if (held_ != nullptr) {
+      std::copy_if(held_->band.begin(), held_->band.end(), std::back_inserter(held_band),
+                   [&](std::int32_t c) { return held(c); });
+    }
+    if (cells.inside == 0 && held_band.empty()) return cells;
+    if (find_band(cells, held_band, most_band)) {
+      cells.held = held_ != nullptr;
+      return cells;
+    }
+    if (held_ != nullptr) return Decision(votes_, monitor_, nullptr).run(most_band);
     cells = {};
     cells.flags.assign(at(grid_.count()), 0);
     return cells;
@@ -85,6 +95,8 @@ class Decision {
     return votes_.sums[at(cell)] >> (number * kVoteBits) & ((1U << kVoteBits) - 1);
   }
   [[nodiscard]] bool active(std::int32_t cell) const { return votes_.sums[at(cell)] != 0; }
+  // A cell without cubes that lies where it lay.
+  [[nodiscard]] bool held(std::int32_t cell) const { return held_ != nullptr && held_->kept[at(cell)] != 0 && !active(cell); }
   // Corners with a negative distance on a side of an active cell, of `whole_`.
   [[nodiscard]] std::int32_t negative(std::int32_t cell, int side) const {
     return std::min(static_cast<std::int32_t>(field(cell, side)), whole_);
@@ -107,6 +119,10 @@ class Decision {
     Network network(nodes);
     for (std::int32_t c = 0; c < grid_.count(); ++c) {
       if (active(c)) continue;
+      if (held(c)) {
+        const bool inside = (held_->flags[at(c)] & kCellInside) != 0;
+        inside ? network.pull_inside(node[at(c)], kCertain) : network.pull_outside(node[at(c)], kCertain);
+      }
       for (int side = 0; side < 6; ++side) {
         const std::int32_t next = grid_.beyond(c, side);
         if (next < 0) {
@@ -162,10 +178,10 @@ class Decision {
     return false;
   }
 
-  // False where there is no room for the cells that the surface runs through.
-  [[nodiscard]] bool find_band(SolidCells& cells, std::int64_t most) const {
+  // False where there is no room for the cells that the surface runs through, of which `held` are some. Ascending.
+  [[nodiscard]] bool find_band(SolidCells& cells, const std::vector<std::int32_t>& held, std::int64_t most) const {
     for (std::int32_t c = 0; c < grid_.count(); ++c) {
-      if (!active(c) && is_seed(cells, c)) cells.band.push_back(c);
+      if (!active(c) && (std::binary_search(held.begin(), held.end(), c) || is_seed(cells, c))) cells.band.push_back(c);
     }
     if (static_cast<std::int64_t>(cells.band.size()) > most) return false;
     for (const std::int32_t c : cells.band) cells.flags[at(c)] |= kCellBand;
@@ -206,16 +222,19 @@ class Decision {
   Grid grid_;
   const CellVotes& votes_;
   const Monitor* monitor_;
+  const HeldCells* held_;
   std::int32_t whole_;  // corners on a side
 };
 
 }  // namespace
 
-SolidCells solid_cells(const CellVotes& votes, std::int64_t most_band, const Monitor* monitor) {
+SolidCells solid_cells(const CellVotes& votes, std::int64_t most_band, const Monitor* monitor, const HeldCells* held) {
   require(votes.side >= 1 && votes.side <= 128 && votes.block >= 1 && votes.block <= kMostBlock &&
               votes.sums.size() == at(std::int64_t{votes.side} * votes.side * votes.side),
           "solid_cells", "grid of ", votes.side, "^3 cells of ", votes.block, "^3 cubes with ", votes.sums.size(), " sums");
-  return Decision(votes, monitor).run(most_band);
+  require(held == nullptr || (held->kept.size() == votes.sums.size() && held->flags.size() == votes.sums.size()), "solid_cells",
+          "cells of another grid are held");
+  return Decision(votes, monitor, held).run(most_band);
 }
 
 }  // namespace espalier::surface

@@ -21,6 +21,14 @@ struct SolidCells {
   std::vector<std::int32_t> band;   // the cells with kCellBand, ascending
   std::int64_t inside = 0;          // cells without cubes that lie inside
   std::int64_t membrane = 0;        // faces between these and cells outside: where skin is missing
+  bool held = false;                // what was to be held is
+};
+
+// Cells of a solid that are to be what they are of another one, which was extracted before.
+struct HeldCells {
+  std::span<const std::uint8_t> kept;   // [side^3] not 0: kept; such a cell has cubes in both or in neither
+  std::span<const std::uint8_t> flags;  // [side^3] of the other one
+  std::span<const std::int32_t> band;   // of the other one
 };
 
 // Decides for every cell without cubes whether it lies inside, by a minimum cut (Boykov and Kolmogorov 2004): the sides that
@@ -33,8 +41,12 @@ struct SolidCells {
 // is room for them in `most_band`. Where even the first of these find no room (noise instead of a shell) nothing is inside and
 // there is no band.
 //
+// With `held`, cells that are kept lie where they lay, and those of them that were in the band are in it. Where there is no
+// room for these nothing is held.
+//
 // Every cell with cubes must have all of them, else the decision is that nothing is inside. Deterministic.
-[[nodiscard]] SolidCells solid_cells(const CellVotes& votes, std::int64_t most_band, const Monitor* monitor = nullptr);
+[[nodiscard]] SolidCells solid_cells(const CellVotes& votes, std::int64_t most_band, const Monitor* monitor = nullptr,
+                                     const HeldCells* held = nullptr);
 
 inline constexpr int kSideVote = 25, kLinkVote = 10, kBandWidth = 2;
 

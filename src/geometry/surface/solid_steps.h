@@ -198,6 +198,57 @@ struct RelaxColour {
   }
 };
 
+inline constexpr int kHeldValues = 7;  // of a lattice vertex: distance, colour and normal
+
+// Per cube of the band: what its lowest corner has.
+struct ReadBand {
+  BandCubes band;
+  Columns lattice;
+  const float* sdf_deform;
+  const float* colour;  // or null
+  float* values;        // [band, kHeldValues]
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    int at[3];
+    band.at(i, at);
+    const std::int64_t vertex = find_pair(lattice, column_at(lattice, at[0], at[1]), at[2]).upper;
+    values[kHeldValues * i] = sdf_deform[4 * vertex];
+    for (int c = 0; c < 6; ++c) values[kHeldValues * i + 1 + c] = colour != nullptr ? colour[6 * vertex + c] : 0;
+  }
+};
+
+// Per cube of the band: a free vertex with kept cells alone around it gets what it had, and is free no longer. One that was in
+// no band had what the map of cells says.
+struct HoldBand {
+  BandCubes band;
+  const std::uint8_t* kept;  // [side^3]
+  const std::int32_t* from;  // of each cell of the band: its number in the other one, or -1
+  const float* values;       // of that
+  std::int32_t* links;
+  float* sdf_deform;
+  float* colour;  // or null
+
+  ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
+    std::int32_t& link = links[LinkBand::kLinks * i];
+    if (link < 0) return;
+    int at[3];
+    band.at(i, at);
+    for (int n = 0; n < 8; ++n) {
+      int cell[3];
+      for (int axis = 0; axis < 3; ++axis) cell[axis] = (at[axis] - (n >> axis & 1)) / band.block;  // no free one at a border
+      if (kept[(cell[0] * band.side + cell[1]) * band.side + cell[2]] == 0) return;
+    }
+    const std::int64_t vertex = link;
+    link = -1;
+    const int size = band.block * band.block * band.block;
+    const std::int64_t before = from[i / size];
+    if (before < 0) return;
+    const float* const row = values + kHeldValues * (before * size + i % size);
+    sdf_deform[4 * vertex] = row[0];
+    for (int c = 0; colour != nullptr && c < 6; ++c) colour[6 * vertex + c] = row[1 + c];
+  }
+};
+
 // Per cube of the band: gives a free vertex whose distance has no sign a positive one, so that the surface stays closed.
 struct SignBand {
   const std::int32_t* links;

@@ -1,7 +1,10 @@
 // Dual surface extraction from sparse cubes: FlexiCubes (Shen et al. 2023) as TRELLIS uses it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <span>
+#include <vector>
 
 #include "runtime/queue.h"
 
@@ -61,6 +64,18 @@ struct SolidReport {
   std::int64_t band_cells = 0;    // cells without cubes that the surface may run through
 };
 
+// How the cells without cubes of a solid were closed, on the host.
+struct SolidClosing {
+  std::vector<std::uint8_t> flags;  // [side^3] of cells: solid_steps.h
+  std::vector<std::int32_t> band;   // the cells without cubes that the surface may run through, ascending
+  std::vector<float> values;  // [band * block^3, 7]: distance, colour and normal at the lowest corner of each cube of these
+};
+// Of another solid; `cells` [side^3] are not 0 where the cell is to be closed as it was, and its cubes are the same.
+struct KeptClosing {
+  const SolidClosing* before = nullptr;
+  std::span<const std::uint8_t> cells;
+};
+
 // Extracts the surface of the solid that the cubes are the shell of: a closed one, without a wall where the shell ends inside
 // the object. As extract_surface but for this:
 //
@@ -71,6 +86,10 @@ struct SolidReport {
 //   was predicted around smoothly.
 // - Vertices of cubes keep their values, except that those without a sign and those on the border of the grid are outside.
 //
+// With `kept`, cells that are kept are closed as they were before: lattice vertices with kept cells alone around them have the
+// values that they had, where the cubes of these cells have. So the surface of cells that touch kept cells alone is the same
+// bit for bit. Nothing is kept where the band of both has no room, which is twice that of one.
+//
 // So every edge of the result has an even number of faces. A shell of which no cell lies inside, as of a sheet, gives the
 // reference's surface, but for the border of the grid. Takes at most solid_scratch_bytes; the host reads 8 bytes per cell and
 // writes one.
@@ -78,9 +97,15 @@ template <class Dev>
 SurfaceMesh<Dev> extract_solid(
     Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
     const std::function<SurfaceMesh<Dev>(std::int64_t vertices, std::int64_t faces, bool colour)>& allocate, int block,
-    SolidReport* report = nullptr);
+    SolidReport* report = nullptr, const KeptClosing* kept = nullptr);
+
+// How extract_solid closes the cells without cubes, for later. Takes at most solid_scratch_bytes with `kept`. Empty while
+// metering.
+template <class Dev>
+[[nodiscard]] SolidClosing close_solid(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features,
+                                       int resolution, int block, const KeptClosing* kept = nullptr);
 
 template <class Dev>
-[[nodiscard]] std::size_t solid_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block);
+[[nodiscard]] std::size_t solid_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block, bool kept = false);
 
 }  // namespace espalier

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "geometry/surface/solid_cells.h"
@@ -97,6 +98,11 @@ struct SolidMemory {
   View<Dev, std::uint8_t, 1> flags;   // [side^3]
   Ints band;                          // [band]
   Ints links;                         // [band * block^3 * LinkBand::kLinks]
+  // Of what is kept of another solid, or for what this one is asked: the cells that are kept, of each cell of the band its
+  // number there, and the values of these.
+  View<Dev, std::uint8_t, 1> kept;
+  Ints from;
+  View<Dev, float, 1> values;
   int side = 0;
   int block = 1;
 
@@ -110,6 +116,14 @@ struct SolidMemory {
     band = arena.template take<std::int32_t, 1>({cells});
     links = arena.template take<std::int32_t, 1>({cells * cubes * cubes * cubes * LinkBand::kLinks});
     block = cubes;
+  }
+  void take_kept(Arena<Dev>& arena, std::int64_t cells, std::int64_t before) {
+    kept = arena.template take<std::uint8_t, 1>({std::int64_t{side} * side * side});
+    from = arena.template take<std::int32_t, 1>({cells});
+    take_values(arena, before);
+  }
+  void take_values(Arena<Dev>& arena, std::int64_t cells) {
+    values = arena.template take<float, 1>({cells * block * block * block * kHeldValues});
   }
   [[nodiscard]] CellMap map() const { return {flags.data(), side, block}; }
   [[nodiscard]] BandCubes cubes() const { return {band.data(), side, block}; }
@@ -132,6 +146,46 @@ struct SurfaceSorting {
         workspace(arena.template take<std::byte, 1>({static_cast<std::int64_t>(sort_bytes<Dev>(n, bits))})) {}
 };
 
+// Takes as much from the arena as an extraction with these bounds.
+template <class Dev>
+void take_bounds(Arena<Dev>& arena, std::int64_t cubes, int resolution, bool colour, const Bounds& bounds) {
+  const Frame<Dev> frame(arena);
+  SurfaceMemory<Dev> memory;
+  memory.take_cubes(arena, cubes, resolution);
+  { const SurfaceSorting<Dev> sorting(arena, cubes, resolution); }
+  memory.take_lattice(arena, bounds.lattice, colour);
+  memory.take_surface(arena, bounds.surface);
+}
+// The same for a solid, whose `cubes` and bounds include a band of `band` cells.
+template <class Dev>
+void take_solid(Arena<Dev>& arena, std::int64_t cubes, int resolution, bool colour, const Bounds& bounds, int block,
+                std::int64_t band, bool kept) {
+  const Frame<Dev> frame(arena);
+  SolidMemory<Dev> solid;
+  solid.take_cells(arena, resolution / block);
+  solid.take_band(arena, band, block);
+  if (kept) {
+    solid.take_kept(arena, band, band);
+    solid.take_values(arena, band);  // of close_solid
+  }
+  take_bounds<Dev>(arena, cubes, resolution, colour, bounds);
+}
+
+// Places what is kept of another solid.
+template <class Dev>
+void hold(Queue<Dev>& queue, SolidMemory<Dev>& solid, const SolidCells& cells, const KeptClosing& kept) {
+  const std::vector<std::int32_t>& before = kept.before->band;
+  std::vector<std::int32_t> from;
+  for (const std::int32_t c : cells.band) {
+    const auto found = std::lower_bound(before.begin(), before.end(), c);
+    from.push_back(found != before.end() && *found == c ? static_cast<std::int32_t>(found - before.begin()) : -1);
+  }
+  solid.take_kept(queue.scratch(), static_cast<std::int64_t>(from.size()), static_cast<std::int64_t>(before.size()));
+  upload_bytes(queue, kept.cells.data(), solid.kept.data(), kept.cells.size());
+  upload_bytes(queue, from.data(), solid.from.data(), from.size() * sizeof(std::int32_t));
+  upload_bytes(queue, kept.before->values.data(), solid.values.data(), kept.before->values.size() * sizeof(float));
+}
+
 template <class Dev>
 class Extractor {
   using Ints = View<Dev, std::int32_t, 1>;
@@ -147,34 +201,33 @@ class Extractor {
         cube_columns_(std::int64_t{resolution} * resolution),
         lattice_columns_(std::int64_t{resolution + 1} * (resolution + 1)) {}
 
-  // Takes as much from the arena as an extraction with these bounds.
-  static void take_bounds(Arena<Dev>& arena, std::int64_t cubes, int resolution, bool colour, const Bounds& bounds) {
-    const Frame<Dev> frame(arena);
-    SurfaceMemory<Dev> memory;
-    memory.take_cubes(arena, cubes, resolution);
-    { const SurfaceSorting<Dev> sorting(arena, cubes, resolution); }
-    memory.take_lattice(arena, bounds.lattice, colour);
-    memory.take_surface(arena, bounds.surface);
-  }
-  // The same for a solid, whose `cubes` and bounds include a band of `band` cells.
-  static void take_solid(Arena<Dev>& arena, std::int64_t cubes, int resolution, bool colour, const Bounds& bounds, int block,
-                         std::int64_t band) {
-    const Frame<Dev> frame(arena);
-    SolidMemory<Dev> solid;
-    solid.take_cells(arena, resolution / block);
-    solid.take_band(arena, band, block);
-    take_bounds(arena, cubes, resolution, colour, bounds);
-  }
-
   // The surface of a solid: decides which cells of block^3 cubes lie inside before anything else.
   SurfaceMesh<Dev> run_solid(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features,
                              const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate, int block,
-                             SolidReport* report) {
+                             SolidReport* report, const KeptClosing* kept) {
     const Frame<Dev> frame(arena_);
-    const SolidCells cells = decide(cubes, features, block);
-    n_ = given_ + std::int64_t{block} * block * block * solid_.band.size();
+    const SolidCells cells = decide(cubes, features, block, kept);
     if (report != nullptr) *report = {cells.inside, cells.membrane, solid_.band.size()};
     return run(cubes, features, allocate, nullptr, bounds_for(n_, resolution_, block));
+  }
+
+  // The lattice of that, as far as cells without cubes have part in it.
+  SolidClosing close(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int block, const KeptClosing* kept) {
+    const Frame<Dev> frame(arena_);
+    SolidCells cells = decide(cubes, features, block, kept);
+    const auto out = solid_.values;  // of what is kept
+    solid_.take_values(arena_, static_cast<std::int64_t>(cells.band.size()));
+    const auto values = std::exchange(solid_.values, out);
+    SolidClosing closing{std::move(cells.flags), std::move(cells.band), {}};
+    closing.values.resize(static_cast<std::size_t>(values.size()));
+    if (n_ == given_) return closing;
+    memory_.take_cubes(arena_, n_, resolution_);
+    sort_cubes(cubes);
+    features_ = {features.data(), features.outer_stride(), memory_.cube_rows.data()};
+    list_lattice(cubes, bounds_for(n_, resolution_, block).lattice);
+    each(n_ - given_, ReadBand{solid_.cubes(), lattice(), memory_.sdf_deform.data(), memory_.colour.data(), values.data()});
+    download_bytes(queue_, values.data(), closing.values.data(), closing.values.size() * sizeof(float));
+    return closing;
   }
 
   SurfaceMesh<Dev> run(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features,
@@ -227,7 +280,7 @@ class Extractor {
     return value;
   }
 
-  SolidCells decide(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int block) {
+  SolidCells decide(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int block, const KeptClosing* kept) {
     solid_.take_cells(arena_, resolution_ / block);
     zero_bytes(queue_, solid_.votes.data(), static_cast<std::size_t>(solid_.votes.size()) * sizeof(std::uint64_t));
     each(given_, CountVotes{cubes.data(), cubes.outer_stride(), features.data(), features.outer_stride(), resolution_, block,
@@ -235,10 +288,15 @@ class Extractor {
     std::vector<std::uint64_t> votes(static_cast<std::size_t>(solid_.votes.size()));
     download_bytes(queue_, solid_.votes.data(), votes.data(), votes.size() * sizeof(std::uint64_t));
     queue_.check();
-    SolidCells cells = solid_cells({solid_.side, block, votes}, most_band(given_, block));
+    std::optional<HeldCells> held;
+    if (kept != nullptr) held = {kept->cells, kept->before->flags, kept->before->band};
+    SolidCells cells = solid_cells({solid_.side, block, votes}, (kept != nullptr ? 2 : 1) * most_band(given_, block), nullptr,
+                                   held ? &*held : nullptr);
     upload_bytes(queue_, cells.flags.data(), solid_.flags.data(), cells.flags.size());
     solid_.take_band(arena_, static_cast<std::int64_t>(cells.band.size()), block);
     upload_bytes(queue_, cells.band.data(), solid_.band.data(), cells.band.size() * sizeof(std::int32_t));
+    if (cells.held) hold(queue_, solid_, cells, *kept);
+    n_ = given_ + std::int64_t{block} * block * block * solid_.band.size();
     return cells;
   }
 
@@ -250,6 +308,10 @@ class Extractor {
     const std::int64_t n = n_ - given_;
     std::int32_t* const links = solid_.links.data();
     each(n, LinkBand{band, cubes(), lattice(), memory_.cube_rows.data(), solid_.map(), links});
+    if (solid_.kept.size() > 0) {
+      each(n, HoldBand{band, solid_.kept.data(), solid_.from.data(), solid_.values.data(), links, memory_.sdf_deform.data(),
+                       memory_.colour.data()});
+    }
     for (int step = 0; step < 2 * kDistanceSweeps; ++step) {
       each(n / 2, RelaxDistance{band, links, step & 1, kOverRelaxation, memory_.sdf_deform.data()});
     }
@@ -384,7 +446,7 @@ std::size_t surface_scratch_bytes(std::int64_t cubes, int resolution, bool colou
   surface::check_sizes(cubes, 4, cubes, cube_channels(colour), resolution, block);
   Arena<Dev> meter;
   if (cubes > 0) {
-    surface::Extractor<Dev>::take_bounds(meter, cubes, resolution, colour, surface::bounds_for(cubes, resolution, block));
+    surface::take_bounds<Dev>(meter, cubes, resolution, colour, surface::bounds_for(cubes, resolution, block));
   }
   return meter.peak();
 }
@@ -399,7 +461,7 @@ SurfaceMesh<Dev> extract_surface(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cub
   const surface::Bounds bounds = surface::bounds_for(n, resolution, block);
   if (trace != nullptr) *trace = {};
   if (queue.metering()) {
-    if (n > 0) surface::Extractor<Dev>::take_bounds(queue.scratch(), n, resolution, colour, bounds);
+    if (n > 0) surface::take_bounds<Dev>(queue.scratch(), n, resolution, colour, bounds);
     return {};
   }
   if (n == 0) return allocate(0, 0, colour);
@@ -407,36 +469,63 @@ SurfaceMesh<Dev> extract_surface(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cub
 }
 
 template <class Dev>
-std::size_t solid_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block) {
+std::size_t solid_scratch_bytes(std::int64_t cubes, int resolution, bool colour, int block, bool kept) {
   surface::check_sizes(cubes, 4, cubes, cube_channels(colour), resolution, block);
   surface::check_solid(resolution, block);
   Arena<Dev> meter;
-  const std::int64_t band = surface::most_band(cubes, block);
+  const std::int64_t band = (kept ? 2 : 1) * surface::most_band(cubes, block);
   const std::int64_t all = cubes + std::int64_t{block} * block * block * band;
   if (cubes > 0) {
-    surface::Extractor<Dev>::take_solid(meter, all, resolution, colour, surface::bounds_for(all, resolution, block), block,
-                                        band);
+    surface::take_solid<Dev>(meter, all, resolution, colour, surface::bounds_for(all, resolution, block), block, band, kept);
   }
   return meter.peak();
 }
 
+namespace surface {
+
+// What extract_solid and close_solid check. True while metering, when all that they take is taken.
+template <class Dev>
+bool only_meters_solid(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution, int block,
+                       bool closing, const KeptClosing* kept) {
+  const std::int64_t n = cubes.extent(0);
+  check_sizes(n, cubes.extent(1), features.extent(0), features.extent(1), resolution, block);
+  check_solid(resolution, block);
+  if (!queue.metering()) {
+    const auto cells = static_cast<std::size_t>(resolution / block) * (resolution / block) * (resolution / block);
+    require(kept == nullptr || (kept->cells.size() == cells && kept->before->flags.size() == cells), "extract_solid",
+            "what is kept is of another grid");
+    return false;
+  }
+  const Frame<Dev> frame(queue.scratch());
+  const bool colour = features.extent(1) == cube_channels(true);
+  (void)queue.scratch().template take<std::byte, 1>(
+      {static_cast<std::int64_t>(solid_scratch_bytes<Dev>(n, resolution, colour, block, closing || kept != nullptr))});
+  return true;
+}
+
+}  // namespace surface
+
 template <class Dev>
 SurfaceMesh<Dev> extract_solid(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
                                const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>& allocate, int block,
-                               SolidReport* report) {
-  const std::int64_t n = cubes.extent(0);
-  surface::check_sizes(n, cubes.extent(1), features.extent(0), features.extent(1), resolution, block);
-  surface::check_solid(resolution, block);
-  const bool colour = features.extent(1) == cube_channels(true);
+                               SolidReport* report, const KeptClosing* kept) {
   if (report != nullptr) *report = {};
-  if (queue.metering()) {
-    const Frame<Dev> frame(queue.scratch());
-    (void)queue.scratch().template take<std::byte, 1>(
-        {static_cast<std::int64_t>(solid_scratch_bytes<Dev>(n, resolution, colour, block))});
-    return {};
-  }
+  if (surface::only_meters_solid(queue, cubes, features, resolution, block, false, kept)) return {};
+  const std::int64_t n = cubes.extent(0);
+  const bool colour = features.extent(1) == cube_channels(true);
   if (n == 0) return allocate(0, 0, colour);
-  return surface::Extractor<Dev>(queue, resolution, n, colour).run_solid(cubes, features, allocate, block, report);
+  return surface::Extractor<Dev>(queue, resolution, n, colour).run_solid(cubes, features, allocate, block, report, kept);
+}
+
+template <class Dev>
+SolidClosing close_solid(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int resolution,
+                         int block, const KeptClosing* kept) {
+  if (surface::only_meters_solid(queue, cubes, features, resolution, block, true, kept)) return {};
+  const std::int64_t n = cubes.extent(0);
+  const std::int64_t side = resolution / block;
+  if (n == 0) return {std::vector<std::uint8_t>(static_cast<std::size_t>(side * side * side), 0), {}, {}};
+  return surface::Extractor<Dev>(queue, resolution, n, features.extent(1) == cube_channels(true))
+      .close(cubes, features, block, kept);
 }
 
 #define ESPALIER_INSTANTIATE_SURFACE(Dev)                                                                                \
@@ -444,9 +533,10 @@ SurfaceMesh<Dev> extract_solid(Queue<Dev>& queue, In<Dev, std::int32_t, 2> cubes
   template SurfaceMesh<Dev> extract_surface(Queue<Dev>&, In<Dev, std::int32_t, 2>, In<Dev, float, 2>, int,               \
                                             const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>&,    \
                                             SurfaceTrace<Dev>*, int);                                                    \
-  template std::size_t solid_scratch_bytes<Dev>(std::int64_t, int, bool, int);                                           \
+  template std::size_t solid_scratch_bytes<Dev>(std::int64_t, int, bool, int, bool);                                     \
   template SurfaceMesh<Dev> extract_solid(Queue<Dev>&, In<Dev, std::int32_t, 2>, In<Dev, float, 2>, int,                 \
                                           const std::function<SurfaceMesh<Dev>(std::int64_t, std::int64_t, bool)>&, int, \
-                                          SolidReport*);
+                                          SolidReport*, const KeptClosing*);                                             \
+  template SolidClosing close_solid(Queue<Dev>&, In<Dev, std::int32_t, 2>, In<Dev, float, 2>, int, int, const KeptClosing*);
 
 }  // namespace espalier

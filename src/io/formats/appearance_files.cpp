@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "base/error.h"
 #include "image/codec.h"
 #include "image/colour.h"
+#include "image/picture_header.h"
 
 namespace espalier {
 
@@ -14,6 +16,18 @@ EncodedPicture encoded_picture(const Picture& picture, PictureKind kind) {
   if (kind == PictureKind::webp) return {encode_webp(picture, {}), ".webp", "image/webp"};
   if (kind == PictureKind::jpeg && picture.channels == 3) return {encode_jpeg(picture, kJpegQuality), ".jpg", "image/jpeg"};
   return {encode_png(picture), ".png", "image/png"};
+}
+
+EncodedPicture encoded_image(const Appearance& look, std::size_t image, PictureKind kind, bool webp) {
+  if (kind == PictureKind::webp && !webp) kind = PictureKind::png;
+  if (const ImageFile file = look.file(image)) {
+    const PictureHeader header = picture_header(*file).value_or(PictureHeader{});
+    const std::string_view ending = header.ending;
+    const PictureKind own = ending == ".jpg" ? PictureKind::jpeg : ending == ".webp" ? PictureKind::webp : PictureKind::png;
+    if (own == kind || (kind == PictureKind::as_found && (webp || own != PictureKind::webp)))
+      return {*file, header.ending, header.media_type};
+  }
+  return encoded_picture(look.images[image], kind);
 }
 
 Mesh with_vertex_colours(const Mesh& mesh, const Appearance& look) {

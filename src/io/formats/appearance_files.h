@@ -12,7 +12,12 @@
 
 namespace espalier {
 
-enum class PictureKind { png, jpeg, webp };
+enum class PictureKind {
+  png,
+  jpeg,
+  webp,
+  as_found,  // the file that the image came as, else PNG
+};
 
 struct AppearanceOptions {
   std::string generator = "Espalier";
@@ -44,5 +49,8 @@ struct EncodedPicture {
   const char* mime;
 };
 [[nodiscard]] EncodedPicture encoded_picture(const Picture& picture, PictureKind kind);
+// Of an image of an appearance; the bytes of the file that it came as where that is of the kind. Without `webp` PNG takes the
+// place of WebP.
+[[nodiscard]] EncodedPicture encoded_image(const Appearance& look, std::size_t image, PictureKind kind, bool webp);
 
 }  // namespace espalier

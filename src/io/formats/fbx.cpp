@@ -272,6 +272,8 @@ class Document {
         connect(texture, id, "DiffuseColor");
         const bool transparent = scene_.transparent[static_cast<std::size_t>(material.texture.image)];
         if (transparent && material.alpha != AlphaMode::opaque) connect(texture, id, "TransparentColor");
+        if (scene_.normal_map >= 0)
+          connect(put_texture(objects, {scene_.normal_map, Wrap::clamp, Wrap::clamp}, false), id, "NormalMap");
       }
       if (material.emits() && material.emission_texture.used() && scene_.emission_uvs.empty())
         connect(put_texture(objects, material.emission_texture, false), id, "EmissiveColor");

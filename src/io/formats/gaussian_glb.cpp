@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "image/colour.h"
 #include "io/formats/byte_writer.h"
 #include "io/formats/checks.h"
 #include "io/formats/glb_file.h"
@@ -43,7 +44,7 @@ class Attributes {
   std::size_t count_;
 };
 
-constexpr int kFloat = 5126, kUnsignedByte = 5121;
+constexpr int kFloat = 5126, kUnsignedShort = 5123;
 
 void add_harmonics(Attributes& attributes, ByteWriter& binary, const Gaussians& g) {
   const auto n = static_cast<std::size_t>(g.count());
@@ -74,10 +75,12 @@ void add_all(Attributes& attributes, ByteWriter& binary, const Gaussians& g) {
   });
   places["min"] = low;
   places["max"] = high;
-  Json& points = attributes.add("COLOR_0", "VEC4", 4, kUnsignedByte, [&](std::size_t i) {
-    const auto byte = [&](double x) { binary.put(static_cast<std::uint8_t>(std::lround(std::clamp(x, 0.0, 1.0) * 255.0))); };
-    for (std::size_t k = 0; k < 3; ++k) byte(kHarmonic * g.dc[3 * i + k] + 0.5);
-    byte(g.opacity[i]);
+  // glTF's own colours are linear, whatever the space of the harmonics is; eight bits would show bands in dark parts.
+  Json& points = attributes.add("COLOR_0", "VEC4", 8, kUnsignedShort, [&](std::size_t i) {
+    const auto put = [&](double x) { binary.put(static_cast<std::uint16_t>(std::lround(std::clamp(x, 0.0, 1.0) * 65535.0))); };
+    for (std::size_t k = 0; k < 3; ++k)
+      put(linear_of_srgb(static_cast<float>(std::clamp(kHarmonic * g.dc[3 * i + k] + 0.5, 0.0, 1.0))));
+    put(g.opacity[i]);
   });
   points["normalized"] = true;
   attributes.add("KHR_gaussian_splatting:ROTATION", "VEC4", 16, kFloat, [&](std::size_t i) {
@@ -96,7 +99,7 @@ void add_all(Attributes& attributes, ByteWriter& binary, const Gaussians& g) {
 std::vector<std::byte> encode_gaussian_glb(const Gaussians& g, const std::string& generator, const std::string& extras_json) {
   check_gaussians(g, "GLB");
   const auto n = static_cast<std::size_t>(g.count());
-  constexpr std::uint64_t kEach = 60;
+  constexpr std::uint64_t kEach = 64;
   check_glb_size(n * kEach + g.sh.size() * 4 + extras_json.size() + (1U << 16U));
   ByteWriter binary(n * kEach + g.sh.size() * 4);
   Attributes attributes(binary, n);

@@ -26,6 +26,7 @@ constexpr const char* kLevels = "MSFT_lod";
 void check_texture(const Mesh& mesh, const GlbOptions& options) {
   if (options.texture.empty()) {
     require(options.texture_fallback.empty(), "encode_glb", "a fallback without a texture");
+    require(options.normal_map.empty() && options.occlusion_map.empty(), "encode_glb", "maps without a texture");
     return;
   }
   if (mesh.uvs.empty()) {
@@ -34,6 +35,13 @@ void check_texture(const Mesh& mesh, const GlbOptions& options) {
   }
   const auto format = picture_format(options.texture);
   if (!format) fail(ErrorCode::invalid_argument, kFormat, ": the texture is no PNG, JPEG or WebP picture");
+  for (const auto& map : {options.normal_map, options.occlusion_map}) {
+    const auto kind = picture_format(map);
+    if (!map.empty() && kind != PictureFormat::png && kind != PictureFormat::jpeg)
+      fail(ErrorCode::invalid_argument, kFormat, ": a normal or occlusion map is no PNG or JPEG picture");
+  }
+  if (!options.normal_map.empty() && mesh.normals.empty())
+    fail(ErrorCode::invalid_argument, kFormat, ": a normal map needs a mesh with normals", hint("unwrap the mesh first"));
   if (options.texture_fallback.empty()) return;
   const auto fallback = picture_format(options.texture_fallback);
   if (format != PictureFormat::webp || !fallback || fallback == PictureFormat::webp) {
@@ -44,13 +52,19 @@ void check_texture(const Mesh& mesh, const GlbOptions& options) {
 // The texture covers the base colour, so vertex colours (which would multiply it) are written only without one.
 bool writes_colours(const Mesh& mesh, const GlbOptions& options) { return !mesh.colours.empty() && options.texture.empty(); }
 
+bool writes_tangents(const GlbOptions& options) { return !options.normal_map.empty(); }
+
 // At most, and without compression: what must fit into a file.
 std::uint64_t payload_bytes(const Mesh& mesh, const GlbOptions& options) {
-  std::uint64_t bytes = options.texture.size() + options.texture_fallback.size() + 8;
+  std::uint64_t bytes =
+      options.texture.size() + options.texture_fallback.size() + options.normal_map.size() + options.occlusion_map.size() + 16;
   const auto add = [&](const Mesh& level) {
     const std::uint64_t colours = writes_colours(level, options) ? level.colours.size() : 0;
-    bytes +=
-        (std::uint64_t{level.vertices.size()} + level.normals.size() + level.uvs.size() + colours + level.faces.size()) * 4 + 4;
+    const std::uint64_t tangents = writes_tangents(options) ? 2 * level.uvs.size() : 0;
+    bytes += (std::uint64_t{level.vertices.size()} + level.normals.size() + level.uvs.size() + tangents + colours +
+              level.faces.size()) *
+                 4 +
+             4;
   };
   add(mesh);
   for (const Mesh& level : options.levels) add(level);
@@ -108,7 +122,10 @@ class Content {
     const bool draco = options_.compression == GltfCompression::draco;
     // Vertex colours would multiply the texture.
     coloured_ = writes_colours(mesh, options_);
-    const GltfNumbers numbers{.colours = coloured_, .quantised = options_.quantised && !draco, .wide_indices = draco};
+    const GltfNumbers numbers{.colours = coloured_,
+                              .tangents = writes_tangents(options_),
+                              .quantised = options_.quantised && !draco,
+                              .wide_indices = draco};
     const GltfGeometry geometry = options_.compression == GltfCompression::meshopt
                                       ? gltf_geometry(meshopt_ordered(mesh), numbers)
                                       : gltf_geometry(mesh, numbers);
@@ -199,6 +216,16 @@ class Content {
       texture["source"] = image;
     }
     textures_.push_back(std::move(texture));
+    normal_ = add_map(options_.normal_map, "-normal");
+    occlusion_ = add_map(options_.occlusion_map, "-occlusion");
+  }
+
+  // The index of its texture; 0, which is the base colour, for none.
+  std::size_t add_map(std::span<const std::byte> file, const char* ending) {
+    if (file.empty()) return 0;
+    const std::size_t image = parts_.add_image(file, parts_.stem() + ending, options_.title + ending);
+    textures_.push_back({{"name", options_.title + ending}, {"sampler", 0}, {"source", image}});
+    return textures_.size() - 1;
   }
 
   [[nodiscard]] Json material() const {
@@ -207,7 +234,10 @@ class Content {
     const double base = textured || coloured_ ? 1.0 : 0.8;
     Json pbr = {{"baseColorFactor", {base, base, base, 1.0}}, {"metallicFactor", 0.0}, {"roughnessFactor", 1.0}};
     if (textured) pbr["baseColorTexture"] = {{"index", 0}};
-    Json made = {{"name", options_.title}, {"pbrMetallicRoughness", std::move(pbr)}, {"doubleSided", true}};
+    Json made = {{"name", options_.title}, {"pbrMetallicRoughness", std::move(pbr)}};
+    if (normal_ > 0) made["normalTexture"] = {{"index", normal_}};
+    if (occlusion_ > 0) made["occlusionTexture"] = {{"index", occlusion_}};
+    made["doubleSided"] = options_.double_sided;
     if (options_.unlit) made["extensions"][kUnlit] = Json::object();
     return made;
   }
@@ -215,7 +245,8 @@ class Content {
   const GlbOptions& options_;
   GltfParts parts_;
   bool quantised_ = false, coloured_ = false;
-  std::size_t unpacked_ = 0;  // bytes of what EXT_meshopt_compression unpacks
+  std::size_t unpacked_ = 0;                // bytes of what EXT_meshopt_compression unpacks
+  std::size_t normal_ = 0, occlusion_ = 0;  // textures; 0: none
   Json nodes_ = Json::array();
   Json meshes_ = Json::array();
   Json samplers_ = Json::array();

@@ -32,9 +32,10 @@ struct DracoKind {
   int bits;
 };
 DracoKind draco_kind(std::string_view attribute) {
-  constexpr int kPositionBits = 14, kNormalBits = 8, kTextureBits = 13, kColourBits = 12;
+  constexpr int kPositionBits = 14, kNormalBits = 8, kTangentBits = 8, kTextureBits = 13, kColourBits = 12;
   if (attribute == "POSITION") return {draco::GeometryAttribute::POSITION, kPositionBits};
   if (attribute == "NORMAL") return {draco::GeometryAttribute::NORMAL, kNormalBits};
+  if (attribute == "TANGENT") return {draco::GeometryAttribute::GENERIC, kTangentBits};
   if (attribute == "TEXCOORD_0") return {draco::GeometryAttribute::TEX_COORD, kTextureBits};
   return {draco::GeometryAttribute::COLOR, kColourBits};
 }

@@ -320,7 +320,7 @@ void GltfDocument::read_chunks() {
   if (const auto version = cursor.number<std::uint32_t>(); version != 2)
     source_.unsupported("GLB version ", version, " is not read, only 2");
   const auto total = cursor.number<std::uint32_t>();
-  if (total > source_.bytes.size()) source_.damaged("the file ends early");
+  if (total > source_.bytes.size()) source_.cut_off("it announces ", total, " bytes, but ends early");
   const auto json_bytes = cursor.number<std::uint32_t>();
   if (cursor.number<std::uint32_t>() != 0x4E4F534AU) source_.damaged("the first chunk is not JSON");
   json_ = parse_json(without_mark(text_of(cursor.take(json_bytes))), source_);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "assets/tangents.h"
 #include "image/colour.h"
 
 namespace espalier {
@@ -110,6 +111,28 @@ GltfArray normals_of(const Mesh& mesh, bool quantised) {
   return array;
 }
 
+GltfArray tangents_array(const Mesh& mesh, bool quantised) {
+  const std::vector<float> tangents = tangents_of(mesh);
+  const auto turned = [&](std::size_t v) {
+    const std::array<float, 3> t = gltf_turned(&tangents[4 * v]);
+    return std::array<float, 4>{t[0], t[1], t[2], tangents[4 * v + 3]};
+  };
+  if (!quantised) {
+    return array_of<float>("TANGENT", "VEC4", kGltfFloat, 4, tangents.size() / 4, [&](std::size_t v, std::vector<float>& to) {
+      const auto t = turned(v);
+      std::copy(t.begin(), t.end(), to.begin());
+    });
+  }
+  GltfArray array = array_of<std::int8_t>("TANGENT", "VEC4", kGltfByte, 4, tangents.size() / 4,
+                                          [&](std::size_t v, std::vector<std::int8_t>& to) {
+                                            const auto t = turned(v);
+                                            for (std::size_t k = 0; k < 4; ++k)
+                                              to[k] = static_cast<std::int8_t>(std::lround(t[k] * 127.0F));
+                                          });
+  array.normalized = true;
+  return array;
+}
+
 GltfArray uvs_of(const Mesh& mesh, bool quantised) {
   const std::size_t count = mesh.uvs.size() / 2;
   const auto inside = [](float x) { return x >= 0.0F && x <= 1.0F; };
@@ -182,6 +205,7 @@ GltfGeometry gltf_geometry(const Mesh& mesh, const GltfNumbers& numbers) {
     geometry.scale = box.size;
   }
   geometry.attributes = attributes_of(mesh, geometry.quantised ? &box : nullptr);
+  if (numbers.tangents) geometry.attributes.push_back(tangents_array(mesh, geometry.quantised));
   if (numbers.colours && !mesh.colours.empty()) geometry.attributes.push_back(colours_of(mesh));
   geometry.indices = indices_of(mesh, numbers.wide_indices);
   return geometry;

@@ -38,6 +38,7 @@ struct GltfGeometry {
 
 struct GltfNumbers {
   bool colours = false;       // COLOR_0 from Mesh::colours
+  bool tangents = false;      // TANGENT from tangents_of()
   bool quantised = false;     // GlbOptions::quantised; a mesh whose box no float holds stays in floats
   bool wide_indices = false;  // 32 bits even where 16 suffice
 };

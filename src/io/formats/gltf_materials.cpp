@@ -164,6 +164,7 @@ std::int32_t GltfMaterials::load(std::uint64_t index) {
   std::int32_t at = -1;
   if (picture) {
     images_.push_back(std::move(*picture));
+    files_.push_back(Source::image_file(bytes));
     at = static_cast<std::int32_t>(images_.size() - 1);
   }
   images_by_.emplace(index, at);

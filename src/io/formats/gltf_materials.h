@@ -35,6 +35,7 @@ class GltfMaterials {
   // The list; images of the file only where they are wanted. Textures that cannot be had are left out, with a notice.
   [[nodiscard]] std::vector<Material> materials() const;
   [[nodiscard]] std::vector<Picture> take_images() { return std::move(images_); }
+  [[nodiscard]] std::vector<ImageFile> take_files() { return std::move(files_); }
 
  private:
   GltfMaterial read(const GltfJson& json, std::uint64_t index);
@@ -50,6 +51,7 @@ class GltfMaterials {
   std::map<std::uint64_t, std::int32_t> known_;      // material of the file -> list; the largest number stands for none
   std::map<std::uint64_t, std::int32_t> images_by_;  // image of the file -> images; -1: left out
   std::vector<Picture> images_;
+  std::vector<ImageFile> files_;
 };
 
 }  // namespace espalier::reader

@@ -31,7 +31,6 @@ class GltfParts {
   std::size_t add_image(std::span<const std::byte> file, const std::string& name, const std::string& title = {});
 
   [[nodiscard]] Json& view(std::size_t index) { return views_[index]; }
-  [[nodiscard]] std::size_t view_count() const { return views_.size(); }
   [[nodiscard]] const std::string& stem() const { return stem_; }
 
   // The document with images, accessors, views and the buffer as text. Nothing may be added after it.

@@ -73,7 +73,8 @@ class Looks {
   void finish(MeshFile& file) {
     Mesh& mesh = file.mesh;
     if (!any_uvs_) mesh.uvs.clear();
-    Appearance look{materials_.materials(), std::move(of_face_), materials_.take_images(), {}, std::move(emission_uvs_)};
+    Appearance look{materials_.materials(),   std::move(of_face_),    materials_.take_images(), {},
+                    std::move(emission_uvs_), materials_.take_files()};
     if (!any_uvs_) {
       for (Material& m : look.materials) m.texture.image = m.emission_texture.image = -1;
     }

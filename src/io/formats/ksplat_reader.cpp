@@ -51,7 +51,7 @@ class Ksplat {
     high_ = header.number<float>();
     if (low_ == 0.0F) low_ = -1.5F;
     if (high_ == 0.0F) high_ = 1.5F;
-    if (sections > cursor.left() / kSectionHeader) source_.damaged("it announces ", sections, " sections, but ends before");
+    if (sections > cursor.left() / kSectionHeader) source_.cut_off("it announces ", sections, " sections, but ends before");
     std::vector<Section> list;
     int degree = 0;
     for (std::uint32_t s = 0; s < sections; ++s) {
@@ -59,7 +59,7 @@ class Ksplat {
       if (list.back().count > 0) degree = std::max(degree, list.back().degree);
     }
     const std::size_t least = kLayouts[level_].centre + kLayouts[level_].scale + kLayouts[level_].rotation + kColour;
-    if (count > cursor.left() / least) source_.damaged("it announces ", count, " Gaussians, but ends before");
+    if (count > cursor.left() / least) source_.cut_off("it announces ", count, " Gaussians, but ends before");
     source_.unpacks(source_.bytes.size(), 4);
     harmonics_.resize(3 * kHarmonicsOfDegree[static_cast<std::size_t>(degree)]);
     GaussianBuilder builder(source_, "ksplat", count, harmonics_.size(), 0, Quarter::back);

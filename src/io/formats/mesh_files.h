@@ -40,6 +40,12 @@ struct GlbOptions {
   // The same picture as PNG or JPEG, for programs that cannot read a WebP texture. Without it a WebP texture makes
   // EXT_texture_webp a required extension.
   std::span<const std::byte> texture_fallback = {};
+  // Beside a texture, for its coordinates: the bytes of image files, or empty. A normal map is in the tangent space of
+  // tangents_of(), and the tangents are written as TANGENT: programs then need not derive their own, which might differ from
+  // those that the map was baked for. Of an occlusion map the first channel counts.
+  std::span<const std::byte> normal_map = {};
+  std::span<const std::byte> occlusion_map = {};
+  bool double_sided = true;
 };
 
 // glTF 2.0 binary: Y up, metres, linear vertex colours as COLOR_0 or a base colour texture, one rough double-sided material.
@@ -52,10 +58,12 @@ struct GlbOptions {
 [[nodiscard]] std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string> comments,
                                                 const std::string& title = "asset");
 // The same with a texture, the bytes of a PNG or JPEG file: the picture, the MTL file and, last, STEM.obj, which names it.
-// The names of the first two keep only those characters of the stem that all readers take.
+// The names of the first two keep only those characters of the stem that all readers take. A normal map (a PNG or JPEG file, or
+// empty) becomes a file of its own, which the MTL names as `norm` and, as Blender does, as map_Bump.
 [[nodiscard]] std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::string> comments,
                                                       std::span<const std::byte> texture, const std::string& stem,
-                                                      const std::string& title = "asset");
+                                                      const std::string& title = "asset",
+                                                      std::span<const std::byte> normal_map = {});
 
 // Binary STL: Z up, millimetres, scaled so that the largest side of the bounding box is `largest_side_mm` (> 0),
 // standing on z = 0 with the centre of its box over the origin. The 80 bytes of the title hold as much of the comment (one

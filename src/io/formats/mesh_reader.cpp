@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <tuple>
 
 #include "base/file.h"
 #include "base/printable.h"
@@ -148,6 +149,19 @@ std::optional<Picture> Source::picture(Bytes file, const std::string& what) cons
   }
 }
 
+ImageFile Source::image_file(Bytes file) {
+  constexpr std::size_t kHead = std::size_t{256} << 10U;
+  const std::optional<PictureHeader> header = picture_header(file);
+  if (!header) return nullptr;
+  const std::string_view head = text_of(file).substr(0, kHead), ending = header->ending;
+  const auto holds = [&](std::string_view mark) { return head.find(mark) != std::string_view::npos; };
+  // Profiles and orientations are applied here and ignored elsewhere; a JPEG without JFIF may have other colours than YCbCr.
+  constexpr std::array kMarks = {"ICC_PROFILE", "Exif", "iCCP", "eXIf", "gAMA", "cHRM", "ICCP", "EXIF"};
+  if (std::any_of(kMarks.begin(), kMarks.end(), holds)) return nullptr;
+  const bool plain = ending == ".png" || ending == ".webp" || (ending == ".jpg" && holds("JFIF"));
+  return plain ? std::make_shared<const std::vector<std::byte>>(file.begin(), file.end()) : nullptr;
+}
+
 bool Words::line(std::string_view& out) {
   if (text_.empty()) return false;
   // Ends are those of Unix, of Windows, and of the Macs of old.
@@ -252,6 +266,13 @@ MeshFile decode(const Source& source) {
   if (text.empty()) fail(ErrorCode::format, source.name, ": the file is empty", hint(kKnown));
   if (text.starts_with("version https://git-lfs"))
     source.unsupported("this is a Git LFS pointer, not the file itself", hint("fetch it: git lfs pull"));
+  // Known by content or by name, so that a cut-off file is told from one that is not read at all.
+  for (const auto& [mark, ending, format] :
+       {std::tuple{"Kaydara FBX", ".fbx", "FBX"}, std::tuple{"PXR-USDC", ".usdz", "USD"}, std::tuple{"#usda", ".usd", "USD"}}) {
+    if (!text.starts_with(mark) && !ends_with(source.name, ending)) continue;
+    source.unsupported(format, " files are written, not read",
+                       hint("give the GLB of the same asset, or export the mesh as GLB"));
+  }
   if (reader::is_utf16(text)) source.unsupported("this is text in UTF-16, which is not read", hint("save it as UTF-8"));
   if (text.starts_with("glTF")) return reader::read_gltf(source);
   if (bare.starts_with("ply\n") || bare.starts_with("ply\r") || bare.starts_with("ply ")) return reader::read_ply(source);

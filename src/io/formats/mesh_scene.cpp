@@ -57,7 +57,17 @@ MeshScene scene_of(const Mesh& mesh, std::span<const std::byte> texture, const S
     scene.pictures.push_back({picture_stem(options.title) + ending, {texture.begin(), texture.end()}});
     scene.transparent.push_back(false);
     material.texture = {0, Wrap::clamp, Wrap::clamp};
+    const auto add_map = [&](std::span<const std::byte> file, const char* name) {
+      if (file.empty()) return -1;
+      const bool png = picture_format(file) == PictureFormat::png;
+      scene.pictures.push_back({picture_stem(options.title) + name + (png ? ".png" : ".jpg"), {file.begin(), file.end()}});
+      scene.transparent.push_back(false);
+      return static_cast<std::int32_t>(scene.pictures.size() - 1);
+    };
+    scene.normal_map = add_map(options.normal_map, "-normal");
+    scene.occlusion_map = add_map(options.occlusion_map, "-occlusion");
   }
+  material.double_sided = options.double_sided;
   scene.materials.push_back(std::move(material));
   return scene;
 }
@@ -78,7 +88,7 @@ MeshScene scene_of(const Mesh& mesh, const Appearance& look, PictureKind picture
     std::int32_t& index = picture_of[static_cast<std::size_t>(use.image)];
     if (index == kUnused) {
       const Picture& picture = look.images[static_cast<std::size_t>(use.image)];
-      EncodedPicture file = encoded_picture(picture, pictures == PictureKind::webp ? PictureKind::png : pictures);
+      EncodedPicture file = encoded_image(look, static_cast<std::size_t>(use.image), pictures, false);
       index = static_cast<std::int32_t>(scene.pictures.size());
       scene.pictures.push_back({str(picture_stem(options.title), "-", index, file.ending), std::move(file.bytes)});
       scene.transparent.push_back(picture.channels == 4);

@@ -18,6 +18,9 @@ struct SceneOptions {
   std::string generator = "Espalier";
   std::string title = "asset";             // of what is in the file, and of its pictures; valid UTF-8
   std::vector<std::string> comments = {};  // single lines of ASCII
+  // Beside a texture, for its coordinates: the bytes of PNG or JPEG files, or empty.
+  std::span<const std::byte> normal_map = {}, occlusion_map = {};
+  bool double_sided = true;
 };
 
 // The mesh must outlive it.
@@ -28,6 +31,7 @@ struct MeshScene {
   std::vector<NamedFile> pictures;    // PNG or JPEG; names of letters, digits and -._ without folders
   std::vector<bool> transparent;      // of each picture, whether it has alpha
   std::vector<float> emission_uvs;    // as Appearance has them
+  std::int32_t normal_map = -1, occlusion_map = -1;  // of all materials, among the pictures; negative: none
 
   [[nodiscard]] bool shows_vertex_colours(const Material& material) const {
     return !mesh->colours.empty() && !material.texture.used();

@@ -153,6 +153,7 @@ std::int32_t MtlLibrary::image(const std::string& file) {
   if (const auto bytes = source_.companion(file, "texture")) {
     if (auto picture = source_.picture(*bytes, "texture \"" + printable(file) + "\"")) {
       images_.push_back(std::move(*picture));
+      files_.push_back(Source::image_file(*bytes));
       at = static_cast<std::int32_t>(images_.size() - 1);
     }
   }
@@ -180,6 +181,7 @@ void MtlLibrary::add_alpha(const Entry& entry, Material& material) {
   for (std::size_t i = 0; i < made.pixel_count(); ++i)
     made.pixels[4 * i + 3] = from.pixels[i * static_cast<std::size_t>(from.channels) + (from.channels == 4 ? 3 : 0)];
   images_.push_back(std::move(made));
+  files_.push_back(nullptr);
   material.texture.image = static_cast<std::int32_t>(images_.size() - 1);
 }
 

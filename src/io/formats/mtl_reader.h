@@ -31,6 +31,7 @@ class MtlLibrary {
   // The material of that name with its textures; one that no library describes is white.
   [[nodiscard]] MtlMaterial find(const std::string& name);
   [[nodiscard]] std::vector<Picture> take_images() { return std::move(images_); }
+  [[nodiscard]] std::vector<ImageFile> take_files() { return std::move(files_); }
 
  private:
   struct Texture {
@@ -53,6 +54,7 @@ class MtlLibrary {
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::int32_t> known_;  // files -> images; -1: left out
   std::vector<Picture> images_;
+  std::vector<ImageFile> files_;
 };
 
 }  // namespace espalier::reader

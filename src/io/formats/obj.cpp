@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "image/codec.h"
@@ -96,7 +97,8 @@ std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string>
 }
 
 std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::string> comments,
-                                        std::span<const std::byte> texture, const std::string& stem, const std::string& title) {
+                                        std::span<const std::byte> texture, const std::string& stem, const std::string& title,
+                                        std::span<const std::byte> normal_map) {
   check_stem(stem, kFormat);
   if (mesh.uvs.empty()) {
     fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates",
@@ -106,14 +108,18 @@ std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::s
   if (format != PictureFormat::png && format != PictureFormat::jpeg) {
     fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG picture, which all programs read");
   }
+  const auto ending_of = [](std::optional<PictureFormat> kind) { return kind == PictureFormat::png ? ".png" : ".jpg"; };
   const std::string name = plain_name(stem);
-  const std::string picture = name + (format == PictureFormat::png ? ".png" : ".jpg");
+  const std::string picture = name + ending_of(format);
   ByteWriter material(256);
   for (const std::string& comment : comments) material.text("# " + comment + "\n");
   material.text("newmtl " + one_word(title) + "\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd " + picture + "\n");
+  const std::string normals = name + "-normal" + ending_of(picture_format(normal_map));
+  if (!normal_map.empty()) material.text("norm " + normals + "\nmap_Bump -bm 1 " + normals + "\n");
   std::vector<std::byte> object = encode(mesh, comments, name + ".mtl", one_word(title));  // checks the comments, too
   std::vector<NamedFile> files;
   files.push_back({picture, {texture.begin(), texture.end()}});
+  if (!normal_map.empty()) files.push_back({normals, {normal_map.begin(), normal_map.end()}});
   files.push_back({name + ".mtl", material.take()});
   files.push_back({stem + ".obj", std::move(object)});
   return files;

@@ -88,8 +88,7 @@ std::vector<NamedFile> encode_obj_files(const Mesh& mesh, const Appearance& look
   std::vector<NamedFile> files;
   std::vector<std::string> pictures;
   for (std::size_t i = 0; i < look.images.size(); ++i) {
-    EncodedPicture picture =
-        encoded_picture(look.images[i], options.pictures == PictureKind::webp ? PictureKind::png : options.pictures);
+    EncodedPicture picture = encoded_image(look, i, options.pictures, false);
     pictures.push_back(look.images.size() == 1 ? name + picture.ending : str(name, "-", i, picture.ending));
     files.push_back({pictures.back(), std::move(picture.bytes)});
   }

@@ -289,6 +289,7 @@ class Parser {
       look.materials[at] = std::move(found.material);
     }
     look.images = library_.take_images();
+    look.files = library_.take_files();
   }
 
   // Materials without textures become colours of vertices, which every format has.

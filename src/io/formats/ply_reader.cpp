@@ -163,7 +163,7 @@ class Parser {
     if (row == 0 && element.count > 0) source_.damaged("the element \"", element.name, "\" has no properties");
     // The last number of a text needs no space behind it.
     if (row > 0 && element.count > (bytes_left + 1) / row) {
-      source_.damaged("it announces ", element.count, " rows of \"", element.name, "\", but ends before");
+      source_.cut_off("it announces ", element.count, " rows of \"", element.name, "\", but ends before");
     }
   }
 
@@ -323,7 +323,7 @@ class Parser {
     if (encoding_ == Encoding::text) {
       double value = 0.0;
       const std::string_view word = words.word(true);
-      if (word.empty()) source_.damaged("the file ends early");
+      if (word.empty()) source_.cut_off("the file ends early");
       if (!parse_number(word, value)) source_.damaged("\"", word.substr(0, 40), "\" is no number");
       return value;
     }
@@ -436,6 +436,7 @@ void add_textures(const Ply& ply, const Source& source, MeshFile& file) {
     auto picture = bytes ? source.picture(*bytes, "texture \"" + printable(name) + "\"") : std::nullopt;
     if (picture) {
       look.images.push_back(std::move(*picture));
+      look.files.push_back(Source::image_file(*bytes));
       m.texture.image = static_cast<std::int32_t>(look.images.size() - 1);
     }
     look.materials.push_back(std::move(m));

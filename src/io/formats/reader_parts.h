@@ -80,6 +80,12 @@ class Source {
   [[noreturn]] void damaged(const Parts&... reason) const {
     fail(ErrorCode::format, name, ": ", reason..., hint("export the file again with another program"));
   }
+  // Of a file that is shorter than what it announces.
+  template <class... Parts>
+  [[noreturn]] void cut_off(const Parts&... reason) const {
+    fail(ErrorCode::format, name, ": ", reason..., ", at byte ", bytes.size(),
+         hint("the file is not whole: copy or download it again"));
+  }
   template <class... Parts>
   [[noreturn]] void unsupported(const Parts&... reason) const {
     fail(ErrorCode::unsupported, name, ": ", reason...);
@@ -110,6 +116,8 @@ class Source {
   [[nodiscard]] bool has_companion(const std::string& file) const;
   // The same for a picture in bytes: nothing, and a notice, for one that cannot be read or that would be too much.
   [[nodiscard]] std::optional<Picture> picture(Bytes file, const std::string& what) const;
+  // The same bytes, for writers that may take them over.
+  [[nodiscard]] static ImageFile image_file(Bytes file);
   [[nodiscard]] std::vector<std::string> take_notices() const { return std::move(notices_); }
 
  private:
@@ -128,7 +136,7 @@ class Cursor {
   [[nodiscard]] std::size_t left() const { return bytes_.size() - at_; }
   [[nodiscard]] std::size_t at() const { return at_; }
   Bytes take(std::uint64_t size) {
-    if (size > left()) source_.damaged("the file ends early");
+    if (size > left()) source_.cut_off("the file ends early");
     const Bytes part = bytes_.subspan(at_, static_cast<std::size_t>(size));
     at_ += part.size();
     return part;

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/printable.h"
 #include "image/codec.h"
+#include "image/picture_header.h"
 #include "io/formats/gaussian_builder.h"
 #include "io/formats/zip_reader.h"
 
@@ -98,19 +99,30 @@ class Sog {
     return {{}, numbers(object, "mins", channels), numbers(object, "maxs", channels)};
   }
 
-  Picture load(const Json& object, std::size_t which) const {
+  // Before it is decoded: a few bytes may announce, and take, a lot. A picture that is larger than what it holds helps nobody.
+  void check_extent(Bytes file, const std::string& what, std::uint64_t most) const {
+    constexpr std::uint64_t kMostSide = std::uint64_t{1} << 20U;
+    const std::optional<PictureHeader> header = picture_header(file);
+    const std::uint64_t pixels = header ? std::min(header->width, kMostSide) * std::min(header->height, kMostSide) : 0;
+    if (header && pixels == 0) source_.unsupported(what, " does not say its size at its beginning");
+    if (pixels > most) source_.damaged(what, " has ", pixels, " pixels for ", count_, " Gaussians");
+  }
+  // Of at most `most` pixels.
+  Picture load(const Json& object, std::size_t which, std::uint64_t most) const {
     const Json& files = member(object, "files");
     if (!files.is_array() || which >= files.size() || !files[which].is_string())
       source_.damaged("its meta.json names no pictures");
     const std::string name = files[which].get<std::string>();
     const std::string what = source_.name + ": " + printable(name);
-    if (archive_ == nullptr) return decode_picture(source_.neighbour(name), what);
-    const auto found = archive_->find(name);
+    const auto found = archive_ == nullptr ? std::optional(name) : archive_->find(name);
     if (!found) source_.damaged("the archive lacks its picture \"", printable(name), "\"");
-    return decode_picture(archive_->read(*found), what);
+    const std::vector<std::byte> file = archive_ == nullptr ? source_.neighbour(name) : archive_->read(*found);
+    check_extent(file, what, most);
+    return decode_picture(file, what);
   }
   Picture picture(const Json& object, std::size_t which) const {
-    Picture p = load(object, which);
+    constexpr std::uint64_t kSpare = 65536;  // whole rows, and sides that are multiples of something
+    Picture p = load(object, which, 4 * count_ + kSpare);
     if (p.pixel_count() < count_) source_.damaged("a picture has ", p.pixel_count(), " pixels for ", count_, " Gaussians");
     return with_alpha(std::move(p));
   }
@@ -145,7 +157,8 @@ class Sog {
     const Json& rest = member(meta_, "shN", true);
     if (rest.is_null()) return;
     constexpr std::size_t kInARow = 64;
-    palette_ = with_alpha(load(rest, 0));
+    constexpr std::uint64_t kMostPalette = std::uint64_t{1} << 20U;  // 65,536 entries of 15 pixels
+    palette_ = with_alpha(load(rest, 0, kMostPalette));
     labels_ = picture(rest, 1);
     const auto width = static_cast<std::size_t>(palette_.width);
     for (const std::size_t c : kHarmonicsOfDegree) {

@@ -159,7 +159,7 @@ GaussianFile read_spz(const Source& source) {
   std::size_t row = 0;
   for (const std::size_t width : widths) row += width;
   if (!plain && std::uint64_t{h.count} * row > source.bytes.size() * kBestRatio)
-    source.damaged("it announces ", h.count, " Gaussians, but is too short");
+    source.cut_off("it announces ", h.count, " Gaussians, but ends before");
   if (h.degree == 4) source.left_out("harmonics of degree 4 are left out");
   GaussianBuilder builder(source, "SPZ", h.count, 3 * std::min<std::size_t>(harmonics_of(h.degree), 15), row, Quarter::forward);
   Columns columns;

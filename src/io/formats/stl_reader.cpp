@@ -109,7 +109,7 @@ MeshFile read_stl(const Source& source) {
   Cursor cursor(source.bytes, source);
   if (source.bytes.size() < kTitle + 4) {
     // Too short for the other kind.
-    return is_stl_text(text_of(source.bytes)) ? read_text(source) : (source.damaged("the file ends early"), MeshFile{});
+    return is_stl_text(text_of(source.bytes)) ? read_text(source) : (source.cut_off("the file ends early"), MeshFile{});
   }
   const bool magics = text_of(cursor.take(kTitle)).find("COLOR=") != std::string_view::npos;
   const auto announced = cursor.number<std::uint32_t>();

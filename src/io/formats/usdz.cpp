@@ -246,6 +246,8 @@ class Layer : public UsdText {
       put_reader("Coordinates", "float2", "st");
       const auto& f = material.factor;
       put_texture("Texture", path + "/Coordinates", material.texture, {f[0], f[1], f[2], f[3]});
+      if (scene_.normal_map >= 0) put_map("NormalMap", path + "/Coordinates", scene_.normal_map, true);
+      if (scene_.occlusion_map >= 0) put_map("OcclusionMap", path + "/Coordinates", scene_.occlusion_map, false);
     }
     if (emission_textured(material)) {
       put_reader("EmissionCoordinates", "float2", scene_.emission_uvs.empty() ? "st" : "st1");
@@ -273,6 +275,10 @@ class Layer : public UsdText {
       put_value("color3f inputs:emissiveColor", {m.emission[0], m.emission[1], m.emission[2]});
     }
     put_value("float inputs:metallic", {0});
+    if (m.texture.used() && scene_.normal_map >= 0)
+      line("normal3f inputs:normal.connect = <" + path + "/NormalMap.outputs:rgb>");
+    if (m.texture.used() && scene_.occlusion_map >= 0)
+      line("float inputs:occlusion.connect = <" + path + "/OcclusionMap.outputs:r>");
     if (m.alpha != AlphaMode::opaque) {
       if (m.texture.used() && scene_.transparent[static_cast<std::size_t>(m.texture.image)]) {
         line("float inputs:opacity.connect = <" + path + "/Texture.outputs:a>");
@@ -306,6 +312,22 @@ class Layer : public UsdText {
     line(str("token inputs:wrapT = \"", wrap_word(use.v), "\""));
     line("float outputs:a");
     line("float3 outputs:rgb");
+    close();
+  }
+
+  // Numbers, no colours; those of a normal map from -1 to 1.
+  void put_map(const char* name, const std::string& coordinates, std::int32_t picture, bool normals) {
+    line(str("def Shader \"", name, "\""));
+    open();
+    line("uniform token info:id = \"UsdUVTexture\"");
+    if (normals) put_value("float4 inputs:bias", {-1, -1, -1, 0});
+    line("asset inputs:file = @textures/" + scene_.pictures[static_cast<std::size_t>(picture)].name + "@");
+    if (normals) put_value("float4 inputs:scale", {2, 2, 2, 1});
+    line("token inputs:sourceColorSpace = \"raw\"");
+    line("float2 inputs:st.connect = <" + coordinates + ".outputs:result>");
+    line("token inputs:wrapS = \"clamp\"");
+    line("token inputs:wrapT = \"clamp\"");
+    line(normals ? "float3 outputs:rgb" : "float outputs:r");
     close();
   }
 

@@ -10,7 +10,7 @@ namespace espalier::reader {
 ZipArchive::ZipArchive(const Source& source) : source_(source) {
   constexpr std::size_t kEnd = 22, kLongestComment = 65535, kEntry = 46, kMost = 100'000;
   const std::string_view text = text_of(source.bytes);
-  if (text.size() < kEnd) source.damaged("the archive ends early");
+  if (text.size() < kEnd) source.cut_off("the archive ends early");
   const std::size_t at = text.rfind("PK\x05\x06", text.size() - kEnd);
   if (at == std::string_view::npos || text.size() - at - kEnd > kLongestComment) source.damaged("the archive has no directory");
   Cursor end(source.bytes.subspan(at + 8), source);
@@ -70,7 +70,7 @@ std::vector<std::byte> ZipArchive::read(const std::string& name) const {
   if (unpacked_ > std::min(source_.options.max_bytes, kSpare + kPerByte * source_.bytes.size()))
     source_.damaged("the files of the archive unpack to more than ", unpacked_ >> 20U, " MiB");
   constexpr std::size_t kLocal = 30;
-  if (m.offset > source_.bytes.size() || source_.bytes.size() - m.offset < kLocal) source_.damaged("the archive ends early");
+  if (m.offset > source_.bytes.size() || source_.bytes.size() - m.offset < kLocal) source_.cut_off("the archive ends early");
   Cursor local(source_.bytes.subspan(m.offset), source_);
   if (text_of(local.take(4)) != "PK\x03\x04") source_.damaged("\"", printable(name), "\" is not where the archive says");
   local.take(22);

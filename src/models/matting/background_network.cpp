@@ -1,6 +1,7 @@
 #include "models/matting/background_network.h"
 
 #include "base/error.h"
+#include "models/matting/network.h"
 
 namespace espalier {
 
@@ -27,11 +28,11 @@ MatteInput matte_form(const std::filesystem::path& file, const OnnxGraph& graph)
   return form;
 }
 
-std::unique_ptr<BackgroundNetwork> open_background_network(const std::filesystem::path& path, const DeviceChoice& device,
-                                                           bool half, const Monitor* monitor) {
-  const OnnxFile file(path);
+namespace {
+
+BackgroundNetworkSource source_of(const OnnxFile& file, const std::filesystem::path& path) {
   const MatteInput form = matte_form(path, file.graph());
-  const BackgroundNetworkSource source{file, plan_network(file.label(), file.graph(), form.height, form.width), form};
+  BackgroundNetworkSource source{file, plan_network(file.label(), file.graph(), form.height, form.width), form};
   const MapShape& in = source.plan.maps[static_cast<std::size_t>(source.plan.input)];
   const MapShape& out = source.plan.maps[static_cast<std::size_t>(source.plan.outputs.front())];
   if (in != MapShape{3, form.height, form.width} || out != MapShape{1, form.height, form.width}) {
@@ -39,6 +40,24 @@ std::unique_ptr<BackgroundNetwork> open_background_network(const std::filesystem
          out.channels, " x ", out.height, " x ", out.width, " out does not remove backgrounds",
          hint("use u2net.onnx, u2netp.onnx or isnet-general-use.onnx"));
   }
+  return source;
+}
+
+}  // namespace
+
+std::uint64_t background_network_bytes(const std::filesystem::path& path) {
+  const OnnxFile file(path);
+  const BackgroundNetworkSource source = source_of(file, path);
+  Queue<Cpu> queue;
+  const std::size_t bytes = MattingNetwork<Cpu, float>::planned_bytes(queue, file.label(), source.plan);
+  file.check_intact();
+  return bytes;
+}
+
+std::unique_ptr<BackgroundNetwork> open_background_network(const std::filesystem::path& path, const DeviceChoice& device,
+                                                           bool half, const Monitor* monitor) {
+  const OnnxFile file(path);
+  const BackgroundNetworkSource source = source_of(file, path);
   std::unique_ptr<BackgroundNetwork> network = device.cuda ? make_cuda_background_network(source, device.ordinal, half, monitor)
                                                            : make_cpu_background_network(source, monitor);
   file.check_intact();

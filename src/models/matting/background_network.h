@@ -44,6 +44,10 @@ class BackgroundNetwork {
                                                                          const DeviceChoice& device, bool half,
                                                                          const Monitor* monitor = nullptr);
 
+// Memory in bytes that the network takes on the CPU: weights, feature maps and working memory. Reads no weights. Throws what
+// open_background_network throws.
+[[nodiscard]] std::uint64_t background_network_bytes(const std::filesystem::path& file);
+
 // The part of open_background_network that a back end does.
 struct BackgroundNetworkSource {
   const OnnxFile& file;

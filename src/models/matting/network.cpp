@@ -40,26 +40,35 @@ Normalisation normalisation(const std::string& label, const BatchNorm& norm) {
 }  // namespace
 
 template <class Dev, class T>
-MattingNetwork<Dev, T>::MattingNetwork(Queue<Dev>& queue, const std::string& label, const MattingPlan& plan) : queue_(queue) {
+MattingNetwork<Dev, T>::MattingNetwork(Queue<Dev>& queue, const std::string& label, const MattingPlan& plan, Measured)
+    : queue_(queue) {
   shapes_.push_back(plan.maps[static_cast<std::size_t>(plan.input)]);
   for (const int map : plan.outputs) shapes_.push_back(plan.maps[static_cast<std::size_t>(map)]);
-  maps_ = Buffer<Dev>(static_cast<std::size_t>(plan.elements) * sizeof(T), queue.ordinal(), "feature maps of " + label);
-  Arena<Dev> meter;
+  Arena<Dev> meter, working;
   load(label, plan, meter);
-  weights_ = Arena<Dev>(std::max<std::size_t>(meter.peak(), 1), queue.ordinal(), "weights of " + label);
-  load(label, plan, weights_);
-  Arena<Dev> working;
   queue_.use(&working);
   forward({});
-  scratch_ = Arena<Dev>(std::max<std::size_t>(working.peak(), 1), queue.ordinal(), "working memory of " + label);
   queue_.use(nullptr);
+  planned_ = {static_cast<std::size_t>(plan.elements) * sizeof(T), std::max<std::size_t>(meter.peak(), 1),
+              std::max<std::size_t>(working.peak(), 1)};
+}
+
+template <class Dev, class T>
+MattingNetwork<Dev, T>::MattingNetwork(Queue<Dev>& queue, const std::string& label, const MattingPlan& plan)
+    : MattingNetwork(queue, label, plan, Measured()) {
+  maps_ = Buffer<Dev>(planned_.maps, queue.ordinal(), "feature maps of " + label);
+  weights_ = Arena<Dev>(planned_.weights, queue.ordinal(), "weights of " + label);
+  load(label, plan, weights_);
+  scratch_ = Arena<Dev>(planned_.working, queue.ordinal(), "working memory of " + label);
   queue_.synchronize();
 }
 
 template <class Dev, class T>
 typename MattingNetwork<Dev, T>::Map MattingNetwork<Dev, T>::map_of(const MattingPlan& plan, int map) const {
   const MapShape& shape = plan.maps[static_cast<std::size_t>(map)];
-  T* const base = reinterpret_cast<T*>(maps_.data());
+  // Without memory, addresses that must not be read, as a metering arena has them.
+  auto* const nowhere = reinterpret_cast<T*>(kAlignment);  // NOLINT(performance-no-int-to-ptr)
+  T* const base = maps_.data() == nullptr ? nowhere : reinterpret_cast<T*>(maps_.data());
   return {base + plan.offsets[static_cast<std::size_t>(map)], {1, shape.height, shape.width, shape.channels}};
 }
 

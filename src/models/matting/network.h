@@ -15,6 +15,10 @@ class MattingNetwork {
   // Reads the weights; the file of the plan's graph need not outlive this. `label` names it in errors. Throws out_of_memory,
   // and what onnx_floats throws.
   MattingNetwork(Queue<Dev>& queue, const std::string& label, const MattingPlan& plan);
+  // What bytes() would be, without any of it and without a look at the weights' values. Throws as plan_network does.
+  [[nodiscard]] static std::size_t planned_bytes(Queue<Dev>& queue, const std::string& label, const MattingPlan& plan) {
+    return MattingNetwork(queue, label, plan, Measured()).planned_.all();
+  }
 
   // Extents of the input, and of a result.
   [[nodiscard]] const MapShape& input() const { return shapes_.front(); }
@@ -25,6 +29,14 @@ class MattingNetwork {
   [[nodiscard]] std::size_t bytes() const { return weights_.capacity() + maps_.bytes() + scratch_.capacity(); }
 
  private:
+  struct Measured {};
+  struct Sizes {
+    std::size_t maps = 0, weights = 0, working = 0;
+    [[nodiscard]] std::size_t all() const { return maps + weights + working; }
+  };
+  // Layers without memory, and what they would need.
+  MattingNetwork(Queue<Dev>& queue, const std::string& label, const MattingPlan& plan, Measured);
+
   using Map = View<Dev, T, 4>;  // [1, height, width, channels]
   struct Layer {
     StepKind kind;
@@ -52,6 +64,7 @@ class MattingNetwork {
   [[nodiscard]] std::vector<float> fetch(Map map);
 
   Queue<Dev>& queue_;
+  Sizes planned_;
   std::vector<MapShape> shapes_;  // of the input, then of the results
   Buffer<Dev> maps_;
   Arena<Dev> weights_, scratch_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/backends.h"
+#include "ops/child_taps.h"
 #include "ops/elementwise.h"
 #include "sparse/convolution.h"
 
@@ -170,7 +171,7 @@ MeshDecoder<Dev, T>::MeshDecoder(const MeshDecoderConfig& config, WeightLoader<D
 template <class Dev, class T>
 void MeshDecoder<Dev, T>::first_half(Queue<Dev>& queue, const Subdivide& block, View<Dev, const T, 2> x,
                                      View<Dev, const std::int32_t, 2> neighbours, const std::vector<std::int64_t>& begin,
-                                     std::int64_t tile, View<Dev, T, 2> h) const {
+                                     View<Dev, T, 2> h) const {
   Arena<Dev>& arena = queue.scratch();
   const Frame<Dev> frame(arena);
   const std::int64_t rows = x.extent(0);
@@ -180,14 +181,10 @@ void MeshDecoder<Dev, T>::first_half(Queue<Dev>& queue, const Subdivide& block, 
   auto a = arena.template take<T, 2>({rows, block.in});
   group_norm<Dev, T, T>(queue, x, bounds(begin), kSubdivideGroups, block.norm1.gain, block.norm1.bias, kPlainEpsilon,
                         Activation::silu, a);
-  auto map = arena.template take<std::int32_t, 2>({8 * std::min(tile, rows), 27});
-  for (std::int64_t p = 0; p < rows; p += tile) {
-    queue.check();
-    const std::int64_t n = std::min(tile, rows - p);
-    // All children of a voxel start from its features, so the convolution reads the parents' rows.
-    subdivide_neighbours_to_parents<Dev>(queue, neighbours.rows(p, n), map.rows(0, 8 * n));
-    submanifold_conv<Dev, T>(queue, a, block.conv1_w, block.conv1_b, map.rows(0, 8 * n), {}, h.rows(8 * p, 8 * n));
-  }
+  auto folded = arena.template take<T, 4>({kChildren, block.out, kChildTaps, block.in});
+  fold_child_taps<Dev, T>(queue, block.conv1_w, folded);
+  queue.check();
+  child_conv<Dev, T>(queue, a, folded, block.conv1_b, neighbours, h);
   std::vector<std::int64_t> child_begin(begin);
   for (auto& b : child_begin) b *= 8;
   group_norm<Dev, T, T>(queue, View<Dev, const T, 2>(h), bounds(child_begin), kSubdivideGroups, block.norm2.gain,
@@ -223,7 +220,7 @@ void MeshDecoder<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 2> l
     auto x = arena.template take<T, 2>({rows, first_.in});
     transformer_(queue, latent, tokens, x, probe);
     auto h = arena.template take<T, 2>({8 * rows, first_.out});
-    first_half(queue, first_, x, neighbours, voxels.begin, rows, h);
+    first_half(queue, first_, x, neighbours, voxels.begin, h);
     second_half(queue, first_, x, h, neighbours, 0, rows, middle);
     show(probe, "upsample0", queue, middle);
     subdivide_neighbours<Dev>(queue, neighbours, middle_map);
@@ -233,7 +230,7 @@ void MeshDecoder<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 2> l
   const std::int64_t parents = 8 * rows;
   const std::int64_t step = std::max<std::int64_t>(1, std::min(tile, parents));
   auto h = arena.template take<T, 2>({8 * parents, second_.out});
-  first_half(queue, second_, middle, middle_map, begin, step, h);
+  first_half(queue, second_, middle, middle_map, begin, h);
   auto narrow = arena.template take<T, 2>({8 * step, second_.out});
   auto wide = arena.template take<float, 2>({8 * step, second_.out});
   for (std::int64_t p = 0; p < parents; p += step) {

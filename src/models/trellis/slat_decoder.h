@@ -115,8 +115,7 @@ class MeshDecoder {
   };
   // First half of a block: norm, SiLU and the convolution over the children, written to h [8 * rows, out] and normalised.
   void first_half(Queue<Dev>& queue, const Subdivide& block, View<Dev, const T, 2> x,
-                  View<Dev, const std::int32_t, 2> neighbours, const std::vector<std::int64_t>& begin, std::int64_t tile,
-                  View<Dev, T, 2> h) const;
+                  View<Dev, const std::int32_t, 2> neighbours, const std::vector<std::int64_t>& begin, View<Dev, T, 2> h) const;
   // Second half for the children of the parents [first, first + count): convolution plus skip, into out [8 * count, out].
   void second_half(Queue<Dev>& queue, const Subdivide& block, View<Dev, const T, 2> x, View<Dev, const T, 2> h,
                    View<Dev, const std::int32_t, 2> neighbours, std::int64_t first, std::int64_t count,

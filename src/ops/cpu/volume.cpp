@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "ops/cpu/convolution_plans.h"
 #include "parallel/parallel_for.h"
 #include "runtime/cpu/native.h"
 
@@ -158,42 +159,47 @@ class SlabConvolution {
       sum.append_sum(1.0F);
       attributes_.set_post_ops(sum);
     }
-    // All slabs take the weights in the order that the first one wants.
     const OneThread here;
-    weights_ = plan(0, Dnnl::desc(kernel(), Dnnl::data_type::f32, Dnnl::format_tag::any)).weights_desc();
+    const Dnnl::desc any(kernel(), Dnnl::data_type::f32, Dnnl::format_tag::any);
+    for (std::int64_t slab = 0; slab < slabs_of_one(); ++slab)
+      plans_.add(shape_of(slab), any, [&](const Dnnl::desc& order) { return plan(slab, order); });
   }
 
-  [[nodiscard]] std::int64_t weight_bytes() const { return static_cast<std::int64_t>(weights_.get_size()); }
+  [[nodiscard]] std::int64_t weight_bytes() const { return plans_.weight_bytes(); }
   [[nodiscard]] std::int64_t slabs() const { return x_[0] * slabs_of_one(); }
 
-  // The weights go into the blocked order that the kernel wants.
+  // The weights go into the blocked orders that the kernels want.
   void block_weights(const float* from, std::byte* to) const {
-    const OneThread here;
-    auto& native = queue_.native();
-    Dnnl file({kernel(), Dnnl::data_type::f32, Dnnl::format_tag::odhwi}, native.engine, const_cast<float*>(from));
-    Dnnl blocked(weights_, native.engine, to);
-    dnnl::reorder(file, blocked).execute(native.stream, file, blocked);
+    plans_.block_weights(queue_, {kernel(), Dnnl::data_type::f32, Dnnl::format_tag::odhwi}, from, to);
   }
 
   void run(std::int64_t slab, const float* x, std::byte* weights, const float* bias, float* out) const {
     const OneThread here;
     const dnnl::engine& engine = queue_.native().engine;
     dnnl::stream stream(engine);  // serves one thread at a time
-    const auto planned = plan(slab, weights_);
+    const auto& part = plans_.at(shape_of(slab));
+    const auto& planned = part.plan;
     const std::int64_t plane = x_[2] * x_[3];
     const std::int64_t image = slab / slabs_of_one() * x_[1];
     // oneDNN's handles are not const, whatever it does with them.
     auto* input = const_cast<float*>(x + (image + first(slab) - padding(slab)[0]) * plane * x_[4]);
     float* output = out + (image + first(slab)) * plane * out_channels_;
-    dnnl::convolution_forward(planned).execute(stream, {{DNNL_ARG_SRC, Dnnl(planned.src_desc(), engine, input)},
-                                                        {DNNL_ARG_WEIGHTS, Dnnl(weights_, engine, weights)},
-                                                        {DNNL_ARG_BIAS, Dnnl(bias_desc(), engine, const_cast<float*>(bias))},
-                                                        {DNNL_ARG_DST, Dnnl(planned.dst_desc(), engine, output)}});
+    dnnl::convolution_forward(planned).execute(
+        stream, {{DNNL_ARG_SRC, Dnnl(planned.src_desc(), engine, input)},
+                 {DNNL_ARG_WEIGHTS, Dnnl(plans_.weights_of(part), engine, plans_.weights_of(part, weights))},
+                 {DNNL_ARG_BIAS, Dnnl(bias_desc(), engine, const_cast<float*>(bias))},
+                 {DNNL_ARG_DST, Dnnl(planned.dst_desc(), engine, output)}});
   }
 
  private:
   static constexpr std::int64_t kPlanes = 2;  // of a slab
+  // Planes of the slab, and of neighbours before and behind it.
+  using Shape = std::array<std::int64_t, 3>;
 
+  [[nodiscard]] Shape shape_of(std::int64_t slab) const {
+    const auto [before, behind] = padding(slab);
+    return {planes(slab), before, behind};
+  }
   [[nodiscard]] std::int64_t slabs_of_one() const { return (x_[1] + kPlanes - 1) / kPlanes; }
   [[nodiscard]] std::int64_t first(std::int64_t slab) const { return slab % slabs_of_one() * kPlanes; }
   [[nodiscard]] std::int64_t planes(std::int64_t slab) const { return std::min(kPlanes, x_[1] - first(slab)); }
@@ -219,7 +225,7 @@ class SlabConvolution {
   Extents<5> x_;
   std::int64_t out_channels_;
   dnnl::primitive_attr attributes_;
-  Dnnl::desc weights_;
+  ConvolutionPlans<Shape> plans_;
 };
 
 }  // namespace

@@ -60,6 +60,7 @@ struct Convolution {
   Activation activation;
 
   [[nodiscard]] std::int64_t in() const { return x.extent(1); }
+  [[nodiscard]] std::int64_t rows() const { return out.extent(0) / neighbours.children; }
   [[nodiscard]] std::int64_t channels() const { return out.extent(1); }
 
   template <class E>
@@ -72,10 +73,12 @@ struct Convolution {
     args.out = reinterpret_cast<E*>(out.data());
     args.partial = nullptr;
     args.neighbours = neighbours;
-    args.rows = out.extent(0);
+    args.rows = rows();
     args.x_stride = static_cast<int>(x.outer_stride());
     args.residual_stride = residual.outer_stride();
-    args.out_stride = out.outer_stride();
+    args.out_stride = neighbours.children * out.outer_stride();
+    args.child_out = out.outer_stride();
+    args.child_weights = channels() * neighbours.taps * in();
     args.in = static_cast<int>(in());
     args.out_channels = static_cast<int>(channels());
     args.column_tiles = static_cast<int>(ceil_div(channels(), columns));
@@ -87,9 +90,14 @@ struct Convolution {
   }
   // Runs `kernel`, whose elements are E, over tiles of rows x columns with terms of `depth` channels.
   template <class E>
-  void run(void (*kernel)(ConvolutionArgs<E>), int rows, int columns, int depth, int threads, std::size_t shared,
+  void run(void (*kernel)(ConvolutionArgs<E>), int tile_rows, int columns, int depth, int threads, std::size_t shared,
            int blocks_at_once) const {
-    const std::int64_t tiles = ceil_div(out.extent(0), rows) * ceil_div(channels(), columns);
+    const std::int64_t tiles = ceil_div(rows(), tile_rows) * ceil_div(channels(), columns);
+    if (neighbours.children > 1) {
+      if (queue.metering()) return;
+      const dim3 grid(blocks_for(where, tiles, 1), 1, static_cast<unsigned>(neighbours.children));
+      return launch(queue, where, kernel, grid, threads, shared, arguments<E>(columns, 1));
+    }
     const std::int64_t slots = std::int64_t{queue.native().properties.multiProcessorCount} * blocks_at_once;
     const int splits = choose_splits(tiles, slots, neighbours.taps * ceil_div(in(), depth));
     auto args = arguments<E>(columns, splits);
@@ -155,7 +163,7 @@ void run(const Convolution<half>& c) {
     if (columns == 96 && deep) return c.run_hopper<HopperConvolutionTile<256, 96, 64, 4, 1>>();
     if (columns == 96) return c.run_hopper<HopperConvolutionTile<256, 96, 32, 5, 1>>();
     // Tiles of 256 rows read w half as often; they pay when there are enough for all multiprocessors.
-    const std::int64_t tiles = ceil_div(c.out.extent(0), 256) * ceil_div(channels, 128);
+    const std::int64_t tiles = c.neighbours.children * ceil_div(c.rows(), 256) * ceil_div(channels, 128);
     const std::int64_t multiprocessors = queue.native().properties.multiProcessorCount;
     if (10 * tiles >= 9 * multiprocessors && c.in() <= 256) return c.run_hopper<HopperConvolutionTile<256, 128, 64, 4, 1>>();
     return c.run_hopper<HopperConvolutionTile<128, 128, 64, 4, 1>>();
@@ -179,8 +187,12 @@ void convolve(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, 
               const Neighbours& neighbours, In<Cuda, T, 2> residual, View<Cuda, T, 2> out, Activation activation) {
   const std::int64_t channels = out.extent(1);
   require(neighbours.taps > 0 && neighbours.taps <= kTaps, where, neighbours.taps, " taps");
-  require(w.contiguous() && w.extent(0) == channels && w.extent(1) == neighbours.taps && w.extent(2) == x.extent(1) &&
-              bias.extent(0) == channels,
+  const int children = neighbours.children;
+  require(children == 1 || (children == kChildren && neighbours.taps == kChildTaps && neighbours.table != nullptr &&
+                            out.extent(0) % children == 0 && residual.data() == nullptr),
+          where, children, " children of ", neighbours.taps, " taps");
+  require(w.contiguous() && w.extent(0) == children * channels && w.extent(1) == neighbours.taps &&
+              w.extent(2) == x.extent(1) && bias.extent(0) == channels,
           where, "x [", x.extent(0), ", ", x.extent(1), "], w [", w.extent(0), ", ", w.extent(1), ", ", w.extent(2),
           "], bias [", bias.extent(0), "], out [", out.extent(0), ", ", channels, "]");
   require(residual.data() == nullptr || residual.extents() == out.extents(), where, "residual [", residual.extent(0), ", ",

@@ -40,7 +40,7 @@ struct FloatTerm {
     fetch(args.x + std::int64_t{row} * args.x_stride + x_channel, row >= 0 ? args.in - x_channel : 0, x);
     const int column = first_column + thread / 4;
     const int w_channel = channel + thread % 4 * 4;
-    fetch(args.w + (std::int64_t{column} * args.neighbours.taps + tap) * args.in + w_channel,
+    fetch(args.weights() + (std::int64_t{column} * args.neighbours.taps + tap) * args.in + w_channel,
           column < args.out_channels ? args.in - w_channel : 0, w);
   }
   __device__ __forceinline__ void store(FloatOperands& to) const {
@@ -132,7 +132,7 @@ __global__ __launch_bounds__(FloatTile::kThreads, 2) void convolution_float_kern
         args.partial[(blockIdx.y * args.rows + row) * args.out_channels + column] = sums[i][j];
       } else {
         const float addend = args.residual == nullptr ? 0.0F : args.residual[row * args.residual_stride + column];
-        args.out[row * args.out_stride + column] = args.activated(sums[i][j] + args.bias[column] + addend);
+        args.results()[row * args.out_stride + column] = args.activated(sums[i][j] + args.bias[column] + addend);
       }
     }
   }

@@ -73,7 +73,7 @@ class ConvolutionLoader {
         in_(args.in),
         x_stride_(args.x_stride),
         x_(args.x + column_),
-        w_(args.w + column_),
+        w_(args.weights() + column_),
         to_(shared + Tile::offset(row_, column_ / 8)) {
 #pragma unroll
     for (int i = 0; i < kWPasses; ++i) {
@@ -177,7 +177,7 @@ __device__ __forceinline__ void store_results(const ConvolutionArgs<__half>& arg
     for (int i = 0; i < count; ++i) to[i] = sums[i];
     return;
   }
-  __half* to = args.out + row * args.out_stride + column;
+  __half* to = args.results() + row * args.out_stride + column;
   const __half* residual = args.residual == nullptr ? nullptr : args.residual + row * args.residual_stride + column;
   if (!args.packed_out) {
     for (int i = 0; i < count; ++i) {

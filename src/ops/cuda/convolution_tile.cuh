@@ -14,8 +14,9 @@ struct ConvolutionArgs {
   T* out;
   float* partial;
   Neighbours neighbours;
-  std::int64_t rows;
+  std::int64_t rows;  // of results; with children, of each
   std::int64_t residual_stride, out_stride;
+  std::int64_t child_weights, child_out;  // from a child to the next; blockIdx.z
   int x_stride;
   int in, out_channels;
   int column_tiles;  // of out channels; blocks are numbered [row tile][column tile] so that neighbours share rows of x
@@ -23,6 +24,8 @@ struct ConvolutionArgs {
   bool relu;         // the results' activation
   bool packed_out;   // 8 results, their biases and residuals are aligned to 16 bytes
 
+  __device__ __forceinline__ const T* weights() const { return w + blockIdx.z * child_weights; }
+  __device__ __forceinline__ T* results() const { return out + blockIdx.z * child_out; }
   __device__ __forceinline__ float activated(float value) const { return relu ? fmaxf(value, 0.0F) : value; }
 };
 
@@ -81,6 +84,21 @@ __device__ __forceinline__ unsigned find_in_images(const Neighbours& neighbours,
   return present;
 }
 
+// The rows that child blockIdx.z of each parent of the tile meets; returns the taps that exist.
+template <int Rows, int Threads>
+__device__ __forceinline__ unsigned find_parents(const Neighbours& neighbours, std::int64_t first, std::int64_t rows,
+                                                 TileNeighbours<Rows>& tile) {
+  const int tap = static_cast<int>(threadIdx.x) % kChildTaps;
+  const std::int32_t* from = neighbours.table + first * kTaps + parent_tap(static_cast<int>(blockIdx.z), tap);
+  unsigned present = 0;
+  for (int place = static_cast<int>(threadIdx.x) / kChildTaps; place < Rows; place += Threads / kChildTaps) {
+    const std::int32_t parent = first + place < rows ? from[place * kTaps] : -1;
+    tile.row[tap][place] = parent;
+    if (parent >= 0) present = 1U << tap;
+  }
+  return present;
+}
+
 // Fills `tile` for rows [first, first + Rows) of `rows`; returns the number of taps present. All threads of the block call
 // it.
 template <int Rows, int Threads>
@@ -90,7 +108,9 @@ __device__ __forceinline__ int find_neighbours(const Neighbours& neighbours, std
   if (thread == 0) tile.present = 0;
   __syncthreads();
   unsigned present = 0;
-  if (neighbours.table != nullptr) {
+  if (neighbours.children > 1) {
+    present = find_parents<Rows, Threads>(neighbours, first, rows, tile);
+  } else if (neighbours.table != nullptr) {
     const std::int32_t* from = neighbours.table + first * kTaps;
     const auto valid = static_cast<int>(rows - first < Rows ? rows - first : Rows) * kTaps;
 #pragma unroll 7

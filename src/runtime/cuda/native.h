@@ -4,10 +4,16 @@
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
 
+#include <memory>
+
 #include "runtime/cuda/gemm_plans.h"
 #include "runtime/queue.h"
 
 namespace espalier {
+
+namespace cuda {
+struct CopyLanes;
+}
 
 template <>
 struct Queue<Cuda>::Native {
@@ -22,6 +28,7 @@ struct Queue<Cuda>::Native {
   cublasLtHandle_t blas = nullptr;
   Buffer<Cuda> workspace;  // of matrix products
   cuda::GemmPlans gemm_plans;
+  const std::unique_ptr<cuda::CopyLanes> copy_lanes;  // none until weights/cuda/tensor_move makes some
 };
 
 namespace cuda {

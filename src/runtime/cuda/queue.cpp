@@ -1,6 +1,7 @@
 #include "runtime/queue.h"
 
 #include "runtime/cuda/check.h"
+#include "runtime/cuda/copy_lanes.h"
 #include "runtime/cuda/native.h"
 
 namespace espalier {
@@ -46,7 +47,7 @@ Buffer<Cuda>::~Buffer() {
   if (data_ != nullptr) static_cast<void>(cudaFree(data_));
 }
 
-Queue<Cuda>::Native::Native(int gpu) : ordinal(gpu) {
+Queue<Cuda>::Native::Native(int gpu) : ordinal(gpu), copy_lanes(std::make_unique<cuda::CopyLanes>()) {
   ESPALIER_CHECK_CUDA(cudaSetDevice(gpu));
   ESPALIER_CHECK_CUDA(cudaGetDeviceProperties(&properties, gpu));
   workspace = Buffer<Cuda>(cuda::kBlasWorkspace, gpu, "workspace of matrix products");

@@ -1,5 +1,3 @@
-#include <thread>
-
 #include "session/back_end_on.h"
 
 namespace espalier {
@@ -8,8 +6,7 @@ namespace {
 class CpuBackEnd final : public BackEndOn<Cpu> {
  public:
   explicit CpuBackEnd(bool bf16)
-      : BackEndOn(0, bf16 ? MathMode::bf16 : MathMode::exact,
-                  "cpu (" + std::to_string(std::thread::hardware_concurrency()) + " cores)",
+      : BackEndOn(0, bf16 ? MathMode::bf16 : MathMode::exact, DeviceChoice{}.in_words(),
                   bf16 ? "float32 with bfloat16 products" : "float32") {}
   [[nodiscard]] std::size_t working_bytes(const NetworkPlan& plan) const override { return plan.working_bytes(false, false); }
   [[nodiscard]] std::size_t weight_bytes(const NetworkPlan& plan, const TensorSource& tensors) override {
@@ -17,6 +14,9 @@ class CpuBackEnd final : public BackEndOn<Cpu> {
   }
   [[nodiscard]] std::unique_ptr<Network> load(const NetworkPlan& plan, const TensorSource& tensors) override {
     return plan.load(runner(), tensors);
+  }
+  [[nodiscard]] std::unique_ptr<Network> measurable(const NetworkPlan& plan, const TensorSource& tensors) override {
+    return plan.measurable(runner(), tensors);
   }
 };
 

@@ -14,6 +14,9 @@ class CudaBackEnd final : public BackEndOn<Cuda> {
   [[nodiscard]] std::unique_ptr<Network> load(const NetworkPlan& plan, const TensorSource& tensors) override {
     return plan.load(runner(), tensors, half_);
   }
+  [[nodiscard]] std::unique_ptr<Network> measurable(const NetworkPlan& plan, const TensorSource& tensors) override {
+    return plan.measurable(runner(), tensors, half_);
+  }
 
  private:
   bool half_;
@@ -22,11 +25,7 @@ class CudaBackEnd final : public BackEndOn<Cuda> {
 }  // namespace
 
 std::unique_ptr<BackEnd> make_cuda_back_end(int ordinal, bool half_torso) {
-  std::string name = "cuda:" + std::to_string(ordinal);
-  for (const GpuInfo& gpu : list_gpus()) {
-    if (gpu.ordinal == ordinal) name += " (" + gpu.name + ")";
-  }
-  return std::make_unique<CudaBackEnd>(ordinal, half_torso, std::move(name));
+  return std::make_unique<CudaBackEnd>(ordinal, half_torso, DeviceChoice{true, ordinal}.in_words());
 }
 
 }  // namespace espalier

@@ -177,6 +177,7 @@ class LatentMesh final : public HeldNetwork<MeshNetwork, MeshDecoder<Dev, T>, Me
 
   [[nodiscard]] Mesh decode(const Voxels& voxels, std::span<const float> latent, SurfaceRule rule,
                             std::span<const float> distances) override;
+  [[nodiscard]] Mesh decode_edited(std::span<const MeshNetwork::State> states, SurfaceRule rule) override;
 
  private:
   static constexpr std::int64_t kCubes = 64;    // of a voxel
@@ -194,7 +195,15 @@ class LatentMesh final : public HeldNetwork<MeshNetwork, MeshDecoder<Dev, T>, Me
   };
   [[nodiscard]] Cubes run_network(const Voxels& voxels, const Tables& tables, std::span<const float> latent,
                                   std::span<const float> distances);
-  void extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh);
+  void extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh, const KeptClosing* kept = nullptr);
+  // Puts the features of cubes that are as before back.
+  void put_back(std::span<const std::int64_t> row, View<Dev, const float, 2> before, View<Dev, float, 2> features);
+  [[nodiscard]] Tables tables_of(const Voxels& voxels);
+  void begin_extraction() {
+    this->runner().report_done(Stage::extract_surface, 0, 1);
+    this->runner().count_as(Stage::extract_surface);
+  }
+  static constexpr int kBlock = 4;  // cubes along an axis of a voxel
 };
 
 template <class Dev, class T>
@@ -224,7 +233,7 @@ typename LatentMesh<Dev, T>::Cubes LatentMesh<Dev, T>::run_network(const Voxels&
 
 // Only metered when `mesh` is null.
 template <class Dev, class T>
-void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh) {
+void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh, const KeptClosing* kept) {
   StageRunner<Dev>& runner = this->runner();
   Queue<Dev>& queue = runner.queue();
   Array<Dev, float> vertices, attributes;
@@ -239,11 +248,11 @@ void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mes
     if (colour) m.attributes = attributes.template view<2>({v, 6});
     return m;
   };
-  constexpr int kBlock = 4;  // cubes along an axis of a voxel
   const int grid = this->model().config().grid();
   const SurfaceMesh<Dev> surface =
-      rule == SurfaceRule::solid ? extract_solid<Dev>(queue, cubes.coords, cubes.features, grid, allocate, kBlock)
-                                 : extract_surface<Dev>(queue, cubes.coords, cubes.features, grid, allocate, nullptr, kBlock);
+      rule == SurfaceRule::solid
+          ? extract_solid<Dev>(queue, cubes.coords, cubes.features, grid, allocate, kBlock, nullptr, kept)
+          : extract_surface<Dev>(queue, cubes.coords, cubes.features, grid, allocate, nullptr, kBlock);
   if (mesh == nullptr) return;
   runner.add_peak(static_cast<std::size_t>(vertices.size() + faces.size() + attributes.size()) * sizeof(float));
   runner.count_as(Stage::decode_mesh);  // the way to the host
@@ -251,8 +260,15 @@ void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mes
   mesh->faces.resize(static_cast<std::size_t>(surface.faces.size()));
   download_bytes(queue, surface.faces.data(), mesh->faces.data(), mesh->faces.size() * sizeof(std::int32_t));
   const std::vector<float> attrs = runner.fetch(surface.attributes);
-  for (std::size_t i = 0; i < attrs.size(); i += 6)
-    mesh->colours.insert(mesh->colours.end(), {attrs[i], attrs[i + 1], attrs[i + 2]});
+  mesh->colours.resize(attrs.size() / 2);
+  for (std::size_t v = 0; v < attrs.size() / 6; ++v) std::copy_n(&attrs[6 * v], 3, &mesh->colours[3 * v]);
+}
+
+template <class Dev, class T>
+typename LatentMesh<Dev, T>::Tables LatentMesh<Dev, T>::tables_of(const Voxels& voxels) {
+  return this->runner().prepare([&] {
+    return Tables{token_tables(this->model().config().transformer, voxels), neighbour_map(voxels)};
+  });
 }
 
 template <class Dev, class T>
@@ -261,16 +277,63 @@ Mesh LatentMesh<Dev, T>::decode(const Voxels& voxels, std::span<const float> lat
   StageRunner<Dev>& runner = this->runner();
   Mesh mesh;
   runner.report(Stage::decode_mesh, 0, 1);
-  const Tables tables = runner.prepare([&] {
-    return Tables{token_tables(this->model().config().transformer, voxels), neighbour_map(voxels)};
-  });
+  const Tables tables = tables_of(voxels);
   runner.run(Stage::decode_mesh, [&](bool real) {
     const Cubes cubes = run_network(voxels, tables, latent, distances);
-    if (real) {
-      runner.report_done(Stage::extract_surface, 0, 1);
-      runner.count_as(Stage::extract_surface);
-    }
+    if (real) begin_extraction();
     extract(cubes, rule, real ? &mesh : nullptr);
+  });
+  runner.report(Stage::extract_surface, 1, 1);
+  return mesh;
+}
+
+template <class Dev, class T>
+void LatentMesh<Dev, T>::put_back(std::span<const std::int64_t> row, View<Dev, const float, 2> before,
+                                  View<Dev, float, 2> features) {
+  // Runs of rows that follow one another in both are copied at once.
+  for (std::size_t r = 0, end = 0; r < row.size(); r = end) {
+    end = r + 1;
+    if (row[r] < 0) continue;
+    while (end < row.size() && row[end] == row[r] + static_cast<std::int64_t>(end - r)) ++end;
+    const std::int64_t count = kCubes * static_cast<std::int64_t>(end - r);
+    copy_bytes(this->runner().queue(), before.rows(kCubes * row[r], count).data(),
+               features.rows(kCubes * static_cast<std::int64_t>(r), count).data(),
+               static_cast<std::size_t>(count * features.extent(1)) * sizeof(float));
+  }
+}
+
+template <class Dev, class T>
+Mesh LatentMesh<Dev, T>::decode_edited(std::span<const MeshNetwork::State> states, SurfaceRule rule) {
+  StageRunner<Dev>& runner = this->runner();
+  require(!states.empty(), "MeshNetwork::decode_edited", "no state");
+  Mesh mesh;
+  runner.report(Stage::decode_mesh, 0, 1);
+  std::vector<Tables> tables;
+  std::int64_t most = 0;  // voxels of a state before the last
+  for (const MeshNetwork::State& s : states) tables.push_back(tables_of(*s.voxels));
+  for (const MeshNetwork::State& s : states.first(states.size() - 1)) most = std::max(most, s.voxels->rows());
+  const std::int64_t channels = this->model().config().channels();
+  runner.run(Stage::decode_mesh, [&](bool real) {
+    const auto before = runner.scratch().template take<float, 2>({kCubes * most, channels});
+    SolidClosing closing;
+    for (std::size_t k = 0; k < states.size(); ++k) {
+      const MeshNetwork::State& s = states[k];
+      const Frame<Dev> frame(runner.scratch());
+      const Cubes cubes = run_network(*s.voxels, tables[k], s.latent, {});
+      if (k > 0) put_back(s.row, before, cubes.features);
+      const KeptClosing kept{&closing, s.kept};
+      const KeptClosing* const keep = k > 0 ? &kept : nullptr;
+      if (k + 1 == states.size()) {
+        if (real) begin_extraction();
+        extract(cubes, rule, real ? &mesh : nullptr, keep);
+        continue;
+      }
+      copy_bytes(runner.queue(), cubes.features.data(), before.data(),
+                 static_cast<std::size_t>(cubes.features.size()) * sizeof(float));
+      if (rule == SurfaceRule::solid) {
+        closing = close_solid<Dev>(runner.queue(), cubes.coords, cubes.features, this->model().config().grid(), kBlock, keep);
+      }
+    }
   });
   runner.report(Stage::extract_surface, 1, 1);
   return mesh;
@@ -292,7 +355,7 @@ class LatentRadianceField final
     constexpr Stage kStage = Stage::decode_radiance_field;
     StageRunner<Dev>& runner = this->runner();
     const auto& decoder = this->model();
-    std::vector<float> raw;
+    RadianceField field;
     runner.report(kStage, 0, 1);
     const TokenTables tables = runner.prepare([&] { return token_tables(decoder.config().transformer, voxels); });
     runner.run(kStage, [&](bool real) {
@@ -301,10 +364,10 @@ class LatentRadianceField final
       const auto tokens = decoder.head().transformer().prepare(queue, runner.scratch(), voxels, tables);
       auto out = runner.scratch().template take<float, 2>({voxels.rows(), decoder.config().channels()});
       decoder.head().forward(queue, input, tokens, out, nullptr);
-      if (real) raw = runner.fetch(out);
+      if (real) field = split_radiance_field(decoder.config(), voxels, runner.fetch(out));
     });
     runner.report(kStage, 1, 1);
-    return split_radiance_field(decoder.config(), voxels, raw);
+    return field;
   }
 };
 

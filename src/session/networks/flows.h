@@ -57,13 +57,15 @@ class StructureFlow final : public HeldNetwork<Flow, SparseStructureFlow<Dev, T>
     runner.run(kStage, [&](bool real) {
       Queue<Dev>& queue = runner.queue();
       const auto state = runner.template place_values<1>(input.noise, {noise});
+      const auto keep = place_kept<Dev>(runner, input);
       const auto prepare = [&](std::int64_t b) { return flow.layout(queue, queue.scratch(), b); };
       const auto forward = [&](View<Dev, const float, 2> x, View<Dev, const float, 1> t, const TokenLayout<Dev>& layout,
                                std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 2> v) {
         const Extents<5> volume{x.extent(0), c.in_channels, c.resolution, c.resolution, c.resolution};
         flow.forward(queue, {x.data(), volume}, t, layout, contexts, {v.data(), volume});
       };
-      espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, prepare, forward);
+      espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, keep ? &*keep : nullptr,
+                               prepare, forward);
       if (real) result = runner.fetch(state);
     });
     return result;
@@ -142,6 +144,7 @@ std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Co
   runner.run(kStage, [&](bool real) {
     Queue<Dev>& queue = runner.queue();
     const auto state = runner.template place_values<1>(input.noise, {noise});
+    const auto keep = place_kept<Dev>(runner, input);
     const auto prepare = [&](std::int64_t b) {
       return flow.prepare(queue, queue.scratch(), tables[static_cast<std::size_t>(b) - 1]);
     };
@@ -150,7 +153,8 @@ std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Co
       const Extents<2> all_rows{x.extent(0) * rows, channels};
       flow.forward(queue, {x.data(), all_rows}, t, structure, contexts, {v.data(), all_rows});
     };
-    espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, prepare, forward);
+    espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, keep ? &*keep : nullptr,
+                             prepare, forward);
     if (!input.mean.empty()) {
       const auto deviation = runner.template place_values<1>(input.deviation, {channels});
       const auto mean = runner.template place_values<1>(input.mean, {channels});

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "ops/child_taps.h"
 #include "ops/cpu/panel_product.h"
 #include "parallel/parallel_for.h"
 
@@ -37,18 +38,18 @@ void pack_tap(View<Cpu, const float, 3> w, std::int64_t tap, std::int64_t column
   }
 }
 
-// The rows of a tile that have a neighbour at one tap, and those neighbours.
+// The rows of a tile that have a neighbour in one column of the table, and those neighbours.
 struct Pairs {
   std::array<std::int64_t, kRowTile> row;
   std::array<const float*, kRowTile> input;
   std::int64_t count = 0;
 };
 
-void find_pairs(View<Cpu, const float, 2> x, View<Cpu, const std::int32_t, 2> neighbours, std::int64_t tap, std::int64_t first,
-                std::int64_t last, Pairs& pairs) {
+void find_pairs(View<Cpu, const float, 2> x, View<Cpu, const std::int32_t, 2> neighbours, std::int64_t column,
+                std::int64_t first, std::int64_t last, Pairs& pairs) {
   pairs.count = 0;
   for (std::int64_t r = first; r < last; ++r) {
-    const std::int64_t neighbour = neighbours(r, tap);
+    const std::int64_t neighbour = neighbours(r, column);
     if (neighbour < 0) continue;
     pairs.row[static_cast<std::size_t>(pairs.count)] = r;
     pairs.input[static_cast<std::size_t>(pairs.count++)] = &x(neighbour, 0);
@@ -88,10 +89,38 @@ void add_pairs(const Pairs& pairs, const PackedWeights& w, std::int64_t tap, std
   }
 }
 
+// out[r] = bias + residual[r] + sum_k w[:, k, :] x[neighbours[r, column(k)]]; w [out, taps, in]. Only pairs of a row and an
+// existing neighbour are multiplied. A row belongs to one task and its taps are added in order, so results do not depend on the
+// number of cores, nor on how a caller cuts the rows into ranges. `memory`: [taps, in * columns].
+template <class Column>
+void convolve(View<Cpu, const float, 2> x, View<Cpu, const float, 3> w, View<Cpu, const float, 1> bias,
+              View<Cpu, const std::int32_t, 2> neighbours, Column column, View<Cpu, const float, 2> residual,
+              View<Cpu, float, 2> memory, View<Cpu, float, 2> out) {
+  const std::int64_t in = x.extent(1);
+  const std::int64_t channels = out.extent(1);
+  const std::int64_t taps = w.extent(1);
+  const std::int64_t columns = round_up(channels, kPanelColumns);
+  parallel_for(taps, 1, [&](std::int64_t tap) { pack_tap(w, tap, columns, &memory(tap, 0)); });
+  const PackedWeights weights{memory.data(), in, columns};
+  const std::int64_t rows = out.extent(0);
+  parallel_for((rows + kRowTile - 1) / kRowTile, 1, [&](std::int64_t tile) {
+    const std::int64_t begin = tile * kRowTile;
+    const std::int64_t end = std::min(rows, begin + kRowTile);
+    for (std::int64_t r = begin; r < end; ++r) {
+      for (std::int64_t c = 0; c < channels; ++c) out(r, c) = (residual.empty() ? 0.0F : residual(r, c)) + bias.data()[c];
+    }
+    Pairs pairs;
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      find_pairs(x, neighbours, column(tap), begin, end, pairs);
+      for (std::int64_t first = 0; first < in; first += kDepth) {
+        add_pairs(pairs, weights, tap, first, std::min(kDepth, in - first), out);
+      }
+    }
+  });
+}
+
 }  // namespace
 
-// Only pairs of a row and an existing neighbour are multiplied. A row belongs to one task and its taps are added in order,
-// so results do not depend on the number of cores, nor on how a caller cuts the rows into ranges.
 template <class Dev, class T>
 void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<Dev, T, 1> bias,
                       In<Dev, std::int32_t, 2> neighbours, In<Dev, T, 2> residual, View<Dev, T, 2> out) {
@@ -101,32 +130,59 @@ void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<De
           w.extent(0), " x ", w.extent(1), " x ", w.extent(2), " for ", in, " inputs and ", channels, " outputs");
   require(neighbours.extents() == Extents<2>{out.extent(0), kTaps} && (residual.empty() || residual.extents() == out.extents()),
           "submanifold_conv", "neighbours or residual do not have the ", out.extent(0), " rows of out");
-  const std::int64_t columns = round_up(channels, kPanelColumns);
   auto& scratch = queue.scratch();
   const Frame<Cpu> frame(scratch);
-  const auto packed = scratch.template take<float, 2>({kTaps, in * columns});
+  const auto memory = scratch.template take<float, 2>({kTaps, in * round_up(channels, kPanelColumns)});
   if (queue.metering() || out.empty()) return;
+  convolve(
+      x, w, bias, neighbours, [](std::int64_t tap) { return tap; }, residual, memory, out);
+}
+template void submanifold_conv<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, float, 3>, In<Cpu, float, 1>,
+                                           In<Cpu, std::int32_t, 2>, In<Cpu, float, 2>, View<Cpu, float, 2>);
 
-  parallel_for(kTaps, 1, [&](std::int64_t tap) { pack_tap(w, tap, columns, &packed(tap, 0)); });
-  const PackedWeights weights{packed.data(), in, columns};
-  const std::int64_t rows = out.extent(0);
-  parallel_for((rows + kRowTile - 1) / kRowTile, 1, [&](std::int64_t tile) {
-    const std::int64_t begin = tile * kRowTile;
-    const std::int64_t end = std::min(rows, begin + kRowTile);
-    for (std::int64_t r = begin; r < end; ++r) {
-      for (std::int64_t c = 0; c < channels; ++c) out(r, c) = (residual.empty() ? 0.0F : residual(r, c)) + bias.data()[c];
-    }
-    Pairs pairs;
-    for (std::int64_t tap = 0; tap < kTaps; ++tap) {
-      find_pairs(x, neighbours, tap, begin, end, pairs);
-      for (std::int64_t first = 0; first < in; first += kDepth) {
-        add_pairs(pairs, weights, tap, first, std::min(kDepth, in - first), out);
+template <class Dev, class T>
+void child_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 4> folded, In<Dev, T, 1> bias, In<Dev, std::int32_t, 2> parents,
+                View<Dev, T, 2> out) {
+  const std::int64_t in = x.extent(1);
+  const std::int64_t channels = out.extent(1);
+  const std::int64_t rows = parents.extent(0);
+  require(folded.extents() == Extents<4>{kChildren, channels, kChildTaps, in} && bias.extent(0) == channels, "child_conv",
+          "weights are ", folded.extent(0), " x ", folded.extent(1), " x ", folded.extent(2), " x ", folded.extent(3), " for ",
+          in, " inputs and ", channels, " outputs");
+  require(parents.extent(1) == kTaps && out.extent(0) == kChildren * rows, "child_conv", "parents are ", rows, " x ",
+          parents.extent(1), " for ", out.extent(0), " rows of out");
+  auto& scratch = queue.scratch();
+  const Frame<Cpu> frame(scratch);
+  const auto memory = scratch.template take<float, 2>({kChildTaps, in * round_up(channels, kPanelColumns)});
+  if (queue.metering() || out.empty()) return;
+  for (int child = 0; child < kChildren; ++child) {
+    const View<Cpu, const float, 3> w(&folded(child, 0, 0, 0), {channels, kChildTaps, in});
+    const View<Cpu, float, 2> children(&out(child, 0), {rows, channels}, kChildren * out.outer_stride());
+    convolve(
+        x, w, bias, parents, [&](std::int64_t tap) { return parent_tap(child, static_cast<int>(tap)); }, {}, memory, children);
+  }
+}
+template void child_conv<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, float, 4>, In<Cpu, float, 1>,
+                                     In<Cpu, std::int32_t, 2>, View<Cpu, float, 2>);
+
+template <class Dev, class T>
+void fold_child_taps(Queue<Dev>& queue, In<Dev, T, 3> w, View<Dev, T, 4> folded) {
+  const std::int64_t channels = w.extent(0);
+  const std::int64_t in = w.extent(2);
+  require(w.extent(1) == kTaps && folded.extents() == Extents<4>{kChildren, channels, kChildTaps, in}, "fold_child_taps",
+          "w is ", channels, " x ", w.extent(1), " x ", in, ", folded ", folded.extent(0), " x ", folded.extent(1), " x ",
+          folded.extent(2), " x ", folded.extent(3));
+  if (queue.metering()) return;
+  parallel_for(kChildren * channels, grain_for(kTaps * in), [&](std::int64_t at) {
+    const std::int64_t child = at / channels, channel = at % channels;
+    for (int tap = 0; tap < kChildTaps; ++tap) {
+      for (std::int64_t c = 0; c < in; ++c) {
+        folded(child, channel, tap, c) = fold_child_tap(static_cast<int>(child), tap, [&](int k) { return w(channel, k, c); });
       }
     }
   });
 }
-template void submanifold_conv<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, float, 3>, In<Cpu, float, 1>,
-                                           In<Cpu, std::int32_t, 2>, In<Cpu, float, 2>, View<Cpu, float, 2>);
+template void fold_child_taps<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 3>, View<Cpu, float, 4>);
 
 namespace {
 
@@ -152,37 +208,23 @@ constexpr ChildNeighbours child_neighbours() {
   return table;
 }
 
-// out[8 parent + child, tap] = name(row of the neighbour's parent, which child of it), -1 where there is none.
-template <class Name>
-void map_children(const char* where, Queue<Cpu>& queue, View<Cpu, const std::int32_t, 2> parents,
-                  View<Cpu, std::int32_t, 2> out, Name name) {
-  require(parents.extent(1) == kTaps && out.extents() == Extents<2>{8 * parents.extent(0), kTaps}, where, "parents are ",
-          parents.extent(0), " x ", parents.extent(1), ", out ", out.extent(0), " x ", out.extent(1));
+}  // namespace
+
+template <class Dev>
+void subdivide_neighbours(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
+  require(parents.extent(1) == kTaps && out.extents() == Extents<2>{8 * parents.extent(0), kTaps}, "subdivide_neighbours",
+          "parents are ", parents.extent(0), " x ", parents.extent(1), ", out ", out.extent(0), " x ", out.extent(1));
   if (queue.metering()) return;
   static constexpr ChildNeighbours kTable = child_neighbours();
   parallel_for(out.extent(0), grain_for(kTaps), [&](std::int64_t r) {
     for (std::int64_t tap = 0; tap < kTaps; ++tap) {
       const ChildNeighbour& at = kTable[static_cast<std::size_t>(r % 8)][static_cast<std::size_t>(tap)];
       const std::int32_t row = parents(r / 8, at.parent);
-      out(r, tap) = row < 0 ? -1 : name(row, at.child);
+      out(r, tap) = row < 0 ? -1 : 8 * row + at.child;
     }
   });
 }
-
-}  // namespace
-
-template <class Dev>
-void subdivide_neighbours(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
-  map_children("subdivide_neighbours", queue, parents, out,
-               [](std::int32_t row, std::int32_t child) { return 8 * row + child; });
-}
 template void subdivide_neighbours<Cpu>(Queue<Cpu>&, In<Cpu, std::int32_t, 2>, View<Cpu, std::int32_t, 2>);
-
-template <class Dev>
-void subdivide_neighbours_to_parents(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
-  map_children("subdivide_neighbours_to_parents", queue, parents, out, [](std::int32_t row, std::int32_t) { return row; });
-}
-template void subdivide_neighbours_to_parents<Cpu>(Queue<Cpu>&, In<Cpu, std::int32_t, 2>, View<Cpu, std::int32_t, 2>);
 
 template <class Dev>
 void subdivide_coords(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {

@@ -1,4 +1,5 @@
 // Division of every voxel into its eight children.
+#include "ops/child_taps.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
 #include "sparse/convolution.h"
@@ -18,8 +19,6 @@ __device__ __forceinline__ Step step_of(int bit, int tap) {
   return {at < 0 ? -1 : at / 2, at & 1};
 }
 
-// kParents: the map names the parent of the neighbouring child instead of the child.
-template <bool kParents>
 struct NeighbourBody {
   const std::int32_t* parents;
   std::int32_t* out;
@@ -33,17 +32,26 @@ struct NeighbourBody {
     const Step z = step_of(child % 2, tap % 3);
     const int parent_tap = ((x.parent + 1) * 3 + y.parent + 1) * 3 + z.parent + 1;
     const std::int32_t parent = parents[row / 8 * 27 + parent_tap];
-    out[i] = parent < 0 || kParents ? parent : parent * 8 + x.bit * 4 + y.bit * 2 + z.bit;
+    out[i] = parent < 0 ? parent : parent * 8 + x.bit * 4 + y.bit * 2 + z.bit;
   }
 };
 
-template <bool kParents>
-void map_children(const char* where, Queue<Cuda>& queue, In<Cuda, std::int32_t, 2> parents, View<Cuda, std::int32_t, 2> out) {
-  require(parents.extent(1) == 27 && out.extent(1) == 27 && out.extent(0) == 8 * parents.extent(0) &&
-              out.extent(0) < kMaxRows && parents.contiguous() && out.contiguous(),
-          where, "parents [", parents.extent(0), ", ", parents.extent(1), "], out [", out.extent(0), ", ", out.extent(1), "]");
-  for_each(queue, where, out.size(), NeighbourBody<kParents>{parents.data(), out.data()});
-}
+template <class T>
+struct FoldBody {
+  const T* w;
+  T* folded;
+  std::int64_t channels, in;
+
+  __device__ void operator()(std::int64_t i) const {
+    const std::int64_t column = i % in;
+    const std::int64_t row = i / in;  // of [8 children, channels, 8]
+    const int tap = static_cast<int>(row % kChildTaps);
+    const std::int64_t channel = row / kChildTaps % channels;
+    const int child = static_cast<int>(row / kChildTaps / channels);
+    const T* from = w + channel * 27 * in + column;
+    folded[i] = cuda::narrow<T>(fold_child_tap(child, tap, [&](int k) { return cuda::widen(from[k * in]); }));
+  }
+};
 
 struct CoordBody {
   const cuda::Pack<std::int32_t, 4>* parents;
@@ -85,14 +93,27 @@ void repeat(Queue<Cuda>& queue, In<Cuda, T, 2> x, View<Cuda, T, 2> out) {
 
 template <class Dev>
 void subdivide_neighbours(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
-  map_children<false>("subdivide_neighbours", queue, parents, out);
+  constexpr const char* kName = "subdivide_neighbours";
+  require(parents.extent(1) == 27 && out.extent(1) == 27 && out.extent(0) == 8 * parents.extent(0) &&
+              out.extent(0) < kMaxRows && parents.contiguous() && out.contiguous(),
+          kName, "parents [", parents.extent(0), ", ", parents.extent(1), "], out [", out.extent(0), ", ", out.extent(1), "]");
+  for_each(queue, kName, out.size(), NeighbourBody{parents.data(), out.data()});
 }
 template void subdivide_neighbours<Cuda>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, std::int32_t, 2>);
-template <class Dev>
-void subdivide_neighbours_to_parents(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {
-  map_children<true>("subdivide_neighbours_to_parents", queue, parents, out);
+
+template <class Dev, class T>
+void fold_child_taps(Queue<Dev>& queue, In<Dev, T, 3> w, View<Dev, T, 4> folded) {
+  constexpr const char* kName = "fold_child_taps";
+  const std::int64_t channels = w.extent(0);
+  const std::int64_t in = w.extent(2);
+  require(w.extent(1) == 27 && w.contiguous() && folded.contiguous() &&
+              folded.extents() == Extents<4>{kChildren, channels, kChildTaps, in},
+          kName, "w [", channels, ", ", w.extent(1), ", ", in, "], folded [", folded.extent(0), ", ", folded.extent(1), ", ",
+          folded.extent(2), ", ", folded.extent(3), "]");
+  for_each(queue, kName, folded.size(), FoldBody<T>{w.data(), folded.data(), channels, in});
 }
-template void subdivide_neighbours_to_parents<Cuda>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, std::int32_t, 2>);
+template void fold_child_taps<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 3>, View<Cuda, float, 4>);
+template void fold_child_taps<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 3>, View<Cuda, half, 4>);
 
 template <class Dev>
 void subdivide_coords(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {

@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
 """Makes the files of this folder from the golden cases flexi_* of the public Python TRELLIS: reduce.py CASES_DIR OUT
 
-Keeps what the tests compare, in under 2 MB: the gyroid loses its colours (the surface does not depend on them), it and the
-torus the coordinates of the lattice.
+Keeps what the tests compare, in under 2 MB: the torus loses the coordinates of the lattice.
 """
 import json
 import struct
 import sys
 
-SIZES = {"F32": 4, "I32": 4}
-DROPPED = {"stats", "attrs of flexi_gyroid", "vert_coords of flexi_gyroid", "vert_coords of flexi_torus"}
-CASES = {"flexi_sphere": 16, "flexi_torus": 24, "flexi_gyroid": 16, "flexi_ambiguous": 12}
+DROPPED = {"stats", "vert_coords of flexi_torus"}
+CASES = {"flexi_sphere": 16, "flexi_torus": 24, "flexi_ambiguous": 12}
 
 
 def load(path):
@@ -32,19 +30,11 @@ def save(path, tensors):
     open(path, "wb").write(struct.pack("<Q", len(text)) + text + blob)
 
 
-def columns(tensor, count):
-    dtype, (rows, width), data = tensor
-    size = SIZES[dtype]
-    return dtype, [rows, count], b"".join(data[i * width * size:(i * width + count) * size] for i in range(rows))
-
-
 def main():
     source, out = sys.argv[1:]
     for case, resolution in CASES.items():
         tensors = {name: t for name, t in load(f"{source}/{case}.safetensors").items()
                    if name not in DROPPED and f"{name} of {case}" not in DROPPED}
-        if case == "flexi_gyroid":
-            tensors["feats"] = columns(tensors["feats"], 53)
         tensors["resolution"] = ("I32", [1], struct.pack("<i", resolution))
         save(f"{out}/{case}.safetensors", tensors)
 

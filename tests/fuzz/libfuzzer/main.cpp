@@ -34,7 +34,7 @@ void write_seeds(const std::filesystem::path& folder) {
   for (const auto& seed : chosen->seeds()) espalier::write_file(folder / ("seed" + std::to_string(n++)), seed);
   const std::string name = chosen->name;
   for (const auto& shape : espalier::test::worst_shapes()) {
-    if (shape.reader != name && !(std::string_view(shape.reader) == "spz" && name == "gaussians")) continue;
+    if (espalier::test::target_of(shape) != name) continue;
     for (const std::size_t bytes : {std::size_t{1} << 10U, std::size_t{1} << 16U, (std::size_t{1} << 20U) - 4096}) {
       const std::string text = shape.make(std::min(bytes, shape.largest));
       espalier::write_file(folder / ("worst" + std::to_string(n++)), std::as_bytes(std::span(text)));

@@ -4,15 +4,19 @@
 #include <espalier/diagnostics.h>
 #include <espalier/espalier.h>
 #include <espalier/models.h>
+#include <espalier/option_rules.h>
 #include <espalier/options.h>
 #include <espalier/pictures.h>
 
+#include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -87,11 +91,23 @@ void options() {
          "names of choices");
   expect(surface_of(values) == SurfaceRule::solid, "how the mesh is extracted unless asked otherwise");
   expect(!result_formats().empty() && !option_table().front().is_for(use_serve), "formats and uses");
+  expect(!option_rules().empty(), "rules");
+  values.save.lods = 3;
+  values.asked = {"lods"};
+  const auto held = [&](const char* format) {
+    apply_option_rules(values, use_generate, {format}, true, OptionSpelling::flags);
+  };
+  held("glb");
+  expect(throws(ErrorCode::invalid_argument, [&] { held("stl"); }), "an option without effect");
 }
 
 void diagnostics(const fs::path& checkpoint, const fs::path& folder) {
   const PipelineOptions options{.checkpoint = checkpoint, .device = "cpu"};
   expect(!describe_checkpoint(options).takes_text && memory_need(options).all > 0, "what the checkpoint says of itself");
+  const MemoryPlan plan = plan_memory(options, {.latent = {}, .mesh = false});
+  expect(plan.fits && plan.tiers.size() == 3 && plan.chosen().tier == plan.tier && plan.chosen().peak > 0,
+         "the memory of a job");
+  expect(device_in_words("cpu").starts_with("cpu"), "what the device is called");
   const CheckpointInfo info = inspect_checkpoint(checkpoint);
   expect(info.modules.size() == 7, "modules of the checkpoint");
   const ConvertedWeights converted = convert_weights(info.modules.front().file, folder / "weights.safetensors");
@@ -121,6 +137,9 @@ void images(const fs::path& image) {
   const Pipeline::Foreground whole = whole_foreground(file, {});
   const InputImage masked = with_mask(file, InputImage::encoded(whole.png, "mask"));
   expect(masked.raw() && masked.channels() == 4, "an image with a mask");
+  expect(masked.mask() == "mask" && file.masked_by("other").mask() == "other", "what the mask is called");
+  expect(throws(ErrorCode::not_found, [&] { (void)background_network_memory(image.parent_path() / "no such.onnx"); }),
+         "the memory of no network");
   expect(throws(ErrorCode::invalid_argument, [] { Pipeline::check_picture(InputImage::pixels({}, 1, 1, 3, "none")); }),
          "no pixels");
 }
@@ -160,6 +179,25 @@ void variants(Pipeline& pipeline, const Asset& shape, const fs::path& image) {
   expect(!pipeline.takes_text() && throws(ErrorCode::invalid_argument, [] { Pipeline::check_prompt(" "); }), "an empty prompt");
   request.prompt = "a red armchair";
   expect(throws(ErrorCode::invalid_argument, [&] { (void)pipeline.vary(shape, request); }), "an image and a prompt");
+}
+
+// Assets of several seeds, and a part of one made anew.
+void parts(Pipeline& pipeline, const fs::path& image, const fs::path& folder) {
+  Request request{.images = {image}};
+  request.structure = {.steps = 1, .guidance = 0.0};
+  request.latent = {.steps = 1, .guidance = 0.0};
+  request.mesh = false;
+  std::vector<NamedAsset> made;
+  const std::array<std::uint32_t, 2> seeds{1, 2};
+  pipeline.generate_each(request, seeds, [&](std::uint32_t seed, const Asset& asset) {
+    made.push_back({std::to_string(seed), asset});
+  });
+  expect(made.size() == 2, "an asset for each seed");
+  render_comparison(made, folder / "comparison.png", {1, {.size = 64}}, "cpu");
+  const EditRequest part{.region = "box:-0.5,-0.5,-0.5,0.5,0.5,0"};
+  Pipeline::check_region(part.region);
+  expect(throws(ErrorCode::invalid_argument, [] { Pipeline::check_region("box:1"); }), "no region");
+  expect(pipeline.edit(made.front().asset, part, request).gaussian_count() > 0, "an edited asset");
 }
 
 void arrays(const Asset& asset) {
@@ -256,6 +294,7 @@ int main(int argc, char** argv) {
     files(asset, folder);
     pictures(asset, folder);
     variants(pipeline, asset, image);
+    parts(pipeline, image, folder);
   } catch (const Error& error) {
     expect(false, error.what());
   }

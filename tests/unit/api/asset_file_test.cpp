@@ -23,14 +23,30 @@ Gaussians one_gaussian() {
 }
 
 // Whoever reads the file later could not tell that something is missing.
-TEST(SaveAsset, AMeshThatWasAskedForAndIsNotThereIsAnError) {
+TEST(SaveAsset, WhatWasAskedForAndIsNotThereIsAnError) {
   const TemporaryFolder folder;
-  AssetBuilder builder;
-  builder.gaussians(one_gaussian());
-  builder.mesh(Mesh{});
-  const Asset asset = builder.build();
-  expect_error(ErrorCode::invalid_argument, {"asset.safetensors", "no faces", "another seed"},
-               [&] { asset.save_asset(folder / "asset.safetensors"); });
+  const auto refused = [&](AssetBuilder builder, const char* what) {
+    const Asset asset = builder.build();
+    expect_error(ErrorCode::invalid_argument, {"asset.safetensors", what, "another seed"},
+                 [&] { asset.save_asset(folder / "asset.safetensors"); });
+    expect_error(ErrorCode::invalid_argument, {what}, [&] { (void)asset.encode("asset"); });
+  };
+  AssetBuilder mesh, gaussians, field;
+  mesh.gaussians(one_gaussian());
+  mesh.mesh(Mesh{});
+  refused(std::move(mesh), "no faces");
+  Mesh triangle;
+  triangle.vertices = {0, 0, 0, 1, 0, 0, 0, 1, 0};
+  triangle.faces = {0, 1, 2};
+  gaussians.mesh(triangle);
+  gaussians.gaussians(Gaussians{});
+  const Asset asset = gaussians.so_far();
+  for (const char* name : {"x.ply", "x.spz", "x.splat"})
+    expect_error(ErrorCode::invalid_argument, {"no Gaussians"}, [&] { asset.save(folder / name); });
+  refused(std::move(gaussians), "Gaussians were asked for");
+  field.gaussians(one_gaussian());
+  field.radiance_field(RadianceField{});
+  refused(std::move(field), "radiance field");
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 
   AssetBuilder without;  // a mesh was not asked for

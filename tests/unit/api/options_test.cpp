@@ -73,6 +73,7 @@ TEST(OptionTable, InitialValuesAreAccepted) {
     const bool empty = std::holds_alternative<std::string>(value) && std::get<std::string>(value).empty();
     const bool none = row.name == "decode" || row.name == "vram-limit";  // chosen by the program
     const bool may_be_empty = row.name == "name" || row.name == "prompt" || row.name == "negative-prompt" ||
+                              row.name == "region" || row.name == "webhook" || row.name == "priority" ||
                               (row.name == "model" && row.is_for(use_jobs));
     EXPECT_EQ(row.field.set(options, value), may_be_empty || (!empty && !none));
     EXPECT_EQ(row.field.get(options), value);

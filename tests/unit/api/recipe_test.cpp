@@ -81,6 +81,14 @@ class SmallPlan : public NetworkPlan {
                                               bool /*half*/) const override {
     return nullptr;
   }
+  [[nodiscard]] std::unique_ptr<Network> measurable(StageRunner<Cpu>& runner, const TensorSource& t) const override {
+    return this->load(runner, t);
+  }
+  [[nodiscard]] std::unique_ptr<Network> measurable(StageRunner<Cuda>& /*r*/, const TensorSource& /*t*/,
+                                                    bool /*half*/) const override {
+    return nullptr;
+  }
+  using NetworkPlan::load;
 };
 class CounterPlan final : public SmallPlan<Counter> {
  public:
@@ -202,6 +210,34 @@ TEST(OwnRecipe, TiersFollowTheLimit) {
   EXPECT_EQ(tier(2399), "medium");
   EXPECT_EQ(tier(1400), "medium");
   EXPECT_EQ(tier(1399), "low");
+}
+
+TEST(OwnRecipe, StaysWithinTheLimit) {
+  const auto run = [](MemoryTier tier, std::uint64_t limit) {
+    Pipeline pipeline = open_pipeline(on_cpu(tier, limit), small_checkpoint(), small_networks(), small_recipes());
+    Request request;
+    request.mesh = false;
+    return pipeline.generate(request).gaussian_count();
+  };
+  // A stage takes 512 bytes: 400 in whole blocks of an arena.
+  EXPECT_GT(run(MemoryTier::low, 1512), 0);
+  test::expect_error(ErrorCode::out_of_memory, {"sampling the sparse structure", "1 MiB", "--vram-limit"},
+                     [&] { (void)run(MemoryTier::low, 1511); });
+  test::expect_error(ErrorCode::out_of_memory, {"the weights of counter", "--vram-limit"},
+                     [&] { (void)run(MemoryTier::low, 999); });
+  test::expect_error(ErrorCode::out_of_memory, {"--vram-tier low"}, [&] { (void)run(MemoryTier::high, 2100); });
+}
+
+TEST(OwnRecipe, MeasuresWithoutRunning) {
+  Session session({.tier = MemoryTier::low, .only_measure = true}, small_checkpoint(), small_networks());
+  EXPECT_EQ(session.network<Counter>("counter").count(4), 0);
+  const auto costs = session.take_costs();
+  ASSERT_EQ(costs.size(), 1U);
+  EXPECT_EQ(costs[0].stage, Stage::sample_structure);
+  EXPECT_EQ(costs[0].planned_bytes, 512U);
+  EXPECT_EQ(session.weights_beside("counter", MemoryTier::low), 1000U);
+  EXPECT_EQ(session.weights_beside("counter", MemoryTier::medium), 1000U);
+  EXPECT_EQ(session.weights_beside("counter", MemoryTier::high), 2000U);
 }
 
 TEST(OwnRecipe, SmallTiersDropWhatTheyDoNotNeed) {

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/file_hashes.h"
 #include "base/hash.h"
 #include "base/printable.h"
 #include "support/errors.h"
@@ -253,6 +254,34 @@ TEST(Printable, ForeignTextStaysOneLine) {
   EXPECT_EQ(printable("\x1b[31m\nred\xff"), "?[31m?red?");
   EXPECT_EQ(printable("abcdef", 3), "abc...");
   EXPECT_EQ(printable("abc", 3), "abc");
+}
+
+TEST(FileHashes, AreThoseOfTheFiles) {
+  const TemporaryFolder folder;
+  std::vector<fs::path> files;
+  for (int i = 0; i < 7; ++i) {
+    files.push_back(folder / str("file", i));
+    // Of no bytes, and longer than a piece.
+    write_file(files.back(),
+               std::vector<std::byte>(i == 6 ? (std::size_t{8} << 20U) + 3 : static_cast<std::size_t>(i), std::byte{7}));
+  }
+  FileHashes hashes;
+  hashes.start(files);
+  for (int again = 0; again < 2; ++again) {
+    const auto& digests = hashes.get();
+    ASSERT_EQ(digests.size(), files.size());
+    for (const fs::path& file : files) EXPECT_EQ(digests.at(file), sha256_of_file(file));
+  }
+}
+
+TEST(FileHashes, SayWhichFileIsMissing) {
+  const TemporaryFolder folder;
+  write_file(folder / "there", bytes_of("x"));
+  FileHashes hashes;
+  hashes.start({folder / "there", folder / "gone"});
+  for (int again = 0; again < 2; ++again) expect_error(ErrorCode::not_found, {"gone"}, [&] { (void)hashes.get(); });
+  FileHashes unused;  // nobody asks for them
+  unused.start({folder / "there"});
 }
 
 }  // namespace

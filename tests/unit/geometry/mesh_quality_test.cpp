@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "geometry/mesh/closest_point.h"
 #include "geometry/mesh/mesh_edit.h"
 #include "geometry/mesh/mesh_report.h"
 #include "geometry/mesh/triangle_tree.h"
@@ -51,8 +53,39 @@ TEST(TriangleTree, FindsWhatBruteForceFinds) {
   EXPECT_GT(hits, 200);
 }
 
+TEST(TriangleTree, FindsTheClosestPoint) {
+  const Mesh mesh = torus(24, 12, 0.3, 0.1);
+  const TriangleTree tree(mesh);
+  for (int i = 0; i < 200; ++i) {
+    const Point p(std::fmod(0.37 * i, 1.2) - 0.6, std::fmod(0.73 * i, 1.2) - 0.6, std::fmod(0.11 * i, 0.6) - 0.3);
+    const Point way = Point(std::sin(i), std::cos(2 * i), std::sin(3 * i)).normalized();
+    for (const bool one_side : {false, true}) {
+      double wanted = 1e300;
+      for (std::int32_t f = 0; f < mesh.face_count(); ++f) {
+        const Point cross = face_cross(mesh, f);
+        if (one_side && cross.dot(way) < 0.5 * cross.norm()) continue;
+        const std::int32_t* const v = face_of(mesh, f);
+        const auto found = closest_point(p, point_of(mesh, v[0]), point_of(mesh, v[1]), point_of(mesh, v[2]));
+        wanted = std::min(wanted, std::sqrt(found.squared));
+      }
+      const TriangleTree::Facing facing{way, 0.5};
+      const TriangleTree::Near near = tree.closest(p, 10, one_side ? &facing : nullptr);
+      ASSERT_GE(near.face, 0);
+      EXPECT_NEAR(near.distance, wanted, 1e-12);
+      Point at = Point::Zero();
+      for (std::size_t c = 0; c < 3; ++c) {
+        at += near.weights[c] * point_of(mesh, face_of(mesh, near.face)[c]);
+        EXPECT_GE(near.weights[c], 0);
+      }
+      EXPECT_NEAR((at - p).norm(), wanted, 1e-9);
+      EXPECT_EQ(tree.closest(p, 0.99 * wanted, one_side ? &facing : nullptr).face, -1) << "beyond what was asked for";
+    }
+  }
+}
+
 TEST(TriangleTree, EmptyMeshesAndFacesOfNoArea) {
   EXPECT_EQ(TriangleTree(Mesh{}).first_hit({0, 0, 0}, {0, 0, 1}, 0).face, -1);
+  EXPECT_EQ(TriangleTree(Mesh{}).closest({0, 0, 0}, 1).face, -1);
   Mesh mesh;
   for (int i = 0; i < 50; ++i) add_vertex(mesh, {0, 0, 0});
   for (int i = 0; i < 48; ++i) add_face(mesh, i, i + 1, i + 2);

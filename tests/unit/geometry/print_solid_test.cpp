@@ -137,7 +137,7 @@ TEST(PrintSolid, AnOpenSheetBecomesAPlateOrIsRefused) {
   EXPECT_EQ(report.open_faces, 200);
   EXPECT_LT(thin_share(plate, 0.95 * 0.03), 0.02);
   ASSERT_EQ(plate.colours.size(), plate.vertices.size());
-  for (const float c : plate.colours) EXPECT_FLOAT_EQ(c, 0.25F);
+  for (const float c : plate.colours) EXPECT_NEAR(c, 0.25F, 1e-6);
 }
 
 TEST(PrintSolid, StandsOnItsBase) {
@@ -184,6 +184,27 @@ TEST(Untangle, TakesCrossingFacesApart) {
   EXPECT_EQ(result.faces, plate.faces);
   EXPECT_LT(one_sided_distance(result, plate), 0.05);
   EXPECT_EQ(untangled(plate).vertices, plate.vertices);
+}
+
+TEST(PrintSolid, ColoursGoOnBetweenTheVerticesOfLargeFaces) {
+  Mesh block = test::box(1);
+  block.colours = block.vertices;
+  for (float& c : block.colours) c += 0.5F;
+  const Mesh cut = printable(block, {.base = 0.25, .steps = 16, .faces = 2000});
+  ASSERT_EQ(cut.colours.size(), cut.vertices.size());
+  // What the cut laid bare takes the colour of the closest point of what was there.
+  for (std::size_t i = 0; i < cut.vertices.size(); i += 3) {
+    if (cut.vertices[i + 2] < -0.2F) continue;
+    for (std::size_t k = 0; k < 3; ++k) EXPECT_NEAR(cut.colours[i + k], cut.vertices[i + k] + 0.5F, 0.05) << i;
+  }
+}
+
+TEST(PrintSolid, ABlockOfTwelveFacesKeepsItsVolume) {
+  PrintReport report;
+  const Mesh made = printable(scaled(box(1), {0.8, 0.8, 1}), {.wall = 0.03, .steps = 64, .faces = 12}, nullptr, &report);
+  expect_printable(made);
+  EXPECT_NEAR(report.volume_after, 0.64, 0.02);
+  EXPECT_LE(made.face_count(), 12 * 64);
 }
 
 }  // namespace

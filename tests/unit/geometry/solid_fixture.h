@@ -105,19 +105,41 @@ struct SolidOutput {
   std::size_t peak = 0, promised = 0;
 };
 
+// Input in a device's memory, with as much scratch as is promised to be enough.
 template <class Dev>
-SolidOutput run_solid(const SurfaceInput& input) {
-  Queue<Dev> queue(0);
-  const std::int64_t n = input.count();
-  const DeviceArray<Dev, std::int32_t, 2> coords({n, 4 + input.padding});
-  const DeviceArray<Dev, float, 2> features({n, input.channels + input.padding});
-  upload_rows(queue, input.coords, input.padding, coords.view());
-  upload_rows(queue, input.features, input.padding, features.view());
-  const bool with_colour = input.channels == cube_channels(true);
+struct SolidRun {
+  Queue<Dev> queue{0};
+  DeviceArray<Dev, std::int32_t, 2> coords;
+  DeviceArray<Dev, float, 2> features;
+  bool with_colour;
+  std::size_t promised;
+  Arena<Dev> scratch;
+
+  SolidRun(const SurfaceInput& input, bool kept)
+      : coords({input.count(), 4 + input.padding}),
+        features({input.count(), input.channels + input.padding}),
+        with_colour(input.channels == cube_channels(true)),
+        promised(solid_scratch_bytes<Dev>(input.count(), input.resolution, with_colour, input.block, kept)),
+        scratch(std::max<std::size_t>(promised, 1), 0, "test scratch") {
+    upload_rows(queue, input.coords, input.padding, coords.view());
+    upload_rows(queue, input.features, input.padding, features.view());
+    queue.use(&scratch);
+  }
+};
+
+template <class Dev>
+SolidClosing run_closing(const SurfaceInput& input, const KeptClosing* kept = nullptr) {
+  SolidRun<Dev> run(input, true);
+  return close_solid<Dev>(run.queue, columns(run.coords.view(), 0, 4), columns(run.features.view(), 0, input.channels),
+                          input.resolution, input.block, kept);
+}
+
+template <class Dev>
+SolidOutput run_solid(const SurfaceInput& input, const KeptClosing* kept = nullptr) {
+  SolidRun<Dev> run(input, kept != nullptr);
+  Queue<Dev>& queue = run.queue;
   SolidOutput out;
-  out.promised = solid_scratch_bytes<Dev>(n, input.resolution, with_colour, input.block);
-  Arena<Dev> scratch(std::max<std::size_t>(out.promised, 1), 0, "test scratch");
-  queue.use(&scratch);
+  out.promised = run.promised;
   std::optional<DeviceArray<Dev, float, 2>> vertices;
   std::optional<DeviceArray<Dev, float, 2>> attributes;
   std::optional<DeviceArray<Dev, std::int32_t, 2>> faces;
@@ -129,12 +151,12 @@ SolidOutput run_solid(const SurfaceInput& input) {
     return mesh;
   };
   const SurfaceMesh<Dev> mesh =
-      extract_solid<Dev>(queue, columns(coords.view(), 0, 4), columns(features.view(), 0, input.channels), input.resolution,
-                         allocate, input.block, &out.report);
-  out.peak = scratch.peak();
+      extract_solid<Dev>(queue, columns(run.coords.view(), 0, 4), columns(run.features.view(), 0, input.channels),
+                         input.resolution, allocate, input.block, &out.report, kept);
+  out.peak = run.scratch.peak();
   out.mesh.vertices = to_host(queue, mesh.vertices);
   out.mesh.faces = to_host(queue, mesh.faces);
-  if (with_colour) out.attributes = to_host(queue, mesh.attributes);
+  if (run.with_colour) out.attributes = to_host(queue, mesh.attributes);
   return out;
 }
 

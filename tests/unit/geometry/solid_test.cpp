@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -220,6 +221,70 @@ TEST(Solid, ColoursOfBridgesAreThoseAround) {
   }
   const float wanted = 1.0F / (1.0F + std::exp(-2.0F));
   for (const float c : run_solid<Cpu>(input).attributes) EXPECT_NEAR(c, wanted, 0.01);
+}
+
+// An object of which a part changes: what is closed away from it stays as it was.
+TEST(Solid, WhatIsKeptIsClosedAsBefore) {
+  using namespace surface;
+  const Solid solid = ball(kMiddle, 25);
+  Blocks before = thinned(shell_of(solid, kSide), 0.1, 3);
+  std::erase_if(before, [](const Cell& c) { return c[0] >= 6 && c[0] <= 7 && c[1] >= 7 && c[1] <= 9 && c[2] > 8; });
+  constexpr std::int32_t kFirst = 9;  // the lowest layer along x that changes
+  // All of one side is gone, so that on its own the rest would not be worth closing.
+  Blocks after = before;
+  std::erase_if(after, [](const Cell& c) { return c[0] >= kFirst; });
+  ASSERT_LT(after.size() + 30, before.size());
+  const int side = kSide / kBlock;
+  std::vector<std::uint8_t> kept(static_cast<std::size_t>(side * side * side), 1);
+  std::fill(kept.begin() + kFirst * side * side, kept.end(), std::uint8_t{0});
+
+  // Colours belong to cells: a cell has the same in both.
+  const auto coloured = [](SurfaceInput input) {
+    for (std::int64_t row = 0; row < input.count(); ++row) {
+      const Cell cell = input.cell(row);
+      for (int k = 53; k < input.channels; ++k) {
+        const int mixed = (31 * cell[0] + 17 * cell[1] + 7 * cell[2] + k) % 64;
+        input.features[static_cast<std::size_t>(row * input.channels + k)] = static_cast<float>(mixed) / 32.0F - 1.0F;
+      }
+    }
+    return input;
+  };
+  const SurfaceInput whole = coloured(solid_input(before, solid, kSide)), rest = coloured(solid_input(after, solid, kSide));
+  const SolidClosing closing = run_closing<Cpu>(whole);
+  EXPECT_FALSE(closing.band.empty());
+  const KeptClosing keep{&closing, kept};
+  const SolidOutput a = run_solid<Cpu>(whole), b = run_solid<Cpu>(rest, &keep), free = run_solid<Cpu>(rest);
+  EXPECT_LE(b.peak, b.promised);
+  EXPECT_TRUE(is_closed(b.mesh));
+  const auto vertices = [](const SolidOutput& out) {
+    std::map<std::array<float, 3>, std::vector<float>> all;  // with their colours and normals
+    for (std::size_t i = 0; i < out.mesh.vertices.size(); i += 3) {
+      const float* const v = &out.mesh.vertices[i];
+      if ((v[0] + 0.5F) * side >= kFirst - 1) continue;
+      all[{v[0], v[1], v[2]}].assign(&out.attributes[2 * i], &out.attributes[2 * i] + 6);
+    }
+    return all;
+  };
+  EXPECT_GT(vertices(a).size(), 1000U);
+  EXPECT_TRUE(vertices(a) == vertices(b));
+  EXPECT_FALSE(vertices(a) == vertices(free));
+  // The same again, of what was kept.
+  const SolidClosing second = run_closing<Cpu>(rest, &keep);
+  const std::vector<std::uint8_t> all(kept.size(), 1);
+  const KeptClosing everything{&second, all};
+  const SolidOutput c = run_solid<Cpu>(rest, &everything);
+  EXPECT_TRUE(b.mesh.vertices == c.mesh.vertices);
+  EXPECT_TRUE(b.mesh.faces == c.mesh.faces);
+  EXPECT_TRUE(b.attributes == c.attributes);
+}
+
+TEST(Solid, WhatIsKeptOfAnotherGridIsRefused) {
+  const Solid solid = ball(kMiddle, 20);
+  const SurfaceInput input = solid_input(shell_of(solid, kSide), solid, kSide);
+  const SolidClosing closing = run_closing<Cpu>(input);
+  const std::vector<std::uint8_t> kept(27, 1);
+  const KeptClosing keep{&closing, kept};
+  expect_error(ErrorCode::internal, {"another grid"}, [&] { (void)run_solid<Cpu>(input, &keep); });
 }
 
 TEST(Solid, WhatIsRefused) {

@@ -83,7 +83,7 @@ Picture disc(int size, float outer, float inner, Colour colour) {
 }
 
 TEST(Background, APaintedFigureBeforePlainBackgrounds) {
-  const Picture figure = load_picture(test::data_path("images/typical_humanoid_dragonborn.in.png"));
+  const Picture figure = load_picture(test::data_path("images/typical_humanoid_dragonborn.in.webp"));
   expect_found(figure, flat(255, 255, 255), 0.98, "white");
   expect_found(figure, flat(60, 90, 200), 0.985, "blue");
   expect_found(

@@ -34,7 +34,7 @@ TEST(Preprocess, TheReferencesBytes) {
 }
 
 TEST(Preprocess, TheReferencesBytesOfARealPicture) {
-  const PreparedPicture prepared = prepare_picture(load_picture(data_path("images/typical_humanoid_dragonborn.in.png")), 518);
+  const PreparedPicture prepared = prepare_picture(load_picture(data_path("images/typical_humanoid_dragonborn.in.webp")), 518);
   EXPECT_EQ(sha256(std::as_bytes(std::span(prepared.picture.pixels))),
             "9e15f0dd6a343bde3784717853f5ca66910f7e528a0fcff962c56149fb31d455");
 }
@@ -101,7 +101,7 @@ TEST(Preprocess, ATightCropIsCopiedNotFiltered) {
 }
 
 TEST(Preprocess, HopelessMasks) {
-  expect_error(ErrorCode::invalid_argument, {"transparent everywhere", "cut-out"},
+  expect_error(ErrorCode::invalid_argument, {"transparent everywhere", "transparent background"},
                [] { (void)prepare_picture(Picture(30, 30, 4), 64); });
   expect_error(ErrorCode::invalid_argument, {"three pixels"}, [] {
     (void)prepare_picture(transparent_with_box(30, 30, {5, 5, 7, 6}), 64);

@@ -146,6 +146,16 @@ TEST(Fbx, ATexturedBoxInCentimetres) {
                                                         "Texture>Material,DiffuseColor", "Video>Texture,"}));
 }
 
+TEST(Fbx, ANormalMapBelongsToTheMaterial) {
+  const auto png = encode_png(Picture(2, 2, 3)), normals = encode_png(Picture(4, 4, 3));
+  SceneOptions options;
+  options.normal_map = normals;
+  const FbxRecord root = FbxReader::read(encode_fbx(split_box(), png, options));
+  expect_counts(root);
+  EXPECT_EQ(Graph(root).kinds().count("Texture>Material,NormalMap"), 1U);
+  EXPECT_EQ(root.one("Objects").all("Video").size(), 2U);
+}
+
 TEST(Fbx, ColoursOfVertices) {
   const Mesh mesh = test::sample_box();
   const FbxRecord root = FbxReader::read(encode_fbx(mesh, {}, {}));

@@ -6,11 +6,13 @@
 #include <cmath>
 #include <map>
 
+#include "assets/tangents.h"
 #include "image/codec.h"
 #include "io/formats/checks.h"
 #include "io/formats/mesh_files.h"
 #include "io/formats/mesh_reader.h"
 #include "sample_mesh.h"
+#include "support/chart_ball.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
 
@@ -67,6 +69,49 @@ TEST(Glb, WithoutColoursAndNormals) {
   const tinygltf::Model model = read_glb(encode_glb(mesh, {}));
   EXPECT_EQ(model.meshes.at(0).primitives.at(0).attributes.size(), 1U);
   EXPECT_EQ(model.accessors.size(), 2U);
+}
+
+TEST(Glb, MapsComeWithTangents) {
+  const Mesh ball = test::chart_ball(4);
+  const auto texture = encode_jpeg(Picture(8, 8, 3), 90), normals = encode_png(Picture(4, 4, 3)),
+             occlusion = encode_png(Picture(2, 2, 3));
+  const std::vector<float> wanted = tangents_of(ball);
+  for (const bool quantised : {false, true}) {
+    const tinygltf::Model model = read_glb(encode_glb(ball, {.quantised = quantised,
+                                                             .texture = texture,
+                                                             .normal_map = normals,
+                                                             .occlusion_map = occlusion,
+                                                             .double_sided = false}));
+    const auto& material = model.materials.at(0);
+    EXPECT_FALSE(material.doubleSided);
+    const auto bytes_of = [&](int index) {
+      const auto& image = model.images.at(static_cast<std::size_t>(model.textures.at(static_cast<std::size_t>(index)).source));
+      return image.image.size();
+    };
+    EXPECT_EQ(bytes_of(material.pbrMetallicRoughness.baseColorTexture.index), texture.size());
+    EXPECT_EQ(bytes_of(material.normalTexture.index), normals.size());
+    EXPECT_EQ(bytes_of(material.occlusionTexture.index), occlusion.size());
+    const int accessor = model.meshes.at(0).primitives.at(0).attributes.at("TANGENT");
+    std::vector<double> found;
+    if (quantised) {
+      for (const std::int8_t b : read_accessor<std::int8_t>(model, accessor)) found.push_back(b / 127.0);
+    } else {
+      for (const float x : read_accessor<float>(model, accessor)) found.push_back(double{x});
+    }
+    ASSERT_EQ(found.size(), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); i += 4) {
+      EXPECT_NEAR(found[i], wanted[i], 0.005);
+      EXPECT_NEAR(found[i + 1], wanted[i + 2], 0.005);
+      EXPECT_NEAR(found[i + 2], -wanted[i + 1], 0.005);
+      EXPECT_EQ(found[i + 3], double{wanted[i + 3]});
+    }
+  }
+  const auto packed = encode_glb(ball, {.compression = GltfCompression::draco, .texture = texture, .normal_map = normals});
+  const std::string text(reinterpret_cast<const char*>(packed.data()), packed.size());
+  EXPECT_NE(text.find("TANGENT"), std::string::npos);
+  EXPECT_NE(text.find("normalTexture"), std::string::npos);
+  expect_error(ErrorCode::invalid_argument, {"normal"},
+               [&] { (void)encode_glb(ball, {.texture = texture, .normal_map = encode_webp(Picture(4, 4, 3), {})}); });
 }
 
 TEST(Glb, AZeroNormalBecomesAUnitVector) {

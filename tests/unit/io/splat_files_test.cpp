@@ -371,7 +371,7 @@ TEST(GaussianFiles, HostileFiles) {
   };
   constexpr std::uint32_t kMagic = 0x5053474E;
   refuse(spz({kMagic, 3, 0xFFFFFFFF}, {0, 12, 0, 0}), "x", {"more than 1000000"});
-  refuse(spz({kMagic, 3, 900'000}, {0, 12, 0, 0}), "x", {"too short"});
+  refuse(spz({kMagic, 3, 900'000}, {0, 12, 0, 0}), "x", {"ends before"});
   refuse(spz({kMagic, 3, 2}, {0, 12, 0, 0}), "x", {"end early"});
   refuse(spz({kMagic, 3, 0}, {0, 12, 0, 0}), "x", {"no Gaussians"});
   refuse(spz({kMagic, 3, 2}, {9, 12, 0, 0}), "x", {"header"});

@@ -133,6 +133,21 @@ TEST(Usdz, ATexturedBoxInMetres) {
   EXPECT_EQ(numbers(layer, "float3[] extent"), (std::vector<float>{-0.1F, -0.15F, -0.45F, 0.3F, 0.05F, -0.25F}));
 }
 
+TEST(Usdz, MapsAreNumbersAndNotColours) {
+  const auto png = encode_png(Picture(2, 2, 3)), normals = encode_png(Picture(4, 4, 3)),
+             jpeg = encode_jpeg(Picture(8, 8, 3), 90);
+  SceneOptions options{.normal_map = normals, .occlusion_map = jpeg, .double_sided = false};
+  const auto bytes = encode_usdz(test::sample_box_with_uvs(), png, options);
+  const std::string layer = layer_of(bytes, "asset.usda");
+  EXPECT_EQ(aligned_names(bytes), (std::vector<std::string>{"asset.usda", "textures/asset.png", "textures/asset-normal.png",
+                                                            "textures/asset-occlusion.jpg"}));
+  for (const char* line :
+       {"normal3f inputs:normal.connect = </asset/asset/NormalMap.outputs:rgb>\n",
+        "float inputs:occlusion.connect = </asset/asset/OcclusionMap.outputs:r>\n", "float4 inputs:bias = (-1, -1, -1, 0)\n",
+        "float4 inputs:scale = (2, 2, 2, 1)\n", "token inputs:sourceColorSpace = \"raw\"\n", "uniform bool doubleSided = 0\n"})
+    EXPECT_TRUE(has(layer, line)) << line;
+}
+
 TEST(Usdz, ColoursOfVertices) {
   const Mesh mesh = test::sample_box();
   const std::string layer = layer_of(encode_usdz(mesh, {}, {}), "asset.usda");

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "models/matting/background_network.h"
 #include "support/data.h"
 #include "support/errors.h"
 #include "support/onnx_writer.h"
@@ -155,6 +156,28 @@ TEST(MattingNetwork, MapsThatAreAliveTogetherLieApart) {
     EXPECT_LE(plan.offsets[at(step.output)] + plan.maps[at(step.output)].elements(), plan.elements);
   }
   EXPECT_LT(plan.elements, 2 * most) << "memory that is free is used again";
+}
+
+// What is asked for before anything is allocated is what is allocated then.
+TEST(MattingNetwork, PlansItsMemory) {
+  const test::TemporaryFolder folder;
+  Model m;
+  m.nodes = {node("Conv", {"x", "w", "b"}, {"c"}, attribute("pads", Ints{1, 1, 1, 1})), node("Relu", {"c"}, {"r"}),
+             node("Conv", {"r", "v"}, {"y"})};
+  m.tensors = {floats("w", {16, 3, 3, 3}, noise(432, 1)), floats("b", {16}, noise(16, 2)),
+               floats("v", {1, 16, 1, 1}, noise(16, 3))};
+  m.inputs = {value("x", {1, 3, 256, 192})};
+  m.outputs = {value("y", {1, 1, 256, 192})};
+  const auto path = folder.path() / "small.onnx";
+  std::ofstream(path, std::ios::binary) << m.bytes();
+  const OnnxFile file(path);
+  const MattingPlan plan = plan_network(file.label(), file.graph(), 256, 192);
+  Queue<Cpu> queue;
+  const MattingNetwork<Cpu, float> network(queue, file.label(), plan);
+  EXPECT_EQ((MattingNetwork<Cpu, float>::planned_bytes(queue, file.label(), plan)), network.bytes());
+  EXPECT_EQ(background_network_bytes(path), network.bytes());
+  EXPECT_GT(network.bytes(), 256UL * 192 * (16 + 3) * sizeof(float));  // the maps that are alive together
+  EXPECT_LT(network.bytes(), 256UL * 192 * (16 + 16 + 3 + 3) * sizeof(float));
 }
 
 TEST(MattingNetwork, RefusesByName) {

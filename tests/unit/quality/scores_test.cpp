@@ -54,6 +54,16 @@ TEST(Scores, VoxelsMayBeOneOff) {
   EXPECT_DOUBLE_EQ(voxel_f_score(a, std::vector<std::uint8_t>(a.size()), kSide).value(), 0.0);
 }
 
+TEST(Scores, ANamedColourIsJudgedOverItsPartAlone) {
+  const Point red{1, 0, 0}, blue{0, 0, 1}, dull{0.5F, 0, 0};
+  const std::vector<Point> truth = {red, red, blue}, found = {red, dull, red};
+  ASSERT_TRUE(named_colour_error(found, truth, red, 2).has_value());
+  EXPECT_NEAR(*named_colour_error(found, truth, red, 2), 0.5 * 0.5 / 3 * 255, 1e-4);
+  EXPECT_NEAR(*named_colour_error(found, truth, blue, 1), 2.0 / 3 * 255, 1e-4);
+  EXPECT_FALSE(named_colour_error(found, truth, red, 3).has_value());
+  EXPECT_FALSE(named_colour_error(found, truth, dull, 1).has_value());
+}
+
 TEST(Scores, PointsFollowTheArea) {
   Mesh mesh;
   mesh.vertices = {0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 2, 0, 1, 0, 2, 1};  // areas 1/2 at z = 0 and 2 at z = 1
@@ -166,6 +176,16 @@ TEST(HeldOut, StripesChangeTheColourAlongAPart) {
 TEST(HeldOut, OtherTensorsAreRefused) {
   EXPECT_THROW((void)load_held_out("no/such/file"), Error);
   EXPECT_THROW((void)load_held_out(ESPALIER_WRONG_FILE), Error);
+}
+
+TEST(HeldOut, CaptionsNameTheColoursOfTheObject) {
+  const auto set = load_held_out(ESPALIER_HELD_OUT_TEXT);
+  ASSERT_EQ(set.size(), 64U);
+  for (const HeldOutObject& object : set) {
+    EXPECT_FALSE(object.caption().text.empty());
+    ASSERT_FALSE(object.caption().colours.empty()) << object.caption().text;
+  }
+  EXPECT_TRUE(load_held_out(ESPALIER_HELD_OUT).front().caption().text.empty());
 }
 
 }  // namespace

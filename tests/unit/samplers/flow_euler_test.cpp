@@ -102,5 +102,69 @@ TEST(SampleFlow, GuidanceAndAverageCombineBranches) {
   EXPECT_FLOAT_EQ(x[0], -(3.0F * 2.0F - 2.0F * 5.0F));  // mean of 1 and 3 is 2
 }
 
+// Values that are kept pass through their own straight line at every time that the network sees, and end bit for bit.
+TEST(SampleFlow, KeepsWhatIsKnown) {
+  Queue<Cpu> queue;
+  Arena<Cpu> arena(1 << 16, 0, "test");
+  queue.use(&arena);
+  const std::vector<float> noise{0.3F, -2.0F, 1.5F}, known{0.1F, 7.0F, 1e-30F};
+  const std::vector<std::uint8_t> kept{1, 0, 1};
+  const auto view = [](const auto& v) {
+    return View<Cpu, const typename std::decay_t<decltype(v)>::value_type, 1>(v.data(), {3});
+  };
+  for (const int repeats : {1, 3}) {
+    std::vector<float> x = noise;
+    SamplerSettings s;
+    s.steps = 4;
+    s.rescale_t = 3.0;
+    int draws = 0, evaluations = 0;
+    Keep<Cpu> keep{view(known), view(noise), view(kept), repeats, [&](View<Cpu, float, 1> out) {
+                     ++draws;
+                     for (std::int64_t i = 0; i < 3; ++i) out(i) = 9.0F;
+                   }};
+    const Velocity<Cpu> field = [&](View<Cpu, const float, 1> state, double t, std::span<const int>, View<Cpu, float, 2> out) {
+      ++evaluations;
+      for (const std::int64_t i : {0, 2}) {
+        const auto k = static_cast<std::size_t>(i);
+        EXPECT_NEAR(state(i), (1.0 - t) * known[k] + t * noise[k], 1e-6) << "value " << i << " at " << t;
+      }
+      for (std::int64_t i = 0; i < 3; ++i) out(0, i) = 100.0F;
+    };
+    sample_flow<Cpu>(queue, View<Cpu, float, 1>(x.data(), {3}), s, 1, field, {}, &keep);
+    EXPECT_EQ(x[0], known[0]);
+    EXPECT_EQ(x[2], known[2]);
+    EXPECT_EQ(evaluations, 4 * repeats);
+    EXPECT_EQ(draws, 4 * (repeats - 1));
+    EXPECT_TRUE(repeats > 1 || std::abs(x[1] - (noise[1] - 100.0)) < 1e-3) << x[1];  // the flow alone moves it
+  }
+}
+
+// A repetition goes back along the flow's forward process: with a velocity of zero the variance of a standard normal value and
+// its signal at t follow from the times alone.
+TEST(SampleFlow, RepetitionsGoBackToTheTimeOfTheStep) {
+  Queue<Cpu> queue;
+  Arena<Cpu> arena(1 << 16, 0, "test");
+  queue.use(&arena);
+  std::vector<float> x{2.0F};
+  const std::vector<float> none{0.0F};
+  const std::vector<std::uint8_t> free{0};
+  SamplerSettings s;
+  s.steps = 2;  // times 1, 0.5, 0
+  std::vector<std::pair<double, float>> seen;
+  const Keep<Cpu> keep{View<Cpu, const float, 1>(none.data(), {1}), View<Cpu, const float, 1>(none.data(), {1}),
+                       View<Cpu, const std::uint8_t, 1>(free.data(), {1}), 2, [](View<Cpu, float, 1> out) { out(0) = 10.0F; }};
+  const Velocity<Cpu> field = [&](View<Cpu, const float, 1> state, double t, std::span<const int>, View<Cpu, float, 2> out) {
+    seen.emplace_back(t, state(0));
+    out(0, 0) = 0.0F;
+  };
+  sample_flow<Cpu>(queue, View<Cpu, float, 1>(x.data(), {1}), s, 1, field, {}, &keep);
+  ASSERT_EQ(seen.size(), 4U);
+  EXPECT_EQ(seen[0], (std::pair{1.0, 2.0F}));
+  EXPECT_EQ(seen[1], (std::pair{1.0, 10.0F}));  // at t = 1 there is noise alone
+  EXPECT_EQ(seen[2], (std::pair{0.5, 10.0F}));
+  EXPECT_EQ(seen[3].first, 0.5);
+  EXPECT_FLOAT_EQ(seen[3].second, 0.5F * 10.0F + 0.5F * 10.0F);  // from t = 0: half of the sample, half of the noise
+}
+
 }  // namespace
 }  // namespace espalier

@@ -42,6 +42,15 @@ TEST(DecodeGate, SmallOnesPassTogetherAndALargeOneAlone) {
   EXPECT_EQ(status_of(other, Kind::job, 1'000'000), 200);
 }
 
+// A preview that takes seconds and everything there is (a network for backgrounds) keeps no job out.
+TEST(DecodeGate, PreviewsLeaveRoomForJobs) {
+  DecodeGate gate({.bytes = 100, .preview_bytes = 70, .preview_patience = std::chrono::milliseconds(1)});
+  const auto large = gate.enter(Kind::preview, 1'000'000, stays);
+  EXPECT_EQ(status_of(gate, Kind::preview, 1), 503);
+  const auto job = gate.enter(Kind::job, 20, stays);
+  EXPECT_EQ(status_of(gate, Kind::job, 10), 200);
+}
+
 TEST(DecodeGate, ThoseWhoLeaveAreNotWaitedFor) {
   DecodeGate gate({.bytes = 100});
   std::atomic<bool> left{false};

@@ -11,8 +11,8 @@ TEST(GenerateOptions, WhatIsWrittenIsReadBack) {
   const Options options = parse_generate_options(
       R"({"name": "a\u0007b", "seed": 4294967295, "preset": "app", "structure": {"steps": 5, "interval": [0.25, 1]},
           "latent": {"guidance": 0.1, "rescale_t": null}, "multi_image": "multidiffusion", "background": "alpha", "clean": false,
-          "fill_holes": false, "simplify": 0.5, "faces": 1000, "texture_size": 2048, "bake": "fast", "project_image": true,
-          "formats": ["3mf", "ply"], "size_mm": 55.5, "unlit": true, "texture_format": "webp"})");
+          "fill_holes": false, "faces": 1000, "texture_size": 2048, "bake": "fast", "project_image": true, "views": true,
+          "formats": ["3mf", "ply", "glb"], "size_mm": 55.5, "unlit": true, "texture_format": "webp"})");
   EXPECT_EQ(options.name, "ab");
   EXPECT_EQ(options.seed, 4294967295U);
   EXPECT_EQ(options.structure.steps, 5);
@@ -20,10 +20,14 @@ TEST(GenerateOptions, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(options.latent.guidance, 0.1);
   EXPECT_EQ(options.finish.faces, 1000);
   EXPECT_TRUE(options.finish.project_image);
-  const Json json = to_json(options);
-  EXPECT_EQ(to_json(parse_generate_options(text_of(json))), json);
-  const Json least = to_json(parse_generate_options("{}"));
-  EXPECT_EQ(to_json(parse_generate_options(text_of(least))), least);
+  for (const JobKind kind : {JobKind::image, JobKind::variant, JobKind::edit}) {
+    const Json json = to_json(options, kind);
+    EXPECT_EQ(to_json(parse_generate_options(text_of(json)), kind), json);
+    const Json least = to_json(parse_generate_options("{}"), kind);
+    EXPECT_EQ(to_json(parse_generate_options(text_of(least)), kind), least);
+    EXPECT_EQ(json.contains("rim"), kind == JobKind::edit);
+    EXPECT_EQ(json.contains("keep_mesh"), kind == JobKind::variant);
+  }
   const Json exported = to_json(parse_export_options("{}", options));
   EXPECT_EQ(to_json(parse_export_options(text_of(exported), Options())), exported);
 }
@@ -35,7 +39,7 @@ TEST(GenerateOptions, OneBackgroundForAllPicturesOrOneForEach) {
   const std::vector<Background> each{Background::alpha, Background::none, Background::automatic};
   const Options options = parse_generate_options(R"({"background": ["alpha", "none", "auto"]})");
   EXPECT_EQ(options.background, each);
-  EXPECT_EQ(to_json(options).at("background"), Json::parse(R"(["alpha", "none", "auto"])"));
+  EXPECT_EQ(to_json(options, JobKind::image).at("background"), Json::parse(R"(["alpha", "none", "auto"])"));
   for (const char* text : {R"({"background": []})", R"({"background": "white"})", R"({"background": ["alpha", 1]})",
                            R"({"background": [["alpha"]]})", R"({"background": {}})"}) {
     EXPECT_THROW((void)parse_generate_options(text), HttpError) << text;
@@ -59,6 +63,49 @@ TEST(FinishOptions, NobodyWaitsForATextureThatNoFileHolds) {
   EXPECT_EQ(texture(R"({"formats": ["ply", "spz"]})"), 0);
   EXPECT_EQ(texture(R"({"raw_mesh": true})"), 0);
   EXPECT_EQ(texture(R"({"texture": false})"), 1);
+}
+
+TEST(GenerateOptions, WhatHasNoEffectIsRefusedWithAHint) {
+  const auto refusal = [](const char* text) {
+    try {
+      (void)parse_generate_options(text);
+    } catch (const HttpError& error) {
+      return std::string(error.what());
+    }
+    return std::string("taken");
+  };
+  EXPECT_NE(refusal(R"({"raw_mesh": true, "watertight": true})").find("raw_mesh and watertight cannot go together"),
+            std::string::npos);
+  for (const char* text :
+       {R"({"faces": 500, "simplify": 0.5})", R"({"texture": false, "texture_size": 2048})",
+        R"({"compress": "draco", "formats": ["fbx"]})", R"({"texture_format": "webp", "formats": ["obj.zip"]})",
+        R"({"texture_format": "jpeg", "formats": ["stl"]})", R"({"min_wall_mm": 2})", R"({"multi_image": "multidiffusion"})",
+        R"({"prompt": "a chair", "background": "none"})", R"({"height_m": 1.5, "size_mm": 80, "formats": ["stl"]})",
+        R"({"size_mm": 80})"}) {
+    EXPECT_NE(refusal(text), "taken") << text;
+    EXPECT_NO_THROW((void)parse_generate_options(text, Spelling::any)) << "a stored job has been taken before: " << text;
+  }
+  // Defaults that are spelled out mean what they mean when they are left out.
+  for (const char* text : {R"({"faces": 500, "simplify": 0.95})", R"({"texture": false, "texture_size": 1024})",
+                           R"({"compress": "none", "formats": ["fbx"]})", R"({"size_mm": 80, "formats": ["glb", "stl"]})"}) {
+    EXPECT_EQ(refusal(text), "taken") << text;
+  }
+}
+
+TEST(ExportOptions, WhatIsGivenReplacesWhatContradictsIt) {
+  Options parent;
+  parent.finish.watertight = true;
+  parent.finish.min_wall_mm = 2;
+  parent.finish.faces = 700;
+  const Options raw = parse_export_options(R"({"raw_mesh": true})", parent).values;
+  EXPECT_TRUE(raw.raw_mesh);
+  EXPECT_FALSE(raw.finish.watertight);
+  EXPECT_EQ(raw.finish.min_wall_mm, 0);
+  const Options share = parse_export_options(R"({"simplify": 0.5})", parent).values;
+  EXPECT_EQ(share.finish.faces, std::nullopt);
+  EXPECT_EQ(parse_export_options(R"({"watertight": false})", parent).values.finish.min_wall_mm, 0);
+  parent.save.compress = MeshCompression::draco;
+  EXPECT_NO_THROW((void)parse_export_options(R"({"formats": ["fbx"]})", parent)) << "inherited, not asked for";
 }
 
 TEST(ExportOptions, WhatIsAbsentHoldsAsBefore) {
@@ -125,7 +172,7 @@ TEST(Names, AreCutAtACharacter) {
 TEST(GenerateOptions, NothingDamagedGetsThroughOrCrashes) {
   const std::string good =
       R"({"name": "a \u00e9", "seed": 7, "preset": "app", "structure": {"steps": 3, "interval": [0.1, 0.9]}, "faces": null,
-          "simplify": 0.5, "formats": ["glb", "spz"], "size_mm": 12.5, "texture_format": "webp"})";
+          "simplify": 0.5, "formats": ["glb", "stl"], "size_mm": 12.5, "texture_format": "webp"})";
   constexpr std::string_view kPieces[] = {"1e999",   "-1",       "null", "[[[[", "{}", "\"", "99999999999999999999",
                                           "\\u0000", "\xc3\x28", ","};
   std::mt19937 random(4);
@@ -143,8 +190,8 @@ TEST(GenerateOptions, NothingDamagedGetsThroughOrCrashes) {
     }
     try {
       const Options options = parse_generate_options(text);
-      const std::string written = text_of(to_json(options));
-      EXPECT_EQ(text_of(to_json(parse_generate_options(written))), written) << text;
+      const std::string written = text_of(to_json(options, JobKind::image));
+      EXPECT_EQ(text_of(to_json(parse_generate_options(written), JobKind::image)), written) << text;
       ++accepted;
     } catch (const HttpError& error) {
       EXPECT_EQ(error.status(), 400) << text;

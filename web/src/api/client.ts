@@ -70,11 +70,7 @@ export class Client {
   }
 
   async exports(id: string, body: FinishOptions | {turntable: TurntableOptions}): Promise<Job> {
-    return this.json<Job>(`/v1/jobs/${encodeURIComponent(id)}/exports`, {
-      method: 'POST',
-      headers: {'Content-Type': 'application/json'},
-      body: JSON.stringify(body),
-    });
+    return this.json<Job>(`/v1/jobs/${encodeURIComponent(id)}/exports`, {method: 'POST', ...asJson(body)});
   }
 
   /** Assets alone, newest first. */
@@ -84,18 +80,19 @@ export class Client {
     return this.json(`/v1/jobs?${query}`);
   }
 
+  /** Whether a key was asked for and given. */
+  get hasKey(): boolean {
+    return sessionStorage.getItem(KEY) !== null;
+  }
+
   /** What was made from a job, newest first. */
   async madeFrom(parent: string): Promise<Job[]> {
     const {jobs} = await this.json<{jobs: Job[]}>(`/v1/jobs?${new URLSearchParams({parent, limit: '200'})}`);
     return jobs;
   }
 
-  async change(id: string, change: {name?: string; pinned?: boolean}): Promise<Job> {
-    return this.json<Job>(`/v1/jobs/${encodeURIComponent(id)}`, {
-      method: 'PATCH',
-      headers: {'Content-Type': 'application/json'},
-      body: JSON.stringify(change),
-    });
+  async change(id: string, change: {name?: string; pinned?: boolean; position?: number; before?: string}): Promise<Job> {
+    return this.json<Job>(`/v1/jobs/${encodeURIComponent(id)}`, {method: 'PATCH', ...asJson(change)});
   }
 
   async storage(): Promise<Storage> {
@@ -135,11 +132,11 @@ export class Client {
     }
   }
 
-  private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
+  async json<T>(path: string, init: RequestInit = {}): Promise<T> {
     return (await (await this.request(path, init)).json()) as T;
   }
 
-  private async request(path: string, init: RequestInit = {}): Promise<Response> {
+  async request(path: string, init: RequestInit = {}): Promise<Response> {
     for (;;) {
       const key = sessionStorage.getItem(KEY);
       const headers = new Headers(init.headers);
@@ -169,6 +166,10 @@ export class Client {
     if (await this.asking) return true;
     throw error;
   }
+}
+
+export function asJson(value: unknown): RequestInit {
+  return {headers: {'Content-Type': 'application/json'}, body: JSON.stringify(value)};
 }
 
 function noticesIn(header: string | null): string[] {

@@ -1,5 +1,6 @@
 import {capitalised} from '../core/format.js';
 import type {ErrorBody} from './types.js';
+import {words} from '../core/words.js';
 
 /** What the server refused, in its own words. */
 export class ApiError extends Error {
@@ -12,7 +13,7 @@ export class ApiError extends Error {
 /** No answer: the server is stopped, or the network is down. */
 export class Unreachable extends Error {
   constructor() {
-    super('The server does not answer.');
+    super(words.app.away);
     this.name = 'Unreachable';
   }
 }
@@ -27,7 +28,7 @@ export function errorOf(status: number, text: string): ApiError {
   } catch {
     // Not JSON: said below by its status.
   }
-  return new ApiError(status, 'unknown', `The server answered with status ${status}.`, 'Look at the log of the server.');
+  return new ApiError(status, 'unknown', words.errors.status(status), words.app.seeLog);
 }
 
 export interface Explained {
@@ -38,11 +39,11 @@ export interface Explained {
 /** Any error as something to show: what happened, and what to do. */
 export function explain(error: unknown): Explained {
   if (error instanceof ApiError && error.status === 401) {
-    return {message: capitalised(error.message), hint: 'The one that “espalier serve --api-key” was started with.'};
+    return {message: capitalised(error.message), hint: words.errors.key};
   }
   if (error instanceof ApiError) return {message: capitalised(error.message), hint: capitalised(error.hint)};
   if (error instanceof Unreachable) {
-    return {message: error.message, hint: 'Start it again with “espalier serve”; the page goes on by itself.'};
+    return {message: error.message, hint: words.errors.unreachableHint};
   }
   return {message: capitalised(error instanceof Error ? error.message : String(error)), hint: ''};
 }

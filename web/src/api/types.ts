@@ -27,6 +27,8 @@ export interface FinishOptions {
   texture_size?: number;
   bake?: BakeMode;
   project_image?: boolean;
+  maps?: Choices['maps'][];
+  delight?: number;
   formats?: ResultFormat[];
   size_mm?: number;
   unlit?: boolean;
@@ -58,7 +60,7 @@ export interface TurntableOptions {
 }
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
-export type FileRole = 'input' | 'cutout' | 'thumbnail' | 'splats' | 'mesh' | 'result' | 'latent' | 'asset' | 'video';
+export type FileRole = 'input' | 'source' | 'cutout' | 'thumbnail' | 'splats' | 'mesh' | 'result' | 'latent' | 'asset' | 'video';
 
 export interface JobFile {
   name: string;
@@ -102,7 +104,7 @@ export interface MeshReport {
 
 export interface Job {
   id: string;
-  kind: 'image' | 'latent' | 'export' | 'text';
+  kind: 'image' | 'latent' | 'export' | 'text' | 'variant' | 'edit';
   asset: boolean;  // false: files or a video of the parent's asset
   pinned: boolean;
   parent: string | null;
@@ -118,6 +120,19 @@ export interface Job {
   files: JobFile[];
   report: MeshReport | null;
   notices: string[];
+}
+
+export interface Queue {
+  paused: boolean;
+  running: number;
+  queued: number;
+  jobs: Job[];  // those that run, then those that wait: at most 200
+}
+
+export interface Removal {
+  id: string;
+  result: 'removed' | 'cancelled' | 'failed';
+  error: ErrorBody | null;
 }
 
 export interface Model {

@@ -27,18 +27,16 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 /** Paths in a 20 x 20 box, drawn as lines. */
 const ICONS = {
-  add: 'M10 4v12M4 10h12',
   after: 'M7.5 4.5L13 10l-5.5 5.5',
   before: 'M12.5 4.5L7 10l5.5 5.5',
   camera: 'M3 6.5h3l1.3-2h5.4l1.3 2h3v9H3zM10 13.5a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6z',
   close: 'M5 5l10 10M15 5L5 15',
   compare: 'M3 4h14v12H3zM10 4v12',
   dice: 'M4 4h12v12H4zM7.2 7.2h.01M12.8 7.2h.01M10 10h.01M7.2 12.8h.01M12.8 12.8h.01',
-  download: 'M10 3v9M6 8.5l4 4 4-4M4 16.5h12',
-  film: 'M3 4h14v12H3zM6.5 4v12M13.5 4v12M3 8h3.5M3 12h3.5M13.5 8H17M13.5 12H17',
   frame: 'M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4',
   full: 'M8 3H3v5M12 17h5v-5M3 3l5.5 5.5M17 17l-5.5-5.5',
   grid: 'M3 3h14v14H3zM3 7.7h14M3 12.3h14M7.7 3v14M12.3 3v14',
+  list: 'M3 5h14M3 10h14M3 15h14',
   open: 'M4 10h11M11 5.5l4.5 4.5-4.5 4.5',
   picture: 'M3 4h14v12H3zM3 13.5l4-4 3.5 3.5 2.5-2.5 4 4M13 8h.01',
   repeat: 'M4 9a6 6 0 0 1 10.5-3L17 8M17 4v4h-4M16 11a6 6 0 0 1-10.5 3L3 12M3 16v-4h4',
@@ -46,7 +44,8 @@ const ICONS = {
   trash: 'M4 6h12M8 6V4h4v2M5.5 6l.7 11h7.6l.7-11M8.5 9v5M11.5 9v5',
   warning: 'M10 3.5l7.5 13h-15zM10 8.5v4M10 14.5h.01',
 } as const;
-export type IconName = keyof typeof ICONS;
+/** One of these, or a path within 20 by 20 of a part that is loaded later (icons_later.ts). */
+export type IconName = keyof typeof ICONS | `M${string}`;
 
 export function icon(name: IconName): SVGSVGElement {
   const svg = document.createElementNS(SVG, 'svg');
@@ -54,7 +53,7 @@ export function icon(name: IconName): SVGSVGElement {
   svg.setAttribute('aria-hidden', 'true');
   svg.setAttribute('class', 'icon');
   const path = document.createElementNS(SVG, 'path');
-  path.setAttribute('d', ICONS[name]);
+  path.setAttribute('d', name in ICONS ? ICONS[name as keyof typeof ICONS] : name);
   svg.append(path);
   return svg;
 }
@@ -145,4 +144,9 @@ export function saveBlob(blob: Blob, name: string): void {
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+/** Whether a key that is pressed there is a letter of a text. */
+export function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || target.matches('input:not([type="radio"], [type="checkbox"], [type="range"]), textarea, select'));
 }

@@ -4,6 +4,7 @@ import type {Background} from '../api/types.js';
 export interface Draft {
   files: File[];
   backgrounds: Background[];
+  masks: (Blob | null)[];  // made by hand, one for each file
   several: 'views' | 'each';
 }
 
@@ -12,7 +13,9 @@ const STORE = 'drafts';
 const KEY = 'pictures';
 const SETTINGS = 'espalier.settings';
 const MINE = 'espalier.mine';
+const SETS = 'espalier.sets';
 const MOST_OWN = 200;
+const MOST_SETS = 40;
 
 function database(): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
@@ -42,7 +45,9 @@ export async function keepDraft(draft: Draft | null): Promise<void> {
 
 export async function keptDraft(): Promise<Draft | null> {
   const draft = await inStore<Draft | undefined>('readonly', (store) => store.get(KEY) as IDBRequest<Draft | undefined>);
-  return draft && Array.isArray(draft.files) && draft.files.every((file) => file instanceof File) ? draft : null;
+  if (!draft || !Array.isArray(draft.files) || !draft.files.every((file) => file instanceof File)) return null;
+  const masks: unknown[] = Array.isArray(draft.masks) ? draft.masks : [];  // those of an older page have none
+  return {...draft, masks: draft.files.map((_, i) => (masks[i] instanceof Blob ? masks[i] : null))};
 }
 
 function read<T>(key: string, fallback: T): T {
@@ -72,7 +77,8 @@ export function keptSettings<T extends object>(start: T): T | null {
   return laidOver(start, kept);
 }
 
-function laidOver<T extends object>(start: T, kept: Record<string, unknown>): T {
+/** `start` with what is of the kind that stands there. */
+export function laidOver<T extends object>(start: T, kept: Record<string, unknown>): T {
   const merged = {...start} as Record<string, unknown>;
   for (const [key, value] of Object.entries(start)) {
     const given = kept[key];
@@ -94,4 +100,28 @@ export function isMine(job: string): boolean {
 
 export function nowMine(job: string): void {
   write(MINE, [...read<string[]>(MINE, []).filter((id) => id !== job), job].slice(-MOST_OWN));
+}
+
+/** Jobs that were started together, to choose one of them. */
+export function keepSet(jobs: readonly string[]): void {
+  write(SETS, [...read<string[][]>(SETS, []), jobs].slice(-MOST_SETS));
+}
+
+/** What a job was started together with, itself among them. */
+export function setOf(job: string): readonly string[] {
+  const sets = read<unknown>(SETS, []);
+  const found: unknown = Array.isArray(sets) ? sets.find((set) => Array.isArray(set) && set.includes(job)) : undefined;
+  return Array.isArray(found) ? found.map(String) : [];
+}
+
+const LOOK = 'espalier.look';
+
+export function keepLook(look: object): void {
+  write(LOOK, look);
+}
+
+/** How the viewer was lit when it was last used; null where nothing was changed. */
+export function keptLook<T extends object>(start: T): T | null {
+  const kept = read<Record<string, unknown> | null>(LOOK, null);
+  return kept && typeof kept === 'object' ? laidOver(start, kept) : null;
 }

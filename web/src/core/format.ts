@@ -1,4 +1,5 @@
 // Numbers as people read them.
+import {locale, words} from './words.js';
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
@@ -10,21 +11,26 @@ export function bytes(n: number): string {
     value /= 1000;
     ++unit;
   }
-  const text = unit === 0 || value >= 100 ? String(Math.round(value)) : value.toFixed(1);
+  const text = unit === 0 || value >= 100 ? String(Math.round(value)) : decimal(value, 1);
   return `${text} ${UNITS[unit] ?? ''}`;
 }
 
 /** 17950 -> "17,950" */
 export function count(n: number): string {
-  return Math.round(n).toLocaleString('en-GB');
+  return Math.round(n).toLocaleString(locale);
+}
+
+/** 1.5 with two digits -> "1.50" */
+export function decimal(value: number, digits: number): string {
+  return value.toLocaleString(locale, {minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false});
 }
 
 /** Seconds -> "8 s", "2 min 05 s", "1 h 02 min" */
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${pad(s % 60)} s`;
-  return `${Math.floor(s / 3600)} h ${pad(Math.floor((s % 3600) / 60))} min`;
+  if (s < 60) return words.time.seconds(s);
+  if (s < 3600) return words.time.minutes(Math.floor(s / 60), pad(s % 60));
+  return words.time.hours(Math.floor(s / 3600), pad(Math.floor((s % 3600) / 60)));
 }
 
 function pad(n: number): string {
@@ -33,9 +39,9 @@ function pad(n: number): string {
 
 /** Metres -> "38 cm", "1.20 m", "4 mm" */
 export function metres(m: number): string {
-  if (m >= 1) return `${m.toFixed(2)} m`;
-  if (m >= 0.01) return `${(m * 100).toFixed(m >= 0.1 ? 0 : 1)} cm`;
-  return `${(m * 1000).toFixed(1)} mm`;
+  if (m >= 1) return `${decimal(m, 2)} m`;
+  if (m >= 0.01) return `${decimal(m * 100, m >= 0.1 ? 0 : 1)} cm`;
+  return `${decimal(m * 1000, 1)} mm`;
 }
 
 /** How long ago a moment was: "just now", "5 min ago", "3 h ago", else the date. */
@@ -43,10 +49,10 @@ export function ago(iso: string, now: number): string {
   const then = Date.parse(iso);
   if (Number.isNaN(then)) return '';
   const minutes = Math.floor((now - then) / 60000);
-  if (minutes < 1) return 'just now';
-  if (minutes < 60) return `${minutes} min ago`;
-  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ago`;
-  return new Date(then).toLocaleDateString('en-GB', {day: 'numeric', month: 'short', year: 'numeric'});
+  if (minutes < 1) return words.time.now;
+  if (minutes < 60) return words.time.minutesAgo(minutes);
+  if (minutes < 24 * 60) return words.time.hoursAgo(Math.floor(minutes / 60));
+  return new Date(then).toLocaleDateString(locale, {day: 'numeric', month: 'short', year: 'numeric'});
 }
 
 /** As the beginning of a sentence; a file's name in front stays as it is. */

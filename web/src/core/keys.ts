@@ -1,21 +1,21 @@
+import {more} from './words.js';
+
 /** What the keyboard does, as the key sheet shows it: keys, and what they are for. */
 export const KEYS = [
-  {title: 'In the viewer', rows: [
-    ['← → ↑ ↓', 'turn the object'],
-    ['+ −', 'come nearer, go farther'],
-    ['F', 'frame the object'],
-    ['G', 'show or hide grid and dimensions'],
-    ['1 … 6', 'splats, textured, clay, normals, wireframe, UV checker'],
+  {title: more.keys.inViewer, rows: [
+    ['← → ↑ ↓', more.keys.turn],
+    ['+ −', more.keys.zoom],
+    ['F', more.keys.frame],
+    ['G', more.keys.grid],
+    ['1 … 8', more.keys.views],
+    ['L', more.keys.look],
+    ['T', more.keys.turntable],
+    ['M', more.keys.ruler],
   ]},
-  {title: 'Everywhere', rows: [
-    ['Tab', 'go to the next control'],
-    ['Ctrl V', 'paste pictures'],
-    ['Esc', 'close a dialog'],
-    ['?', 'show these keys'],
+  {title: more.keys.everywhere, rows: [
+    ['Tab', more.keys.tab],
+    ['Ctrl V', more.keys.paste],
+    ['Esc', more.keys.escape],
+    ['?', more.keys.sheet],
   ]},
 ] as const;
-
-/** Whether a key that is pressed there is a letter of a text. */
-export function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || target.matches('input:not([type="radio"], [type="checkbox"], [type="range"]), textarea, select'));
-}

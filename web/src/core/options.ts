@@ -2,12 +2,18 @@
 import type {
   BakeMode, Background, FinishOptions, JobOptions, Model, MultiImage, Preset, ResultFormat, SamplerOptions, TextureFormat,
 } from '../api/types.js';
-import {APP_PRESET, OPTIONS} from './option_table.js';
+import {APP_PRESET, OPTION_RULES, OPTIONS} from './option_table.js';
+import {words} from './words.js';
 
 /** The range of a number, as a field takes it. */
 export function limits(name: {[Name in keyof typeof OPTIONS]: (typeof OPTIONS)[Name] extends {min: number} ? Name : never}[keyof typeof OPTIONS]): {min: number; max: number} {
   const {min, max} = OPTIONS[name];
   return {min, max};
+}
+
+/** Any seed. */
+export function anySeed(): number {
+  return Math.floor(Math.random() * OPTIONS.seed.max);
 }
 
 // What the fields show before anything is chosen.
@@ -47,21 +53,21 @@ export interface Format {
 }
 
 export const MESH_FORMATS: readonly Format[] = [
-  {id: 'glb', label: 'GLB', about: 'Blender, Unity, web'},
-  {id: 'gltf.zip', label: 'glTF', about: 'a zip'},
-  {id: 'obj.zip', label: 'OBJ', about: 'a zip'},
-  {id: '3mf', label: '3MF', about: 'colour print'},
-  {id: 'stl', label: 'STL', about: 'printing'},
-  {id: 'usdz', label: 'USDZ', about: 'iPhone, AR'},
-  {id: 'fbx', label: 'FBX', about: 'Unreal, Maya'},
-  {id: 'mesh.ply', label: 'PLY mesh', about: 'MeshLab, scans'},
+  {id: 'glb', label: 'GLB', about: words.formats.glb},
+  {id: 'gltf.zip', label: 'glTF', about: words.formats.zip},
+  {id: 'obj.zip', label: 'OBJ', about: words.formats.zip},
+  {id: '3mf', label: '3MF', about: words.formats['3mf']},
+  {id: 'stl', label: 'STL', about: words.formats.stl},
+  {id: 'usdz', label: 'USDZ', about: words.formats.usdz},
+  {id: 'fbx', label: 'FBX', about: words.formats.fbx},
+  {id: 'mesh.ply', label: words.formats.meshPly, about: words.formats.meshPlyAbout},
 ];
 export const SPLAT_FORMATS: readonly Format[] = [
-  {id: 'ply', label: 'PLY splats', about: 'every viewer'},
-  {id: 'spz', label: 'SPZ', about: 'compressed'},
-  {id: 'compressed.ply', label: 'PLY packed', about: 'SuperSplat'},
-  {id: 'splats.glb', label: 'GLB splats', about: 'glTF extension'},
-  {id: 'splat', label: 'SPLAT', about: 'web viewers'},
+  {id: 'ply', label: words.formats.ply, about: words.formats.plyAbout},
+  {id: 'spz', label: 'SPZ', about: words.formats.spz},
+  {id: 'compressed.ply', label: words.formats.packed, about: 'SuperSplat'},
+  {id: 'splats.glb', label: words.formats.splatsGlb, about: words.formats.splatsGlbAbout},
+  {id: 'splat', label: 'SPLAT', about: words.formats.splat},
 ];
 export const FORMATS: readonly Format[] = [...MESH_FORMATS, ...SPLAT_FORMATS];
 
@@ -109,7 +115,34 @@ export function initialFinish(): FinishSettings {
   };
 }
 
+/** Whether an option has something else than its default. */
+function isSet(options: JobOptions, key: string): boolean {
+  const value = (options as Record<string, unknown>)[key] ?? null;
+  const fallback = (OPTIONS as Record<string, {fallback: unknown}>)[key]?.fallback ?? null;
+  return value !== null && JSON.stringify(value) !== JSON.stringify(fallback);
+}
+
+/** Whether an option would have an effect beside the others: by the same rules as the server's, which refuses it otherwise. */
+export function hasEffect(key: string, options: JobOptions): boolean {
+  const formats: readonly string[] = options.formats ?? OPTIONS.formats.fallback;
+  return OPTION_RULES.every((rule) => {
+    if (rule.excludes?.includes(key) && isSet(options, rule.option)) return false;
+    if (rule.option !== key || (rule.value !== undefined && (options as Record<string, unknown>)[key] !== rule.value)) return true;
+    if (!rule.needs && !rule.formats) return true;
+    return (rule.needs ?? []).some((other) => isSet(options, other)) || (rule.formats ?? []).some((format) => formats.includes(format));
+  });
+}
+
+/** The options without those that have no effect. */
+export function withEffect<Some extends JobOptions>(options: Some): Some {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => !isSet(options, key) || hasEffect(key, options))) as Some;
+}
+
 export function finishOptions(settings: FinishSettings): FinishOptions {
+  return withEffect(allFinishOptions(settings));
+}
+
+function allFinishOptions(settings: FinishSettings): FinishOptions {
   const files: FinishOptions = {formats: [...settings.formats], size_mm: settings.sizeMm, unlit: settings.unlit, texture_format: settings.textureFormat};
   if (!settings.finish) return {raw_mesh: true, ...files};
   return {
@@ -125,7 +158,7 @@ export function finishOptions(settings: FinishSettings): FinishOptions {
 
 /** `backgrounds`: one for each picture; none where the job is made from a latent. */
 export function jobOptions(settings: Settings, name: string, backgrounds: readonly Background[]): JobOptions {
-  return {
+  return withEffect({
     name,
     seed: settings.randomise ? null : settings.seed,
     preset: settings.preset,
@@ -134,7 +167,12 @@ export function jobOptions(settings: Settings, name: string, backgrounds: readon
     ...(backgrounds.length > 1 ? {multi_image: settings.multiImage, views: true} : {}),
     ...(backgrounds.length > 0 ? {background: [...backgrounds]} : {}),
     ...finishOptions(settings),
-  };
+  });
+}
+
+/** Of a job that is made from words. */
+export function promptOptions(settings: Settings, name: string, prompt: string, away: string): JobOptions {
+  return withEffect({...jobOptions(settings, name, []), prompt, negative_prompt: away});
 }
 
 /** The settings of finishing that a job was made with. */

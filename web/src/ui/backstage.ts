@@ -3,6 +3,7 @@ import type {Connection} from '../api/connection.js';
 import {ApiError} from '../api/errors.js';
 import {follow} from '../api/follow.js';
 import type {FinishOptions, Job, TurntableOptions} from '../api/types.js';
+import {words} from '../core/words.js';
 
 /** Jobs that make a file of an asset while the asset stays in view. */
 export class Backstage {
@@ -17,6 +18,6 @@ export class Backstage {
     this.changed();
     if (done.state === 'done') return done;
     if (done.error) throw new ApiError(0, done.error.code, done.error.message, done.error.hint ?? '');
-    throw new ApiError(0, 'cancelled', 'The job was cancelled.', 'Start it again if you still want the file.');
+    throw new ApiError(0, 'cancelled', words.errors.jobCancelled, words.errors.jobCancelledHint);
   }
 }

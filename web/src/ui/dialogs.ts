@@ -1,5 +1,7 @@
+import '../style/dialogs.css';
 import {h, uniqueId} from '../core/dom.js';
 import {KEYS} from '../core/keys.js';
+import {more, words} from '../core/words.js';
 
 function open<T>(build: (close: (value: T) => void) => {form: HTMLFormElement; otherwise: T; wide?: boolean}): Promise<T> {
   return new Promise((resolve) => {
@@ -42,7 +44,7 @@ export function confirmed(question: Question): Promise<boolean> {
     }},
     h('h2', {text: question.title}), h('p', {text: question.text}),
     h('div', {class: 'row end'},
-      h('button', {type: 'button', class: 'button', text: question.no ?? 'Keep', autofocus: true, onclick: () => close(false)}),
+      h('button', {type: 'button', class: 'button', text: question.no ?? more.dialogs.keep, autofocus: true, onclick: () => close(false)}),
       h('button', {type: 'submit', class: 'button danger', text: question.yes})));
     return {form, otherwise: false};
   });
@@ -53,9 +55,9 @@ export function askSeveral(count: number): Promise<'views' | 'each'> {
   return open<'views' | 'each'>((close) => {
     const answer = (value: 'views' | 'each', title: string, text: string, autofocus: boolean): HTMLElement =>
       h('button', {type: 'button', class: 'button answer', autofocus, onclick: () => close(value)}, h('strong', {text: title}), h('span', {class: 'hint', text}));
-    const form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: `What are these ${count} pictures?`}),
-      answer('each', 'One asset each', `Pictures of different objects: ${count} jobs.`, true),
-      answer('views', 'Views of one object', 'The same object from several sides: one job.', false));
+    const form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: more.dialogs.whatAre(count)}),
+      answer('each', words.pictures.each, more.dialogs.eachText(count), true),
+      answer('views', words.pictures.views, more.dialogs.viewsText, false));
     return {form, otherwise: 'each'};
   });
 }
@@ -66,10 +68,10 @@ export function showKeys(): Promise<void> {
     const form = h('form', {method: 'dialog', class: 'stack', onsubmit: (event: Event) => {
       event.preventDefault();
       close();
-    }}, h('h2', {text: 'Keys'}),
+    }}, h('h2', {text: words.app.keys}),
     ...KEYS.flatMap(({title, rows}) => [h('h3', {text: title}),
       h('dl', {class: 'keys'}, ...rows.map(([keys, what]) => h('div', {}, h('dt', {}, h('kbd', {text: keys})), h('dd', {text: what}))))]),
-    h('div', {class: 'row end'}, h('button', {type: 'submit', class: 'button', text: 'Close', autofocus: true})));
+    h('div', {class: 'row end'}, h('button', {type: 'submit', class: 'button', text: words.app.close, autofocus: true})));
     return {form, otherwise: undefined};
   });
 }
@@ -84,9 +86,21 @@ export function askText(title: string, label: string, value: string): Promise<st
       if (input.value.trim()) close(input.value.trim());
     }}, h('h2', {text: title}), h('label', {for: id, class: 'label', text: label}), input,
     h('div', {class: 'row end'},
-      h('button', {type: 'button', class: 'button', text: 'Cancel', onclick: () => close(null)}),
-      h('button', {type: 'submit', class: 'button primary', text: 'Rename'})));
+      h('button', {type: 'button', class: 'button', text: more.dialogs.cancel, onclick: () => close(null)}),
+      h('button', {type: 'submit', class: 'button primary', text: more.dialogs.rename})));
     return {form, otherwise: null};
+  });
+}
+
+/** A text to be copied by hand. */
+export function showText(title: string, text: string): Promise<void> {
+  return open<void>((close) => {
+    const area = h('textarea', {class: 'prompt', rows: 6, readonly: true, 'aria-label': title, autofocus: true});
+    area.value = text;
+    area.addEventListener('focus', () => area.select());
+    const form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: title}), area,
+      h('div', {class: 'row end'}, h('button', {type: 'button', class: 'button', text: words.app.close, onclick: () => close()})));
+    return {form, otherwise: undefined};
   });
 }
 
@@ -95,8 +109,8 @@ export function lookCloser(name: string, original: string, cutout: string): Prom
   return open<void>((close) => {
     const frame = (src: string, caption: string): HTMLElement => h('figure', {}, h('img', {class: 'checked', src, alt: caption}), h('figcaption', {class: 'hint', text: caption}));
     const form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: name}),
-      h('div', {class: 'closer'}, frame(original, 'Input'), frame(cutout, 'Cut-out; the networks see it in front of black')),
-      h('div', {class: 'row end'}, h('button', {type: 'button', class: 'button', text: 'Close', autofocus: true, onclick: () => close()})));
+      h('div', {class: 'closer'}, frame(original, words.pictures.input), frame(cutout, more.dialogs.cutoutCaption)),
+      h('div', {class: 'row end'}, h('button', {type: 'button', class: 'button', text: words.app.close, autofocus: true, onclick: () => close()})));
     return {form, otherwise: undefined, wide: true};
   });
 }
@@ -110,13 +124,13 @@ export function askForKey(refused: boolean): Promise<string | null> {
       event.preventDefault();
       if (input.value.trim()) close(input.value.trim());
     }},
-    h('h2', {text: 'This server asks for a key'}),
-    refused ? h('p', {class: 'problem', role: 'alert', text: 'The server refused that key. Check it and try again.'}) : null,
-    h('label', {for: id, class: 'label', text: 'Key'}), input,
-    h('p', {id: `${id}-hint`, class: 'hint', text: 'The one that “espalier serve --api-key” was started with. It is kept until this tab is closed.'}),
+    h('h2', {text: more.dialogs.asksForKey}),
+    refused ? h('p', {class: 'problem', role: 'alert', text: more.dialogs.keyRefused}) : null,
+    h('label', {for: id, class: 'label', text: more.dialogs.key}), input,
+    h('p', {id: `${id}-hint`, class: 'hint', text: more.dialogs.keyHint}),
     h('div', {class: 'row end'},
-      h('button', {type: 'button', class: 'button', text: 'Not now', onclick: () => close(null)}),
-      h('button', {type: 'submit', class: 'button primary', text: 'Continue'})));
+      h('button', {type: 'button', class: 'button', text: more.dialogs.notNow, onclick: () => close(null)}),
+      h('button', {type: 'submit', class: 'button primary', text: more.dialogs.continue})));
     return {form, otherwise: null};
   });
 }

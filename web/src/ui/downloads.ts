@@ -6,14 +6,16 @@ import {type Format, FORMATS, limits, MESH_FORMATS, samePlace, SPLAT_FORMATS} fr
 import type {Backstage} from './backstage.js';
 import {selectField} from './fields.js';
 import type {Notifier} from './notify.js';
+import {more} from '../core/words.js';
+import {DOWNLOAD} from '../core/icons_later.js';
 
 const SOURCES = [
-  {role: 'latent', label: 'Latent', about: 'decode again'},
-  {role: 'asset', label: 'Asset', about: 'as decoded'},
+  {role: 'latent', label: more.downloads.latent, about: more.downloads.latentAbout},
+  {role: 'asset', label: more.downloads.asset, about: more.downloads.assetAbout},
 ] as const;
 
 const ORIGINS: readonly {value: Origin; label: string}[] = [
-  {value: 'auto', label: 'On the floor'}, {value: 'centre', label: 'Centre'}, {value: 'source', label: 'As sampled'}];
+  {value: 'auto', label: more.downloads.onFloor}, {value: 'centre', label: more.downloads.centre}, {value: 'source', label: more.downloads.asSampled}];
 
 /** What a format is for; of those for printing also how large they are. */
 function aboutOf({id, about}: Format, job: Job): string {
@@ -35,10 +37,10 @@ export class Downloads {
     const files = [job, ...others].filter(({options}) => samePlace(options, this.place)).flatMap(({files: list}) => list);
     const hasSplats = (job.report?.gaussians ?? 1) > 0;
     this.element.replaceChildren(
-      h('div', {}, h('h3', {text: 'Download'}), h('p', {class: 'hint', text: 'What is dashed is made when you ask for it.'})),
+      h('div', {}, h('h3', {text: more.downloads.title}), h('p', {class: 'hint', text: more.downloads.hint})),
       this.places(),
-      this.group(job, 'Mesh', MESH_FORMATS, files),
-      ...(hasSplats ? [this.group(job, 'Gaussian splats', SPLAT_FORMATS, files)] : []),
+      this.group(job, more.downloads.mesh, MESH_FORMATS, files),
+      ...(hasSplats ? [this.group(job, more.downloads.splats, SPLAT_FORMATS, files)] : []),
       ...this.sources(job));
   }
 
@@ -49,19 +51,19 @@ export class Downloads {
       if (this.shown) this.show(this.shown.job, this.shown.others);
     };
     const id = uniqueId('height');
-    const height = h('input', {type: 'number', id, min, max, step: 'any', placeholder: 'as it is', value: this.place.height_m ?? ''});
+    const height = h('input', {type: 'number', id, min, max, step: 'any', placeholder: more.downloads.asItIs, value: this.place.height_m ?? ''});
     height.addEventListener('change', () => {
       const value = height.valueAsNumber;
       this.place.height_m = Number.isFinite(value) && value >= min && value <= max ? value : null;
       changed();
     });
-    const origin = selectField<Origin>('Origin', ORIGINS, this.place.origin);
+    const origin = selectField<Origin>(more.downloads.origin, ORIGINS, this.place.origin);
     origin.element.addEventListener('change', () => {
       this.place.origin = origin.get();
       changed();
     });
     return h('div', {class: 'row wrap places'},
-      h('div', {class: 'field'}, h('label', {class: 'label', for: id, text: 'Height in metres'}), height), origin.element);
+      h('div', {class: 'field'}, h('label', {class: 'label', for: id, text: more.downloads.height}), height), origin.element);
   }
 
   private group(job: Job, title: string, formats: readonly Format[], files: readonly JobFile[]): HTMLElement {
@@ -78,20 +80,20 @@ export class Downloads {
       const file = job.files.find((one) => one.role === role);
       return file ? [this.row(job, {id: file.name, label, about}, file)] : [];
     });
-    return rows.length > 0 ? [h('div', {class: 'downloads', role: 'group', 'aria-label': 'To go on from'}, h('p', {class: 'label', text: 'To go on from'}), ...rows)] : [];
+    return rows.length > 0 ? [h('div', {class: 'downloads', role: 'group', 'aria-label': more.downloads.goOn}, h('p', {class: 'label', text: more.downloads.goOn}), ...rows)] : [];
   }
 
   private row(job: Job, format: Omit<Format, 'id'> & {id: string}, file: JobFile | null): HTMLElement {
     let known = file;
     let making: AbortController | null = null;
     let started: Job | null = null;
-    const state = h('span', {class: 'download-state', text: known ? bytes(known.bytes) : 'make'});
+    const state = h('span', {class: 'download-state', text: known ? bytes(known.bytes) : more.downloads.make});
     const row = h('button', {type: 'button', class: `download ${known === null ? 'absent' : format.id === 'glb' ? 'main' : ''}`, 'data-format': format.id, title: format.about, onclick: () => void act()},
-      icon('download'), h('span', {class: 'download-name', text: format.label}), h('span', {class: 'download-about', text: format.about}), state);
-    const cancel = button({label: `Cancel ${format.label}`, icon: 'close', iconOnly: true, class: 'button quiet small download-cancel', onclick: () => {
+      icon(DOWNLOAD), h('span', {class: 'download-name', text: format.label}), h('span', {class: 'download-about', text: format.about}), state);
+    const cancel = button({label: more.downloads.cancel(format.label), icon: 'close', iconOnly: true, class: 'button quiet small download-cancel', onclick: () => {
       cancel.hidden = true;
       making?.abort();
-      if (started) this.backstage.client.remove(started.id).catch((error: unknown) => this.notify.error(`${format.label} could not be cancelled`, error));
+      if (started) this.backstage.client.remove(started.id).catch((error: unknown) => this.notify.error(more.downloads.notCancelled(format.label), error));
       row.focus();
     }});
     cancel.hidden = true;
@@ -108,11 +110,11 @@ export class Downloads {
         saveBlob(await this.backstage.client.file(known.url), `${fileName(job.name)}.${format.id.replace(/^asset\./, '')}`);
         row.classList.remove('absent');
       } catch (error) {
-        if (!making.signal.aborted) this.notify.error(`${format.label} could not be made`, error);
+        if (!making.signal.aborted) this.notify.error(more.downloads.notMade(format.label), error);
       } finally {
         row.setAttribute('aria-busy', 'false');
         cancel.hidden = true;
-        state.textContent = known ? bytes(known.bytes) : 'make';
+        state.textContent = known ? bytes(known.bytes) : more.downloads.make;
       }
     };
     return h('div', {class: 'download-row'}, row, cancel);
@@ -122,13 +124,13 @@ export class Downloads {
     const formats = FORMATS.filter(({id}) => id === format.id).map(({id}) => id);
     const made = await this.backstage.run(job.id, {formats, ...this.place}, (_, now) => changed(now), signal, changed);
     const file = made.files.find((one) => one.role === 'result' && one.format === format.id);
-    if (!file) throw new Error(`the server made no ${format.label}`);
+    if (!file) throw new Error(more.downloads.madeNo(format.label));
     return file;
   }
 }
 
 /** What a file that is asked for waits for, in a few characters. */
 function waitingFor({state, position, progress}: Job): string {
-  if (state === 'queued') return position ? `waits, ${position} before` : 'waits';
+  if (state === 'queued') return position ? more.downloads.waitsBehind(position) : more.downloads.waits;
   return `${Math.floor((progress?.fraction ?? 0) * 100)} %`;
 }

@@ -1,7 +1,8 @@
 import type {BakeMode, ResultFormat, TextureFormat} from '../api/types.js';
 import {h, segmented} from '../core/dom.js';
-import {FORMATS, type FinishSettings, initialFinish, limits} from '../core/options.js';
+import {FORMATS, finishOptions, type FinishSettings, hasEffect, initialFinish, limits} from '../core/options.js';
 import {checkField, numberField, selectField} from './fields.js';
+import {words} from '../core/words.js';
 
 /** Powers of two. */
 function textureSizes(): string[] {
@@ -32,28 +33,28 @@ export class FinishFields {
   constructor() {
     const start = initialFinish();
     const refresh = (): void => this.refresh();
-    this.finish = checkField('Finish the mesh', start.finish, 'Clean, simplify and texture. Off: the mesh as it was decoded.', refresh);
-    this.clean = checkField('Remove inner walls and small pieces', start.clean, '', refresh);
-    this.fillHoles = checkField('Fill holes', start.fillHoles);
-    this.reduce = segmented('Reduce faces by', [{value: 'share', label: 'Share'}, {value: 'faces', label: 'Budget'}] as const, start.reduceBy, (value) => {
+    this.finish = checkField(words.finish.finish, start.finish, words.finish.finishHint, refresh);
+    this.clean = checkField(words.finish.clean, start.clean, '', refresh);
+    this.fillHoles = checkField(words.finish.holes, start.fillHoles);
+    this.reduce = segmented(words.finish.reduceBy, [{value: 'share', label: words.finish.share}, {value: 'faces', label: words.finish.budget}] as const, start.reduceBy, (value) => {
       this.reduceBy = value;
       refresh();
     });
-    this.simplify = numberField({label: 'Share of faces removed', ...limits('simplify'), step: 0.01, slider: 0.99}, start.simplify);
-    this.faces = numberField({label: 'Faces at most', ...limits('faces'), step: 1, whole: true}, start.faces);
-    this.texture = checkField('Texture', start.texture, 'Unwrap, and bake what the Gaussians show.', refresh);
-    this.textureSize = selectField('Texture size', textureSizes().map((value) => ({value, label: `${value} × ${value}`})), String(start.textureSize));
-    this.bake = segmented('Baking', [
-      {value: 'fast', label: 'Fast', title: 'Mean of the views that see a texel'},
-      {value: 'best', label: 'Best', title: 'The texture that reproduces the views'},
+    this.simplify = numberField({label: words.finish.shareRemoved, ...limits('simplify'), step: 0.01, slider: 0.99}, start.simplify);
+    this.faces = numberField({label: words.finish.facesAtMost, ...limits('faces'), step: 1, whole: true}, start.faces);
+    this.texture = checkField(words.finish.texture, start.texture, words.finish.textureHint, refresh);
+    this.textureSize = selectField(words.finish.textureSize, textureSizes().map((value) => ({value, label: `${value} × ${value}`})), String(start.textureSize));
+    this.bake = segmented(words.finish.baking, [
+      {value: 'fast', label: words.finish.fast, title: words.finish.fastTitle},
+      {value: 'best', label: words.finish.best, title: words.finish.bestTitle},
     ] as const, start.bake, (value) => {
       this.bakeMode = value;
     });
-    this.project = checkField('Project the picture', start.projectImage, 'Takes the colours of the front from the input picture.');
-    this.textureFormat = selectField<TextureFormat>('Texture file', [
-      {value: 'auto', label: 'What suits the file'}, {value: 'png', label: 'PNG (exact)'}, {value: 'jpeg', label: 'JPEG (smaller)'}, {value: 'webp', label: 'WebP (smallest)'}], start.textureFormat);
-    this.unlit = checkField('Unlit material', start.unlit, 'Colours as they are, without light (GLB, glTF).');
-    this.sizeMm = numberField({label: 'Size for printing', ...limits('size_mm'), step: 1, unit: 'mm', hint: 'Largest side of STL and 3MF.'}, start.sizeMm);
+    this.project = checkField(words.finish.project, start.projectImage, words.finish.projectHint);
+    this.textureFormat = selectField<TextureFormat>(words.finish.textureFile, [
+      {value: 'auto', label: words.finish.suits}, {value: 'png', label: words.finish.png}, {value: 'jpeg', label: words.finish.jpeg}, {value: 'webp', label: words.finish.webp}], start.textureFormat);
+    this.unlit = checkField(words.finish.unlit, start.unlit, words.finish.unlitHint);
+    this.sizeMm = numberField({label: words.finish.size, ...limits('size_mm'), step: 1, unit: 'mm', hint: words.finish.sizeHint}, start.sizeMm);
     this.element = h('div', {class: 'stack'},
       this.finish.element, this.clean.element, this.fillHoles.element, this.reduce.element, this.simplify.element, this.faces.element,
       this.texture.element, this.textureSize.element, this.bake.element, this.project.element, this.textureFormat.element,
@@ -67,10 +68,10 @@ export class FinishFields {
       const input = h('input', {type: 'checkbox', value: format.id, onchange: () => this.refresh()});
       if (format.id === 'glb') input.disabled = true;  // what the viewer shows
       this.formats.set(format.id, input);
-      chips.append(h('label', {class: 'chip', title: format.id === 'glb' ? 'Always made: the viewer shows it' : format.about}, input, h('span', {text: format.label})));
+      chips.append(h('label', {class: 'chip', title: format.id === 'glb' ? words.finish.always : format.about}, input, h('span', {text: format.label})));
     }
-    return h('fieldset', {class: 'plain'}, h('legend', {class: 'label', text: 'Files to make'}), chips,
-      h('p', {class: 'hint', text: 'Others can be made at any time later.'}));
+    return h('fieldset', {class: 'plain'}, h('legend', {class: 'label', text: words.finish.files}), chips,
+      h('p', {class: 'hint', text: words.finish.filesHint}));
   }
 
   get(): FinishSettings {
@@ -116,7 +117,6 @@ export class FinishFields {
   private refresh(): void {
     const finish = this.finish.get();
     const texture = finish && this.texture.get();
-    const chosen = (id: ResultFormat): boolean => this.formats.get(id)?.checked ?? false;
     this.clean.element.hidden = !finish;
     this.fillHoles.element.hidden = !finish || !this.clean.get();
     this.reduce.element.hidden = !finish;
@@ -124,6 +124,9 @@ export class FinishFields {
     this.faces.element.hidden = !finish || this.reduceBy !== 'faces';
     this.texture.element.hidden = !finish;
     for (const element of [this.textureSize.element, this.bake.element, this.project.element, this.textureFormat.element]) element.hidden = !texture;
-    this.sizeMm.element.hidden = !chosen('stl') && !chosen('3mf');
+    const options = finishOptions(this.get());
+    this.textureFormat.element.hidden ||= !hasEffect('texture_format', options);
+    this.unlit.element.hidden = !hasEffect('unlit', options);
+    this.sizeMm.element.hidden = !hasEffect('size_mm', options);
   }
 }

@@ -1,15 +1,18 @@
 import type {Client} from '../api/client.js';
 import type {Job, Storage} from '../api/types.js';
-import {button, h, icon} from '../core/dom.js';
-import {ago, bytes, count} from '../core/format.js';
+import {button, h} from '../core/dom.js';
+import {ago, bytes} from '../core/format.js';
+import {words} from '../core/words.js';
+import {Thumbnails} from './thumbnails.js';
+import type {Turner} from './turner.js';
 
 export interface GalleryActions {
   open(job: Job): void;
   remove(job: Job): void;
   more(): void;
+  all(): void;
+  queue(): void;
 }
-
-const STATES: Record<Job['state'], string> = {queued: 'waiting', running: 'running', done: '', failed: 'failed', cancelled: 'cancelled'};
 
 interface Card {
   element: HTMLElement;
@@ -18,8 +21,6 @@ interface Card {
   place: HTMLElement;
   caption: HTMLElement;
   key: string;
-  thumbnail: string;
-  url: string | null;
 }
 
 function neighbour(card: HTMLElement): string {
@@ -34,45 +35,66 @@ export class Gallery {
   private readonly strip = h('div', {class: 'strip'});
   private readonly cards = new Map<string, Card>();
   private current: string | null = null;
-  private readonly none = h('p', {class: 'hint', text: 'What you make appears here.'});
+  private readonly none = h('p', {class: 'hint', text: words.gallery.empty});
   private readonly more: HTMLButtonElement;
+  private readonly thumbnails;
+  private readonly all;
+  private readonly queue;
+  private readonly latest = new Map<string, Job>();
   private readonly space = h('p', {class: 'hint', id: 'space'});
 
-  constructor(private readonly client: Client, private readonly actions: GalleryActions) {
-    this.more = button({label: 'Older', icon: 'open', class: 'button quiet', onclick: () => actions.more()});
+  constructor(client: Client, private readonly turner: Turner, private readonly actions: GalleryActions) {
+    this.thumbnails = new Thumbnails(client);
+    this.all = button({label: words.gallery.all, icon: 'grid', class: 'button small', onclick: () => actions.all()});
+    this.all.hidden = true;
+    this.queue = button({label: words.app.queue(0), icon: 'list', class: 'button small', onclick: () => actions.queue()});
+    this.queue.hidden = true;
+    this.more = button({label: words.gallery.older, icon: 'open', class: 'button quiet', onclick: () => actions.more()});
     this.more.hidden = true;
-    this.element = h('section', {class: 'panel gallery', 'aria-label': 'Gallery'},
-      h('div', {class: 'gallery-head'}, h('h2', {text: 'Gallery'}), this.space), this.strip);
+    this.element = h('section', {class: 'panel gallery', 'aria-label': words.gallery.title},
+      h('div', {class: 'gallery-head'}, h('h2', {text: words.gallery.title}), this.space, h('div', {class: 'row'}, this.queue, this.all)), this.strip);
     this.strip.append(this.list, this.none, this.more);
   }
 
-  show(jobs: readonly Job[], current: string | null, hasMore: boolean): void {
+  /** One card for each asset: the version that stands for it, and how many there are. */
+  show(assets: readonly {job: Job; versions: number}[], current: string | null, hasMore: boolean): void {
+    const jobs = assets.map(({job}) => job);
     const now = Date.now();
     for (const [id, card] of this.cards) {
       if (jobs.some((job) => job.id === id)) continue;
-      if (card.url) URL.revokeObjectURL(card.url);
+      this.thumbnails.drop(card.place);
       if (card.element.contains(document.activeElement)) this.cards.get(neighbour(card.element))?.open.focus();
       card.element.remove();
       this.cards.delete(id);
+      this.latest.delete(id);
     }
     jobs.forEach((job, i) => {
       const card = this.cards.get(job.id) ?? this.newCard(job);
-      this.draw(card, job, now);
+      this.latest.set(job.id, job);
+      this.draw(card, job, assets[i]?.versions ?? 1, now);
       if (job.id === current) card.open.setAttribute('aria-current', 'true');
       else card.open.removeAttribute('aria-current');
       if (this.list.children[i] !== card.element) this.list.insertBefore(card.element, this.list.children[i] ?? null);
     });
     this.none.hidden = jobs.length > 0;
+    this.all.hidden = jobs.length === 0;
     this.more.hidden = !hasMore;
     if (current !== this.current) this.reveal(current);
+  }
+
+  /** How many jobs run or wait. */
+  showActive(count: number): void {
+    if (count === 0 && this.queue === document.activeElement) this.all.focus();
+    this.queue.hidden = count === 0;
+    this.queue.querySelector('span')?.replaceChildren(words.app.queue(count));
   }
 
   /** How much there is, how much room is left, and how long it stays. */
   showSpace(storage: Storage): void {
     const {jobs, bytes: taken, free_bytes: free, keep_days: days, keep_bytes: most} = storage;
-    const limits = [...(days === null ? [] : [`for ${days} ${days === 1 ? 'day' : 'days'}`]), ...(most === null ? [] : [`up to ${bytes(most)}, then the oldest go`])];
-    this.space.textContent = [`${count(jobs)} ${jobs === 1 ? 'job' : 'jobs'}, ${bytes(taken)}`, ...(free === null ? [] : [`${bytes(free)} free`]),
-      limits.length > 0 ? `kept ${limits.join(', ')}; what is pinned stays` : 'kept until you delete it'].join(' · ');
+    const limits = [...(days === null ? [] : [words.gallery.forDays(days)]), ...(most === null ? [] : [words.gallery.upTo(bytes(most))])];
+    this.space.textContent = [words.gallery.jobs(jobs, bytes(taken)), ...(free === null ? [] : [words.gallery.free(bytes(free))]),
+      limits.length > 0 ? words.gallery.kept(limits.join(', ')) : words.gallery.keptForEver].join(' · ');
   }
 
   /** Brings the card of what is in view into the strip's view; the page itself stays. */
@@ -87,42 +109,26 @@ export class Gallery {
     const place = h('span', {class: 'thumbnail'});
     const caption = h('span', {class: 'caption'});
     const open = h('button', {type: 'button', class: 'card-open', onclick: () => this.actions.open(job)}, place, caption);
-    const remove = button({label: `Delete ${job.name}`, icon: 'trash', iconOnly: true, class: 'button quiet small card-remove', onclick: () => this.actions.remove(job)});
-    const card: Card = {element: h('li', {class: 'card', 'data-job': job.id}, open, remove), open, remove, place, caption, key: '', thumbnail: '', url: null};
+    const remove = button({label: words.gallery.delete(job.name), icon: 'trash', iconOnly: true, class: 'button quiet small card-remove', onclick: () => this.actions.remove(job)});
+    const card: Card = {element: h('li', {class: 'card', 'data-job': job.id}, open, remove), open, remove, place, caption, key: ''};
+    this.turner.watch(card.element, place, () => this.latest.get(job.id) ?? null);
     this.cards.set(job.id, card);
     return card;
   }
 
-  private draw(card: Card, job: Job, now: number): void {
+  private draw(card: Card, job: Job, versions: number, now: number): void {
     const percent = job.state === 'running' && job.progress ? ` ${Math.floor(job.progress.fraction * 100)} %` : '';
-    const state = STATES[job.state] + percent;
+    const state = words.gallery.states[job.state] + percent;
     const when = state || ago(job.created, now);
-    const key = `${job.name}|${job.state}|${when}|${job.pinned}`;
+    const key = `${job.name}|${job.state}|${when}|${job.pinned}|${versions}`;
     if (key !== card.key) {
       card.key = key;
       card.element.dataset['state'] = job.state;
-      card.caption.replaceChildren(h('span', {class: 'card-name', text: job.name, title: job.name}), h('span', {class: 'card-when', text: job.pinned ? `pinned · ${when}` : when}));
-      card.remove.setAttribute('aria-label', `Delete ${job.name}`);
-      card.remove.title = `Delete ${job.name}`;
+      card.caption.replaceChildren(h('span', {class: 'card-name', dir: 'auto', text: job.name, title: job.name}), h('span', {class: 'card-when', text: job.pinned ? words.gallery.pinned(when) : when}),
+        ...(versions > 1 ? [h('span', {class: 'card-versions', text: words.gallery.versions(versions)})] : []));
+      card.remove.setAttribute('aria-label', words.gallery.delete(job.name));
+      card.remove.title = words.gallery.delete(job.name);
     }
-    const picture = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role}) => role === 'input');
-    if (picture && picture.url !== card.thumbnail) {
-      card.thumbnail = picture.url;
-      void this.loadThumbnail(card, picture.url);
-    } else if (!picture && card.place.childElementCount === 0) {
-      card.place.replaceChildren(icon(job.state === 'failed' ? 'warning' : 'picture'));
-    }
-  }
-
-  private async loadThumbnail(card: Card, url: string): Promise<void> {
-    try {
-      const blob = await this.client.file(url);
-      if (card.thumbnail !== url || !card.element.isConnected) return;
-      if (card.url) URL.revokeObjectURL(card.url);
-      card.url = URL.createObjectURL(blob);
-      card.place.replaceChildren(h('img', {src: card.url, alt: ''}));
-    } catch {
-      card.thumbnail = '';  // tried again with the next list
-    }
+    this.thumbnails.show(card.place, job);
   }
 }

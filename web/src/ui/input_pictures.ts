@@ -2,11 +2,12 @@ import type {Client} from '../api/client.js';
 import {isAbort} from '../api/errors.js';
 import type {JobFile} from '../api/types.js';
 import {button, h, ObjectUrls} from '../core/dom.js';
+import {words} from '../core/words.js';
 
 /** The pictures that an asset was made from, one at a time, small over the viewer or beside it. */
 export class InputPictures {
   readonly element = h('figure', {class: 'input-picture', hidden: true});
-  private readonly image = h('img', {alt: 'Input picture'});
+  private readonly image = h('img', {alt: words.pictures.inputPicture});
   private readonly caption = h('span', {'aria-live': 'polite'});
   private readonly before: HTMLButtonElement;
   private readonly after: HTMLButtonElement;
@@ -16,10 +17,10 @@ export class InputPictures {
   private abort = new AbortController();
 
   constructor(private readonly client: Client, ontoggle: () => void) {
-    this.before = button({label: 'Picture before', icon: 'before', iconOnly: true, class: 'button quiet small', onclick: () => this.turn(-1)});
-    this.after = button({label: 'Next picture', icon: 'after', iconOnly: true, class: 'button quiet small', onclick: () => this.turn(1)});
+    this.before = button({label: words.pictures.before, icon: 'before', iconOnly: true, class: 'button quiet small', onclick: () => this.turn(-1)});
+    this.after = button({label: words.pictures.next, icon: 'after', iconOnly: true, class: 'button quiet small', onclick: () => this.turn(1)});
     this.element.append(
-      h('button', {type: 'button', class: 'checked', 'aria-label': 'Input picture: side by side or small', onclick: ontoggle}, this.image),
+      h('button', {type: 'button', class: 'checked', 'aria-label': words.pictures.sideBySide, onclick: ontoggle}, this.image),
       h('figcaption', {}, this.before, this.caption, this.after));
   }
 
@@ -61,7 +62,7 @@ export class InputPictures {
     const several = this.files.length > 1;
     this.before.hidden = this.after.hidden = !several;
     this.element.classList.toggle('several', several);
-    this.caption.textContent = several ? `${this.at + 1} of ${this.files.length}` : 'Input';
+    this.caption.textContent = several ? words.pictures.of(this.at + 1, this.files.length) : words.pictures.input;
     this.element.hidden = false;
   }
 }

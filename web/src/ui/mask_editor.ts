@@ -1,21 +1,24 @@
+import '../style/dialogs.css';
+import '../style/mask.css';
 import {button, h, segmented, uniqueId} from '../core/dom.js';
 import {Mask, type Point} from '../core/mask.js';
+import {more} from '../core/words.js';
 
 type Tool = 'add' | 'erase' | 'rectangle-add' | 'rectangle-erase' | 'crop' | 'similar';
 type Ground = 'checked' | 'strong' | 'black';
 
 const TOOLS = [
-  {value: 'add', label: 'Add', title: 'Paint what belongs to the object'},
-  {value: 'erase', label: 'Erase', title: 'Paint what does not'},
-  {value: 'rectangle-add', label: 'Box +', title: 'Draw a rectangle that belongs to the object'},
-  {value: 'rectangle-erase', label: 'Box −', title: 'Draw a rectangle that does not'},
-  {value: 'crop', label: 'Crop', title: 'Draw a rectangle; nothing outside of it is kept'},
-  {value: 'similar', label: 'Similar', title: 'Click: what is linked to there by similar colours is erased'},
+  {value: 'add', label: more.mask.add, title: more.mask.addTitle},
+  {value: 'erase', label: more.mask.erase, title: more.mask.eraseTitle},
+  {value: 'rectangle-add', label: more.mask.boxAdd, title: more.mask.boxAddTitle},
+  {value: 'rectangle-erase', label: more.mask.boxErase, title: more.mask.boxEraseTitle},
+  {value: 'crop', label: more.mask.crop, title: more.mask.cropTitle},
+  {value: 'similar', label: more.mask.similar, title: more.mask.similarTitle},
 ] as const;
 const GROUNDS = [
-  {value: 'checked', label: 'Squares', title: 'In front of a checkerboard'},
-  {value: 'strong', label: 'Magenta', title: 'A strong colour shows pale leftovers'},
-  {value: 'black', label: 'Black', title: 'What the networks see'},
+  {value: 'checked', label: more.mask.checked, title: more.mask.checkedTitle},
+  {value: 'strong', label: more.mask.strong, title: more.mask.strongTitle},
+  {value: 'black', label: more.mask.black, title: more.mask.blackTitle},
 ] as const;
 
 /** The whole picture, and the mask that it has now. */
@@ -27,7 +30,7 @@ export interface Mended {
 /** Lets the user mend a mask with a brush, boxes and a fill. Resolves to the new mask as a PNG, or null when it stays as it was. */
 export class MaskEditor {
   private readonly mask: Mask;
-  private readonly canvas = h('canvas', {class: 'mask-canvas checked', tabindex: 0, 'aria-label': 'The picture; paint on it'});
+  private readonly canvas = h('canvas', {class: 'mask-canvas checked', tabindex: 0, 'aria-label': more.mask.canvas});
   private readonly pen;
   private readonly shown: ImageData;
   // Wider than the picture, so that strokes and boxes may begin beside it.
@@ -36,7 +39,7 @@ export class MaskEditor {
   private readonly undoButton;
   private readonly radius;
   private readonly tolerance;
-  private readonly done = h('button', {type: 'submit', class: 'button primary', text: 'Use this mask'});
+  private readonly done = h('button', {type: 'submit', class: 'button primary', text: more.mask.use});
   private tool: Tool = 'erase';
   private from: Point | null = null;  // of the stroke or box under way
   private clicked: Point | null = null;  // of the last fill, which the tolerance makes again
@@ -48,21 +51,21 @@ export class MaskEditor {
     this.canvas.width = width;
     this.canvas.height = height;
     const pen = this.canvas.getContext('2d');
-    if (!pen) throw new Error('This browser cannot draw on a canvas.');
+    if (!pen) throw new Error(more.mask.noCanvas);
     this.pen = pen;
-    this.undoButton = button({label: 'Undo', icon: 'repeat', class: 'button', onclick: () => this.undo()});
-    this.radius = slider('Brush size', 1, Math.max(8, Math.round(Math.max(width, height) / 6)), Math.max(4, Math.round(Math.max(width, height) / 32)), () => undefined);
-    this.tolerance = slider('Tolerance', 0, 128, 24, () => this.fillAgain());
+    this.undoButton = button({label: more.mask.undo, icon: 'repeat', class: 'button', onclick: () => this.undo()});
+    this.radius = slider(more.mask.brush, 1, Math.max(8, Math.round(Math.max(width, height) / 6)), Math.max(4, Math.round(Math.max(width, height) / 32)), () => undefined);
+    this.tolerance = slider(more.mask.tolerance, 0, 128, 24, () => this.fillAgain());
     this.tolerance.element.hidden = true;
-    const tools = segmented<Tool>('Tool', TOOLS, this.tool, (tool) => this.choose(tool));
-    const grounds = segmented<Ground>('In front of', GROUNDS, 'checked', (ground) => {
+    const tools = segmented<Tool>(more.mask.tool, TOOLS, this.tool, (tool) => this.choose(tool));
+    const grounds = segmented<Ground>(more.mask.ground, GROUNDS, 'checked', (ground) => {
       for (const other of GROUNDS) this.canvas.classList.toggle(other.value, other.value === ground);
     });
-    this.form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: `Mask of ${name}`}),
+    this.form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: more.mask.title(name)}),
       h('div', {class: 'mask-tools'}, tools.element, grounds.element, this.radius.element, this.tolerance.element),
       this.room,
-      h('div', {class: 'row wrap end'}, this.undoButton, button({label: 'As it was', class: 'button', onclick: () => this.edited(() => this.mask.reset(), false)}),
-        h('button', {type: 'button', class: 'button', text: 'Cancel', onclick: () => this.dialog.close()}), this.done));
+      h('div', {class: 'row wrap end'}, this.undoButton, button({label: more.mask.asItWas, class: 'button', onclick: () => this.edited(() => this.mask.reset(), false)}),
+        h('button', {type: 'button', class: 'button', text: more.dialogs.cancel, onclick: () => this.dialog.close()}), this.done));
     this.room.append(h('div', {class: 'mask-stage'}, this.canvas, this.marker));
     this.listen();
     this.draw();
@@ -206,7 +209,7 @@ export class MaskEditor {
     this.pen.putImageData(this.shown, 0, 0);
     this.undoButton.disabled = !this.mask.canUndo;
     this.done.disabled = this.mask.empty;
-    this.done.title = this.mask.empty ? 'Nothing of the picture is left' : '';
+    this.done.title = this.mask.empty ? more.mask.nothingLeft : '';
   }
 
   /** White for the object, opaque: alpha would lose nothing on the way, but pictures of it would look empty. */
@@ -250,7 +253,7 @@ export async function pixelsOf(file: Blob): Promise<ImageData> {
   const bitmap = await createImageBitmap(file);
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const pen = canvas.getContext('2d');
-  if (!pen) throw new Error('This browser cannot draw on a canvas.');
+  if (!pen) throw new Error(more.mask.noCanvas);
   pen.drawImage(bitmap, 0, 0);
   bitmap.close();
   return pen.getImageData(0, 0, canvas.width, canvas.height);

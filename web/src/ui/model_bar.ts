@@ -1,12 +1,13 @@
 import type {JobOptions, Model} from '../api/types.js';
 import {h, uniqueId} from '../core/dom.js';
 import {bytes} from '../core/format.js';
+import {words} from '../core/words.js';
 
 /** Which model makes the assets, what it is worth, and the choice where there are several. */
 export class ModelBar {
   readonly element = h('div', {class: 'model-bar'});
-  private readonly text = h('p', {class: 'model', text: 'Connecting…'});
-  private readonly select = h('select', {'aria-label': 'Model', hidden: true, onchange: () => this.choose(this.select.value)});
+  private readonly text = h('p', {class: 'model', text: words.model.connecting});
+  private readonly select = h('select', {'aria-label': words.model.label, hidden: true, onchange: () => this.choose(this.select.value)});
   private readonly badge = h('details', {class: 'demo', hidden: true});
   private models: readonly Model[] = [];
   private name = '';
@@ -32,7 +33,7 @@ export class ModelBar {
   set(models: readonly Model[]): void {
     this.models = models;
     this.select.hidden = models.length < 2;
-    this.select.replaceChildren(...models.map((model) => h('option', {value: model.name, text: `${model.name} (${bytes(model.weight_bytes)}, needs ${bytes(model.memory_bytes)})`})));
+    this.select.replaceChildren(...models.map((model) => h('option', {value: model.name, text: words.model.needs(model.name, bytes(model.weight_bytes), bytes(model.memory_bytes))})));
     this.draw();
   }
 
@@ -46,18 +47,18 @@ export class ModelBar {
 
   private draw(): void {
     const model = this.chosen;
-    if (!model) return this.say('No model');
+    if (!model) return this.say(words.model.none);
     this.select.value = model.name;
-    const parts = [...(this.models.length > 1 ? [] : [model.name]), ...(model.device ? [model.device] : ['loaded with its first job']), ...(model.precision ? [model.precision] : []),
-      ...(model.untrained ? ['untrained weights'] : [])];
+    const parts = [...(this.models.length > 1 ? [] : [model.name]), ...(model.device ? [model.device] : [words.model.firstJob]), ...(model.precision ? [model.precision] : []),
+      ...(model.untrained ? [words.model.untrained] : [])];
     this.say(parts.join(' · '));
     this.text.classList.toggle('untrained', model.untrained);
     this.badge.hidden = !model.description;
     const id = uniqueId('demo');
     const other = this.models.find(({description}) => !description);
-    this.badge.replaceChildren(h('summary', {'aria-describedby': id}, 'Demo model'),
-      h('div', {class: 'demo-text', id}, h('p', {text: `${model.name} is ${model.description ?? ''}.`}),
-        other ? h('p', {text: `Choose ${other.name} for pictures of your own.`}) :
-          model.full_model ? h('p', {}, 'For pictures of your own, fetch the real model and start the server again: ', h('code', {text: `espalier pull ${model.full_model}`})) : null));
+    this.badge.replaceChildren(h('summary', {'aria-describedby': id}, words.model.demo),
+      h('div', {class: 'demo-text', id}, h('p', {text: words.model.is(model.name, model.description ?? '')}),
+        other ? h('p', {text: words.model.other(other.name)}) :
+          model.full_model ? h('p', {}, words.model.fetch, h('code', {text: `espalier pull ${model.full_model}`})) : null));
   }
 }

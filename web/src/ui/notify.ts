@@ -1,9 +1,10 @@
 import {explain} from '../api/errors.js';
 import {button, h, icon} from '../core/dom.js';
+import {words} from '../core/words.js';
 
 /** Messages that come and go, and sentences for those who hear the page instead of seeing it. */
 export class Notifier {
-  private readonly list = h('div', {class: 'toasts', role: 'region', 'aria-label': 'Messages'});
+  private readonly list = h('div', {class: 'toasts', role: 'region', 'aria-label': words.app.messages});
   private readonly live = h('div', {class: 'hidden', 'aria-live': 'polite', role: 'status'});
 
   constructor(parent: HTMLElement) {
@@ -35,7 +36,7 @@ export class Notifier {
     const toast = h('div', {class: `toast ${kind}`, role: kind === 'error' ? 'alert' : 'status'},
       icon(kind === 'error' ? 'warning' : 'tick'),
       h('div', {}, h('strong', {text: message}), hint ? h('p', {text: hint}) : null),
-      button({label: 'Close', icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => toast.remove()}));
+      button({label: words.app.close, icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => toast.remove()}));
     this.list.append(toast);
     if (milliseconds > 0) setTimeout(() => toast.remove(), milliseconds);
   }

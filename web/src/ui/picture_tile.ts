@@ -4,13 +4,13 @@ import {explain, isAbort} from '../api/errors.js';
 import type {Background} from '../api/types.js';
 import {button, h, icon, segmented} from '../core/dom.js';
 import {capitalised} from '../core/format.js';
-import {lookCloser} from './dialogs.js';
-import {alphaOf, MaskEditor, pixelsOf} from './mask_editor.js';
+import {later, words} from '../core/words.js';
+import {dialogs} from './dialogs_later.js';
 
 const BACKGROUNDS = [
-  {value: 'auto', label: 'Automatic', title: 'The alpha channel if there is one, else a plain background is removed'},
-  {value: 'alpha', label: 'Alpha', title: 'The alpha channel; a picture without one is refused'},
-  {value: 'none', label: 'None', title: 'The picture as it is'},
+  {value: 'auto', label: words.pictures.auto, title: words.pictures.autoTitle},
+  {value: 'alpha', label: words.pictures.alpha, title: words.pictures.alphaTitle},
+  {value: 'none', label: words.pictures.none, title: words.pictures.noneTitle},
 ] as const;
 
 export interface TileActions {
@@ -24,7 +24,6 @@ export class PictureTile {
   readonly element: HTMLElement;
   state: 'busy' | 'ready' | 'failed' = 'busy';
   hint = '';  // what to do about a refusal
-  mask: Blob | null = null;  // made by hand
   private original: string;
   private cutout: string | null = null;
   private abort = new AbortController();
@@ -35,21 +34,22 @@ export class PictureTile {
   private readonly method = h('p', {class: 'hint'});
   private readonly notes = h('ul', {class: 'notes'});
 
-  constructor(readonly file: File, public background: Background, private readonly client: Client,
+  /** `mask`: made by hand. */
+  constructor(readonly file: File, public background: Background, public mask: Blob | null, private readonly client: Client,
     private readonly connection: Connection, private readonly actions: TileActions) {
     this.original = URL.createObjectURL(file);
-    const input = h('img', {src: this.original, alt: `Input: ${file.name}`});
+    const input = h('img', {src: this.original, alt: words.pictures.inputOf(file.name)});
     input.addEventListener('error', () => void this.showAsServed(input), {once: true});
-    this.frames = h('button', {type: 'button', class: 'frames', title: 'Look closer', 'aria-label': `Look closer at ${file.name} and its cut-out`, onclick: () => this.enlarge()},
-      h('span', {class: 'frame'}, input, h('span', {class: 'frame-name', text: 'Input'})), this.place);
-    const remove = button({label: `Remove ${file.name}`, icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => actions.remove(this)});
-    const choice = segmented<Background>('Background', BACKGROUNDS, background, (value) => {
+    this.frames = h('button', {type: 'button', class: 'frames', title: words.pictures.look, onclick: () => void this.enlarge()},
+      h('span', {class: 'frame'}, input, h('span', {class: 'frame-name', text: words.pictures.input})), this.place);
+    const remove = button({label: words.pictures.remove(file.name), icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => actions.remove(this)});
+    const choice = segmented<Background>(words.pictures.background, BACKGROUNDS, background, (value) => {
       this.background = value;
       this.mask = null;
       actions.chosen(value);
       void this.cut();
     });
-    this.mend = button({label: 'Mend the mask', icon: 'picture', class: 'button small', onclick: () => void this.edit()});
+    this.mend = button({label: words.pictures.mend, icon: 'picture', class: 'button small', onclick: () => void this.edit()});
     this.element = h('li', {class: 'picture'}, this.frames,
       h('div', {class: 'picture-text'}, h('div', {class: 'picture-foot'}, h('span', {class: 'picture-name', text: file.name, title: file.name}), remove), this.method),
       this.notes, choice.element, h('div', {class: 'row'}, this.mend));
@@ -72,8 +72,8 @@ export class PictureTile {
       const {picture, notices} = await this.connection.patiently(() => this.client.preprocess(this.file, this.background, this.mask, abort.signal), abort.signal);
       if (abort.signal.aborted) return;
       this.setCutout(picture);
-      const [said = 'taken as it is, as a square', ...warnings] = notices;
-      const method = this.mask ? 'mask made by hand' : said;
+      const [said = words.pictures.asItIs, ...warnings] = notices;
+      const method = this.mask ? words.pictures.byHand : said;
       this.enter('ready', method, ...warnings.map((warning) => h('li', {class: 'hint'}, icon('warning'), h('span', {text: capitalised(warning)}))));
     } catch (error) {
       if (isAbort(error) || abort.signal.aborted) return;
@@ -104,6 +104,7 @@ export class PictureTile {
     this.mend.disabled = true;
     try {
       const {signal} = this.life;
+      const {alphaOf, MaskEditor, pixelsOf} = await later(() => import('./mask_editor.js'));
       const colours = await pixelsOf((await this.client.whole(this.file, 'none', null, signal)).picture);
       const found = await this.client.whole(this.file, this.background, this.mask, signal).catch(() => null);
       const alpha = found ? alphaOf(await pixelsOf(found.picture)) : new Uint8ClampedArray(colours.width * colours.height).fill(255);
@@ -132,15 +133,15 @@ export class PictureTile {
     this.element.setAttribute('aria-busy', String(state === 'busy'));
     this.frames.disabled = this.cutout === null;
     this.place.replaceChildren(
-      this.cutout ? h('img', {src: this.cutout, alt: `Cut-out of ${this.file.name}`}) : state === 'failed' ? icon('warning') : '',
-      state === 'busy' ? h('span', {class: 'spinner'}) : '', h('span', {class: 'frame-name', text: 'Cut-out'}));
+      this.cutout ? h('img', {src: this.cutout, alt: words.pictures.cutoutOf(this.file.name)}) : state === 'failed' ? icon('warning') : '',
+      state === 'busy' ? h('span', {class: 'spinner'}) : '', h('span', {class: 'frame-name', text: words.pictures.cutout}));
     this.method.textContent = capitalised(method);
     this.notes.replaceChildren(...notes);
     this.notes.hidden = notes.length === 0;
     this.actions.changed();
   }
 
-  private enlarge(): void {
-    if (this.cutout) void lookCloser(this.file.name, this.original, this.cutout);
+  private async enlarge(): Promise<void> {
+    if (this.cutout) await (await dialogs()).lookCloser(this.file.name, this.original, this.cutout);
   }
 }

@@ -1,14 +1,14 @@
 import type {Client} from '../api/client.js';
 import type {Connection} from '../api/connection.js';
 import type {Background, Example} from '../api/types.js';
+import type {Draft} from '../core/drafts.js';
 import {button, h, icon, segmented} from '../core/dom.js';
 import {bytes, capitalised, stem} from '../core/format.js';
 import type {Notifier} from './notify.js';
-import {askSeveral, confirmed} from './dialogs.js';
+import {dialogs} from './dialogs_later.js';
 import {PictureTile} from './picture_tile.js';
+import {words} from '../core/words.js';
 
-const FIRST = 'Drop, paste or choose a picture';
-const ANOTHER = 'Add another picture';
 const MOST = 50;  // pictures of an asset each
 const KINDS = 'image/png,image/jpeg,image/webp,image/avif,image/heic,image/heif,image/tiff,image/bmp,image/gif,.heic,.heif,.avif,.tif,.tiff,.safetensors';
 
@@ -18,16 +18,16 @@ export class PicturesPanel {
   private readonly tiles: PictureTile[] = [];
   private background: Background = 'auto';  // the last choice, which the next picture begins with
   private latentFile: File | null = null;
-  private readonly list = h('ul', {class: 'pictures', 'aria-label': 'Chosen pictures'});
+  private readonly list = h('ul', {class: 'pictures', 'aria-label': words.pictures.chosen});
   private readonly drop: HTMLElement;
-  private readonly dropTitle = h('span', {class: 'drop-title', text: FIRST});
+  private readonly dropTitle = h('span', {class: 'drop-title', text: words.pictures.first});
   private readonly input = h('input', {type: 'file', accept: KINDS, multiple: true, class: 'hidden', id: 'picture-files'});
-  private readonly examplesTitle = h('p', {class: 'label', text: 'Or try one of these', hidden: true});
-  private readonly examples = h('div', {class: 'examples', role: 'group', 'aria-label': 'Examples'});
+  private readonly examplesTitle = h('p', {class: 'label', text: words.pictures.tryOne, hidden: true});
+  private readonly examples = h('div', {class: 'examples', role: 'group', 'aria-label': words.pictures.examples});
   private several: 'views' | 'each' | null = null;  // what more than one picture are, once somebody has said it
-  private readonly choice = segmented<'views' | 'each'>('These pictures are', [
-    {value: 'each', label: 'One asset each', title: 'Pictures of different objects'},
-    {value: 'views', label: 'Views of one object', title: 'The same object from several sides'},
+  private readonly choice = segmented<'views' | 'each'>(words.pictures.theseAre, [
+    {value: 'each', label: words.pictures.each, title: words.pictures.eachTitle},
+    {value: 'views', label: words.pictures.views, title: words.pictures.viewsTitle},
   ], 'each', (value) => this.decide(value));
   private own = false;  // some of the pictures are the user's, not examples
   private maxImages = 8;
@@ -39,8 +39,8 @@ export class PicturesPanel {
       this.input.value = '';
     });
     this.drop = h('label', {class: 'drop', for: this.input.id}, icon('picture'), this.dropTitle,
-      h('span', {class: 'hint', text: 'PNG, JPEG, WebP, HEIC, AVIF, TIFF, BMP or GIF; several at once, too.'}));
-    this.element = h('div', {class: 'stack'}, h('h2', {text: 'Picture'}), this.input, this.drop, this.list, this.choice.element,
+      h('span', {class: 'hint', text: words.pictures.kinds}));
+    this.element = h('div', {class: 'stack'}, h('h2', {text: words.pictures.title}), this.input, this.drop, this.list, this.choice.element,
       this.examplesTitle, this.examples);
     this.choice.element.hidden = true;
     this.listen();
@@ -66,8 +66,8 @@ export class PicturesPanel {
   }
 
   /** What is on the page, to be put back after a reload. */
-  draft(): {files: File[]; backgrounds: Background[]; several: 'views' | 'each'} | null {
-    return this.own ? {files: [...this.files], backgrounds: [...this.backgrounds], several: this.several ?? 'each'} : null;
+  draft(): Draft | null {
+    return this.own ? {files: [...this.files], backgrounds: [...this.backgrounds], masks: [...this.masks], several: this.several ?? 'each'} : null;
   }
 
   /** One for each of the files; null where none was made by hand. */
@@ -101,26 +101,26 @@ export class PicturesPanel {
   setExamples(list: readonly Example[]): void {
     this.examplesTitle.hidden = list.length === 0;
     this.examples.replaceChildren(...list.map(({file, name}) => h('button', {
-      type: 'button', class: 'example', 'aria-label': `Example: ${name}`, title: capitalised(name), onclick: () => void this.useExample(file),
+      type: 'button', class: 'example', 'aria-label': words.pictures.example(name), title: capitalised(name), onclick: () => void this.useExample(file),
     }, h('img', {src: `/examples/${encodeURIComponent(file)}`, alt: '', loading: 'lazy', width: 64, height: 64}))));
   }
 
   /** These pictures instead of what is there, each with its background; asks before the user's own are lost. */
   async replace(files: readonly File[], backgrounds: readonly Background[], several: 'views' | 'each' = 'views', own = true): Promise<boolean> {
     const lost = this.tiles.length;
-    if (this.own && lost > 0 && !(await confirmed({
-      title: `Replace ${lost === 1 ? 'your picture' : `your ${lost} pictures`}?`, text: 'They are taken off this page; what was made of them stays.', yes: 'Replace'}))) return false;
+    if (this.own && lost > 0 && !(await (await dialogs()).confirmed({
+      title: words.pictures.replaceTitle(lost), text: words.pictures.replaceText, yes: words.pictures.replace}))) return false;
     this.put(files, backgrounds, several, own);
     return true;
   }
 
   /** The same without a question. */
-  put(files: readonly File[], backgrounds: readonly Background[], several: 'views' | 'each', own: boolean): void {
+  put(files: readonly File[], backgrounds: readonly Background[], several: 'views' | 'each', own: boolean, masks: readonly (Blob | null)[] = []): void {
     this.clear();
     this.several = several;
     files.forEach((file, i) => {
       this.background = backgrounds[i] ?? this.background;
-      this.take([file]);
+      this.take([file], masks[i] ?? null);
     });
     this.own = own;
     this.changed();
@@ -140,7 +140,7 @@ export class PicturesPanel {
       const picture = await this.client.file(`/examples/${encodeURIComponent(name)}`);
       await this.replace([new File([picture], name.replace(/^\d+-/, ''), {type: 'image/png'})], [], 'views', false);
     } catch (error) {
-      this.notify.error('The example could not be loaded', error);
+      this.notify.error(words.pictures.exampleFailed, error);
     }
   }
 
@@ -150,8 +150,13 @@ export class PicturesPanel {
     if (this.latentFile === null && !this.own && before > 0) this.clear();  // an example makes room
     this.take(files);
     this.own = this.tiles.length > 0;
-    if (this.tiles.length > 1 && this.several === null) void askSeveral(this.tiles.length).then((answer) => this.decide(answer));
+    if (this.tiles.length > 1 && this.several === null) void this.ask();
     this.changed();
+  }
+
+  private async ask(): Promise<void> {
+    const {askSeveral} = await dialogs();
+    this.decide(await askSeveral(this.tiles.length));
   }
 
   private decide(several: 'views' | 'each'): void {
@@ -159,44 +164,43 @@ export class PicturesPanel {
     const most = several === 'views' ? this.maxImages : MOST;
     const over = this.tiles.splice(most);
     for (const tile of over) tile.release();
-    if (over.length > 0) this.notify.warn(`${over.length === 1 ? `${over[0]?.file.name ?? ''} was` : `${over.length} pictures were`} left out.`, `An object has at most ${most} views here.`);
+    if (over.length > 0) this.notify.warn(words.pictures.leftOut(over.length, over[0]?.file.name ?? ''), words.pictures.mostViews(most));
     this.changed();
   }
 
-  private take(files: readonly File[]): void {
+  private take(files: readonly File[], mask: Blob | null = null): void {
     const most = this.several === 'views' ? this.maxImages : MOST;
     const leftOut: string[] = [];
     for (const file of files) {
       if (file.size > this.maxBytes) {
-        this.notify.warn(`${file.name} is too large: ${bytes(file.size)}.`, `The server takes at most ${bytes(this.maxBytes)}.`);
+        this.notify.warn(words.pictures.tooLarge(file.name, bytes(file.size)), words.pictures.most(bytes(this.maxBytes)));
       } else if (/\.safetensors$/i.test(file.name)) {
         this.addLatent(file);
       } else if (this.tiles.length >= most) {
         leftOut.push(file.name);
       } else {
-        this.addPicture(file);
+        this.addPicture(file, mask);
       }
     }
     if (leftOut.length > 0) {
-      this.notify.warn(leftOut.length === 1 ? `${leftOut[0] ?? ''} was left out.` : `${leftOut.length} pictures were left out.`,
-        `There is room for ${most} pictures; remove one first.`);
+      this.notify.warn(words.pictures.leftOut(leftOut.length, leftOut[0] ?? ''), words.pictures.room(most));
     }
   }
 
   private addLatent(file: File): void {
     this.clear();
     this.latentFile = file;
-    const remove = button({label: `Remove ${file.name}`, icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => {
+    const remove = button({label: words.pictures.remove(file.name), icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => {
       this.clear();
       this.changed();
       this.input.focus();
     }});
-    this.list.append(h('li', {class: 'picture latent'}, h('span', {class: 'latent-mark', text: 'latent'}), h('span', {class: 'picture-name', text: file.name}), remove));
+    this.list.append(h('li', {class: 'picture latent'}, h('span', {class: 'latent-mark', text: words.pictures.latent}), h('span', {class: 'picture-name', text: file.name}), remove));
   }
 
-  private addPicture(file: File): void {
+  private addPicture(file: File, mask: Blob | null): void {
     if (this.latentFile) this.clear();
-    const tile = new PictureTile(file, this.background, this.client, this.connection, {
+    const tile = new PictureTile(file, this.background, mask, this.client, this.connection, {
       changed: () => this.onchange(),
       chosen: (background) => {
         this.background = background;
@@ -219,15 +223,16 @@ export class PicturesPanel {
     if (this.tiles.length < 2) this.several = this.tiles.length === 0 ? null : this.several;
     this.choice.element.hidden = this.tiles.length < 2;
     if (this.several) this.choice.set(this.several);
-    this.dropTitle.textContent = this.tiles.length > 0 ? ANOTHER : FIRST;
+    this.dropTitle.textContent = this.tiles.length > 0 ? words.pictures.another : words.pictures.first;
     this.list.classList.toggle('many', this.tiles.length > 1);
-    this.examplesTitle.textContent = this.drop.classList.contains('compact') ? 'Or another example' : 'Or try one of these';
+    this.examplesTitle.textContent = this.drop.classList.contains('compact') ? words.pictures.tryAnother : words.pictures.tryOne;
     this.onchange();
   }
 
   /** Files may be dropped anywhere on the page, and pasted. */
   private listen(): void {
     const page = document.documentElement;
+    document.body.dataset['drop'] = words.pictures.dropAnywhere;
     const holds = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
     let depth = 0;
     const mark = (over: number): void => {

@@ -1,4 +1,5 @@
 import {h} from '../core/dom.js';
+import {words} from '../core/words.js';
 
 /** What an asset is made from with a text model. */
 export class PromptPanel {
@@ -12,11 +13,11 @@ export class PromptPanel {
       area.addEventListener('input', onchange);
       return area;
     };
-    this.prompt = field('prompt', 3, 'a red armchair with wooden legs');
-    this.negative = field('negative-prompt', 1, 'what it should not look like');
-    this.element = h('div', {class: 'stack', hidden: true}, h('h2', {text: 'Prompt'}),
-      h('label', {class: 'label', for: this.prompt.id, text: 'What to make'}), this.prompt,
-      h('label', {class: 'label', for: this.negative.id, text: 'Away from (optional)'}), this.negative);
+    this.prompt = field('prompt', 3, words.prompt.whatHint);
+    this.negative = field('negative-prompt', 1, words.prompt.awayHint);
+    this.element = h('div', {class: 'stack', hidden: true}, h('h2', {text: words.prompt.title}),
+      h('label', {class: 'label', for: this.prompt.id, text: words.prompt.what}), this.prompt,
+      h('label', {class: 'label', for: this.negative.id, text: words.prompt.away}), this.negative);
   }
 
   get text(): string {

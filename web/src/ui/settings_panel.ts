@@ -1,8 +1,9 @@
 import type {Model, MultiImage, Preset} from '../api/types.js';
 import {button, h, segmented} from '../core/dom.js';
-import {initialSettings, limits, samplersOf, type Settings} from '../core/options.js';
+import {anySeed, initialSettings, limits, samplersOf, type Settings} from '../core/options.js';
 import {checkField, numberField, selectField} from './fields.js';
 import {FinishFields} from './finish_fields.js';
+import {words} from '../core/words.js';
 
 /** Everything there is to choose before generating, but the pictures. */
 export class SettingsPanel {
@@ -21,38 +22,38 @@ export class SettingsPanel {
 
   constructor() {
     const start = initialSettings(null);
-    this.presets = segmented<Preset>('Preset', [
-      {value: 'checkpoint', label: 'Checkpoint', title: 'The settings that the checkpoint was published with'},
-      {value: 'app', label: 'TRELLIS app', title: 'The settings of the public web app'},
+    this.presets = segmented<Preset>(words.settings.preset, [
+      {value: 'checkpoint', label: words.settings.checkpoint, title: words.settings.checkpointTitle},
+      {value: 'app', label: words.settings.app, title: words.settings.appTitle},
     ], start.preset, (value) => {
       this.preset = value;
       this.fillSamplers();
     });
-    this.randomise = checkField('Randomise', start.randomise, '', () => this.seed.enable(!this.randomise.get()));
-    this.seed = numberField({label: 'Seed', ...limits('seed'), step: 1, whole: true}, start.seed);
-    const dice = button({label: 'Another seed', icon: 'dice', iconOnly: true, class: 'button quiet small', onclick: () => {
+    this.randomise = checkField(words.settings.randomise, start.randomise, '', () => this.seed.enable(!this.randomise.get()));
+    this.seed = numberField({label: words.settings.seed, ...limits('seed'), step: 1, whole: true}, start.seed);
+    const dice = button({label: words.settings.anotherSeed, icon: 'dice', iconOnly: true, class: 'button quiet small', onclick: () => {
       this.randomise.set(false);
       this.seed.enable(true);
-      this.seed.set(Math.floor(Math.random() * limits('seed').max));
+      this.seed.set(anySeed());
     }});
-    const steps = {label: 'Steps', step: 1, whole: true, slider: 50};
-    const guidance = {label: 'Guidance', step: 0.1, slider: 10};
+    const steps = {label: words.settings.steps, step: 1, whole: true, slider: 50};
+    const guidance = {label: words.settings.guidance, step: 0.1, slider: 10};
     this.structureSteps = numberField({...steps, ...limits('structure.steps')}, start.structure.steps);
     this.structureGuidance = numberField({...guidance, ...limits('structure.guidance')}, start.structure.guidance);
     this.latentSteps = numberField({...steps, ...limits('latent.steps')}, start.latent.steps);
     this.latentGuidance = numberField({...guidance, ...limits('latent.guidance')}, start.latent.guidance);
-    this.multiImage = selectField<MultiImage>('Several pictures', [
+    this.multiImage = selectField<MultiImage>(words.settings.several, [
       {value: 'stochastic', label: 'Stochastic'}, {value: 'multidiffusion', label: 'Multidiffusion'}], start.multiImage);
     this.multiImage.element.hidden = true;
     this.seed.enable(!start.randomise);
     this.element = h('div', {class: 'stack settings'},
-      h('h2', {text: 'Settings'}),
+      h('h2', {text: words.settings.title}),
       this.presets.element,
       h('div', {class: 'seed'}, this.seed.element, dice, this.randomise.element),
       this.multiImage.element,
-      group('Stage 1: structure', this.structureSteps.element, this.structureGuidance.element),
-      group('Stage 2: detail', this.latentSteps.element, this.latentGuidance.element),
-      group('Mesh, texture and files', this.finish.element));
+      group(words.settings.stage1, this.structureSteps.element, this.structureGuidance.element),
+      group(words.settings.stage2, this.latentSteps.element, this.latentGuidance.element),
+      group(words.settings.finish, this.finish.element));
   }
 
   setModel(model: Model): void {

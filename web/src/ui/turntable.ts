@@ -6,10 +6,12 @@ import {limits} from '../core/options.js';
 import type {Backstage} from './backstage.js';
 import {numberField, selectField} from './fields.js';
 import type {Notifier} from './notify.js';
+import {more, words} from '../core/words.js';
+import {DOWNLOAD, FILM} from '../core/icons_later.js';
 
 const STYLES: readonly {value: RenderStyle; label: string}[] = [
-  {value: 'textured', label: 'Textured'}, {value: 'clay', label: 'Clay'}, {value: 'normals', label: 'Normals'},
-  {value: 'wireframe', label: 'Wireframe'}, {value: 'splats', label: 'Splats'},
+  {value: 'textured', label: words.viewer.textured}, {value: 'clay', label: words.viewer.clay}, {value: 'normals', label: words.viewer.normals},
+  {value: 'wireframe', label: words.viewer.wireframe}, {value: 'splats', label: words.viewer.splats},
 ];
 const SIZES = ['256', '512', '768', '1024'] as const;
 
@@ -18,22 +20,22 @@ export class Turntable {
   readonly element: HTMLDetailsElement;
   private readonly form = h('div', {class: 'stack'});
   private readonly result = h('div', {class: 'turntable-result'});
-  private readonly style = selectField<RenderStyle>('Look', STYLES, 'textured');
-  private readonly size = selectField<string>('Size', SIZES.map((value) => ({value, label: `${value} × ${value}`})), String(OPTIONS['turntable.size'].fallback));
-  private readonly seconds = numberField({label: 'Length', ...limits('turntable.seconds'), step: 1, unit: 's'}, OPTIONS['turntable.seconds'].fallback);
-  private format = selectField<VideoFormat>('Format', [{value: 'webp', label: 'WEBP'}], 'webp');
+  private readonly style = selectField<RenderStyle>(more.video.look, STYLES, 'textured');
+  private readonly size = selectField<string>(more.video.size, SIZES.map((value) => ({value, label: `${value} × ${value}`})), String(OPTIONS['turntable.size'].fallback));
+  private readonly seconds = numberField({label: more.video.length, ...limits('turntable.seconds'), step: 1, unit: 's'}, OPTIONS['turntable.seconds'].fallback);
+  private format = selectField<VideoFormat>(more.video.format, [{value: 'webp', label: 'WEBP'}], 'webp');
   private readonly start: HTMLButtonElement;
   private readonly urls = new ObjectUrls();
   private job: Job | null = null;
 
   constructor(private readonly backstage: Backstage, private readonly notify: Notifier) {
-    this.start = button({label: 'Make the video', icon: 'film', class: 'button', onclick: () => void this.make()});
+    this.start = button({label: more.video.make, icon: FILM, class: 'button', onclick: () => void this.make()});
     this.setFormats(['webp']);
-    this.element = h('details', {class: 'group'}, h('summary', {text: 'Turntable video'}), h('div', {class: 'stack inside'}, this.form, this.start, this.result));
+    this.element = h('details', {class: 'group'}, h('summary', {text: more.video.title}), h('div', {class: 'stack inside'}, this.form, this.start, this.result));
   }
 
   setFormats(formats: readonly VideoFormat[]): void {
-    this.format = selectField('Format', formats.map((value) => ({value, label: value === 'mp4' ? 'MP4' : 'WebP, animated'})), formats[0] ?? 'webp');
+    this.format = selectField(more.video.format, formats.map((value) => ({value, label: value === 'mp4' ? 'MP4' : more.video.webp})), formats[0] ?? 'webp');
     this.form.replaceChildren(this.style.element, this.size.element, this.seconds.element, this.format.element);
   }
 
@@ -45,7 +47,7 @@ export class Turntable {
     this.clear();
     const file = videos.flatMap(({files}) => files).find(({role}) => role === 'video');
     if (file) {
-      this.result.replaceChildren(button({label: `Download the last one (${bytes(file.bytes)})`, icon: 'download', class: 'button', onclick: () => void this.save(file)}));
+      this.result.replaceChildren(button({label: more.video.downloadLast(bytes(file.bytes)), icon: DOWNLOAD, class: 'button', onclick: () => void this.save(file)}));
     }
   }
 
@@ -59,7 +61,7 @@ export class Turntable {
     if (!job) return;
     this.start.disabled = true;
     this.clear();
-    const bar = h('progress', {max: 1, value: 0, 'aria-label': 'Progress of the video'});
+    const bar = h('progress', {max: 1, value: 0, 'aria-label': more.video.progress});
     this.result.replaceChildren(bar);
     try {
       const request = {format: this.format.get(), style: this.style.get(), seconds: this.seconds.get(), size: Number(this.size.get())};
@@ -67,11 +69,11 @@ export class Turntable {
         bar.value = fraction;
       });
       const file = made.files.find(({role}) => role === 'video');
-      if (!file) throw new Error('the server made no video');
+      if (!file) throw new Error(more.video.none);
       if (this.job?.id === job.id) await this.present(file);
     } catch (error) {
       if (this.job?.id === job.id) this.clear();
-      this.notify.error('The video could not be made', error);
+      this.notify.error(more.video.notMade, error);
     } finally {
       this.start.disabled = false;
     }
@@ -80,9 +82,9 @@ export class Turntable {
   private async present(file: JobFile): Promise<void> {
     const url = this.urls.of(await this.backstage.client.file(file.url));
     const moving = file.format === 'mp4' ?
-      h('video', {src: url, controls: true, loop: true, autoplay: !prefersStillness(), muted: true, playsinline: true, 'aria-label': 'The turntable video'}) :
-      h('img', {src: url, alt: 'The turntable video'});
-    this.result.replaceChildren(moving, button({label: `Download (${bytes(file.bytes)})`, icon: 'download', class: 'button', onclick: () => void this.save(file)}));
+      h('video', {src: url, controls: true, loop: true, autoplay: !prefersStillness(), muted: true, playsinline: true, 'aria-label': more.video.label}) :
+      h('img', {src: url, alt: more.video.label});
+    this.result.replaceChildren(moving, button({label: more.video.download(bytes(file.bytes)), icon: DOWNLOAD, class: 'button', onclick: () => void this.save(file)}));
     this.result.scrollIntoView({block: 'nearest'});
   }
 
@@ -90,7 +92,7 @@ export class Turntable {
     try {
       saveBlob(await this.backstage.client.file(file.url), `${fileName(this.job?.name ?? 'asset')}-turntable.${file.format}`);
     } catch (error) {
-      this.notify.error('The video could not be downloaded', error);
+      this.notify.error(more.video.notSaved, error);
     }
   }
 }

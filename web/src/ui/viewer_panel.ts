@@ -6,23 +6,30 @@ import {fileName, metres} from '../core/format.js';
 import type {View, Viewer} from '../viewer/viewer.js';
 import {InputPictures} from './input_pictures.js';
 import type {Notifier} from './notify.js';
+import type {ViewerTools} from './viewer_tools.js';
+import type {Wipe} from './wipe.js';
+import {later, words} from '../core/words.js';
 
 const VIEW_CHOICES = [
-  {value: 'splats', label: 'Splats', title: 'The Gaussians (1)'},
-  {value: 'textured', label: 'Textured', title: 'Mesh with its texture or colours (2)'},
-  {value: 'clay', label: 'Clay', title: 'Shape alone (3)'},
-  {value: 'normals', label: 'Normals', title: 'Direction of the surface (4)'},
-  {value: 'wireframe', label: 'Wireframe', title: 'Edges of the faces (5)'},
-  {value: 'checker', label: 'UV checker', title: 'How the texture lies on the mesh (6)'},
+  {value: 'splats', label: words.viewer.splats, title: words.viewer.splatsTitle},
+  {value: 'textured', label: words.viewer.textured, title: words.viewer.texturedTitle},
+  {value: 'clay', label: words.viewer.clay, title: words.viewer.clayTitle},
+  {value: 'normals', label: words.viewer.normals, title: words.viewer.normalsTitle},
+  {value: 'wireframe', label: words.viewer.wireframe, title: words.viewer.wireframeTitle},
+  {value: 'checker', label: words.viewer.checker, title: words.viewer.checkerTitle},
+  {value: 'matcap', label: words.viewer.matcap, title: words.viewer.matcapTitle},
+  {value: 'layout', label: words.viewer.layout, title: words.viewer.layoutTitle},
 ] as const;
 
 const NOT_YET: Record<View, string> = {
-  splats: 'There are no Gaussians here',
-  textured: 'There is no mesh yet',
-  clay: 'There is no mesh yet',
-  normals: 'There is no mesh yet',
-  wireframe: 'There is no mesh yet',
-  checker: 'This mesh has no texture coordinates',
+  splats: words.viewer.noSplats,
+  textured: words.viewer.noMesh,
+  clay: words.viewer.noMesh,
+  normals: words.viewer.noMesh,
+  wireframe: words.viewer.noMesh,
+  checker: words.viewer.noUv,
+  matcap: words.viewer.noMesh,
+  layout: words.viewer.noUv,
 };
 
 /** What the viewer shows of a job: its files, or those that the job it was made from has. */
@@ -48,10 +55,10 @@ export function shownOf(job: Job, parent: Job | null): Shown {
 export class ViewerPanel {
   readonly element: HTMLElement;
   private readonly canvasPlace = h('div', {class: 'canvas-place', tabindex: 0, role: 'application',
-    'aria-label': '3D viewer. Arrow keys turn, plus and minus zoom, F frames, G shows the grid, 1 to 6 choose the view.'});
+    'aria-label': words.viewer.canvas});
   private readonly message = h('div', {class: 'viewer-message'});
   private readonly scale = h('span', {class: 'scale'});
-  private readonly busy = h('span', {class: 'viewer-busy', text: 'Loading…', hidden: true});
+  private readonly busy = h('span', {class: 'viewer-busy', text: words.viewer.loading, hidden: true});
   private readonly views;
   private readonly bar: HTMLElement;
   private readonly tools: HTMLElement;
@@ -64,21 +71,23 @@ export class ViewerPanel {
   private loaded = {splats: '', mesh: ''};
   private generation = 0;
   private abort = new AbortController();
+  private wipe: Wipe | null = null;
+  private more: ViewerTools | null = null;
   private name = 'asset';
 
   constructor(private readonly client: Client, private readonly notify: Notifier) {
-    this.views = segmented<View>('View', VIEW_CHOICES, 'textured', (view) => this.choose(view), false);
-    const measure = button({label: 'Grid and size (G)', icon: 'grid', iconOnly: true, class: 'button quiet', onclick: () => this.toggleMeasure()});
+    this.views = segmented<View>(words.viewer.view, VIEW_CHOICES, 'textured', (view) => this.choose(view), false);
+    const measure = button({label: words.viewer.grid, icon: 'grid', iconOnly: true, class: 'button quiet', onclick: () => this.toggleMeasure()});
     measure.setAttribute('aria-pressed', 'true');
     this.measureButton = measure;
-    this.compare = button({label: 'Side by side with the input', icon: 'compare', iconOnly: true, class: 'button quiet', onclick: () => this.toggleCompare()});
+    this.compare = button({label: words.viewer.compare, icon: 'compare', iconOnly: true, class: 'button quiet', onclick: () => this.toggleCompare()});
     this.compare.setAttribute('aria-pressed', 'false');
     this.bar = h('div', {class: 'viewer-bar'}, this.views.element);
-    this.tools = h('div', {class: 'tools', role: 'group', 'aria-label': 'Tools of the viewer', hidden: true},
-      button({label: 'Frame the object (F)', icon: 'frame', iconOnly: true, class: 'button quiet', onclick: () => this.viewer?.frame()}),
+    this.tools = h('div', {class: 'tools', role: 'group', 'aria-label': words.viewer.tools, hidden: true},
+      button({label: words.viewer.frame, icon: 'frame', iconOnly: true, class: 'button quiet', onclick: () => this.viewer?.frame()}),
       measure, this.compare,
-      button({label: 'Save this view as a picture', icon: 'camera', iconOnly: true, class: 'button quiet', onclick: () => void this.snapshot()}),
-      button({label: 'Full screen', icon: 'full', iconOnly: true, class: 'button quiet', onclick: () => void this.fullScreen()}));
+      button({label: words.viewer.save, icon: 'camera', iconOnly: true, class: 'button quiet', onclick: () => void this.snapshot()}),
+      button({label: words.viewer.full, icon: 'full', iconOnly: true, class: 'button quiet', onclick: () => void this.fullScreen()}));
     this.canvasPlace.addEventListener('keydown', (event) => this.key(event));
     this.canvasPlace.append(this.message, this.scale, this.busy);
     this.inputs = new InputPictures(client, () => this.toggleCompare());
@@ -97,7 +106,7 @@ export class ViewerPanel {
   /** Nothing to show: how to begin. */
   empty(): void {
     this.reset();
-    this.say('picture', 'Drop a picture to begin', 'It becomes a mesh with a texture and a set of Gaussian splats, here on this machine.');
+    this.say('picture', words.viewer.empty, words.viewer.emptyHint);
   }
 
   /** Forgets what is shown; the next files belong to another job. */
@@ -108,9 +117,45 @@ export class ViewerPanel {
     this.loaded = {splats: '', mesh: ''};
     this.chosen = null;
     this.viewer?.clear();
+    this.more?.reset();
+    this.wipe?.element.remove();
+    this.wipe = null;
+    this.element.classList.remove('wiping');
     this.inputs.clear();
     this.quiet();
     this.refresh();
+  }
+
+  /** Another asset beside the one in view, behind a line that is moved; null for one alone. */
+  async compareWith(other: {file: JobFile; name: string} | null, swap: () => void): Promise<void> {
+    this.wipe?.element.remove();
+    this.wipe = null;
+    this.element.classList.remove('wiping');
+    const generation = this.generation;
+    const current = (): boolean => generation === this.generation && this.wipe === wipe;
+    if (!other) {
+      await this.viewer?.setOther(null, () => generation === this.generation);
+      return this.refresh();
+    }
+    const {Wipe} = await later(() => import('./wipe.js'));
+    const viewer = await this.openOrSay();
+    if (!viewer || generation !== this.generation) return;
+    const wipe = new Wipe(this.name, other.name, (share) => viewer.setSplit(share), () => {
+      void this.compareWith(null, swap);
+      this.focus();
+    }, swap);
+    this.wipe = wipe;
+    try {
+      const blob = await this.client.file(other.file.url, this.abort.signal);
+      await viewer.setOther(blob, current);
+      if (!current()) return;
+      this.element.classList.add('wiping');
+      this.canvasPlace.append(wipe.element);
+      wipe.focus();
+      this.refresh();
+    } catch (error) {
+      if (current() && !isAbort(error)) this.notify.error(words.viewer.notShown(other.name), error);
+    }
   }
 
   focus(): void {
@@ -160,7 +205,7 @@ export class ViewerPanel {
       if (!current() || isAbort(error)) return;
       this.loaded[what] = '';
       if (file.role === 'mesh' && error instanceof ApiError && error.status === 404) return;  // the finished one took its place
-      this.notify.error(`${file.name} could not be shown`, error);
+      this.notify.error(words.viewer.notShown(file.name), error);
     } finally {
       if (generation === this.generation) this.busy.hidden = true;
     }
@@ -174,16 +219,18 @@ export class ViewerPanel {
 
   private async make(): Promise<Viewer | null> {
     if (!hasWebGl()) return null;
-    const {Viewer} = await import('../viewer/viewer.js');
+    const [{Viewer}, {ViewerTools}] = await Promise.all([import('../viewer/viewer.js'), later(() => import('./viewer_tools.js'))]);
     try {
       this.viewer = new Viewer(this.canvasPlace, (lost) => {
-        if (lost) this.say('warning', 'The graphics card took the picture away', 'It comes back by itself; if not, reload the page. No job is lost.');
+        if (lost) this.say('warning', words.viewer.lost, words.viewer.lostHint);
         else this.quiet();
       });
     } catch {
       return null;
     }
     this.viewer.setMeasured(this.measured);
+    this.more = new ViewerTools(this.viewer, this.canvasPlace, this.split, this.notify);
+    this.compare.after(...this.more.buttons);
     return this.viewer;
   }
 
@@ -194,8 +241,7 @@ export class ViewerPanel {
   }
 
   private noWebGl(): void {
-    this.say('warning', 'This browser shows no 3D here',
-      'WebGL 2 is missing or switched off. Generating and downloading work all the same; to look at assets, allow hardware acceleration or use another browser.');
+    this.say('warning', words.viewer.noWebGl, words.viewer.noWebGlHint);
   }
 
   private choose(view: View): void {
@@ -215,7 +261,7 @@ export class ViewerPanel {
     }
     this.canvasPlace.dataset['view'] = available.size > 0 ? wanted : '';
     this.canvasPlace.dataset['views'] = [...available].join(' ');
-    this.scale.textContent = available.size > 0 && this.measured && this.viewer ? `Grid ${metres(this.viewer.cell)}` : '';
+    this.scale.textContent = available.size > 0 && this.measured && this.viewer ? words.viewer.gridOf(metres(this.viewer.cell)) : '';
     this.tools.hidden = this.bar.hidden = available.size === 0;
   }
 
@@ -241,12 +287,12 @@ export class ViewerPanel {
     try {
       await (document.fullscreenElement ? document.exitFullscreen() : this.element.requestFullscreen());
     } catch (error) {
-      this.notify.error('Full screen is not possible', error);
+      this.notify.error(words.viewer.fullFailed, error);
     }
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.viewer) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.viewer || event.target !== this.canvasPlace) return;
     const turn = Math.PI / 24;
     const actions: Record<string, () => void> = {
       ArrowLeft: () => this.viewer?.orbit(-turn, 0, 1),
@@ -258,6 +304,7 @@ export class ViewerPanel {
       '-': () => this.viewer?.orbit(0, 0, 1 / 1.12),
       f: () => this.viewer?.frame(),
       g: () => this.toggleMeasure(),
+      ...this.more?.keys,
     };
     const view = VIEW_CHOICES[Number(event.key) - 1];
     const action = view ? () => this.choose(view.value) : actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];

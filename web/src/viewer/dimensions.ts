@@ -2,6 +2,7 @@ import {type Box3, BufferGeometry, Float32BufferAttribute, LineBasicMaterial, Li
 import {h} from '../core/dom.js';
 import {metres} from '../core/format.js';
 import type {Theme} from './theme.js';
+import {words} from '../core/words.js';
 
 const NAMES = ['width', 'height', 'depth'] as const;
 
@@ -29,7 +30,7 @@ export class Dimensions {
     const size = box.getSize(new Vector3());
     this.labels.forEach((label, axis) => {
       label.textContent = metres(size.getComponent(axis));
-      label.title = NAMES[axis] ?? '';
+      label.title = words.viewer.axes[NAMES[axis] ?? 'width'];
     });
   }
 

@@ -1,20 +1,31 @@
-import {AmbientLight, Box3, Clock, DirectionalLight, HemisphereLight, PerspectiveCamera, Scene, SRGBColorSpace, Vector3, WebGLRenderer} from 'three';
+import '../style/viewer.css';
+import {AmbientLight, Box3, Clock, DirectionalLight, HemisphereLight, PerspectiveCamera, Plane, Scene, SRGBColorSpace, Vector3, WebGLRenderer} from 'three';
 import {OrbitControls} from 'three/addons/controls/OrbitControls.js';
 import {prefersStillness} from '../core/dom.js';
 import {Dimensions} from './dimensions.js';
 import {Grid} from './grid.js';
+import {Look, type LookSettings} from './look.js';
 import {MESH_VIEWS, MeshModel, type MeshView} from './mesh_model.js';
 import {between, IN_PLACE, type Placement} from './placement.js';
+import {Ruler} from './ruler.js';
 import {ContactShadow} from './shadow.js';
 import type {SplatModel, SplatPainter} from './splat_model.js';
 import {type Theme, themeOf} from './theme.js';
 
 export type View = 'splats' | MeshView;
+/** Where an object is cut open: along an axis, at a share of its size; what lies beyond is left out, or what lies before. */
+export interface Section {
+  axis: 'x' | 'y' | 'z';
+  share: number;
+  flipped: boolean;
+}
 export const VIEWS: readonly View[] = ['splats', ...MESH_VIEWS];
 
 const FIELD_OF_VIEW = 35;
 const AZIMUTH = 30;
 const ELEVATION = 18;
+const TURN_SPEED = {lively: 7.5, still: 2};  // of the turntable: 60 / seconds
+const UP = new Vector3(0, 1, 0);
 const MARGIN = {aside: 1.3, above: 1.17};  // around the object, as shares of it
 
 /** How far from the middle of a box, in that direction, a camera sees its corners, with room for what is written beside them. */
@@ -47,14 +58,20 @@ export class Viewer {
   private readonly grid = new Grid();
   private readonly dimensions: Dimensions;
   private readonly shadow = new ContactShadow();
+  private readonly look: Look;
+  private readonly ruler: Ruler;
+  private readonly plane = new Plane();
+  private section: Section | null = null;
   private readonly dark = matchMedia('(prefers-color-scheme: dark)');
   private readonly clock = new Clock();
   private theme: Theme;
   private painter: SplatPainter | null = null;
   private splats: SplatModel | null = null;
   private mesh: MeshModel | null = null;
+  private other: MeshModel | null = null;  // seen on the right of `split`, which is a share of the width
+  private split = 0.5;
   private view: View = 'textured';
-  private measured = true;
+  private withGrid = true;
   private waiting = 0;
   private framed = false;
   private moved = false;  // by the user, since it was framed
@@ -75,7 +92,13 @@ export class Viewer {
     this.controls.addEventListener('start', () => {
       this.moved = true;
     });
-    this.scene.add(new HemisphereLight(0xffffff, 0x6f6a62, 1.2), new AmbientLight(0xffffff, 0.35), this.lamp, this.lamp.target);
+    const sky = new HemisphereLight(0xffffff, 0x6f6a62, 1.2);
+    const room = new AmbientLight(0xffffff, 0.35);
+    this.scene.add(sky, room, this.lamp, this.lamp.target);
+    this.look = new Look(this.renderer, this.scene, parent, [sky, room, this.lamp]);
+    this.ruler = new Ruler(parent);
+    this.scene.add(this.ruler.line, this.ruler.dots);
+    this.renderer.localClippingEnabled = true;
     this.scene.add(this.grid.lines, this.dimensions.lines, this.shadow.plane);
     this.canvas.addEventListener('webglcontextlost', this.lost);
     this.canvas.addEventListener('webglcontextrestored', this.restored);
@@ -92,6 +115,7 @@ export class Viewer {
 
   private readonly restored = (): void => {
     this.onLost(false);
+    this.look.forget();
     if (this.mesh) this.shadow.build(this.renderer, this.mesh.root, this.mesh.box);
     this.refresh();
   };
@@ -99,6 +123,7 @@ export class Viewer {
   private readonly recolour = (): void => {
     this.theme = themeOf(this.parent);
     this.mesh?.forgetMaterials();
+    this.other?.forgetMaterials();
     this.refresh();
   };
 
@@ -114,13 +139,41 @@ export class Viewer {
     this.lamp.target.position.copy(this.controls.target);
     this.camera.updateMatrixWorld();
     this.dimensions.place(this.camera, this.parent.clientWidth, this.parent.clientHeight);
-    this.renderer.render(this.scene, this.camera);
+    this.ruler.place(this.camera, this.parent.clientWidth, this.parent.clientHeight);
+    this.render();
+    if (this.controls.autoRotate) this.invalidate();
   };
+
+  private render(): void {
+    if (this.mesh && this.view === 'layout') {
+      this.mesh.layout.draw(this.renderer, this.parent.clientWidth, this.parent.clientHeight, this.theme);
+      return;
+    }
+    if (!this.mesh || !this.other) {
+      this.renderer.render(this.scene, this.camera);
+      return;
+    }
+    const {clientWidth: width, clientHeight: height} = this.parent;
+    const at = Math.round(this.split * width);
+    const shadow = this.shadow.plane.visible;
+    this.renderer.setScissorTest(true);
+    for (const [model, from, to] of [[this.mesh, 0, at], [this.other, at, width]] as const) {
+      this.mesh.root.visible = model === this.mesh;
+      this.other.root.visible = model === this.other;
+      this.shadow.plane.visible = shadow && model === this.mesh;
+      this.renderer.setScissor(from, 0, to - from, height);
+      if (to > from) this.renderer.render(this.scene, this.camera);
+    }
+    this.renderer.setScissorTest(false);
+    this.mesh.root.visible = true;
+    this.shadow.plane.visible = shadow;
+  }
 
   /** The lamp hangs at the left above the camera, so that forms are seen from every side. */
   private lampOffset(): Vector3 {
     const distance = this.camera.position.distanceTo(this.controls.target);
-    return new Vector3(-0.5, 0.7, 0.1).multiplyScalar(distance).applyQuaternion(this.camera.quaternion);
+    const turn = (this.look.settings.rotation * Math.PI) / 180;
+    return new Vector3(-0.5, 0.7, 0.1).applyAxisAngle(UP, turn).multiplyScalar(distance).applyQuaternion(this.camera.quaternion);
   }
 
   private resize(): void {
@@ -136,8 +189,8 @@ export class Viewer {
 
   get available(): ReadonlySet<View> {
     const views = new Set<View>();
-    if (this.splats) views.add('splats');
-    if (this.mesh) for (const view of MESH_VIEWS) if (view !== 'checker' || this.mesh.hasUv) views.add(view);
+    if (this.splats && !this.other) views.add('splats');
+    if (this.mesh) for (const view of MESH_VIEWS) if ((view !== 'checker' && view !== 'layout') || this.mesh.hasUv) views.add(view);
     return views;
   }
 
@@ -178,9 +231,28 @@ export class Viewer {
     this.mesh = model;
     this.splats?.standAs(model.placement);
     this.follow(stood, model.placement);
+    this.ruler.clear();
+    this.cut();
     this.scene.add(model.root);
     this.shadow.build(this.renderer, model.root, model.box);
     this.refresh();
+  }
+
+  /** Another asset, at the right of a line through the picture; null takes it away. */
+  async setOther(file: Blob | null, current: () => boolean): Promise<void> {
+    const model = file ? await MeshModel.load(file) : null;
+    if (!current()) return model?.dispose();
+    this.other?.dispose();
+    this.other = model;
+    this.cut();
+    if (model) this.scene.add(model.root);  // its origin where that of the first is: on the floor
+    this.refresh();
+  }
+
+  /** Where the line is, as a share of the width. */
+  setSplit(share: number): void {
+    this.split = share;
+    this.invalidate();
   }
 
   /** The object stands elsewhere now, or has another size: the camera sees of it what it saw. */
@@ -207,8 +279,59 @@ export class Viewer {
 
   /** Grid and dimensions. */
   setMeasured(measured: boolean): void {
-    this.measured = measured;
+    this.withGrid = measured;
     this.refresh();
+  }
+
+  setLook(settings: Readonly<LookSettings>): void {
+    this.look.set(settings);
+    this.invalidate();
+  }
+
+  /** Turns the object until it is told to stop. */
+  setTurning(turning: boolean): void {
+    this.controls.autoRotate = turning;
+    this.controls.autoRotateSpeed = prefersStillness() ? TURN_SPEED.still : TURN_SPEED.lively;
+    this.invalidate();
+  }
+
+  /** Cuts the object open; null for whole. */
+  setSection(section: Section | null): void {
+    this.section = section;
+    this.cut();
+    this.invalidate();
+  }
+
+  private cut(): void {
+    const box = this.mesh?.box;
+    if (this.section && box) {
+      const {axis, share, flipped} = this.section;
+      const at = box.min[axis] + (box.max[axis] - box.min[axis]) * share;
+      this.plane.normal.set(0, 0, 0)[axis] = flipped ? 1 : -1;
+      this.plane.constant = flipped ? -at : at;
+    }
+    const planes = this.section ? [this.plane] : null;
+    this.mesh?.clip(planes);
+    this.other?.clip(planes);
+  }
+
+  /** Measures from and to points of the surface; `x`, `y`: in the picture, from -1 to 1. False where there is none. */
+  measureAt(x: number, y: number): boolean {
+    if (!this.mesh || this.view === 'layout') return false;
+    const shown = this.other && (x + 1) / 2 > this.split ? this.other : this.mesh;
+    const seen = (point: Vector3): boolean => this.section === null || this.plane.distanceToPoint(point) >= 0;
+    const hit = this.ruler.take(x, y, this.camera, shown.root, seen, this.theme);
+    this.invalidate();
+    return hit;
+  }
+
+  get measured(): number | null {
+    return this.ruler.length;
+  }
+
+  stopMeasuring(): void {
+    this.ruler.clear();
+    this.invalidate();
   }
 
   private box(): Box3 | null {
@@ -216,13 +339,14 @@ export class Viewer {
   }
 
   private refresh(): void {
-    const asSplats = this.view === 'splats' && this.splats !== null;
+    const asSplats = this.view === 'splats' && this.splats !== null && this.other === null;
     if (this.splats) this.splats.mesh.visible = asSplats;
     if (this.painter) this.painter.visible = asSplats;
     if (this.mesh) {
       this.mesh.root.visible = !asSplats;
-      const view: MeshView = this.view === 'splats' || (this.view === 'checker' && !this.mesh.hasUv) ? 'textured' : this.view;
+      const view: MeshView = this.view === 'splats' || ((this.view === 'checker' || this.view === 'layout') && !this.mesh.hasUv) ? 'textured' : this.view;
       this.mesh.show(view, this.theme);
+      this.other?.show(view, this.theme);
     }
     const box = this.box();
     const visible = box !== null && !box.isEmpty();
@@ -232,8 +356,9 @@ export class Viewer {
       this.dimensions.build(box, this.theme);
       if (!this.framed) this.frame();
     }
-    this.grid.lines.visible = visible && this.measured;
-    this.dimensions.show(visible && this.measured);
+    const flat = this.view === 'layout' && this.mesh !== null;
+    this.grid.lines.visible = visible && this.withGrid;
+    this.dimensions.show(visible && this.withGrid && !flat);
     this.shadow.plane.visible = this.mesh !== null && !asSplats;
     this.shadow.plane.material.opacity = this.theme.shadow;
     this.invalidate();
@@ -289,7 +414,7 @@ export class Viewer {
   async snapshot(): Promise<Blob | null> {
     const shown = [this.grid.lines.visible, this.dimensions.lines.visible];
     this.grid.lines.visible = this.dimensions.lines.visible = false;
-    this.renderer.render(this.scene, this.camera);
+    this.render();
     const picture = new Promise<Blob | null>((resolve) => this.canvas.toBlob(resolve, 'image/png'));
     this.grid.lines.visible = shown[0] ?? false;
     this.dimensions.lines.visible = shown[1] ?? false;
@@ -302,10 +427,15 @@ export class Viewer {
     this.splats?.dispose();
     this.painter?.dispose();
     this.mesh?.dispose();
+    this.other?.dispose();
+    this.other = null;
     this.splats = null;
     this.painter = null;
     this.mesh = null;
     this.framed = false;
+    this.section = null;
+    this.ruler.clear();
+    this.setTurning(false);
     this.refresh();
   }
 }

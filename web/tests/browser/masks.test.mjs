@@ -133,6 +133,14 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
   assert.notEqual(await opacity(page), before);
   await shot(page, '24-mask-used');
 
+  const mended = await opacity(page);
+  await page.waitForTimeout(500);  // the page keeps what is on it a moment after it was changed
+  await page.reload();
+  await cutoutReady(page);
+  await page.getByText('Mask made by hand').waitFor();
+  assert.equal(await opacity(page), mended, 'the mask is still there after a reload');
+  await page.getByRole('combobox', {name: 'Model'}).selectOption('sprout');
+
   await setSteps(page, 2, 1);  // one step of the structure leaves a cloud of tens of megabytes
   await setFinish(page, false);
   await generate(page);

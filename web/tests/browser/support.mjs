@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {createRequire} from 'node:module';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {chromium} from 'playwright-core';
 
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 export const example = (name) => join(root, 'examples', name);
 const program = process.env.ESPALIER_PROGRAM ?? join(root, 'build/release/bin/espalier');
@@ -71,6 +73,25 @@ export class Server {
   }
 }
 
+/** A small finished asset, made without the page; `raw_mesh` leaves its mesh as it was decoded. */
+export async function asset(server, name, options = {}) {
+  const finish = options.raw_mesh ? {} : {faces: 2000, texture_size: 512, bake: 'fast'};
+  const form = new FormData();
+  form.set('image', new Blob([readFileSync(example('02-chair.png'))]), 'chair.png');
+  form.set('options', JSON.stringify({name, seed: 1, structure: {steps: 3}, latent: {steps: 3}, ...finish, formats: ['glb'], ...options}));
+  return ended(server, await server.json('/v1/jobs', {method: 'POST', body: form}));
+}
+
+/** A job once it has ended. */
+export async function ended(server, {id}) {
+  for (;;) {
+    const job = await server.json(`/v1/jobs/${id}`);
+    if (job.state === 'done') return job;
+    assert.ok(['queued', 'running'].includes(job.state), JSON.stringify(job.error));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
 const SOFTWARE = ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
 export const browserPath = process.env.ESPALIER_CHROMIUM ?? '/usr/bin/chromium';
 export const launch = (gl = SOFTWARE) => chromium.launch({executablePath: browserPath, args: ['--no-sandbox', '--disable-dev-shm-usage', ...gl]});
@@ -97,6 +118,13 @@ export async function open(browser, server, options = {}) {
 }
 
 export const shot = (page, name) => page.screenshot({path: join(shots, `${name}.png`), animations: 'disabled'});
+
+/** What axe-core has to say against the page: rules, and the elements that break them. */
+export async function axe(page) {
+  await page.evaluate(axeSource);
+  const {violations} = await page.evaluate(() => window.axe.run(document, {resultTypes: ['violations']}));
+  return violations.map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html.slice(0, 160)).join(' | ')}`);
+}
 
 function transferOf(page, files) {
   return page.evaluateHandle(async (list) => {
@@ -164,6 +192,22 @@ export async function picture(page) {
     if (Date.now() > end) throw new Error('the viewer does not come to rest');
     before = now;
   }
+}
+
+/** Share of the pixels that differ between two pictures of one size by more than antialiasing does. */
+export function differing(page, one, other) {
+  return page.evaluate(async (pictures) => {
+    const [a, b] = await Promise.all(pictures.map(async (base64) => {
+      const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], {type: 'image/png'}));
+      const pen = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+      pen.drawImage(bitmap, 0, 0);
+      return pen.getImageData(0, 0, bitmap.width, bitmap.height);
+    }));
+    if (a.width !== b.width || a.height !== b.height) return 1;
+    let count = 0;
+    for (let i = 0; i < a.data.length; i += 4) count += [0, 1, 2].some((c) => Math.abs(a.data[i + c] - b.data[i + c]) > 12) ? 1 : 0;
+    return count / (a.data.length / 4);
+  }, [one, other].map((bytes) => bytes.toString('base64')));
 }
 
 export async function save(page, click) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import './english.js';
 import {ago, bytes, capitalised, count, duration, fileName, metres, stem} from '../../src/core/format.js';
 
 test('bytes', () => {

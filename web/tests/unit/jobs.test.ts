@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import './english.js';
 import {ApiError, errorOf, explain, Unreachable} from '../../src/api/errors.js';
 import {applied} from '../../src/api/follow.js';
 import type {Job, JobFile} from '../../src/api/types.js';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import './english.js';
 import {Mask} from '../../src/core/mask.js';
 
 const full = (width: number, height: number): Mask => new Mask(width, height, new Uint8ClampedArray(width * height).fill(255));

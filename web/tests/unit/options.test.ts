@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import type {Model} from '../../src/api/types.js';
-import {backgroundsOf, finishOf, finishOptions, initialSettings, jobOptions, sameFinish, samplersOf, settingsOf} from '../../src/core/options.js';
+import './english.js';
+import type {JobOptions, Model} from '../../src/api/types.js';
+import {backgroundsOf, finishOf, finishOptions, hasEffect, initialSettings, jobOptions, promptOptions, sameFinish, samplersOf, settingsOf} from '../../src/core/options.js';
 
 const MODEL: Model = {
   name: 'sprout', pipeline: 'TrellisImageTo3DPipeline', device: 'cpu', precision: 'float32', tier: 'high', loaded: true, untrained: false,
@@ -74,4 +75,24 @@ test('another format is the same mesh, another number of faces is not', () => {
   assert.equal(sameFinish(options, {...options, faces: 300}), false);
   assert.equal(sameFinish(options, {...options, texture_size: 512}), false);
   assert.equal(finishOf({}).textureSize, 1024);
+});
+
+test('what has no effect is not sent, by the rules of the option table', () => {
+  const settings = {...initialSettings(MODEL), textureFormat: 'webp' as const, textureSize: 2048, sizeMm: 55, projectImage: true};
+  const glb = finishOptions(settings);
+  assert.equal(glb.texture_format, 'webp');
+  assert.equal('size_mm' in glb, false);
+  assert.equal(finishOptions({...settings, formats: ['glb', 'stl']}).size_mm, 55);
+  const bare = finishOptions({...settings, texture: false});
+  for (const key of ['texture_format', 'texture_size', 'project_image']) assert.equal(key in bare, false, key);
+  assert.equal('texture_format' in finishOptions({...settings, finish: false}), false);
+  const splats = finishOptions({...settings, formats: ['ply'], simplify: 0.5, bake: 'fast'});
+  for (const key of ['texture_format', 'texture_size', 'bake', 'simplify', 'project_image', 'size_mm']) assert.equal(key in splats, false, key);
+  assert.equal(jobOptions(settings, 'chair', ONE).project_image, true);
+  const written = promptOptions(settings, 'a chair', 'a chair', 'arms');
+  assert.equal('project_image' in written, false, 'a prompt has no image');
+  assert.deepEqual([written.prompt, written.negative_prompt, written.texture_size], ['a chair', 'arms', 2048]);
+  assert.equal(hasEffect('unlit', {formats: ['stl']}), false);
+  assert.equal(hasEffect('unlit', {formats: ['glb', 'stl']}), true);
+  assert.equal(hasEffect('min_wall_mm', {watertight: true} as JobOptions), true);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import './english.js';
 import {between, IN_PLACE, placementIn} from '../../src/viewer/placement.js';
 
 test('the placement of a file is read, and anything else is in place', () => {

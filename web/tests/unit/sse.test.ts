@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import './english.js';
 import {EventParser} from '../../src/api/sse.js';
 
 const STREAM = 'event: state\ndata: {"a":1}\n\n: heartbeat\n\nevent: progress\r\ndata: one\r\ndata: two\r\n\r\ndata:plain\n\nevent: empty\n\n';

@@ -1,0 +1,47 @@
+#include "job_lane.h"
+
+#include <algorithm>
+
+#include "job_json.h"
+#include "job_work.h"
+#include "worker_process.h"
+
+namespace espalier::server {
+
+JobRunner::Lane::Lane(JobRunner& runner, std::string name, WorkerOptions options, bool process)
+    : runner_(runner), name_(std::move(name)), options_(std::move(options)), process_(process) {
+  if (process_) {
+    worker_ = std::make_unique<WorkerProcess>(options_, *this);
+  } else {
+    worker_ = std::make_unique<JobWork>(options_, *this);
+  }
+}
+
+void JobRunner::Lane::on_progress(const Json& progress) {
+  runner_.hub_.publish(current_, {"progress", text_of(progress)});
+  const std::scoped_lock lock(runner_.mutex_);
+  progress_ = progress;
+}
+
+void JobRunner::Lane::on_file(const JobFile& file) {
+  runner_.store_.add_file(current_, file);
+  runner_.hub_.publish(current_, {"file", text_of(json_of(current_, file))});
+}
+
+void JobRunner::Lane::on_models(const std::vector<ModelFacts>& models) {
+  const std::scoped_lock lock(runner_.mutex_);
+  if (runner_.models_.empty()) runner_.models_ = models;
+}
+
+void JobRunner::Lane::on_loaded(const ModelFacts& model) {
+  const std::scoped_lock lock(runner_.mutex_);
+  loaded_ = model.name;
+  if (model.name.empty()) return;
+  ++runner_.metrics_.loads;
+  runner_.ready_ = true;
+  const auto known =
+      std::find_if(runner_.models_.begin(), runner_.models_.end(), [&](const ModelFacts& m) { return m.name == model.name; });
+  if (known != runner_.models_.end()) *known = model;
+}
+
+}  // namespace espalier::server

@@ -1,0 +1,56 @@
+// A lane of JobRunner: its thread, its worker, and the job that it runs.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "job_runner.h"
+
+namespace espalier::server {
+
+// What a lane's thread shares with others is guarded by the runner's mutex.
+class JobRunner::Lane : public JobListener, public WorkerListener {
+ public:
+  Lane(JobRunner& runner, std::string name, WorkerOptions options, bool process);
+
+  // Of JobListener and WorkerListener, on the lane's thread.
+  [[nodiscard]] bool cancelled() const override { return cancelled_ || runner_.interrupted_; }
+  void on_progress(const Json& progress) override;
+  void on_file(const JobFile& file) override;
+  void on_dropped(const std::string& file) override { runner_.store_.drop_file(current_, file); }
+  void on_stages(const std::vector<StageReport>& stages) override { runner_.paces_.learn(options_.place(), stages); }
+  void on_models(const std::vector<ModelFacts>& models) override;
+  void on_loaded(const ModelFacts& model) override;
+  void on_warning(const std::string& text) override { runner_.say_(text); }
+
+ private:
+  friend class JobRunner;
+
+  JobRunner& runner_;
+  const std::string name_;
+  const WorkerOptions options_;
+  const bool process_;  // the worker is another process
+  std::unique_ptr<JobWorker> worker_;
+  std::thread thread_;
+
+  // Of the lane's thread alone.
+  int failures_ = 0;           // of the worker since a job ended
+  bool was_reported_ = false;  // that it was lost
+  std::chrono::steady_clock::time_point last_job_{}, last_removal_{};
+
+  // Written by the lane's thread under the runner's mutex.
+  std::string current_;  // id of the running job
+  Json progress_;
+  std::string loaded_;  // the model whose weights are in memory
+  std::string state_ = "starting";
+  std::uint64_t restarts_ = 0;
+  int pid_ = 0;
+  bool cannot_load_ = false;  // the last attempt to start it ended with an error
+  bool woken_ = false;        // of any thread, under the mutex
+  std::atomic<bool> cancelled_{false};
+};
+
+}  // namespace espalier::server

@@ -1,0 +1,38 @@
+# espalier_discover_suites(TARGET SOURCES source... [LEAVE_OUT pattern...] [PROPERTIES property value...]): one CTest test for each
+# suite of a GoogleTest program, so that what a suite shares is made once, and a thousand small tests do not cost a thousand
+# starts of a program. Suites are read out of the sources; LEAVE_OUT are GoogleTest patterns of tests that do not run here.
+# The test of the suite Edit in the program test_cli is named cli.Edit.
+function(espalier_discover_suites target)
+  cmake_parse_arguments(arg "" "" "SOURCES;LEAVE_OUT;PROPERTIES" ${ARGN})
+  string(REGEX REPLACE "^test_" "" program ${target})
+  set(suites)
+  foreach(source ${arg_SOURCES})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})  # a new suite is seen by the next build
+    file(STRINGS ${source} lines REGEX "^(TEST|TEST_F|TEST_P|TYPED_TEST|TYPED_TEST_P)\\( *[A-Za-z0-9_]+ *,")
+    foreach(line ${lines})
+      string(REGEX REPLACE "^[A-Z_]+\\( *([A-Za-z0-9_]+).*" "\\1" suite "${line}")
+      list(APPEND suites ${suite})
+      # Typed suites have the type behind their name, those with parameters the name of the values before it.
+      if(line MATCHES "^TYPED_")
+        set(filter_of_${suite} "${suite}/*.*")
+      elseif(line MATCHES "^TEST_P")
+        set(filter_of_${suite} "*/${suite}.*")
+      else()
+        set(filter_of_${suite} "${suite}.*")
+      endif()
+    endforeach()
+  endforeach()
+  list(REMOVE_DUPLICATES suites)
+  list(JOIN arg_LEAVE_OUT ":" left_out)
+  foreach(suite ${suites})
+    set(filter "${filter_of_${suite}}")
+    if(filter IN_LIST arg_LEAVE_OUT)
+      continue()
+    endif()
+    if(left_out)
+      string(APPEND filter ":-${left_out}")
+    endif()
+    add_test(NAME ${program}.${suite} COMMAND ${target} --gtest_filter=${filter} --gtest_brief=1)
+    set_tests_properties(${program}.${suite} PROPERTIES TIMEOUT 1200 FAIL_REGULAR_EXPRESSION "0 tests from 0 test suites" ${arg_PROPERTIES})
+  endforeach()
+endfunction()

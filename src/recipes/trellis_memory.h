@@ -1,0 +1,29 @@
+// What the stages of a TRELLIS job would take, measured by walking through them without weights and without running anything.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "session/session.h"
+
+namespace espalier {
+
+struct MeasuredJob {
+  int images = 1;       // of one object
+  bool sampled = true;  // false: a latent is given, and only decoders run
+  Voxels voxels{};      // that sampling is expected to find, or those of the latent
+  bool mesh = true, gaussians = true, radiance_field = false;
+  SurfaceRule surface = SurfaceRule::solid;
+};
+
+struct MeasuredStage {
+  Stage stage = Stage::encode_image;
+  std::string role;      // of the network that runs
+  std::size_t work = 0;  // bytes beside its weights; of a mesh without what the surface itself takes, which its shape decides
+};
+
+// In their order. `session` only measures (SessionOptions::only_measure). Throws not_found for a decoder that the checkpoint
+// does not have.
+[[nodiscard]] std::vector<MeasuredStage> measure_stages(Session& session, const MeasuredJob& job);
+
+}  // namespace espalier

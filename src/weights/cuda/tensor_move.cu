@@ -1,0 +1,162 @@
+// Files to GPU memory. Each lane has a thread that takes the next part of a tensor, copies it into pinned memory and queues
+// what brings it to its place: a plain copy, or a kernel that reads the pinned memory itself, converts and transposes.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <exception>
+#include <thread>
+
+#include "runtime/cuda/copy_lanes.h"
+#include "runtime/cuda/element.cuh"
+#include "runtime/cuda/launch.cuh"
+#include "weights/tensor_move.h"
+
+namespace espalier {
+namespace {
+
+constexpr std::size_t kLanes = 8;
+constexpr std::size_t kPart = kMoveMemory / kLanes / cuda::CopyLane::kSlots;  // bytes of a slot
+
+// One slot full of a tensor.
+struct Part {
+  const TensorMove* move;
+  std::int64_t first, count;  // elements
+  [[nodiscard]] const std::byte* from() const { return move->from + static_cast<std::size_t>(first) * size_of(move->stored); }
+  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(count) * size_of(move->stored); }
+};
+
+std::vector<Part> parts_of(std::span<const TensorMove> moves) {
+  std::vector<Part> parts;
+  for (const TensorMove& move : moves) {
+    const auto most = static_cast<std::int64_t>(kPart / size_of(move.stored));
+    for (std::int64_t first = 0; first < move.elements; first += most)
+      parts.push_back({&move, first, std::min(most, move.elements - first)});
+  }
+  return parts;
+}
+
+__device__ __forceinline__ float to_single(double value) { return static_cast<float>(value); }
+template <class T>
+__device__ __forceinline__ float to_single(T value) {
+  return cuda::widen(value);
+}
+
+// to[place of element first + i] = from[i], of a tensor [outer, inner, taps] that becomes [outer, taps, inner].
+template <class From, class To>
+__global__ void __launch_bounds__(256) arrange(const From* __restrict__ from, std::int64_t first, std::int64_t count,
+                                               std::int64_t inner, std::int64_t taps, To* to) {
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) {
+    std::int64_t place = first + i;
+    if (taps > 1) {
+      const std::int64_t row = place / taps;  // outer * inner + its place there
+      place = (row / inner * taps + place % taps) * inner + row % inner;
+    }
+    to[place] = cuda::narrow<To>(to_single(from[i]));
+  }
+}
+
+template <class From, class To>
+void arrange_part(const Part& part, const std::byte* from, cudaStream_t stream) {
+  constexpr std::int64_t kThreads = 256;
+  constexpr std::int64_t kMostBlocks = 512;
+  const auto blocks = static_cast<unsigned>(std::min(kMostBlocks, cuda::ceil_div(part.count, kThreads)));
+  arrange<From, To><<<blocks, kThreads, 0, stream>>>(reinterpret_cast<const From*>(from), part.first, part.count,
+                                                     part.move->inner, part.move->taps, static_cast<To*>(part.move->to));
+  ESPALIER_CHECK_CUDA(cudaGetLastError());
+}
+
+template <class To>
+void arrange_as(const Part& part, const std::byte* from, cudaStream_t stream) {
+  switch (part.move->stored) {
+    case DType::f64: return arrange_part<double, To>(part, from, stream);
+    case DType::f32: return arrange_part<float, To>(part, from, stream);
+    case DType::f16: return arrange_part<half, To>(part, from, stream);
+    case DType::bf16: return arrange_part<bfloat16, To>(part, from, stream);
+    default: fail(ErrorCode::internal, "move_tensors: elements of type ", name_of(part.move->stored));
+  }
+}
+
+void send(const Part& part, const cuda::CopyLane::Slot& slot, cudaStream_t stream) {
+  const TensorMove& move = *part.move;
+  if (move.stored == move.held && move.taps == 1) {
+    auto* const to = static_cast<std::byte*>(move.to) + static_cast<std::size_t>(part.first) * size_of(move.held);
+    ESPALIER_CHECK_CUDA(cudaMemcpyAsync(to, slot.host, part.bytes(), cudaMemcpyHostToDevice, stream));
+  } else if (move.held == DType::f16) {
+    arrange_as<half>(part, slot.device, stream);
+  } else {
+    arrange_as<float>(part, slot.device, stream);
+  }
+}
+
+// Pages of a mapped file come one fault for each few of them; asked for together they cost far less. Only a hint: memory that
+// is no mapping of a file refuses it, and so do older kernels.
+void ask_for_pages(const std::byte* from, std::size_t bytes) {
+#ifdef MADV_POPULATE_READ
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(from) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(from) + bytes;
+  static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ));
+#else
+  static_cast<void>(from);
+  static_cast<void>(bytes);
+#endif
+}
+
+// Takes parts until none is left.
+void drive(cuda::CopyLane& lane, const std::vector<Part>& parts, std::atomic<std::size_t>& next) {
+  for (std::size_t i = next.fetch_add(1); i < parts.size(); i = next.fetch_add(1)) {
+    const Part& part = parts[i];
+    const cuda::CopyLane::Slot slot = lane.next();
+    ask_for_pages(part.from(), part.bytes());
+    std::memcpy(slot.host, part.from(), part.bytes());
+    send(part, slot, lane.stream());
+    lane.filled();
+  }
+  lane.synchronize();
+}
+
+// The lanes for so many parts.
+std::size_t ready_lanes(cuda::CopyLanes& all, std::size_t parts) {
+  const std::size_t wanted =
+      std::clamp<std::size_t>(parts, 1, std::min<std::size_t>(kLanes, std::max(2U, std::thread::hardware_concurrency())));
+  while (all.lanes.size() < wanted) all.lanes.push_back(std::make_unique<cuda::CopyLane>(kPart));
+  return wanted;
+}
+
+}  // namespace
+
+template <class Dev>
+void move_tensors(Queue<Dev>& queue, std::span<const TensorMove> moves) {
+  const std::vector<Part> parts = parts_of(moves);
+  if (parts.empty()) return;
+  const cuda::CurrentCard current(queue.ordinal());
+  cuda::CopyLanes& all = *queue.native().copy_lanes;
+  const std::scoped_lock lock(all.use);
+  const std::size_t count = ready_lanes(all, parts.size());
+  std::atomic<std::size_t> next{0};
+  std::vector<std::exception_ptr> failures(count);
+  const auto run = [&](std::size_t i) {
+    try {
+      ESPALIER_CHECK_CUDA(cudaSetDevice(queue.ordinal()));
+      drive(*all.lanes[i], parts, next);
+    } catch (...) {
+      next = parts.size();  // nobody begins another
+      failures[i] = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < count; ++i) threads.emplace_back(run, i);
+    run(0);
+  }
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+template void move_tensors<Cuda>(Queue<Cuda>&, std::span<const TensorMove>);
+
+}  // namespace espalier

@@ -1,0 +1,65 @@
+import type {Client} from '../api/client.js';
+import type {Job} from '../api/types.js';
+import {h, icon} from '../core/dom.js';
+
+const AT_A_TIME = 6;
+
+interface Wanted {
+  place: HTMLElement;
+  url: string;
+}
+
+/** Pictures of assets, fetched a few at a time, the ones asked for last first: they are in sight. */
+export class Thumbnails {
+  private readonly urls = new Map<HTMLElement, string>();     // what a place shows or waits for
+  private readonly objects = new Map<HTMLElement, string>();  // object URLs, to be taken back
+  private queue: Wanted[] = [];
+  private running = 0;
+
+  constructor(private readonly client: Client) {}
+
+  show(place: HTMLElement, job: Job): void {
+    const picture = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role, format}) => role === 'input' && format !== 'safetensors');
+    if (!picture) {
+      if (place.childElementCount === 0) place.replaceChildren(icon(job.state === 'failed' ? 'warning' : 'picture'));
+      return;
+    }
+    if (this.urls.get(place) === picture.url) return;
+    this.urls.set(place, picture.url);
+    this.queue.push({place, url: picture.url});
+    void this.work();
+  }
+
+  drop(place: HTMLElement): void {
+    this.urls.delete(place);
+    this.queue = this.queue.filter((one) => one.place !== place);
+    const object = this.objects.get(place);
+    if (object) URL.revokeObjectURL(object);
+    this.objects.delete(place);
+  }
+
+  clear(): void {
+    for (const place of [...this.urls.keys()]) this.drop(place);
+  }
+
+  private async work(): Promise<void> {
+    if (this.running >= AT_A_TIME) return;
+    ++this.running;
+    for (let next = this.queue.pop(); next; next = this.queue.pop()) await this.load(next);
+    --this.running;
+  }
+
+  private async load({place, url}: Wanted): Promise<void> {
+    try {
+      const blob = await this.client.file(url);
+      if (this.urls.get(place) !== url) return;
+      const before = this.objects.get(place);
+      if (before) URL.revokeObjectURL(before);
+      const object = URL.createObjectURL(blob);
+      this.objects.set(place, object);
+      place.replaceChildren(h('img', {src: object, alt: ''}));
+    } catch {
+      if (this.urls.get(place) === url) this.urls.delete(place);  // tried again with the next list
+    }
+  }
+}
