@@ -1,6 +1,9 @@
 #include "runtime/host_memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 #include <string>
@@ -29,6 +32,34 @@ bool put_mark_back() {
 }
 
 }  // namespace
+
+void ask_for_large_pages(void* data, std::size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr std::uintptr_t kPage = std::uintptr_t{2} << 20U;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const auto end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / kPage * kPage;
+  if (bytes < 2 * kPage || end <= begin) return;
+  static_cast<void>(
+      ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));  // NOLINT(performance-no-int-to-ptr)
+#else
+  static_cast<void>(data);
+  static_cast<void>(bytes);
+#endif
+}
+
+void make_pages(void* data, std::size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  constexpr std::uintptr_t kPage = 4096;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const auto end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / kPage * kPage;
+  if (end <= begin) return;
+  static_cast<void>(
+      ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE));  // NOLINT(performance-no-int-to-ptr)
+#else
+  static_cast<void>(data);
+  static_cast<void>(bytes);
+#endif
+}
 
 std::size_t resident_memory() { return status_value("VmRSS"); }
 

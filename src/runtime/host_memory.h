@@ -5,6 +5,12 @@
 
 namespace espalier {
 
+// Hints for memory that nobody has touched yet, whose first touch is most of what it costs in a virtual machine. It may come in
+// large pages; and its pages are made now, which several threads may do for parts of it. Nothing happens where the system
+// cannot.
+void ask_for_large_pages(void* data, std::size_t bytes);
+void make_pages(void* data, std::size_t bytes);
+
 // Bytes of resident memory of this process now; 0 where the system does not tell.
 [[nodiscard]] std::size_t resident_memory();
 

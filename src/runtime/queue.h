@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -66,11 +67,20 @@ template <class Dev>
 using Frame = typename Arena<Dev>::Frame;
 
 // Copies between host and device memory; contiguous views of equal extents. `upload` from pageable memory and
-// `download` return when the host side may be reused or read. Both are no-ops while metering.
+// `download` return when the host side may be reused or read. Both are no-ops while metering. On a GPU large amounts go through
+// pinned memory that stays with the queue, filled and emptied by several threads.
 template <class Dev>
 void upload_bytes(Queue<Dev>& queue, const void* host, void* device, std::size_t bytes);
 template <class Dev>
 void download_bytes(Queue<Dev>& queue, const void* device, void* host, std::size_t bytes);
+// Several downloads, all of them begun before the first is waited for.
+struct Download {
+  const void* device;
+  void* host;
+  std::size_t bytes;
+};
+template <class Dev>
+void download_all(Queue<Dev>& queue, std::span<const Download> downloads);
 template <class Dev>
 void copy_bytes(Queue<Dev>& queue, const void* from, void* to, std::size_t bytes);
 template <class Dev>

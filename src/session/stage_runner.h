@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "base/monitor.h"
 #include "espalier/stages.h"
+#include "parallel/parallel_for.h"
 #include "runtime/host_memory.h"
 #include "runtime/queue.h"
 #include "runtime/stopwatch.h"
@@ -34,6 +36,13 @@ struct StageHooks {
   std::function<void(Stage stage, int step, int steps)> progress;
   const Monitor* monitor = nullptr;
   bool measure_memory = false;  // of the process: Observer::measure_memory
+};
+
+// A device view and where its values belong on the host.
+template <class V, class T>
+struct Fetch {
+  V view;
+  std::vector<T>& into;
 };
 
 template <class Dev>
@@ -96,9 +105,35 @@ class StageRunner {
   // A host copy of a device view; empty while metering.
   template <class V>
   [[nodiscard]] std::vector<float> fetch(V view) {
-    std::vector<float> host(static_cast<std::size_t>(queue_.metering() ? 0 : view.size()));
-    if (!queue_.metering()) download_bytes(queue_, view.data(), host.data(), host.size() * sizeof(float));
+    std::vector<float> host;
+    if (queue_.metering()) return host;
+    fetch_all(Fetch{view, host});
     return host;
+  }
+  // Host copies of several device views. Their memory is made while the device still works.
+  template <class... V, class... T>
+  void fetch_all(const Fetch<V, T>&... fetches) {
+    constexpr std::size_t kPiece = std::size_t{1} << 20U;  // bytes
+    std::vector<std::span<std::byte>> pieces;
+    const auto make_room = [&]<class Values>(Values& into, std::size_t count) {
+      into.reserve(count);
+      auto* const data = reinterpret_cast<std::byte*>(into.data());
+      const std::size_t bytes = count * sizeof(into[0]);
+      if (bytes < 4 * kPiece) return;
+      ask_for_large_pages(data, bytes);
+      for (std::size_t at = 0; at < bytes; at += kPiece) pieces.emplace_back(data + at, std::min(kPiece, bytes - at));
+    };
+    (make_room(fetches.into, static_cast<std::size_t>(fetches.view.size())), ...);
+    parallel_for(static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t i) {
+      const auto piece = pieces[static_cast<std::size_t>(i)];
+      make_pages(piece.data(), piece.size());
+    });
+    const std::array<std::function<void()>, sizeof...(fetches)> fill{
+        [&fetches] { fetches.into.resize(static_cast<std::size_t>(fetches.view.size())); }...};
+    parallel_for(static_cast<std::int64_t>(fill.size()), 1, [&](std::int64_t i) { fill[static_cast<std::size_t>(i)](); });
+    const std::array<Download, sizeof...(fetches)> all{
+        Download{fetches.view.data(), fetches.into.data(), fetches.into.size() * sizeof(T)}...};
+    download_all(queue_, std::span<const Download>(all));
   }
   // Host values in the scratch arena.
   template <int Rank>

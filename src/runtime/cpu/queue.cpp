@@ -70,6 +70,10 @@ void download_bytes(Queue<Cpu>& queue, const void* device, void* host, std::size
   std::memmove(host, device, bytes);
 }
 template <>
+void download_all(Queue<Cpu>& queue, std::span<const Download> downloads) {
+  for (const Download& d : downloads) download_bytes(queue, d.device, d.host, d.bytes);
+}
+template <>
 void copy_bytes(Queue<Cpu>& queue, const void* from, void* to, std::size_t bytes) {
   if (queue.metering() || bytes == 0) return;
   std::memmove(to, from, bytes);

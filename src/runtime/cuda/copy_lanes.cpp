@@ -1,5 +1,10 @@
 #include "runtime/cuda/copy_lanes.h"
 
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <thread>
+
 #include "runtime/cuda/check.h"
 
 namespace espalier::cuda {
@@ -44,5 +49,37 @@ void CopyLane::filled() {
 }
 
 void CopyLane::synchronize() const { ESPALIER_CHECK_CUDA(cudaStreamSynchronize(stream_)); }
+
+std::size_t CopyLanes::ready(std::size_t parts) {
+  const std::size_t wanted =
+      std::clamp<std::size_t>(parts, 1, std::min<std::size_t>(kMost, std::max(2U, std::thread::hardware_concurrency())));
+  while (lanes.size() < wanted) lanes.push_back(std::make_unique<CopyLane>(kPart));
+  return wanted;
+}
+
+void CopyLanes::share(int ordinal, std::size_t parts, const std::function<void(CopyLane&, std::size_t)>& drive,
+                      const std::function<void(CopyLane&)>& finish) {
+  const std::size_t count = ready(parts);
+  std::atomic<std::size_t> next{0};
+  std::vector<std::exception_ptr> failures(count);
+  const auto run = [&](std::size_t lane) {
+    try {
+      ESPALIER_CHECK_CUDA(cudaSetDevice(ordinal));
+      for (std::size_t i = next.fetch_add(1); i < parts; i = next.fetch_add(1)) drive(*lanes[lane], i);
+      finish(*lanes[lane]);
+    } catch (...) {
+      next = parts;  // nobody begins another
+      failures[lane] = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < count; ++i) threads.emplace_back(run, i);
+    run(0);
+  }
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
 
 }  // namespace espalier::cuda

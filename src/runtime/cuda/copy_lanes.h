@@ -1,4 +1,4 @@
-// Ways for large amounts of host data into the memory of a GPU: streams of their own, and pinned memory that is filled again
+// Ways for large amounts of data between host memory and a GPU's: streams of their own, and pinned memory that is filled again
 // and again.
 #pragma once
 
@@ -6,13 +6,14 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 namespace espalier::cuda {
 
-// One thread's way: while the GPU reads one slot, the thread fills the other.
+// One thread's way: while the GPU works on one slot, the thread works on the other.
 class CopyLane {
  public:
   static constexpr std::size_t kSlots = 2;
@@ -29,7 +30,7 @@ class CopyLane {
   };
   // The slot to be filled next, once the GPU is done with it.
   [[nodiscard]] Slot next();
-  // What was queued on the stream since next() reads that slot.
+  // What was queued on the stream since next() uses that slot.
   void filled();
   [[nodiscard]] cudaStream_t stream() const { return stream_; }
   void synchronize() const;
@@ -48,8 +49,18 @@ class CopyLane {
 };
 
 struct CopyLanes {
+  static constexpr std::size_t kMost = 8;
+  static constexpr std::size_t kPart = std::size_t{2} << 20;  // bytes of a slot
+
   std::mutex use;  // held while the lanes are used
   std::vector<std::unique_ptr<CopyLane>> lanes;
+
+  // Makes the lanes for so many parts; returns their number. The GPU must be current.
+  std::size_t ready(std::size_t parts);
+  // Calls drive(lane, i) for each part i < parts: a lane's parts are taken by one thread, in ascending order, and
+  // `finish(lane)` follows on it. An exception of any is rethrown here, after all threads have ended.
+  void share(int ordinal, std::size_t parts, const std::function<void(CopyLane&, std::size_t)>& drive,
+             const std::function<void(CopyLane&)>& finish);
 };
 
 }  // namespace espalier::cuda

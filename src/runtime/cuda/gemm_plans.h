@@ -11,9 +11,10 @@
 
 namespace espalier::cuda {
 
-// Everything the choice of an algorithm depends on: element type, epilogue, addend, sizes, row strides, alignments.
+// Everything the choice of an algorithm depends on: element type, epilogue, addend, sizes, row strides, products in a batch and
+// the steps between them, alignments.
 struct GemmKey {
-  std::array<std::int64_t, 11> fields{};
+  std::array<std::int64_t, 14> fields{};
   friend auto operator<=>(const GemmKey&, const GemmKey&) = default;
 };
 

@@ -28,7 +28,7 @@ struct Queue<Cuda>::Native {
   cublasLtHandle_t blas = nullptr;
   Buffer<Cuda> workspace;  // of matrix products
   cuda::GemmPlans gemm_plans;
-  const std::unique_ptr<cuda::CopyLanes> copy_lanes;  // none until weights/cuda/tensor_move makes some
+  const std::unique_ptr<cuda::CopyLanes> copy_lanes;  // none until weights or a large copy need some
 };
 
 namespace cuda {

@@ -3,6 +3,7 @@
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/copy_lanes.h"
 #include "runtime/cuda/native.h"
+#include "runtime/cuda/staged_copy.h"
 
 namespace espalier {
 namespace cuda {
@@ -78,14 +79,24 @@ void Queue<Cuda>::synchronize() {
 template <>
 void upload_bytes(Queue<Cuda>& queue, const void* host, void* device, std::size_t bytes) {
   if (queue.metering() || bytes == 0) return;
+  if (cuda::upload_staged(queue, host, device, bytes)) return;
   ESPALIER_CHECK_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, cuda::activate(queue)));
 }
 template <>
-void download_bytes(Queue<Cuda>& queue, const void* device, void* host, std::size_t bytes) {
-  if (queue.metering() || bytes == 0) return;
+void download_all(Queue<Cuda>& queue, std::span<const Download> downloads) {
+  if (queue.metering()) return;
+  if (cuda::download_staged(queue, downloads)) return;
   const cudaStream_t stream = cuda::activate(queue);
-  ESPALIER_CHECK_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream));
+  for (const Download& d : downloads) {
+    if (d.bytes > 0) ESPALIER_CHECK_CUDA(cudaMemcpyAsync(d.host, d.device, d.bytes, cudaMemcpyDeviceToHost, stream));
+  }
   ESPALIER_CHECK_CUDA(cudaStreamSynchronize(stream));
+}
+template <>
+void download_bytes(Queue<Cuda>& queue, const void* device, void* host, std::size_t bytes) {
+  if (bytes == 0) return;
+  const Download all{device, host, bytes};
+  download_all(queue, std::span(&all, 1));
 }
 template <>
 void copy_bytes(Queue<Cuda>& queue, const void* from, void* to, std::size_t bytes) {

@@ -145,11 +145,8 @@ class LatentGaussians final : public HeldNetwork<GaussianNetwork, GaussianDecode
       decoder.fields(queue, raw, tokens.coords, fields);
       activate_gaussians<Dev>(queue, fields, decoder.config().gaussians, fields);
       if (!real) return;
-      result.xyz = runner.fetch(fields.xyz);
-      result.dc = runner.fetch(fields.dc);
-      result.scale = runner.fetch(fields.scaling);
-      result.rotation = runner.fetch(fields.rotation);
-      result.opacity = runner.fetch(fields.opacity);
+      runner.fetch_all(Fetch{fields.xyz, result.xyz}, Fetch{fields.dc, result.dc}, Fetch{fields.scaling, result.scale},
+                       Fetch{fields.rotation, result.rotation}, Fetch{fields.opacity, result.opacity});
     });
     runner.report(kStage, 1, 1);
     return result;
@@ -236,16 +233,19 @@ template <class Dev, class T>
 void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mesh, const KeptClosing* kept) {
   StageRunner<Dev>& runner = this->runner();
   Queue<Dev>& queue = runner.queue();
-  Array<Dev, float> vertices, attributes;
+  Array<Dev, float> values;  // vertices, attributes, colours
   Array<Dev, std::int32_t> faces;
+  View<Dev, float, 2> colours;
   const auto allocate = [&](std::int64_t v, std::int64_t f, bool colour) {
-    vertices = {queue, 3 * v, "mesh vertices"};
+    values = {queue, (colour ? 12 : 3) * v, "mesh vertices"};
     faces = {queue, 3 * f, "mesh faces"};
-    attributes = {queue, colour ? 6 * v : 0, "mesh attributes"};
     SurfaceMesh<Dev> m;
-    m.vertices = vertices.template view<2>({v, 3});
+    m.vertices = {values.data(), {v, 3}};
     m.faces = faces.template view<2>({f, 3});
-    if (colour) m.attributes = attributes.template view<2>({v, 6});
+    if (colour) {
+      m.attributes = {values.data() + 3 * v, {v, 6}};
+      colours = {values.data() + 9 * v, {v, 3}};
+    }
     return m;
   };
   const int grid = this->model().config().grid();
@@ -254,14 +254,11 @@ void LatentMesh<Dev, T>::extract(const Cubes& cubes, SurfaceRule rule, Mesh* mes
           ? extract_solid<Dev>(queue, cubes.coords, cubes.features, grid, allocate, kBlock, nullptr, kept)
           : extract_surface<Dev>(queue, cubes.coords, cubes.features, grid, allocate, nullptr, kBlock);
   if (mesh == nullptr) return;
-  runner.add_peak(static_cast<std::size_t>(vertices.size() + faces.size() + attributes.size()) * sizeof(float));
+  runner.add_peak(static_cast<std::size_t>(values.size() + faces.size()) * sizeof(float));
   runner.count_as(Stage::decode_mesh);  // the way to the host
-  mesh->vertices = runner.fetch(surface.vertices);
-  mesh->faces.resize(static_cast<std::size_t>(surface.faces.size()));
-  download_bytes(queue, surface.faces.data(), mesh->faces.data(), mesh->faces.size() * sizeof(std::int32_t));
-  const std::vector<float> attrs = runner.fetch(surface.attributes);
-  mesh->colours.resize(attrs.size() / 2);
-  for (std::size_t v = 0; v < attrs.size() / 6; ++v) std::copy_n(&attrs[6 * v], 3, &mesh->colours[3 * v]);
+  // Of the attributes a mesh keeps the colours alone.
+  if (!colours.empty()) scale_columns<Dev, float>(queue, columns(surface.attributes, 0, 3), {}, {}, colours);
+  runner.fetch_all(Fetch{surface.faces, mesh->faces}, Fetch{surface.vertices, mesh->vertices}, Fetch{colours, mesh->colours});
 }
 
 template <class Dev, class T>

@@ -4,10 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <exception>
-#include <thread>
 
 #include "runtime/cuda/copy_lanes.h"
 #include "runtime/cuda/element.cuh"
@@ -17,8 +14,8 @@
 namespace espalier {
 namespace {
 
-constexpr std::size_t kLanes = 8;
-constexpr std::size_t kPart = kMoveMemory / kLanes / cuda::CopyLane::kSlots;  // bytes of a slot
+constexpr std::size_t kPart = cuda::CopyLanes::kPart;
+static_assert(kPart * cuda::CopyLanes::kMost * cuda::CopyLane::kSlots == kMoveMemory);
 
 // One slot full of a tensor.
 struct Part {
@@ -106,25 +103,12 @@ void ask_for_pages(const std::byte* from, std::size_t bytes) {
 #endif
 }
 
-// Takes parts until none is left.
-void drive(cuda::CopyLane& lane, const std::vector<Part>& parts, std::atomic<std::size_t>& next) {
-  for (std::size_t i = next.fetch_add(1); i < parts.size(); i = next.fetch_add(1)) {
-    const Part& part = parts[i];
-    const cuda::CopyLane::Slot slot = lane.next();
-    ask_for_pages(part.from(), part.bytes());
-    std::memcpy(slot.host, part.from(), part.bytes());
-    send(part, slot, lane.stream());
-    lane.filled();
-  }
-  lane.synchronize();
-}
-
-// The lanes for so many parts.
-std::size_t ready_lanes(cuda::CopyLanes& all, std::size_t parts) {
-  const std::size_t wanted =
-      std::clamp<std::size_t>(parts, 1, std::min<std::size_t>(kLanes, std::max(2U, std::thread::hardware_concurrency())));
-  while (all.lanes.size() < wanted) all.lanes.push_back(std::make_unique<cuda::CopyLane>(kPart));
-  return wanted;
+void drive(cuda::CopyLane& lane, const Part& part) {
+  const cuda::CopyLane::Slot slot = lane.next();
+  ask_for_pages(part.from(), part.bytes());
+  std::memcpy(slot.host, part.from(), part.bytes());
+  send(part, slot, lane.stream());
+  lane.filled();
 }
 
 }  // namespace
@@ -136,26 +120,9 @@ void move_tensors(Queue<Dev>& queue, std::span<const TensorMove> moves) {
   const cuda::CurrentCard current(queue.ordinal());
   cuda::CopyLanes& all = *queue.native().copy_lanes;
   const std::scoped_lock lock(all.use);
-  const std::size_t count = ready_lanes(all, parts.size());
-  std::atomic<std::size_t> next{0};
-  std::vector<std::exception_ptr> failures(count);
-  const auto run = [&](std::size_t i) {
-    try {
-      ESPALIER_CHECK_CUDA(cudaSetDevice(queue.ordinal()));
-      drive(*all.lanes[i], parts, next);
-    } catch (...) {
-      next = parts.size();  // nobody begins another
-      failures[i] = std::current_exception();
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < count; ++i) threads.emplace_back(run, i);
-    run(0);
-  }
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
+  all.share(
+      queue.ordinal(), parts.size(), [&](cuda::CopyLane& lane, std::size_t i) { drive(lane, parts[i]); },
+      [](cuda::CopyLane& lane) { lane.synchronize(); });
 }
 template void move_tensors<Cuda>(Queue<Cuda>&, std::span<const TensorMove>);
 
