@@ -79,6 +79,8 @@ TYPED_TEST(Conv3d, DecoderOfSparseStructures) {
   this->check(1, {16, 16, 16}, 128, 512, 331);
   this->check(1, {32, 32, 32}, 64, 128, 2503);
   this->check(2, {12, 12, 12}, 512, 192, 401);  // few rows of many channels: the sum is split
+  this->check(1, {64, 64, 64}, 32, 1, 1009);
+  this->check(1, {41, 70, 61}, 20, 1, 1009);
 }
 
 }  // namespace

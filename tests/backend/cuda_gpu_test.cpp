@@ -5,6 +5,7 @@
 #include "harness.h"
 #include "ops/elementwise.h"
 #include "ops/norm.h"
+#include "ops/volume.h"
 #include "weights/loader.h"
 
 namespace espalier::test {
@@ -31,6 +32,24 @@ TEST_F(Gpu, FusedGeluIsTheTanhForm) {
     worst = std::max(worst, std::abs(actual(i, 3) - reference_activation(x.host(i, 0), Activation::gelu_tanh)));
   }
   EXPECT_LT(worst, 1e-4);
+}
+
+// A kernel of its own computes one out channel of many cells, in the order of the one for several.
+TEST_F(Gpu, OneOutChannelHasTheBitsOfSeveral) {
+  const Extents<5> cells{1, 61, 70, 60, 36};
+  auto x = random(cells);
+  auto w = random(Extents<5>{2, 3, 3, 3, 36}, 0, 0.03);
+  auto bias = random(Extents<1>{2});
+  auto both = poisoned(Extents<5>{1, 61, 70, 60, 2});
+  auto one = poisoned(Extents<5>{1, 61, 70, 60, 1});
+  run([&](auto& q) {
+    conv3d(q, x.view(), w.view(), bias.view(), {}, both.view());
+    conv3d(q, x.view(), w.view().rows(0, 1), bias.view().rows(0, 1), {}, one.view());
+  });
+  const auto several = both.download().values, single = one.download().values;
+  std::int64_t different = 0;
+  for (std::size_t i = 0; i < single.size(); ++i) different += single[i] == several[2 * i] ? 0 : 1;
+  EXPECT_EQ(different, 0);
 }
 
 // One shape with different addresses, strides and epilogues must not share a plan that does not fit all of them.

@@ -5,6 +5,7 @@
 #include "ops/cuda/convolution_float.cuh"
 #include "ops/cuda/convolution_half.cuh"
 #include "ops/cuda/convolution_hopper.cuh"
+#include "ops/cuda/convolution_single.cuh"
 #include "ops/cuda/hopper.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
@@ -123,6 +124,18 @@ struct Convolution {
     run<__half>(convolution_hopper_kernel<Tile>, Tile::kRows, Tile::kColumns, Tile::kDepth, Tile::kThreads, Tile::kShared,
                 Tile::kBlocks);
   }
+  // Whether the tiles of run_float would be almost empty, and so many that it would not split their sums.
+  [[nodiscard]] bool single() const {
+    const std::int64_t slots = std::int64_t{queue.native().properties.multiProcessorCount} * 2;
+    return channels() == 1 && neighbours.table == nullptr && neighbours.taps == kTaps && neighbours.children == 1 &&
+           in() <= SingleTile::kMostChannels && ceil_div(rows(), FloatTile::kRows) >= 4 * slots;
+  }
+  void run_single() const {
+    if (queue.metering()) return;
+    const auto shared = static_cast<std::size_t>(kTaps * in()) * sizeof(float);
+    launch(queue, where, convolution_single_kernel, blocks_for(where, rows(), SingleTile::kThreads), SingleTile::kThreads,
+           shared, arguments<float>(1, 1));
+  }
   template <bool Packs>
   void run_float() const {
     run<float>(convolution_float_kernel<Packs>, FloatTile::kRows, FloatTile::kColumns, FloatTile::kDepth, FloatTile::kThreads,
@@ -147,6 +160,7 @@ std::int64_t best_columns(std::int64_t channels) {
 
 void run(const Convolution<float>& c) {
   const bool packs = c.in() % 4 == 0 && fits_packs(c.x.data(), c.x.outer_stride(), 4) && fits_packs(c.w.data(), c.in(), 4);
+  if (packs && c.single()) return c.run_single();
   packs ? c.run_float<true>() : c.run_float<false>();
 }
 
