@@ -23,10 +23,12 @@ void layer_norm(Queue<Dev>& queue, View<Dev, const T, 2> x, const std::type_iden
                 View<Dev, U, 2> out);
 
 // x += gate * h (gate [batch, channels], 1 when empty, rows by tail.row_batch), then out = layer_norm(x). The pair that
-// joins every two parts of a transformer block, in one pass over memory. x, h, out [rows, channels].
+// joins every two parts of a transformer block, in one pass over memory. x, out [rows, channels]; h the same, or the first rows
+// of that, and the others of h are all `rest` [1, channels].
 template <class Dev, class T>
 void add_layer_norm(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> h, In<Dev, T, 2> gate,
-                    const std::type_identity_t<NormTail<Dev, T>>& tail, float eps, View<Dev, T, 2> out);
+                    const std::type_identity_t<NormTail<Dev, T>>& tail, float eps, View<Dev, T, 2> out,
+                    In<Dev, T, 2> rest = {});
 
 // x[r, h, :] = x / max(||x||_2, 1e-12) * gamma[h, :] * sqrt(width), in place.  x [rows, heads, width], rows may be strided.
 template <class Dev, class T>

@@ -170,6 +170,28 @@ TYPED_TEST(Norm, AddLayerNorm) {
   }
 }
 
+// Rows that all get the same addend.
+TYPED_TEST(Norm, AddLayerNormWithARest) {
+  using T = typename TestFixture::Element;
+  for (const std::int64_t channels : {8, 50, 1024, 1540}) {
+    for (const std::int64_t given : {0, 7, 19}) {
+      auto x = this->random(Extents<2>{19, channels});
+      auto h = this->random(Extents<2>{given, channels});
+      auto rest = this->random(Extents<2>{1, channels});
+      const auto t = this->tail(19, channels, true, 2, Activation::none);
+      auto out = this->poisoned(Extents<2>{19, channels});
+      Host<2> sum = x.host;
+      for (std::int64_t r = 0; r < 19; ++r) {
+        for (std::int64_t c = 0; c < channels; ++c) sum(r, c) += r < given ? h.host(r, c) : rest.host(0, c);
+      }
+      this->run([&](auto& q) { add_layer_norm(q, x.view(), h.view(), {}, t.view(), 1e-6F, out.view(), rest.view()); });
+      const std::string what = str(given, " of 19 rows, channels ", channels);
+      expect_close(x.download(), sum, tolerance<T>(), "x, " + what);
+      expect_close(out.download(), this->reference_layer_norm(sum, t, 1e-6), 5 * tolerance<T>(), "out, " + what);
+    }
+  }
+}
+
 TYPED_TEST(Norm, RmsNormOfHeads) {
   using T = typename TestFixture::Element;
   struct Shape {

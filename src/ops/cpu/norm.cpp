@@ -71,20 +71,23 @@ template void layer_norm<Cpu, float, float>(Queue<Cpu>&, View<Cpu, const float, 
 
 template <class Dev, class T>
 void add_layer_norm(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> h, In<Dev, T, 2> gate,
-                    const std::type_identity_t<NormTail<Dev, T>>& tail, float eps, View<Dev, T, 2> out) {
-  require(x.extents() == out.extents() && x.extents() == h.extents(), "add_layer_norm", "x, h and out differ in shape");
+                    const std::type_identity_t<NormTail<Dev, T>>& tail, float eps, View<Dev, T, 2> out, In<Dev, T, 2> rest) {
+  const std::int64_t given = rest.empty() ? x.extent(0) : h.extent(0);
+  require(x.extents() == out.extents() && h.extents() == Extents<2>{given, x.extent(1)} && given <= x.extent(0) &&
+              (rest.empty() || rest.extents() == Extents<2>{1, x.extent(1)}),
+          "add_layer_norm", "x, h and out differ in shape");
   require(gate.empty() || gate.extent(1) == x.extent(1), "add_layer_norm", "the gate has ", gate.extent(1), " channels");
   check_tail("add_layer_norm", tail, x.extent(0), x.extent(1));
   if (queue.metering() || out.empty()) return;
   const std::int64_t channels = x.extent(1);
   parallel_for(x.extent(0), grain_for(channels), [&](std::int64_t r) {
     float* sum = &x(r, 0);
-    cpu::add_gated_row(sum, &h(r, 0), cpu::gate_of(gate, cpu::batch_of(tail.row_batch, r)), channels);
+    cpu::add_gated_row(sum, r < given ? &h(r, 0) : &rest(0, 0), cpu::gate_of(gate, cpu::batch_of(tail.row_batch, r)), channels);
     normalise_row(sum, r, channels, tail, eps, &out(r, 0));
   });
 }
 template void add_layer_norm<Cpu, float>(Queue<Cpu>&, View<Cpu, float, 2>, In<Cpu, float, 2>, In<Cpu, float, 2>,
-                                         const NormTail<Cpu, float>&, float, View<Cpu, float, 2>);
+                                         const NormTail<Cpu, float>&, float, View<Cpu, float, 2>, In<Cpu, float, 2>);
 
 template <class Dev, class T>
 void rms_norm_heads(Queue<Dev>& queue, View<Dev, T, 3> x, In<Dev, float, 2> gamma) {

@@ -96,14 +96,14 @@ struct PlainRows {
 template <class T>
 struct AddRows {
   T* x;
-  const T *h, *gate;
-  std::int64_t stride, h_stride, gate_stride;
+  const T *h, *gate, *rest;
+  std::int64_t stride, h_stride, gate_stride, h_rows;
 
   template <int N>
   __device__ cuda::Pack<T, N> load(std::int64_t row, std::int64_t batch, std::int64_t column) const {
     cuda::Pack<T, N> values = cuda::load_pack<N>(x + row * stride + column);
     float added[N];
-    cuda::load_floats<N>(h + row * h_stride + column, added);
+    cuda::load_floats<N>((row < h_rows ? h + row * h_stride : rest) + column, added);
     if (gate != nullptr) {
       float factor[N];
       cuda::load_floats<N>(gate + batch * gate_stride + column, factor);
@@ -270,10 +270,14 @@ void plain_norm(Queue<Cuda>& queue, View<Cuda, const T, 2> x, const NormTail<Cud
 
 template <class T>
 void added_norm(Queue<Cuda>& queue, View<Cuda, T, 2> x, In<Cuda, T, 2> h, In<Cuda, T, 2> gate, const NormTail<Cuda, T>& tail,
-                float eps, View<Cuda, T, 2> out) {
+                float eps, View<Cuda, T, 2> out, In<Cuda, T, 2> rest) {
   const std::int64_t rows = x.extent(0);
   const std::int64_t channels = x.extent(1);
-  require(out.extents() == x.extents() && h.extents() == x.extents() && (gate.empty() || gate.extent(1) == channels),
+  const std::int64_t given = rest.empty() ? rows : h.extent(0);
+  require(rest.empty() || (given <= rows && rest.extents() == Extents<2>{1, channels}), "add_layer_norm", "rest [",
+          rest.extent(0), ", ", rest.extent(1), "] beside h [", given, ", ", h.extent(1), "]");
+  require(out.extents() == x.extents() && h.extents() == Extents<2>{given, channels} &&
+              (gate.empty() || gate.extent(1) == channels),
           "add_layer_norm", "x [", rows, ", ", channels, "], h [", h.extent(0), ", ", h.extent(1), "], gate [", gate.extent(0),
           ", ", gate.extent(1), "], out [", out.extent(0), ", ", out.extent(1), "]");
   check_tail("add_layer_norm", tail, rows, channels);
@@ -281,10 +285,12 @@ void added_norm(Queue<Cuda>& queue, View<Cuda, T, 2> x, In<Cuda, T, 2> h, In<Cud
   const T* factors = gate.empty() ? nullptr : gate.data();
   const bool aligned = cuda::fits_packs(x.data(), x.outer_stride(), kPackOf<T>) &&
                        cuda::fits_packs(h.data(), h.outer_stride(), kPackOf<T>) &&
+                       cuda::fits_packs(rest.data(), 0, kPackOf<T>) &&
                        (factors == nullptr || cuda::fits_packs(factors, gate.outer_stride(), kPackOf<T>));
-  norm<T, T>(queue, "add_layer_norm",
-             AddRows<T>{x.data(), h.data(), factors, x.outer_stride(), h.outer_stride(), gate.outer_stride()}, aligned, tail,
-             {rows, channels, out.outer_stride(), eps}, out.data());
+  norm<T, T>(
+      queue, "add_layer_norm",
+      AddRows<T>{x.data(), h.data(), factors, rest.data(), x.outer_stride(), h.outer_stride(), gate.outer_stride(), given},
+      aligned, tail, {rows, channels, out.outer_stride(), eps}, out.data());
 }
 
 // Heads are short rows in a strided matrix: items are (row, head) pairs, each done by a group of threads. `Pack` is 1 for
@@ -364,13 +370,13 @@ template void layer_norm<Cuda, half, float>(Queue<Cuda>&, View<Cuda, const half,
 
 template <class Dev, class T>
 void add_layer_norm(Queue<Dev>& queue, View<Dev, T, 2> x, In<Dev, T, 2> h, In<Dev, T, 2> gate,
-                    const std::type_identity_t<NormTail<Dev, T>>& tail, float eps, View<Dev, T, 2> out) {
-  added_norm<T>(queue, x, h, gate, tail, eps, out);
+                    const std::type_identity_t<NormTail<Dev, T>>& tail, float eps, View<Dev, T, 2> out, In<Dev, T, 2> rest) {
+  added_norm<T>(queue, x, h, gate, tail, eps, out, rest);
 }
 template void add_layer_norm<Cuda, float>(Queue<Cuda>&, View<Cuda, float, 2>, In<Cuda, float, 2>, In<Cuda, float, 2>,
-                                          const NormTail<Cuda, float>&, float, View<Cuda, float, 2>);
+                                          const NormTail<Cuda, float>&, float, View<Cuda, float, 2>, In<Cuda, float, 2>);
 template void add_layer_norm<Cuda, half>(Queue<Cuda>&, View<Cuda, half, 2>, In<Cuda, half, 2>, In<Cuda, half, 2>,
-                                         const NormTail<Cuda, half>&, float, View<Cuda, half, 2>);
+                                         const NormTail<Cuda, half>&, float, View<Cuda, half, 2>, In<Cuda, half, 2>);
 
 template <class Dev, class T>
 void rms_norm_heads(Queue<Dev>& queue, View<Dev, T, 3> x, In<Dev, float, 2> gamma) {
