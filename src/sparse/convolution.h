@@ -14,6 +14,13 @@ template <class Dev, class T>
 void submanifold_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<Dev, T, 1> bias,
                       In<Dev, std::int32_t, 2> neighbours, In<Dev, T, 2> residual, View<Dev, T, 2> out);
 
+// The same, without a residual, where rows of x are neighbours of many rows each (m is several times n), as after voxels took
+// over the features of coarser cells. Halves on a GPU: every row meets every weight once, and the products, rounded to halves,
+// are added up in the order of the taps.
+template <class Dev, class T>
+void shared_rows_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<Dev, T, 1> bias,
+                      In<Dev, std::int32_t, 2> neighbours, View<Dev, T, 2> out);
+
 // The neighbour map after every voxel was divided into its 8 children (child row = 8 * parent + 4 i + 2 j + k).
 // parents [n, 27], which may be a range of the rows of a map, -> out [8 n, 27]. Every child of an existing parent exists.
 template <class Dev>

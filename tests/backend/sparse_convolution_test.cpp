@@ -159,6 +159,36 @@ TYPED_TEST(SparseConvolution, RangesOfRowsGiveTheSame) {
                2 * tolerance<typename TestFixture::Element>(27 * 48));
 }
 
+// Many rows that share few: rows of x are cells of half the resolution.
+TYPED_TEST(SparseConvolution, OverRowsThatManyShare) {
+  struct Sizes {
+    std::int64_t voxels, in, out;
+    std::int32_t resolution;
+  };
+  for (const Sizes& s : {Sizes{1, 8, 8, 4}, {900, 32, 24, 10}, {400, 5, 7, 8}, {3000, 256, 128, 16}, {300, 64, 40, 64}}) {
+    const auto cells = this->random_cells(s.voxels, s.resolution, 2);
+    std::map<Cell, std::int32_t> coarse;
+    for (const Cell& c : cells) coarse[{c[0], c[1] / 2, c[2] / 2, c[3] / 2}] = 0;
+    std::int32_t next = 0;
+    for (auto& [cell, row] : coarse) row = next++;
+    Host<2> map = this->neighbours(cells).host;
+    for (double& v : map.values) {
+      if (v < 0) continue;
+      const Cell& c = cells[static_cast<std::size_t>(v)];
+      v = coarse.at({c[0], c[1] / 2, c[2] / 2, c[3] / 2});
+    }
+    const auto table = this->template make<std::int32_t, 2>(map);
+    auto x = this->random(Extents<2>{next, s.in});
+    const auto l = this->layer(s.in, s.out);
+    auto out = this->poisoned(Extents<2>{static_cast<std::int64_t>(cells.size()), s.out});
+    this->run([&](auto& q) { shared_rows_conv(q, x.view(), l.w.view(), l.bias.view(), table.view(), out.view()); });
+    const Host<2> plain = out.download();
+    EXPECT_FALSE(has_nan(plain));
+    expect_close(plain, this->reference(x.host, l.w.host, l.bias.host, map, {}, all_rows(plain.rows())),
+                 3 * tolerance<typename TestFixture::Element>(27 * s.in), str(s.voxels, " voxels, in ", s.in, ", out ", s.out));
+  }
+}
+
 // The convolution over children that all have their parent's features, with the 27 taps that it is defined by.
 TYPED_TEST(SparseConvolution, OverChildrenWithTheFeaturesOfTheirParents) {
   struct Sizes {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ops/cuda/activation.cuh"
+#include "ops/cuda/gemm.h"
 #include "ops/gemm.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
@@ -26,11 +27,13 @@ struct Product {
   const void *x, *w, *residual, *bias;
   void* out;
   std::int64_t x_stride, w_stride, residual_stride, out_stride;
+  // Several products of the same x: elements from a w and an out to the next.
+  std::int64_t count = 1, w_step = 0, out_step = 0;
 };
 
-// Bytes that divide an address, as far as kernels can profit from it.
-std::uint32_t alignment_of(const void* address) {
-  const auto bits = reinterpret_cast<std::uintptr_t>(address) | std::uintptr_t{256};
+// Bytes that divide an address and the step to the next one in a batch, as far as kernels can profit from it.
+std::uint32_t alignment_of(const void* address, std::int64_t step_bytes = 0) {
+  const auto bits = reinterpret_cast<std::uintptr_t>(address) | static_cast<std::uintptr_t>(step_bytes) | std::uintptr_t{256};
   return static_cast<std::uint32_t>(bits & (~bits + 1));
 }
 
@@ -40,7 +43,7 @@ GemmKey key_of(const Product& p, cublasLtEpilogue_t epilogue) {
     alignments = alignments * 512 + alignment_of(address);
   }
   return {{p.type, epilogue, p.residual != nullptr, p.rows, p.in, p.width, p.x_stride, p.w_stride, p.residual_stride,
-           p.out_stride, alignments}};
+           p.out_stride, p.count, p.w_step, p.out_step, alignments}};
 }
 
 template <class Value>
@@ -57,10 +60,12 @@ struct Preference {
     ESPALIER_CHECK_CUDA(cublasLtMatmulPreferenceInit(&state));
     set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{cuda::kBlasWorkspace});
     set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.w));
+    const std::int64_t element = p.type == CUDA_R_16F ? 2 : 4;
+    const std::int64_t out_step = p.out_step * element;
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.w, p.w_step * element));
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(p.x));
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(p.residual == nullptr ? p.out : p.residual));
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(p.out));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(p.residual == nullptr ? p.out : p.residual, out_step));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(p.out, out_step));
   }
   template <class Value>
   void set(cublasLtMatmulPreferenceAttributes_t attribute, const Value& value) {
@@ -79,6 +84,17 @@ void describe(GemmPlan& plan, const Product& p, cublasLtEpilogue_t epilogue) {
   ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.x, p.type, in, rows, p.x_stride));
   ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.residual, p.type, width, rows, p.residual_stride));
   ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.out, p.type, width, rows, p.out_stride));
+  if (p.count == 1) return;
+  const auto repeat = [&](cublasLtMatrixLayoutOpaque_t& layout, std::int64_t step) {
+    const auto count = static_cast<std::int32_t>(p.count);
+    ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutSetAttribute(&layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof(count)));
+    ESPALIER_CHECK_CUDA(
+        cublasLtMatrixLayoutSetAttribute(&layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &step, sizeof(step)));
+  };
+  repeat(plan.w, p.w_step);
+  repeat(plan.x, 0);
+  repeat(plan.residual, p.out_step);
+  repeat(plan.out, p.out_step);
 }
 
 // The plan for a product, searched on first use. plan.found is false when the library has no kernel for it.
@@ -196,6 +212,39 @@ void product(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T
 }
 
 }  // namespace
+
+namespace cuda {
+
+void linear_taps(Queue<Cuda>& queue, View<Cuda, const half, 2> x, View<Cuda, const half, 3> w, View<Cuda, half, 3> out) {
+  constexpr const char* kName = "linear_taps";
+  const std::int64_t rows = x.extent(0), in = x.extent(1), taps = w.extent(1), width = w.extent(0);
+  require(w.extent(2) == in && w.contiguous() && out.extents() == Extents<3>{taps, rows, width}, kName, "x [", rows, ", ", in,
+          "], w [", width, ", ", taps, ", ", w.extent(2), "], out [", out.extent(0), ", ", out.extent(1), ", ", out.extent(2),
+          "]");
+  if (queue.metering() || out.empty()) return;
+  Product p{.type = kDataType<half>,
+            .rows = rows,
+            .in = in,
+            .width = width,
+            .x = x.data(),
+            .w = w.data(),
+            .residual = nullptr,
+            .bias = nullptr,
+            .out = out.data(),
+            .x_stride = std::max(x.outer_stride(), in),
+            .w_stride = taps * in,
+            .residual_stride = width,
+            .out_stride = width,
+            .count = taps,
+            .w_step = in,
+            .out_step = rows * width};
+  if (!run(queue, p, CUBLASLT_EPILOGUE_DEFAULT)) {
+    fail(ErrorCode::device, kName, ": cuBLASLt has no kernel for ", taps, " times ", rows, " x ", in, " times ", in, " x ",
+         width, hint("update the CUDA libraries"));
+  }
+}
+
+}  // namespace cuda
 
 template <class Dev, class T>
 void linear(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 2> w, In<Dev, T, 1> bias, Activation activation,

@@ -251,4 +251,12 @@ void repeat_children(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> out) {
 }
 template void repeat_children<Cpu, float>(Queue<Cpu>&, In<Cpu, float, 2>, View<Cpu, float, 2>);
 
+template <class Dev, class T>
+void shared_rows_conv(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 3> w, In<Dev, T, 1> bias,
+                      In<Dev, std::int32_t, 2> neighbours, View<Dev, T, 2> out) {
+  submanifold_conv<Dev, T>(queue, x, w, bias, neighbours, {}, out);
+}
+template void shared_rows_conv(Queue<Cpu>&, In<Cpu, float, 2>, In<Cpu, float, 3>, In<Cpu, float, 1>, In<Cpu, std::int32_t, 2>,
+                               View<Cpu, float, 2>);
+
 }  // namespace espalier
