@@ -89,7 +89,10 @@ struct SelfAttention {
     const auto q = head_columns(packed, 0, heads, width);
     const auto k = head_columns(packed, channels, heads, width);
     const auto v = head_columns(packed, 2 * channels, heads, width);
-    if (q_gamma.data() != nullptr) {
+    if (q_gamma.data() != nullptr && k_gamma.data() == q_gamma.data() + q_gamma.size()) {
+      // Both gains were loaded one after the other, and q and k lie so too: one pass over both.
+      rms_norm_heads<Dev, T>(queue, head_columns(packed, 0, 2 * heads, width), {q_gamma.data(), {2 * heads, width}});
+    } else if (q_gamma.data() != nullptr) {
       rms_norm_heads<Dev, T>(queue, q, q_gamma);
       rms_norm_heads<Dev, T>(queue, k, k_gamma);
     }

@@ -78,113 +78,152 @@ Context<Dev, T> FlowTransformer<Dev, T>::zero_condition(Queue<Dev>& queue, Arena
 }
 
 template <class Dev, class T>
-typename FlowTransformer<Dev, T>::Modulation FlowTransformer<Dev, T>::split(View<Dev, const T, 2> all) const {
-  const std::int64_t c = config_.channels;
-  const auto chunk = [&](std::int64_t i) { return columns(all, i * c, c); };
-  return {chunk(0), chunk(1), chunk(2), chunk(3), chunk(4), chunk(5)};
+std::vector<View<Dev, T, 2>> FlowTransformer<Dev, T>::take_modulation(Arena<Dev>& arena, std::int64_t times) const {
+  std::vector<View<Dev, T, 2>> out;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (i == 0 || !config_.share_mod) {
+      out.push_back(arena.template take<T, 2>({times, 6 * config_.channels}));
+    } else {
+      out.push_back(out[0]);
+    }
+  }
+  return out;
 }
 
 template <class Dev, class T>
-void FlowTransformer<Dev, T>::modulations(Queue<Dev>& queue, View<Dev, const float, 2> t_emb,
-                                          std::vector<Modulation>& out) const {
+void FlowTransformer<Dev, T>::modulate(Queue<Dev>& queue, View<Dev, const float, 2> t_emb,
+                                       std::span<const View<Dev, T, 2>> out) const {
+  if (blocks_.empty()) return;
   Arena<Dev>& arena = queue.scratch();
-  const std::int64_t batch = t_emb.extent(0);
+  const Frame<Dev> frame(arena);
+  const std::int64_t times = t_emb.extent(0);
   const std::int64_t c = config_.channels;
   const auto flat = [](auto m) { return m.template reshape<1>({m.size()}); };
   if (config_.share_mod) {
-    auto narrow = arena.template take<T, 2>({batch, 6 * c});
-    const Frame<Dev> frame(arena);
-    auto active = arena.template take<float, 2>({batch, c});
-    auto all = arena.template take<float, 2>({batch, 6 * c});
+    auto active = arena.template take<float, 2>({times, c});
+    auto all = arena.template take<float, 2>({times, 6 * c});
     activate<Dev, float>(queue, flat(t_emb), Activation::silu, flat(active));
     shared_modulation_(queue, active, all);
-    cast<Dev, float, T>(queue, flat(View<Dev, const float, 2>(all)), flat(narrow));
-    out.assign(blocks_.size(), split(narrow));
+    cast<Dev, float, T>(queue, flat(View<Dev, const float, 2>(all)), flat(out[0]));
     return;
   }
   // As in the reference, the embedding is rounded to the torso type before the activation.
-  auto active = arena.template take<T, 2>({batch, c});
+  auto active = arena.template take<T, 2>({times, c});
   cast<Dev, float, T>(queue, flat(t_emb), flat(active));
   activate<Dev, T>(queue, flat(active), Activation::silu, flat(active));
-  for (const Block& b : blocks_) {
-    auto all = arena.template take<T, 2>({batch, 6 * c});
-    b.modulation(queue, active, all);
-    out.push_back(split(all));
-  }
+  for (std::size_t i = 0; i < blocks_.size(); ++i) blocks_[i].modulation(queue, active, out[i]);
 }
 
 template <class Dev, class T>
-void FlowTransformer<Dev, T>::cross(Queue<Dev>& queue, std::size_t block, View<Dev, T, 2> y, View<Dev, T, 2> h,
-                                    const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts) const {
+void FlowTransformer<Dev, T>::attend(Queue<Dev>& queue, const Block& block, const Pass& pass) const {
+  const bool all = pass.begun == pass.x.extent(0);
+  block.self_attention(queue, pass.y.rows(0, pass.begun), all ? pass.layout.elements : pass.layout.queries[0],
+                       pass.h.rows(0, pass.begun));
+}
+
+template <class Dev, class T>
+void FlowTransformer<Dev, T>::cross(Queue<Dev>& queue, std::size_t block, const Pass& pass) const {
   const Block& b = blocks_[block];
+  const TokenLayout<Dev>& layout = pass.layout;
   const std::int64_t c = config_.channels;
   const std::int64_t width = c / config_.heads;
+  const bool shared = pass.begun < pass.x.extent(0);
   const Frame<Dev> frame(queue.scratch());
-  auto q_all = queue.scratch().template take<T, 2>({y.extent(0), c});
-  auto mixed_all = queue.scratch().template take<T, 2>({y.extent(0), c});
-  for (std::size_t e = 0; e < contexts.size(); ++e) {
+  auto q_all = queue.scratch().template take<T, 2>({pass.y.extent(0), c});
+  auto mixed_all = queue.scratch().template take<T, 2>({pass.y.extent(0), c});
+  for (std::size_t e = 0; e < pass.contexts.size(); ++e) {
     const std::int64_t begin = layout.begin[e];
     const std::int64_t rows = layout.begin[e + 1] - begin;
-    const auto h_rows = h.rows(begin, rows);
-    const Context<Dev, T>& context = *contexts[e];
-    if (context.zero()) {
-      const View<Dev, const T, 2> repeated(context.constants[block].data(), {rows, c}, 0);
-      scale_columns<Dev, T>(queue, repeated, {}, {}, h_rows);
-      continue;
-    }
+    const Context<Dev, T>& context = *pass.contexts[e];
+    if (context.zero()) continue;
     const auto q = q_all.rows(begin, rows);
     const auto mixed = mixed_all.rows(begin, rows);
-    b.cross_q(queue, y.rows(begin, rows), q);
+    b.cross_q(queue, pass.y.rows(shared ? 0 : begin, rows), q);
     if (config_.qk_rms_norm_cross) rms_norm_heads<Dev, T>(queue, head_columns(q, 0, config_.heads, width), b.cross_q_gamma);
     const auto kv = context.keys_values[block];
     attention<Dev, T>(queue, head_columns(q, 0, config_.heads, width), head_columns(kv, 0, config_.heads, width),
                       head_columns(kv, c, config_.heads, width), layout.queries[e], context.tokens,
                       1.0F / std::sqrt(static_cast<float>(width)), head_columns(mixed, 0, config_.heads, width));
-    b.cross_out(queue, mixed, h_rows);
+    b.cross_out(queue, mixed, pass.h.rows(begin, rows));
   }
 }
 
 template <class Dev, class T>
-void FlowTransformer<Dev, T>::operator()(Queue<Dev>& queue, View<Dev, T, 2> x, View<Dev, const float, 2> t_emb,
-                                         const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts,
-                                         Probe<Dev>* probe, const std::string& prefix) const {
-  require(contexts.size() + 1 == layout.begin.size(), "FlowTransformer", contexts.size(), " conditions for ",
-          layout.begin.size() - 1, " batch elements");
-  const Frame<Dev> frame(queue.scratch());
+void FlowTransformer<Dev, T>::add_cross(Queue<Dev>& queue, std::size_t block, const Pass& pass,
+                                        const NormTail<Dev, T>& tail) const {
+  const std::size_t batch = pass.contexts.size();
+  const auto constant = [&](std::size_t e) { return View<Dev, const T, 2>(pass.contexts[e]->constants[block]); };
+  // The zero condition of guidance is the last element, whose constant goes into the norm itself. Others, and what a probe
+  // wants to see, are written out.
+  const bool last = pass.probe == nullptr && pass.contexts[batch - 1]->zero();
+  for (std::size_t e = 0; e + (last ? 1 : 0) < batch; ++e) {
+    if (!pass.contexts[e]->zero()) continue;
+    const std::int64_t rows = pass.layout.begin[e + 1] - pass.layout.begin[e];
+    const View<Dev, const T, 2> repeated(constant(e).data(), {rows, config_.channels}, 0);
+    scale_columns<Dev, T>(queue, repeated, {}, {}, pass.h.rows(pass.layout.begin[e], rows));
+  }
+  if (last) {
+    add_layer_norm<Dev, T>(queue, pass.x, pass.h.rows(0, pass.layout.begin[batch - 1]), {}, tail, kBlockEpsilon, pass.y,
+                           constant(batch - 1));
+  } else {
+    add_layer_norm<Dev, T>(queue, pass.x, pass.h, {}, tail, kBlockEpsilon, pass.y);
+  }
+}
+
+template <class Dev, class T>
+void FlowTransformer<Dev, T>::operator()(Queue<Dev>& queue, View<Dev, T, 2> x, std::int64_t begun,
+                                         std::span<const View<Dev, T, 2>> modulation, const TokenLayout<Dev>& layout,
+                                         std::span<const Context<Dev, T>* const> contexts, Probe<Dev>* probe,
+                                         const std::string& prefix) const {
+  const auto batch = static_cast<std::int64_t>(contexts.size());
   const std::int64_t rows = x.extent(0);
-  std::vector<Modulation> mods;
-  modulations(queue, t_emb, mods);
-  auto y = queue.scratch().template take<T, 2>({rows, config_.channels});
-  auto h = queue.scratch().template take<T, 2>({rows, config_.channels});
-  const auto modulated = [&](View<Dev, const T, 2> shift, View<Dev, const T, 2> scale) {
+  require(batch == layout.batch() && modulation.size() == blocks_.size() && (begun == rows || begun * batch == rows),
+          "FlowTransformer", batch, " conditions for ", layout.batch(), " batch elements, ", begun, " of ", rows, " rows");
+  if (blocks_.empty()) {
+    for (; begun < rows; begun += rows / batch) copy<Dev, T, 2>(queue, x.rows(0, rows / batch), x.rows(begun, rows / batch));
+    return;
+  }
+  const bool one_time = modulation[0].extent(0) == 1;
+  require(one_time || modulation[0].extent(0) == batch, "FlowTransformer", modulation[0].extent(0), " times for ", batch,
+          " batch elements");
+  const Frame<Dev> frame(queue.scratch());
+  const std::int64_t c = config_.channels;
+  Pass pass{
+      layout, contexts, x,    queue.scratch().template take<T, 2>({rows, c}), queue.scratch().template take<T, 2>({rows, c}),
+      begun,  one_time, probe};
+  // Chunk i of a block's six: shift, scale and gate of the attention, then of the feed-forward layer.
+  const auto chunk = [&](std::size_t block, std::int64_t i) {
+    return columns(View<Dev, const T, 2>(modulation[block]), i * c, c);
+  };
+  const auto modulated = [&](std::size_t block, std::int64_t first) {
     NormTail<Dev, T> tail;
-    tail.shift = shift;
-    tail.scale = scale;
-    tail.row_batch = layout.row_batch;
+    tail.shift = chunk(block, first);
+    tail.scale = chunk(block, first + 1);
+    tail.row_batch = pass.row_batch(0, pass.begun);
     return tail;
   };
-  if (!blocks_.empty()) {
-    layer_norm<Dev, T, T>(queue, x, modulated(mods[0].shift_attention, mods[0].scale_attention), kBlockEpsilon, y);
-  }
+  const auto begun_rows = [&](View<Dev, T, 2> all) { return all.rows(0, pass.begun); };
+  layer_norm<Dev, T, T>(queue, begun_rows(x), modulated(0, 0), kBlockEpsilon, begun_rows(pass.y));
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     queue.check();
     const Block& b = blocks_[i];
-    const Modulation& m = mods[i];
     const std::string name = prefix + std::to_string(i);
-    b.self_attention(queue, y, layout.elements, h);
-    show(probe, name + ".self_attn", queue, h);
+    attend(queue, b, pass);
+    show(probe, name + ".self_attn", queue, pass.h);
     NormTail<Dev, T> affine = b.norm2.template tail<T>();
-    affine.row_batch = layout.row_batch;
-    add_layer_norm<Dev, T>(queue, x, h, m.gate_attention, affine, kBlockEpsilon, y);
-    cross(queue, i, y, h, layout, contexts);
-    show(probe, name + ".cross_attn", queue, h);
-    add_layer_norm<Dev, T>(queue, x, h, {}, modulated(m.shift_mlp, m.scale_mlp), kBlockEpsilon, y);
-    b.feed_forward(queue, y, h);
+    affine.row_batch = pass.row_batch(0, pass.begun);
+    add_layer_norm<Dev, T>(queue, begun_rows(x), begun_rows(pass.h), chunk(i, 2), affine, kBlockEpsilon, begun_rows(pass.y));
+    cross(queue, i, pass);
+    for (; pass.begun < rows; pass.begun += begun) {
+      copy<Dev, T, 2>(queue, x.rows(0, begun), x.rows(pass.begun, begun));
+    }
+    add_cross(queue, i, pass, modulated(i, 3));
+    show(probe, name + ".cross_attn", queue, pass.h);
+    b.feed_forward(queue, pass.y, pass.h);
     if (i + 1 < blocks_.size()) {
-      add_layer_norm<Dev, T>(queue, x, h, m.gate_mlp, modulated(mods[i + 1].shift_attention, mods[i + 1].scale_attention),
-                             kBlockEpsilon, y);
+      add_layer_norm<Dev, T>(queue, x, pass.h, chunk(i, 5), modulated(i + 1, 0), kBlockEpsilon, pass.y);
     } else {
-      add_gated<Dev, T>(queue, x, h, m.gate_mlp, layout.row_batch);
+      add_gated<Dev, T>(queue, x, pass.h, chunk(i, 5), pass.row_batch(0, rows));
     }
     show(probe, name, queue, x);
   }

@@ -40,6 +40,22 @@ struct Context {
   [[nodiscard]] bool zero() const { return keys_values.empty(); }
 };
 
+// What time steps do to the layers of a flow. The times of a run are known before it begins, so those of many steps are
+// computed at once. One row for each time.
+template <class Dev, class T>
+struct TimeModulation {
+  std::vector<View<Dev, T, 2>> blocks;    // of the transformer [times, 6 channels]
+  std::vector<View<Dev, T, 2>> residual;  // of residual blocks, of flows that have such [times, 2 out]
+
+  // Of one time.
+  [[nodiscard]] TimeModulation at(std::int64_t time) const {
+    TimeModulation one;
+    for (const auto& all : blocks) one.blocks.push_back(all.rows(time, 1));
+    for (const auto& all : residual) one.residual.push_back(all.rows(time, 1));
+    return one;
+  }
+};
+
 // Rows of the batch elements of a forward, on both sides.
 template <class Dev>
 struct TokenLayout {
@@ -47,6 +63,17 @@ struct TokenLayout {
   View<Dev, const std::int32_t, 1> row_batch;  // [rows]
   Packing<Dev> elements;                       // one sequence per batch element
   std::vector<Packing<Dev>> queries;           // per element: one sequence of its rows, counted from 0
+  [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(begin.size()) - 1; }
+  // That of the first `count` elements: the same tables, cut off.
+  [[nodiscard]] TokenLayout first(std::int64_t count) const {
+    const auto n = static_cast<std::size_t>(count);
+    TokenLayout cut;
+    cut.begin.assign(begin.begin(), begin.begin() + count + 1);
+    cut.row_batch = row_batch.rows(0, begin[n]);
+    cut.elements = {elements.begin.rows(0, count + 1), {}, elements.longest};
+    cut.queries.assign(queries.begin(), queries.begin() + count);
+    return cut;
+  }
 };
 
 template <class Dev, class T>
@@ -59,10 +86,17 @@ class FlowTransformer {
   // The condition of the same number of zero rows.
   [[nodiscard]] Context<Dev, T> zero_condition(Queue<Dev>& queue, Arena<Dev>& arena) const;
 
-  // Runs all blocks on x [rows, channels] in place. t_emb [batch, channels] is the embedder's output in float32;
-  // contexts has one entry per batch element.
-  void operator()(Queue<Dev>& queue, View<Dev, T, 2> x, View<Dev, const float, 2> t_emb, const TokenLayout<Dev>& layout,
-                  std::span<const Context<Dev, T>* const> contexts, Probe<Dev>* probe, const std::string& prefix) const;
+  // Memory for what so many times do to the blocks.
+  [[nodiscard]] std::vector<View<Dev, T, 2>> take_modulation(Arena<Dev>& arena, std::int64_t times) const;
+  // Fills it. t_emb [times, channels]: the embedder's output in float32.
+  void modulate(Queue<Dev>& queue, View<Dev, const float, 2> t_emb, std::span<const View<Dev, T, 2>> out) const;
+
+  // Runs all blocks on x [rows, channels] in place. `modulation` has per block one row for all elements or one for each;
+  // contexts has one entry per batch element. `begun`: the rows of x that have values, all of them, or those of the first
+  // element when all elements are equal until their contexts come in: what lies before is then computed once.
+  void operator()(Queue<Dev>& queue, View<Dev, T, 2> x, std::int64_t begun, std::span<const View<Dev, T, 2>> modulation,
+                  const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts, Probe<Dev>* probe,
+                  const std::string& prefix) const;
 
   [[nodiscard]] const FlowTransformerConfig& config() const { return config_; }
 
@@ -75,14 +109,24 @@ class FlowTransformer {
     FeedForward<Dev, T> feed_forward;
     Linear<Dev, T> modulation;
   };
-  // The six chunks of a block's modulation, each [batch, channels].
-  struct Modulation {
-    View<Dev, const T, 2> shift_attention, scale_attention, gate_attention, shift_mlp, scale_mlp, gate_mlp;
+  // A forward under way.
+  struct Pass {
+    const TokenLayout<Dev>& layout;
+    std::span<const Context<Dev, T>* const> contexts;
+    View<Dev, T, 2> x, y, h;  // the state, what a part reads, what it gives
+    std::int64_t begun;       // rows of x and y that have values
+    bool one_time;            // the modulation has one row
+    Probe<Dev>* probe;
+    [[nodiscard]] View<Dev, const std::int32_t, 1> row_batch(std::int64_t first, std::int64_t rows) const {
+      return one_time ? View<Dev, const std::int32_t, 1>{} : layout.row_batch.rows(first, rows);
+    }
   };
-  [[nodiscard]] Modulation split(View<Dev, const T, 2> all) const;
-  void modulations(Queue<Dev>& queue, View<Dev, const float, 2> t_emb, std::vector<Modulation>& out) const;
-  void cross(Queue<Dev>& queue, std::size_t block, View<Dev, T, 2> y, View<Dev, T, 2> h, const TokenLayout<Dev>& layout,
-             std::span<const Context<Dev, T>* const> contexts) const;
+  // h of the rows that have begun = self attention of y.
+  void attend(Queue<Dev>& queue, const Block& block, const Pass& pass) const;
+  // h of elements with a real condition = cross attention of y.
+  void cross(Queue<Dev>& queue, std::size_t block, const Pass& pass) const;
+  // x += h, or the constant of the zero condition, then y = the norm of x with a tail.
+  void add_cross(Queue<Dev>& queue, std::size_t block, const Pass& pass, const NormTail<Dev, T>& tail) const;
 
   FlowTransformerConfig config_;
   Linear<Dev, float> shared_modulation_;

@@ -49,36 +49,72 @@ template <class Dev>
                    kept.repeats, draw};
 }
 
-// Integrates `state` [values] in place. `prepare(b)` places the tables of a forward over b copies of the state into the scratch
-// arena; it is called once for every number of branches that a step may need. `forward(inputs, times, tables, contexts, out)`
-// evaluates the velocities: inputs and out [b, values], times [b] (times 1000), one context for each copy.
-template <class Dev, class T, class Prepare, class Forward>
-void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1> state,
-            const FlowTransformer<Dev, T>& transformer, const Condition& condition, const SamplerSettings& settings,
-            const Keep<Dev>* keep, Prepare prepare, Forward forward) {
+// What the times of a run do to a flow's layers, those of up to kTimesAtOnce steps in one go.
+template <class Dev, class T, class Network>
+class RunModulation {
+ public:
+  RunModulation(Queue<Dev>& queue, const Network& network, const SamplerSettings& settings)
+      : queue_(queue),
+        network_(network),
+        times_(flow_times(settings.steps, settings.rescale_t)),
+        held_(network.take_modulation(queue.scratch(), std::min(settings.steps, kTimesAtOnce))),
+        device_times_(queue.scratch().template take<float, 1>({std::min(settings.steps, kTimesAtOnce)})) {
+    times_.pop_back();  // nothing is evaluated at the end
+  }
+  [[nodiscard]] TimeModulation<Dev, T> at(double t) {
+    const auto found = static_cast<int>(std::find(times_.begin(), times_.end(), t) - times_.begin());
+    require(found < static_cast<int>(times_.size()), "RunModulation", "no step begins at ", t);
+    const int part = found / kTimesAtOnce;
+    if (part != part_) {
+      compute(part);
+      part_ = part;
+    }
+    return held_.at(found % kTimesAtOnce);
+  }
+
+ private:
+  static constexpr int kTimesAtOnce = 64;
+
+  void compute(int part) {
+    std::vector<float> scaled;
+    for (std::size_t i = static_cast<std::size_t>(part * kTimesAtOnce); i < times_.size() && scaled.size() < kTimesAtOnce; ++i)
+      scaled.push_back(static_cast<float>(1000.0 * times_[i]));
+    const auto count = static_cast<std::int64_t>(scaled.size());
+    upload_bytes(queue_, scaled.data(), device_times_.data(), scaled.size() * sizeof(float));
+    const auto head = [&](const auto& all) {
+      std::vector<View<Dev, T, 2>> cut;
+      for (const auto& view : all) cut.push_back(view.rows(0, count));
+      return cut;
+    };
+    network_.modulate(queue_, device_times_.rows(0, count), {head(held_.blocks), head(held_.residual)});
+  }
+
+  Queue<Dev>& queue_;
+  const Network& network_;
+  std::vector<double> times_;
+  TimeModulation<Dev, T> held_;
+  View<Dev, float, 1> device_times_;
+  int part_ = -1;
+};
+
+// Integrates `state` [values] in place. `tables` are those of a forward over most_branches copies of the state, one for each
+// branch. `forward(input, modulation, tables, contexts, out)` evaluates the velocities of all branches, which differ in their
+// context alone: input [values], out [b, values].
+template <class Dev, class T, class Network, class Tables, class Forward>
+void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1> state, const Network& network,
+            const Condition& condition, const SamplerSettings& settings, const Keep<Dev>* keep, const Tables& tables,
+            Forward forward) {
   Queue<Dev>& queue = runner.queue();
   const int items = static_cast<int>(condition.items);
-  const int most = most_branches(settings, items);
-  const std::vector<Context<Dev, T>> all = contexts_of(queue, transformer, condition, settings.guided);
-  // Index b - 1: of b branches. Steps differ only by the branch of the negative condition.
-  std::vector<decltype(prepare(1))> tables;
-  for (int b = 1; b <= most; ++b) tables.push_back(b < fewest_branches(settings, items) ? decltype(prepare(1)){} : prepare(b));
-  const std::int64_t values = state.size();
-  auto inputs = queue.scratch().template take<float, 2>({most, values});
-  auto times = queue.scratch().template take<float, 1>({most});
+  const std::vector<Context<Dev, T>> all = contexts_of(queue, network.transformer(), condition, settings.guided);
+  RunModulation<Dev, T, Network> modulation(queue, network, settings);
   const Velocity<Dev> velocity = [&](View<Dev, const float, 1> x, double t, std::span<const int> branches,
                                      View<Dev, float, 2> out) {
-    const auto count = static_cast<std::int64_t>(branches.size());
-    const std::vector<float> scaled(branches.size(), static_cast<float>(1000.0 * t));
-    upload_bytes(queue, scaled.data(), times.data(), scaled.size() * sizeof(float));
     std::vector<const Context<Dev, T>*> used;
-    for (std::int64_t b = 0; b < count; ++b) {
-      copy_bytes(queue, x.data(), inputs.rows(b, 1).data(), static_cast<std::size_t>(values) * sizeof(float));
-      const int branch = branches[static_cast<std::size_t>(b)];
+    for (const int branch : branches)
       used.push_back(branch == kNegative ? &all.back() : &all[static_cast<std::size_t>(branch)]);
-    }
-    forward(View<Dev, const float, 2>(inputs.rows(0, count)), View<Dev, const float, 1>(times.rows(0, count)),
-            tables[branches.size() - 1], std::span<const Context<Dev, T>* const>(used), out);
+    forward(x, modulation.at(t), tables.first(static_cast<std::int64_t>(branches.size())),
+            std::span<const Context<Dev, T>* const>(used), out);
   };
   const auto report = [&](const StepReport<Dev>& r) {
     if (real) runner.report_done(stage, r.step + 1, r.steps);

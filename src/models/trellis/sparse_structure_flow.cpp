@@ -52,30 +52,43 @@ TokenLayout<Dev> SparseStructureFlow<Dev, T>::layout(Queue<Dev>& queue, Arena<De
 }
 
 template <class Dev, class T>
-void SparseStructureFlow<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 5> x, View<Dev, const float, 1> t,
-                                          const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts,
-                                          View<Dev, float, 5> out, Probe<Dev>* probe) const {
-  Arena<Dev>& arena = queue.scratch();
-  const Frame<Dev> frame(arena);
-  const std::int64_t batch = x.extent(0);
-  const std::int64_t rows = batch * config_.tokens();
-  const std::int64_t c = config_.transformer.channels;
-  auto t_emb = arena.template take<float, 2>({batch, c});
-  auto torso = arena.template take<T, 2>({rows, c});
+TimeModulation<Dev, T> SparseStructureFlow<Dev, T>::take_modulation(Arena<Dev>& arena, std::int64_t times) const {
+  return {transformer_.take_modulation(arena, times), {}};
+}
+
+template <class Dev, class T>
+void SparseStructureFlow<Dev, T>::modulate(Queue<Dev>& queue, View<Dev, const float, 1> t, const TimeModulation<Dev, T>& out,
+                                           Probe<Dev>* probe) const {
+  const Frame<Dev> frame(queue.scratch());
+  auto t_emb = queue.scratch().template take<float, 2>({t.extent(0), config_.transformer.channels});
   embedder_(queue, t, t_emb);
   show(probe, "t_emb", queue, t_emb);
+  transformer_.modulate(queue, t_emb, out.blocks);
+}
+
+template <class Dev, class T>
+void SparseStructureFlow<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const float, 5> x,
+                                          const TimeModulation<Dev, T>& modulation, const TokenLayout<Dev>& layout,
+                                          std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 5> out,
+                                          Probe<Dev>* probe) const {
+  Arena<Dev>& arena = queue.scratch();
+  const Frame<Dev> frame(arena);
+  const std::int64_t begun = x.extent(0) * config_.tokens();
+  const std::int64_t rows = out.extent(0) * config_.tokens();
+  const std::int64_t c = config_.transformer.channels;
+  auto torso = arena.template take<T, 2>({rows, c});
   {
     const Frame<Dev> input_frame(arena);
-    auto patches = arena.template take<float, 2>({rows, input_.in()});
-    auto embedded = arena.template take<float, 2>({rows, c});
+    auto patches = arena.template take<float, 2>({begun, input_.in()});
+    auto embedded = arena.template take<float, 2>({begun, c});
     patchify<Dev, float>(queue, x, config_.patch_size, patches);
     input_(queue, patches, embedded);
     show(probe, "input_layer", queue, embedded);
     add_rows<Dev, float>(queue, embedded, positions_);
     cast<Dev, float, T>(queue, View<Dev, const float, 1>(embedded.template reshape<1>({embedded.size()})),
-                        torso.template reshape<1>({torso.size()}));
+                        torso.rows(0, begun).template reshape<1>({embedded.size()}));
   }
-  transformer_(queue, torso, t_emb, layout, contexts, probe, "block");
+  transformer_(queue, torso, begun, modulation.blocks, layout, contexts, probe, "block");
   auto normed = arena.template take<float, 2>({rows, c});
   auto patches = arena.template take<float, 2>({rows, output_.out()});
   layer_norm<Dev, T, float>(queue, torso, {}, kPlainEpsilon, normed);

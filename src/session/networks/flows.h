@@ -58,14 +58,18 @@ class StructureFlow final : public HeldNetwork<Flow, SparseStructureFlow<Dev, T>
       Queue<Dev>& queue = runner.queue();
       const auto state = runner.template place_values<1>(input.noise, {noise});
       const auto keep = place_kept<Dev>(runner, input);
-      const auto prepare = [&](std::int64_t b) { return flow.layout(queue, queue.scratch(), b); };
-      const auto forward = [&](View<Dev, const float, 2> x, View<Dev, const float, 1> t, const TokenLayout<Dev>& layout,
-                               std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 2> v) {
-        const Extents<5> volume{x.extent(0), c.in_channels, c.resolution, c.resolution, c.resolution};
-        flow.forward(queue, {x.data(), volume}, t, layout, contexts, {v.data(), volume});
+      const int most = most_branches(settings, static_cast<int>(condition.items));
+      const TokenLayout<Dev> layouts = flow.layout(queue, queue.scratch(), most);
+      const auto forward = [&](View<Dev, const float, 1> x, const TimeModulation<Dev, T>& modulation,
+                               const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts,
+                               View<Dev, float, 2> v) {
+        const auto volumes = [&](std::int64_t n) {
+          return Extents<5>{n, c.in_channels, c.resolution, c.resolution, c.resolution};
+        };
+        flow.forward(queue, {x.data(), volumes(1)}, modulation, layout, contexts, {v.data(), volumes(v.extent(0))});
       };
-      espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, keep ? &*keep : nullptr,
-                               prepare, forward);
+      espalier::sample<Dev, T>(runner, kStage, real, state, flow, condition, settings, keep ? &*keep : nullptr, layouts,
+                               forward);
       if (real) result = runner.fetch(state);
     });
     return result;
@@ -92,35 +96,7 @@ class LatentFlow final : public HeldNetwork<Flow, StructuredLatentFlow<Dev, T>, 
   }
   [[nodiscard]] std::vector<float> sample(const Flow::Input& input, const Condition& condition,
                                           const SamplerSettings& settings) override;
-
- private:
-  // tables[b - 1]: of b copies of the voxels, for steps with b branches.
-  [[nodiscard]] std::vector<LatentTables> tables_for(const Voxels& voxels, const SamplerSettings& settings, int items) const;
 };
-
-// The same voxels once per branch.
-[[nodiscard]] inline Voxels repeat_voxels(const Voxels& voxels, int times) {
-  Voxels all;
-  all.resolution = voxels.resolution;
-  all.begin = {0};
-  for (int b = 0; b < times; ++b) {
-    for (std::size_t i = 0; i < voxels.coords.size(); i += 4) {
-      all.coords.insert(all.coords.end(), {b, voxels.coords[i + 1], voxels.coords[i + 2], voxels.coords[i + 3]});
-    }
-    all.begin.push_back(all.rows());
-  }
-  return all;
-}
-
-template <class Dev, class T>
-std::vector<LatentTables> LatentFlow<Dev, T>::tables_for(const Voxels& voxels, const SamplerSettings& settings,
-                                                         int items) const {
-  const int most = most_branches(settings, items);
-  std::vector<LatentTables> tables(static_cast<std::size_t>(most));
-  for (int b = fewest_branches(settings, items); b <= most; ++b)
-    tables[static_cast<std::size_t>(b) - 1] = latent_tables(this->model().config(), repeat_voxels(voxels, b));
-  return tables;
-}
 
 template <class Dev, class T>
 std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Condition& condition,
@@ -138,23 +114,22 @@ std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Co
   check_sampling(kStage, flow.config().transformer, condition, settings, noise, rows * channels);
   StageRunner<Dev>& runner = this->runner();
   runner.report(kStage, 0, settings.steps);
-  const std::vector<LatentTables> tables =
-      runner.prepare([&] { return tables_for(voxels, settings, static_cast<int>(condition.items)); });
+  const int most = most_branches(settings, static_cast<int>(condition.items));
+  const LatentTables tables = runner.prepare([&] { return repeat_tables(latent_tables(flow.config(), voxels), most); });
   std::vector<float> result;
   runner.run(kStage, [&](bool real) {
     Queue<Dev>& queue = runner.queue();
     const auto state = runner.template place_values<1>(input.noise, {noise});
     const auto keep = place_kept<Dev>(runner, input);
-    const auto prepare = [&](std::int64_t b) {
-      return flow.prepare(queue, queue.scratch(), tables[static_cast<std::size_t>(b) - 1]);
+    const LatentStructure<Dev> structures = flow.prepare(queue, queue.scratch(), tables);
+    const auto forward = [&](View<Dev, const float, 1> x, const TimeModulation<Dev, T>& modulation,
+                             const LatentStructure<Dev>& structure, std::span<const Context<Dev, T>* const> contexts,
+                             View<Dev, float, 2> v) {
+      flow.forward(queue, {x.data(), {rows, channels}}, modulation, structure, contexts,
+                   {v.data(), {v.extent(0) * rows, channels}});
     };
-    const auto forward = [&](View<Dev, const float, 2> x, View<Dev, const float, 1> t, const LatentStructure<Dev>& structure,
-                             std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 2> v) {
-      const Extents<2> all_rows{x.extent(0) * rows, channels};
-      flow.forward(queue, {x.data(), all_rows}, t, structure, contexts, {v.data(), all_rows});
-    };
-    espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, keep ? &*keep : nullptr,
-                             prepare, forward);
+    espalier::sample<Dev, T>(runner, kStage, real, state, flow, condition, settings, keep ? &*keep : nullptr, structures,
+                             forward);
     if (!input.mean.empty()) {
       const auto deviation = runner.template place_values<1>(input.deviation, {channels});
       const auto mean = runner.template place_values<1>(input.mean, {channels});
