@@ -36,7 +36,7 @@ template <class Body>
 void share(CopyLanes& lanes, std::size_t used, int ordinal, std::size_t parts, const Body& body) {
   std::atomic<std::size_t> next{0};
   std::vector<std::exception_ptr> failures(used);
-#pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(used))
+#pragma omp parallel for schedule(static, 1)
   for (std::size_t lane = 0; lane < used; ++lane) {
     try {
       ESPALIER_CHECK_CUDA(cudaSetDevice(ordinal));
