@@ -122,9 +122,9 @@ void write_json(const std::string& path, const nlohmann::ordered_json& json) {
 }
 
 void print_edit(const EditRow& r) {
-  std::printf("%-10s %8d %4d  %-7s %6lld  %6.2f  %6.3f %6.3f  %6.1f %6.1f  %5.1f s\n", r.family.c_str(), r.resample, r.rim,
-              r.outside_same ? "same" : "OTHERS", static_cast<long long>(r.open_edges), r.step, r.f_before, r.f_after,
-              r.colour_before, r.colour_after, r.seconds);
+  std::printf("%-10s %8d %4d  %-7s %6lld  %6.2f %6.2f  %6.3f %6.3f  %6.1f %6.1f  %5.1f s\n", r.family.c_str(), r.resample,
+              r.rim, r.outside_same ? "same" : "OTHERS", static_cast<long long>(r.open_edges), r.step, r.step_unedited,
+              r.f_before, r.f_after, r.colour_before, r.colour_after, r.seconds);
   std::fflush(stdout);
 }
 
@@ -145,8 +145,8 @@ int print_edits(const std::vector<EditSummary>& summaries) {
 
 int run_edits(const Options& options) {
   const auto set = load_held_out(options.set);
-  std::printf("%-10s %8s %4s  %-7s %6s  %6s  %6s %6s  %6s %6s  %7s\n", "object", "resample", "rim", "outside", "open", "step",
-              "F", "after", "colour", "after", "time");
+  std::printf("%-10s %8s %4s  %-7s %6s  %6s %6s  %6s %6s  %6s %6s  %7s\n", "object", "resample", "rim", "outside", "open",
+              "step", "whole", "F", "after", "colour", "after", "time");
   const auto rows = evaluate_edits(set, settings_of(options), {options.edits, options.resample, options.rim}, print_edit);
   write_json(options.json, json_of(rows));
   return print_edits(summaries_of(rows));
