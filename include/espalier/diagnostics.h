@@ -55,9 +55,9 @@ struct MemoryPlan {
   std::string device, precision;
   std::int64_t voxels = 0;
   int structure_evaluations = 0, latent_evaluations = 0;  // of the flows, for one condition each; 0 where nothing is sampled
-  std::uint64_t usable = 0;            // bytes: PipelineOptions::memory_limit, or most of what is free
-  std::vector<TierPlan> tiers;         // high, medium, low
-  MemoryTier tier = MemoryTier::high;  // the one that would be used
+  std::uint64_t usable = 0;                               // bytes: PipelineOptions::memory_limit, or most of what is free
+  std::vector<TierPlan> tiers;                            // high, medium, low
+  MemoryTier tier = MemoryTier::high;                     // the one that would be used
   bool fits = false;
   std::string advice;  // which setting makes it fit, where it does not
   [[nodiscard]] ESPALIER_API const TierPlan& chosen() const;

@@ -72,8 +72,8 @@ struct SamplerRequest {
   std::optional<double> rescale_t{};
   std::optional<std::array<double, 2>> interval{};  // guidance interval (cfg_interval)
   std::optional<Solver> solver{};                   // euler
-  std::optional<int> reuse{};           // 1: the flow is evaluated in every step; N: in every Nth, and extrapolated in the others
-  std::optional<int> reuse_order{};     // 1: degree of the polynomials, 0 to 2; 0: the last velocity
+  std::optional<int> reuse{};        // 1: the flow is evaluated in every step; N: in every Nth, and extrapolated in the others
+  std::optional<int> reuse_order{};  // 1: degree of the polynomials, 0 to 2; 0: the last velocity
   std::optional<int> guidance_reuse{};  // 1: the negative condition is evaluated in every guided step; N: in every Nth
 };
 // Where the settings of the samplers come from that a request leaves unset.

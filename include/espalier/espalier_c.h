@@ -173,7 +173,11 @@ typedef struct espalier_sampler {
 
 /* What both samplers take what a request leaves open from. */
 typedef enum espalier_preset { ESPALIER_PRESET_CHECKPOINT = 0, ESPALIER_PRESET_APP, ESPALIER_PRESET_FAST } espalier_preset;
-typedef enum espalier_solver { ESPALIER_SOLVER_OF_PRESET = 0, ESPALIER_SOLVER_EULER, ESPALIER_SOLVER_MULTISTEP } espalier_solver;
+typedef enum espalier_solver {
+  ESPALIER_SOLVER_OF_PRESET = 0,
+  ESPALIER_SOLVER_EULER,
+  ESPALIER_SOLVER_MULTISTEP
+} espalier_solver;
 /* How a sampler uses velocities again: SamplerRequest. Zeros, and a negative order, stand for the preset's own values. */
 typedef struct espalier_reuse {
   int solver; /* an espalier_solver */

@@ -611,8 +611,9 @@ std::vector<Option> sampling_rows() {
        {.fallback = "one asset, of --seed"}},
       {"preset", sampling, all | measured, of(&Options::preset),
        "Source of the sampling settings below when they are not given: the checkpoint's pipeline.json; TRELLIS' public web app "
-       "(12 steps, guidance 7.5 and 3); or fast, the checkpoint's with a third of the evaluations or fewer, by the solver "
-       "multistep and --structure-guidance-reuse. Images that take turns, and steps of --resample, get fewer steps alone."},
+       "(12 steps, guidance 7.5 and 3); or fast, the checkpoint's with fewer evaluations of the flows: at most 5 steps, and "
+       "the "
+       "negative condition in every second guided one. Images that take turns, and --resample, leave fewer steps alone."},
       {"multi-image",
        sampling,
        all,
@@ -635,17 +636,19 @@ std::vector<Option> sampling_rows() {
                     number_field(through(stage, &SamplerRequest::rescale_t), 0.01, 100, "X"),
                     "Rescaling of the sampling times for the " + what + ".", extras("rescale_t", "-rescale-t")});
     const auto reusing = [&](const char* json) { return OptionExtras{.fallback = of_the_preset, .json = name + "." + json}; };
-    rows.push_back({name + "-solver", sampling, uses, choice_field(through(stage, &SamplerRequest::solver), kNames<Solver>),
-                    "How a step follows from the flow's velocities. euler: from that at its beginning. multistep: from the last "
-                    "ones (Adams-Bashforth), so that fewer steps do.",
-                    reusing("solver")});
+    rows.push_back(
+        {name + "-solver", sampling, uses, choice_field(through(stage, &SamplerRequest::solver), kNames<Solver>),
+         "How a step follows from the flow's velocities. euler: from that at its beginning. multistep: from the last "
+         "ones (Adams-Bashforth), so that fewer steps do.",
+         reusing("solver")});
     rows.push_back({name + "-reuse", sampling, uses, number_field(through(stage, &SamplerRequest::reuse), 1, 1000, "N"),
                     "Evaluate the flow in every Nth step only; in the others its velocity is extrapolated from the last ones.",
                     reusing("reuse")});
-    rows.push_back({name + "-reuse-order", sampling, uses, number_field(through(stage, &SamplerRequest::reuse_order), 0, 2, "N"),
-                    "Degree of the polynomial in time that velocities are extrapolated by, for the solver multistep too. 0: the "
-                    "last velocity is taken again.",
-                    reusing("reuse_order")});
+    rows.push_back(
+        {name + "-reuse-order", sampling, uses, number_field(through(stage, &SamplerRequest::reuse_order), 0, 2, "N"),
+         "Degree of the polynomial in time that velocities are extrapolated by, for the solver multistep too. 0: the "
+         "last velocity is taken again.",
+         reusing("reuse_order")});
     rows.push_back({name + "-guidance-reuse", sampling, uses,
                     number_field(through(stage, &SamplerRequest::guidance_reuse), 1, 1000, "N"),
                     "Evaluate the negative condition in every Nth guided step only; in the others the difference that guidance "

@@ -25,7 +25,8 @@ void check_decoder(const Session& session, const char* role, const NetworkShape&
 PlannedStage plan_flow(Stage stage, const SamplerSettings& settings, int conditions, double seconds) {
   std::vector<PlannedStep> steps;
   for (const StepPlan& step : plan_steps(settings, conditions)) {
-    steps.push_back({static_cast<double>(steps.size() + 1) / settings.steps, static_cast<double>(step.branches.size()) * seconds});
+    steps.push_back(
+        {static_cast<double>(steps.size() + 1) / settings.steps, static_cast<double>(step.branches.size()) * seconds});
   }
   return stage_of_steps(stage, StageKind::network, std::move(steps));
 }

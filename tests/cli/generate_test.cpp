@@ -183,7 +183,8 @@ TEST_F(Generate, TheFastPresetEvaluatesLess) {
   }
   const auto& stages = report.at("stages");
   const auto work = [](const auto& list, const char* key) {
-    const auto found = std::find_if(list.begin(), list.end(), [](const auto& s) { return s.at("stage") == "sample-structure"; });
+    const auto found =
+        std::find_if(list.begin(), list.end(), [](const auto& s) { return s.at("stage") == "sample-structure"; });
     return found->at(key).template get<std::uint64_t>();
   };
   EXPECT_EQ(work(plan.at("tiers")[0].at("stages"), "work_bytes"), work(stages, "planned_bytes"));

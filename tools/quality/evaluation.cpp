@@ -284,9 +284,9 @@ Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings
   Report report;
   report.device = evaluation.pipeline().device();
   report.precision = evaluation.pipeline().precision();
-  const MemoryPlan plan = plan_memory(settings.pipeline, {.structure_sampler = settings.structure,
-                                                          .latent_sampler = settings.latent,
-                                                          .preset = settings.preset});
+  const MemoryPlan plan =
+      plan_memory(settings.pipeline,
+                  {.structure_sampler = settings.structure, .latent_sampler = settings.latent, .preset = settings.preset});
   report.structure_evaluations = plan.structure_evaluations;
   report.latent_evaluations = plan.latent_evaluations;
   for (std::size_t i = 0; i < objects.size(); ++i) {

@@ -38,8 +38,8 @@ struct Row {
   std::vector<double> named_errors;
   double main_error = 255;                      // that of the main part
   [[nodiscard]] std::size_t named_met() const;  // named colours that the mesh obeys
-  double seconds = 0, sampling_seconds = 0;  // of all stages, and of the two that sample
-  FinishedErrors finished;  // with Settings::delight
+  double seconds = 0, sampling_seconds = 0;     // of all stages, and of the two that sample
+  FinishedErrors finished;                      // with Settings::delight
 };
 
 struct Measure {
