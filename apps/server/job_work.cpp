@@ -279,6 +279,7 @@ JobEnd JobWork::run_generation(const Task& task) {
   request.seed = options.seed;
   request.structure = options.structure;
   request.latent = options.latent;
+  request.preset = options.preset;
   request.multi_image = options.multi_image;
   request.background = options.background;
   request.background_network = options_.background_network;

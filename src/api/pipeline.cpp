@@ -106,8 +106,8 @@ std::string next_edit(const std::map<std::string, std::string>& record) {
 // The stages of an edit: steps are made several times, and the mesh is decoded of all `states`.
 std::vector<PlannedStage> repeated(std::vector<PlannedStage> stages, int times, std::size_t states) {
   for (PlannedStage& s : stages) {
-    if (s.stage == Stage::sample_structure || s.stage == Stage::sample_latent) s.seconds *= times;
-    if (s.stage == Stage::decode_mesh) s.seconds *= static_cast<double>(states);
+    if (s.stage == Stage::sample_structure || s.stage == Stage::sample_latent) s.take_times(times);
+    if (s.stage == Stage::decode_mesh) s.take_times(static_cast<double>(states));
   }
   return stages;
 }
@@ -225,19 +225,6 @@ bool half_precision(Precision precision, const DeviceChoice& device) {
 }
 
 std::string version() { return ESPALIER_VERSION; }
-
-SamplerRequest app_structure_settings() {
-  SamplerRequest r;
-  r.steps = 12;
-  r.guidance = 7.5;
-  return r;
-}
-SamplerRequest app_latent_settings() {
-  SamplerRequest r;
-  r.steps = 12;
-  r.guidance = 3.0;
-  return r;
-}
 
 struct Pipeline::Impl {
   Session session;

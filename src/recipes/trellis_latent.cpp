@@ -1,7 +1,10 @@
 #include "recipes/trellis_latent.h"
 
+#include <utility>
+
 #include "base/error.h"
 #include "parallel/parallel_for.h"
+#include "samplers/reuse.h"
 
 namespace espalier {
 namespace {
@@ -18,12 +21,14 @@ void check_decoder(const Session& session, const char* role, const NetworkShape&
   check_channels(session.checkpoint(), kLatentFlow, flow.out_channels, role, decoder.in_channels);
 }
 
-double evaluations(const SamplerSettings& s, int conditions) {
-  double n = 0;
-  const auto times = flow_times(s.steps, s.rescale_t);
-  for (int i = 0; i < s.steps; ++i)
-    n += static_cast<double>(branches_of_step(s, i, times[static_cast<std::size_t>(i)], conditions).size());
-  return n;
+// Time goes with the evaluations of each step, not with the steps.
+PlannedStage plan_flow(Stage stage, const SamplerSettings& settings, int conditions, double seconds) {
+  std::vector<PlannedStep> steps;
+  for (const StepPlan& step : plan_steps(settings, conditions)) {
+    steps.push_back(
+        {static_cast<double>(steps.size() + 1) / settings.steps, static_cast<double>(step.branches.size()) * seconds});
+  }
+  return stage_of_steps(stage, StageKind::network, std::move(steps));
 }
 
 }  // namespace
@@ -97,9 +102,9 @@ std::vector<PlannedStage> plan_sampling(const Session& session, const SamplerSet
                                         const JobSizes& sizes) {
   const WorkSizes work{.voxels = sizes.voxels};
   const auto seconds = [&](const char* role) { return session.usual_seconds(role, work); };
-  return {{Stage::sample_structure, evaluations(structure, sizes.images) * seconds(kStructureFlow)},
+  return {plan_flow(Stage::sample_structure, structure, sizes.images, seconds(kStructureFlow)),
           {Stage::decode_structure, seconds(kStructureDecoder)},
-          {Stage::sample_latent, evaluations(latent, sizes.images) * seconds(kLatentFlow)}};
+          plan_flow(Stage::sample_latent, latent, sizes.images, seconds(kLatentFlow))};
 }
 
 std::vector<PlannedStage> plan_decoders(const Session& session, const Request& request, const JobSizes& sizes) {

@@ -49,8 +49,7 @@ class Edits {
 
  private:
   [[nodiscard]] Request request_for(const HeldOutObject& object, const std::string& name) const {
-    Request request;
-    request.seed = settings_.seed;
+    Request request = settings_.request();
     request.images = {settings_.folder / name};
     write_file(settings_.folder / name, encode_png(object.image(kPictureSize)));
     return request;

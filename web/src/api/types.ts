@@ -152,6 +152,8 @@ export interface Model {
   latent_defaults: SamplerOptions;
   app_structure: SamplerOptions;
   app_latent: SamplerOptions;
+  fast_structure: SamplerOptions;
+  fast_latent: SamplerOptions;
 }
 
 export interface Models {

@@ -76,7 +76,11 @@ export function formatLabel(id: string): string {
 }
 
 export function samplersOf(preset: Preset, model: Model | null): {structure: Required<Numbers>; latent: Required<Numbers>} {
-  const [structure, latent] = preset === 'app' ? [model?.app_structure, model?.app_latent] : [model?.structure_defaults, model?.latent_defaults];
+  const [structure, latent] = {
+    checkpoint: [model?.structure_defaults, model?.latent_defaults],
+    app: [model?.app_structure, model?.app_latent],
+    fast: [model?.fast_structure, model?.fast_latent],
+  }[preset];
   return {structure: {...APP_PRESET.structure, ...numbersIn(structure)}, latent: {...APP_PRESET.latent, ...numbersIn(latent)}};
 }
 

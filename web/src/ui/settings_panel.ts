@@ -25,6 +25,7 @@ export class SettingsPanel {
     this.presets = segmented<Preset>(words.settings.preset, [
       {value: 'checkpoint', label: words.settings.checkpoint, title: words.settings.checkpointTitle},
       {value: 'app', label: words.settings.app, title: words.settings.appTitle},
+      {value: 'fast', label: words.settings.fast, title: words.settings.fastTitle},
     ], start.preset, (value) => {
       this.preset = value;
       this.fillSamplers();

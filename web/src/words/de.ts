@@ -146,6 +146,8 @@ export const de: Words = {
     checkpointTitle: 'Die Einstellungen, mit denen der Checkpoint veröffentlicht wurde',
     app: 'TRELLIS-App',
     appTitle: 'Die Einstellungen der öffentlichen Web-App',
+    fast: 'Schnell',
+    fastTitle: 'Weniger Auswertungen der Netze, fast dasselbe Ergebnis',
     randomise: 'Zufällig',
     seed: 'Seed',
     anotherSeed: 'Anderer Seed',

@@ -145,6 +145,8 @@ export const en = {
     checkpointTitle: 'The settings that the checkpoint was published with',
     app: 'TRELLIS app',
     appTitle: 'The settings of the public web app',
+    fast: 'Fast',
+    fastTitle: 'Fewer evaluations of the networks, nearly the same result',
     randomise: 'Randomise',
     seed: 'Seed',
     anotherSeed: 'Another seed',

@@ -8,6 +8,7 @@ const MODEL: Model = {
   name: 'sprout', pipeline: 'TrellisImageTo3DPipeline', device: 'cpu', precision: 'float32', tier: 'high', loaded: true, untrained: false,
   structure_defaults: {steps: 12, guidance: 2}, latent_defaults: {steps: 8, guidance: 0},
   app_structure: {steps: 12, guidance: 7.5}, app_latent: {steps: 12, guidance: 3},
+  fast_structure: {steps: 5, guidance: 2}, fast_latent: {steps: 4, guidance: 0},
 };
 
 const ONE = ['auto'] as const;
@@ -16,6 +17,7 @@ const TWO = ['auto', 'none'] as const;
 test('presets', () => {
   assert.deepEqual(samplersOf('checkpoint', MODEL), {structure: {steps: 12, guidance: 2}, latent: {steps: 8, guidance: 0}});
   assert.deepEqual(samplersOf('app', MODEL), {structure: {steps: 12, guidance: 7.5}, latent: {steps: 12, guidance: 3}});
+  assert.deepEqual(samplersOf('fast', MODEL), {structure: {steps: 5, guidance: 2}, latent: {steps: 4, guidance: 0}});
 });
 
 test('a random seed is left to the server, a chosen one is sent', () => {
