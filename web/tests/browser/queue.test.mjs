@@ -40,10 +40,10 @@ test('what runs and what waits, in its order, is seen and cancelled; the tab sho
   assert.deepEqual(await axe(page), []);
   await dialog.locator('li').nth(3).getByRole('button', {name: /^Cancel/}).click();
   await dialog.locator('li').nth(3).waitFor({state: 'detached'});
-  await dialog.getByRole('button', {name: 'Cancel all that wait'}).click();
+  await dialog.getByRole('button', {name: 'Cancel all waiting jobs'}).click();
   await dialog.locator('li').nth(1).waitFor({state: 'detached'});
   await dialog.locator('li').getByRole('button', {name: /^Cancel/}).click();
-  await dialog.getByText('Nothing runs, and nothing waits.').waitFor({timeout: PATIENCE});
+  await dialog.getByText('Nothing is running or waiting.').waitFor({timeout: PATIENCE});
   await page.keyboard.press('Escape');
   await page.waitForFunction(() => document.querySelector('link[rel="icon"]').href.endsWith('.svg'));
   assert.equal(await page.getByRole('button', {name: /^Queue/}).count(), 0);
@@ -82,8 +82,8 @@ test('the queue is paused and goes on; what waits is moved by keys and by draggi
   assert.deepEqual((await server.json('/v1/queue')).jobs.map(({name}) => name), await order());
   await shot(page, '72-queue-paused');
   assert.deepEqual(await axe(page), []);
-  await dialog.getByRole('button', {name: 'Go on'}).click();
-  await dialog.getByText('Nothing runs, and nothing waits.').waitFor({timeout: PATIENCE});
+  await dialog.getByRole('button', {name: 'Resume'}).click();
+  await dialog.getByText('Nothing is running or waiting.').waitFor({timeout: PATIENCE});
   assert.equal((await server.json('/v1/queue')).paused, false);
   assert.deepEqual(page.complaints, []);
   await page.context().close();
@@ -110,9 +110,9 @@ test('the browser tells of a job that ended behind another tab, if it was asked 
   await generate(page);
   await page.getByRole('button', {name: 'Queue (1)'}).click();
   const dialog = page.getByRole('dialog', {name: 'Queue'});
-  await dialog.getByLabel('Tell me when a job has ended').check();
+  await dialog.getByLabel('Notify me when a job ends').check();
   await dialog.locator('li').getByRole('button', {name: /^Cancel/}).click();
-  await dialog.getByText('Nothing runs, and nothing waits.').waitFor({timeout: PATIENCE});
+  await dialog.getByText('Nothing is running or waiting.').waitFor({timeout: PATIENCE});
   await page.keyboard.press('Escape');
   assert.deepEqual(await page.evaluate(() => window.told), [], 'who looks is not told');
   await setSteps(page, 2, 1);

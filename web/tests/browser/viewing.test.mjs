@@ -56,7 +56,7 @@ test('panoramas, light, exposure and background change the picture, and are kept
   await page.locator('.canvas-place').focus();
   await page.keyboard.press('l');
   assert.equal(await panel.getByLabel('Light', {exact: true}).inputValue(), 'sunset');
-  await panel.getByRole('button', {name: 'As at first'}).click();
+  await panel.getByRole('button', {name: 'Reset'}).click();
   await page.keyboard.press('Escape');
   await panel.waitFor({state: 'hidden'});
   await page.locator('.canvas-place').focus();
@@ -81,7 +81,7 @@ test('the object is cut open, one half or the other', async () => {
   const right = await picture(page);
   const halves = await differing(page, left, right);
   assert.ok(halves > 5 * SAME, `one half and the other: ${halves} of the pixels differ`);
-  await panel.getByRole('slider', {name: 'Where'}).fill('0');
+  await panel.getByRole('slider', {name: 'Position'}).fill('0');
   await page.keyboard.press('Escape');
   await panel.waitFor({state: 'hidden'});
   await page.locator('.canvas-place').focus();
@@ -127,7 +127,7 @@ test('two points are measured, with the pointer and with the keyboard', async ()
   await page.keyboard.press('l');
   const panel = page.getByRole('region', {name: 'Light and section'});
   await panel.getByRole('radio', {name: 'Y'}).check();
-  await panel.getByRole('slider', {name: 'Where'}).fill('0');
+  await panel.getByRole('slider', {name: 'Position'}).fill('0');
   await page.keyboard.press('Escape');
   await panel.waitFor({state: 'hidden'});
   await page.locator('.canvas-place').focus();
@@ -161,7 +161,7 @@ test('it turns until it is told to stop; the matcap and the layout of the textur
   const one = await canvas.screenshot();
   await page.waitForTimeout(800);
   assert.notDeepEqual(await canvas.screenshot(), one, 'it turns');
-  await page.getByRole('button', {name: /^Let the object turn/, pressed: true}).click();
+  await page.getByRole('button', {name: /^Turntable/, pressed: true}).click();
   await picture(page);
   assert.equal(await page.locator('.facts div[title*="cut into"]').count(), 1, 'figures are explained');
   assert.deepEqual(await axe(page), []);
