@@ -127,25 +127,28 @@ class Integration {
 template <class Dev>
 void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
                  const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step,
-                 const Keep<Dev>* keep) {
+                 const Keep<Dev>* keep, const StepRange& range) {
   require(conditions >= 1, "sample_flow", "no condition");
   require(keep == nullptr || (keep->repeats >= 1 && (keep->repeats == 1 || keep->draw)), "sample_flow",
           "repetitions without noise");
   const std::vector<double> times = flow_times(settings.steps, settings.rescale_t);
+  const int last = range.last < 0 ? settings.steps : range.last;
+  require(range.first >= 0 && range.first < last && last <= settings.steps, "sample_flow", "steps ", range.first, " to ", last,
+          " of ", settings.steps);
   const Frame<Dev> frame(queue.scratch());
   Integration<Dev> integration(queue, x, settings, conditions, velocity, keep);
-  for (int i = 0; i < settings.steps; ++i) {
-    const double t = times[static_cast<std::size_t>(i)];
-    integration.step(i, t, times[static_cast<std::size_t>(i) + 1]);
-    if (on_step) on_step({i, settings.steps, t, x, integration.guided_velocity()});
+  for (int i = range.first; i < last; ++i) {
+    const double t = times[static_cast<std::size_t>(i)], next = times[static_cast<std::size_t>(i) + 1];
+    integration.step(i, t, next);
+    if (on_step) on_step({i, settings.steps, t, next, x, integration.guided_velocity()});
   }
 }
 
 template void sample_flow<Cpu>(Queue<Cpu>&, View<Cpu, float, 1>, const SamplerSettings&, int, const Velocity<Cpu>&,
-                               const std::function<void(const StepReport<Cpu>&)>&, const Keep<Cpu>*);
+                               const std::function<void(const StepReport<Cpu>&)>&, const Keep<Cpu>*, const StepRange&);
 #if ESPALIER_WITH_CUDA
 template void sample_flow<Cuda>(Queue<Cuda>&, View<Cuda, float, 1>, const SamplerSettings&, int, const Velocity<Cuda>&,
-                                const std::function<void(const StepReport<Cuda>&)>&, const Keep<Cuda>*);
+                                const std::function<void(const StepReport<Cuda>&)>&, const Keep<Cuda>*, const StepRange&);
 #endif
 
 }  // namespace espalier

@@ -128,6 +128,27 @@ class Jobs(SharedServerCase):
         self.assertEqual(self.server.get(f"/v1/jobs/{job['id']}/files/asset.spz", **{"If-None-Match": whole.headers["ETag"]}).status, 304)
         self.assertIn("attachment", self.server.get(f"/v1/jobs/{job['id']}/files/asset.spz?download=1").headers["Content-Disposition"])
 
+    def test_the_structure_is_shown_while_it_is_sampled(self):
+        steps = 8
+        job = self.server.post_picture(QUICK | {"structure": {"steps": steps}}).json
+        seen = []
+        for name, data in self.server.events(job["id"]):
+            if name != "file":
+                continue
+            if data["role"] == "structure" and not seen:
+                head, body = self.server.get(data["url"]).body.split(b"end_header\n", 1)
+                self.assertTrue(head.startswith(b"ply\nformat binary_little_endian 1.0\n"), head)
+                count = int(re.search(rb"element vertex (\d+)", head)[1])
+                side = int(re.search(rb"a grid of (\d+)", head)[1])
+                self.assertEqual(len(body), 3 * count)
+                self.assertLess(max(body), side)
+                self.assertGreater(count, 10)
+            seen.append(data["role"])
+        self.assertIn("structure", seen)
+        self.assertLess(seen.index("structure"), seen.index("splats"))
+        roles = [f["role"] for f in self.server.job(job["id"])["files"]]
+        self.assertNotIn("structure", roles, "what is better takes its place")
+
     def test_a_finished_asset_is_exported_again_without_sampling(self):
         job = self.server.post_latent({"raw_mesh": False, "texture": False, "simplify": 0.5, "formats": ["glb"]}).json
         self.assertEqual(self.server.ended(job["id"])["state"], "done")
