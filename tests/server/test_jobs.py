@@ -1,11 +1,15 @@
 """What the interface does for a client that behaves."""
 import json
+import os
+import pathlib
 import re
 import struct
+import subprocess
+import tempfile
 import time
 import unittest
 
-from studio import LATENT, PICTURE, QUICK, Case, Schema, SharedServerCase, wait_for
+from studio import LATENT, PICTURE, PROGRAM, QUICK, Case, Schema, SharedServerCase, wait_for
 
 
 def is_glb(data):
@@ -15,6 +19,11 @@ def is_glb(data):
 def png_shape(data):
     width, height, _, colour = struct.unpack(">IIBB", data[16:26])
     return width, height, {2: "RGB", 6: "RGBA"}[colour]
+
+
+def tensors(data):
+    """The values of a safetensors file, without what its header says of them."""
+    return data[8 + struct.unpack("<Q", data[:8])[0]:]
 
 
 class Document(unittest.TestCase):
@@ -148,6 +157,13 @@ class Jobs(SharedServerCase):
         self.assertLess(seen.index("structure"), seen.index("splats"))
         roles = [f["role"] for f in self.server.job(job["id"])["files"]]
         self.assertNotIn("structure", roles, "what is better takes its place")
+        # The command, which shows nothing on the way, makes the same.
+        with tempfile.TemporaryDirectory() as folder:
+            latent = pathlib.Path(folder) / "latent.safetensors"
+            subprocess.run([PROGRAM, "generate", PICTURE, "--model", "sprout", "--device", os.environ.get("ESPALIER_TEST_DEVICE", "cpu"), "--quiet",
+                            "--seed", "1", "--structure-steps", str(steps), "--latent-steps", "1", "--raw-mesh", "--save-latent", latent,
+                            "-o", latent.with_suffix(".glb")], check=True)
+            self.assertEqual(tensors(self.server.file(job["id"], "latent.safetensors").body), tensors(latent.read_bytes()))
 
     def test_a_finished_asset_is_exported_again_without_sampling(self):
         job = self.server.post_latent({"raw_mesh": False, "texture": False, "simplify": 0.5, "formats": ["glb"]}).json

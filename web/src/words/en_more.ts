@@ -153,7 +153,7 @@ export const enMore = {
     title: 'Download',
     hint: 'Dashed formats are made when you ask for them.',
     height: 'Height in metres',
-    asItIs: 'as it is',
+    asItIs: 'as is',
     origin: 'Origin',
     onFloor: 'On the floor',
     centre: 'Centre',

@@ -31,6 +31,7 @@ test('two thousand assets: searched, sorted, filtered, selected and deleted with
   const dialog = page.getByRole('dialog', {name: 'All assets'});
   await dialog.locator('.grid-cell img').first().waitFor();
   await dialog.getByText('2,000 assets').waitFor();
+  assert.ok((await dialog.boundingBox()).width > 1200, 'the window is used');
   const elements = await dialog.locator('.grid-cell').count();
   assert.ok(elements > 10 && elements < 200, `${elements} elements for ${MANY} assets`);
   await shot(page, '40-gallery');

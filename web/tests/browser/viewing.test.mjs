@@ -169,6 +169,26 @@ test('it turns until it is told to stop; the matcap and the layout of the textur
   await page.context().close();
 });
 
+test('at 200 % everything is there, and nothing lies on anything else', async () => {
+  const page = await look({viewport: {width: 640, height: 410}, deviceScaleFactor: 2});
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  const [room, tools, bar] = await Promise.all(['.split', '.tools', '.viewer-bar'].map((part) => page.locator(part).boundingBox()));
+  assert.ok(tools.y >= room.y && tools.y + tools.height <= room.y + room.height && tools.x + tools.width <= room.x + room.width, JSON.stringify({room, tools}));
+  assert.ok(bar.y >= room.y + room.height - 1, 'the views are below the object');
+  for (const button of await page.locator('.tools button').all()) {
+    const box = await button.boundingBox();
+    assert.ok(box.y + box.height <= tools.y + tools.height + 1, await button.getAttribute('aria-label'));
+  }
+  await page.locator('.viewer').scrollIntoViewIfNeeded();
+  await picture(page);
+  await shot(page, '65-zoomed');
+  await page.locator('.downloads').first().scrollIntoViewIfNeeded();
+  await shot(page, '65-zoomed-details');
+  assert.deepEqual(await axe(page), []);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('meshes that are compressed are shown as others are', async () => {
   for (const compress of ['meshopt', 'draco']) {
     const made = await ended(server, await server.json(`/v1/jobs/${job.id}/exports`, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({formats: ['glb'], compress})}));
