@@ -269,7 +269,7 @@ export class ViewerPanel {
     this.canvasPlace.dataset['view'] = available.size > 0 ? wanted : '';
     this.canvasPlace.dataset['views'] = [...available].join(' ');
     this.canvasPlace.dataset['shows'] = String(this.viewer?.shows ?? false);
-    this.scale.textContent = this.viewer?.shows && this.measured ? words.viewer.gridOf(metres(this.viewer.cell)) : '';
+    this.scale.textContent = this.viewer?.shows && this.measured && wanted !== 'layout' ? words.viewer.gridOf(metres(this.viewer.cell)) : '';
     this.tools.hidden = this.bar.hidden = available.size === 0;
   }
 
