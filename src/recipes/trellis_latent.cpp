@@ -115,6 +115,7 @@ SampledStructure sample_structure(Session& session, const Condition& condition, 
   if (structure.voxels.rows() == 0) {
     fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another image");
   }
+  if (sink.wants_previews()) sink.preview(structure.voxels, settings.steps, settings.steps);
   return {std::move(structure.voxels), std::move(latent)};
 }
 

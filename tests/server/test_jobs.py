@@ -138,13 +138,14 @@ class Jobs(SharedServerCase):
         self.assertIn("attachment", self.server.get(f"/v1/jobs/{job['id']}/files/asset.spz?download=1").headers["Content-Disposition"])
 
     def test_the_structure_is_shown_while_it_is_sampled(self):
-        steps = 8
+        steps = 12
         job = self.server.post_picture(QUICK | {"structure": {"steps": steps}}).json
         seen = []
         for name, data in self.server.events(job["id"]):
             if name != "file":
                 continue
             if data["role"] == "structure" and not seen:
+                self.assertLess(int(re.fullmatch(r"structure-(\d+)\.ply", data["name"])[1]), steps, "on the way")
                 head, body = self.server.get(data["url"]).body.split(b"end_header\n", 1)
                 self.assertTrue(head.startswith(b"ply\nformat binary_little_endian 1.0\n"), head)
                 count = int(re.search(rb"element vertex (\d+)", head)[1])
