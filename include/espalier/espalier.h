@@ -200,6 +200,13 @@ struct Progress {
 
 class Asset;
 
+// What the first stage expects the object to fill.
+struct StructurePreview {
+  int resolution = 0;                         // of the grid
+  std::span<const std::int32_t> positions{};  // x, y, z of each occupied voxel; valid during the call
+  int step = 0, steps = 0;                    // so far
+};
+
 // How a call is watched. Callbacks run on the thread that made the call. Default-constructed: silent and never cancelled.
 struct Observer {
   std::function<void(const Progress&)> progress{};
@@ -208,6 +215,9 @@ struct Observer {
   // What exists so far, as soon as it does: first with the Gaussians, then with the mesh, before finishing. The asset may be
   // kept.
   std::function<void(const Asset&)> partial{};
+  // Before there is anything else: when the structure is known, and a few times while it is sampled, where its decoder is in
+  // memory beside its flow and takes at most a tenth of that time. What is made is the same with it and without.
+  std::function<void(const StructurePreview&)> structure{};
   // Fill in StageReport::process_bytes and, of finishing on the CPU, peak_bytes. For that the system's mark of the process's
   // memory (VmHWM on Linux, /proc/self/clear_refs) starts anew with every stage, which a program that watches it itself would
   // notice.

@@ -187,6 +187,15 @@ class AssetSink final : public RecipeSink {
   // `prefix`: of what is recorded.
   AssetSink(AssetBuilder& asset, const Observer& observer, std::string prefix, std::function<void(const JobSizes&)> replan)
       : asset_(asset), observer_(observer), prefix_(std::move(prefix)), replan_(std::move(replan)) {}
+  [[nodiscard]] bool wants_previews() const override { return static_cast<bool>(observer_.structure); }
+  void preview(const Voxels& voxels, int step, int steps) override {
+    std::vector<std::int32_t> positions;
+    for (std::size_t i = 0; i < voxels.coords.size(); i += 4) {
+      const auto at = voxels.coords.begin() + static_cast<std::ptrdiff_t>(i);
+      positions.insert(positions.end(), at + 1, at + 4);
+    }
+    observer_.structure({voxels.resolution, positions, step, steps});
+  }
   void foreground(Picture rgba) override { asset_.picture(std::move(rgba)); }
   void structure(std::vector<float> latent) override { asset_.structure(std::move(latent)); }
   void earlier(EarlierState state) override { asset_.earlier(std::move(state)); }

@@ -61,7 +61,7 @@ void TrellisRecipe::sample(Session& session, const Condition& condition, const V
   TorchGenerator stream(request.seed);
   SampledStructure structure;
   if (given == nullptr) {
-    structure = sample_structure(session, condition, samplers.structure, stream);
+    structure = sample_structure(session, condition, samplers.structure, stream, sink);
     sink.structure(std::move(structure.latent));
   } else {
     structure.voxels = *given;

@@ -158,26 +158,31 @@ class Integration {
 template <class Dev>
 void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
                  const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step,
-                 const Keep<Dev>* keep) {
+                 const Keep<Dev>* keep, const StepRange& range) {
   require(conditions >= 1, "sample_flow", "no condition");
   require(keep == nullptr || (keep->repeats >= 1 && (keep->repeats == 1 || keep->draw)), "sample_flow",
           "repetitions without noise");
   check_reuse(settings, conditions, keep != nullptr ? keep->repeats : 1, "sample_flow");
+  const int last = range.last < 0 ? settings.steps : range.last;
+  require(range.first >= 0 && range.first < last && last <= settings.steps, "sample_flow", "steps ", range.first, " to ", last,
+          " of ", settings.steps);
+  require(!reuses(settings) || (range.first == 0 && last == settings.steps), "sample_flow",
+          "a part of a run cannot use velocities of the part before");
   const std::vector<StepPlan> steps = plan_steps(settings, conditions);
   const Frame<Dev> frame(queue.scratch());
   Integration<Dev> integration(queue, x, settings, conditions, velocity, keep);
-  for (int i = 0; i < settings.steps; ++i) {
+  for (int i = range.first; i < last; ++i) {
     const StepPlan& step = steps[static_cast<std::size_t>(i)];
     integration.take(step);
-    if (on_step) on_step({i, settings.steps, step.t, x, integration.guided_velocity()});
+    if (on_step) on_step({i, settings.steps, step.t, step.next, x, integration.guided_velocity()});
   }
 }
 
 template void sample_flow<Cpu>(Queue<Cpu>&, View<Cpu, float, 1>, const SamplerSettings&, int, const Velocity<Cpu>&,
-                               const std::function<void(const StepReport<Cpu>&)>&, const Keep<Cpu>*);
+                               const std::function<void(const StepReport<Cpu>&)>&, const Keep<Cpu>*, const StepRange&);
 #if ESPALIER_WITH_CUDA
 template void sample_flow<Cuda>(Queue<Cuda>&, View<Cuda, float, 1>, const SamplerSettings&, int, const Velocity<Cuda>&,
-                                const std::function<void(const StepReport<Cuda>&)>&, const Keep<Cuda>*);
+                                const std::function<void(const StepReport<Cuda>&)>&, const Keep<Cuda>*, const StepRange&);
 #endif
 
 }  // namespace espalier

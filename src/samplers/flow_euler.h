@@ -61,7 +61,7 @@ using Velocity =
 template <class Dev>
 struct StepReport {
   int step = 0, steps = 0;
-  double t = 0.0;
+  double t = 0.0, next = 0.0;          // before and after the step
   View<Dev, const float, 1> x;         // after the step
   View<Dev, const float, 1> velocity;  // the guided velocity of the step
 };
@@ -77,12 +77,18 @@ struct Keep {
   std::function<void(View<Dev, float, 1>)> draw;  // fills [n] with new noise; only called for repetitions
 };
 
+// Steps first ... last - 1 of a run; x is what the steps before made of the noise. Runs in parts give the bits of a whole one;
+// those that reuse velocities have no parts.
+struct StepRange {
+  int first = 0, last = -1;  // last: -1: all
+};
+
 // Integrates x [n] in place from noise at t = 1 to the sample at t = 0. Velocities live in the queue's scratch arena:
 // most_branches * n floats, n more with `keep`, which may be null, and (reuse_order + 1) * n more, twice that with guidance,
 // where velocities are reused. Checks for cancellation before every step.
 template <class Dev>
 void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
                  const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step = {},
-                 const Keep<Dev>* keep = nullptr);
+                 const Keep<Dev>* keep = nullptr, const StepRange& range = {});
 
 }  // namespace espalier

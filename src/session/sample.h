@@ -49,14 +49,24 @@ template <class Dev>
                    kept.repeats, draw};
 }
 
-// Integrates `state` [values] in place. `prepare(b)` places the tables of a forward over b copies of the state into the scratch
-// arena; it is called once for every number of branches that a step may need. `forward(inputs, times, tables, contexts, out)`
-// evaluates the velocities: inputs and out [b, values], times [b] (times 1000), one context for each copy.
+// The flow is straight where it is certain: at t, x - t v is what it expects to end with.
+template <class Dev>
+[[nodiscard]] std::vector<float> clean_estimate(StageRunner<Dev>& runner, const StepReport<Dev>& at) {
+  std::vector<float> x = runner.fetch(at.x);
+  const std::vector<float> v = runner.fetch(at.velocity);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] -= static_cast<float>(at.next) * v[i];
+  return x;
+}
+
+// Integrates `state` [values] in place, as `input` says. `prepare(b)` places the tables of a forward over b copies of the state
+// into the scratch arena; it is called once for every number of branches that a step may need. `forward(inputs, times, tables,
+// contexts, out)` evaluates the velocities: inputs and out [b, values], times [b] (times 1000), one context for each copy.
 template <class Dev, class T, class Prepare, class Forward>
 void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1> state,
             const FlowTransformer<Dev, T>& transformer, const Condition& condition, const SamplerSettings& settings,
-            const Keep<Dev>* keep, Prepare prepare, Forward forward) {
+            const Flow::Input& input, Prepare prepare, Forward forward) {
   Queue<Dev>& queue = runner.queue();
+  const auto keep = place_kept<Dev>(runner, input);
   const int items = static_cast<int>(condition.items);
   const int most = most_branches(settings, items);
   const std::vector<Context<Dev, T>> all = contexts_of(queue, transformer, condition, settings.guided);
@@ -81,9 +91,11 @@ void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1
             tables[branches.size() - 1], std::span<const Context<Dev, T>* const>(used), out);
   };
   const auto report = [&](const StepReport<Dev>& r) {
-    if (real) runner.report_done(stage, r.step + 1, r.steps);
+    if (!real) return;
+    runner.report_done(stage, r.step + 1, r.steps);
+    if (input.estimate != nullptr && r.step + 1 == input.range.last) *input.estimate = clean_estimate(runner, r);
   };
-  sample_flow<Dev>(queue, state, settings, items, velocity, report, keep);
+  sample_flow<Dev>(queue, state, settings, items, velocity, report, keep ? &*keep : nullptr, input.range);
 }
 
 }  // namespace espalier

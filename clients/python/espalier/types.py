@@ -453,7 +453,7 @@ class Progress(Answer):
 @dataclass(frozen=True)
 class File(Answer):
     name: str
-    role: Literal["input", "source", "cutout", "thumbnail", "splats", "mesh", "result", "latent", "asset", "video"]
+    role: Literal["input", "source", "cutout", "thumbnail", "structure", "splats", "mesh", "result", "latent", "asset", "video"]
     format: str
     bytes: int
     media_type: str

@@ -53,19 +53,17 @@ class StructureFlow final : public HeldNetwork<Flow, SparseStructureFlow<Dev, T>
     const auto noise = static_cast<std::int64_t>(input.noise.size());
     check_sampling(kStage, c.transformer, condition, settings, noise, noise_values(nullptr));
     std::vector<float> result;
-    runner.report(kStage, 0, settings.steps);
+    runner.report(kStage, input.range.first, settings.steps);
     runner.run(kStage, [&](bool real) {
       Queue<Dev>& queue = runner.queue();
       const auto state = runner.template place_values<1>(input.noise, {noise});
-      const auto keep = place_kept<Dev>(runner, input);
       const auto prepare = [&](std::int64_t b) { return flow.layout(queue, queue.scratch(), b); };
       const auto forward = [&](View<Dev, const float, 2> x, View<Dev, const float, 1> t, const TokenLayout<Dev>& layout,
                                std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 2> v) {
         const Extents<5> volume{x.extent(0), c.in_channels, c.resolution, c.resolution, c.resolution};
         flow.forward(queue, {x.data(), volume}, t, layout, contexts, {v.data(), volume});
       };
-      espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, keep ? &*keep : nullptr,
-                               prepare, forward);
+      espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, input, prepare, forward);
       if (real) result = runner.fetch(state);
     });
     return result;
@@ -137,14 +135,13 @@ std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Co
   const auto noise = static_cast<std::int64_t>(input.noise.size());
   check_sampling(kStage, flow.config().transformer, condition, settings, noise, rows * channels);
   StageRunner<Dev>& runner = this->runner();
-  runner.report(kStage, 0, settings.steps);
+  runner.report(kStage, input.range.first, settings.steps);
   const std::vector<LatentTables> tables =
       runner.prepare([&] { return tables_for(voxels, settings, static_cast<int>(condition.items)); });
   std::vector<float> result;
   runner.run(kStage, [&](bool real) {
     Queue<Dev>& queue = runner.queue();
     const auto state = runner.template place_values<1>(input.noise, {noise});
-    const auto keep = place_kept<Dev>(runner, input);
     const auto prepare = [&](std::int64_t b) {
       return flow.prepare(queue, queue.scratch(), tables[static_cast<std::size_t>(b) - 1]);
     };
@@ -153,8 +150,7 @@ std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Co
       const Extents<2> all_rows{x.extent(0) * rows, channels};
       flow.forward(queue, {x.data(), all_rows}, t, structure, contexts, {v.data(), all_rows});
     };
-    espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, keep ? &*keep : nullptr,
-                             prepare, forward);
+    espalier::sample<Dev, T>(runner, kStage, real, state, flow.transformer(), condition, settings, input, prepare, forward);
     if (!input.mean.empty()) {
       const auto deviation = runner.template place_values<1>(input.deviation, {channels});
       const auto mean = runner.template place_values<1>(input.mean, {channels});
