@@ -60,16 +60,6 @@ std::vector<Background> background_of(const Settings& s) {
   return s.no_preprocess ? std::vector{Background::none} : s.background;
 }
 
-SamplerRequest with_preset(const SamplerRequest& asked, SamplerPreset preset, const SamplerRequest& app) {
-  SamplerRequest request = asked;
-  if (preset == SamplerPreset::checkpoint) return request;
-  if (!request.steps) request.steps = app.steps;
-  if (!request.guidance) request.guidance = app.guidance;
-  if (!request.rescale_t) request.rescale_t = app.rescale_t;
-  if (!request.interval) request.interval = app.interval;
-  return request;
-}
-
 // The images, each with its mask if there are masks. Reads the files where there are.
 std::vector<InputImage> masked_images(const Settings& s) {
   std::vector<InputImage> images(s.images.begin(), s.images.end());
@@ -100,8 +90,9 @@ Request request_of(const Settings& s) {
   request.keep_mesh = s.keep_mesh;
   request.keep_uvs = s.keep_uvs;
   request.seed = s.seed;
-  request.structure = with_preset(s.structure, s.preset, app_structure_settings());
-  request.latent = with_preset(s.latent, s.preset, app_latent_settings());
+  request.structure = s.structure;
+  request.latent = s.latent;
+  request.preset = s.preset;
   request.multi_image = s.multi_image;
   request.background = background_of(s);
   request.background_network = background_network_of(s);

@@ -112,7 +112,10 @@ int bench(const Settings& settings) {
                                                       .precision = settings.precision,
                                                       .voxels = settings.voxels,
                                                       .repetitions = settings.repetitions,
-                                                      .quick = settings.quick},
+                                                      .quick = settings.quick,
+                                                      .structure = settings.structure,
+                                                      .latent = settings.latent,
+                                                      .preset = settings.preset},
                                                      observer);
   printer.clear();
   if (settings.json) {

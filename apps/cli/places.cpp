@@ -1,6 +1,7 @@
 #include "places.h"
 
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,11 +70,21 @@ void check_existing(const fs::path& path, const fs::path& target) {
   }
 }
 
+// Nothing where the system does not say. A root without /proc, as packages are tried in, knows only how the program was called.
+fs::path own_path() {
+  std::error_code error;
+  fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) return program;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel hands pointers over as numbers
+  const auto* called = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+  program = called == nullptr ? fs::path() : fs::canonical(called, error);
+  return error ? fs::path() : program;
+}
+
 ModelLocation find_shipped(const std::string& name) {
   const fs::path place = fs::path("models") / name;
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
+  const fs::path program = own_path();
+  if (!program.empty()) {
     fs::path installed = program.parent_path().parent_path() / "share/espalier" / place;
     if (holds_pipeline(installed)) return {installed, {}, {}};
     // A build folder lies a few levels below the source tree.

@@ -20,10 +20,17 @@ PlanRequest request_of(const Settings& settings) {
     request.gaussians = settings.decode.gaussians;
     request.radiance_field = settings.decode.radiance_field;
   }
+  request.structure_sampler = settings.structure;
+  request.latent_sampler = settings.latent;
+  request.preset = settings.preset;
   const auto& files = settings.inputs;
   const bool latent = !files.empty() && files.front().extension() == ".safetensors";
   if (latent && files.size() > 1) throw UsageError("one latent is decoded at a time");
   if (latent) {
+    for (const Option& row : option_table()) {
+      if (row.group == OptionGroup::sampling && row.is_for(use_plan) && settings.asked.contains(row.name))
+        throw UsageError("--" + row.name + " has no effect: a latent is decoded without sampling");
+    }
     request.latent = files.front();
   } else {
     for (const auto& file : files) Pipeline::check_picture(file.string());
@@ -35,6 +42,8 @@ PlanRequest request_of(const Settings& settings) {
 Json json_of(const MemoryPlan& plan) {
   Json json{{"device", plan.device},      {"precision", plan.precision}, {"voxels", plan.voxels}, {"usable_bytes", plan.usable},
             {"tier", name_of(plan.tier)}, {"fits", plan.fits},           {"advice", plan.advice}, {"tiers", Json::array()}};
+  if (plan.structure_evaluations > 0)
+    json["evaluations"] = {{"structure", plan.structure_evaluations}, {"latent", plan.latent_evaluations}};
   for (const TierPlan& tier : plan.tiers) {
     Json stages = Json::array();
     for (const PlannedMemory& stage : tier.stages)
@@ -56,7 +65,12 @@ void print(const MemoryPlan& plan) {
     std::printf("%s%s in tier %s", &tier == plan.tiers.data() ? "" : ", ", byte_count(tier.peak).c_str(),
                 std::string(name_of(tier.tier)).c_str());
   }
-  std::printf(". Usable: %s.\nThe surface of a mesh takes more by its size, and finishing begins when the weights are idle.\n",
+  std::printf(".");
+  if (plan.structure_evaluations > 0) {
+    std::printf(" Evaluations of the flows: %d of the structure's, %d of the latent's.", plan.structure_evaluations,
+                plan.latent_evaluations);
+  }
+  std::printf(" Usable: %s.\nThe surface of a mesh takes more by its size, and finishing begins when the weights are idle.\n",
               byte_count(plan.usable).c_str());
 }
 

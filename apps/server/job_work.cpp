@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "espalier/checkpoint.h"
@@ -49,6 +50,21 @@ Json report_of(const Asset& asset) {
           {"texture_use", finished.texture_use},
           {"gaussians", asset.gaussian_count()},
           {"voxels", asset.voxels().size() / 3}};
+}
+
+constexpr std::int32_t kLargestGrid = 256;  // whose coordinates are bytes
+
+// The occupied voxels as points of a PLY.
+void write_structure(const fs::path& path, const StructurePreview& preview) {
+  std::string text = "ply\nformat binary_little_endian 1.0\ncomment occupied voxels of a grid of " +
+                     std::to_string(preview.resolution) + ", Z up, after step " + std::to_string(preview.step) + " of " +
+                     std::to_string(preview.steps) + "\nelement vertex " + std::to_string(preview.positions.size() / 3) +
+                     "\nproperty uchar x\nproperty uchar y\nproperty uchar z\nend_header\n";
+  for (const std::int32_t value : preview.positions) text.push_back(static_cast<char>(value));
+  std::ofstream out(path, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) throw Error(ErrorCode::io, path.filename().string() + " could not be written", "make room on the disk of --data");
 }
 
 bool is_image(const JobFile& file) { return file.role == "input" && file.media_type.starts_with("image/"); }
@@ -238,6 +254,16 @@ void JobWork::keep_result(const Task& task, const Asset& asset, const std::strin
        [&](const fs::path& path) { asset.save(path, options); });
 }
 
+// In a file of its own, so that one that somebody reads does not change; the one `before` goes.
+void JobWork::keep_structure(const Task& task, const StructurePreview& preview, std::string& before) {
+  if (preview.positions.empty() || preview.resolution > kLargestGrid) return;
+  const std::string name = "structure-" + std::to_string(preview.step) + ".ply";
+  keep(task, name, "structure", "ply", "application/octet-stream",
+       [&](const fs::path& path) { write_structure(path, preview); });
+  if (!before.empty()) task.listener.on_dropped(before);
+  before = name;
+}
+
 // What exists so far. In the asset's own frame: where it will stand in its files is known with the finished mesh alone.
 void JobWork::keep_partial(const Task& task, const Asset& asset, bool splats) const {
   const SaveOptions source{.origin = Origin::source};
@@ -279,6 +305,7 @@ JobEnd JobWork::run_generation(const Task& task) {
   request.seed = options.seed;
   request.structure = options.structure;
   request.latent = options.latent;
+  request.preset = options.preset;
   request.multi_image = options.multi_image;
   request.background = options.background;
   request.background_network = options_.background_network;
@@ -287,8 +314,16 @@ JobEnd JobWork::run_generation(const Task& task) {
   request.keep_mesh = options.keep_mesh;
   request.keep_uvs = options.keep_uvs;
   Observer observer = observer_of(task);
+  std::string structure;
+  observer.structure = [&, last = Clock::time_point()](const StructurePreview& preview) mutable {
+    constexpr auto kPause = std::chrono::seconds(1);  // what is replaced sooner, nobody sees
+    if (!structure.empty() && Clock::now() - last < kPause) return;
+    keep_structure(task, preview, structure);
+    last = Clock::now();
+  };
   observer.partial = [&, splats = true](const Asset& asset) mutable {
     keep_partial(task, asset, std::exchange(splats, false));
+    if (!structure.empty()) task.listener.on_dropped(std::exchange(structure, {}));
   };
   for (const JobFile& file : job.files) {
     if (is_image(file)) request.images.push_back(task.assignment.folder / file.name);

@@ -41,6 +41,7 @@ class JobWork : public JobWorker {
                    const std::string& media_type, const std::function<void(const std::filesystem::path&)>& write);
   // What the user should know of the file goes into `notices`.
   static void keep_result(const Task& task, const Asset& asset, const std::string& format, SaveOptions options, Json& notices);
+  static void keep_structure(const Task& task, const StructurePreview& preview, std::string& before);
   void keep_partial(const Task& task, const Asset& asset, bool splats) const;
   void keep_thumbnail(const Task& task, const Asset& asset) const;
   void keep_cutouts(const Task& task, const std::vector<Background>& background) const;

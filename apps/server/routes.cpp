@@ -59,6 +59,12 @@ void fill_in(SamplerRequest& sampler, const std::pair<int, double>& defaults) {
   if (!sampler.guidance) sampler.guidance = defaults.second;
 }
 
+// Steps and guidance of the fast preset for a model with these.
+std::pair<int, double> fast_of(const std::pair<int, double>& defaults, SamplerRequest (*settings)(int)) {
+  const SamplerRequest fast = settings(defaults.first);
+  return {fast.steps.value_or(defaults.first), fast.guidance.value_or(defaults.second)};
+}
+
 // The value of next of a page, which holds whether or not the page's last job is still there.
 std::int64_t sequence_of(const std::string& cursor) {
   std::int64_t value = 0;
@@ -354,7 +360,9 @@ Response Routes::models() const {
                     {"structure_defaults", defaults(model.structure_defaults)},
                     {"latent_defaults", defaults(model.latent_defaults)},
                     {"app_structure", settings_json(app_structure_settings())},
-                    {"app_latent", settings_json(app_latent_settings())}});
+                    {"app_latent", settings_json(app_latent_settings())},
+                    {"fast_structure", defaults(fast_of(model.structure_defaults, fast_structure_settings))},
+                    {"fast_latent", defaults(fast_of(model.latent_defaults, fast_latent_settings))}});
   }
   Json videos = Json::array();
   if (can_write_mp4()) videos.push_back("mp4");
@@ -656,8 +664,9 @@ std::string Routes::make_job(HttpRequest& request, Upload& upload, const std::st
   }
   check_uploads(request, upload, job);
   job.name = options.name = name_of_job(options, upload, parent);
-  fill_in(options.structure, model.structure_defaults);
-  fill_in(options.latent, model.latent_defaults);
+  const bool fast = options.preset == SamplerPreset::fast;
+  fill_in(options.structure, fast ? fast_of(model.structure_defaults, fast_structure_settings) : model.structure_defaults);
+  fill_in(options.latent, fast ? fast_of(model.latent_defaults, fast_latent_settings) : model.latent_defaults);
   job.options = to_json(options, job.kind);
   FolderOfNewJob folder(store_.folder_of(job.id));
   for (std::size_t i = 0; i < upload.images.size(); ++i) upload.images[i].move_to(store_.folder_of(job.id) / job.files[i].name);

@@ -54,9 +54,10 @@ struct TierPlan {
 struct MemoryPlan {
   std::string device, precision;
   std::int64_t voxels = 0;
-  std::uint64_t usable = 0;            // bytes: PipelineOptions::memory_limit, or most of what is free
-  std::vector<TierPlan> tiers;         // high, medium, low
-  MemoryTier tier = MemoryTier::high;  // the one that would be used
+  int structure_evaluations = 0, latent_evaluations = 0;  // of the flows, for one condition each; 0 where nothing is sampled
+  std::uint64_t usable = 0;                               // bytes: PipelineOptions::memory_limit, or most of what is free
+  std::vector<TierPlan> tiers;                            // high, medium, low
+  MemoryTier tier = MemoryTier::high;                     // the one that would be used
   bool fits = false;
   std::string advice;  // which setting makes it fit, where it does not
   [[nodiscard]] ESPALIER_API const TierPlan& chosen() const;
@@ -66,6 +67,8 @@ struct PlanRequest {
   std::filesystem::path latent{};  // a saved latent, which is decoded without sampling
   std::string voxels = "12k";      // 12k or 24k: the object that is expected where there is no latent
   bool mesh = true, gaussians = true, radiance_field = false;
+  SamplerRequest structure_sampler{}, latent_sampler{};  // as structure and latent of Request
+  SamplerPreset preset = SamplerPreset::checkpoint;
 };
 // Walks through the stages of a job without weights and without running them. Work is what the job will take to the byte, but
 // for the extracted surface, whose size its shape decides, and for finishing. Throws as Pipeline's constructor does, and as
@@ -89,6 +92,9 @@ struct BenchOptions {
   std::string voxels = "12k";  // 12k or 24k: the coordinate sets of docs/performance.md
   int repetitions = 5;
   bool quick = false;  // one small repetition, for checking that it runs
+  // As in Request; those of the workload are 12 steps, guidance 7.5 and 3 in [0.5, 1], rescale_t 3.
+  SamplerRequest structure{}, latent{};
+  SamplerPreset preset = SamplerPreset::checkpoint;
 };
 struct BenchRow {
   std::string stage;

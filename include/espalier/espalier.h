@@ -60,12 +60,27 @@ struct PipelineOptions {
 
 // ---- What to generate
 
-// Unset values are those of the checkpoint's pipeline.json.
+// How a sampling step follows from the velocities that the flow gave.
+enum class Solver {
+  euler,      // the velocity at its beginning
+  multistep,  // Adams-Bashforth: the last velocities as a polynomial in time, integrated over the step
+};
+// Unset values are the preset's. The last four spend fewer evaluations on a sample by using velocities of earlier steps again.
 struct SamplerRequest {
   std::optional<int> steps{};        // sampling steps
   std::optional<double> guidance{};  // guidance strength (cfg_strength)
   std::optional<double> rescale_t{};
   std::optional<std::array<double, 2>> interval{};  // guidance interval (cfg_interval)
+  std::optional<Solver> solver{};                   // euler
+  std::optional<int> reuse{};        // 1: the flow is evaluated in every step; N: in every Nth, and extrapolated in the others
+  std::optional<int> reuse_order{};  // 1: degree of the polynomials, 0 to 2; 0: the last velocity
+  std::optional<int> guidance_reuse{};  // 1: the negative condition is evaluated in every guided step; N: in every Nth
+};
+// Where the settings of the samplers come from that a request leaves unset.
+enum class SamplerPreset {
+  checkpoint,  // pipeline.json of the checkpoint
+  app,         // app_structure_settings() and app_latent_settings(), then as checkpoint
+  fast,        // fast_structure_settings() and fast_latent_settings(), then as checkpoint
 };
 enum class MultiImageMode { stochastic, multidiffusion };
 enum class Background {
@@ -135,6 +150,7 @@ struct Request {
   std::uint32_t seed = 42;
   SamplerRequest structure{};  // first stage: sparse structure
   SamplerRequest latent{};     // second stage: structured latent
+  SamplerPreset preset = SamplerPreset::checkpoint;
   MultiImageMode multi_image = MultiImageMode::stochastic;
   std::vector<Background> background{Background::automatic};  // one for all pictures, or one for each
   // Weights of U^2-Net or IS-Net (.onnx, as rembg has them) for removing backgrounds; empty: no network.
@@ -167,6 +183,11 @@ struct EditRequest {
 // The settings of the public web app: 12 steps, guidance 7.5 and 3.0.
 [[nodiscard]] ESPALIER_API SamplerRequest app_structure_settings();
 [[nodiscard]] ESPALIER_API SamplerRequest app_latent_settings();
+// Few evaluations, for a checkpoint whose samplers make so many steps by themselves: docs/performance.md says what they cost.
+// Images that take turns, and steps that are repeated (EditRequest::resample), leave no velocity to reuse: there the preset has
+// fewer steps alone, one for each image at least.
+[[nodiscard]] ESPALIER_API SamplerRequest fast_structure_settings(int steps);
+[[nodiscard]] ESPALIER_API SamplerRequest fast_latent_settings(int steps);
 
 // ---- Progress
 
@@ -179,6 +200,13 @@ struct Progress {
 
 class Asset;
 
+// What the first stage expects the object to fill.
+struct StructurePreview {
+  int resolution = 0;                         // of the grid
+  std::span<const std::int32_t> positions{};  // x, y, z of each occupied voxel; valid during the call
+  int step = 0, steps = 0;                    // so far
+};
+
 // How a call is watched. Callbacks run on the thread that made the call. Default-constructed: silent and never cancelled.
 struct Observer {
   std::function<void(const Progress&)> progress{};
@@ -187,6 +215,9 @@ struct Observer {
   // What exists so far, as soon as it does: first with the Gaussians, then with the mesh, before finishing. The asset may be
   // kept.
   std::function<void(const Asset&)> partial{};
+  // Before there is anything else: when the structure is known, and a few times while it is sampled, where its decoder is in
+  // memory beside its flow and takes at most a tenth of that time. What is made is the same with it and without.
+  std::function<void(const StructurePreview&)> structure{};
   // Fill in StageReport::process_bytes and, of finishing on the CPU, peak_bytes. For that the system's mark of the process's
   // memory (VmHWM on Linux, /proc/self/clear_refs) starts anew with every stage, which a program that watches it itself would
   // notice.

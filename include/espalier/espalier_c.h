@@ -163,13 +163,28 @@ typedef struct espalier_image {
 #define ESPALIER_IMAGE_FILE(file_path) \
   { sizeof(espalier_image), ESPALIER_IMAGE_IN_FILE, (file_path), NULL, NULL, 0, 0, 0, 0, ESPALIER_BACKGROUND_AUTO }
 
-/* Zero steps and negative numbers stand for the checkpoint's own values. A part of espalier_request, so without a size. */
+/* Zero steps and negative numbers stand for the preset's own values. A part of espalier_request, so without a size. */
 typedef struct espalier_sampler {
   int steps;
   double guidance;
   double rescale_t;
   double interval_low, interval_high; /* both or neither */
 } espalier_sampler;
+
+/* What both samplers take what a request leaves open from. */
+typedef enum espalier_preset { ESPALIER_PRESET_CHECKPOINT = 0, ESPALIER_PRESET_APP, ESPALIER_PRESET_FAST } espalier_preset;
+typedef enum espalier_solver {
+  ESPALIER_SOLVER_OF_PRESET = 0,
+  ESPALIER_SOLVER_EULER,
+  ESPALIER_SOLVER_MULTISTEP
+} espalier_solver;
+/* How a sampler uses velocities again: SamplerRequest. Zeros, and a negative order, stand for the preset's own values. */
+typedef struct espalier_reuse {
+  int solver; /* an espalier_solver */
+  int reuse;
+  int reuse_order;
+  int guidance_reuse;
+} espalier_reuse;
 
 typedef enum espalier_multi_image { ESPALIER_STOCHASTIC = 0, ESPALIER_MULTIDIFFUSION } espalier_multi_image;
 
@@ -188,6 +203,8 @@ typedef struct espalier_request {
   int surface;                         /* an espalier_surface */
   const char* prompt;                  /* of a text checkpoint, instead of images; NULL: none */
   const char* negative_prompt;         /* what guidance leads away from; NULL: the empty text */
+  int preset;                          /* an espalier_preset */
+  espalier_reuse structure_reuse, latent_reuse;
 } espalier_request;
 /* Seed 42, the checkpoint's samplers, mesh and Gaussians. */
 ESPALIER_API void espalier_request_defaults(espalier_request* request, size_t size);

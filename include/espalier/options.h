@@ -38,10 +38,6 @@ namespace espalier {
 
 // ---- What options set
 
-enum class SamplerPreset {
-  checkpoint,  // pipeline.json of the checkpoint
-  app,         // app_structure_settings() and app_latent_settings()
-};
 enum class VideoFormat { mp4, webp };
 enum class LogFormat { none, json };
 enum class ProgressStyle {
@@ -333,6 +329,7 @@ struct Option {
 [[nodiscard]] ESPALIER_API std::string_view name_of(MemoryTier value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(Background value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(MultiImageMode value);
+[[nodiscard]] ESPALIER_API std::string_view name_of(SamplerPreset value);
 [[nodiscard]] ESPALIER_API std::string_view name_of(BakeMode value);
 // What Request::surface becomes.
 [[nodiscard]] ESPALIER_API SurfaceRule surface_of(const Options& options);

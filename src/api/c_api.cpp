@@ -22,6 +22,7 @@ void copy_cut(std::string_view text, char (&to)[N]) {
 }
 
 constexpr espalier_sampler kOwn{0, -1.0, -1.0, -1.0, -1.0};
+constexpr espalier_reuse kOwnReuse{ESPALIER_SOLVER_OF_PRESET, 0, -1, 0};
 
 espalier_options plain_options() { return {sizeof(espalier_options), nullptr, nullptr, 0, 0, 0, nullptr}; }
 espalier_observer plain_observer() { return {sizeof(espalier_observer), nullptr, nullptr, nullptr, nullptr, nullptr, 0}; }
@@ -40,11 +41,19 @@ espalier_request plain_request() {
           r.radiance_field ? 1 : 0,
           static_cast<int>(r.surface),
           nullptr,
-          nullptr};
+          nullptr,
+          ESPALIER_PRESET_CHECKPOINT,
+          kOwnReuse,
+          kOwnReuse};
 }
 
-SamplerRequest sampler_of(const espalier_sampler& s) {
+SamplerRequest sampler_of(const espalier_sampler& s, const espalier_reuse& r) {
   SamplerRequest out;
+  const auto solver = enumerator(r.solver, ESPALIER_SOLVER_MULTISTEP, "solver");
+  if (solver != ESPALIER_SOLVER_OF_PRESET) out.solver = solver == ESPALIER_SOLVER_EULER ? Solver::euler : Solver::multistep;
+  if (r.reuse != 0) out.reuse = r.reuse;
+  if (r.reuse_order >= 0) out.reuse_order = r.reuse_order;
+  if (r.guidance_reuse != 0) out.guidance_reuse = r.guidance_reuse;
   if (s.steps != 0) out.steps = s.steps;
   if (!(s.guidance < 0.0)) out.guidance = s.guidance;
   if (!(s.rescale_t < 0.0)) out.rescale_t = s.rescale_t;
@@ -87,8 +96,9 @@ Request request_of(const espalier_request* pointer) {
   if (r.prompt != nullptr) out.prompt = r.prompt;
   if (r.negative_prompt != nullptr) out.negative_prompt = r.negative_prompt;
   out.seed = r.seed;
-  out.structure = sampler_of(r.structure);
-  out.latent = sampler_of(r.latent);
+  out.structure = sampler_of(r.structure, r.structure_reuse);
+  out.latent = sampler_of(r.latent, r.latent_reuse);
+  out.preset = enumerator(r.preset, SamplerPreset::fast, "preset");
   out.multi_image = enumerator(r.multi_image, MultiImageMode::multidiffusion, "multi_image");
   out.mesh = r.mesh != 0;
   out.gaussians = r.gaussians != 0;

@@ -13,6 +13,7 @@
 #include "recipes/recipe.h"
 #include "recipes/trellis_latent.h"
 #include "recipes/trellis_memory.h"
+#include "samplers/reuse.h"
 
 namespace espalier {
 namespace {
@@ -55,6 +56,11 @@ class Planner {
     job_.sampled = request_.latent.empty();
     job_.voxels = job_.sampled ? workload_on(request_.voxels, shape.resolution)
                                : load_latent(request_.latent, shape.resolution, shape.channels).voxels;
+    if (job_.sampled) {
+      job_.samplers = samplers_for(read_trellis_settings(*checkpoint_), sampling(), request_.images);
+      plan.structure_evaluations = evaluations(job_.samplers.structure, request_.images);
+      plan.latent_evaluations = evaluations(job_.samplers.latent, request_.images);
+    }
     job_.mesh = request_.mesh;
     job_.gaussians = request_.gaussians;
     job_.radiance_field = request_.radiance_field;
@@ -70,6 +76,15 @@ class Planner {
   }
 
  private:
+  [[nodiscard]] Request sampling() const {
+    Request request;
+    request.structure = request_.structure_sampler;
+    request.latent = request_.latent_sampler;
+    request.preset = request_.preset;
+    check_sampling(request);
+    return request;
+  }
+
   [[nodiscard]] SessionOptions session_options(MemoryTier tier) const {
     return {.device = device_, .half = half_, .tier = tier, .memory_limit = limit_, .only_measure = true};
   }

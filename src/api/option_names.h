@@ -19,7 +19,9 @@ inline constexpr std::array kNames<Precision>{"auto", "full", "half"};
 template <>
 inline constexpr std::array kNames<MemoryTier>{"auto", "high", "medium", "low"};
 template <>
-inline constexpr std::array kNames<SamplerPreset>{"checkpoint", "app"};
+inline constexpr std::array kNames<SamplerPreset>{"checkpoint", "app", "fast"};
+template <>
+inline constexpr std::array kNames<Solver>{"euler", "multistep"};
 template <>
 inline constexpr std::array kNames<MultiImageMode>{"stochastic", "multidiffusion"};
 template <>

@@ -584,7 +584,7 @@ std::vector<Option> picture_rows() {
 }
 
 std::vector<Option> sampling_rows() {
-  constexpr unsigned all = sampled | use_jobs | environment;
+  constexpr unsigned all = sampled | use_jobs | environment, measured = plan | use_bench;
   std::vector<Option> rows{
       {"region", sampling, edit | use_jobs, of(&EditRequest::region, "REGION", true),
        "The part to make anew: box:x0,y0,z0,x1,y1,z1 or sphere:x,y,z,r in the asset's coordinates (Z up, from -0.5 to 0.5), or "
@@ -609,9 +609,11 @@ std::vector<Option> sampling_rows() {
        "so "
        "on, unless {seed} says where it goes. --sheet shows all of them, to choose from.",
        {.fallback = "one asset, of --seed"}},
-      {"preset", sampling, all, of(&Options::preset),
-       "Source of the sampling settings below when they are not given: the checkpoint's pipeline.json, or TRELLIS' public web "
-       "app (12 steps, guidance 7.5 and 3)."},
+      {"preset", sampling, all | measured, of(&Options::preset),
+       "Source of the sampling settings below when they are not given: the checkpoint's pipeline.json; TRELLIS' public web app "
+       "(12 steps, guidance 7.5 and 3); or fast, the checkpoint's with fewer evaluations of the flows: at most 5 steps, and "
+       "the "
+       "negative condition in every second guided one. Images that take turns, and --resample, leave fewer steps alone."},
       {"multi-image",
        sampling,
        all,
@@ -633,9 +635,28 @@ std::vector<Option> sampling_rows() {
     rows.push_back({name + "-rescale-t", sampling, uses,
                     number_field(through(stage, &SamplerRequest::rescale_t), 0.01, 100, "X"),
                     "Rescaling of the sampling times for the " + what + ".", extras("rescale_t", "-rescale-t")});
+    const auto reusing = [&](const char* json) { return OptionExtras{.fallback = of_the_preset, .json = name + "." + json}; };
+    rows.push_back(
+        {name + "-solver", sampling, uses, choice_field(through(stage, &SamplerRequest::solver), kNames<Solver>),
+         "How a step follows from the flow's velocities. euler: from that at its beginning. multistep: from the last "
+         "ones (Adams-Bashforth), so that fewer steps do.",
+         reusing("solver")});
+    rows.push_back({name + "-reuse", sampling, uses, number_field(through(stage, &SamplerRequest::reuse), 1, 1000, "N"),
+                    "Evaluate the flow in every Nth step only; in the others its velocity is extrapolated from the last ones.",
+                    reusing("reuse")});
+    rows.push_back(
+        {name + "-reuse-order", sampling, uses, number_field(through(stage, &SamplerRequest::reuse_order), 0, 2, "N"),
+         "Degree of the polynomial in time that velocities are extrapolated by, for the solver multistep too. 0: the "
+         "last velocity is taken again.",
+         reusing("reuse_order")});
+    rows.push_back({name + "-guidance-reuse", sampling, uses,
+                    number_field(through(stage, &SamplerRequest::guidance_reuse), 1, 1000, "N"),
+                    "Evaluate the negative condition in every Nth guided step only; in the others the difference that guidance "
+                    "adds is extrapolated.",
+                    reusing("guidance_reuse")});
   };
-  add(&Options::structure, "structure", "ss", "sparse structure", all & ~vary);
-  add(&Options::latent, "latent", "slat", "structured latent", all);
+  add(&Options::structure, "structure", "ss", "sparse structure", (all & ~vary) | measured);
+  add(&Options::latent, "latent", "slat", "structured latent", all | measured);
   return rows;
 }
 

@@ -53,7 +53,8 @@ std::vector<OptionRule> made_rules() {
   const Names images{"background", "mask", "background-network", "no-preprocess", "views", "multi-image", "project-image"};
   Names sampling{"seed", "preset", "negative-prompt"};
   for (const char* const stage : {"structure-", "latent-"}) {
-    for (const char* const setting : {"steps", "guidance", "interval", "rescale-t"})
+    for (const char* const setting :
+         {"steps", "guidance", "interval", "rescale-t", "solver", "reuse", "reuse-order", "guidance-reuse"})
       sampling.push_back(std::string(stage) + setting);
   }
 

@@ -285,6 +285,7 @@ std::string_view name_of(Precision value) { return enumerator_name(value); }
 std::string_view name_of(MemoryTier value) { return enumerator_name(value); }
 std::string_view name_of(Background value) { return enumerator_name(value); }
 std::string_view name_of(MultiImageMode value) { return enumerator_name(value); }
+std::string_view name_of(SamplerPreset value) { return enumerator_name(value); }
 std::string_view name_of(BakeMode value) { return enumerator_name(value); }
 
 SurfaceRule surface_of(const Options& options) {
@@ -360,6 +361,7 @@ void check_sampling(const Request& request) {
   options.structure = request.structure;
   options.latent = request.latent;
   options.multi_image = request.multi_image;
+  options.preset = request.preset;
   check_group(OptionGroup::sampling, options);
 }
 
@@ -395,7 +397,11 @@ void check_bench(const BenchOptions& request) {
   Options options;
   options.voxels = request.voxels;
   options.repetitions = request.repetitions;
+  options.structure = request.structure;
+  options.latent = request.latent;
+  options.preset = request.preset;
   check_group(OptionGroup::reports, options);
+  check_group(OptionGroup::sampling, options);
 }
 
 }  // namespace espalier

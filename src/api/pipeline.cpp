@@ -106,8 +106,8 @@ std::string next_edit(const std::map<std::string, std::string>& record) {
 // The stages of an edit: steps are made several times, and the mesh is decoded of all `states`.
 std::vector<PlannedStage> repeated(std::vector<PlannedStage> stages, int times, std::size_t states) {
   for (PlannedStage& s : stages) {
-    if (s.stage == Stage::sample_structure || s.stage == Stage::sample_latent) s.seconds *= times;
-    if (s.stage == Stage::decode_mesh) s.seconds *= static_cast<double>(states);
+    if (s.stage == Stage::sample_structure || s.stage == Stage::sample_latent) s.take_times(times);
+    if (s.stage == Stage::decode_mesh) s.take_times(static_cast<double>(states));
   }
   return stages;
 }
@@ -187,6 +187,15 @@ class AssetSink final : public RecipeSink {
   // `prefix`: of what is recorded.
   AssetSink(AssetBuilder& asset, const Observer& observer, std::string prefix, std::function<void(const JobSizes&)> replan)
       : asset_(asset), observer_(observer), prefix_(std::move(prefix)), replan_(std::move(replan)) {}
+  [[nodiscard]] bool wants_previews() const override { return static_cast<bool>(observer_.structure); }
+  void preview(const Voxels& voxels, int step, int steps) override {
+    std::vector<std::int32_t> positions;
+    for (std::size_t i = 0; i < voxels.coords.size(); i += 4) {
+      const auto at = voxels.coords.begin() + static_cast<std::ptrdiff_t>(i);
+      positions.insert(positions.end(), at + 1, at + 4);
+    }
+    observer_.structure({voxels.resolution, positions, step, steps});
+  }
   void foreground(Picture rgba) override { asset_.picture(std::move(rgba)); }
   void structure(std::vector<float> latent) override { asset_.structure(std::move(latent)); }
   void earlier(EarlierState state) override { asset_.earlier(std::move(state)); }
@@ -225,19 +234,6 @@ bool half_precision(Precision precision, const DeviceChoice& device) {
 }
 
 std::string version() { return ESPALIER_VERSION; }
-
-SamplerRequest app_structure_settings() {
-  SamplerRequest r;
-  r.steps = 12;
-  r.guidance = 7.5;
-  return r;
-}
-SamplerRequest app_latent_settings() {
-  SamplerRequest r;
-  r.steps = 12;
-  r.guidance = 3.0;
-  return r;
-}
 
 struct Pipeline::Impl {
   Session session;

@@ -194,7 +194,7 @@ std::size_t HeifFile::pictures() const {
   std::size_t count = 0;
   for (const auto& [id, item] : items_) {
     if (item.hidden || (item.type != "hvc1" && item.type != "av01" && item.type != "grid")) continue;
-    const bool part = std::any_of(references_.begin(), references_.end(), [&](const Reference& r) {
+    const bool part = std::any_of(references_.begin(), references_.end(), [&, id = id](const Reference& r) {
       if (r.type == "dimg") return std::find(r.to.begin(), r.to.end(), id) != r.to.end();
       return r.from == id && (r.type == "thmb" || r.type == "auxl");
     });

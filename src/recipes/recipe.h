@@ -28,6 +28,10 @@ class RecipeSink {
   RecipeSink& operator=(const RecipeSink&) = delete;
   virtual ~RecipeSink() = default;
 
+  // Of the structure while it is sampled, after `step` of `steps`: what the flow expects by then. Only where it is wanted.
+  [[nodiscard]] virtual bool wants_previews() const = 0;
+  virtual void preview(const Voxels& voxels, int step, int steps) = 0;
+
   virtual void foreground(Picture rgba) = 0;              // what the asset is made of, without its background
   virtual void structure(std::vector<float> latent) = 0;  // that the voxels were decoded of, which edit() needs
   virtual void latent(const Voxels& voxels, std::vector<float> values) = 0;

@@ -1,7 +1,12 @@
 #include "recipes/trellis_latent.h"
 
+#include <algorithm>
+#include <optional>
+#include <utility>
+
 #include "base/error.h"
 #include "parallel/parallel_for.h"
+#include "samplers/reuse.h"
 
 namespace espalier {
 namespace {
@@ -18,12 +23,57 @@ void check_decoder(const Session& session, const char* role, const NetworkShape&
   check_channels(session.checkpoint(), kLatentFlow, flow.out_channels, role, decoder.in_channels);
 }
 
-double evaluations(const SamplerSettings& s, int conditions) {
-  double n = 0;
-  const auto times = flow_times(s.steps, s.rescale_t);
-  for (int i = 0; i < s.steps; ++i)
-    n += static_cast<double>(branches_of_step(s, i, times[static_cast<std::size_t>(i)], conditions).size());
-  return n;
+// Time goes with the evaluations of each step, not with the steps.
+PlannedStage plan_flow(Stage stage, const SamplerSettings& settings, int conditions, double seconds) {
+  std::vector<PlannedStep> steps;
+  for (const StepPlan& step : plan_steps(settings, conditions)) {
+    steps.push_back(
+        {static_cast<double>(steps.size() + 1) / settings.steps, static_cast<double>(step.branches.size()) * seconds});
+  }
+  return stage_of_steps(stage, StageKind::network, std::move(steps));
+}
+
+// Previews of a structure: at most so many, and at most that share of its sampling.
+constexpr int kMostPreviews = 6;
+constexpr double kPreviewShare = 0.1;
+
+// Steps from one preview to the next.
+int steps_between_previews(const Session& session, const SamplerSettings& settings, int conditions) {
+  if (reuses(settings)) return settings.steps;                    // a run that reuses velocities has no parts
+  if (session.tier() != MemoryTier::high) return settings.steps;  // the weights of flow and decoder would take turns
+  const double sampling = evaluations(settings, conditions) * session.usual_seconds(kStructureFlow, {});
+  const double decoding = session.usual_seconds(kStructureDecoder, {});
+  const double affordable = decoding > 0.0 ? kPreviewShare * sampling / decoding : 0.0;
+  const int count = static_cast<int>(std::min<double>(affordable, kMostPreviews));
+  return count == 0 ? settings.steps : std::max(2, (settings.steps + count) / (count + 1));
+}
+
+// While it lives, all that runs is part of sampling the structure.
+class PartOfSampling {
+ public:
+  explicit PartOfSampling(Session& session) : session_(session) { session.part_of(Stage::sample_structure); }
+  PartOfSampling(const PartOfSampling&) = delete;
+  PartOfSampling& operator=(const PartOfSampling&) = delete;
+  ~PartOfSampling() { session_.part_of(std::nullopt); }
+
+ private:
+  Session& session_;
+};
+
+// The same bits with previews and without.
+std::vector<float> sample_with_previews(Session& session, const Condition& condition, const SamplerSettings& settings,
+                                        std::vector<float> state, RecipeSink& sink) {
+  const PartOfSampling part(session);
+  const int between = steps_between_previews(session, settings, static_cast<int>(condition.items));
+  for (int first = 0; first < settings.steps; first += between) {
+    const int last = std::min(first + between, settings.steps);
+    const bool shown = last < settings.steps;
+    std::vector<float> estimate;
+    state = session.network<Flow>(kStructureFlow)
+                .sample({.noise = state, .range = {first, last}, .estimate = shown ? &estimate : nullptr}, condition, settings);
+    if (shown) sink.preview(session.network<StructureDecoder>(kStructureDecoder).decode(estimate).voxels, last, settings.steps);
+  }
+  return state;
 }
 
 }  // namespace
@@ -60,14 +110,16 @@ std::vector<float> draw_noise(TorchGenerator& stream, std::int64_t values) {
 }
 
 SampledStructure sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings,
-                                  TorchGenerator& stream) {
+                                  TorchGenerator& stream, RecipeSink& sink) {
   Flow& flow = session.network<Flow>(kStructureFlow);
-  const std::vector<float> noise = draw_noise(stream, flow.noise_values(nullptr));
-  std::vector<float> latent = flow.sample({.noise = noise}, condition, settings);
+  std::vector<float> noise = draw_noise(stream, flow.noise_values(nullptr));
+  std::vector<float> latent = sink.wants_previews() ? sample_with_previews(session, condition, settings, std::move(noise), sink)
+                                                    : flow.sample({.noise = noise}, condition, settings);
   Structure structure = session.network<StructureDecoder>(kStructureDecoder).decode(latent);
   if (structure.voxels.rows() == 0) {
     fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another image");
   }
+  if (sink.wants_previews()) sink.preview(structure.voxels, settings.steps, settings.steps);
   return {std::move(structure.voxels), std::move(latent)};
 }
 
@@ -97,9 +149,9 @@ std::vector<PlannedStage> plan_sampling(const Session& session, const SamplerSet
                                         const JobSizes& sizes) {
   const WorkSizes work{.voxels = sizes.voxels};
   const auto seconds = [&](const char* role) { return session.usual_seconds(role, work); };
-  return {{Stage::sample_structure, evaluations(structure, sizes.images) * seconds(kStructureFlow)},
+  return {plan_flow(Stage::sample_structure, structure, sizes.images, seconds(kStructureFlow)),
           {Stage::decode_structure, seconds(kStructureDecoder)},
-          {Stage::sample_latent, evaluations(latent, sizes.images) * seconds(kLatentFlow)}};
+          plan_flow(Stage::sample_latent, latent, sizes.images, seconds(kLatentFlow))};
 }
 
 std::vector<PlannedStage> plan_decoders(const Session& session, const Request& request, const JobSizes& sizes) {

@@ -28,9 +28,10 @@ struct SampledStructure {
   Voxels voxels;
   std::vector<float> latent;  // that they were decoded of
 };
-// The occupied voxels that a condition leads to. Throws invalid_argument when there is none.
+// The occupied voxels that a condition leads to, and on the way what they look like so far. Throws invalid_argument when there
+// is none.
 [[nodiscard]] SampledStructure sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings,
-                                                TorchGenerator& stream);
+                                                TorchGenerator& stream, RecipeSink& sink);
 // The denormalised latent of the voxels.
 [[nodiscard]] std::vector<float> sample_latent(Session& session, const TrellisSettings& trellis, const Voxels& voxels,
                                                const Condition& condition, const SamplerSettings& settings,

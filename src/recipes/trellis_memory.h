@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "recipes/trellis_settings.h"
 #include "session/session.h"
 
 namespace espalier {
@@ -11,6 +12,7 @@ namespace espalier {
 struct MeasuredJob {
   int images = 1;       // of one object
   bool sampled = true;  // false: a latent is given, and only decoders run
+  Samplers samplers{};  // that it is sampled with
   Voxels voxels{};      // that sampling is expected to find, or those of the latent
   bool mesh = true, gaussians = true, radiance_field = false;
   SurfaceRule surface = SurfaceRule::solid;

@@ -1,5 +1,6 @@
 #include "recipes/trellis_recipe.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -13,16 +14,23 @@ TrellisRecipe::TrellisRecipe(const Session& session, std::int64_t condition_chan
   check_trellis_networks(session, settings_, condition_channels);
 }
 
-TrellisRecipe::Samplers TrellisRecipe::samplers_for(const Request& request) const {
-  Samplers s{with_request(settings_.structure, request.structure, request.multi_image),
-             with_request(settings_.latent, request.latent, request.multi_image)};
-  check_settings(s.structure, "first stage (sparse structure)");
-  check_settings(s.latent, "second stage (structured latent)");
-  return s;
+namespace {
+
+// A prompt is one condition, too.
+int images_of(const Request& request) { return std::max(1, static_cast<int>(request.images.size())); }
+
+// How the samplers of an asset were set. `structure`: whether there was a first stage.
+void record_samplers(RecipeSink& sink, const Request& request, const Samplers& samplers, bool structure, int conditions) {
+  sink.record("seed", std::to_string(request.seed));
+  if (request.preset == SamplerPreset::fast) sink.record("preset", "fast");
+  if (structure) sink.record("first stage", describe(samplers.structure, conditions));
+  sink.record("second stage", describe(samplers.latent, conditions));
 }
 
+}  // namespace
+
 std::vector<PlannedStage> TrellisRecipe::plan(const Session& session, const Request& request, const JobSizes& sizes) const {
-  const Samplers samplers = samplers_for(request);
+  const Samplers samplers = samplers_for(settings_, request, images_of(request));
   std::vector<PlannedStage> stages{plan_condition(session, sizes)};
   for (PlannedStage& stage : plan_sampling(session, samplers.structure, samplers.latent, sizes))
     stages.push_back(std::move(stage));
@@ -40,7 +48,7 @@ std::vector<PlannedStage> TrellisRecipe::plan_variant(const Session& session, co
 
 Condition TrellisRecipe::condition(Session& session, const Request& request, RecipeSink& sink) const {
   check(request);
-  (void)samplers_for(request);
+  (void)samplers_for(settings_, request, images_of(request));
   return encode(session, request, sink);
 }
 
@@ -49,11 +57,11 @@ void TrellisRecipe::sample(Session& session, const Condition& condition, const V
   const int resolution = latent_shape(session).resolution;
   require(given == nullptr || (given->resolution == resolution && given->batch() == 1), "TrellisRecipe::sample",
           "voxels of another grid than ", resolution);
-  const Samplers samplers = samplers_for(request);
+  const Samplers samplers = samplers_for(settings_, request, images_of(request));
   TorchGenerator stream(request.seed);
   SampledStructure structure;
   if (given == nullptr) {
-    structure = sample_structure(session, condition, samplers.structure, stream);
+    structure = sample_structure(session, condition, samplers.structure, stream, sink);
     sink.structure(std::move(structure.latent));
   } else {
     structure.voxels = *given;
@@ -63,9 +71,7 @@ void TrellisRecipe::sample(Session& session, const Condition& condition, const V
   const std::vector<float> latent = sample_latent(session, settings_, voxels, condition, samplers.latent, stream);
   sink.latent(voxels, latent);
   decode_latent(session, voxels, latent, request, sink);
-  sink.record("seed", std::to_string(request.seed));
-  if (given == nullptr) sink.record("first stage", describe(samplers.structure));
-  sink.record("second stage", describe(samplers.latent));
+  record_samplers(sink, request, samplers, given == nullptr, static_cast<int>(condition.items));
 }
 
 void TrellisRecipe::generate(Session& session, const Request& request, RecipeSink& sink) const {
@@ -78,7 +84,7 @@ void TrellisRecipe::vary(Session& session, const Voxels& voxels, const Request& 
 
 void TrellisRecipe::edit(Session& session, const PartEdit& edit, const Request& request, RecipeSink& sink) const {
   check(request);
-  const Samplers samplers = samplers_for(request);
+  const Samplers samplers = samplers_for(settings_, request, images_of(request), edit.repeats);
   TrellisEdit editing(session, settings_, edit);
   const Condition made_for = encode(session, request, sink);
   TorchGenerator stream(request.seed);
@@ -86,9 +92,7 @@ void TrellisRecipe::edit(Session& session, const PartEdit& edit, const Request& 
   sink.sizes({.voxels = static_cast<double>(editing.voxels().rows()), .images = static_cast<int>(made_for.items)});
   editing.sample_latent(made_for, samplers.latent, stream);
   editing.decode(request, sink);
-  sink.record("seed", std::to_string(request.seed));
-  if (!edit.keep_structure) sink.record("first stage", describe(samplers.structure));
-  sink.record("second stage", describe(samplers.latent));
+  record_samplers(sink, request, samplers, !edit.keep_structure, static_cast<int>(made_for.items));
 }
 
 void TrellisRecipe::decode(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,

@@ -40,12 +40,6 @@ class TrellisRecipe : public Recipe {
   [[nodiscard]] virtual Condition encode(Session& session, const Request& request, RecipeSink& sink) const = 0;
 
  private:
-  struct Samplers {
-    SamplerSettings structure, latent;
-  };
-  // Throws invalid_argument for settings out of range.
-  [[nodiscard]] Samplers samplers_for(const Request& request) const;
-
   TrellisSettings settings_;
 };
 

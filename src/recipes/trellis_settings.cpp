@@ -1,8 +1,10 @@
 #include "recipes/trellis_settings.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
+#include "samplers/reuse.h"
 
 namespace espalier {
 
@@ -75,6 +77,63 @@ TrellisSettings read_trellis_settings(const Checkpoint& checkpoint) {
   return s;
 }
 
+SamplerRequest app_structure_settings() {
+  SamplerRequest r;
+  r.steps = 12;
+  r.guidance = 7.5;
+  return r;
+}
+SamplerRequest app_latent_settings() {
+  SamplerRequest r;
+  r.steps = 12;
+  r.guidance = 3.0;
+  return r;
+}
+
+namespace {
+
+// `kept` of the steps. Where more than half of them go, velocities change much between two that are kept, and the solver makes
+// up for it; where fewer go, a polynomial through few values far apart would do harm.
+SamplerRequest fast_settings(int steps, int kept) {
+  SamplerRequest r;
+  r.steps = std::min(steps, kept);
+  r.solver = steps > 2 * kept ? Solver::multistep : Solver::euler;
+  r.guidance_reuse = 2;
+  return r;
+}
+
+}  // namespace
+
+SamplerRequest fast_structure_settings(int steps) { return fast_settings(steps, 5); }
+SamplerRequest fast_latent_settings(int steps) { return fast_settings(steps, 5); }
+
+namespace {
+
+// What the request leaves unset, of the preset.
+SamplerRequest with_preset(SamplerRequest request, const SamplerRequest& preset) {
+  if (!request.steps) request.steps = preset.steps;
+  if (!request.guidance) request.guidance = preset.guidance;
+  if (!request.rescale_t) request.rescale_t = preset.rescale_t;
+  if (!request.interval) request.interval = preset.interval;
+  if (!request.solver) request.solver = preset.solver;
+  if (!request.reuse) request.reuse = preset.reuse;
+  if (!request.reuse_order) request.reuse_order = preset.reuse_order;
+  if (!request.guidance_reuse) request.guidance_reuse = preset.guidance_reuse;
+  return request;
+}
+
+// Of a sampler of so many steps. Where nothing can be reused, for `turns` images that take turns or for repeated steps, the
+// fast preset has fewer steps alone.
+SamplerRequest preset_of(SamplerPreset preset, bool structure, int steps, int turns, int repeats) {
+  if (preset == SamplerPreset::checkpoint) return {};
+  if (preset == SamplerPreset::app) return structure ? app_structure_settings() : app_latent_settings();
+  const SamplerRequest fast = structure ? fast_structure_settings(steps) : fast_latent_settings(steps);
+  if (turns <= 1 && repeats <= 1) return fast;
+  SamplerRequest fewer;
+  fewer.steps = std::min(steps, std::max(fast.steps.value_or(steps), turns));
+  return fewer;
+}
+
 SamplerSettings with_request(SamplerSettings s, const SamplerRequest& request, MultiImageMode mode) {
   if (request.steps) s.steps = *request.steps;
   if (request.guidance) {
@@ -87,12 +146,35 @@ SamplerSettings with_request(SamplerSettings s, const SamplerRequest& request, M
     s.interval_hi = (*request.interval)[1];
   }
   s.multi_image = mode == MultiImageMode::stochastic ? MultiImage::stochastic : MultiImage::multidiffusion;
+  if (request.solver) s.solver = *request.solver == Solver::multistep ? FlowSolver::multistep : FlowSolver::euler;
+  if (request.reuse) s.reuse = *request.reuse;
+  if (request.reuse_order) s.reuse_order = *request.reuse_order;
+  if (request.guidance_reuse) s.guidance_reuse = *request.guidance_reuse;
   return s;
 }
 
-std::string describe(const SamplerSettings& s) {
-  return str("steps ", s.steps, ", guidance ", s.strength, ", rescale_t ", s.rescale_t, ", interval ", s.interval_lo, " ",
-             s.interval_hi);
+}  // namespace
+
+Samplers samplers_for(const TrellisSettings& settings, const Request& request, int images, int repeats) {
+  const int turns = request.multi_image == MultiImageMode::stochastic ? images : 1;
+  const auto made = [&](const SamplerSettings& own, const SamplerRequest& asked, bool structure) {
+    const char* stage = structure ? "first stage (sparse structure)" : "second stage (structured latent)";
+    const SamplerRequest preset = preset_of(request.preset, structure, own.steps, turns, repeats);
+    const SamplerSettings s = with_request(own, with_preset(asked, preset), request.multi_image);
+    check_settings(s, stage);
+    check_reuse(s, images, repeats, stage);
+    return s;
+  };
+  return {made(settings.structure, request.structure, true), made(settings.latent, request.latent, false)};
+}
+
+std::string describe(const SamplerSettings& s, int conditions) {
+  std::string text = str("steps ", s.steps, ", guidance ", s.strength, ", rescale_t ", s.rescale_t, ", interval ",
+                         s.interval_lo, " ", s.interval_hi);
+  if (!reuses(s)) return text;
+  return text + str(", solver ", s.solver == FlowSolver::multistep ? "multistep" : "euler", ", reuse ", s.reuse,
+                    ", reuse_order ", s.reuse_order, ", guidance_reuse ", s.guidance_reuse, ", evaluations ",
+                    evaluations(s, conditions));
 }
 
 }  // namespace espalier

@@ -17,9 +17,13 @@ struct TrellisSettings {
 // Throws format or unsupported naming the file.
 [[nodiscard]] TrellisSettings read_trellis_settings(const Checkpoint& checkpoint);
 
-// The defaults with what a request changes.
-[[nodiscard]] SamplerSettings with_request(SamplerSettings defaults, const SamplerRequest& request, MultiImageMode mode);
-// "steps 12, guidance 7.5, ..." for the record of an asset.
-[[nodiscard]] std::string describe(const SamplerSettings& settings);
+// The settings of both samplers for so many images: what the request says, then its preset, then the checkpoint. `repeats` of
+// every step. Throws invalid_argument for what cannot be sampled.
+struct Samplers {
+  SamplerSettings structure, latent;
+};
+[[nodiscard]] Samplers samplers_for(const TrellisSettings& settings, const Request& request, int images, int repeats = 1);
+// "steps 12, guidance 7.5, ..." for the record of an asset, with the evaluations where velocities are reused.
+[[nodiscard]] std::string describe(const SamplerSettings& settings, int conditions);
 
 }  // namespace espalier

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/with_cuda.h"
 #include "ops/elementwise.h"
 #include "ops/keep.h"
+#include "samplers/reuse.h"
 
 namespace espalier {
 
@@ -19,6 +21,9 @@ void check_settings(const SamplerSettings& s, const std::string& stage) {
   if (!std::isfinite(s.rescale_t) || s.rescale_t <= 0 || s.rescale_t > 1000) refuse("rescale_t", s.rescale_t, "in (0, 1000]");
   if (!std::isfinite(s.interval_lo) || !std::isfinite(s.interval_hi))
     refuse("guidance interval", s.interval_lo, "two finite numbers");
+  if (s.reuse < 1 || s.reuse > 1000) refuse("reuse", s.reuse, "between 1 and 1000");
+  if (s.reuse_order < 0 || s.reuse_order > 2) refuse("reuse order", s.reuse_order, "0, 1 or 2");
+  if (s.guidance_reuse < 1 || s.guidance_reuse > 1000) refuse("guidance reuse", s.guidance_reuse, "between 1 and 1000");
 }
 
 std::vector<double> flow_times(int steps, double rescale_t) {
@@ -53,7 +58,7 @@ int most_branches(const SamplerSettings& settings, int conditions) {
 
 namespace {
 
-// The Euler loop of one sample.
+// The steps of one sample.
 template <class Dev>
 class Integration {
  public:
@@ -62,22 +67,29 @@ class Integration {
       : queue_(queue),
         x_(x),
         settings_(settings),
-        conditions_(conditions),
         velocity_(velocity),
         keep_(keep),
         v_(queue.scratch().template take<float, 2>({most_branches(settings, conditions), x.extent(0)})) {
     if (keep != nullptr) fresh_ = queue.scratch().template take<float, 1>({x.extent(0)});
+    if (!reuses(settings)) return;
+    positive_.emplace(queue, settings.reuse_order, x.extent(0));
+    if (settings.guided) difference_.emplace(queue, settings.reuse_order, x.extent(0));
   }
 
-  // From t to next, as often as the kept values want it.
-  void step(int i, double t, double next) {
+  // As often as the kept values want it.
+  void take(const StepPlan& step) {
     const int repeats = keep_ != nullptr ? keep_->repeats : 1;
     for (int r = 0; r < repeats; ++r) {
       queue_.check();
-      if (r > 0) go_back(next, t);
-      hold(t);
-      advance(i, t, next);
-      hold(next);
+      if (r > 0) go_back(step.next, step.t);
+      hold(step.t);
+      if (positive_) {
+        extrapolate(step);
+      } else {
+        evaluate(step);
+      }
+      combine<Dev, float>(queue_, 1.0F, x_, static_cast<float>(-(step.t - step.next)), row(0), x_);
+      hold(step.next);
     }
   }
   [[nodiscard]] View<Dev, const float, 1> guided_velocity() const { return row(0); }
@@ -95,31 +107,50 @@ class Integration {
     const double b = std::sqrt(std::max(to * to - a * a * from * from, 0.0));
     combine<Dev, float>(queue_, static_cast<float>(a), x_, static_cast<float>(b), fresh_, x_);
   }
-  void advance(int i, double t, double next) {
-    const std::vector<int> branches = branches_of_step(settings_, i, t, conditions_);
-    const auto count = static_cast<std::int64_t>(branches.size());
-    velocity_(x_, t, branches, v_.rows(0, count));
-    const bool guided = branches.back() == kNegative;
-    const std::int64_t positive = count - (guided ? 1 : 0);
-    for (std::int64_t b = 1; b < positive; ++b) combine<Dev, float>(queue_, 1.0F, row(0), 1.0F, row(b), row(0));
+  // The guided velocity of the step becomes the first row.
+  void evaluate(const StepPlan& step) {
+    const auto count = static_cast<std::int64_t>(step.branches.size());
+    velocity_(x_, step.t, step.branches, v_.rows(0, count));
+    const std::int64_t positive = sum_positives(step);
     const auto n = static_cast<double>(positive);
-    if (guided) {
+    if (step.guided) {
       combine<Dev, float>(queue_, static_cast<float>((1.0 + settings_.strength) / n), row(0),
                           static_cast<float>(-settings_.strength), row(count - 1), row(0));
     } else if (positive > 1) {
       combine<Dev, float>(queue_, static_cast<float>(1.0 / n), row(0), 0.0F, row(0), row(0));
     }
-    combine<Dev, float>(queue_, 1.0F, x_, static_cast<float>(-(t - next)), row(0), x_);
+  }
+  // The sum of all positives becomes the first row; returns how many they are.
+  std::int64_t sum_positives(const StepPlan& step) {
+    const auto count = static_cast<std::int64_t>(step.branches.size());
+    const std::int64_t positive = count - (step.branches.back() == kNegative ? 1 : 0);
+    for (std::int64_t b = 1; b < positive; ++b) combine<Dev, float>(queue_, 1.0F, row(0), 1.0F, row(b), row(0));
+    return positive;
+  }
+  // The same from what this step and earlier ones evaluated.
+  void extrapolate(const StepPlan& step) {
+    if (!step.branches.empty()) {
+      const auto count = static_cast<std::int64_t>(step.branches.size());
+      velocity_(x_, step.t, step.branches, v_.rows(0, count));
+      const auto n = static_cast<double>(sum_positives(step));
+      const View<Dev, float, 1> mean = positive_->add(step.t);
+      combine<Dev, float>(queue_, static_cast<float>(1.0 / n), row(0), 0.0F, row(0), mean);
+      if (step.branches.back() == kNegative)
+        combine<Dev, float>(queue_, 1.0F, mean, -1.0F, row(count - 1), difference_->add(step.t));
+    }
+    const double to = settings_.solver == FlowSolver::multistep ? step.next : step.t;
+    positive_->extrapolate(step.t, to, 1.0, false, row(0));
+    if (step.guided) difference_->extrapolate(step.t, to, settings_.strength, true, row(0));
   }
 
   Queue<Dev>& queue_;
   View<Dev, float, 1> x_;
   const SamplerSettings& settings_;
-  int conditions_;
   const Velocity<Dev>& velocity_;
   const Keep<Dev>* keep_;
   View<Dev, float, 2> v_;
   View<Dev, float, 1> fresh_;
+  std::optional<Trail<Dev>> positive_, difference_;  // where velocities are reused
 };
 
 }  // namespace
@@ -127,25 +158,31 @@ class Integration {
 template <class Dev>
 void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
                  const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step,
-                 const Keep<Dev>* keep) {
+                 const Keep<Dev>* keep, const StepRange& range) {
   require(conditions >= 1, "sample_flow", "no condition");
   require(keep == nullptr || (keep->repeats >= 1 && (keep->repeats == 1 || keep->draw)), "sample_flow",
           "repetitions without noise");
-  const std::vector<double> times = flow_times(settings.steps, settings.rescale_t);
+  check_reuse(settings, conditions, keep != nullptr ? keep->repeats : 1, "sample_flow");
+  const int last = range.last < 0 ? settings.steps : range.last;
+  require(range.first >= 0 && range.first < last && last <= settings.steps, "sample_flow", "steps ", range.first, " to ", last,
+          " of ", settings.steps);
+  require(!reuses(settings) || (range.first == 0 && last == settings.steps), "sample_flow",
+          "a part of a run cannot use velocities of the part before");
+  const std::vector<StepPlan> steps = plan_steps(settings, conditions);
   const Frame<Dev> frame(queue.scratch());
   Integration<Dev> integration(queue, x, settings, conditions, velocity, keep);
-  for (int i = 0; i < settings.steps; ++i) {
-    const double t = times[static_cast<std::size_t>(i)];
-    integration.step(i, t, times[static_cast<std::size_t>(i) + 1]);
-    if (on_step) on_step({i, settings.steps, t, x, integration.guided_velocity()});
+  for (int i = range.first; i < last; ++i) {
+    const StepPlan& step = steps[static_cast<std::size_t>(i)];
+    integration.take(step);
+    if (on_step) on_step({i, settings.steps, step.t, step.next, x, integration.guided_velocity()});
   }
 }
 
 template void sample_flow<Cpu>(Queue<Cpu>&, View<Cpu, float, 1>, const SamplerSettings&, int, const Velocity<Cpu>&,
-                               const std::function<void(const StepReport<Cpu>&)>&, const Keep<Cpu>*);
+                               const std::function<void(const StepReport<Cpu>&)>&, const Keep<Cpu>*, const StepRange&);
 #if ESPALIER_WITH_CUDA
 template void sample_flow<Cuda>(Queue<Cuda>&, View<Cuda, float, 1>, const SamplerSettings&, int, const Velocity<Cuda>&,
-                                const std::function<void(const StepReport<Cuda>&)>&, const Keep<Cuda>*);
+                                const std::function<void(const StepReport<Cuda>&)>&, const Keep<Cuda>*, const StepRange&);
 #endif
 
 }  // namespace espalier

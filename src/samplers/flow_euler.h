@@ -16,6 +16,12 @@ enum class MultiImage : std::uint8_t {
   multidiffusion,  // every step averages over all conditions
 };
 
+// How a step follows from velocities.
+enum class FlowSolver : std::uint8_t {
+  euler,      // the velocity at its beginning
+  multistep,  // Adams-Bashforth: the mean, over the step, of the polynomial through the last velocities
+};
+
 struct SamplerSettings {
   int steps = 25;
   double rescale_t = 1.0;
@@ -25,6 +31,11 @@ struct SamplerSettings {
   double interval_lo = 0.0;  // guidance applies where lo <= t <= hi, both ends included
   double interval_hi = 1.0;
   MultiImage multi_image = MultiImage::stochastic;
+  // What samplers/reuse.h does with velocities of earlier steps.
+  FlowSolver solver = FlowSolver::euler;
+  int reuse = 1;           // the flow is evaluated in every so many-th step; velocities of the others are extrapolated
+  int reuse_order = 1;     // of the polynomials; 0: the last value
+  int guidance_reuse = 1;  // the negative condition is evaluated in every so many-th of the guided steps that are evaluated
 };
 
 // Throws invalid_argument naming the setting that is out of range.
@@ -35,7 +46,7 @@ void check_settings(const SamplerSettings& settings, const std::string& stage);
 
 // Branches of one evaluation: indices of conditions, kNegative for the negative condition.
 inline constexpr int kNegative = -1;
-// The branches that step i at time t needs, positives first.
+// The branches that step i at time t needs where nothing is reused, positives first.
 [[nodiscard]] std::vector<int> branches_of_step(const SamplerSettings& settings, int step, double t, int conditions);
 // The smallest and the largest number of branches that a step of this run may need.
 [[nodiscard]] int fewest_branches(const SamplerSettings& settings, int conditions);
@@ -50,7 +61,7 @@ using Velocity =
 template <class Dev>
 struct StepReport {
   int step = 0, steps = 0;
-  double t = 0.0;
+  double t = 0.0, next = 0.0;          // before and after the step
   View<Dev, const float, 1> x;         // after the step
   View<Dev, const float, 1> velocity;  // the guided velocity of the step
 };
@@ -66,11 +77,18 @@ struct Keep {
   std::function<void(View<Dev, float, 1>)> draw;  // fills [n] with new noise; only called for repetitions
 };
 
+// Steps first ... last - 1 of a run; x is what the steps before made of the noise. Runs in parts give the bits of a whole one;
+// those that reuse velocities have no parts.
+struct StepRange {
+  int first = 0, last = -1;  // last: -1: all
+};
+
 // Integrates x [n] in place from noise at t = 1 to the sample at t = 0. Velocities live in the queue's scratch arena:
-// most_branches * n floats, and n more with `keep`, which may be null. Checks for cancellation before every step.
+// most_branches * n floats, n more with `keep`, which may be null, and (reuse_order + 1) * n more, twice that with guidance,
+// where velocities are reused. Checks for cancellation before every step.
 template <class Dev>
 void sample_flow(Queue<Dev>& queue, View<Dev, float, 1> x, const SamplerSettings& settings, int conditions,
                  const Velocity<Dev>& velocity, const std::function<void(const StepReport<Dev>&)>& on_step = {},
-                 const Keep<Dev>* keep = nullptr);
+                 const Keep<Dev>* keep = nullptr, const StepRange& range = {});
 
 }  // namespace espalier

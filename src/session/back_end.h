@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ class BackEnd {
   // As StageRunner has them.
   virtual void set_hooks(StageHooks hooks) = 0;
   [[nodiscard]] virtual std::vector<StageCost> take_costs() = 0;
+  virtual void part_of(std::optional<Stage> whole) = 0;
   virtual void save_memory(bool save) = 0;
   virtual void limit_memory(std::size_t bytes) = 0;
   virtual void only_measure(bool only) = 0;

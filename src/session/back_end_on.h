@@ -34,6 +34,7 @@ class BackEndOn : public BackEnd {
 
   void set_hooks(StageHooks hooks) override { runner_.set_hooks(std::move(hooks)); }
   [[nodiscard]] std::vector<StageCost> take_costs() override { return runner_.take_costs(); }
+  void part_of(std::optional<Stage> whole) override { runner_.part_of(whole); }
   void save_memory(bool save) override { runner_.save_memory(save); }
   void limit_memory(std::size_t bytes) override { runner_.limit_memory(bytes); }
   void only_measure(bool only) override { runner_.only_measure(only); }

@@ -10,6 +10,11 @@ constexpr double kOwnPace = 0.05, kOnlyOwnPace = 0.35;
 
 }  // namespace
 
+void PlannedStage::take_times(double factor) {
+  seconds *= factor;
+  for (PlannedStep& step : steps) step.seconds *= factor;
+}
+
 PlannedStage stage_of_steps(Stage stage, StageKind kind, std::vector<PlannedStep> steps) {
   PlannedStage planned{stage, 0.0, kind, std::move(steps)};
   for (const PlannedStep& step : planned.steps) planned.seconds += step.seconds;
@@ -31,8 +36,7 @@ std::vector<PlannedStage> at_pace(std::vector<PlannedStage> stages, const std::m
   for (PlannedStage& stage : stages) {
     const auto found = pace.find(stage.stage);
     if (found == pace.end() || !(found->second > 0.0)) continue;
-    stage.seconds *= found->second;
-    for (PlannedStep& step : stage.steps) step.seconds *= found->second;
+    stage.take_times(found->second);
   }
   return stages;
 }

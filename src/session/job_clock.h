@@ -35,6 +35,8 @@ struct PlannedStage {
   double seconds = 0.0;
   StageKind kind = StageKind::network;
   std::vector<PlannedStep> steps{};  // empty: time runs evenly with progress
+  // As much longer as `factor` says.
+  void take_times(double factor);
 };
 
 // The stage of these steps; its seconds are theirs together.

@@ -68,6 +68,9 @@ class Flow : public Network {
       std::function<void(std::span<float>)> draw{};
     };
     const Kept* kept = nullptr;
+    // A part of the run: `noise` is then what the steps before it left, and mean and deviation are for the last one alone.
+    StepRange range{};
+    std::vector<float>* estimate = nullptr;  // receives what the flow expects at t = 0 after its last step: x - t v
   };
   // Values of the noise, and of the sample: channels of the volume's cells, or of `voxels`.
   [[nodiscard]] virtual std::int64_t noise_values(const Voxels* voxels) const = 0;

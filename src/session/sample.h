@@ -49,6 +49,15 @@ template <class Dev>
                    kept.repeats, draw};
 }
 
+// The flow is straight where it is certain: at t, x - t v is what it expects to end with.
+template <class Dev>
+[[nodiscard]] std::vector<float> clean_estimate(StageRunner<Dev>& runner, const StepReport<Dev>& at) {
+  std::vector<float> x = runner.fetch(at.x);
+  const std::vector<float> v = runner.fetch(at.velocity);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] -= static_cast<float>(at.next) * v[i];
+  return x;
+}
+
 // What the times of a run do to a flow's layers, those of up to kTimesAtOnce steps in one go.
 template <class Dev, class T, class Network>
 class RunModulation {
@@ -97,14 +106,15 @@ class RunModulation {
   int part_ = -1;
 };
 
-// Integrates `state` [values] in place. `tables` are those of a forward over most_branches copies of the state, one for each
-// branch. `forward(input, modulation, tables, contexts, out)` evaluates the velocities of all branches, which differ in their
-// context alone: input [values], out [b, values].
+// Integrates `state` [values] in place, as `input` says. `tables` are those of a forward over most_branches copies of the
+// state, one for each branch. `forward(input, modulation, tables, contexts, out)` evaluates the velocities of all branches,
+// which differ in their context alone: input [values], out [b, values].
 template <class Dev, class T, class Network, class Tables, class Forward>
 void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1> state, const Network& network,
-            const Condition& condition, const SamplerSettings& settings, const Keep<Dev>* keep, const Tables& tables,
+            const Condition& condition, const SamplerSettings& settings, const Flow::Input& input, const Tables& tables,
             Forward forward) {
   Queue<Dev>& queue = runner.queue();
+  const auto keep = place_kept<Dev>(runner, input);
   const int items = static_cast<int>(condition.items);
   const std::vector<Context<Dev, T>> all = contexts_of(queue, network.transformer(), condition, settings.guided);
   RunModulation<Dev, T, Network> modulation(queue, network, settings);
@@ -117,9 +127,11 @@ void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1
             std::span<const Context<Dev, T>* const>(used), out);
   };
   const auto report = [&](const StepReport<Dev>& r) {
-    if (real) runner.report_done(stage, r.step + 1, r.steps);
+    if (!real) return;
+    runner.report_done(stage, r.step + 1, r.steps);
+    if (input.estimate != nullptr && r.step + 1 == input.range.last) *input.estimate = clean_estimate(runner, r);
   };
-  sample_flow<Dev>(queue, state, settings, items, velocity, report, keep);
+  sample_flow<Dev>(queue, state, settings, items, velocity, report, keep ? &*keep : nullptr, input.range);
 }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,6 +65,8 @@ class Session {
   }
   [[nodiscard]] std::vector<float> fetch(const Condition& condition) { return back_end_->fetch(condition); }
 
+  // As StageRunner has it.
+  void part_of(std::optional<Stage> whole) { back_end_->part_of(whole); }
   void set_hooks(StageHooks hooks) { back_end_->set_hooks(std::move(hooks)); }
   [[nodiscard]] std::vector<StageCost> take_costs() { return back_end_->take_costs(); }
   [[nodiscard]] std::string device_name() const { return back_end_->device_name(); }

@@ -59,8 +59,10 @@ class StageRunner {
     queue_.watch(hooks_.monitor);
   }
   void report(Stage stage, int step, int steps) const {
-    if (hooks_.progress) hooks_.progress(stage, step, steps);
+    if (hooks_.progress && (!whole_ || *whole_ == stage)) hooks_.progress(stage, step, steps);
   }
+  // Until it is taken back, what runs is part of one stage: others report no progress, and all costs are one.
+  void part_of(std::optional<Stage> whole) { whole_ = whole; }
   // After work of the queue has ended, so that what is reported is done.
   void report_done(Stage stage, int step, int steps) {
     queue_.synchronize();
@@ -151,11 +153,13 @@ class StageRunner {
     return std::chrono::duration<double>(Clock::now() - start).count();
   }
   void end_segment();
+  void add_cost(StageCost cost);
   void check_limit(Stage stage, std::size_t work) const;
 
   Queue<Dev> queue_;
   StageHooks hooks_;
   std::vector<StageCost> costs_;
+  std::optional<Stage> whole_;
   bool save_memory_ = false, only_measure_ = false;
   std::size_t limit_ = 0;
   double load_seconds_ = 0.0, host_seconds_ = 0.0;
@@ -188,6 +192,25 @@ void StageRunner<Dev>::end_segment() {
 }
 
 template <class Dev>
+void StageRunner<Dev>::add_cost(StageCost cost) {
+  if (whole_) {
+    cost.stage = *whole_;
+    const auto whole = std::find_if(costs_.begin(), costs_.end(), [&](const StageCost& c) { return c.stage == cost.stage; });
+    if (whole != costs_.end()) {
+      whole->seconds += cost.seconds;
+      whole->device_ms += cost.device_ms;
+      whole->load_seconds += cost.load_seconds;
+      whole->weight_bytes = std::max(whole->weight_bytes, cost.weight_bytes);
+      whole->planned_bytes = std::max(whole->planned_bytes, cost.planned_bytes);
+      whole->peak_bytes = std::max(whole->peak_bytes, cost.peak_bytes);
+      whole->process_bytes = std::max(whole->process_bytes, cost.process_bytes);
+      return;
+    }
+  }
+  costs_.push_back(cost);
+}
+
+template <class Dev>
 void StageRunner<Dev>::count_as(Stage stage) {
   end_segment();
   const auto found = std::find_if(segments_.begin(), segments_.end(), [&](const StageCost& c) { return c.stage == stage; });
@@ -215,7 +238,7 @@ void StageRunner<Dev>::run(Stage stage, Body body) {
   queue_.use(&meter);
   body(false);
   if (only_measure_) {
-    costs_.push_back({.stage = stage, .planned_bytes = meter.peak()});
+    add_cost({.stage = stage, .planned_bytes = meter.peak()});
     return;
   }
   check_limit(stage, meter.peak());
@@ -234,7 +257,7 @@ void StageRunner<Dev>::run(Stage stage, Body body) {
     cost.weight_bytes = resident_;
     cost.peak_bytes += arena.peak();
     cost.process_bytes = memory.peak();
-    costs_.push_back(cost);
+    add_cost(cost);
   }
 }
 

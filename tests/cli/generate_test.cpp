@@ -158,6 +158,49 @@ TEST_F(Generate, SeveralPicturesAndTheAppPreset) {
   EXPECT_NE(record.at("second stage").get<std::string>().find("steps 1, guidance 3"), std::string::npos);
 }
 
+// The plan and the record name the same evaluations, fewer than without the preset, and the memory is as planned.
+TEST_F(Generate, TheFastPresetEvaluatesLess) {
+  const Words fast{"generate", picture_, "--device", "cpu", "--preset", "fast", "--seed", "7", "--json", "--quiet", "-o"};
+  const auto with = [&](const std::string& name) {
+    Words words = fast;
+    words.push_back(out(name));
+    return nlohmann::json::parse(succeed(words).out);
+  };
+  const auto report = with("a.ply");
+  (void)with("b.ply");
+  EXPECT_TRUE(bytes("a.ply") == bytes("b.ply")) << "the same seed gave other Gaussians";
+  const auto& record = report.at("record");
+  EXPECT_EQ(record.at("preset"), "fast");
+  const auto plan_of = [&](const std::string& preset) {
+    return nlohmann::json::parse(succeed({"plan", picture_, "--device", "cpu", "--json", "--preset", preset}).out);
+  };
+  const auto plan = plan_of("fast"), whole = plan_of("checkpoint");
+  for (const auto& [stage, key] : {std::pair{"first stage", "structure"}, std::pair{"second stage", "latent"}}) {
+    const int count = plan.at("evaluations").at(key);
+    EXPECT_LT(count, whole.at("evaluations").at(key));
+    const std::string text = record.at(stage);
+    EXPECT_NE(text.find("evaluations " + std::to_string(count)), std::string::npos) << text;
+  }
+  const auto& stages = report.at("stages");
+  const auto work = [](const auto& list, const char* key) {
+    const auto found =
+        std::find_if(list.begin(), list.end(), [](const auto& s) { return s.at("stage") == "sample-structure"; });
+    return found->at(key).template get<std::uint64_t>();
+  };
+  EXPECT_EQ(work(plan.at("tiers")[0].at("stages"), "work_bytes"), work(stages, "planned_bytes"));
+  expect_refusal(espalier({"plan", out("a.safetensors"), "--device", "cpu", "--preset", "fast"}), 2, {"--preset", "latent"});
+}
+
+TEST_F(Generate, ReuseIsRefusedWhereImagesTakeTurns) {
+  const std::string second = data_path("images/blob_a.in.png").string();
+  const Words turns = sampling({second, "--views", "-o", out("a.ply"), "--quiet", "--latent-solver", "multistep"});
+  expect_refusal(espalier(turns), 1, {"take turns", "multidiffusion"});
+  Words all = turns;
+  all.insert(all.end(), {"--multi-image", "multidiffusion"});
+  succeed(all);
+  succeed({"generate", picture_, second, "--views", "--device", "cpu", "--preset", "fast", "-o", out("b.ply"), "--quiet"});
+}
+
 TEST_F(Generate, ReportsProgressTimesAndMemory) {
   const Outcome outcome = succeed(sampling({"-o", out("a.ply")}));
   for (const char* word :

@@ -1,11 +1,15 @@
 """What the interface does for a client that behaves."""
 import json
+import os
+import pathlib
 import re
 import struct
+import subprocess
+import tempfile
 import time
 import unittest
 
-from studio import LATENT, PICTURE, QUICK, Case, Schema, SharedServerCase, wait_for
+from studio import LATENT, PICTURE, PROGRAM, QUICK, Case, Schema, SharedServerCase, wait_for
 
 
 def is_glb(data):
@@ -15,6 +19,11 @@ def is_glb(data):
 def png_shape(data):
     width, height, _, colour = struct.unpack(">IIBB", data[16:26])
     return width, height, {2: "RGB", 6: "RGBA"}[colour]
+
+
+def tensors(data):
+    """The values of a safetensors file, without what its header says of them."""
+    return data[8 + struct.unpack("<Q", data[:8])[0]:]
 
 
 class Document(unittest.TestCase):
@@ -127,6 +136,35 @@ class Jobs(SharedServerCase):
         self.assertEqual(self.server.file(job["id"], "asset.spz", Range="bytes=0-," * 50 + "0-").body, whole.body)
         self.assertEqual(self.server.get(f"/v1/jobs/{job['id']}/files/asset.spz", **{"If-None-Match": whole.headers["ETag"]}).status, 304)
         self.assertIn("attachment", self.server.get(f"/v1/jobs/{job['id']}/files/asset.spz?download=1").headers["Content-Disposition"])
+
+    def test_the_structure_is_shown_while_it_is_sampled(self):
+        steps = 12
+        job = self.server.post_picture(QUICK | {"structure": {"steps": steps}}).json
+        seen = []
+        for name, data in self.server.events(job["id"]):
+            if name != "file":
+                continue
+            if data["role"] == "structure" and not seen:
+                self.assertLess(int(re.fullmatch(r"structure-(\d+)\.ply", data["name"])[1]), steps, "on the way")
+                head, body = self.server.get(data["url"]).body.split(b"end_header\n", 1)
+                self.assertTrue(head.startswith(b"ply\nformat binary_little_endian 1.0\n"), head)
+                count = int(re.search(rb"element vertex (\d+)", head)[1])
+                side = int(re.search(rb"a grid of (\d+)", head)[1])
+                self.assertEqual(len(body), 3 * count)
+                self.assertLess(max(body), side)
+                self.assertGreater(count, 10)
+            seen.append(data["role"])
+        self.assertIn("structure", seen)
+        self.assertLess(seen.index("structure"), seen.index("splats"))
+        roles = [f["role"] for f in self.server.job(job["id"])["files"]]
+        self.assertNotIn("structure", roles, "what is better takes its place")
+        # The command, which shows nothing on the way, makes the same.
+        with tempfile.TemporaryDirectory() as folder:
+            latent = pathlib.Path(folder) / "latent.safetensors"
+            subprocess.run([PROGRAM, "generate", PICTURE, "--model", "sprout", "--device", os.environ.get("ESPALIER_TEST_DEVICE", "cpu"), "--quiet",
+                            "--seed", "1", "--structure-steps", str(steps), "--latent-steps", "1", "--raw-mesh", "--save-latent", latent,
+                            "-o", latent.with_suffix(".glb")], check=True)
+            self.assertEqual(tensors(self.server.file(job["id"], "latent.safetensors").body), tensors(latent.read_bytes()))
 
     def test_a_finished_asset_is_exported_again_without_sampling(self):
         job = self.server.post_latent({"raw_mesh": False, "texture": False, "simplify": 0.5, "formats": ["glb"]}).json

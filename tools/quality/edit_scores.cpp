@@ -163,18 +163,17 @@ std::vector<Jump> jumps_of(const From& from, const To& to, Side side) {
   return jumps;
 }
 
-// What the object has there, and up to as far away as F-scores take for the same place: an edge of the object that runs along
-// the border is none of the edit's.
-std::vector<Jump> own_jumps_of(const HeldOutObject& object, const Side& side) {
+// What a shape that nobody edited has there, and up to as far away as F-scores take for the same place: an edge of it that runs
+// along the border is none of the edit's.
+template <class From, class To>
+void add_own_jumps(const From& from, const To& to, const Side& side, std::vector<Jump>& all) {
   constexpr int kSamePlace = 2;  // voxels
-  std::vector<Jump> all;
   for (int offset = -kSamePlace; offset <= kSamePlace; ++offset) {
     Side moved = side;
     moved.at += static_cast<float>(offset) * kVoxel;
-    const std::vector<Jump> jumps = jumps_of(object, object, moved);
+    const std::vector<Jump> jumps = jumps_of(from, to, moved);
     all.insert(all.end(), jumps.begin(), jumps.end());
   }
-  return all;
 }
 
 }  // namespace
@@ -229,15 +228,18 @@ double colour_error_inside(const Mesh& mesh, const HeldOutObject& object, const 
   return errors.empty() ? 255 : mean(errors);
 }
 
-double step_at_border(const Mesh& mesh, const HeldOutObject& object, const std::array<float, 6>& box) {
+double step_at_border(const Mesh& mesh, const HeldOutObject& object, const std::array<float, 6>& box, const Mesh* unedited) {
   constexpr float kEnd = 0.5F - 2 * kVoxel;   // at the end of the unit cube nothing goes on
   constexpr float kSamePlace = 3;             // voxels
   const Mesh seen = seen_from_outside(mesh);  // bubbles inside are no steps
+  const Mesh other = unedited == nullptr ? Mesh() : seen_from_outside(*unedited);
   float step = 0;
   for (std::size_t k = 0; k < 6; ++k) {
     if (std::abs(box[k]) > kEnd) continue;
     const Side side{k % 3, box[k], box};
-    const std::vector<Jump> own = own_jumps_of(object, side);
+    std::vector<Jump> own;
+    add_own_jumps(object, object, side, own);
+    if (unedited != nullptr) add_own_jumps(other, *unedited, side, own);
     for (const Jump& jump : jumps_of(seen, mesh, side)) {
       if (jump.voxels <= step) continue;
       float expected = 0;

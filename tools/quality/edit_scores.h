@@ -21,7 +21,9 @@ namespace espalier::quality {
 [[nodiscard]] double colour_error_inside(const Mesh& mesh, const HeldOutObject& object, const std::array<float, 6>& box);
 
 // The largest step of the mesh where the box ends, in voxels: how far outlines half a voxel inside and outside the border are
-// from each other, over all points of both, less what the object's own outlines differ by within two voxels of it.
-[[nodiscard]] double step_at_border(const Mesh& mesh, const HeldOutObject& object, const std::array<float, 6>& box);
+// from each other, over all points of both, less what the object's own outlines differ by within two voxels of it, and those
+// of `unedited`, an asset's mesh that was generated in one piece.
+[[nodiscard]] double step_at_border(const Mesh& mesh, const HeldOutObject& object, const std::array<float, 6>& box,
+                                    const Mesh* unedited = nullptr);
 
 }  // namespace espalier::quality

@@ -24,6 +24,9 @@ class Edits {
   void run(const EditCase& example, std::size_t number, const std::function<void(const EditRow&)>& add) {
     const Asset before = pipeline_.generate(request_for(example.before, "edit-" + std::to_string(number) + "-before.png"));
     const Request wanted = request_for(example.after, "edit-" + std::to_string(number) + "-after.png");
+    const Asset unedited = pipeline_.generate(wanted);
+    const Mesh& whole = *unedited.data().mesh;
+    const double step_unedited = step_at_border(whole, example.after, example.box);
     const double f_before = f_score_inside(*before.data().mesh, example.after, example.box, kTolerance);
     const double colour_before = colour_error_inside(*before.data().mesh, example.after, example.box);
     for (const int resample : edits_.resample) {
@@ -33,7 +36,8 @@ class Edits {
         part.resample = resample;
         part.rim = rim;
         const Asset after = pipeline_.edit(before, part, wanted);
-        EditRow row = row_of(before, after, example);
+        EditRow row = row_of(before, after, example, whole);
+        row.step_unedited = step_unedited;
         row.resample = resample;
         row.rim = rim;
         row.f_before = f_before;
@@ -45,20 +49,19 @@ class Edits {
 
  private:
   [[nodiscard]] Request request_for(const HeldOutObject& object, const std::string& name) const {
-    Request request;
-    request.seed = settings_.seed;
+    Request request = settings_.request();
     request.images = {settings_.folder / name};
     write_file(settings_.folder / name, encode_png(object.image(kPictureSize)));
     return request;
   }
 
-  [[nodiscard]] static EditRow row_of(const Asset& before, const Asset& after, const EditCase& example) {
+  [[nodiscard]] static EditRow row_of(const Asset& before, const Asset& after, const EditCase& example, const Mesh& unedited) {
     EditRow row;
     row.family = example.after.family();
     const Mesh& mesh = *after.data().mesh;
     row.outside_same = outside_is_same(before.data(), after.data());
     row.open_edges = open_edges_of(mesh);
-    row.step = step_at_border(mesh, example.after, example.box);
+    row.step = step_at_border(mesh, example.after, example.box, &unedited);
     row.f_after = f_score_inside(mesh, example.after, example.box, kTolerance);
     row.colour_after = colour_error_inside(mesh, example.after, example.box);
     for (const StageReport& stage : after.stages()) row.seconds += stage.seconds;
@@ -130,6 +133,7 @@ nlohmann::ordered_json json_of(const std::vector<EditRow>& rows) {
                    {"outside_same", r.outside_same},
                    {"open_edges", r.open_edges},
                    {"step", r.step},
+                   {"step_unedited", r.step_unedited},
                    {"f_before", r.f_before},
                    {"f_after", r.f_after},
                    {"colour_before", r.colour_before},

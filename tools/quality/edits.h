@@ -16,7 +16,8 @@ struct EditRow {
   int resample = 1, rim = 0;
   bool outside_same = false;
   std::int64_t open_edges = 0;
-  double step = 0;                   // at the border, in voxels, beyond what the object itself has there
+  double step = 0;  // at the border, in voxels, beyond what the object and the asset generated from its image have there
+  double step_unedited = 0;  // that asset's, beyond what the object has there: what the networks get wrong without any edit
   double f_before = 0, f_after = 0;  // inside the region, against that object
   double colour_before = 0, colour_after = 0;
   double seconds = 0;

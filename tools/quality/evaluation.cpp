@@ -6,6 +6,7 @@
 
 #include "api/asset.h"
 #include "base/file.h"
+#include "espalier/diagnostics.h"
 #include "image/codec.h"
 #include "render/raster/camera.h"
 #include "render/raster/splat_renderer.h"
@@ -133,8 +134,7 @@ class Evaluation {
   }
 
   [[nodiscard]] Asset generate(const HeldOutObject& object, std::size_t number) {
-    Request request;
-    request.seed = settings_.seed;
+    Request request = settings_.request();
     if (!object.caption().text.empty()) {
       request.prompt = object.caption().text;
       return pipeline_.generate(request);
@@ -170,7 +170,10 @@ class Evaluation {
     row.seen_error = colours.seen;
     row.main_error = colours.main;
     row.named_errors = colours.named;
-    for (const StageReport& stage : asset.stages()) row.seconds += stage.seconds;
+    for (const StageReport& stage : asset.stages()) {
+      row.seconds += stage.seconds;
+      if (stage.stage == Stage::sample_structure || stage.stage == Stage::sample_latent) row.sampling_seconds += stage.seconds;
+    }
     return row;
   }
 
@@ -262,6 +265,15 @@ std::vector<Measure> measures_of(const Report& report, const Settings& settings)
 
 }  // namespace
 
+Request Settings::request() const {
+  Request request;
+  request.seed = seed;
+  request.preset = preset;
+  request.structure = structure;
+  request.latent = latent;
+  return request;
+}
+
 std::size_t Row::named_met() const {
   return static_cast<std::size_t>(
       std::count_if(named_errors.begin(), named_errors.end(), [](double e) { return e <= kObeyed; }));
@@ -272,6 +284,11 @@ Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings
   Report report;
   report.device = evaluation.pipeline().device();
   report.precision = evaluation.pipeline().precision();
+  const MemoryPlan plan =
+      plan_memory(settings.pipeline,
+                  {.structure_sampler = settings.structure, .latent_sampler = settings.latent, .preset = settings.preset});
+  report.structure_evaluations = plan.structure_evaluations;
+  report.latent_evaluations = plan.latent_evaluations;
   for (std::size_t i = 0; i < objects.size(); ++i) {
     const Asset asset = evaluation.generate(objects[i], i);
     report.rows.push_back(Evaluation::score(asset, objects[i], objects[(i + objects.size() - 1) % objects.size()]));
@@ -287,6 +304,7 @@ Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings
 
 nlohmann::ordered_json json_of(const Report& report) {
   nlohmann::ordered_json out{{"device", report.device}, {"precision", report.precision}, {"objects", report.rows.size()}};
+  out["evaluations"] = {{"structure", report.structure_evaluations}, {"latent", report.latent_evaluations}};
   for (const Measure& m : report.measures) out[m.key] = m.value;
   for (const Row& r : report.rows) {
     out["rows"].push_back({{"family", r.family},
@@ -300,7 +318,8 @@ nlohmann::ordered_json json_of(const Report& report) {
                            {"psnr", r.psnr},
                            {"colour_error", r.colour_error},
                            {"seen_error", r.seen_error},
-                           {"seconds", r.seconds}});
+                           {"seconds", r.seconds},
+                           {"sampling_seconds", r.sampling_seconds}});
     if (!r.finished.textures.empty()) out["rows"].back()["surface_error"] = r.finished.surface;
     for (const TextureError& error : r.finished.textures)
       out["rows"].back()["textures"].push_back({{"plain", error.plain}, {"scaled", error.scaled}, {"off", error.off}});

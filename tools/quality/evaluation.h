@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "espalier/espalier.h"
+#include "espalier/options.h"
 #include "held_out.h"
 #include "textures.h"
 
@@ -13,8 +14,12 @@ namespace espalier::quality {
 struct Settings {
   PipelineOptions pipeline{};
   std::uint32_t seed = 42;
+  SamplerPreset preset = SamplerPreset::checkpoint;
+  SamplerRequest structure{}, latent{};
   std::filesystem::path folder;  // for conditioning images, which stay, and whatever a run needs for a while
   std::vector<double> delight;   // strengths at which textures are compared with the true colours; none: no texture is made
+  // Seed and samplers, without images.
+  [[nodiscard]] Request request() const;
 };
 
 // Scores of one object.
@@ -33,8 +38,8 @@ struct Row {
   std::vector<double> named_errors;
   double main_error = 255;                      // that of the main part
   [[nodiscard]] std::size_t named_met() const;  // named colours that the mesh obeys
-  double seconds = 0;
-  FinishedErrors finished;  // with Settings::delight
+  double seconds = 0, sampling_seconds = 0;     // of all stages, and of the two that sample
+  FinishedErrors finished;                      // with Settings::delight
 };
 
 struct Measure {
@@ -49,6 +54,7 @@ struct Report {
   std::vector<Row> rows;
   std::vector<Measure> measures;
   bool repeatable = false;  // a second run of the first object gave the same files
+  int structure_evaluations = 0, latent_evaluations = 0;
 };
 
 // Generates an asset from each object's image, or from its caption where it has one, and scores it. `told` hears of every

@@ -16,7 +16,7 @@ namespace {
 struct Options {
   std::string set = "tools/quality/held_out.safetensors", checkpoint = "models/sprout", device = "auto", precision = "auto";
   std::string json, folder = "out/quality";
-  std::vector<std::string> require;
+  std::vector<std::string> require, sampling;
   std::vector<double> delight;
   std::size_t first = 0, objects = 64;
   std::uint32_t seed = 42;
@@ -104,8 +104,30 @@ void print_finished(const std::vector<Row>& rows, const std::vector<double>& str
   }
 }
 
+// "NAME=VALUE": options of espalier generate about sampling, such as preset=fast.
+void set_sampling(Settings& settings, const std::vector<std::string>& texts) {
+  espalier::Options options;
+  std::vector<std::string> notices;
+  for (const std::string& text : texts) {
+    const auto equals = text.find('=');
+    const auto& table = option_table();
+    const auto row = std::find_if(table.begin(), table.end(), [&](const Option& option) {
+      return option.group == OptionGroup::sampling && option.is_for(use_plan) && option.name == text.substr(0, equals);
+    });
+    if (equals == std::string::npos || row == table.end()) {
+      fail(ErrorCode::invalid_argument, "--sampling " + text + ": give NAME=VALUE of an option of espalier plan about sampling",
+           hint("such as preset=fast or latent-steps=6"));
+    }
+    row->set_text(options, text.substr(equals + 1), notices);
+  }
+  settings.preset = options.preset;
+  settings.structure = options.structure;
+  settings.latent = options.latent;
+}
+
 Settings settings_of(const Options& options) {
   Settings settings;
+  set_sampling(settings, options.sampling);
   settings.pipeline.checkpoint = options.checkpoint;
   settings.pipeline.device = options.device;
   settings.pipeline.precision = precision_of(options.precision);
@@ -122,9 +144,9 @@ void write_json(const std::string& path, const nlohmann::ordered_json& json) {
 }
 
 void print_edit(const EditRow& r) {
-  std::printf("%-10s %8d %4d  %-7s %6lld  %6.2f  %6.3f %6.3f  %6.1f %6.1f  %5.1f s\n", r.family.c_str(), r.resample, r.rim,
-              r.outside_same ? "same" : "OTHERS", static_cast<long long>(r.open_edges), r.step, r.f_before, r.f_after,
-              r.colour_before, r.colour_after, r.seconds);
+  std::printf("%-10s %8d %4d  %-7s %6lld  %6.2f %6.2f  %6.3f %6.3f  %6.1f %6.1f  %5.1f s\n", r.family.c_str(), r.resample,
+              r.rim, r.outside_same ? "same" : "OTHERS", static_cast<long long>(r.open_edges), r.step, r.step_unedited,
+              r.f_before, r.f_after, r.colour_before, r.colour_after, r.seconds);
   std::fflush(stdout);
 }
 
@@ -145,8 +167,8 @@ int print_edits(const std::vector<EditSummary>& summaries) {
 
 int run_edits(const Options& options) {
   const auto set = load_held_out(options.set);
-  std::printf("%-10s %8s %4s  %-7s %6s  %6s  %6s %6s  %6s %6s  %7s\n", "object", "resample", "rim", "outside", "open", "step",
-              "F", "after", "colour", "after", "time");
+  std::printf("%-10s %8s %4s  %-7s %6s  %6s %6s  %6s %6s  %6s %6s  %7s\n", "object", "resample", "rim", "outside", "open",
+              "step", "whole", "F", "after", "colour", "after", "time");
   const auto rows = evaluate_edits(set, settings_of(options), {options.edits, options.resample, options.rim}, print_edit);
   write_json(options.json, json_of(rows));
   return print_edits(summaries_of(rows));
@@ -170,8 +192,8 @@ int run(const Options& options) {
   Report report = evaluate(std::span(set).subspan(options.first, options.objects), settings,
                            [&](const Row& row) { print_row(row, captions); });
   set_bars(report.measures, options.require);
-  std::printf("\n%zu objects on %s, %s, seed %u\n", report.rows.size(), report.device.c_str(), report.precision.c_str(),
-              options.seed);
+  std::printf("\n%zu objects on %s, %s, seed %u; %d + %d evaluations of the flows\n", report.rows.size(), report.device.c_str(),
+              report.precision.c_str(), options.seed, report.structure_evaluations, report.latent_evaluations);
   print_finished(report.rows, options.delight);
   write_json(options.json, json_of(report));
   return print_table(report.measures, options.require);
@@ -194,6 +216,8 @@ int main(int argc, char** argv) {
   app.add_option("--precision", options.precision, "auto, full or half")
       ->check(CLI::IsMember({"auto", "full", "half"}))
       ->capture_default_str();
+  app.add_option("--sampling", options.sampling, "NAME=VALUE of an option about sampling, such as preset=fast; repeatable")
+      ->allow_extra_args(false);
   app.add_option("--folder", options.folder, "where the images go")->capture_default_str();
   app.add_option("--json", options.json, "also write all figures to this file");
   app.add_option("--require", options.require, "KEY=BAR: exit with 1 if these bars are missed, instead of the project's own");

@@ -272,9 +272,18 @@ def slat_text_scores(flow, tower, none, H, mean, std, cfg=0., steps=8, rescale=5
     return dict(zip(('colour', 'normal_degrees', 'distance', 'colour_mismatched'), v))
 
 
+def rarity(colours, which, power, most=5.):
+    """Weights of mean one: more for voxels whose colour few voxels of their object have. colours [N,3] in -1..1, which [N]: object of a voxel."""
+    q = ((colours.clamp(-1, 1) + 1) * 15.5).round().long()
+    colour, count = (((which * 32 + q[:, 0]) * 32 + q[:, 1]) * 32 + q[:, 2]).unique(return_inverse=True, return_counts=True)[1:]
+    w = (torch.bincount(which)[which] / count[colour]).pow(power).clamp(max=most)
+    return w / w.mean()
+
+
 def train_text_slat_flow(state, out, seconds, seed=0, rows=200000, most=32, lr=1e-3, muon=2e-3, tmean=2., tstd=1.5, jitter=.08, off=.5, objects=32768, variants=8, held=32, flat=.4, last=.03, wait='',
-                         every=40., publish=60.):
-    """Structured-latent flow from captions, text encoder frozen. off: share of the batches whose voxels are a little off, as generated ones are."""
+                         rare=0., every=40., publish=60.):
+    """Structured-latent flow from captions, text encoder frozen. off: share of the batches whose voxels are a little off, as generated ones are.
+    rare: power of rarity() by which the error of a voxel's colour counts more, because small parts have names too."""
     log, begin = Log(out, 'text_slat_flow'), sync()
     raw, notes = cp.make(objects, seed_of(seed) + 50)
     ids = cp.encode(notes, seed_of(seed) + 50, variants, WORKERS)[0]
@@ -292,7 +301,7 @@ def train_text_slat_flow(state, out, seconds, seed=0, rows=200000, most=32, lr=1
     with torch.no_grad(), amp():
         none = tower(nothing[None])
     tr = Trainer([Group([flow], lr, muon)], DEV)
-    log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, t=[tmean, tstd], jitter=jitter, off=off, objects=objects, variants=variants, flat=flat, last=last, seed=seed, setup=setup)
+    log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, t=[tmean, tstd], jitter=jitter, off=off, objects=objects, variants=variants, flat=flat, last=last, rare=rare, seed=seed, setup=setup)
     count = [0]
 
     def losses():
@@ -302,7 +311,8 @@ def train_text_slat_flow(state, out, seconds, seed=0, rows=200000, most=32, lr=1
         n = S.V.n
         count[0] += n
         with torch.no_grad():
-            x0 = (S.latent() - mean) / std
+            z = S.latent()
+            x0, w = (z - mean) / std, rarity(z[:, 4:7], S.V.b, rare)[:, None]
             one = ids[s][torch.arange(n, device=DEV), torch.randint(0, variants, (n,), device=DEV)]
             with amp():
                 c = tower(torch.where(torch.rand(n, 1, device=DEV) < .1, nothing, one))
@@ -310,7 +320,7 @@ def train_text_slat_flow(state, out, seconds, seed=0, rows=200000, most=32, lr=1
         x, v = diffuse(x0, t[S.V.b][:, None], torch.randn_like(x0))
         with amp():
             e = (flow(x, t * 1000, c, S.V).float() - v) ** 2
-        return e.mean(), e[:, 0].mean(), e[:, 1:4].mean(), e[:, 4:7].mean(), e[:, 7].mean()
+        return torch.cat([e[:, :4], e[:, 4:7] * w, e[:, 7:]], 1).mean(), e[:, 0].mean(), e[:, 1:4].mean(), e[:, 4:7].mean(), e[:, 7].mean()
 
     def save():
         tr.swap()

@@ -303,6 +303,16 @@ class Captions(unittest.TestCase):
             train_text.train_tower(d, d, 1., objects=len(cp.FAMILIES), variants=1, batch=4, compile=False)
             self.assertTrue(ck.has(d, 'clip') and os.path.exists(os.path.join(d, 'tower.done')))
 
+    def test_rare_colours_weigh_more(self):
+        """One voxel in a hundred is red in the first object, all are in the second."""
+        colours, which = torch.zeros(150, 3), torch.cat([torch.zeros(100), torch.ones(50)]).long()
+        colours[0], colours[100:] = torch.tensor([1., -1, -1]), torch.tensor([1., -1, -1])
+        w = train_text.rarity(colours, which, .5)
+        self.assertAlmostEqual(w.mean().item(), 1, places=5)
+        self.assertAlmostEqual((w[0] / w[1]).item(), 5 / (100 / 99) ** .5, places=3)
+        self.assertAlmostEqual((w[100] / w[1]).item(), (99 / 100) ** .5, places=4)
+        self.assertTrue((train_text.rarity(colours, which, 0.) == 1).all())
+
 
 class Checkpoint(unittest.TestCase):
     def test_round_trip_and_size(self):

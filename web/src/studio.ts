@@ -48,7 +48,7 @@ export class Studio {
   private readonly backstage;
   private readonly pictures;
   private readonly prompt = new PromptPanel(() => this.refreshGenerate());
-  private readonly settings = new SettingsPanel();
+  private readonly settings = new SettingsPanel((error) => this.notify.error('', error));
   private readonly progress;
   private readonly viewer;
   private readonly details;
@@ -581,7 +581,7 @@ export class Studio {
         words.app.cancelledMesh : words.app.cancelledNothing} :
         job.error ?? {message: words.app.failed, hint: words.app.seeLog};
       this.viewer.say('warning', capitalised(message), capitalised(hint), button({label: words.app.reuse, icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
-    } else if (!job.files.some(({role}) => role === 'splats' || role === 'mesh' || role === 'result') && !this.parent) {
+    } else if (!job.files.some(({role}) => role === 'structure' || role === 'splats' || role === 'mesh' || role === 'result') && !this.parent) {
       this.viewer.say('picture', words.app.onItsWay, words.app.onItsWayHint);
     }
   }

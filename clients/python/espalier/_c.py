@@ -73,6 +73,15 @@ class espalier_sampler(c.Structure):
     ]
 
 
+class espalier_reuse(c.Structure):
+    _fields_ = [
+        ("solver", c.c_int),
+        ("reuse", c.c_int),
+        ("reuse_order", c.c_int),
+        ("guidance_reuse", c.c_int),
+    ]
+
+
 class espalier_request(c.Structure):
     _fields_ = [
         ("size", c.c_size_t),
@@ -88,6 +97,9 @@ class espalier_request(c.Structure):
         ("surface", c.c_int),
         ("prompt", c.c_char_p),
         ("negative_prompt", c.c_char_p),
+        ("preset", c.c_int),
+        ("structure_reuse", espalier_reuse),
+        ("latent_reuse", espalier_reuse),
     ]
 
 
@@ -264,6 +276,8 @@ ENUMS = {
     "espalier_tier": {"auto": 0, "high": 1, "medium": 2, "low": 3},
     "espalier_image_kind": {"in_file": 0, "encoded": 1, "pixels": 2},
     "espalier_background": {"auto": 0, "alpha": 1, "none": 2},
+    "espalier_preset": {"checkpoint": 0, "app": 1, "fast": 2},
+    "espalier_solver": {"of_preset": 0, "euler": 1, "multistep": 2},
     "espalier_multi_image": {"stochastic": 0, "multidiffusion": 1},
     "espalier_surface": {"solid": 0, "reference": 1},
     "espalier_bake": {"fast": 0, "best": 1},
@@ -279,7 +293,8 @@ WORDS = {
     "espalier_error": {"code": "espalier_code"},
     "espalier_options": {"precision": "espalier_precision", "tier": "espalier_tier"},
     "espalier_image": {"kind": "espalier_image_kind", "background": "espalier_background"},
-    "espalier_request": {"multi_image": "espalier_multi_image", "surface": "espalier_surface"},
+    "espalier_reuse": {"solver": "espalier_solver"},
+    "espalier_request": {"multi_image": "espalier_multi_image", "surface": "espalier_surface", "preset": "espalier_preset"},
     "espalier_finish": {"bake": "espalier_bake"},
     "espalier_save_options": {"texture": "espalier_texture_format", "origin": "espalier_origin", "up": "espalier_up_axis"},
     "espalier_view": {"style": "espalier_style"},

@@ -326,7 +326,7 @@ class Pipeline:
                  on_message: Optional[Callable[[str], Any]] = None, cancelled: Optional[Callable[[], bool]] = None,
                  **request: Any) -> Asset:
         """images: one, or a list of views of one object. background: a word, or one for each image. structure, latent: members
-        of espalier_sampler. Other options: members of espalier_request (seed, mesh, gaussians, surface, ...)."""
+        of espalier_sampler and espalier_reuse. Other options: members of espalier_request (seed, mesh, preset, surface, ...)."""
         sources = list(images) if isinstance(images, (list, tuple)) else [images]
         words = [background] * len(sources) if isinstance(background, str) else list(background)
         if len(words) != len(sources):
@@ -356,11 +356,15 @@ class Pipeline:
 
     def _request(self, values: Dict[str, Any], structure: Optional[Dict[str, Any]], latent: Optional[Dict[str, Any]]):
         struct = self._own.lib.defaults(_c.espalier_request, "request_defaults")
-        for name in ("images", "image_count", "structure", "latent"):
+        for name in ("images", "image_count", "structure", "latent", "structure_reuse", "latent_reuse"):
             if name in values:
                 raise LibraryError("invalid_argument", f"{name} cannot be given here", "see Pipeline.generate")
         kept = _fill(struct, values)
-        kept += _fill(struct.structure, structure or {}) + _fill(struct.latent, latent or {})
+        reusing = dict(_c.espalier_reuse._fields_)
+        for sampler, reuse, given in ((struct.structure, struct.structure_reuse, structure or {}),
+                                      (struct.latent, struct.latent_reuse, latent or {})):
+            kept += _fill(sampler, {k: v for k, v in given.items() if k not in reusing})
+            kept += _fill(reuse, {k: v for k, v in given.items() if k in reusing})
         return struct, kept
 
 

@@ -126,6 +126,8 @@ class Model(Answer):
     latent_defaults: SamplerDefaults
     app_structure: SamplerDefaults
     app_latent: SamplerDefaults
+    fast_structure: SamplerDefaults
+    fast_latent: SamplerDefaults
 
     @classmethod
     def readers(cls):
@@ -146,6 +148,8 @@ class Model(Answer):
             "latent_defaults": obj(lambda: SamplerDefaults),
             "app_structure": obj(lambda: SamplerDefaults),
             "app_latent": obj(lambda: SamplerDefaults),
+            "fast_structure": obj(lambda: SamplerDefaults),
+            "fast_latent": obj(lambda: SamplerDefaults),
         }
 
 
@@ -196,6 +200,17 @@ class Sampler(Options):
     """Times between which guidance is applied."""
     rescale_t: Union[Optional[float], Unset] = UNSET
     """Rescaling of the sampling times for the sparse structure."""
+    solver: Union[Literal["euler", "multistep"], Unset] = UNSET
+    """How a step follows from the flow's velocities. euler: from that at its beginning. multistep: from the last
+    ones (Adams-Bashforth), so that fewer steps do."""
+    reuse: Union[Optional[int], Unset] = UNSET
+    """Evaluate the flow in every Nth step only; in the others its velocity is extrapolated from the last ones."""
+    reuse_order: Union[Optional[int], Unset] = UNSET
+    """Degree of the polynomial in time that velocities are extrapolated by, for the solver multistep too. 0: the
+    last velocity is taken again."""
+    guidance_reuse: Union[Optional[int], Unset] = UNSET
+    """Evaluate the negative condition in every Nth guided step only; in the others the difference that guidance adds
+    is extrapolated."""
 
 
 @dataclass
@@ -304,9 +319,11 @@ class GenerateOptions(Options):
     """Keep the structure; change details alone."""
     seed: Union[Optional[int], Unset] = UNSET
     """Random seed; the same seed gives the same asset."""
-    preset: Union[Literal["checkpoint", "app"], Unset] = UNSET
-    """Source of the sampling settings below when they are not given: the checkpoint's pipeline.json, or TRELLIS'
-    public web app (12 steps, guidance 7.5 and 3)."""
+    preset: Union[Literal["checkpoint", "app", "fast"], Unset] = UNSET
+    """Source of the sampling settings below when they are not given: the checkpoint's pipeline.json; TRELLIS' public
+    web app (12 steps, guidance 7.5 and 3); or fast, the checkpoint's with a third of the evaluations or fewer, by
+    the solver multistep and --structure-guidance-reuse. Images that take turns, and steps of --resample, get
+    fewer steps alone."""
     multi_image: Union[Literal["stochastic", "multidiffusion"], Unset] = UNSET
     """How several views condition the sampling. stochastic: one of them per step. multidiffusion: the mean of all."""
     structure: Union[Sampler, Unset] = UNSET
@@ -436,7 +453,7 @@ class Progress(Answer):
 @dataclass(frozen=True)
 class File(Answer):
     name: str
-    role: Literal["input", "source", "cutout", "thumbnail", "splats", "mesh", "result", "latent", "asset", "video"]
+    role: Literal["input", "source", "cutout", "thumbnail", "structure", "splats", "mesh", "result", "latent", "asset", "video"]
     format: str
     bytes: int
     media_type: str

@@ -1,5 +1,7 @@
 #include "runtime/queue.h"
 
+#include <sys/sysinfo.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,7 +21,10 @@ std::size_t free_memory<Cpu>(int /*ordinal*/) {
     if (key == "MemAvailable:") return kib * 1024;
     in.ignore(64, '\n');
   }
-  return 0;
+  // A root without /proc. What caches could give back does not count here.
+  struct sysinfo system {};
+  if (::sysinfo(&system) != 0) return 0;
+  return (std::size_t{system.freeram} + system.bufferram) * system.mem_unit;
 }
 
 template <>

@@ -53,11 +53,10 @@ class StructureFlow final : public HeldNetwork<Flow, SparseStructureFlow<Dev, T>
     const auto noise = static_cast<std::int64_t>(input.noise.size());
     check_sampling(kStage, c.transformer, condition, settings, noise, noise_values(nullptr));
     std::vector<float> result;
-    runner.report(kStage, 0, settings.steps);
+    runner.report(kStage, input.range.first, settings.steps);
     runner.run(kStage, [&](bool real) {
       Queue<Dev>& queue = runner.queue();
       const auto state = runner.template place_values<1>(input.noise, {noise});
-      const auto keep = place_kept<Dev>(runner, input);
       const int most = most_branches(settings, static_cast<int>(condition.items));
       const TokenLayout<Dev> layouts = flow.layout(queue, queue.scratch(), most);
       const auto forward = [&](View<Dev, const float, 1> x, const TimeModulation<Dev, T>& modulation,
@@ -68,8 +67,7 @@ class StructureFlow final : public HeldNetwork<Flow, SparseStructureFlow<Dev, T>
         };
         flow.forward(queue, {x.data(), volumes(1)}, modulation, layout, contexts, {v.data(), volumes(v.extent(0))});
       };
-      espalier::sample<Dev, T>(runner, kStage, real, state, flow, condition, settings, keep ? &*keep : nullptr, layouts,
-                               forward);
+      espalier::sample<Dev, T>(runner, kStage, real, state, flow, condition, settings, input, layouts, forward);
       if (real) result = runner.fetch(state);
     });
     return result;
@@ -113,14 +111,13 @@ std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Co
   const auto noise = static_cast<std::int64_t>(input.noise.size());
   check_sampling(kStage, flow.config().transformer, condition, settings, noise, rows * channels);
   StageRunner<Dev>& runner = this->runner();
-  runner.report(kStage, 0, settings.steps);
+  runner.report(kStage, input.range.first, settings.steps);
   const int most = most_branches(settings, static_cast<int>(condition.items));
   const LatentTables tables = runner.prepare([&] { return repeat_tables(latent_tables(flow.config(), voxels), most); });
   std::vector<float> result;
   runner.run(kStage, [&](bool real) {
     Queue<Dev>& queue = runner.queue();
     const auto state = runner.template place_values<1>(input.noise, {noise});
-    const auto keep = place_kept<Dev>(runner, input);
     const LatentStructure<Dev> structures = flow.prepare(queue, queue.scratch(), tables);
     const auto forward = [&](View<Dev, const float, 1> x, const TimeModulation<Dev, T>& modulation,
                              const LatentStructure<Dev>& structure, std::span<const Context<Dev, T>* const> contexts,
@@ -128,8 +125,7 @@ std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Co
       flow.forward(queue, {x.data(), {rows, channels}}, modulation, structure, contexts,
                    {v.data(), {v.extent(0) * rows, channels}});
     };
-    espalier::sample<Dev, T>(runner, kStage, real, state, flow, condition, settings, keep ? &*keep : nullptr, structures,
-                             forward);
+    espalier::sample<Dev, T>(runner, kStage, real, state, flow, condition, settings, input, structures, forward);
     if (!input.mean.empty()) {
       const auto deviation = runner.template place_values<1>(input.deviation, {channels});
       const auto mean = runner.template place_values<1>(input.mean, {channels});

@@ -131,5 +131,14 @@ TEST(JobClock, WithThePaceOfJobsBeforeTheBarIsNeverTenPercentAhead) {
   EXPECT_LT(most_ahead(JobClock(at_pace(planned, pace), after(0))), 0.01);
 }
 
+TEST(PlannedStage, LongerStagesKeepTheSharesOfTheirSteps) {
+  PlannedStage stage = stage_of_steps(Stage::sample_latent, StageKind::network, {{0.5, 4.0}, {1.0, 0.0}});
+  EXPECT_EQ(share_of_time(stage, 0.25), 0.5);
+  stage.take_times(3.0);
+  EXPECT_EQ(stage.seconds, 12.0);
+  EXPECT_EQ(share_of_time(stage, 0.25), 0.5);
+  EXPECT_EQ(share_of_time(stage, 0.75), 1.0);  // steps without an evaluation take no time
+}
+
 }  // namespace
 }  // namespace espalier

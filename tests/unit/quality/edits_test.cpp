@@ -75,6 +75,11 @@ TEST(EditScores, AShiftAtTheBorderIsAStep) {
   const auto with_upper = [&](float shift) { return test::joined(lower, box_mesh({shift, 0, 0.15F}, {0.2F, 0.2F, 0.15F})); };
   const double none = step_at_border(with_upper(0), object, kUpper);
   EXPECT_NEAR(step_at_border(with_upper(5 * kVoxel), object, kUpper) - none, 5, 1);
+  // What the mesh of an asset in one piece has there is no step of the edit.
+  const Mesh shifted = with_upper(5 * kVoxel);
+  EXPECT_LT(step_at_border(shifted, object, kUpper, &shifted), 1);
+  const Mesh straight = with_upper(0);
+  EXPECT_NEAR(step_at_border(shifted, object, kUpper, &straight) - none, 5, 1);
   // Where the surface ends, the other outline is as far away as it gets, unless the object ends there.
   EXPECT_GT(step_at_border(lower, object, kUpper), 60);
   EXPECT_LT(step_at_border(lower, box_object({0, 0, -0.15F}, {0.2F, 0.2F, 0.15F}), kUpper), 1);

@@ -74,6 +74,45 @@ TEST(SampleFlow, IntegratesALinearField) {
   EXPECT_NEAR(x[1], 1.0 - 2.0 * std::exp(-1.0), 1e-3);
 }
 
+// Parts of a run continue each other bit for bit; what a straight flow is expected to end with, it ends with.
+TEST(SampleFlow, PartsGiveTheBitsOfTheWhole) {
+  Queue<Cpu> queue;
+  Arena<Cpu> arena(1 << 16, 0, "test");
+  queue.use(&arena);
+  SamplerSettings s;
+  s.steps = 7;
+  s.rescale_t = 3.0;
+  s.multi_image = MultiImage::stochastic;
+  const Velocity<Cpu> curved = [](View<Cpu, const float, 1> x, double t, std::span<const int> branches,
+                                  View<Cpu, float, 2> out) {
+    for (std::int64_t i = 0; i < x.extent(0); ++i)
+      out(0, i) = x(i) * static_cast<float>(t) - static_cast<float>(1 + branches.front());
+  };
+  const auto run = [&](std::vector<StepRange> parts, std::vector<int>& steps) {
+    std::vector<float> x{3.0F, -1.0F};
+    for (const StepRange& part : parts) {
+      sample_flow<Cpu>(
+          queue, View<Cpu, float, 1>(x.data(), {2}), s, 3, curved, [&](const StepReport<Cpu>& r) { steps.push_back(r.step); },
+          nullptr, part);
+    }
+    return x;
+  };
+  std::vector<int> whole, parts;
+  EXPECT_EQ(run({{}}, whole), run({{0, 2}, {2, 3}, {3, 7}}, parts));
+  EXPECT_EQ(whole, parts) << "the steps count on";
+  std::vector<int> none;
+  EXPECT_THROW((void)run({{3, 3}}, none), Error);
+  EXPECT_THROW((void)run({{0, 8}}, none), Error);
+
+  std::vector<float> straight{5.0F};
+  const Velocity<Cpu> constant = [](View<Cpu, const float, 1>, double, std::span<const int>, View<Cpu, float, 2> out) {
+    out(0, 0) = 3.0F;
+  };
+  sample_flow<Cpu>(queue, View<Cpu, float, 1>(straight.data(), {1}), s, 1, constant, [](const StepReport<Cpu>& r) {
+    EXPECT_NEAR(r.x(0) - r.next * r.velocity(0), 2.0, 1e-5) << "after step " << r.step;
+  });
+}
+
 TEST(BranchesOfStep, NoNegativeConditionWithoutStrength) {
   SamplerSettings s;
   s.guided = true;

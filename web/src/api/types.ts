@@ -12,6 +12,8 @@ export type Preset = Choices['preset'];
 export type BakeMode = Choices['bake'];
 export type MultiImage = Choices['multi_image'];
 export type TextureFormat = Choices['texture_format'];
+export type Compression = Choices['compress'];
+export type MapKind = Exclude<Choices['maps'], 'none'>;
 export type Origin = Choices['origin'];
 export type ResultFormat = Choices['formats'];
 export type VideoFormat = Choices['turntable.format'];
@@ -27,12 +29,17 @@ export interface FinishOptions {
   texture_size?: number;
   bake?: BakeMode;
   project_image?: boolean;
+  watertight?: boolean;
+  min_wall_mm?: number;
+  flat_base_mm?: number;
   maps?: Choices['maps'][];
   delight?: number;
   formats?: ResultFormat[];
   size_mm?: number;
   unlit?: boolean;
   texture_format?: TextureFormat;
+  compress?: Compression;
+  lods?: number;
   origin?: Origin;
   height_m?: number | null;
 }
@@ -60,7 +67,7 @@ export interface TurntableOptions {
 }
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
-export type FileRole = 'input' | 'source' | 'cutout' | 'thumbnail' | 'splats' | 'mesh' | 'result' | 'latent' | 'asset' | 'video';
+export type FileRole = 'input' | 'source' | 'cutout' | 'thumbnail' | 'structure' | 'splats' | 'mesh' | 'result' | 'latent' | 'asset' | 'video';
 
 export interface JobFile {
   name: string;
@@ -152,6 +159,8 @@ export interface Model {
   latent_defaults: SamplerOptions;
   app_structure: SamplerOptions;
   app_latent: SamplerOptions;
+  fast_structure: SamplerOptions;
+  fast_latent: SamplerOptions;
 }
 
 export interface Models {

@@ -1,9 +1,8 @@
 // The settings of the page, and the options of a job that follow from them.
 import type {
-  BakeMode, Background, FinishOptions, JobOptions, Model, MultiImage, Preset, ResultFormat, SamplerOptions, TextureFormat,
+  BakeMode, Background, Compression, FinishOptions, JobOptions, MapKind, Model, MultiImage, Preset, ResultFormat, SamplerOptions, TextureFormat,
 } from '../api/types.js';
 import {APP_PRESET, OPTION_RULES, OPTIONS} from './option_table.js';
-import {words} from './words.js';
 
 /** The range of a number, as a field takes it. */
 export function limits(name: {[Name in keyof typeof OPTIONS]: (typeof OPTIONS)[Name] extends {min: number} ? Name : never}[keyof typeof OPTIONS]): {min: number; max: number} {
@@ -20,6 +19,8 @@ export function anySeed(): number {
 const FIRST_SEED = 42;
 const FIRST_BUDGET = 20000;
 
+export const MAP_KINDS: readonly MapKind[] = ['normal', 'ao'];
+
 export interface FinishSettings {
   finish: boolean;  // false: the mesh as decoded
   clean: boolean;
@@ -27,12 +28,19 @@ export interface FinishSettings {
   reduceBy: 'share' | 'faces';
   simplify: number;  // share of the faces that goes
   faces: number;
+  watertight: boolean;
+  minWallMm: number;
+  flatBaseMm: number;
   texture: boolean;
   textureSize: number;
   textureFormat: TextureFormat;
   bake: BakeMode;
   projectImage: boolean;
+  maps: MapKind[];  // beside the colours
+  delight: number;  // share of the light in the colours that is taken out
   unlit: boolean;
+  compress: Compression;
+  lods: number;
   sizeMm: number;
   formats: ResultFormat[];
 }
@@ -46,37 +54,12 @@ export interface Settings extends FinishSettings {
   multiImage: MultiImage;
 }
 
-export interface Format {
-  id: ResultFormat;
-  label: string;
-  about: string;
-}
-
-export const MESH_FORMATS: readonly Format[] = [
-  {id: 'glb', label: 'GLB', about: words.formats.glb},
-  {id: 'gltf.zip', label: 'glTF', about: words.formats.zip},
-  {id: 'obj.zip', label: 'OBJ', about: words.formats.zip},
-  {id: '3mf', label: '3MF', about: words.formats['3mf']},
-  {id: 'stl', label: 'STL', about: words.formats.stl},
-  {id: 'usdz', label: 'USDZ', about: words.formats.usdz},
-  {id: 'fbx', label: 'FBX', about: words.formats.fbx},
-  {id: 'mesh.ply', label: words.formats.meshPly, about: words.formats.meshPlyAbout},
-];
-export const SPLAT_FORMATS: readonly Format[] = [
-  {id: 'ply', label: words.formats.ply, about: words.formats.plyAbout},
-  {id: 'spz', label: 'SPZ', about: words.formats.spz},
-  {id: 'compressed.ply', label: words.formats.packed, about: 'SuperSplat'},
-  {id: 'splats.glb', label: words.formats.splatsGlb, about: words.formats.splatsGlbAbout},
-  {id: 'splat', label: 'SPLAT', about: words.formats.splat},
-];
-export const FORMATS: readonly Format[] = [...MESH_FORMATS, ...SPLAT_FORMATS];
-
-export function formatLabel(id: string): string {
-  return FORMATS.find((format) => format.id === id)?.label ?? id.toUpperCase();
-}
-
 export function samplersOf(preset: Preset, model: Model | null): {structure: Required<Numbers>; latent: Required<Numbers>} {
-  const [structure, latent] = preset === 'app' ? [model?.app_structure, model?.app_latent] : [model?.structure_defaults, model?.latent_defaults];
+  const [structure, latent] = {
+    checkpoint: [model?.structure_defaults, model?.latent_defaults],
+    app: [model?.app_structure, model?.app_latent],
+    fast: [model?.fast_structure, model?.fast_latent],
+  }[preset];
   return {structure: {...APP_PRESET.structure, ...numbersIn(structure)}, latent: {...APP_PRESET.latent, ...numbersIn(latent)}};
 }
 
@@ -104,15 +87,32 @@ export function initialFinish(): FinishSettings {
     reduceBy: 'share',
     simplify: OPTIONS.simplify.fallback,
     faces: FIRST_BUDGET,
+    watertight: OPTIONS.watertight.fallback,
+    minWallMm: OPTIONS.min_wall_mm.fallback,
+    flatBaseMm: OPTIONS.flat_base_mm.fallback,
     texture: OPTIONS.texture.fallback,
     textureSize: OPTIONS.texture_size.fallback,
     textureFormat: OPTIONS.texture_format.fallback,
     bake: OPTIONS.bake.fallback,
     projectImage: OPTIONS.project_image.fallback,
+    maps: mapsIn(OPTIONS.maps.fallback),
+    delight: OPTIONS.delight.fallback,
     unlit: OPTIONS.unlit.fallback,
+    compress: OPTIONS.compress.fallback,
+    lods: OPTIONS.lods.fallback,
     sizeMm: OPTIONS.size_mm.fallback,
     formats: [...OPTIONS.formats.fallback],
   };
+}
+
+function mapsIn(kinds: readonly unknown[]): MapKind[] {
+  return MAP_KINDS.filter((kind) => kinds.includes(kind));
+}
+
+/** With nothing in its lists but what there is, whoever made them, and with the file that the viewer shows. */
+export function tidied(settings: FinishSettings): FinishSettings {
+  const formats = OPTIONS.formats.choices.filter((format) => format === 'glb' || settings.formats.includes(format));
+  return {...settings, formats, maps: mapsIn(settings.maps)};
 }
 
 /** Whether an option has something else than its default. */
@@ -143,16 +143,28 @@ export function finishOptions(settings: FinishSettings): FinishOptions {
 }
 
 function allFinishOptions(settings: FinishSettings): FinishOptions {
-  const files: FinishOptions = {formats: [...settings.formats], size_mm: settings.sizeMm, unlit: settings.unlit, texture_format: settings.textureFormat};
+  const files: FinishOptions = {formats: [...settings.formats], size_mm: settings.sizeMm, unlit: settings.unlit, texture_format: settings.textureFormat,
+    compress: settings.compress, lods: settings.lods};
   if (!settings.finish) return {raw_mesh: true, ...files};
   return {
     raw_mesh: false,
     clean: settings.clean,
     fill_holes: settings.clean && settings.fillHoles,
     ...(settings.reduceBy === 'faces' ? {faces: settings.faces} : {simplify: settings.simplify, faces: null}),
+    watertight: settings.watertight,
+    ...(settings.watertight ? {min_wall_mm: settings.minWallMm, flat_base_mm: settings.flatBaseMm} : {}),
     texture: settings.texture,
-    ...(settings.texture ? {texture_size: settings.textureSize, bake: settings.bake, ...(settings.projectImage ? {project_image: true} : {})} : {}),
+    ...(settings.texture ? textureOptions(settings) : {}),
     ...files,
+  };
+}
+
+/** All of them, so that none is inherited from what is made again. */
+function textureOptions(settings: FinishSettings): FinishOptions {
+  const maps = mapsIn(settings.maps);
+  return {
+    texture_size: settings.textureSize, bake: settings.bake, project_image: settings.projectImage,
+    maps: maps.length > 0 ? maps : ['none'], delight: settings.delight,
   };
 }
 
@@ -187,12 +199,19 @@ export function finishOf(options: JobOptions): FinishSettings {
     reduceBy: faces === null ? 'share' : 'faces',
     simplify: options.simplify ?? start.simplify,
     faces: faces ?? start.faces,
+    watertight: options.watertight ?? start.watertight,
+    minWallMm: options.min_wall_mm ?? start.minWallMm,
+    flatBaseMm: options.flat_base_mm ?? start.flatBaseMm,
     texture: options.texture ?? start.texture,
     textureSize: options.texture_size ?? start.textureSize,
     textureFormat: options.texture_format ?? start.textureFormat,
     bake: options.bake ?? start.bake,
     projectImage: options.project_image ?? start.projectImage,
+    maps: mapsIn(options.maps ?? start.maps),
+    delight: options.delight ?? start.delight,
     unlit: options.unlit ?? start.unlit,
+    compress: options.compress ?? start.compress,
+    lods: options.lods ?? start.lods,
     sizeMm: options.size_mm ?? start.sizeMm,
     formats: [...(options.formats ?? start.formats)],
   };
@@ -229,14 +248,5 @@ function numbersIn(given: SamplerOptions | undefined): Partial<Numbers> {
 /** Where an asset stands in its files, and how high it is: a file is what is wanted only where these are the same. */
 export function samePlace(a: JobOptions, b: JobOptions): boolean {
   const key = ({origin = OPTIONS.origin.fallback, height_m: height = null}: JobOptions): string => `${origin} ${height ?? ''}`;
-  return key(a) === key(b);
-}
-
-/** Whether two jobs have the same finished mesh, so that a file of one is a file of the other. */
-export function sameFinish(a: JobOptions, b: JobOptions): boolean {
-  const key = (options: JobOptions): string => {
-    const {formats: _formats, sizeMm: _size, unlit: _unlit, textureFormat: _format, ...rest} = finishOf(options);
-    return JSON.stringify(rest);
-  };
   return key(a) === key(b);
 }

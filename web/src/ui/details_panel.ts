@@ -2,6 +2,7 @@ import '../style/details.css';
 import {isFinal, type Job, type MeshReport, type SamplerOptions} from '../api/types.js';
 import {button, h} from '../core/dom.js';
 import {bytes, capitalised, count, decimal, duration} from '../core/format.js';
+import {mapsOf} from '../core/formats.js';
 import {finishOf, finishOptions} from '../core/options.js';
 import type {Backstage} from './backstage.js';
 import {Downloads} from './downloads.js';
@@ -161,6 +162,11 @@ function settings(job: Job): Row[] {
     sampler(more.details.stage1, structure);
     sampler(more.details.stage2, latent);
   }
-  if (!job.options.raw_mesh && job.options.texture !== false && texture) rows.push([more.details.texture, `${texture} × ${texture}`]);
+  if (!job.options.raw_mesh && job.options.texture !== false && texture) {
+    rows.push([more.details.texture, `${texture} × ${texture}`]);
+    const {maps, delight} = finishOf(job.options);
+    if (maps.length > 0) rows.push([more.finish.maps, mapsOf(maps)]);
+    if (delight > 0) rows.push([more.finish.delight, delight.toLocaleString(locale)]);
+  }
   return rows;
 }

@@ -2,13 +2,13 @@ import type {Model, MultiImage, Preset} from '../api/types.js';
 import {button, h, segmented} from '../core/dom.js';
 import {anySeed, initialSettings, limits, samplersOf, type Settings} from '../core/options.js';
 import {checkField, numberField, selectField} from './fields.js';
-import {FinishFields} from './finish_fields.js';
+import {FinishLater} from './finish_later.js';
 import {words} from '../core/words.js';
 
 /** Everything there is to choose before generating, but the pictures. */
 export class SettingsPanel {
   readonly element: HTMLElement;
-  private readonly finish = new FinishFields();
+  private readonly finish = new FinishLater();
   private readonly seed;
   private readonly randomise;
   private readonly presets;
@@ -20,11 +20,13 @@ export class SettingsPanel {
   private preset: Preset = initialSettings(null).preset;
   private model: Model | null = null;
 
-  constructor() {
+  /** `failed`: fields that are loaded when they are asked for could not be. */
+  constructor(failed: (error: unknown) => void) {
     const start = initialSettings(null);
     this.presets = segmented<Preset>(words.settings.preset, [
       {value: 'checkpoint', label: words.settings.checkpoint, title: words.settings.checkpointTitle},
       {value: 'app', label: words.settings.app, title: words.settings.appTitle},
+      {value: 'fast', label: words.settings.fast, title: words.settings.fastTitle},
     ], start.preset, (value) => {
       this.preset = value;
       this.fillSamplers();
@@ -46,6 +48,10 @@ export class SettingsPanel {
       {value: 'stochastic', label: 'Stochastic'}, {value: 'multidiffusion', label: 'Multidiffusion'}], start.multiImage);
     this.multiImage.element.hidden = true;
     this.seed.enable(!start.randomise);
+    const finish = group(words.settings.finish, this.finish.element);
+    const open = (): void => void this.finish.open().catch(failed);
+    finish.addEventListener('toggle', open);
+    finish.addEventListener('pointerenter', open, {once: true});  // a moment before it is opened
     this.element = h('div', {class: 'stack settings'},
       h('h2', {text: words.settings.title}),
       this.presets.element,
@@ -53,7 +59,7 @@ export class SettingsPanel {
       this.multiImage.element,
       group(words.settings.stage1, this.structureSteps.element, this.structureGuidance.element),
       group(words.settings.stage2, this.latentSteps.element, this.latentGuidance.element),
-      group(words.settings.finish, this.finish.element));
+      finish);
   }
 
   setModel(model: Model): void {

@@ -3,6 +3,7 @@ import {isFinal, type Job} from '../api/types.js';
 import {button, h} from '../core/dom.js';
 import {capitalised, count} from '../core/format.js';
 import {type Change, changes} from '../core/changes.js';
+import {mapsOf} from '../core/formats.js';
 import {locale, more, words} from '../core/words.js';
 import {Thumbnails} from './thumbnails.js';
 import {PENCIL} from '../core/icons_later.js';
@@ -22,6 +23,8 @@ function said(change: Change): string {
     case 'steps': return text.steps(change.value.join(' + '));
     case 'guidance': return text.guidance(change.value.map((value) => value.toLocaleString(locale)).join(', '));
     case 'model': return change.value;
+    case 'maps': return text.maps(mapsOf(change.value));
+    case 'delit': return text.delit(change.value.toLocaleString(locale));
     default: return text[change.what];
   }
 }

@@ -34,6 +34,7 @@ const NOT_YET: Record<View, string> = {
 
 /** What the viewer shows of a job: its files, or those that the job it was made from has. */
 export interface Shown {
+  structure: JobFile | null;  // while there is nothing else
   splats: JobFile | null;
   mesh: JobFile | null;
   pictures: readonly JobFile[];
@@ -44,9 +45,12 @@ export function shownOf(job: Job, parent: Job | null): Shown {
     const fits = (file: JobFile): boolean => file.role === role && (format === undefined || file.format === format);
     return job.files.find(fits) ?? parent?.files.find(fits) ?? null;
   };
+  const splats = find('splats') ?? find('result', 'ply');  // each says in its header where it stands
+  const mesh = find('result', 'glb') ?? find('mesh', 'glb');
   return {
-    splats: find('splats') ?? find('result', 'ply'),  // each says in its header where it stands
-    mesh: find('result', 'glb') ?? find('mesh', 'glb'),
+    structure: splats || mesh ? null : job.files.filter(({role}) => role === 'structure').at(-1) ?? null,
+    splats,
+    mesh,
     pictures: [job, parent].map((one) => one?.files.filter(({role, format}) => role === 'input' && format !== 'safetensors') ?? []).find(({length}) => length > 0) ?? [],
   };
 }
@@ -68,7 +72,7 @@ export class ViewerPanel {
   private viewer: Viewer | null = null;
   private opening: Promise<Viewer | null> | null = null;
   private chosen: View | null = null;
-  private loaded = {splats: '', mesh: ''};
+  private loaded = {structure: '', splats: '', mesh: ''};
   private generation = 0;
   private abort = new AbortController();
   private wipe: Wipe | null = null;
@@ -114,7 +118,7 @@ export class ViewerPanel {
     ++this.generation;
     this.abort.abort();
     this.abort = new AbortController();
-    this.loaded = {splats: '', mesh: ''};
+    this.loaded = {structure: '', splats: '', mesh: ''};
     this.chosen = null;
     this.viewer?.clear();
     this.more?.reset();
@@ -166,7 +170,7 @@ export class ViewerPanel {
   say(mark: 'picture' | 'warning', title: string, text: string, ...more: HTMLElement[]): void {
     this.message.hidden = false;
     this.message.classList.toggle('problem', mark === 'warning');
-    this.message.classList.toggle('aside', (this.viewer?.available.size ?? 0) > 0);  // beside the object, not on it
+    this.message.classList.toggle('aside', this.viewer?.shows ?? false);  // beside the object, not on it
     this.message.replaceChildren(icon(mark), h('h2', {text: title}), text ? h('p', {text}) : '', ...more);
   }
 
@@ -185,6 +189,7 @@ export class ViewerPanel {
     this.name = name;
     this.inputs.show(files.pictures);
     await Promise.all([
+      this.load('structure', files.structure, async (blob, current) => (await this.openOrSay())?.setStructure(blob, current)),
       this.load('splats', files.splats, async (blob, current) => (await this.openOrSay())?.setSplats(blob, current)),
       this.load('mesh', files.mesh, async (blob, current) => (await this.openOrSay())?.setMesh(blob, current)),
     ]);
@@ -204,7 +209,7 @@ export class ViewerPanel {
     } catch (error) {
       if (!current() || isAbort(error)) return;
       this.loaded[what] = '';
-      if (file.role === 'mesh' && error instanceof ApiError && error.status === 404) return;  // the finished one took its place
+      if ((file.role === 'mesh' || file.role === 'structure') && error instanceof ApiError && error.status === 404) return;  // a better one took its place
       this.notify.error(words.viewer.notShown(file.name), error);
     } finally {
       if (generation === this.generation) this.busy.hidden = true;
@@ -256,12 +261,15 @@ export class ViewerPanel {
     if (available.size > 0) {
       this.views.set(wanted);
       this.viewer?.setView(wanted);
+    }
+    if (this.viewer?.shows) {
       if (this.message.classList.contains('problem')) this.message.classList.add('aside');
       else this.quiet();
     }
     this.canvasPlace.dataset['view'] = available.size > 0 ? wanted : '';
     this.canvasPlace.dataset['views'] = [...available].join(' ');
-    this.scale.textContent = available.size > 0 && this.measured && this.viewer ? words.viewer.gridOf(metres(this.viewer.cell)) : '';
+    this.canvasPlace.dataset['shows'] = String(this.viewer?.shows ?? false);
+    this.scale.textContent = this.viewer?.shows && this.measured && wanted !== 'layout' ? words.viewer.gridOf(metres(this.viewer.cell)) : '';
     this.tools.hidden = this.bar.hidden = available.size === 0;
   }
 

@@ -9,7 +9,7 @@ export class Wipe {
   private readonly line = h('div', {class: 'wipe-line', 'aria-hidden': 'true'}, h('span', {class: 'wipe-grip'}));
 
   constructor(left: string, right: string, private readonly moved: (share: number) => void, close: () => void, swap: () => void) {
-    const [a, b] = [h('span', {class: 'wipe-name', dir: 'auto', text: left}), h('span', {class: 'wipe-name', dir: 'auto', text: right})];
+    const [a, b] = [h('span', {class: 'wipe-name', dir: 'auto', title: left, text: left}), h('span', {class: 'wipe-name', dir: 'auto', title: right, text: right})];
     this.element = h('div', {class: 'wipe', role: 'group', 'aria-label': more.wipe.title(left, right)}, this.line,
       h('div', {class: 'wipe-bar'}, a, this.slider, b,
         button({label: more.wipe.swap, icon: 'repeat', iconOnly: true, class: 'button quiet small', onclick: swap}),

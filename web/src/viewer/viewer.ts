@@ -10,6 +10,7 @@ import {between, IN_PLACE, type Placement} from './placement.js';
 import {Ruler} from './ruler.js';
 import {ContactShadow} from './shadow.js';
 import type {SplatModel, SplatPainter} from './splat_model.js';
+import {StructureModel} from './structure_model.js';
 import {type Theme, themeOf} from './theme.js';
 
 export type View = 'splats' | MeshView;
@@ -67,6 +68,7 @@ export class Viewer {
   private theme: Theme;
   private painter: SplatPainter | null = null;
   private splats: SplatModel | null = null;
+  private structure: StructureModel | null = null;  // until there is something better
   private mesh: MeshModel | null = null;
   private other: MeshModel | null = null;  // seen on the right of `split`, which is a share of the width
   private split = 0.5;
@@ -124,6 +126,7 @@ export class Viewer {
     this.theme = themeOf(this.parent);
     this.mesh?.forgetMaterials();
     this.other?.forgetMaterials();
+    this.structure?.recolour(this.theme);
     this.refresh();
   };
 
@@ -211,11 +214,35 @@ export class Viewer {
     return this.mesh?.faces ?? 0;
   }
 
+  /** Whether there is an object, or what it is becoming. */
+  get shows(): boolean {
+    return this.box() !== null;
+  }
+
+  /** What the object is expected to fill, before there is anything else. */
+  async setStructure(file: Blob, current: () => boolean): Promise<void> {
+    const model = await StructureModel.load(file, this.theme);
+    if (!current() || this.splats || this.mesh) return model.dispose();
+    this.leaveStructure();
+    this.structure = model;
+    this.scene.add(model.mesh);
+    this.refresh();
+  }
+
+  /** Something better is there, and framed unless somebody has turned it meanwhile. */
+  private leaveStructure(): void {
+    if (!this.structure) return;
+    this.structure.dispose();
+    this.structure = null;
+    if (!this.moved) this.framed = false;
+  }
+
   async setSplats(file: Blob, current: () => boolean): Promise<void> {
     const {SplatModel, SplatPainter} = await import('./splat_model.js');
     const model = await SplatModel.load(file);
     if (!current()) return model.dispose();
     this.painter ??= new SplatPainter(this.renderer, this.scene, this.invalidate);
+    this.leaveStructure();
     this.splats?.dispose();
     this.splats = model;
     if (this.mesh) model.standAs(this.mesh.placement);
@@ -226,6 +253,7 @@ export class Viewer {
   async setMesh(file: Blob, current: () => boolean): Promise<void> {
     const model = await MeshModel.load(file);
     if (!current()) return model.dispose();
+    this.leaveStructure();
     const stood = this.mesh?.placement ?? IN_PLACE;
     this.mesh?.dispose();
     this.mesh = model;
@@ -335,7 +363,7 @@ export class Viewer {
   }
 
   private box(): Box3 | null {
-    return this.mesh?.box ?? this.splats?.box ?? null;
+    return this.mesh?.box ?? this.splats?.box ?? this.structure?.box ?? null;
   }
 
   private refresh(): void {
@@ -424,6 +452,8 @@ export class Viewer {
 
   /** Nothing in view, and nothing of it left on the card; the next asset is framed anew. */
   clear(): void {
+    this.structure?.dispose();
+    this.structure = null;
     this.splats?.dispose();
     this.painter?.dispose();
     this.mesh?.dispose();

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {unzipSync} from 'fflate';
+import {MANY, pretend} from './many.mjs';
 import {asset, axe, launch, newPage, open, picture, save, Server, shot} from './support.mjs';
 
-const MANY = 2000;
 let server;
 let browser;
 let base;  // an asset that others are made up from
@@ -19,38 +19,11 @@ after(async () => {
   await server?.stop();
 });
 
-/** A made-up asset; the names count down with the age. */
-const madeUp = (i) => ({
-  ...base, id: `made-up-${i}`, name: `${['chair', 'lamp', 'car', 'كرسي أحمر'][i % 4]} ${i}`, pinned: i % 100 === 0, state: i % 50 === 7 ? 'failed' : 'done',
-  created: new Date(Date.parse('2026-11-01') - i * 60000).toISOString(), report: {...base.report, faces: 1000 + ((i * 7919) % 5000)},
-});
-
-/** The list of the server as if it had so many; `removed` collects what is deleted. */
-async function pretend(page, removed = new Set()) {
-  await page.route(/\/v1\/jobs(\?|\/made-up|\/delete)/, async (route) => {
-    const url = new URL(route.request().url());
-    if (url.pathname.endsWith('/delete')) {
-      const {ids} = route.request().postDataJSON();
-      for (const id of ids) removed.add(id);
-      return route.fulfill({json: {done: ids.length, results: ids.map((id) => ({id, result: 'removed', error: null}))}});
-    }
-    const [, id] = /\/(made-up-\d+)$/.exec(url.pathname) ?? [];
-    if (id) {
-      if (route.request().method() === 'DELETE') removed.add(id);
-      return route.fulfill(route.request().method() === 'DELETE' ? {status: 204} : {json: madeUp(Number(id.slice(8)))});
-    }
-    if (url.searchParams.has('parent')) return route.fulfill({json: {jobs: [], next: null}});
-    const from = Number(url.searchParams.get('before') ?? 0);
-    const limit = Number(url.searchParams.get('limit'));
-    const all = Array.from({length: MANY}, (_, i) => madeUp(i)).filter(({id: one}) => !removed.has(one));
-    return route.fulfill({json: {jobs: all.slice(from, from + limit), next: from + limit < all.length ? String(from + limit) : null}});
-  });
-}
 
 test('two thousand assets: searched, sorted, filtered, selected and deleted with the keyboard', async () => {
   const page = await newPage(browser);
   const removed = new Set();
-  await pretend(page, removed);
+  await pretend(page, base, removed);
   await page.goto(server.url);
   await page.locator('.card').first().waitFor();
   await page.getByRole('button', {name: 'Show all'}).focus();
@@ -58,6 +31,7 @@ test('two thousand assets: searched, sorted, filtered, selected and deleted with
   const dialog = page.getByRole('dialog', {name: 'All assets'});
   await dialog.locator('.grid-cell img').first().waitFor();
   await dialog.getByText('2,000 assets').waitFor();
+  assert.ok((await dialog.boundingBox()).width > 1200, 'the window is used');
   const elements = await dialog.locator('.grid-cell').count();
   assert.ok(elements > 10 && elements < 200, `${elements} elements for ${MANY} assets`);
   await shot(page, '40-gallery');
@@ -104,7 +78,7 @@ test('two thousand assets: searched, sorted, filtered, selected and deleted with
 
 test('a page with two thousand assets opens them within a second, and blocks no frame for 100 ms by itself', async () => {
   const page = await newPage(browser);
-  await pretend(page);
+  await pretend(page, base);
   await page.goto(server.url);
   await page.locator('.card').first().waitFor();
   // Once, so that its program is there.
@@ -178,7 +152,7 @@ test('a thumbnail turns under the pointer, not for those who want stillness; cho
 test('the grid in the dark, and on a phone', async () => {
   for (const [name, options] of [['dark', {colorScheme: 'dark'}], ['phone', {viewport: {width: 390, height: 844}, isMobile: true, hasTouch: true}]]) {
     const page = await newPage(browser, options);
-    await pretend(page);
+    await pretend(page, base);
     await page.goto(server.url);
     await page.locator('.card').first().waitFor();
     await page.getByRole('button', {name: 'Show all'}).click();

@@ -1,6 +1,8 @@
 // German and English: chosen by the browser, switched by hand, and the size of the first screen in each.
 import assert from 'node:assert/strict';
+import {readdirSync} from 'node:fs';
 import {after, before, test} from 'node:test';
+import {fileURLToPath} from 'node:url';
 import {axe, cutoutReady, drop, example, fileOf, finished, launch, newPage, open, PATIENCE, Server, setFinish, shot, viewsHave} from './support.mjs';
 
 let server;
@@ -69,6 +71,19 @@ test('the language is switched by hand and kept; what is on the page stays', asy
   await page.context().close();
 });
 
+test('the whole page is at most 1.6 MB, as sent', async () => {
+  const dist = fileURLToPath(new URL('../../dist/assets', import.meta.url));
+  let sum = 0;
+  for (const path of ['', ...readdirSync(dist).map((name) => `assets/${name}`)]) {
+    const response = await fetch(server.url + path, {headers: {'Accept-Encoding': 'gzip'}});
+    assert.ok(response.ok, path);
+    await response.arrayBuffer();
+    sum += Number(response.headers.get('content-length'));
+  }
+  console.log(`# the whole page: ${sum} bytes`);
+  assert.ok(sum > 500000 && sum <= 1600000, `${sum} bytes`);
+});
+
 test('the first screen is at most 35 KB, in each language', async () => {
   for (const locale of ['en-US', 'de-DE']) {
     const page = await newPage(browser, {locale});
@@ -79,6 +94,7 @@ test('the first screen is at most 35 KB, in each language', async () => {
     await page.waitForLoadState('networkidle');
     const files = (await Promise.all(sent)).filter(([path]) => /\.(js|css|html)$|\/$/.test(path));
     const sum = files.reduce((all, [, size]) => all + size, 0);
+    console.log(`# the first screen in ${locale}: ${sum} bytes`);
     assert.ok(files.length > 3 && sum > 20000 && sum <= 35 * 1024, `${sum} bytes of ${files.join(' ')}`);
     await page.context().close();
   }

@@ -76,7 +76,7 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
   await drop(page, fileOf(example('02-chair.png'), 'chair.png'));
   await cutoutReady(page);
   const before = await opacity(page);
-  await page.getByRole('button', {name: 'Mend the mask'}).click();
+  await page.getByRole('button', {name: 'Edit the mask'}).click();
   const dialog = page.getByRole('dialog', {name: 'Mask of chair.png'});
   await dialog.waitFor();
   const whole = await kept(page);
@@ -109,7 +109,7 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
   assert.ok(Math.abs((await kept(page)) - 0.4) < 0.01, 'a crop keeps what is inside');
   await dialog.getByRole('radio', {name: 'Black'}).check();
   await shot(page, '23-mask-crop-black');
-  await dialog.getByRole('button', {name: 'As it was'}).click();
+  await dialog.getByRole('button', {name: 'Reset'}).click();
   assert.equal(await kept(page), whole);
 
   // The example has nothing under its transparency but black: all of it is one colour.
@@ -129,7 +129,7 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
   await dialog.getByRole('button', {name: 'Use this mask'}).click();
   await dialog.waitFor({state: 'detached'});
   await cutoutReady(page);
-  await page.getByText('Mask made by hand').waitFor();
+  await page.getByText('Mask edited by hand').waitFor();
   assert.notEqual(await opacity(page), before);
   await shot(page, '24-mask-used');
 
@@ -137,7 +137,7 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
   await page.waitForTimeout(500);  // the page keeps what is on it a moment after it was changed
   await page.reload();
   await cutoutReady(page);
-  await page.getByText('Mask made by hand').waitFor();
+  await page.getByText('Mask edited by hand').waitFor();
   assert.equal(await opacity(page), mended, 'the mask is still there after a reload');
   await page.getByRole('combobox', {name: 'Model'}).selectOption('sprout');
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {after, before, test} from 'node:test';
-import {axe, cutoutReady, drop, example, fileOf, generate, launch, newPage, open, openGroup, PATIENCE, Server, setFinish, setSteps, shot} from './support.mjs';
+import {asset, axe, cutoutReady, drop, example, fileOf, generate, launch, newPage, open, openGroup, PATIENCE, Server, setFinish, setSteps, shot} from './support.mjs';
 
 let server;
 let browser;
@@ -40,10 +40,10 @@ test('what runs and what waits, in its order, is seen and cancelled; the tab sho
   assert.deepEqual(await axe(page), []);
   await dialog.locator('li').nth(3).getByRole('button', {name: /^Cancel/}).click();
   await dialog.locator('li').nth(3).waitFor({state: 'detached'});
-  await dialog.getByRole('button', {name: 'Cancel all that wait'}).click();
+  await dialog.getByRole('button', {name: 'Cancel all waiting jobs'}).click();
   await dialog.locator('li').nth(1).waitFor({state: 'detached'});
   await dialog.locator('li').getByRole('button', {name: /^Cancel/}).click();
-  await dialog.getByText('Nothing runs, and nothing waits.').waitFor({timeout: PATIENCE});
+  await dialog.getByText('Nothing is running or waiting.').waitFor({timeout: PATIENCE});
   await page.keyboard.press('Escape');
   await page.waitForFunction(() => document.querySelector('link[rel="icon"]').href.endsWith('.svg'));
   assert.equal(await page.getByRole('button', {name: /^Queue/}).count(), 0);
@@ -82,8 +82,8 @@ test('the queue is paused and goes on; what waits is moved by keys and by draggi
   assert.deepEqual((await server.json('/v1/queue')).jobs.map(({name}) => name), await order());
   await shot(page, '72-queue-paused');
   assert.deepEqual(await axe(page), []);
-  await dialog.getByRole('button', {name: 'Go on'}).click();
-  await dialog.getByText('Nothing runs, and nothing waits.').waitFor({timeout: PATIENCE});
+  await dialog.getByRole('button', {name: 'Resume'}).click();
+  await dialog.getByText('Nothing is running or waiting.').waitFor({timeout: PATIENCE});
   assert.equal((await server.json('/v1/queue')).paused, false);
   assert.deepEqual(page.complaints, []);
   await page.context().close();
@@ -110,9 +110,9 @@ test('the browser tells of a job that ended behind another tab, if it was asked 
   await generate(page);
   await page.getByRole('button', {name: 'Queue (1)'}).click();
   const dialog = page.getByRole('dialog', {name: 'Queue'});
-  await dialog.getByLabel('Tell me when a job has ended').check();
+  await dialog.getByLabel('Notify me when a job ends').check();
   await dialog.locator('li').getByRole('button', {name: /^Cancel/}).click();
-  await dialog.getByText('Nothing runs, and nothing waits.').waitFor({timeout: PATIENCE});
+  await dialog.getByText('Nothing is running or waiting.').waitFor({timeout: PATIENCE});
   await page.keyboard.press('Escape');
   assert.deepEqual(await page.evaluate(() => window.told), [], 'who looks is not told');
   await setSteps(page, 2, 1);
@@ -122,6 +122,35 @@ test('the browser tells of a job that ended behind another tab, if it was asked 
   assert.deepEqual(await page.evaluate(() => window.told), ['mug is finished']);
   await page.context().close();
 });
+
+test('a page of somebody else stays where it is; a file waits for another, says so, and is cancelled', async () => {
+  const chair = await asset(server, 'chair');
+  const form = new FormData();
+  form.set('image', new Blob([readFileSync(example('01-mug.png'))]), 'mug.png');
+  form.set('options', JSON.stringify({name: 'somebody else', structure: {steps: 1000}, raw_mesh: true}));
+  const other = await server.json('/v1/jobs', {method: 'POST', body: form});
+  const fresh = await open(browser, server);
+  await fresh.locator('.card', {hasText: 'somebody else'}).waitFor();
+  await fresh.getByRole('heading', {name: 'Drop an image to begin'}).waitFor();
+  assert.equal(new URL(fresh.url()).hash, '');
+  await fresh.context().close();
+
+  const make = (options) => server.json(`/v1/jobs/${chair.id}/exports`, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(options)});
+  const video = await make({turntable: {format: 'webp', seconds: 30, size: 1024}});
+  const page = await open(browser, server, {hash: `#job=${chair.id}`});
+  const row = page.locator('.download-row', {has: page.locator('[data-format="obj.zip"]')});
+  await row.locator('.download').click();
+  await row.locator('.download-state', {hasText: 'waits'}).waitFor();
+  await shot(page, '73-waits');
+  await row.getByRole('button', {name: 'Cancel OBJ'}).click();
+  await row.locator('.download-state', {hasText: 'make'}).waitFor();
+  await row.locator('.download[aria-busy="false"]').waitFor();
+  await page.waitForFunction(async (url) => (await (await fetch(url)).json()).jobs.some(({state, options}) => state === 'cancelled' && options.formats?.includes('obj.zip')),
+    `/v1/jobs?parent=${chair.id}`);
+  for (const id of [video.id, other.id]) await fetch(new URL(`/v1/jobs/${id}`, server.url), {method: 'DELETE'});
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+}, {timeout: 2 * PATIENCE});
 
 test('the present settings as a command that makes such a job, and as a link', async () => {
   const page = await open(browser, server, {permissions: ['clipboard-read', 'clipboard-write']});

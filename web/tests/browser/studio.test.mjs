@@ -43,7 +43,7 @@ test('from a dropped picture to a valid GLB', async () => {
   await shot(page, '02-picture');
   await page.locator('.frames').focus();
   await page.keyboard.press('Enter');
-  await page.getByRole('dialog').getByAltText('Cut-out', {exact: false}).waitFor();
+  await page.getByRole('dialog').getByAltText('Foreground', {exact: false}).waitFor();
   await shot(page, '02-picture-closer');
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({state: 'detached'});
@@ -56,6 +56,10 @@ test('from a dropped picture to a valid GLB', async () => {
   await group.getByRole('spinbutton', {name: 'Share of faces removed'}).fill('0.97');
   await group.getByLabel('Texture size').selectOption('512');
   await group.getByRole('radio', {name: 'Fast'}).check();
+  await group.getByLabel('Normals').check();
+  await group.getByLabel('Ambient occlusion').check();
+  await group.getByRole('spinbutton', {name: 'Remove light'}).fill('0.5');
+  await shot(page, '02-finishing');
   await generate(page);
 
   await page.locator('.progress-panel .current').waitFor();
@@ -74,6 +78,8 @@ test('from a dropped picture to a valid GLB', async () => {
   assert.equal(job.name, 'my chair');
   assert.equal(job.options.seed, 1);
   assert.equal(job.options.structure.steps, 3);
+  assert.deepEqual([job.options.maps, job.options.delight], [['normal', 'ao'], 0.5]);
+  assert.match(await page.locator('.made-with').innerText(), /Normals, Ambient occlusion/);
   const facts = await page.locator('.facts').first().innerText();
   for (const fact of [job.report.faces, job.report.charts]) assert.ok(facts.includes(fact.toLocaleString('en-GB')), `${fact} is in ${facts}`);
 
@@ -82,6 +88,8 @@ test('from a dropped picture to a valid GLB', async () => {
   const report = await validator.validateBytes(new Uint8Array(glb.bytes), {format: 'glb'});
   assert.equal(report.issues.numErrors + report.issues.numWarnings, 0, JSON.stringify(report.issues.messages));
   assert.equal(report.info.totalTriangleCount, job.report.faces);
+  const [material] = JSON.parse(glb.bytes.subarray(20, 20 + glb.bytes.readUInt32LE(12))).materials;
+  assert.ok(material.normalTexture && material.occlusionTexture, JSON.stringify(material));
 
   const stl = await save(page, () => page.locator('[data-format="stl"]').click());
   assert.equal(stl.bytes.length, 84 + 50 * stl.bytes.readUInt32LE(80), 'an STL that was made when it was asked for');
@@ -119,7 +127,7 @@ test('every view shows the asset in its own way, and nothing is drawn while noth
   await page.getByRole('button', {name: 'Side by side with the input'}).click();
   assert.ok((await page.locator('.input-picture').boundingBox()).width > 200);
   await shot(page, '07-side-by-side');
-  const view = await save(page, () => page.getByRole('button', {name: 'Save this view as a picture'}).click());
+  const view = await save(page, () => page.getByRole('button', {name: 'Save this view as an image'}).click());
   assert.equal(view.bytes.subarray(1, 4).toString(), 'PNG');
   assert.deepEqual(page.complaints, []);
   await page.context().close();
@@ -156,7 +164,7 @@ test('a turntable video, and the asset made again with other settings', async ()
   const again = await openGroup(page, 'Make again');
   await again.getByRole('radio', {name: 'Budget'}).check();
   await again.getByLabel('Faces at most').fill('2000');
-  await again.getByLabel('Texture', {exact: true}).uncheck();
+  await again.getByLabel('Bake a texture').uncheck();
   await again.getByRole('button', {name: 'Make it again'}).click();
   await page.waitForURL((url) => url.hash !== `#job=${seed.id}`);
   await finished(page);
@@ -190,11 +198,13 @@ test('a running job is cancelled, the settings are taken up again, and the next 
   await setFinish(page, false);
   await generate(page);
   await reached(page, 'Structure');
+  await page.locator('.canvas-place[data-shows="true"][data-view=""]').waitFor({timeout: PATIENCE});  // the voxels so far
+  await picture(page);
   await shot(page, '09-running');
   await page.getByRole('button', {name: 'Cancel', exact: true}).click();
   await page.getByRole('heading', {name: 'Cancelled'}).waitFor({timeout: PATIENCE});
   assert.ok(await page.locator('.progress-panel').isHidden());
-  await page.locator('.viewer').getByRole('button', {name: 'Use picture and settings'}).click();
+  await page.locator('.viewer').getByRole('button', {name: 'Use image and settings'}).click();
   await replaced(page);
   await cutoutReady(page);
   assert.equal(await page.locator('.picture-name').innerText(), 'mug.png');
@@ -215,7 +225,7 @@ test('a reload in mid-job finds the job again', async () => {
   await page.locator('.picture').nth(1).getByRole('radio', {name: 'None'}).check();
   await page.locator('.picture[aria-busy="true"]').waitFor({state: 'detached'});
   await shot(page, '09-several');
-  await page.getByLabel('Several pictures', {exact: true}).selectOption('multidiffusion');
+  await page.getByLabel('Several images', {exact: true}).selectOption('multidiffusion');
   await setSteps(page, 12);
   await setFinish(page, false);
   await generate(page);
@@ -230,9 +240,9 @@ test('a reload in mid-job finds the job again', async () => {
   const {options} = await server.json(`/v1/jobs/${new URL(address).hash.slice(5)}`);
   assert.equal(options.multi_image, 'multidiffusion');
   assert.deepEqual(options.background, ['auto', 'none']);
-  await page.getByRole('button', {name: 'Next picture'}).click();
+  await page.getByRole('button', {name: 'Next image'}).click();
   await page.locator('.input-picture figcaption', {hasText: '2 of 2'}).waitFor();
-  await page.locator('.details').getByRole('button', {name: 'Use picture and settings'}).click();
+  await page.locator('.details').getByRole('button', {name: 'Use image and settings'}).click();
   await replaced(page);
   await page.locator('.picture').nth(1).getByRole('radio', {name: 'None', checked: true}).waitFor();
   assert.deepEqual(page.complaints, []);
@@ -292,7 +302,7 @@ test('files that are no pictures, and names that look like HTML', async () => {
   assert.equal(await page.locator('.picture-name').innerText(), name);
   assert.equal(await page.locator('img[src="x"]').count(), 0);
   assert.ok(await page.getByRole('button', {name: 'Generate'}).isDisabled());
-  await page.getByText('A picture was refused').waitFor();
+  await page.getByText('An image was refused').waitFor();
   await shot(page, '10-bad-file');
   await page.getByRole('button', {name: `Remove ${name}`}).click();
   // A name like that on a good picture is shown as text in the gallery and above the asset, too.
@@ -495,7 +505,7 @@ test('fingers turn, pinch and move the object, and scroll the page elsewhere', a
   };
   await swipe(y + height + 200);  // beside the object
   await page.locator('.brand').click();
-  await page.getByRole('heading', {name: 'Drop a picture to begin'}).waitFor();
+  await page.getByRole('heading', {name: 'Drop an image to begin'}).waitFor();
   await page.locator('.viewer').evaluate((viewer) => viewer.scrollIntoView({block: 'end'}));
   await swipe(600);  // where there is no object
   assert.deepEqual(page.complaints, []);
@@ -507,7 +517,7 @@ test('while the server loads its checkpoint the page says so, and goes on by its
   let asked = 0;
   await page.route('**/health', (route) => (++asked <= 2 ? route.fulfill({status: 503, json: {status: 'loading'}}) : route.continue()));
   await page.goto(server.url);
-  await page.getByText('The server loads its checkpoint.').waitFor();
+  await page.getByText('The server is loading its checkpoint.').waitFor();
   await shot(page, '16-loading');
   await page.locator('.example').first().waitFor();
   assert.equal(await page.getByRole('combobox', {name: 'Model'}).inputValue(), 'sprout');
@@ -608,7 +618,7 @@ test('one asset after another is shown, and each as before', async () => {
   await page.goBack();
   await page.locator('.asset-name', {hasText: 'mushroom'}).waitFor();
   await page.locator('.brand').click();
-  await page.getByRole('heading', {name: 'Drop a picture to begin'}).waitFor();
+  await page.getByRole('heading', {name: 'Drop an image to begin'}).waitFor();
   assert.equal(await page.locator('.details').isVisible(), false);
   assert.deepEqual(page.complaints, []);
   await page.context().close();

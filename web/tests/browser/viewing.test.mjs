@@ -56,7 +56,7 @@ test('panoramas, light, exposure and background change the picture, and are kept
   await page.locator('.canvas-place').focus();
   await page.keyboard.press('l');
   assert.equal(await panel.getByLabel('Light', {exact: true}).inputValue(), 'sunset');
-  await panel.getByRole('button', {name: 'As at first'}).click();
+  await panel.getByRole('button', {name: 'Reset'}).click();
   await page.keyboard.press('Escape');
   await panel.waitFor({state: 'hidden'});
   await page.locator('.canvas-place').focus();
@@ -81,7 +81,7 @@ test('the object is cut open, one half or the other', async () => {
   const right = await picture(page);
   const halves = await differing(page, left, right);
   assert.ok(halves > 5 * SAME, `one half and the other: ${halves} of the pixels differ`);
-  await panel.getByRole('slider', {name: 'Where'}).fill('0');
+  await panel.getByRole('slider', {name: 'Position'}).fill('0');
   await page.keyboard.press('Escape');
   await panel.waitFor({state: 'hidden'});
   await page.locator('.canvas-place').focus();
@@ -127,7 +127,7 @@ test('two points are measured, with the pointer and with the keyboard', async ()
   await page.keyboard.press('l');
   const panel = page.getByRole('region', {name: 'Light and section'});
   await panel.getByRole('radio', {name: 'Y'}).check();
-  await panel.getByRole('slider', {name: 'Where'}).fill('0');
+  await panel.getByRole('slider', {name: 'Position'}).fill('0');
   await page.keyboard.press('Escape');
   await panel.waitFor({state: 'hidden'});
   await page.locator('.canvas-place').focus();
@@ -161,9 +161,29 @@ test('it turns until it is told to stop; the matcap and the layout of the textur
   const one = await canvas.screenshot();
   await page.waitForTimeout(800);
   assert.notDeepEqual(await canvas.screenshot(), one, 'it turns');
-  await page.getByRole('button', {name: /^Let the object turn/, pressed: true}).click();
+  await page.getByRole('button', {name: /^Turntable/, pressed: true}).click();
   await picture(page);
   assert.equal(await page.locator('.facts div[title*="cut into"]').count(), 1, 'figures are explained');
+  assert.deepEqual(await axe(page), []);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('at 200 % everything is there, and nothing lies on anything else', async () => {
+  const page = await look({viewport: {width: 640, height: 410}, deviceScaleFactor: 2});
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  const [room, tools, bar] = await Promise.all(['.split', '.tools', '.viewer-bar'].map((part) => page.locator(part).boundingBox()));
+  assert.ok(tools.y >= room.y && tools.y + tools.height <= room.y + room.height && tools.x + tools.width <= room.x + room.width, JSON.stringify({room, tools}));
+  assert.ok(bar.y >= room.y + room.height - 1, 'the views are below the object');
+  for (const button of await page.locator('.tools button').all()) {
+    const box = await button.boundingBox();
+    assert.ok(box.y + box.height <= tools.y + tools.height + 1, await button.getAttribute('aria-label'));
+  }
+  await page.locator('.viewer').scrollIntoViewIfNeeded();
+  await picture(page);
+  await shot(page, '65-zoomed');
+  await page.locator('.downloads').first().scrollIntoViewIfNeeded();
+  await shot(page, '65-zoomed-details');
   assert.deepEqual(await axe(page), []);
   assert.deepEqual(page.complaints, []);
   await page.context().close();

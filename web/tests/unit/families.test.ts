@@ -37,4 +37,7 @@ test('what is different in a version', () => {
   assert.deepEqual(changes(job('b', {kind: 'export', options: {faces: 500, texture: false}, report: {faces: 498}}), first), [{what: 'faces', value: 498}, {what: 'plain'}]);
   assert.deepEqual(changes(job('b', {options: {...first.options, raw_mesh: true}}), first), [{what: 'raw'}]);
   assert.deepEqual(changes(job('b', {options: {...first.options, texture_size: 2048, project_image: true}}), first), [{what: 'texture', value: 2048}, {what: 'projected'}]);
+  assert.deepEqual(changes(job('b', {options: {...first.options, maps: ['normal'], delight: 0.5, watertight: true}}), first),
+    [{what: 'watertight'}, {what: 'maps', value: ['normal']}, {what: 'delit', value: 0.5}]);
+  assert.deepEqual(changes(job('b', {kind: 'edit', options: {...first.options}}), first), [{what: 'edit'}]);
 });

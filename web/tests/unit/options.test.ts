@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import './english.js';
 import type {JobOptions, Model} from '../../src/api/types.js';
-import {backgroundsOf, finishOf, finishOptions, hasEffect, initialSettings, jobOptions, promptOptions, sameFinish, samplersOf, settingsOf} from '../../src/core/options.js';
+import {backgroundsOf, finishOf, finishOptions, hasEffect, initialSettings, jobOptions, promptOptions, samplersOf, settingsOf, tidied} from '../../src/core/options.js';
 
 const MODEL: Model = {
   name: 'sprout', pipeline: 'TrellisImageTo3DPipeline', device: 'cpu', precision: 'float32', tier: 'high', loaded: true, untrained: false,
   structure_defaults: {steps: 12, guidance: 2}, latent_defaults: {steps: 8, guidance: 0},
   app_structure: {steps: 12, guidance: 7.5}, app_latent: {steps: 12, guidance: 3},
+  fast_structure: {steps: 5, guidance: 2}, fast_latent: {steps: 4, guidance: 0},
 };
 
 const ONE = ['auto'] as const;
@@ -16,6 +17,7 @@ const TWO = ['auto', 'none'] as const;
 test('presets', () => {
   assert.deepEqual(samplersOf('checkpoint', MODEL), {structure: {steps: 12, guidance: 2}, latent: {steps: 8, guidance: 0}});
   assert.deepEqual(samplersOf('app', MODEL), {structure: {steps: 12, guidance: 7.5}, latent: {steps: 12, guidance: 3}});
+  assert.deepEqual(samplersOf('fast', MODEL), {structure: {steps: 5, guidance: 2}, latent: {steps: 4, guidance: 0}});
 });
 
 test('a random seed is left to the server, a chosen one is sent', () => {
@@ -69,11 +71,7 @@ test('steps that the server resolved to nothing are those of the checkpoint', ()
   assert.deepEqual(settings.latent, {steps: 8, guidance: 0});
 });
 
-test('another format is the same mesh, another number of faces is not', () => {
-  const options = finishOptions(initialSettings(MODEL));
-  assert.equal(sameFinish(options, {...options, formats: ['stl'], size_mm: 20, texture_format: 'webp'}), true);
-  assert.equal(sameFinish(options, {...options, faces: 300}), false);
-  assert.equal(sameFinish(options, {...options, texture_size: 512}), false);
+test('what a job does not say is as the table has it', () => {
   assert.equal(finishOf({}).textureSize, 1024);
 });
 
@@ -90,9 +88,32 @@ test('what has no effect is not sent, by the rules of the option table', () => {
   for (const key of ['texture_format', 'texture_size', 'bake', 'simplify', 'project_image', 'size_mm']) assert.equal(key in splats, false, key);
   assert.equal(jobOptions(settings, 'chair', ONE).project_image, true);
   const written = promptOptions(settings, 'a chair', 'a chair', 'arms');
-  assert.equal('project_image' in written, false, 'a prompt has no image');
+  assert.notEqual(written.project_image, true, 'a prompt has no image');
   assert.deepEqual([written.prompt, written.negative_prompt, written.texture_size], ['a chair', 'arms', 2048]);
   assert.equal(hasEffect('unlit', {formats: ['stl']}), false);
   assert.equal(hasEffect('unlit', {formats: ['glb', 'stl']}), true);
   assert.equal(hasEffect('min_wall_mm', {watertight: true} as JobOptions), true);
+});
+
+test('maps, light, walls and compression are sent where they have an effect', () => {
+  const settings = {...initialSettings(MODEL), maps: ['normal', 'ao'] as const, delight: 0.7, watertight: true, minWallMm: 1.2, compress: 'draco' as const, lods: 3};
+  const all = finishOptions({...settings, maps: [...settings.maps]});
+  assert.deepEqual([all.maps, all.delight, all.watertight, all.min_wall_mm, all.compress, all.lods], [['normal', 'ao'], 0.7, true, 1.2, 'draco', 3]);
+  const again = finishOf(all);
+  assert.deepEqual([again.maps, again.delight, again.watertight, again.minWallMm, again.compress, again.lods], [['normal', 'ao'], 0.7, true, 1.2, 'draco', 3]);
+  const bare = finishOptions({...settings, maps: ['ao'], texture: false, watertight: false});
+  for (const key of ['maps', 'delight', 'min_wall_mm']) assert.equal(key in bare, false, key);
+  assert.equal('maps' in finishOptions({...settings, maps: ['ao'], formats: ['stl']}), false, 'an STL has no textures');
+  assert.equal('compress' in finishOptions({...settings, maps: [], formats: ['stl']}), false);
+});
+
+test('what is made again inherits nothing that was switched off', () => {
+  const off = finishOptions(initialSettings(MODEL));
+  assert.deepEqual([off.maps, off.delight, off.project_image, off.watertight, off.compress, off.lods], [['none'], 0, false, false, 'none', 1]);
+  assert.deepEqual(finishOf({maps: ['none']}).maps, []);
+});
+
+test('lists of a link hold nothing but what there is', () => {
+  const odd = tidied({...initialSettings(MODEL), maps: ['ao', 'x', 'none'] as never, formats: ['stl', '../etc', 'stl'] as never});
+  assert.deepEqual([odd.maps, odd.formats], [['ao'], ['glb', 'stl']]);
 });
