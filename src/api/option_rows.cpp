@@ -611,9 +611,9 @@ std::vector<Option> sampling_rows() {
        {.fallback = "one asset, of --seed"}},
       {"preset", sampling, all | measured, of(&Options::preset),
        "Source of the sampling settings below when they are not given: the checkpoint's pipeline.json; TRELLIS' public web app "
-       "(12 steps, guidance 7.5 and 3); or fast, the checkpoint's with fewer evaluations of the flows: at most 5 steps, and "
-       "the "
-       "negative condition in every second guided one. Images that take turns, and --resample, leave fewer steps alone."},
+       "(12 steps, guidance 7.5 and 3); or fast, the checkpoint's with fewer evaluations of the flows: 5 steps where "
+       "it makes more, and the negative condition in every second guided one. Images that take turns, and --resample, leave "
+       "fewer steps alone."},
       {"multi-image",
        sampling,
        all,

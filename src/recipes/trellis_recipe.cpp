@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "recipes/trellis_edit.h"
 #include "recipes/trellis_latent.h"
+#include "samplers/reuse.h"
 
 namespace espalier {
 
@@ -22,7 +23,10 @@ int images_of(const Request& request) { return std::max(1, static_cast<int>(requ
 // How the samplers of an asset were set. `structure`: whether there was a first stage.
 void record_samplers(RecipeSink& sink, const Request& request, const Samplers& samplers, bool structure, int conditions) {
   sink.record("seed", std::to_string(request.seed));
-  if (request.preset == SamplerPreset::fast) sink.record("preset", "fast");
+  if (request.preset == SamplerPreset::fast) {
+    const int first = structure ? evaluations(samplers.structure, conditions) : 0;
+    sink.record("preset", str("fast, ", first, " + ", evaluations(samplers.latent, conditions), " evaluations of the flows"));
+  }
   if (structure) sink.record("first stage", describe(samplers.structure, conditions));
   sink.record("second stage", describe(samplers.latent, conditions));
 }

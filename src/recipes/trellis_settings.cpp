@@ -92,11 +92,12 @@ SamplerRequest app_latent_settings() {
 
 namespace {
 
-// `kept` of the steps. Where more than half of them go, velocities change much between two that are kept, and the solver makes
-// up for it; where fewer go, a polynomial through few values far apart would do harm.
+// `kept` of the steps. A sampler that makes no more by itself stays as it is: its steps are too long for reuse. Where more than
+// half of them go, velocities change much between two that are kept, and the solver makes up for it.
 SamplerRequest fast_settings(int steps, int kept) {
   SamplerRequest r;
-  r.steps = std::min(steps, kept);
+  if (steps <= kept) return r;
+  r.steps = kept;
   r.solver = steps > 2 * kept ? Solver::multistep : Solver::euler;
   r.guidance_reuse = 2;
   return r;

@@ -321,9 +321,9 @@ class GenerateOptions(Options):
     """Random seed; the same seed gives the same asset."""
     preset: Union[Literal["checkpoint", "app", "fast"], Unset] = UNSET
     """Source of the sampling settings below when they are not given: the checkpoint's pipeline.json; TRELLIS' public
-    web app (12 steps, guidance 7.5 and 3); or fast, the checkpoint's with a third of the evaluations or fewer, by
-    the solver multistep and --structure-guidance-reuse. Images that take turns, and steps of --resample, get
-    fewer steps alone."""
+    web app (12 steps, guidance 7.5 and 3); or fast, the checkpoint's with fewer evaluations of the flows: 5 steps
+    where it makes more, and the negative condition in every second guided one. Images that take turns, and
+    --resample, leave fewer steps alone."""
     multi_image: Union[Literal["stochastic", "multidiffusion"], Unset] = UNSET
     """How several views condition the sampling. stochastic: one of them per step. multidiffusion: the mean of all."""
     structure: Union[Sampler, Unset] = UNSET
