@@ -1,4 +1,5 @@
-// Takes docs/images/studio.webp anew: node tests/studio_image.mjs [PROGRAM]
+// Takes docs/images/studio.webp anew: node tests/studio_image.mjs [PROGRAM]. With ESPALIER_SERVER=http://127.0.0.1:PORT it is the newest
+// asset of that server, instead of some that are made for it.
 import {readFileSync, writeFileSync} from 'node:fs';
 import {basename} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -9,10 +10,11 @@ const {ended, example, launch, open, picture, Server, viewsHave} = await import(
 
 const MADE = ['12-mushroom.png', '05-lamp.png', '11-boat.png', '03-car.png', '01-mug.png', '02-chair.png'];  // the last one is shown
 
-const [server, browser] = await Promise.all([Server.start(), launch()]);
+const running = process.env.ESPALIER_SERVER;
+const [server, browser] = await Promise.all([running ? Server.at(running) : Server.start(), launch()]);
 try {
-  let last = null;
-  for (const [i, file] of MADE.entries()) {
+  let last = running ? (await server.json('/v1/jobs?kind=assets&limit=1')).jobs[0] : null;
+  for (const [i, file] of (running ? [] : MADE).entries()) {
     const form = new FormData();
     form.set('image', new Blob([readFileSync(example(file))]), basename(file).replace(/^\d+-/, ''));
     form.set('options', JSON.stringify({seed: 1, faces: 20000, ...(i + 1 < MADE.length ? {texture_size: 512, bake: 'fast'} : {})}));
@@ -27,7 +29,7 @@ try {
   for (const [across, down] of [[0.475, 0.16], [0.475, 0.6]]) await page.mouse.click(x + across * width, y + down * height);
   await page.locator('output.ruler').waitFor();
   await page.mouse.move(0, 0);
-  await page.locator('.card img').nth(MADE.length - 1).waitFor();
+  await page.waitForFunction(() => [...document.querySelectorAll('.card')].every((card) => card.querySelector('img')?.naturalWidth > 0));
   await picture(page);
   const png = (await page.screenshot({animations: 'disabled'})).toString('base64');
   const webp = await page.evaluate(async (base64) => {

@@ -199,7 +199,6 @@ test('a running job is cancelled, the settings are taken up again, and the next 
   await generate(page);
   await reached(page, 'Structure');
   await page.locator('.canvas-place[data-shows="true"][data-view=""]').waitFor({timeout: PATIENCE});  // the voxels so far
-  await picture(page);
   await shot(page, '09-running');
   await page.getByRole('button', {name: 'Cancel', exact: true}).click();
   await page.getByRole('heading', {name: 'Cancelled'}).waitFor({timeout: PATIENCE});

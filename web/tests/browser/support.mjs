@@ -68,6 +68,14 @@ export class Server {
     rmSync(this.data, {recursive: true, force: true});
   }
 
+  /** One that runs already, and goes on running. */
+  static at(url) {
+    const server = new Server();
+    server.port = Number(new URL(url).port);
+    server.stop = async () => undefined;
+    return server;
+  }
+
   async json(path, init) {
     return (await fetch(new URL(path, this.url), init)).json();
   }
