@@ -177,14 +177,14 @@ constexpr const char* kKnown = "PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP";
 }  // namespace
 
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const Monitor* monitor,
-                       std::vector<std::string>* notices) {
+                       std::vector<std::string>* notices, ColourProfiles profiles) {
   if (bytes.size() > kMaxPictureBytes) {
     fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for an image (at most ", kMaxPictureBytes >> 20U,
          " MiB)", hint("scale the image down"));
   }
   if (monitor != nullptr) monitor->check();
   for (const Decoder& decoder : kDecoders) {
-    if (decoder.knows(bytes)) return decoder.decode({bytes, name, monitor, notices});
+    if (decoder.knows(bytes)) return decoder.decode({bytes, name, monitor, notices, profiles == ColourProfiles::ignored});
   }
   if (bytes.empty()) fail(ErrorCode::format, name, ": the file is empty", hint("name an image (", kKnown, ")"));
   if (const char* foreign = foreign_format(bytes)) {

@@ -19,15 +19,19 @@ inline constexpr int kMaxPictureSide = 16384;
 inline constexpr std::int64_t kMaxPicturePixels = 100'000'000;
 inline constexpr std::uint64_t kMaxPictureBytes = std::uint64_t{256} << 20U;
 
+// Whether colour profiles (ICC) that a file carries count. glTF says of its textures that they do not.
+enum class ColourProfiles : bool { applied, ignored };
+
 // Decodes by content, whatever the name says. The result has 4 channels when the file has an alpha channel or transparent
-// colours, else 3. 16-bit samples keep their high byte; colours of a profile (ICC) that is not sRGB are converted, gamma
-// without a profile is ignored; the orientation (EXIF, HEIF) is applied. Of animations and files with several pictures it is
-// the first or the primary one. What the user should know of that goes to `notices`, one line each, unless it is null. `name`
-// is for messages. Throws format for damaged or foreign bytes and for pictures beyond the limits, unsupported for what is
-// refused by name: kinds of these formats that are not read, other well-known formats; cancelled when `monitor`, which is asked
-// between rows or pieces of a picture, wants so.
+// colours, else 3. 16-bit samples keep their high byte; colours of a profile (ICC) that is not sRGB are converted unless
+// `profiles` are ignored, gamma without a profile is ignored; the orientation (EXIF, HEIF) is applied. Of animations and files
+// with several pictures it is the first or the primary one. What the user should know of that goes to `notices`, one line each,
+// unless it is null. `name` is for messages. Throws format for damaged or foreign bytes and for pictures beyond the limits,
+// unsupported for what is refused by name: kinds of these formats that are not read, other well-known formats; cancelled when
+// `monitor`, which is asked between rows or pieces of a picture, wants so.
 [[nodiscard]] Picture decode_picture(std::span<const std::byte> bytes, const std::string& name,
-                                     const Monitor* monitor = nullptr, std::vector<std::string>* notices = nullptr);
+                                     const Monitor* monitor = nullptr, std::vector<std::string>* notices = nullptr,
+                                     ColourProfiles profiles = ColourProfiles::applied);
 
 enum class PictureFormat { png, jpeg, webp };
 // The format that the first bytes announce, if it is one of these.

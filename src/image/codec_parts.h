@@ -20,6 +20,7 @@ struct Source {
   std::string name;                     // for messages
   const Monitor* monitor = nullptr;     // asked between rows, unless null
   std::vector<std::string>* notices{};  // what the user should know about the picture goes here, unless null
+  bool ignores_profiles = false;        // numbers of colours are those of sRGB, whatever profile lies beside them
 
   void notice(std::string line) const {
     if (notices != nullptr) notices->push_back(std::move(line));

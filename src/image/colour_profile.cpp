@@ -122,7 +122,7 @@ void convert_gray(Picture& picture, const ToSrgb& transform) {
 }  // namespace
 
 void convert_to_srgb(Picture& picture, Bytes profile, const Source& source) {
-  if (profile.empty()) return;
+  if (profile.empty() || source.ignores_profiles) return;
   ToSrgb transform;
   transform.open(profile);
   if (transform.is(cmsSigRgbData) && transform.prepare(TYPE_RGB_8, TYPE_RGB_8)) return convert(picture, transform);
@@ -141,7 +141,7 @@ Picture rgb_of_cmyk(int width, int height, std::vector<std::uint8_t> samples, bo
                     const Source& source) {
   Picture picture(width, height, 3);
   require(samples.size() == picture.pixel_count() * 4, "rgb_of_cmyk", samples.size(), " samples");
-  if (!profile.empty()) {
+  if (!profile.empty() && !source.ignores_profiles) {
     ToSrgb transform;
     transform.open(profile);
     if (transform.is(cmsSigCmykData) && transform.prepare(inverted ? TYPE_CMYK_8_REV : TYPE_CMYK_8, TYPE_RGB_8)) {

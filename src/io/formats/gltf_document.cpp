@@ -29,7 +29,7 @@ std::vector<std::byte> decode_base64(std::string_view text, const Source& source
   out.reserve(text.size() / 4 * 3);
   std::uint32_t bits = 0;
   int count = 0;
-  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  while (!text.empty() && std::string_view("= \n\r\t").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
   for (const char c : text) {
     std::uint32_t value = 0;
     if (c >= 'A' && c <= 'Z') {
@@ -40,6 +40,8 @@ std::vector<std::byte> decode_base64(std::string_view text, const Source& source
       value = static_cast<std::uint32_t>(c - '0' + 52);
     } else if (c == '+' || c == '/') {
       value = c == '+' ? 62 : 63;
+    } else if (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
+      continue;  // where programs break long lines
     } else {
       source.damaged("a data URI is damaged");
     }
@@ -304,7 +306,9 @@ std::vector<std::byte> GltfDocument::resolve(const Json& uri) const {
   if (text.compare(0, 5, "data:") != 0) return source_.neighbour(decode_percent(text, source_));
   const std::size_t comma = text.find(";base64,");
   if (comma == std::string::npos) source_.damaged("a data URI is not in base64");
-  return decode_base64(std::string_view(text).substr(comma + 8), source_);
+  const std::string_view data = std::string_view(text).substr(comma + 8);
+  return data.find('%') == std::string_view::npos ? decode_base64(data, source_)
+                                                  : decode_base64(decode_percent(data, source_), source_);
 }
 
 std::optional<std::string> GltfDocument::file_of(const Json& uri) const {
@@ -357,7 +361,8 @@ void GltfDocument::load_buffers() {
     Bytes bytes = chunk_;
     // In one spelling; empty for bytes that are in the document.
     const std::optional<std::string> name = uri == nullptr ? std::nullopt : file_of(*uri);
-    const std::string file = name ? std::filesystem::path(*name).lexically_normal().string() : std::string();
+    const std::string file =
+        name ? std::filesystem::path(source_.name_of_neighbour(*name)).lexically_normal().string() : std::string();
     const auto known = files.find(file);
     if (known != files.end()) {
       bytes = known->second;

@@ -55,13 +55,15 @@ void put(std::vector<std::byte>& out, T value) {
   out.insert(out.end(), bytes, bytes + sizeof(T));
 }
 
-// The values point by point, in the type that they have in the stream.
+// The values point by point: floats, or natural numbers where the stream has such and they are not scaled.
 GltfAccessor values_of(GltfDocument& document, const draco::PointAttribute& from, std::uint32_t points, std::size_t width,
                        bool normalized) {
   const Source& source = document.source();
   source.take_memory(points, width * sizeof(float));
   const bool real = from.data_type() == draco::DT_FLOAT32;
-  // Integers come out as such and are scaled here, as the accessor says.
+  const bool whole = !normalized && (from.data_type() == draco::DT_UINT8 || from.data_type() == draco::DT_UINT16 ||
+                                     from.data_type() == draco::DT_UINT32);
+  // Natural numbers stay such, for joints are numbers of something; others are scaled here, as the accessor says.
   double largest = 1.0;
   switch (from.data_type()) {
     case draco::DT_INT8: largest = 127.0; break;
@@ -86,6 +88,10 @@ GltfAccessor values_of(GltfDocument& document, const draco::PointAttribute& from
         real ? from.ConvertValue<float>(at, n, floats.data()) : from.ConvertValue<std::int32_t>(at, n, integers.data());
     if (!done) source.damaged("its Draco data have values that cannot be read");
     for (std::size_t k = 0; k < width; ++k) {
+      if (whole) {
+        put(out, static_cast<std::uint32_t>(integers[k]));
+        continue;
+      }
       const double value = real ? double{floats[k]} : integers[k] / (normalized ? largest : 1.0);
       put(out, static_cast<float>(normalized && !real ? std::max(value, -1.0) : value));
     }
@@ -94,7 +100,7 @@ GltfAccessor values_of(GltfDocument& document, const draco::PointAttribute& from
   a.count = points;
   a.width = width;
   a.stride = width * sizeof(float);
-  a.component = 5126;
+  a.component = whole ? 5125 : 5126;
   a.data = document.keep(std::move(out)).data();
   return a;
 }

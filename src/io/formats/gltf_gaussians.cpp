@@ -131,6 +131,20 @@ class Reader {
     return a;
   }
 
+  // splat-transform wrote the logarithms of scales until June 2026. Among scales as they should be one at least is positive.
+  bool are_logarithms(const GltfAccessor& scales) const {
+    bool negative = false;
+    for (std::size_t i = 0; i < scales.count; ++i) {
+      source_.tick();
+      for (std::size_t k = 0; k < 3; ++k) {
+        if (scales.at(i, k) > 0.0) return false;
+        negative = negative || scales.at(i, k) < 0.0;
+      }
+    }
+    if (negative) source_.left_out("the scales of the Gaussians are read as logarithms: none is positive");
+    return negative;
+  }
+
   void add(const Cloud& cloud, GaussianBuilder& builder) {
     const auto fitting = [&](const std::string& name, std::size_t width) {
       const GltfAccessor a = attribute(*cloud.primitive, name, width);
@@ -147,6 +161,7 @@ class Reader {
       if (degree == 3) break;
     }
     const Placement placed = *placement_of(cloud.to_world);
+    const bool logarithms = are_logarithms(scales);
     for (std::size_t i = 0; i < cloud.count; ++i) {
       GaussianRow row;
       const auto p = transformed(cloud.to_world, {places.at(i, 0), places.at(i, 1), places.at(i, 2)}, 1.0);
@@ -154,7 +169,7 @@ class Reader {
       for (std::size_t k = 0; k < 3; ++k) {
         row.place[k] = static_cast<float>(p[k]);
         row.dc[k] = dc.at(i, k);
-        row.scale[k] = scales.at(i, k) * placed.scale;
+        row.scale[k] = (logarithms ? std::exp(scales.at(i, k)) : scales.at(i, k)) * placed.scale;
       }
       for (std::size_t k = 0; k < 4; ++k) row.rotation[k] = static_cast<float>(q[k]);
       row.opacity = opacities.at(i, 0);

@@ -10,6 +10,8 @@ namespace {
 
 using Json = GltfJson;
 constexpr std::uint64_t kNone = ~std::uint64_t{0};
+// What is written here for a mesh without colours.
+constexpr std::array<double, 4> kOwnGray = {0.8, 0.8, 0.8, 1.0};
 
 Wrap wrap_of(std::uint64_t code) {
   constexpr std::uint64_t kClampToEdge = 33071, kMirroredRepeat = 33648;
@@ -24,15 +26,26 @@ std::array<float, 2> GltfCoordinates::operator()(double u, double v) const {
   return {static_cast<float>(c * x + s * y + offset[0]), static_cast<float>(c * y - s * x + offset[1])};
 }
 
+GltfMaterials::GltfMaterials(GltfDocument& document) : document_(document) {
+  const Json* asset = GltfDocument::find(document.json(), "asset");
+  own_ = asset != nullptr && document.text(*asset, "generator").starts_with("Espalier");
+}
+
 std::int32_t GltfMaterials::of(const Json& primitive) {
   const std::uint64_t index = document_.natural(primitive, "material", kNone);
   const auto known = known_.find(index);
   if (known != known_.end()) return known->second;
   GltfMaterial made;
   made.material.double_sided = false;
-  if (index != kNone) made = read(document_.item("materials", index), index);
+  const bool there = index < document_.count("materials");
+  if (!there && index != kNone) document_.source().left_out("material ", index, " is left out: it is not there");
+  if (there) made = read(document_.item("materials", index), index);
   list_.push_back(std::move(made));
   return known_.emplace(index, static_cast<std::int32_t>(list_.size() - 1)).first->second;
+}
+
+bool GltfMaterials::coloured() const {
+  return std::any_of(list_.begin(), list_.end(), [](const GltfMaterial& m) { return m.coloured; });
 }
 
 std::vector<Material> GltfMaterials::materials() const {
@@ -63,7 +76,9 @@ void GltfMaterials::read_base(const Json& json, GltfMaterial& out) {
   const bool glossy = base != nullptr;
   if (!glossy) base = GltfDocument::find(json, "pbrMetallicRoughness");
   if (base == nullptr) return;
-  const auto factor = document_.numbers<4>(*base, glossy ? "diffuseFactor" : "baseColorFactor", {1, 1, 1, 1});
+  const char* key = glossy ? "diffuseFactor" : "baseColorFactor";
+  const auto factor = document_.numbers<4>(*base, key, {1, 1, 1, 1});
+  out.coloured = GltfDocument::find(*base, key) != nullptr && !(own_ && factor == kOwnGray);
   for (std::size_t k = 0; k < 4; ++k) out.material.factor[k] = static_cast<float>(std::clamp(factor[k], 0.0, 1.0));
   const Json* texture_use = GltfDocument::find(*base, glossy ? "diffuseTexture" : "baseColorTexture");
   if (texture_use != nullptr) out.material.texture = texture(*texture_use, out.base);
@@ -111,12 +126,20 @@ TextureUse GltfMaterials::texture(const Json& use, GltfCoordinates& coordinates)
   }
   TextureUse out;
   if (!document_.source().options.texture) return out;
-  const Json& texture = document_.item("textures", document_.natural(use, "index", kNone));
-  const std::optional<std::uint64_t> image = image_of(texture);
-  if (!image) return out;
-  out.image = load(*image);
-  if (GltfDocument::find(texture, "sampler") == nullptr) return out;
-  const Json& sampler = document_.item("samplers", document_.natural(texture, "sampler", 0));
+  const std::uint64_t number = document_.natural(use, "index", kNone);
+  if (number >= document_.count("textures")) {
+    document_.source().left_out("texture ", number, " is left out: it is not there");
+    return out;
+  }
+  const Json& texture = document_.item("textures", number);
+  out.image = image_of(texture);
+  if (!out.used() || GltfDocument::find(texture, "sampler") == nullptr) return out;
+  const std::uint64_t by = document_.natural(texture, "sampler", 0);
+  if (by >= document_.count("samplers")) {
+    document_.source().left_out("sampler ", by, " is left out: it is not there");
+    return out;
+  }
+  const Json& sampler = document_.item("samplers", by);
   constexpr std::uint64_t kNearest = 9728;
   out.u = wrap_of(document_.natural(sampler, "wrapS", 0));
   out.v = wrap_of(document_.natural(sampler, "wrapT", 0));
@@ -124,10 +147,15 @@ TextureUse GltfMaterials::texture(const Json& use, GltfCoordinates& coordinates)
   return out;
 }
 
-std::optional<std::uint64_t> GltfMaterials::image_of(const Json& texture) const {
-  if (const Json* webp = GltfDocument::extension(texture, "EXT_texture_webp"); webp != nullptr)
-    return document_.natural(*webp, "source", kNone);
-  if (GltfDocument::find(texture, "source") != nullptr) return document_.natural(texture, "source", 0);
+std::int32_t GltfMaterials::image_of(const Json& texture) {
+  const Json* webp = GltfDocument::extension(texture, "EXT_texture_webp");
+  const Json* named[] = {webp == nullptr ? nullptr : GltfDocument::find(*webp, "source"),
+                         GltfDocument::find(texture, "source")};
+  for (const Json* image : named) {
+    if (image == nullptr) continue;
+    if (const std::int32_t at = load(image->is_number_unsigned() ? image->get<std::uint64_t>() : kNone); at >= 0) return at;
+  }
+  if (named[0] != nullptr || named[1] != nullptr) return -1;
   const Json* extensions = GltfDocument::find(texture, "extensions");
   std::string names;
   for (auto at = extensions != nullptr && extensions->is_object() ? extensions->begin() : Json::const_iterator();
@@ -136,39 +164,52 @@ std::optional<std::uint64_t> GltfMaterials::image_of(const Json& texture) const 
   }
   document_.source().left_out("a texture is left out: ",
                               names.empty() ? std::string("it names no image") : names + " is not supported");
-  return std::nullopt;
+  return -1;
 }
 
 std::int32_t GltfMaterials::load(std::uint64_t index) {
   const auto known = images_by_.find(index);
   if (known != images_by_.end()) return known->second;
+  ImageFile file;
+  std::optional<Picture> picture;
+  try {
+    picture = decoded(index, file);
+  } catch (const Error& error) {
+    // Damaged files may cost as much as whole ones, so there is an end to what is forgiven.
+    constexpr int kMostDamaged = 100;
+    if (error.code() != ErrorCode::format || ++damaged_ > kMostDamaged || document_.source().options.strict) throw;
+    document_.source().left_out("texture ", index, " is left out: ", error.what());
+  }
+  std::int32_t at = -1;
+  if (picture) {
+    images_.push_back(std::move(*picture));
+    files_.push_back(std::move(file));
+    at = static_cast<std::int32_t>(images_.size() - 1);
+  }
+  images_by_.emplace(index, at);
+  return at;
+}
+
+std::optional<Picture> GltfMaterials::decoded(std::uint64_t index, ImageFile& file) {
   const Source& source = document_.source();
   const Json& image = document_.item("images", index);
-  const std::string what = str("texture ", index);
   const Json* uri = GltfDocument::find(image, "uri");
   std::vector<std::byte> beside;
   Bytes bytes;
-  bool there = true;
   if (uri == nullptr) {
     bytes = document_.view(document_.natural(image, "bufferView", kNone));
-  } else if (const std::optional<std::string> file = document_.file_of(*uri); file) {
-    auto found = source.companion(*file, "texture");
-    there = found.has_value();
-    if (found) beside = std::move(*found);
+  } else if (const std::optional<std::string> name = document_.file_of(*uri); name) {
+    auto found = source.companion(*name, "texture");
+    if (!found) return std::nullopt;
+    beside = std::move(*found);
     bytes = beside;
   } else {
     beside = document_.resolve(*uri);
     bytes = beside;
   }
-  std::optional<Picture> picture = there ? source.picture(bytes, what) : std::nullopt;
-  std::int32_t at = -1;
-  if (picture) {
-    images_.push_back(std::move(*picture));
-    files_.push_back(Source::image_file(bytes));
-    at = static_cast<std::int32_t>(images_.size() - 1);
-  }
-  images_by_.emplace(index, at);
-  return at;
+  auto picture = source.picture(bytes, str("texture ", index), ColourProfiles::ignored);
+  if (picture) file = Source::image_file(bytes);
+  return picture;
 }
 
 }  // namespace espalier::reader

@@ -23,17 +23,20 @@ struct GltfCoordinates {
 struct GltfMaterial {
   Material material;
   GltfCoordinates base, emission;
+  bool coloured = false;  // the file says which colour it has
 };
 
 // Materials by their number in the file, each looked at once; its images are decoded when they are asked for.
 class GltfMaterials {
  public:
-  explicit GltfMaterials(GltfDocument& document) : document_(document) {}
+  explicit GltfMaterials(GltfDocument& document);
   // Index into the list of what a primitive is made of.
   [[nodiscard]] std::int32_t of(const GltfJson& primitive);
   [[nodiscard]] const GltfMaterial& at(std::int32_t index) const { return list_[static_cast<std::size_t>(index)]; }
   // The list; images of the file only where they are wanted. Textures that cannot be had are left out, with a notice.
   [[nodiscard]] std::vector<Material> materials() const;
+  // Whether one of them has a colour that the file states.
+  [[nodiscard]] bool coloured() const;
   [[nodiscard]] std::vector<Picture> take_images() { return std::move(images_); }
   [[nodiscard]] std::vector<ImageFile> take_files() { return std::move(files_); }
 
@@ -43,8 +46,10 @@ class GltfMaterials {
   void read_emission(const GltfJson& json, GltfMaterial& out);
   void mention_rest(const GltfJson& json) const;
   TextureUse texture(const GltfJson& use, GltfCoordinates& coordinates);
-  [[nodiscard]] std::optional<std::uint64_t> image_of(const GltfJson& texture) const;
+  // The image of a texture, or -1 and a notice.
+  std::int32_t image_of(const GltfJson& texture);
   std::int32_t load(std::uint64_t image);
+  [[nodiscard]] std::optional<Picture> decoded(std::uint64_t image, ImageFile& file);
 
   GltfDocument& document_;
   std::vector<GltfMaterial> list_;
@@ -52,6 +57,8 @@ class GltfMaterials {
   std::map<std::uint64_t, std::int32_t> images_by_;  // image of the file -> images; -1: left out
   std::vector<Picture> images_;
   std::vector<ImageFile> files_;
+  int damaged_ = 0;   // images whose bytes cannot be had
+  bool own_ = false;  // written by this program
 };
 
 }  // namespace espalier::reader

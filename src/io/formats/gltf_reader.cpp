@@ -36,6 +36,25 @@ std::optional<Accessor> attribute(GltfDocument& document, const Json& attributes
   return a;
 }
 
+// The same for one that the shape does without: nothing, and a notice, where it does not fit or is not finite.
+std::optional<Accessor> spare_attribute(GltfDocument& document, const Json& attributes, const DracoMesh& packed,
+                                        const std::string& name, std::size_t count, std::size_t width) {
+  const Source& source = document.source();
+  const auto unpacked = packed.attributes.find(name);
+  const bool there = unpacked != packed.attributes.end() || GltfDocument::find(attributes, name.c_str()) != nullptr;
+  if (!there) return std::nullopt;
+  const Accessor a =
+      unpacked != packed.attributes.end() ? unpacked->second : document.accessor(document.natural(attributes, name.c_str(), 0));
+  const char* reason = a.count != count || a.width < width ? "it does not fit the vertices" : nullptr;
+  for (std::size_t i = 0; reason == nullptr && i < count; ++i) {
+    source.tick();
+    for (std::size_t k = 0; k < a.width; ++k) reason = std::isfinite(a.at(i, k)) ? reason : "some of its values are not finite";
+  }
+  if (reason == nullptr) return a;
+  source.left_out(name, " is left out: ", reason);
+  return std::nullopt;
+}
+
 // What the faces look like: materials, colours and texture coordinates, primitive by primitive.
 class Looks {
  public:
@@ -49,7 +68,7 @@ class Looks {
     const std::size_t begin = parts_.empty() ? 0 : parts_.back().end;
     parts_.push_back({begin, begin + count, material});
     const GltfMaterial& look = materials_.at(material);
-    const auto colours = attribute(document_, attributes, packed, "COLOR_0", count, 3);
+    const auto colours = spare_attribute(document_, attributes, packed, "COLOR_0", count, 3);
     any_colours_ = any_colours_ || colours.has_value();
     for (std::size_t i = 0; i < count; ++i) {
       source_.tick();
@@ -78,14 +97,14 @@ class Looks {
     if (!any_uvs_) {
       for (Material& m : look.materials) m.texture.image = m.emission_texture.image = -1;
     }
-    bool pictures = false, special = false, tinted = false;
+    bool pictures = false, special = false;
     for (const Material& m : look.materials) {
       pictures = pictures || m.texture.used() || m.emission_texture.used();
       special = special || m.emits() || m.alpha != AlphaMode::opaque || m.unlit;
-      // A gray factor is a matter of light, not of colour.
-      tinted = tinted || m.factor[0] != m.factor[1] || m.factor[1] != m.factor[2];
     }
-    const bool coloured = any_colours_ || (!pictures && (tinted || special || look.materials.size() > 1));
+    // Clay is what no material gives a colour, be it a gray one.
+    const bool stated = materials_.coloured() || special || look.materials.size() > 1;
+    const bool coloured = any_colours_ || (!pictures && stated);
     if (!pictures && coloured) bake_factors(look, mesh);
     if (coloured) {
       for (float& c : mesh.colours) c = srgb_of_linear(std::clamp(c, 0.0F, 1.0F));
@@ -107,7 +126,7 @@ class Looks {
 
   bool add_uvs(const Json& attributes, const DracoMesh& packed, std::size_t count, const GltfCoordinates& coordinates,
                std::vector<float>& to) {
-    const auto uvs = attribute(document_, attributes, packed, str("TEXCOORD_", coordinates.set), count, 2);
+    const auto uvs = spare_attribute(document_, attributes, packed, str("TEXCOORD_", coordinates.set), count, 2);
     for (std::size_t i = 0; i < count; ++i) {
       const auto uv = uvs ? coordinates(uvs->at(i, 0), uvs->at(i, 1)) : std::array{0.0F, 0.0F};
       to.insert(to.end(), uv.begin(), uv.end());
@@ -212,7 +231,7 @@ class Assembler {
   }
 
   Shape shape_of(const Accessor& positions, const Json& attributes, const DracoMesh& packed, std::size_t count) {
-    const auto normals = attribute(document_, attributes, packed, "NORMAL", count, 3);
+    const auto normals = spare_attribute(document_, attributes, packed, "NORMAL", count, 3);
     all_normals_ = all_normals_ && normals.has_value();
     source_.take_memory(count, (normals ? 6 : 3) * sizeof(double) / 2);  // given back behind each primitive
     Shape shape;

@@ -68,7 +68,7 @@ GltfMatrix composed(const std::array<double, 3>& t, const std::array<double, 4>&
 }  // namespace
 
 void GltfScene::walk(const Show& show) {
-  if (document_.count("scenes") == 0) {
+  if (document_.count("scenes") == 0 && document_.count("nodes") == 0) {
     const Json nothing = Json::object();
     for (std::size_t i = 0; i < document_.count("meshes"); ++i) show(nothing, i, kGltfIdentity);
     return;
@@ -82,10 +82,32 @@ void GltfScene::walk(const Show& show) {
   }
 }
 
+// The nodes that are no other's children, the last first.
+std::vector<std::uint64_t> GltfScene::roots() const {
+  std::vector<bool> hangs(document_.count("nodes"), false);
+  for (std::size_t i = 0; i < hangs.size(); ++i) {
+    const Json* children = GltfDocument::find(document_.item("nodes", i), "children");
+    if (children == nullptr || !children->is_array()) continue;
+    for (const Json& child : *children) {
+      source_.tick();
+      if (child.is_number_unsigned() && child.get<std::uint64_t>() < hangs.size())
+        hangs[static_cast<std::size_t>(child.get<std::uint64_t>())] = true;
+    }
+  }
+  std::vector<std::uint64_t> out;
+  for (std::size_t i = hangs.size(); i-- > 0;) {
+    if (!hangs[i]) out.push_back(i);
+  }
+  return out;
+}
+
 void GltfScene::place_nodes() {
-  const Json& scene = document_.item("scenes", document_.natural(document_.json(), "scene", 0));
   std::vector<Visit> stack;
-  push_children(scene, "nodes", kGltfIdentity, stack);
+  if (document_.count("scenes") == 0) {
+    for (const std::uint64_t root : roots()) stack.push_back({root, kGltfIdentity});
+  } else {
+    push_children(document_.item("scenes", document_.natural(document_.json(), "scene", 0)), "nodes", kGltfIdentity, stack);
+  }
   placed_.assign(document_.count("nodes"), std::nullopt);
   while (!stack.empty()) {
     source_.tick();

@@ -25,7 +25,8 @@ class GltfScene {
  public:
   explicit GltfScene(GltfDocument& document) : document_(document), source_(document.source()) {}
 
-  // Calls `show` for every mesh of the default scene, once for each instance. A file without scenes shows all its meshes.
+  // Calls `show` for every mesh of the default scene, once for each instance. In a file without scenes all nodes
+  // that hang on no other are the scene; without nodes it shows all its meshes.
   using Show = std::function<void(const GltfJson& node, std::uint64_t mesh, const GltfMatrix& to_world)>;
   void walk(const Show& show);
   // What each joint of a skin does to a vertex in the pose of the file. Inside of walk().
@@ -36,6 +37,7 @@ class GltfScene {
     std::uint64_t node;
     GltfMatrix to_world;
   };
+  [[nodiscard]] std::vector<std::uint64_t> roots() const;
   void place_nodes();
   void push_children(const GltfJson& parent, const char* key, const GltfMatrix& to_world, std::vector<Visit>& stack) const;
   [[nodiscard]] GltfMatrix local_matrix(const GltfJson& node) const;

@@ -67,6 +67,17 @@ bool is_plain(const std::string& file) {
   return plain;
 }
 
+// Backslashes and the folder itself, as programs of other systems write them.
+void clean_name(std::string& file) {
+  std::replace(file.begin(), file.end(), '\\', '/');
+  while (file.starts_with("./")) file.erase(0, 2);
+}
+
+void keep_last_part(std::string& file) {
+  const std::size_t end = file.find_last_of("/:");
+  if (end != std::string::npos) file.erase(0, end + 1);
+}
+
 }  // namespace
 
 std::string lower(std::string text) {
@@ -75,11 +86,22 @@ std::string lower(std::string text) {
 }
 
 std::vector<std::byte> Source::neighbour(const std::string& file) const {
-  if (!is_plain(file)) damaged("it names the file \"", printable(file), "\", which does not lie beside it");
-  if (folder_ == nullptr) damaged("it names the file \"", printable(file), "\", but it stands alone");
-  std::vector<std::byte> found = folder_->read(file);
+  const std::string name_found = name_of_neighbour(file);
+  std::vector<std::byte> found = folder_->read(name_found);
   count_read(found.size());
   return found;
+}
+
+std::string Source::name_of_neighbour(std::string file) const {
+  const std::string named = printable(file);
+  clean_name(file);
+  const bool plain = is_plain(file);
+  if (plain && folder_ == nullptr) damaged("it names the file \"", named, "\", but it stands alone");
+  if (!plain) keep_last_part(file);
+  std::optional<std::string> found = folder_ != nullptr && is_plain(file) ? folder_->find(file) : std::nullopt;
+  if (!plain && !found) damaged("it names the file \"", named, "\", which does not lie beside it");
+  if (!plain) left_out("the file \"", named, "\" is taken from beside the file, where \"", printable(*found), "\" lies");
+  return found ? std::move(*found) : file;  // which then is said not to be there
 }
 
 bool Source::has_companion(const std::string& file) const {
@@ -88,15 +110,14 @@ bool Source::has_companion(const std::string& file) const {
 
 std::optional<std::vector<std::byte>> Source::companion(std::string file, const char* what) const {
   const std::string named = printable(file);
-  std::replace(file.begin(), file.end(), '\\', '/');
-  while (file.starts_with("./")) file.erase(0, 2);
+  clean_name(file);
   if (folder_ == nullptr) {
     left_out(what, " \"", named, "\" is left out: the file stands alone");
     return std::nullopt;
   }
   if (!is_plain(file)) {
     // A whole path, or one that leads outside: what it names may still lie beside the file.
-    file.erase(0, file.find_last_of("/:") == std::string::npos ? 0 : file.find_last_of("/:") + 1);
+    keep_last_part(file);
     if (!is_plain(file)) {
       left_out(what, " \"", named, "\" is left out: that is no name of a file");
       return std::nullopt;
@@ -124,7 +145,7 @@ std::optional<std::vector<std::byte>> Source::companion(std::string file, const 
   }
 }
 
-std::optional<Picture> Source::picture(Bytes file, const std::string& what) const {
+std::optional<Picture> Source::picture(Bytes file, const std::string& what, ColourProfiles profiles) const {
   constexpr std::uint64_t kMostPixels = 150'000'000;  // of all textures together
   constexpr std::uint64_t kMostSide = std::uint64_t{1} << 20U;
   // What it announces counts before it is decoded, and whether or not it can be: a few bytes may announce, and cost, a lot.
@@ -138,7 +159,7 @@ std::optional<Picture> Source::picture(Bytes file, const std::string& what) cons
   };
   if (!count(announced)) return std::nullopt;
   try {
-    Picture decoded = decode_picture(file, what);
+    Picture decoded = decode_picture(file, what, nullptr, nullptr, profiles);
     const std::uint64_t pixels = decoded.pixel_count();
     if (!count(pixels > announced ? pixels - announced : 0)) return std::nullopt;
     return decoded;
@@ -213,6 +234,29 @@ namespace {
 
 using reader::Source;
 
+bool all_finite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+}
+
+// What a shape does without.
+void drop_damaged(MeshFile& file, const Source& source) {
+  Mesh& mesh = file.mesh;
+  if (!all_finite(mesh.normals)) {
+    source.left_out("the normals are left out: some are not finite");
+    mesh.normals.clear();
+  }
+  if (all_finite(mesh.uvs) && all_finite(file.appearance.emission_uvs)) return;
+  source.left_out("the texture coordinates are left out, and the textures with them: some are not finite");
+  mesh.uvs.clear();
+  file.appearance.emission_uvs.clear();
+  for (Material& m : file.appearance.materials) {
+    if (m.emission_texture.used()) m.emission = {0, 0, 0};
+    m.texture = m.emission_texture = {};
+  }
+  file.appearance.images.clear();
+  file.appearance.files.clear();
+}
+
 void check_finite(const std::vector<float>& values, std::size_t width, const char* what, const Source& source) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) source.damaged(what, " ", i / width, " is not finite");
@@ -224,10 +268,7 @@ void check_result(const MeshFile& file, const Source& source) {
   if (mesh.faces.empty())
     fail(ErrorCode::format, source.name, ": the file holds no triangles", hint("name a file with a mesh"));
   check_finite(mesh.vertices, 3, "vertex", source);
-  check_finite(mesh.normals, 3, "the normal of vertex", source);
   check_finite(mesh.colours, 3, "the colour of vertex", source);
-  check_finite(mesh.uvs, 2, "the texture coordinate of vertex", source);
-  check_finite(file.appearance.emission_uvs, 2, "the texture coordinate of vertex", source);
   for (const std::int32_t index : mesh.faces) {
     require(index >= 0 && index < mesh.vertex_count(), "read_mesh", "index ", index, " of ", mesh.vertex_count());
   }
@@ -321,6 +362,7 @@ std::optional<std::string> DiskFolder::find(const std::string& name) const {
 
 MeshFile reader::decode_mesh_file(const Source& source) {
   MeshFile file = decode(source);
+  drop_damaged(file, source);
   check_result(file, source);
   file.notices = source.take_notices();
   return file;

@@ -97,6 +97,7 @@ void MtlLibrary::read_line(std::string_view key, Words& words, Entry& entry) {
   if (key == "Kd") {
     const auto c = colour_of(words);
     std::copy(c.begin(), c.end(), m.factor.begin());
+    entry.coloured = true;
   } else if (key == "Ke") {
     m.emission = colour_of(words);
   } else if (key == "d") {
@@ -198,6 +199,7 @@ MtlMaterial MtlLibrary::find(const std::string& name) {
   const Entry& entry = at->second;
   out.material = entry.material;
   out.described = true;
+  out.coloured = entry.coloured;
   if (!source_.options.texture) return out;
   const auto use = [&](const Texture& texture) {
     TextureUse made;

@@ -20,6 +20,7 @@ struct MtlMaterial {
   Material material;
   MtlCoordinates coordinates;
   bool described = false;  // in a library that was found
+  bool coloured = false;   // which says its colour
 };
 
 // Libraries and the materials in them, each texture loaded when a material that is asked for has it.
@@ -42,6 +43,7 @@ class MtlLibrary {
   struct Entry {
     Material material;
     Texture base, alpha, emission;
+    bool coloured = false;
   };
   void parse(std::string_view text);
   void read_line(std::string_view key, Words& words, Entry& entry);

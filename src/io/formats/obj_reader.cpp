@@ -283,6 +283,7 @@ class Parser {
       MtlMaterial found = library_.find(name);
       const auto at = 2 * static_cast<std::size_t>(number);
       described_ = described_ || found.described;
+      coloured_ = coloured_ || found.coloured;
       coordinates[at] = found.coordinates;
       look.materials[at + 1] = found.material;
       look.materials[at + 1].texture = look.materials[at + 1].emission_texture = {};
@@ -297,18 +298,16 @@ class Parser {
     if (look.materials.empty()) return;
     look.of_face = std::move(of_face_);
     drop_unused(look);
-    bool pictures = false, special = colours_.any_alpha(), coloured = false;
+    bool pictures = false, special = colours_.any_alpha();
     for (Material& m : look.materials) {
       if (colours_.any_alpha() && colours_.there()) m.alpha = AlphaMode::blend;
       pictures = pictures || m.texture.used() || m.emission_texture.used();
       special = special || m.emits() || m.alpha != AlphaMode::opaque;
-      // A gray is a matter of light, not of colour.
-      coloured = coloured || m.factor[0] != m.factor[1] || m.factor[1] != m.factor[2];
     }
     Mesh& mesh = file.mesh;
     if (pictures && colours_.there()) source_.left_out("the colours of vertices are not shown where there is a texture");
     const bool several = look.materials.size() > 1 && described_;
-    if (!pictures && !colours_.there() && (coloured || several || special)) bake_factors(mesh, look);
+    if (!pictures && !colours_.there() && (coloured_ || several || special)) bake_factors(mesh, look);
     if (pictures || special) file.appearance = std::move(look);
   }
 
@@ -323,7 +322,7 @@ class Parser {
   std::vector<std::int32_t> vertices_;
   Numbering<Corner, HashWords<std::int32_t, 4>> corners_;
   std::vector<std::int32_t> faces_, of_face_;
-  bool any_textured_ = false, all_lit_ = true, described_ = false;
+  bool any_textured_ = false, all_lit_ = true, described_ = false, coloured_ = false;
   std::string material_name_;
   std::int32_t material_ = -1;  // -1: not looked up yet
   std::map<std::string, std::int32_t> names_;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "image/codec.h"
 #include "io/formats/mesh_reader.h"
 
 namespace espalier::reader {
@@ -107,15 +108,18 @@ class Source {
   void tick() const {
     if ((++ticks_ & 0xFFFFU) == 0 && options.monitor != nullptr) options.monitor->check();
   }
-  // A file that this one cannot be read without.
+  // A file that this one cannot be read without, looked for as companions are.
   [[nodiscard]] std::vector<std::byte> neighbour(const std::string& file) const;
+  // The name under which it is read.
+  [[nodiscard]] std::string name_of_neighbour(std::string file) const;
   // A file that this one can be read without, such as a texture: names are taken as programs of other systems write them
   // (backslashes, another case, whole paths, of which the last part is looked for). Where it is not there, that is said.
   [[nodiscard]] std::optional<std::vector<std::byte>> companion(std::string file, const char* what) const;
   // Whether a file of exactly that plain name is there, in whatever case.
   [[nodiscard]] bool has_companion(const std::string& file) const;
   // The same for a picture in bytes: nothing, and a notice, for one that cannot be read or that would be too much.
-  [[nodiscard]] std::optional<Picture> picture(Bytes file, const std::string& what) const;
+  [[nodiscard]] std::optional<Picture> picture(Bytes file, const std::string& what,
+                                               ColourProfiles profiles = ColourProfiles::applied) const;
   // The same bytes, for writers that may take them over.
   [[nodiscard]] static ImageFile image_file(Bytes file);
   [[nodiscard]] std::vector<std::string> take_notices() const { return std::move(notices_); }
