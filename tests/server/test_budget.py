@@ -118,6 +118,33 @@ class Budget(SharedServerCase):
             answer = self.check(("export", size), lambda: self.server.ask("POST", f"/v1/jobs/{job}/exports", text, {"Content-Type": "application/json"}))
             self.assertIn(answer.status, (400, 413))
 
+    def test_json_bodies(self):
+        shapes = {"objects": (b'{"x":[', b"{},", b"{}]}"), "deep": (b"[", b"[", b""), "keys": (b'{"a":0', b',"b":0', b"}"), "spaces": (b"{", b" ", b"}"),
+                  "numbers": (b'{"ids":[', b"7,", b"7]}"), "texts": (b'{"ids":["', b'a","', b'b"]}'), "image": (b'{"image":"', b"AAAA", b'"}'),
+                  "images": (b'{"images":["', b'AAAA","', b'AAAA"]}'), "escapes": (b'{"image":"', b"\\u0041", b'"}')}
+        for path in ("/v1/3d/generations", "/v1/jobs", "/v1/preprocess", "/v1/jobs/delete", "/v1/jobs/archive"):
+            for name, (head, unit, tail) in shapes.items():
+                for size in SIZES if name in ("objects", "image") else SIZES[:3]:
+                    body = filled(head, unit, tail, size)
+                    answer = self.check((f"{path} {name}", size), lambda: self.server.ask("POST", path, body, {"Content-Type": "application/json"}))
+                    self.assertIn(answer.status, (400, 404, 413, 415, 422), (path, name, size, answer.body))
+
+    def test_meshes(self):
+        """Read when they are submitted or when the job runs; neither way may be expensive."""
+        shapes = {"obj": ("a.obj", b"v 0 0 0\n", b"mtllib a\n", b""), "ply": ("a.ply", b"ply\nformat ascii 1.0\n", b"comment a\n", b""),
+                  "gltf": ("a.gltf", b'{"asset":{"version":"2.0"},"nodes":[', b"{},", b"{}]}"), "stl": ("a.stl", b"solid a\n", b"facet normal 0 0 0\n", b"endsolid a\n")}
+        for name, (file, head, unit, tail) in shapes.items():
+            for size in SIZES:
+                parts = [("mesh", file, filled(head, unit, tail, size)), ("image", "a.png", PICTURE.read_bytes())]
+
+                def ask():
+                    answer = self.server.post_parts("/v1/jobs", parts)
+                    return answer if answer.status != 202 else self.server.ended(answer.json["id"])
+                answer = self.check((f"mesh {name}", size), ask)
+                self.assertTrue(isinstance(answer, dict) or answer.status in (400, 413, 415, 422), (name, size, answer))
+                if isinstance(answer, dict):
+                    self.assertEqual(answer["state"], "failed", (name, size, answer))
+
     def test_multipart(self):
         for name, unit in {"line breaks": b"\r\n", "almost delimiters": b"\r\n--espalier-test-boundar", "dashes": b"--"}.items():
             for size in SIZES:
