@@ -43,7 +43,8 @@ bool looks_like_gaussians(const fs::path& path) {
   for (const char* ending : {".spz", ".splat", ".ksplat", ".sog"}) {
     if (name.ends_with(ending)) return true;
   }
-  const std::string head = head_of(path);
+  const std::string whole = head_of(path);
+  const std::string_view head = reader::without_mark(whole);
   if (head.starts_with("ply")) return reader::content_of_ply(head).gaussians;
   if (head.starts_with("NGSP") || head.starts_with("\x1F\x8B")) return true;
   const bool zip = head.starts_with("PK\x03\x04"), gltf = head.starts_with("glTF");
@@ -56,9 +57,9 @@ bool looks_like_gaussians(const fs::path& path) {
     const reader::Source source(bytes, path.string(), options, &folder);
     if (gltf) return gltf_holds_gaussians(source);
     const reader::ZipArchive archive(source);
-    return archive.find("meta.json").has_value() && !archive.find("[Content_Types].xml");
+    return reader::sog_meta(archive).has_value() && !archive.find("[Content_Types].xml");
   }
-  if (reader::trimmed(reader::without_mark(head)).starts_with('{')) {
+  if (reader::trimmed(head).starts_with('{')) {
     if (name == "meta.json" && head.find("\"means\"") != std::string::npos) return true;
     if (!splats) return false;
     const ReadOptions options;

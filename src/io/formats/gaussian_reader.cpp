@@ -146,8 +146,8 @@ GaussianFile decode(const Source& source) {
   if (text.empty()) fail(ErrorCode::format, source.name, ": the file is empty", hint(kKnown));
   if (text.starts_with("version https://git-lfs"))
     source.unsupported("this is a Git LFS pointer, not the file itself", hint("fetch it: git lfs pull"));
-  if (text.starts_with("ply")) {
-    return has_packed_columns(text) ? read_compressed_ply(source) : read_gaussian_ply(source);
+  if (bare.starts_with("ply")) {
+    return has_packed_columns(bare) ? read_compressed_ply(source) : read_gaussian_ply(source);
   }
   if (text.starts_with("\x1F\x8B") || text.starts_with("NGSP")) return read_spz(source);
   if (text.starts_with("glTF")) return read_gltf_gaussians(source);

@@ -51,10 +51,9 @@ void Source::count_read(std::uint64_t more) const {
 }
 
 void Source::note(std::string what) const {
-  constexpr std::size_t kMost = 20;
   if (options.strict) unsupported(what, hint("read it without strictness to have the rest"));
-  if (std::find(notices_.begin(), notices_.end(), what) != notices_.end() || notices_.size() > kMost) return;
-  notices_.push_back(notices_.size() == kMost ? "there is more that is left out" : std::move(what));
+  if (std::find(notices_.begin(), notices_.end(), what) != notices_.end() || notices_.size() > kMostNotices) return;
+  notices_.push_back(notices_.size() == kMostNotices ? "there is more that is left out" : std::move(what));
 }
 
 namespace {
@@ -104,13 +103,28 @@ std::string Source::name_of_neighbour(std::string file) const {
   return found ? std::move(*found) : file;  // which then is said not to be there
 }
 
-bool Source::has_companion(const std::string& file) const {
-  return folder_ != nullptr && is_plain(file) && folder_->find(file).has_value();
+// Of files that do not exist, so many are looked for.
+bool Source::too_many_missing() const {
+  constexpr std::uint64_t kMost = 1000;
+  return missing_ > kMost;
+}
+
+std::optional<std::string> Source::find_companion(const std::string& file) const {
+  if (folder_ == nullptr || !is_plain(file) || too_many_missing()) return std::nullopt;
+  auto found = folder_->find(file);
+  if (!found) ++missing_;
+  return found;
 }
 
 std::optional<std::vector<std::byte>> Source::companion(std::string file, const char* what) const {
   const std::string named = printable(file);
   clean_name(file);
+  if (too_many_missing()) {
+    // Said in any case: so many notices came before it that it would be one too many.
+    if (notices_.size() > kMostNotices) notices_.pop_back();
+    notices_.emplace_back("very many of the files that it names do not exist: the others are not looked for");
+    return std::nullopt;
+  }
   if (folder_ == nullptr) {
     left_out(what, " \"", named, "\" is left out: the file stands alone");
     return std::nullopt;
@@ -122,14 +136,14 @@ std::optional<std::vector<std::byte>> Source::companion(std::string file, const 
       left_out(what, " \"", named, "\" is left out: that is no name of a file");
       return std::nullopt;
     }
-    const auto beside = folder_->find(file);
+    const auto beside = find_companion(file);
     if (!beside) {
       left_out(what, " \"", named, "\" is left out: it does not lie beside the file");
       return std::nullopt;
     }
     left_out(what, " \"", named, "\" is taken from beside the file, where \"", printable(*beside), "\" lies");
   }
-  const auto found = folder_->find(file);
+  const auto found = find_companion(file);
   if (!found) {
     left_out(what, " \"", named, "\" is left out: there is no such file");
     return std::nullopt;
@@ -332,6 +346,22 @@ namespace reader {
 
 std::vector<std::byte> DiskFolder::read(const std::string& name) const { return read_file(folder_ / name, most_bytes_); }
 
+const DiskFolder::Listing& DiskFolder::listing(const std::filesystem::path& folder) const {
+  namespace fs = std::filesystem;
+  constexpr int kMost = 100'000;
+  const auto [known, fresh] = listings_.try_emplace(folder);
+  Listing& names = known->second;
+  if (!fresh) return names;
+  std::error_code error;
+  int seen = 0;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end && seen < kMost; at.increment(error), ++seen) {
+    std::string name = at->path().filename().string();
+    const auto [first, added] = names.try_emplace(lower(name), name);
+    if (!added && name < first->second) first->second = std::move(name);
+  }
+  return names;
+}
+
 // Part by part: as it is spelt, else the first in the order of names that differs in case alone.
 std::optional<std::string> DiskFolder::find(const std::string& name) const {
   namespace fs = std::filesystem;
@@ -343,16 +373,10 @@ std::optional<std::string> DiskFolder::find(const std::string& name) const {
       found /= part;
       continue;
     }
-    std::string best;
-    int seen = 0;
-    constexpr int kMost = 100'000;
-    const fs::path folder = found.empty() && folder_.empty() ? fs::path(".") : folder_ / found;
-    for (fs::directory_iterator at(folder, error), end; !error && at != end && seen < kMost; at.increment(error), ++seen) {
-      const std::string other = at->path().filename().string();
-      if (lower(other) == lower(part.string()) && (best.empty() || other < best)) best = other;
-    }
-    if (best.empty()) return std::nullopt;
-    found /= best;
+    const Listing& names = listing(found.empty() && folder_.empty() ? fs::path(".") : folder_ / found);
+    const auto at = names.find(lower(part.string()));
+    if (at == names.end()) return std::nullopt;
+    found /= at->second;
   }
   std::error_code error;
   return fs::is_regular_file(folder_ / found, error) ? std::optional(found.string()) : std::nullopt;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "base/printable.h"
 #include "image/colour.h"
@@ -14,7 +15,7 @@ float linear(double srgb) { return linear_of_srgb(static_cast<float>(std::clamp(
 
 // How many values an option of a texture has; -1 for what is none.
 int values_of_option(std::string_view option) {
-  constexpr std::array<std::pair<std::string_view, int>, 13> kOptions = {{{"-o", 3},
+  constexpr std::array<std::pair<std::string_view, int>, 14> kOptions = {{{"-o", 3},
                                                                           {"-s", 3},
                                                                           {"-t", 3},
                                                                           {"-mm", 2},
@@ -26,6 +27,7 @@ int values_of_option(std::string_view option) {
                                                                           {"-cc", 1},
                                                                           {"-imfchan", 1},
                                                                           {"-texres", 1},
+                                                                          {"-colorspace", 1},
                                                                           {"-type", 1}}};
   for (const auto& [name, values] : kOptions) {
     if (option == name) return values;
@@ -33,28 +35,49 @@ int values_of_option(std::string_view option) {
   return -1;
 }
 
+std::string_view before_comment(std::string_view text) {
+  const std::size_t mark = std::min(text.find(" #"), text.find("\t#"));
+  return trimmed(text.substr(0, mark));
+}
+
+std::string without_quotes(std::string_view text) {
+  text = trimmed(text);
+  if (text.size() > 1 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+  return std::string(text);
+}
+
 }  // namespace
 
 void MtlLibrary::load(std::string_view names) {
-  const std::string whole(trimmed(names));
-  if (whole.empty()) return;
+  std::string whole = without_quotes(names);
+  if (whole.empty() || loaded_.contains(whole)) return;
   // One name with spaces is more frequent than several names; where the whole is no file, its words may be.
-  const std::size_t space = whole.find(' ');
-  if (space != std::string::npos && !source_.has_companion(whole)) {
-    Words words(whole);
+  if (whole.find(' ') != std::string::npos && !source_.find_companion(whole)) {
+    const std::string bare = without_quotes(before_comment(whole));
+    if (bare != whole && source_.find_companion(bare)) return load_file(bare);
+    Words words(bare);
     std::vector<std::string> parts;
     for (std::string_view word = words.word(); !word.empty(); word = words.word()) parts.emplace_back(word);
-    if (std::any_of(parts.begin(), parts.end(), [&](const std::string& part) { return source_.has_companion(part); })) {
-      for (const std::string& part : parts) {
-        if (const auto bytes = source_.companion(part, "the material library")) parse(text_of(*bytes));
-      }
+    const auto there = [&](const std::string& part) { return source_.find_companion(part).has_value(); };
+    if (std::any_of(parts.begin(), parts.end(), there)) {
+      for (const std::string& part : parts) load_file(part);
       return;
     }
   }
-  if (const auto bytes = source_.companion(whole, "the material library")) parse(text_of(*bytes));
+  load_file(whole);
 }
 
-void MtlLibrary::parse(std::string_view text) {
+void MtlLibrary::load_file(const std::string& name) {
+  if (!loaded_.insert(name).second) return;
+  const auto bytes = source_.companion(name, "the material library");
+  if (!bytes) return;
+  std::string folder = name;
+  std::replace(folder.begin(), folder.end(), '\\', '/');
+  folder.erase(folder.find('/') == std::string::npos ? 0 : folder.rfind('/'));
+  parse(text_of(*bytes), folder);
+}
+
+void MtlLibrary::parse(std::string_view text, const std::string& folder) {
   if (is_utf16(text)) return source_.left_out("a material library is left out: it is text in UTF-16");
   constexpr std::size_t kMost = 100'000;
   Words lines(without_mark(text));
@@ -63,7 +86,7 @@ void MtlLibrary::parse(std::string_view text) {
   while (lines.line(line)) {
     source_.tick();
     Words words(line);
-    const std::string_view key = words.word();
+    const std::string key = lower(std::string(words.word().substr(0, 40)));
     if (key == "newmtl") {
       if (entries_.size() >= kMost) source_.damaged("its libraries have more than ", kMost, " materials");
       const std::string name(trimmed(words.rest()));
@@ -72,6 +95,7 @@ void MtlLibrary::parse(std::string_view text) {
       entry->material.vertex_colours = false;
     } else if (entry != nullptr && !key.empty()) {
       read_line(key, words, *entry);
+      for (Texture* texture : {&entry->base, &entry->alpha, &entry->emission}) texture->folder = folder;
     }
   }
 }
@@ -94,23 +118,23 @@ void MtlLibrary::read_line(std::string_view key, Words& words, Entry& entry) {
     return parse_number(word, value) && std::isfinite(value) ? std::clamp(value, 0.0, 1.0) : otherwise;
   };
   Material& m = entry.material;
-  if (key == "Kd") {
+  if (key == "kd") {
     const auto c = colour_of(words);
     std::copy(c.begin(), c.end(), m.factor.begin());
     entry.coloured = true;
-  } else if (key == "Ke") {
+  } else if (key == "ke") {
     m.emission = colour_of(words);
   } else if (key == "d") {
     m.factor[3] = static_cast<float>(number(1.0));
-  } else if (key == "Tr") {
+  } else if (key == "tr") {
     m.factor[3] = static_cast<float>(1.0 - number(0.0));
-  } else if (key == "map_Kd") {
+  } else if (key == "map_kd") {
     entry.base = texture_of(words.rest());
   } else if (key == "map_d") {
     entry.alpha = texture_of(words.rest());
-  } else if (key == "map_Ke") {
+  } else if (key == "map_ke") {
     entry.emission = texture_of(words.rest());
-  } else if (key == "map_Bump" || key == "map_bump" || key == "bump" || key == "norm" || key == "disp") {
+  } else if (key == "map_bump" || key == "bump" || key == "norm" || key == "disp") {
     source_.left_out("normal and bump maps are left out");
   }
 }
@@ -142,12 +166,28 @@ MtlLibrary::Texture MtlLibrary::texture_of(std::string_view rest) const {
     }
     rest = trimmed(left);
   }
-  if (rest.size() > 1 && rest.front() == '"' && rest.back() == '"') rest = rest.substr(1, rest.size() - 2);
-  out.file = std::string(rest);
+  out.file = without_quotes(rest);
   return out;
 }
 
-std::int32_t MtlLibrary::image(const std::string& file) {
+// Beside the library, as most programs mean it, else beside the OBJ; with what looks like a comment where the name has it.
+std::string MtlLibrary::place_of(const Texture& texture) const {
+  std::string named = texture.file;
+  std::replace(named.begin(), named.end(), '\\', '/');
+  const std::string bare = without_quotes(before_comment(named));
+  if (texture.folder.empty() && bare == named) return texture.file;
+  for (const std::string& name : {named, bare}) {
+    const std::string beside = (std::filesystem::path(texture.folder) / name).lexically_normal().generic_string();
+    for (const std::string& place : {beside, name}) {
+      if (source_.find_companion(place)) return place;
+    }
+    if (bare == named) break;
+  }
+  return texture.file;
+}
+
+std::int32_t MtlLibrary::image(const Texture& texture) {
+  const std::string file = place_of(texture);
   const auto known = known_.find(file);
   if (known != known_.end()) return known->second;
   std::int32_t at = -1;
@@ -166,7 +206,7 @@ std::int32_t MtlLibrary::image(const std::string& file) {
 void MtlLibrary::add_alpha(const Entry& entry, Material& material) {
   material.alpha = AlphaMode::blend;
   if (entry.alpha.file == entry.base.file) return;
-  const std::int32_t at = image(entry.alpha.file);
+  const std::int32_t at = image(entry.alpha);
   if (at < 0) return;
   const Picture& from = images_[static_cast<std::size_t>(at)];
   Picture made(from.width, from.height, 4);
@@ -186,17 +226,24 @@ void MtlLibrary::add_alpha(const Entry& entry, Material& material) {
   material.texture.image = static_cast<std::int32_t>(images_.size() - 1);
 }
 
+// A name may have the mark of a comment in it: only what is not found so is looked for without it.
+const MtlLibrary::Entry* MtlLibrary::described(const std::string& name) const {
+  auto at = entries_.find(name);
+  if (at == entries_.end()) at = entries_.find(before_comment(name));
+  return at == entries_.end() ? nullptr : &at->second;
+}
+
 MtlMaterial MtlLibrary::find(const std::string& name) {
   MtlMaterial out;
   out.material.name = name.substr(0, 200);
   out.material.vertex_colours = false;
-  const auto at = entries_.find(name);
-  if (at == entries_.end()) {
+  const Entry* found = described(name);
+  if (found == nullptr) {
     if (!name.empty() && !entries_.empty())
       source_.left_out("the material ", printable(name), " is white: no library describes it");
     return out;
   }
-  const Entry& entry = at->second;
+  const Entry& entry = *found;
   out.material = entry.material;
   out.described = true;
   out.coloured = entry.coloured;
@@ -204,7 +251,7 @@ MtlMaterial MtlLibrary::find(const std::string& name) {
   const auto use = [&](const Texture& texture) {
     TextureUse made;
     if (texture.file.empty()) return made;
-    made.image = image(texture.file);
+    made.image = image(texture);
     made.u = made.v = texture.clamped ? Wrap::clamp : Wrap::repeat;
     return made;
   };

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,7 +37,7 @@ class MtlLibrary {
 
  private:
   struct Texture {
-    std::string file;
+    std::string file, folder;  // as it is named, and the folder of the library that names it
     MtlCoordinates coordinates;
     bool clamped = false;
   };
@@ -45,16 +46,20 @@ class MtlLibrary {
     Texture base, alpha, emission;
     bool coloured = false;
   };
-  void parse(std::string_view text);
+  void load_file(const std::string& name);
+  void parse(std::string_view text, const std::string& folder);
   void read_line(std::string_view key, Words& words, Entry& entry);
   [[nodiscard]] Texture texture_of(std::string_view rest) const;
   [[nodiscard]] std::array<float, 3> colour_of(Words& words) const;
-  std::int32_t image(const std::string& file);
+  [[nodiscard]] const Entry* described(const std::string& name) const;
+  [[nodiscard]] std::string place_of(const Texture& texture) const;
+  std::int32_t image(const Texture& texture);
   void add_alpha(const Entry& entry, Material& material);
 
   const Source& source_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::int32_t> known_;  // files -> images; -1: left out
+  std::set<std::string, std::less<>> loaded_;  // libraries, as they are named
   std::vector<Picture> images_;
   std::vector<ImageFile> files_;
 };

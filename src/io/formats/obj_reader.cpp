@@ -199,20 +199,21 @@ class Parser {
 
   void read_face(Words& words) {
     polygon_.clear();
-    bool textured = true;
+    bool textured = true, lit = true;
     for (std::string_view word = words.word(); !word.empty() && word.front() != '#'; word = words.word()) {
       source_.tick();
       const Corner corner = read_corner(word);
       textured = textured && corner[1] >= 0;
-      all_lit_ = all_lit_ && corner[2] >= 0;
+      lit = lit && corner[2] >= 0;
       source_.check_counts(corners_.keys().size(), faces_.size() / 3 + polygon_.size());
       // Of a polygon that grows without end, what its lists take while they move counts as well.
       constexpr std::size_t kLong = 1000;
       source_.take_memory(polygon_.size() < kLong ? 1 : 3, 4 * sizeof(std::int32_t) + sizeof(PolygonCutter::Point));
       polygon_.push_back(corner);
     }
-    if (polygon_.size() < 3) source_.damaged("a face has ", polygon_.size(), " corners");
+    if (polygon_.size() < 3) return source_.left_out("faces with fewer than three corners are left out");
     any_textured_ = any_textured_ || textured;
+    all_lit_ = all_lit_ && lit;
     add_polygon(material_of(textured), textured);
   }
 
@@ -298,15 +299,18 @@ class Parser {
     if (look.materials.empty()) return;
     look.of_face = std::move(of_face_);
     drop_unused(look);
-    bool pictures = false, special = colours_.any_alpha();
+    bool pictures = false, special = colours_.any_alpha(), tinted = false;
     for (Material& m : look.materials) {
       if (colours_.any_alpha() && colours_.there()) m.alpha = AlphaMode::blend;
       pictures = pictures || m.texture.used() || m.emission_texture.used();
       special = special || m.emits() || m.alpha != AlphaMode::opaque;
+      tinted = tinted || m.factor[0] != m.factor[1] || m.factor[1] != m.factor[2];  // a gray is no loss beside colours
     }
     Mesh& mesh = file.mesh;
     if (pictures && colours_.there()) source_.left_out("the colours of vertices are not shown where there is a texture");
     const bool several = look.materials.size() > 1 && described_;
+    if (!pictures && colours_.there() && tinted)
+      source_.left_out("the colours of materials (Kd) are left out: the vertices have colours of their own");
     if (!pictures && !colours_.there() && (coloured_ || several || special)) bake_factors(mesh, look);
     if (pictures || special) file.appearance = std::move(look);
   }

@@ -28,6 +28,7 @@ struct Property {
   const TypeName* list_count = nullptr;  // of a list
   std::vector<float>* keep = nullptr;    // where its values go, if they are wanted
   bool bits = false;                     // as they are stored, not as numbers
+  int colour = -1;                       // of a face: which channel
 };
 
 struct Element {
@@ -134,6 +135,64 @@ class Header {
   bool has_format_ = false;
 };
 
+// What a face says beside its corners.
+struct FaceLook {
+  std::int32_t texture = 0;
+  std::uint32_t colour = 0;  // 0xBBGGRR
+  bool coloured = false;
+};
+
+std::uint32_t byte_of(double value, const TypeName& type) {
+  const bool real = type.type == Type::float32 || type.type == Type::float64;
+  const double scale = real ? 255.0 : type.type == Type::uint16 || type.type == Type::int16 ? 255.0 / 65535.0 : 1.0;
+  return std::isfinite(value) ? static_cast<std::uint32_t>(std::lround(std::clamp(value * scale, 0.0, 255.0))) : 0U;
+}
+
+// All three channels, or none; whether they are there.
+bool find_face_colours(Element& element) {
+  constexpr std::array<std::string_view, 3> kNames = {"red", "green", "blue"};
+  std::array<Property*, 3> found{};
+  for (Property& p : element.properties) {
+    for (std::size_t k = 0; k < 3; ++k) {
+      if (p.name == kNames[k] && p.list_count == nullptr) found[k] = &p;
+    }
+  }
+  if (std::find(found.begin(), found.end(), nullptr) != found.end()) return false;
+  for (std::size_t k = 0; k < 3; ++k) found[k]->colour = static_cast<int>(k);
+  return true;
+}
+
+// Polygons whose vertices are not read yet: in a row, for each its counts, its look, its corners and their coordinates.
+class LaterPolygons {
+ public:
+  // The corners are natural numbers below 2^31.
+  void add(const std::vector<double>& corners, const std::vector<double>& corner_uvs, const FaceLook& look,
+           const Source& source) {
+    const std::size_t uvs = corner_uvs.size() == 2 * corners.size() ? corner_uvs.size() : 0;
+    source.take_memory(kHead + corners.size() + uvs, sizeof(std::uint32_t));
+    words_.insert(words_.end(), {static_cast<std::uint32_t>(corners.size()), static_cast<std::uint32_t>(uvs),
+                                 static_cast<std::uint32_t>(look.texture), look.colour, look.coloured ? 1U : 0U});
+    for (const double index : corners) words_.push_back(static_cast<std::uint32_t>(index));
+    for (std::size_t i = 0; i < uvs; ++i) words_.push_back(std::bit_cast<std::uint32_t>(static_cast<float>(corner_uvs[i])));
+  }
+  // The one that begins at `at`, which moves behind it; false at the end.
+  bool take(std::size_t& at, std::vector<double>& corners, std::vector<double>& corner_uvs, FaceLook& look) const {
+    if (at == words_.size()) return false;
+    const std::size_t n = words_[at], uvs = words_[at + 1];
+    look = {static_cast<std::int32_t>(words_[at + 2]), words_[at + 3], words_[at + 4] != 0};
+    at += kHead;
+    corners.clear();
+    corner_uvs.clear();
+    for (std::size_t i = 0; i < n; ++i) corners.push_back(words_[at++]);
+    for (std::size_t i = 0; i < uvs; ++i) corner_uvs.push_back(std::bit_cast<float>(words_[at++]));
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kHead = 5;
+  std::vector<std::uint32_t> words_;
+};
+
 class Parser {
  public:
   Parser(const Source& source, std::span<const std::string_view> wanted) : source_(source), wanted_(wanted) {}
@@ -146,6 +205,7 @@ class Parser {
     Cursor cursor(source_.bytes.subspan(body), source_);
     Words words(text_of(source_.bytes).substr(body));
     for (Element& element : header.elements) read_element(element, cursor, words);
+    add_later_polygons();
     check_faces();
     if (cutter_.gave_up()) source_.left_out("polygons with too many corners were cut as if they were convex");
     return std::move(ply_);
@@ -183,20 +243,21 @@ class Parser {
     if (faces) {
       source_.check_counts(0, element.count);
       ply_.has_faces = ply_.has_faces || element.count > 0;
+      coloured_ = find_face_colours(element);
     }
     for (std::uint64_t row = 0; row < element.count; ++row) {
       source_.tick();
       corners_.clear();
       corner_uvs_.clear();
-      std::int32_t texture = 0;
-      for (Property& p : element.properties) read_value(p, faces, strips, texture, cursor, words);
+      look_ = {.coloured = coloured_};
+      for (Property& p : element.properties) read_value(p, faces, strips, cursor, words);
       if (strips) add_strip();
-      if (faces) add_polygon(texture);
+      if (faces) add_polygon();
     }
     if (vertices) place_vertices();
   }
 
-  void read_value(Property& p, bool faces, bool strips, std::int32_t& texture, Cursor& cursor, Words& words) {
+  void read_value(Property& p, bool faces, bool strips, Cursor& cursor, Words& words) {
     if (p.list_count == nullptr) {
       if (p.bits) {
         p.keep->push_back(std::bit_cast<float>(static_cast<std::uint32_t>(read(*p.type, cursor, words))));
@@ -204,7 +265,8 @@ class Parser {
       }
       const double value = read(*p.type, cursor, words);
       if (p.keep != nullptr) p.keep->push_back(static_cast<float>(value));
-      if (faces && p.name == "texnumber" && value >= 0.0 && value < 1e6) texture = static_cast<std::int32_t>(value);
+      if (faces && p.name == "texnumber" && value >= 0.0 && value < 1e6) look_.texture = static_cast<std::int32_t>(value);
+      if (p.colour >= 0) look_.colour |= byte_of(value, *p.type) << (8U * static_cast<unsigned>(p.colour));
       return;
     }
     const bool polygon = (faces || strips) && (p.name == "vertex_indices" || p.name == "vertex_index");
@@ -258,13 +320,25 @@ class Parser {
     return static_cast<std::int32_t>(index);
   }
 
-  void add_polygon(std::int32_t texture) {
+  // Polygons that came before the vertices, whose places say how they are cut.
+  void add_later_polygons() {
+    has_vertices_ = true;  // or there are none
+    for (std::size_t at = 0; later_.take(at, corners_, corner_uvs_, look_);) {
+      source_.tick();
+      add_polygon();
+    }
+  }
+
+  void add_polygon() {
     const std::size_t n = corners_.size();
     for (const double index : corners_) (void)index_of(index);
     if (n < 3) return;
     const bool textured = corner_uvs_.size() == 2 * n;
     if (!corner_uvs_.empty() && !textured) {
       if (!corner_uvs_.empty()) source_.left_out("texture coordinates of faces are left out where they do not fit the corners");
+    }
+    if (n > 3 && !has_vertices_) {
+      return later_.add(corners_, corner_uvs_, look_, source_);
     }
     source_.take_memory(n - 2, 3 * sizeof(std::int32_t));
     points_.assign(n, {});
@@ -283,9 +357,16 @@ class Parser {
     };
     for (const std::int32_t corner : cutter_.cut(points_)) add(static_cast<std::size_t>(corner));
     source_.check_counts(0, ply_.faces.size() / 3);
-    if (texture == 0 && ply_.textures.empty()) return;
-    ply_.textures.resize(ply_.faces.size() / 3 - (n - 2), 0);
-    ply_.textures.resize(ply_.faces.size() / 3, texture);
+    const std::size_t before = ply_.faces.size() / 3 - (n - 2);
+    if (look_.coloured || !ply_.face_colours.empty()) {
+      constexpr std::uint32_t kWhite = 0xFFFFFF;
+      source_.take_memory(n - 2, sizeof(std::uint32_t));
+      ply_.face_colours.resize(before, kWhite);
+      ply_.face_colours.resize(ply_.faces.size() / 3, look_.coloured ? look_.colour : kWhite);
+    }
+    if (look_.texture == 0 && ply_.textures.empty()) return;
+    ply_.textures.resize(before, 0);
+    ply_.textures.resize(ply_.faces.size() / 3, look_.texture);
   }
 
   // Every corner makes a triangle with the two before it; -1 begins anew.
@@ -348,6 +429,9 @@ class Parser {
   PolygonCutter cutter_;
   std::vector<const std::vector<float>*> axes_;  // x, y and z, once they are read
   std::vector<double> corners_, corner_uvs_;     // of the face that is read
+  FaceLook look_;                                // of that face, too
+  bool coloured_ = false;                        // whether faces have colours
+  LaterPolygons later_;
   std::vector<PolygonCutter::Point> points_;
 };
 
@@ -394,23 +478,25 @@ std::vector<std::string> texture_files(const Ply& ply) {
   return files;
 }
 
-// Corners with coordinates of their own: a vertex for each combination.
-void split_corners(const Ply& ply, const Source& source, Mesh& mesh) {
-  using Key = std::array<std::uint32_t, 3>;  // vertex, and the bits of its coordinates
-  Numbering<Key, HashWords<std::uint32_t, 3>> numbering;
+// Corners with coordinates of their own, and faces with colours: a vertex for each combination.
+void split_corners(const Ply& ply, const Source& source, Mesh& mesh, std::vector<float>& alpha) {
+  using Key = std::array<std::uint32_t, 4>;  // vertex, the bits of its coordinates, the colour of its face
+  Numbering<Key, HashWords<std::uint32_t, 4>> numbering;
+  const bool uvs = !ply.corner_uvs.empty(), coloured = !ply.face_colours.empty();
   std::vector<std::int32_t> faces;
   source.take_memory(mesh.faces.size(), sizeof(std::int32_t) / 2);
   faces.reserve(mesh.faces.size());
   for (std::size_t c = 0; c < mesh.faces.size(); ++c) {
     source.tick();
     const std::size_t known = numbering.keys().size();
+    const auto bits = [&](std::size_t k) { return uvs ? std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c + k] + 0.0F) : 0U; };
     faces.push_back(
-        numbering.of({static_cast<std::uint32_t>(mesh.faces[c]), std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c] + 0.0F),
-                      std::bit_cast<std::uint32_t>(ply.corner_uvs[2 * c + 1] + 0.0F)}));
-    if (numbering.keys().size() > known) source.take_memory(1, 11 * sizeof(float) + sizeof(Key) + 24);
+        numbering.of({static_cast<std::uint32_t>(mesh.faces[c]), bits(0), bits(1), coloured ? ply.face_colours[c / 3] : 0U}));
+    if (numbering.keys().size() > known) source.take_memory(1, 12 * sizeof(float) + sizeof(Key) + 24);
   }
   source.check_counts(numbering.keys().size(), 0);
   Mesh out;
+  std::vector<float> out_alpha;
   out.faces = std::move(faces);
   for (const Key& key : numbering.keys()) {
     const auto copy = [&](const std::vector<float>& from, std::vector<float>& to) {
@@ -419,9 +505,38 @@ void split_corners(const Ply& ply, const Source& source, Mesh& mesh) {
     copy(mesh.vertices, out.vertices);
     copy(mesh.normals, out.normals);
     copy(mesh.colours, out.colours);
-    out.uvs.insert(out.uvs.end(), {std::bit_cast<float>(key[1]), std::bit_cast<float>(key[2])});
+    if (!alpha.empty()) out_alpha.push_back(alpha[key[0]]);
+    if (uvs) out.uvs.insert(out.uvs.end(), {std::bit_cast<float>(key[1]), std::bit_cast<float>(key[2])});
+    if (!uvs && !mesh.uvs.empty())
+      out.uvs.insert(out.uvs.end(), &mesh.uvs[2 * std::size_t{key[0]}], &mesh.uvs[2 * std::size_t{key[0]}] + 2);
+    for (unsigned k = 0; k < 3 && coloured; ++k) out.colours.push_back(static_cast<float>(key[3] >> (8U * k) & 255U) / 255.0F);
   }
   mesh = std::move(out);
+  alpha = std::move(out_alpha);
+}
+
+// Of the colours of vertices: nothing where all of it is full, or none, which nobody means.
+std::vector<float> alpha_of(const Ply& ply) {
+  std::vector<float> alpha = joined(ply, {"alpha"});
+  if (alpha.empty()) return {};
+  const std::string& type = ply.types.at("alpha");
+  const bool real = type == "float" || type == "double", words = type == "ushort" || type == "short";
+  float least = 1.0F, most = 0.0F;
+  for (float& a : alpha) {
+    a = std::isfinite(a) ? std::clamp(a * (real ? 1.0F : words ? 1.0F / 65535.0F : 1.0F / 255.0F), 0.0F, 1.0F) : 1.0F;
+    least = std::min(least, a);
+    most = std::max(most, a);
+  }
+  return least < 1.0F && most > 0.0F ? alpha : std::vector<float>{};
+}
+
+void add_alpha(const Source& source, MeshFile& file, std::vector<float> alpha) {
+  if (alpha.empty() || !source.options.texture) return;
+  Appearance& look = file.appearance;
+  if (!look.materials.empty() || file.mesh.colours.empty()) return source.left_out("the alpha of vertices is left out");
+  look.materials.push_back({.name = "plain", .alpha = AlphaMode::blend});
+  look.of_face.assign(file.mesh.faces.size() / 3, 0);
+  look.alpha = std::move(alpha);
 }
 
 void add_textures(const Ply& ply, const Source& source, MeshFile& file) {
@@ -482,9 +597,9 @@ PlyContent content_of_ply(std::string_view head) {
 }
 
 MeshFile read_ply(const Source& source) {
-  constexpr std::array<std::string_view, 23> kWanted = {
-      "x", "y", "z", "nx", "ny", "nz", "red", "green",     "blue",      "diffuse_red", "diffuse_green",  "diffuse_blue",
-      "r", "g", "b", "s",  "t",  "u",  "v",   "texture_u", "texture_v", "f_dc_0",      "packed_position"};
+  constexpr std::array<std::string_view, 24> kWanted = {
+      "x", "y", "z", "nx", "ny", "nz", "red", "green",     "blue",      "diffuse_red", "diffuse_green",   "diffuse_blue",
+      "r", "g", "b", "s",  "t",  "u",  "v",   "texture_u", "texture_v", "f_dc_0",      "packed_position", "alpha"};
   Ply ply = parse_ply(source, kWanted);
   if (ply.faces.empty() && (ply.column("f_dc_0") != nullptr || ply.column("packed_position") != nullptr)) {
     source.unsupported("this PLY holds Gaussians, not a mesh", hint("name a mesh"));
@@ -498,16 +613,24 @@ MeshFile read_ply(const Source& source) {
   mesh.faces = std::move(ply.faces);
   mesh.normals = joined(ply, {"nx", "ny", "nz"});
   mesh.colours = colours_of(ply);
+  std::vector<float> alpha = alpha_of(ply);
+  if (!source.options.texture) ply.face_colours.clear();  // shapes alone need no seams
+  if (!ply.face_colours.empty() && !mesh.colours.empty()) {
+    source.left_out("the colours of faces are left out: the vertices have colours of their own");
+    ply.face_colours.clear();
+  }
+  if (!ply.face_colours.empty()) ply.face_colours.resize(mesh.faces.size() / 3, 0xFFFFFF);
   if (!ply.corner_uvs.empty()) {
     ply.corner_uvs.resize(2 * mesh.faces.size(), 0.0F);
-    split_corners(ply, source, mesh);
   } else {
     for (const auto& names : {std::array{"s", "t"}, std::array{"u", "v"}, std::array{"texture_u", "texture_v"}}) {
       if (mesh.uvs.empty()) mesh.uvs = joined(ply, {names[0], names[1]});
     }
   }
+  if (!ply.corner_uvs.empty() || !ply.face_colours.empty()) split_corners(ply, source, mesh, alpha);
   for (std::size_t i = 1; i < mesh.uvs.size(); i += 2) mesh.uvs[i] = 1.0F - mesh.uvs[i];
   add_textures(ply, source, file);
+  add_alpha(source, file, std::move(alpha));
   return file;
 }
 

@@ -29,9 +29,18 @@ inline std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const ch
   return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
 }
 
-// Text in two bytes for each character, which no reader here takes.
+// Text in two bytes for each character, which no reader here takes; without a mark, where its beginning is plain letters.
 [[nodiscard]] inline bool is_utf16(std::string_view text) {
-  return text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
+  constexpr std::size_t kSeen = 16;
+  std::array<std::size_t, 2> letters{}, zeros{};
+  for (std::size_t i = 0; i < std::min(text.size(), kSeen); ++i) {
+    const char c = text[i];
+    if ((c >= ' ' && c <= '~') || c == '\t' || c == '\r' || c == '\n') ++letters[i % 2];
+    if (c == '\0') ++zeros[i % 2];
+  }
+  constexpr std::size_t kHalf = kSeen / 2;
+  return text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") || (letters[0] == kHalf && zeros[1] == kHalf) ||
+         (zeros[0] == kHalf && letters[1] == kHalf);
 }
 [[nodiscard]] inline std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n\f\v";
@@ -62,8 +71,13 @@ class DiskFolder final : public Folder {
   [[nodiscard]] std::vector<std::byte> read(const std::string& name) const override;
 
  private:
+  // The names of a folder that differ in case from those asked for: in lower case -> the first one in the order of names.
+  using Listing = std::map<std::string, std::string, std::less<>>;
+  const Listing& listing(const std::filesystem::path& folder) const;
+
   std::filesystem::path folder_;
   std::uint64_t most_bytes_;
+  mutable std::map<std::filesystem::path, Listing> listings_;  // a file may name many that are not there
 };
 
 // One file that is being read.
@@ -115,8 +129,8 @@ class Source {
   // A file that this one can be read without, such as a texture: names are taken as programs of other systems write them
   // (backslashes, another case, whole paths, of which the last part is looked for). Where it is not there, that is said.
   [[nodiscard]] std::optional<std::vector<std::byte>> companion(std::string file, const char* what) const;
-  // Whether a file of exactly that plain name is there, in whatever case.
-  [[nodiscard]] bool has_companion(const std::string& file) const;
+  // The plain name of a file as it is there, in whatever case it is asked for.
+  [[nodiscard]] std::optional<std::string> find_companion(const std::string& file) const;
   // The same for a picture in bytes: nothing, and a notice, for one that cannot be read or that would be too much.
   [[nodiscard]] std::optional<Picture> picture(Bytes file, const std::string& what,
                                                ColourProfiles profiles = ColourProfiles::applied) const;
@@ -126,10 +140,12 @@ class Source {
 
  private:
   void note(std::string what) const;
+  [[nodiscard]] bool too_many_missing() const;
   void count_read(std::uint64_t more) const;
+  static constexpr std::size_t kMostNotices = 20;
   const Folder* folder_;
   mutable std::uint32_t ticks_ = 0;
-  mutable std::uint64_t bytes_read_ = bytes.size(), memory_ = 0, visits_ = 0, credit_ = 0, pixels_ = 0;
+  mutable std::uint64_t bytes_read_ = bytes.size(), memory_ = 0, visits_ = 0, credit_ = 0, pixels_ = 0, missing_ = 0;
   mutable std::vector<std::string> notices_;
 };
 
@@ -194,7 +210,8 @@ struct Ply {
   std::vector<std::int32_t> faces;  // polygons and strips as triangles; every index names a vertex
   // Of the corners of triangles, [F * 3 * 2], with v going up; empty when faces have none. Those of faces without are zero.
   std::vector<float> corner_uvs;
-  std::vector<std::int32_t> textures;  // [F] numbers of textures, or empty
+  std::vector<std::int32_t> textures;       // [F] numbers of textures, or empty
+  std::vector<std::uint32_t> face_colours;  // [F] 0xBBGGRR of the faces that triangles are parts of, or empty
   std::vector<std::string> comments;
   [[nodiscard]] const std::vector<float>* column(std::string_view name) const {
     const auto at = columns.find(name);

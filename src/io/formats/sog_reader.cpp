@@ -1,4 +1,5 @@
 // SOG of PlayCanvas: Gaussians in the pixels of WebP pictures, which a meta.json describes.
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -17,7 +18,7 @@ using Json = nlohmann::json;
 
 class Sog {
  public:
-  Sog(const Source& source, std::string_view meta, const ZipArchive* archive) : source_(source), archive_(archive) {
+  Sog(const Source& source, std::string_view meta, const ZipFolder* archive) : source_(source), archive_(archive) {
     constexpr JsonLimits kLimits{
         .bytes = std::size_t{16} << 20U, .values = 100'000, .string = std::size_t{1} << 20U, .depth = 16};
     std::string problem;
@@ -196,7 +197,7 @@ class Sog {
   }
 
   const Source& source_;
-  const ZipArchive* archive_;
+  const ZipFolder* archive_;  // where the pictures are; null for the disk
   Json meta_;
   bool second_ = false;
   std::size_t count_ = 0, coefficients_ = 0, palette_size_ = 0;
@@ -207,13 +208,28 @@ class Sog {
 
 }  // namespace
 
+std::optional<std::string> sog_meta(const ZipArchive& archive) {
+  if (auto plain = archive.find("meta.json")) return plain;
+  std::vector<std::string> found;
+  for (const std::string& name : archive.names()) {
+    if (lower(name).ends_with("/meta.json") && !name.starts_with("__MACOSX/")) found.push_back(name);
+  }
+  if (found.size() != 1) return std::nullopt;
+  // Other programs have files of that name, too.
+  const std::string folder = found.front().substr(0, found.front().rfind('/') + 1);
+  const auto is_picture = [&](const std::string& name) { return name.starts_with(folder) && lower(name).ends_with(".webp"); };
+  const bool pictures = std::any_of(archive.names().begin(), archive.names().end(), is_picture);
+  return pictures ? std::optional(found.front()) : std::nullopt;
+}
+
 GaussianFile read_sog(const Source& source) {
   if (!text_of(source.bytes).starts_with("PK\x03\x04")) return Sog(source, without_mark(text_of(source.bytes)), nullptr).read();
   const ZipArchive archive(source);
-  const auto meta = archive.find("meta.json");
+  const auto meta = sog_meta(archive);
   if (!meta) source.unsupported("this archive is no SOG: it has no meta.json");
   const std::vector<std::byte> bytes = archive.read(*meta);
-  return Sog(source, without_mark(text_of(bytes)), &archive).read();
+  const ZipFolder folder(archive, *meta);
+  return Sog(source, without_mark(text_of(bytes)), &folder).read();
 }
 
 }  // namespace espalier::reader

@@ -37,12 +37,34 @@ bool same_word(std::string_view word, std::string_view lower) {
          });
 }
 
-MeshFile read_text(const Source& source) {
-  Builder builder(source);
-  Words words(without_mark(text_of(source.bytes)));
+// Whether a corner with its coordinates is there.
+bool has_vertex(std::string_view text) {
+  Words words(text);
+  std::string_view word = words.word(true);
+  while (!word.empty()) {
+    const bool vertex = same_word(word, "vertex");
+    int numbers = 0;
+    double value = 0.0;
+    for (word = words.word(true); vertex && numbers < 3 && parse_number(word, value); word = words.word(true)) ++numbers;
+    if (numbers == 3) return true;
+  }
+  return false;
+}
+
+// The lines behind the title, which may have any word in it; a file without ends of lines has its facets there.
+std::string_view behind_title(std::string_view text) {
+  Words words(text);
   std::string_view title;
   while (words.line(title) && trimmed(title).empty()) {
   }
+  return has_vertex(title) ? text : words.rest();
+}
+
+MeshFile read_text(const Source& source) {
+  Builder builder(source);
+  const std::string_view whole = without_mark(text_of(source.bytes)), text = whole.substr(0, whole.find('\0'));
+  if (text.size() < whole.size()) source.left_out(whole.size() - text.size(), " bytes behind the text are left out");
+  Words words(behind_title(text));
   int corners = 0;
   for (std::string_view word = words.word(true); !word.empty(); word = words.word(true)) {
     source.tick();
@@ -67,19 +89,22 @@ MeshFile read_text(const Source& source) {
 
 constexpr std::size_t kTitle = 80, kFacet = 50;
 
-// Programs begin binary files with "solid", too. Text has a facet, or its end, behind the first line, and no zeros.
+// Programs begin binary files with "solid", too. Text has a facet, or its end, behind the first line, and no zeros before it;
+// or it has a corner with its coordinates.
 bool is_text(std::string_view text) {
-  text = without_mark(text).substr(0, 4096);
-  if (text.find('\0') != std::string_view::npos) return false;
+  text = without_mark(text);
+  const bool zeros = text.substr(0, 4096).find('\0') != std::string_view::npos;
+  text = text.substr(0, text.find('\0'));
+  if (!same_word(trimmed(text).substr(0, 5), "solid")) return false;
+  if (zeros) return has_vertex(text);
   Words words(text);
   std::string_view title;
   while (words.line(title) && trimmed(title).empty()) {
   }
-  if (!same_word(Words(title).word(), "solid") && !same_word(trimmed(title).substr(0, 5), "solid")) return false;
   for (std::string_view word = words.word(true); !word.empty(); word = words.word(true)) {
     if (same_word(word, "facet") || same_word(word, "endsolid")) return true;
   }
-  return false;
+  return has_vertex(title);
 }
 
 // As many facets as there are: of counts that say less, some programs write 0 because they do not know it yet.
@@ -100,7 +125,7 @@ std::uint64_t facets_of(std::uint32_t count, std::size_t bytes, const Source& so
 }  // namespace
 
 bool is_stl_text(std::string_view text) {
-  text = trimmed(without_mark(text.substr(0, 4096)));
+  text = trimmed(without_mark(text));
   return same_word(text.substr(0, 5), "solid");
 }
 
@@ -124,7 +149,8 @@ MeshFile read_stl(const Source& source) {
     for (float& x : c) x = cursor.number<float>();
     for (std::size_t k = 0; k < 9; k += 3) builder.corner(c[k], c[k + 1], c[k + 2]);
     constexpr std::uint16_t kColoured = 0x8000;
-    coloured = coloured || (cursor.number<std::uint16_t>() & kColoured) != 0;
+    const auto attribute = cursor.number<std::uint16_t>();
+    coloured = coloured || (attribute & kColoured) != 0;
   }
   if (coloured) source.left_out("the colours of facets are left out");
   return builder.finish();

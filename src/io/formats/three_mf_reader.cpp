@@ -296,6 +296,7 @@ class Assembler {
         textured_ = true;
       } else {
         colour = value;
+        if (colour[3] < 1.0F) source_.left_out("the alpha of colours is left out");
         coloured_ = true;
       }
     }

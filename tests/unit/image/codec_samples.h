@@ -196,11 +196,15 @@ inline Bytes animated_webp(int width, int height, int x, int y, int frame_width,
   return extended_webp(width, height, 0x12, chunks);
 }
 
-// A TIFF block with one entry, the orientation.
-inline std::vector<std::uint8_t> exif_block(int orientation, bool big_endian) {
+// A TIFF block with one entry, the orientation: a SHORT as the standard has it, or a LONG as some programs write it.
+inline std::vector<std::uint8_t> exif_block(int orientation, bool big_endian, bool as_long = false) {
   const auto low = static_cast<std::uint8_t>(orientation);
-  if (big_endian) return {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, low, 0, 0, 0, 0, 0, 0};
-  return {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, low, 0, 0, 0, 0, 0, 0, 0};
+  const std::uint8_t type = as_long ? 4 : 3;
+  if (!big_endian) return {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, type, 0, 1, 0, 0, 0, low, 0, 0, 0, 0, 0, 0, 0};
+  std::vector<std::uint8_t> block = {'M',  'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0,
+                                     type, 0,   0, 0,  1, 0, 0, 0, 0, 0, 0,    0,    0};
+  block[as_long ? 21 : 19] = low;
+  return block;
 }
 
 }  // namespace espalier::test

@@ -206,8 +206,8 @@ TEST(Orientation, EveryValueInPngAndJpeg) {
     for (int x = 0; x < 8; ++x) std::fill_n(stored.at(x, y), 3, 255);
   }
   for (const Expectation& e : kExpected) {
-    for (const bool big_endian : {false, true}) {
-      const auto exif = test::exif_block(e.orientation, big_endian);
+    for (const int form_of_block : {0, 1, 2, 3}) {
+      const auto exif = test::exif_block(e.orientation, form_of_block % 2 != 0, form_of_block >= 2);
       const test::PngForm form{.exif = &exif};
       for (const auto& file : {test::make_png(16, 8, form, stored.pixels), test::make_jpeg(stored, {.exif = &exif})}) {
         const Picture seen = decode_picture(file, "x");

@@ -371,7 +371,7 @@ TEST(ReadMesh, HostilePlyStlAndObj) {
   refuse("x.obj", v + "f 1 2 -4", {"names nothing"});
   refuse("x.obj", v + "f 1/1 2/1 3/1", {"\"1/1\" of a face names nothing"});
   refuse("x.obj", v + "f 1 2 99999999999999999999", {"names nothing"});
-  refuse("x.obj", v + "f 1 2", {"2 corners"});
+  refuse("x.obj", v + "f 1 2", {"no triangles"});
   refuse("x.obj", v, {"no triangles"});
   refuse("x.obj", "v 0 0\n", {"2 numbers instead of 3"});
   refuse("x.obj", "v 0 0 x\n", {"\"x\" is no number"});

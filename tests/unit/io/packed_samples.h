@@ -102,8 +102,9 @@ inline std::string sparse_gltf() {
          R"("}]})";
 }
 
-// Two Gaussians as SOG: at (0, 0, 0) and (1, 0, 0), red and green, opacities 1 and 51/255, scales e^-2 and e^-4.
-inline std::vector<std::byte> sog(int version) {
+// Two Gaussians as SOG, its files in a folder of the archive: at (0, 0, 0) and (1, 0, 0), red and green, opacities 1 and
+// 51/255, scales e^-2 and e^-4.
+inline std::vector<std::byte> sog(int version, const std::string& folder = "") {
   const auto picture = [](std::initializer_list<std::array<std::uint8_t, 4>> texels) {
     Picture p(2, 1, 4);
     std::size_t at = 0;
@@ -137,6 +138,7 @@ inline std::vector<std::byte> sog(int version) {
   std::vector<std::byte> meta;
   for (const char c : text) meta.push_back(static_cast<std::byte>(c));
   files.push_back({"meta.json", std::move(meta)});
+  for (NamedFile& file : files) file.name.insert(0, folder);
   return encode_zip(files);
 }
 
