@@ -40,8 +40,7 @@ Condition measure_condition(Measurement& measurement, const Session& session, in
 
 void measure_sampling(Measurement& measurement, const Session& session, const MeasuredJob& job) {
   const Condition condition = measure_condition(measurement, session, job.images);
-  const auto one_step = [](SamplerSettings settings) {
-    settings.steps = 1;  // all take the same
+  const auto at_most = [](SamplerSettings settings) {
     settings.guided = true;
     settings.strength = 1.0;
     settings.interval_lo = 0.0;
@@ -52,14 +51,14 @@ void measure_sampling(Measurement& measurement, const Session& session, const Me
   measurement.add<Flow>(kStructureFlow, [&](Flow& flow) {
     values = flow.noise_values(nullptr);
     (void)flow.sample({.noise = std::vector<float>(static_cast<std::size_t>(values))}, condition,
-                      one_step(job.samplers.structure));
+                      at_most(job.samplers.structure));
   });
   measurement.add<StructureDecoder>(kStructureDecoder, [&](StructureDecoder& decoder) {
     (void)decoder.decode(std::vector<float>(static_cast<std::size_t>(values)));
   });
   measurement.add<Flow>(kLatentFlow, [&](Flow& flow) {
     const std::vector<float> noise(static_cast<std::size_t>(flow.noise_values(&job.voxels)));
-    (void)flow.sample({.noise = noise, .voxels = &job.voxels}, condition, one_step(job.samplers.latent));
+    (void)flow.sample({.noise = noise, .voxels = &job.voxels}, condition, at_most(job.samplers.latent));
   });
 }
 
