@@ -164,7 +164,13 @@ Json schema_of(const Option& row) {
                 {"minItems", field.most},
                 {"maxItems", field.most}};
       break;
-    case OptionType::choice: schema = words; break;
+    case OptionType::choice:
+      schema = words;
+      if (field.unset) {
+        schema["type"] = type("string");
+        schema["enum"].push_back(nullptr);
+      }
+      break;
     case OptionType::choices: {
       Json list{{"type", "array"}, {"items", words}, {"minItems", 1}};
       if (field.one_for_all) {

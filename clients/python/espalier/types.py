@@ -200,7 +200,7 @@ class Sampler(Options):
     """Times between which guidance is applied."""
     rescale_t: Union[Optional[float], Unset] = UNSET
     """Rescaling of the sampling times for the sparse structure."""
-    solver: Union[Literal["euler", "multistep"], Unset] = UNSET
+    solver: Union[Optional[Literal["euler", "multistep"]], Unset] = UNSET
     """How a step follows from the flow's velocities. euler: from that at its beginning. multistep: from the last
     ones (Adams-Bashforth), so that fewer steps do."""
     reuse: Union[Optional[int], Unset] = UNSET

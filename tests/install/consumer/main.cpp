@@ -150,6 +150,8 @@ Asset generated(Pipeline& pipeline, const fs::path& image, const fs::path& folde
          "the pipeline");
   expect(pipeline.structure_defaults().first > 0 && pipeline.latent_defaults().first > 0, "the checkpoint's own settings");
   expect(app_structure_settings().steps == 12 && app_latent_settings().guidance == 3.0, "the settings of the public web app");
+  expect(fast_structure_settings(25).steps == 5 && !fast_latent_settings(3).steps && name_of(SamplerPreset::fast) == "fast",
+         "the settings of the fast preset");
   Request request{.images = {image}};
   request.structure = {.steps = 2, .guidance = 0.0};
   request.latent = {.steps = 1, .guidance = 0.0};
