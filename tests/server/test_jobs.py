@@ -78,7 +78,8 @@ class Jobs(SharedServerCase):
         self.assertEqual(answer.headers["Location"], f"/v1/jobs/{job['id']}")
         self.assertEqual((job["kind"], job["name"], job["options"]["seed"]), ("image", "my chair", 1))
         defaults = self.server.get("/v1/models").json["models"][0]["structure_defaults"]
-        self.assertEqual(job["options"]["structure"], {"steps": 1, "guidance": defaults["guidance"], "rescale_t": None, "interval": None})
+        self.assertEqual(job["options"]["structure"], {"steps": 1, "guidance": defaults["guidance"], "rescale_t": None, "interval": None,
+                                                       "solver": None, "reuse": None, "reuse_order": None, "guidance_reuse": None})
         events = list(self.server.events(job["id"]))
         self.assert_events_in_order(events)
         job = self.server.job(job["id"])
