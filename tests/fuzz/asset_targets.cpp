@@ -8,6 +8,7 @@
 #include "io/formats/mesh_reader.h"
 #include "io/formats/splat_files.h"
 #include "io/formats/zip.h"
+#include "support/bytes.h"
 #include "support/data.h"
 #include "targets.h"
 #include "unit/io/packed_samples.h"
@@ -18,11 +19,6 @@ namespace espalier::test {
 namespace {
 
 using Input = std::span<const std::byte>;
-
-Bytes bytes_of(const std::string& text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 void must_be_fit(void (*write)(const void*), const void* result) {
   try {

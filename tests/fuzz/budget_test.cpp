@@ -95,20 +95,31 @@ double slowness() {
   constexpr double kThere = 1.4;  // s
   constexpr std::size_t kWords = std::size_t{1} << 22U;
   constexpr int kRounds = 4;
-  static const double measured = cost_of([] {
-                                   std::vector<std::uint64_t> words(kWords);
-                                   std::uint64_t state = 1;
-                                   for (int round = 0; round < kRounds; ++round) {
-                                     for (std::uint64_t& word : words) word = state = state * 6364136223846793005U + 1;
-                                     std::sort(words.begin(), words.end());
-                                   }
-                                   if (words.front() > words.back()) ::_exit(1);
-                                 }).seconds;
-  return std::max(measured / kThere, 1.0);
+  const Cost measured = cost_of([] {
+    std::vector<std::uint64_t> words(kWords);
+    std::uint64_t state = 1;
+    for (int round = 0; round < kRounds; ++round) {
+      for (std::uint64_t& word : words) word = state = state * 6364136223846793005U + 1;
+      std::sort(words.begin(), words.end());
+    }
+    if (words.front() > words.back()) ::_exit(1);
+  });
+  return std::max(measured.seconds / kThere, 1.0);
 }
 
-// Seconds that an input of so many bytes may take.
-double allowed(std::size_t bytes) { return std::max(kSeconds, static_cast<double>(bytes) / kHonest) * slowness(); }
+// Seconds that an input of so many bytes may take on the machine that the bound was set on.
+double allowed(std::size_t bytes) { return std::max(kSeconds, static_cast<double>(bytes) / kHonest); }
+
+// What is over a bound is measured again, beside work of a known cost: a neighbour that takes caches and memory away for some
+// seconds is no fault of a reader, and a reader that is too slow is so every time.
+bool is_within(double seconds, double bound, const std::function<double()>& again, const std::function<double()>& bound_again) {
+  constexpr int kTries = 4;
+  for (int i = 0; i < kTries && seconds > bound; ++i) {
+    bound = bound_again();
+    seconds = again();
+  }
+  return seconds <= bound;
+}
 
 constexpr std::size_t kSizes[] = {std::size_t{1} << 10U, std::size_t{64} << 10U, std::size_t{1} << 20U, std::size_t{60} << 20U};
 
@@ -130,10 +141,13 @@ TEST_P(Sized, ReadersStayWithinIt) {
     const Cost cost = cost_of([&] { read(shape, bytes); });
     EXPECT_TRUE(cost.ended) << shape.reader << ", " << shape.name;
     if (kSanitized) continue;
-    EXPECT_LE(cost.seconds, allowed(text.size())) << shape.reader << ", " << shape.name << ": " << text.size() << " bytes";
-    const double smaller = std::max(seconds_of(shape, text.size() / kSmaller), kFloor);
-    EXPECT_LE(cost.seconds, kGrowth * smaller) << shape.reader << ", " << shape.name << ": " << text.size() << " bytes";
-    EXPECT_LE(cost.kib - before, kKiB) << shape.reader << ", " << shape.name << ": " << text.size() << " bytes";
+    const std::string what = std::string(shape.reader) + ", " + shape.name + ": " + std::to_string(text.size()) + " bytes";
+    const auto again = [&] { return cost_of([&] { read(shape, bytes); }).seconds; };
+    const auto growth = [&] { return kGrowth * std::max(seconds_of(shape, text.size() / kSmaller), kFloor); };
+    EXPECT_TRUE(is_within(cost.seconds, allowed(text.size()), again, [&] { return allowed(text.size()) * slowness(); }))
+        << what << ", " << cost.seconds << " s";
+    EXPECT_TRUE(is_within(cost.seconds, growth(), again, growth)) << what << ", " << cost.seconds << " s";
+    EXPECT_LE(cost.kib - before, kKiB) << what;
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "image/codec.h"
 #include "io/formats/zip.h"
+#include "support/bytes.h"
 #include "unit/io/packed_samples.h"
 #include "worst_shapes.h"
 
@@ -15,10 +16,6 @@ namespace espalier::test {
 namespace {
 
 std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-std::vector<std::byte> bytes_of(const std::string& text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 std::string archive(const std::vector<std::pair<std::string, std::string>>& members) {
   std::vector<NamedFile> files;
   for (const auto& [name, text] : members) files.push_back({name, bytes_of(text)});

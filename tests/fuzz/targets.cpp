@@ -16,6 +16,7 @@
 #include "models/trellis/structured_latent_flow.h"
 #include "recipes/trellis_settings.h"
 #include "session/checkpoint.h"
+#include "support/bytes.h"
 #include "support/onnx_writer.h"
 #include "weights/safetensors.h"
 
@@ -24,11 +25,6 @@ namespace {
 
 using Input = std::span<const std::byte>;
 using nlohmann::json;
-
-Bytes bytes_of(const std::string& text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 bool read_safetensors(Input bytes) {
   const MemoryFile file(bytes);

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "memory_file.h"
+#include "support/bytes.h"
 #include "support/torch_writer.h"
 #include "targets.h"
 #include "weights/pickle.h"
@@ -13,11 +14,6 @@ namespace espalier::test {
 namespace {
 
 using Input = std::span<const std::byte>;
-
-Bytes bytes_of(const std::string& text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 bool read_weights(Input bytes) {
   const MemoryFile file(bytes);

@@ -12,6 +12,7 @@
 #include "base/file_hashes.h"
 #include "base/hash.h"
 #include "base/printable.h"
+#include "support/bytes.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
 
@@ -19,13 +20,9 @@ namespace espalier {
 namespace {
 
 namespace fs = std::filesystem;
+using test::bytes_of;
 using test::expect_error;
 using test::TemporaryFolder;
-
-std::vector<std::byte> bytes_of(const std::string& text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 std::size_t entries(const fs::path& folder) {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));

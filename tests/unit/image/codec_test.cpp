@@ -8,12 +8,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "codec_samples.h"
+#include "support/bytes.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
 
 namespace espalier {
 namespace {
 
+using test::bytes_of;
 using test::expect_error;
 
 int largest_difference(const Picture& a, const Picture& b) {
@@ -35,11 +37,6 @@ class Stopping final : public Monitor {
   int at_;
   mutable int looks_ = 0;
 };
-
-test::Bytes bytes_of(std::string_view text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 TEST(Png, WhatIsEncodedIsDecoded) {
   for (const int channels : {3, 4}) {

@@ -16,36 +16,21 @@
 #include "image/codec.h"
 #include "io/formats/gaussian_reader.h"
 #include "io/formats/mesh_reader.h"
+#include "support/bytes.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
 
 namespace espalier {
 namespace {
 
+using test::base64_of;
+using test::bytes_of;
 using test::expect_error;
 using Json = nlohmann::json;
 using Floats = std::vector<float>;
 using Bytes = std::vector<std::byte>;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-Bytes bytes_of(std::string_view text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
-
-std::string base64(const Bytes& bytes) {
-  constexpr const char* kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t word = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      word = word << 8U | (i + k < bytes.size() ? std::to_integer<std::uint32_t>(bytes[i + k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k)
-      out += i + k > bytes.size() ? '=' : kLetters[word >> (18U - 6U * static_cast<unsigned>(k)) & 63U];
-  }
-  return out;
-}
 
 // A glTF file in parts: one triangle at (0,0,0) (1,0,0) (0,1,0) without anything else, on node 0.
 struct File {
@@ -87,7 +72,7 @@ struct File {
   }
   std::string text(const std::string& uri = {}) {
     json["buffers"] = Json::array(
-        {{{"byteLength", raw.size()}, {"uri", uri.empty() ? "data:application/octet-stream;base64," + base64(raw) : uri}}});
+        {{{"byteLength", raw.size()}, {"uri", uri.empty() ? "data:application/octet-stream;base64," + base64_of(raw) : uri}}});
     return json.dump();
   }
   MeshFile read() { return decode_mesh(bytes_of(text()), "x.gltf", {.texture = true}); }
@@ -105,7 +90,7 @@ Picture four_colours() {
   picture.pixels = {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 0};
   return picture;
 }
-std::string data_uri(const Bytes& png) { return "data:image/png;base64," + base64(png); }
+std::string data_uri(const Bytes& png) { return "data:image/png;base64," + base64_of(png); }
 
 // Joints are numbers of something, which stay such.
 TEST(DamagedGltf, DracoWithASkin) {

@@ -12,20 +12,17 @@
 #include "io/formats/mesh_reader.h"
 #include "io/formats/zip.h"
 #include "packed_samples.h"
+#include "support/bytes.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
 
 namespace espalier {
 namespace {
 
+using test::bytes_of;
 using test::expect_error;
 using Floats = std::vector<float>;
 using Faces = std::vector<std::int32_t>;
-
-std::vector<std::byte> bytes_of(std::string_view text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 std::string notices(const MeshFile& file) {
   std::string all;

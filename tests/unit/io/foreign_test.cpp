@@ -13,33 +13,18 @@
 #include "io/formats/polygon.h"
 #include "io/formats/zip.h"
 #include "sample_mesh.h"
+#include "support/bytes.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
 
 namespace espalier {
 namespace {
 
+using test::base64_of;
+using test::bytes_of;
 using test::expect_error;
 using Floats = std::vector<float>;
 using Faces = std::vector<std::int32_t>;
-
-std::vector<std::byte> bytes_of(std::string_view text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
-
-std::string base64(const std::vector<std::byte>& bytes) {
-  constexpr const char* kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t word = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      word = word << 8U | (i + k < bytes.size() ? std::to_integer<std::uint32_t>(bytes[i + k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k)
-      out += i + k > bytes.size() ? '=' : kLetters[word >> (18U - 6U * static_cast<unsigned>(k)) & 63U];
-  }
-  return out;
-}
 
 double area_of(const Mesh& mesh) {
   double area = 0.0;
@@ -66,7 +51,7 @@ std::string triangle(const std::string& material, const std::string& members = "
                          0, 0, 3, 0, 0,   3,     0, 0, 3};             // a morph target
   std::vector<std::byte> raw(values.size() * 4);
   std::memcpy(raw.data(), values.data(), raw.size());
-  const std::string png = base64(encode_png(Picture(2, 2, 3)));
+  const std::string png = base64_of(encode_png(Picture(2, 2, 3)));
   return R"({"asset":{"version":"2.0"},"scene":0,"scenes":[{"nodes":[0]}],"nodes":[{"mesh":0)" + node +
          R"(}],"meshes":[{"primitives":[{"material":0,"attributes":{"POSITION":0,"TEXCOORD_0":1,"TEXCOORD_1":2)" + primitive +
          R"(}]}],"accessors":[{"bufferView":0,"componentType":5126,"count":3,"type":"VEC3"},)"
@@ -75,7 +60,7 @@ std::string triangle(const std::string& material, const std::string& members = "
          R"({"bufferView":0,"byteOffset":84,"componentType":5126,"count":3,"type":"VEC4"},)"
          R"({"bufferView":0,"byteOffset":132,"componentType":5126,"count":3,"type":"VEC3"}],"bufferViews":[{"buffer":0,"byteLength":168}],)"
          R"("buffers":[{"byteLength":168,"uri":"data:application/octet-stream;base64,)" +
-         base64(raw) + R"("}],"images":[{"uri":"data:image/png;base64,)" + png +
+         base64_of(raw) + R"("}],"images":[{"uri":"data:image/png;base64,)" + png +
          R"("}],"textures":[{"source":0,"sampler":0}],"samplers":[{"wrapS":33071,"wrapT":33648,"magFilter":9728}],"materials":[)" +
          material + "]" + members + "}";
 }

@@ -13,12 +13,14 @@
 #include "io/formats/mesh_files.h"
 #include "sample_files.h"
 #include "sample_mesh.h"
+#include "support/bytes.h"
 #include "support/errors.h"
 #include "support/temporary_folder.h"
 
 namespace espalier {
 namespace {
 
+using test::bytes_of;
 using test::expect_error;
 using test::sample_box;
 using test::sample_box_with_uvs;
@@ -26,11 +28,6 @@ using test::sample_gltf;
 
 using Floats = std::vector<float>;
 using Faces = std::vector<std::int32_t>;
-
-std::vector<std::byte> bytes_of(std::string_view text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 void expect_near(const Floats& a, const Floats& b, float tolerance, const char* what) {
   ASSERT_EQ(a.size(), b.size()) << what;

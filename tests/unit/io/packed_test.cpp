@@ -7,17 +7,14 @@
 #include "io/formats/gaussian_reader.h"
 #include "io/formats/mesh_reader.h"
 #include "packed_samples.h"
+#include "support/bytes.h"
 #include "support/errors.h"
 
 namespace espalier {
 namespace {
 
+using test::bytes_of;
 using test::expect_error;
-
-std::vector<std::byte> bytes_of(const std::string& text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 // Corner by corner, in the axes of the file.
 void expect_square(const Mesh& mesh, float tolerance) {

@@ -3,18 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "io/formats/deflate.h"
+#include "support/bytes.h"
 #include "support/errors.h"
 #include "zip_reader.h"
 
 namespace espalier {
 namespace {
 
+using test::bytes_of;
 using test::expect_error;
-
-std::vector<std::byte> bytes_of(const std::string& text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return {data, data + text.size()};
-}
 
 TEST(Zip, ReadsBack) {
   std::string noise;
