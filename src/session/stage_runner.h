@@ -44,6 +44,9 @@ struct Fetch {
   V view;
   std::vector<T>& into;
 };
+// Compilers before the deduction for aggregates (P1816), such as Clang 16, need to be told.
+template <class V, class T>
+Fetch(V, std::vector<T>&) -> Fetch<V, T>;
 
 template <class Dev>
 class StageRunner {
