@@ -134,9 +134,10 @@ void read_runs(const ByteReader& file, const Header& h, Picture& picture) {
     if (h.bits == 8) return file.u8(byte + i);
     return i % 2 == 0 ? file.u8(byte + i / 2) >> 4U : file.u8(byte + i / 2) & 15U;
   };
-  for (int row = 0; row < h.height; ++row) {
-    for (int column = 0; column < h.width; ++column) put_colour(file, h, 0, picture.at(column, row));
-  }
+  // What no run covers has the first colour.
+  for (int column = 0; column < h.width; ++column) put_colour(file, h, 0, picture.at(column, 0));
+  const auto row_bytes = static_cast<std::size_t>(h.width) * static_cast<std::size_t>(picture.channels);
+  for (int row = 1; row < h.height; ++row) std::copy_n(picture.at(0, 0), row_bytes, picture.at(0, row));
   while (y < h.height) {
     const std::uint32_t count = file.u8(at), code = file.u8(at + 1);
     at += 2;

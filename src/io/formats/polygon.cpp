@@ -14,7 +14,9 @@ std::span<const std::int32_t> PolygonCutter::cut(std::span<const Point> corners)
     return triangles_;
   }
   flatten(corners);
-  if (convex()) {
+  const bool finite =
+      std::all_of(flat_.begin(), flat_.end(), [](const Flat& f) { return std::isfinite(f.x) && std::isfinite(f.y); });
+  if (!finite || convex()) {
     fan(count);
   } else {
     clip_all(count);
@@ -70,15 +72,17 @@ bool PolygonCutter::is_ear(std::int32_t corner) {
   const std::int32_t p = before_[static_cast<std::size_t>(corner)], n = next_[static_cast<std::size_t>(corner)];
   const Flat a = at(p), b = at(corner), c = at(n);
   if (!(turn(a, b, c) > 0.0)) return false;
-  work_left_ -= std::min<std::uint64_t>(work_left_, hollow_.size());
-  for (const std::int32_t h : hollow_) {
-    if (!left_[static_cast<std::size_t>(h)] || h == p || h == corner || h == n) continue;
+  const double left = std::min({a.x, b.x, c.x}), right = std::max({a.x, b.x, c.x});
+  const auto first = std::partition_point(hollow_.begin(), hollow_.end(), [&](std::int32_t h) { return at(h).x < left; });
+  const auto behind = std::partition_point(first, hollow_.end(), [&](std::int32_t h) { return at(h).x <= right; });
+  work_left_ -= std::min(work_left_, static_cast<std::uint64_t>(behind - first) + 1);
+  return std::none_of(first, behind, [&](std::int32_t h) {
+    if (!left_[static_cast<std::size_t>(h)] || h == p || h == corner || h == n) return false;
     const Flat q = at(h);
     const auto same = [&](const Flat& r) { return q.x == r.x && q.y == r.y; };
-    if (same(a) || same(b) || same(c)) continue;  // a ring that touches itself
-    if (turn(a, b, q) >= 0.0 && turn(b, c, q) >= 0.0 && turn(c, a, q) >= 0.0) return false;
-  }
-  return true;
+    if (same(a) || same(b) || same(c)) return false;  // a ring that touches itself
+    return turn(a, b, q) >= 0.0 && turn(b, c, q) >= 0.0 && turn(c, a, q) >= 0.0;
+  });
 }
 
 void PolygonCutter::clip_all(std::int32_t count) {
@@ -95,6 +99,9 @@ void PolygonCutter::clip_all(std::int32_t count) {
     if (turn(flat_[static_cast<std::size_t>(before_[i])], flat_[i], flat_[static_cast<std::size_t>(next_[i])]) <= 0.0)
       hollow_.push_back(static_cast<std::int32_t>(i));
   }
+  std::sort(hollow_.begin(), hollow_.end(), [&](std::int32_t a, std::int32_t b) {
+    return flat_[static_cast<std::size_t>(a)].x < flat_[static_cast<std::size_t>(b)].x;
+  });
   std::int32_t at = 0, tried = 0, rest = count;
   while (rest > 3) {
     // Where nothing is an ear, as in a ring that crosses itself, the next corner goes.

@@ -33,10 +33,11 @@ class PolygonCutter {
   void fan(std::int32_t count);
 
   std::vector<Flat> flat_;
-  std::vector<std::int32_t> next_, before_, hollow_;  // ring of what is left; corners that turn inwards
+  std::vector<std::int32_t> next_, before_;  // ring of what is left
+  std::vector<std::int32_t> hollow_;         // corners that turn inwards, from left to right
   std::vector<bool> left_;
   std::vector<std::int32_t> triangles_;
-  std::uint64_t work_left_ = 100'000'000;
+  std::uint64_t work_left_ = 30'000'000;
   bool gave_up_ = false;
 };
 

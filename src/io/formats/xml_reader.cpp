@@ -56,6 +56,9 @@ bool XmlReader::next() {
     text_.remove_prefix(close + 1);
   }
   text_.remove_prefix(1);
+  constexpr int kDeepest = 256;  // a 3MF file has seven levels
+  if (!empty_) depth_ += closes_ ? -1 : 1;
+  if (depth_ > kDeepest) source_.damaged("its XML has elements in each other to more than ", kDeepest, " levels");
   return true;
 }
 

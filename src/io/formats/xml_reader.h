@@ -30,6 +30,7 @@ class XmlReader {
   const Source& source_;
   std::string_view name_;
   bool closes_ = false, empty_ = false;
+  int depth_ = 0;
   std::vector<std::pair<std::string_view, std::string_view>> attributes_;
 };
 

@@ -246,21 +246,29 @@ TEST(ForeignPly, PolygonsBeforeTheirVertices) {
   expect_error(ErrorCode::format, {}, [&] { (void)decode_mesh(bytes_of(nowhere), "x.ply"); });
 }
 
+std::vector<std::byte> three_mf_of(const std::string& model) {
+  return encode_zip(
+      {{"[Content_Types].xml", bytes_of("<Types/>")},
+       {"_rels/.rels",
+        bytes_of(R"(<Relationships><Relationship Id="r" Target="/3D/m.model" Type="http://x/3dmodel"/></Relationships>)")},
+       {"3D/m.model", bytes_of(model)}});
+}
+
+TEST(Foreign3mf, ElementsInEachOther) {
+  std::string deep = "<model>";
+  for (int i = 0; i < 300; ++i) deep += "<a>";
+  expect_error(ErrorCode::format, {"256 levels"}, [&] { (void)decode_mesh(three_mf_of(deep), "x"); });
+}
+
 TEST(Foreign3mf, AlphaOfColoursIsNamed) {
   const auto read = [](const std::string& colour) {
-    std::vector<NamedFile> files;
-    files.push_back({"[Content_Types].xml", bytes_of("<Types/>")});
-    files.push_back(
-        {"_rels/.rels",
-         bytes_of(R"(<Relationships><Relationship Id="r" Target="/3D/m.model" Type="http://x/3dmodel"/></Relationships>)")});
-    files.push_back(
-        {"3D/m.model",
-         bytes_of(R"(<model><resources><basematerials id="5"><base name="a" displaycolor=")" + colour +
-                  R"("/></basematerials><object id="1" pid="5" pindex="0"><mesh><vertices><vertex x="0" y="0" z="0"/>)"
-                  R"(<vertex x="1" y="0" z="0"/><vertex x="0" y="1" z="0"/></vertices><triangles>)"
-                  R"(<triangle v1="0" v2="1" v3="2"/></triangles></mesh></object></resources>)"
-                  R"(<build><item objectid="1"/></build></model>)")});
-    return notices(decode_mesh(encode_zip(files), "x"));
+    return notices(decode_mesh(
+        three_mf_of(R"(<model><resources><basematerials id="5"><base name="a" displaycolor=")" + colour +
+                    R"("/></basematerials><object id="1" pid="5" pindex="0"><mesh><vertices><vertex x="0" y="0" z="0"/>)"
+                    R"(<vertex x="1" y="0" z="0"/><vertex x="0" y="1" z="0"/></vertices><triangles>)"
+                    R"(<triangle v1="0" v2="1" v3="2"/></triangles></mesh></object></resources>)"
+                    R"(<build><item objectid="1"/></build></model>)"),
+        "x"));
   };
   EXPECT_NE(read("#FF000080").find("the alpha of colours"), std::string::npos);
   EXPECT_EQ(read("#FF0000FF"), "");
