@@ -1,4 +1,4 @@
-// check: what can be said of the mesh or the Gaussians in a file.
+// check: statistics of the mesh or the Gaussians in a file.
 #include <unistd.h>
 
 #include <array>

@@ -37,12 +37,11 @@ Error with_name(const Error& error, const fs::path& path, const std::string& nam
 // What to do about a picture that was refused without a hint of its own.
 std::string hint_for_picture(const Error& error) {
   switch (error.code()) {
-    case ErrorCode::format:
-      return "the file is damaged, or no PNG, JPEG or WebP; open it in a picture program and save it anew";
+    case ErrorCode::format: return "the file is damaged or of another format: open it in an image editor and save it as PNG";
     case ErrorCode::unsupported: return "save it as an ordinary PNG, JPEG or WebP with 8 bits a channel";
     case ErrorCode::invalid_argument:
-      return "choose another background setting, or a picture with one object before a plain ground";
-    case ErrorCode::out_of_memory: return "send a smaller picture";
+      return "choose another background setting, or an image with one object before a plain ground";
+    case ErrorCode::out_of_memory: return "send a smaller image";
     default: return "look at the messages of the server";
   }
 }
@@ -453,7 +452,7 @@ Response Routes::metrics_page() {
 
 Response Routes::preprocess(HttpRequest& request) {
   const Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, 1, {}, {"background", "view"}});
-  if (upload.images.empty()) throw HttpError(400, "invalid_argument", "no picture was sent", "send one as the part image");
+  if (upload.images.empty()) throw HttpError(400, "invalid_argument", "no image was sent", "send one as the part image");
   const auto text = upload.texts.find("background");
   const Background background = text == upload.texts.end() ? Background::automatic : parse_background(text->second);
   const bool whole = is_whole(upload);
@@ -649,8 +648,8 @@ std::string Routes::make_job(HttpRequest& request, Upload& upload, const std::st
   if (!upload.images.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
     throw HttpError(400, "invalid_argument",
                     "options: background has " + std::to_string(options.background.size()) + " values for " +
-                        std::to_string(upload.images.size()) + " pictures",
-                    "give one for all pictures, or one for each");
+                        std::to_string(upload.images.size()) + " images",
+                    "give one for all images, or one for each");
   }
   options.model = model.name;
   options.background = backgrounds_of(options, upload);

@@ -62,7 +62,7 @@ void check_extension(const fs::path& path, const char* wanted) {
   if (lower_extension(path) != wanted) fail(ErrorCode::invalid_argument, path.string(), ": the name must end in ", wanted);
 }
 
-// Draws what one call asks for, and tells the observer of every picture.
+// Draws what one call asks for, and reports every view to the observer.
 class Job final : public Monitor {
  public:
   Job(const Asset& asset, const std::string& device, const Observer& observer, Stage stage, int pictures)

@@ -56,10 +56,10 @@ struct GivenLook {
 // What is finished. Gaussians and radiance field may be null where nothing is baked from them.
 struct FinishInput {
   const Mesh* mesh = nullptr;
-  SurfaceRule surface = SurfaceRule::reference;  // a solid has no inner walls to look for
+  SurfaceRule surface = SurfaceRule::reference;  // a solid has no interior faces to search for
   const Gaussians* gaussians = nullptr;
   const RadianceField* radiance_field = nullptr;
-  std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
+  std::span<const Picture> pictures{};  // foregrounds of the object, square and RGBA
   const KeptMesh* kept = nullptr;       // the mesh is neither cleaned nor simplified, and only gets a texture
   const GivenLook* given = nullptr;     // what is baked comes from here; `mesh` is its shape, without texture coordinates
 };

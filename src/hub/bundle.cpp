@@ -170,7 +170,7 @@ class BundleReader {
   std::string manifest() {
     const std::optional<TarEntry> entry = next_entry();
     if (!entry || entry->name != kManifestName || entry->bytes > kMaxManifest)
-      fail(ErrorCode::format, name_, " is no bundle", hint("make one with: espalier pull NAME --bundle FILE"));
+      fail(ErrorCode::format, name_, " is not a bundle", hint("make one with: espalier pull NAME --bundle FILE"));
     std::string text(entry->bytes, '\0');
     if (!in_.read(text.data(), static_cast<std::streamsize>(text.size()))) fail_cut_off();
     in_.ignore(static_cast<std::streamsize>(tar_padding(entry->bytes).size()));

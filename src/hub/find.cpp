@@ -211,7 +211,7 @@ ModelLocation find(const std::string& text, const Caches& caches, bool need_enco
   if (is_folder(folder) && (is_file_of(folder / "pipeline.json", 0) || (known == nullptr && !name)))
     return locate(folder, text, "", caches, need_encoder, true);
   if (known != nullptr && known->parts.front().source != Source::hub) {
-    fail(ErrorCode::invalid_argument, text, " (", known->summary, ") is no checkpoint that makes assets",
+    fail(ErrorCode::invalid_argument, text, " (", known->summary, ") is not a checkpoint that makes assets",
          hint("name one such as trellis-image-large"));
   }
   if (known == nullptr && !name) {

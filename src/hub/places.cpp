@@ -61,7 +61,7 @@ std::string address(const Variables& variables, const char* name, const std::str
   const bool usable = text.starts_with("https://") || text.starts_with("http://");
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
   if (!usable || !plain) {
-    fail(ErrorCode::invalid_argument, name, " is \"", text.substr(0, 200), "\", which is no address",
+    fail(ErrorCode::invalid_argument, name, " is \"", text.substr(0, 200), "\", which is not an address",
          hint("set it to one such as https://huggingface.co, or unset it"));
   }
   return text;

@@ -176,7 +176,7 @@ std::vector<PlannedPart> plan_model(const std::string& name, const Caches& cache
   }
   const std::optional<RepositoryName> repository = parse_repository(name);
   if (!repository) {
-    fail(ErrorCode::not_found, "\"", name, "\" is no model that is known",
+    fail(ErrorCode::not_found, "\"", name, "\" is not a known model",
          hint("there are ", known_names(), ", and any repository of the hub as OWNER/REPO or OWNER/REPO@REVISION"));
   }
   meter.begin("asking the hub", {});

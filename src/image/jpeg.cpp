@@ -246,7 +246,7 @@ std::vector<std::byte> encode_jpeg(const Picture& picture, int quality) {
   }
   if (picture.width > JPEG_MAX_DIMENSION || picture.height > JPEG_MAX_DIMENSION) {
     fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a JPEG (at most ",
-         JPEG_MAX_DIMENSION, " on a side)", hint("scale the picture down"));
+         JPEG_MAX_DIMENSION, " on a side)", hint("scale the image down"));
   }
   Encoder encoder;
   if (!write_pixels(encoder, picture, quality)) {

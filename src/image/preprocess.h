@@ -9,7 +9,7 @@
 
 namespace espalier {
 
-// How the object was told from its background, and how far to trust that.
+// How the object was separated from its background, and how far to trust that.
 struct CutoutReport {
   enum class Method {
     alpha,             // the picture brought its own alpha channel
@@ -35,7 +35,7 @@ struct PreparedPicture {
   Picture picture;  // RGB, size x size, the object in front of black: what the encoder sees
   Picture masked;   // RGBA, size x size: the same before it was put in front of black
   Picture cutout;   // RGBA, square, what the picture shows at its own resolution, within kLeastCutout and kMostCutout
-  Box object;       // the solid part (alpha > 204) of the cut-out: the picture, or its copy without background
+  Box object;       // the solid part (alpha > 204) of the foreground: the image, or its copy without background
   Box box;          // the square around it that was resized, in the same pixels; may reach beyond them
   CutoutReport report;
 };

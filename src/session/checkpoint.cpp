@@ -171,7 +171,7 @@ void configure_text_encoder(const std::string& name, const fs::path& file, Modul
   }
   m.args = named_clip(name);
   if (m.args.is_null()) {
-    fail(ErrorCode::unsupported, file.string(), ": text encoder ", name, " is no CLIP model by name",
+    fail(ErrorCode::unsupported, file.string(), ": text encoder ", name, " is not a CLIP model by name",
          hint("put its config.json beside the weights"));
   }
 }

@@ -256,7 +256,7 @@ std::vector<Measure> measures_of(const Report& report, const Settings& settings)
       {"psnr", "Gaussians from 4 unseen views", "dB", mean(column(report.rows, &Row::psnr)), 20.0},
       {"colour_error", "colour error of the mesh's vertices", "/ 255", mean(column(report.rows, &Row::colour_error)), 20.0,
        false},
-      {"seen_error", "  the same without inner walls", "/ 255", mean(column(report.rows, &Row::seen_error)), 20.0, false},
+      {"seen_error", "  the same without interior faces", "/ 255", mean(column(report.rows, &Row::seen_error)), 20.0, false},
       {"size", "size of the checkpoint", "MiB", size_of(settings.pipeline.checkpoint), 24.0, false},
       {"seconds", "generation, median", "s", quantile(column(report.rows, &Row::seconds), 0.5), 60.0, false},
       {"repeatable", "two runs give identical files", "", report.repeatable ? 1.0 : 0.0, 1.0},

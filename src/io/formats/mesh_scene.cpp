@@ -50,7 +50,7 @@ MeshScene scene_of(const Mesh& mesh, std::span<const std::byte> texture, const S
     }
     const auto kind = picture_format(texture);
     if (kind != PictureFormat::png && kind != PictureFormat::jpeg) {
-      fail(ErrorCode::invalid_argument, format, ": the texture must be a PNG or JPEG picture",
+      fail(ErrorCode::invalid_argument, format, ": the texture must be a PNG or JPEG image",
            hint("the format knows no others"));
     }
     const char* ending = kind == PictureFormat::png ? ".png" : ".jpg";

@@ -43,7 +43,7 @@ class Frames {
     Picture picture = source_(done_);
     const bool whole = picture.width > 0 && picture.height > 0 && (picture.channels == 3 || picture.channels == 4) &&
                        picture.pixels.size() == picture.pixel_count() * static_cast<std::size_t>(picture.channels);
-    require(whole, format_, "frame ", done_, " is no picture");
+    require(whole, format_, "frame ", done_, " is not an image");
     constexpr int kMaxSide = 16383;
     if (picture.width > kMaxSide || picture.height > kMaxSide) {
       fail(ErrorCode::invalid_argument, format_, ": frames of ", picture.width, " x ", picture.height,

@@ -275,8 +275,9 @@ TEST(Foreign, FormatsAreNamed) {
                                                    16)),
                          "a");
   });
-  expect_error(ErrorCode::format, {"no image of a known format", "HEIC"}, [] { (void)decode_picture(bytes_of("hello"), "a"); });
-  expect_error(ErrorCode::format, {"no image of a known format"},
+  expect_error(ErrorCode::format, {"not an image of a known format", "HEIC"},
+               [] { (void)decode_picture(bytes_of("hello"), "a"); });
+  expect_error(ErrorCode::format, {"not an image of a known format"},
                [] { (void)decode_picture(bytes_of("BM is how this text begins"), "a"); });
   expect_error(ErrorCode::format, {"empty"}, [] { (void)decode_picture({}, "a"); });
 }
