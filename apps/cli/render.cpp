@@ -1,4 +1,4 @@
-// render: pictures of an asset, a mesh or Gaussians.
+// render: images of an asset, a mesh or Gaussians.
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>

@@ -27,14 +27,14 @@ constexpr int kMostStreams = 256;
 constexpr const char* kEndOfIds = "-end";  // of the id of a job's last event
 constexpr std::chrono::milliseconds kHeartbeat = std::chrono::seconds(15);
 
-// The library names files by their paths on this machine; the client knows its pictures by their own names.
+// The library names files by their paths on this machine; the client knows its images by their own names.
 Error with_name(const Error& error, const fs::path& path, const std::string& name) {
   std::string text(error.message());
   if (const auto at = text.find(path.string()); at != std::string::npos) text.replace(at, path.string().size(), name);
   return {error.code(), text, std::string(error.hint())};
 }
 
-// What to do about a picture that was refused without a hint of its own.
+// What to do about an image that was refused without a hint of its own.
 std::string hint_for_picture(const Error& error) {
   switch (error.code()) {
     case ErrorCode::format: return "the file is damaged or of another format: open it in an image editor and save it as PNG";
@@ -487,7 +487,7 @@ Response Routes::accepted(const std::string& id) {
   return response;
 }
 
-// A picture with a mask is kept with it, as what people mended by hand: upright, with alpha.
+// An image with a mask is kept with it, as what people mended by hand: upright, with alpha.
 JobFile Routes::checked_image(Upload& upload, std::size_t index, const std::function<bool()>& left) {
   IncomingFile& image = upload.images[index];
   const std::string number = "input-" + std::to_string(index + 1);
@@ -606,7 +606,7 @@ std::string name_of_job(const Options& options, const Upload& upload, const std:
   return options.prompt.empty() ? "" : clean_name(shortened(options.prompt, 60));
 }
 
-// A mask is the alpha channel of its picture.
+// A mask is the alpha channel of its image.
 std::vector<Background> backgrounds_of(const Options& options, const Upload& upload) {
   if (upload.masks.empty()) return options.background;
   std::vector<Background> all(upload.images.size(), options.background.front());

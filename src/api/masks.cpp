@@ -1,4 +1,4 @@
-// Pictures before a pipeline sees them.
+// Images before a pipeline sees them.
 #include <algorithm>
 #include <array>
 #include <cmath>

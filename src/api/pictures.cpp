@@ -76,7 +76,7 @@ class Job final : public Monitor {
     progress(0, pictures_);
   }
 
-  // Of pictures, or of the frames of a video.
+  // Of images, or of the frames of a video.
   void progress(int done, int total) const override {
     if (observer_.progress) observer_.progress(clock_.at(stage_, done, total));
   }

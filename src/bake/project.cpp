@@ -14,7 +14,7 @@ void check_projection(const Picture& texture, const std::vector<Picture>& pictur
 }
 
 PictureAgreement agreement_of(const std::vector<double>& rows) {
-  // How readily the picture's light is taken to differ: weights of (gain - 1)^2 and of offset^2.
+  // How readily the image's light is taken to differ: weights of (gain - 1)^2 and of offset^2.
   constexpr double kGain = 0.02, kOffset = 0.2;
   constexpr double kFewest = 16.0;  // pixels
   double sums[kJudgeSums] = {};

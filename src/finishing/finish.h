@@ -79,9 +79,9 @@ inline constexpr int kHiddenRays = 128;  // to each side of a face, at most
 // What FinishRequest::watertight asks for, and what is to be said of it.
 void make_printable(const FinishRequest& request, Mesh& mesh, std::vector<std::string>& notices, const Monitor* monitor);
 
-// What a report says of a projected picture; texels: those inside charts.
+// What a report says of a projected image; texels: those inside charts.
 [[nodiscard]] PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels);
-// The notice of a picture that was left out, the `number`-th of `count`.
+// The notice of an image that was left out, the `number`-th of `count`.
 [[nodiscard]] std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count);
 
 }  // namespace espalier

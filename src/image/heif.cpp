@@ -36,7 +36,7 @@ Size size_of(const HeifFile& heif, const HeifItem& item) {
   return {static_cast<int>(r.u32(4)), static_cast<int>(r.u32(8))};
 }
 
-// Paints items, coded or put together of tiles, into one picture.
+// Paints items, coded or put together of tiles, into one image.
 class Painter {
  public:
   explicit Painter(const HeifFile& heif) : heif_(heif) {}
@@ -49,7 +49,7 @@ class Painter {
       paint_coded(id, item, to, 0, 0, alpha);
     }
   }
-  // What the last picture of colour says of itself.
+  // What the last image of colour says of itself.
   [[nodiscard]] const Signals& signals() const { return signals_; }
 
  private:

@@ -1,5 +1,5 @@
 // espalier-familiarity: makes the file by which a checkpoint tells familiar images from others (src/recipes/familiarity.h) out
-// of the even objects of held-out sets, and measures on the odd ones and on pictures of other things how well it separates.
+// of the even objects of held-out sets, and measures on the odd ones and on images of other things how well it separates.
 #include "recipes/familiarity.h"
 
 #include <CLI/CLI.hpp>

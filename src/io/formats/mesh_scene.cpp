@@ -12,7 +12,7 @@ namespace espalier {
 
 namespace {
 
-// What the names of pictures begin with.
+// What the names of images begin with.
 std::string picture_stem(const std::string& title) {
   std::string name = plain_name(title);
   const bool any = std::any_of(name.begin(), name.end(), [](char c) { return c != '_' && c != '.' && c != '-'; });

@@ -1,4 +1,4 @@
-// SOG of PlayCanvas: Gaussians in the pixels of WebP pictures, which a meta.json describes.
+// SOG of PlayCanvas: Gaussians in the pixels of WebP images, which a meta.json describes.
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -33,8 +33,8 @@ class Sog {
     const Json& means = member(meta_, "means");
     count_ = second_ ? natural(member(meta_, "count")) : first_of(member(means, "shape"));
     source_.check_counts(count_, 0);
-    source_.unpacks(source_.bytes.size(), 16);  // pictures are packed well
-    // Four bytes in each of up to six pictures.
+    source_.unpacks(source_.bytes.size(), 16);  // images are packed well
+    // Four bytes in each of up to six images.
     source_.take_memory(count_, 12);
     const Picture low = picture(means, 0), high = picture(means, 1), quats = picture(member(meta_, "quats"), 0),
                   scales = picture(member(meta_, "scales"), 0), colours = picture(member(meta_, "sh0"), 0);
@@ -100,7 +100,7 @@ class Sog {
     return {{}, numbers(object, "mins", channels), numbers(object, "maxs", channels)};
   }
 
-  // Before it is decoded: a few bytes may announce, and take, a lot. A picture that is larger than what it holds helps nobody.
+  // Before it is decoded: a few bytes may announce, and take, a lot. An image that is larger than what it holds helps nobody.
   void check_extent(Bytes file, const std::string& what, std::uint64_t most) const {
     constexpr std::uint64_t kMostSide = std::uint64_t{1} << 20U;
     const std::optional<PictureHeader> header = picture_header(file);
@@ -197,7 +197,7 @@ class Sog {
   }
 
   const Source& source_;
-  const ZipFolder* archive_;  // where the pictures are; null for the disk
+  const ZipFolder* archive_;  // where the images are; null for the disk
   Json meta_;
   bool second_ = false;
   std::size_t count_ = 0, coefficients_ = 0, palette_size_ = 0;

@@ -136,7 +136,7 @@ TEST(WebP, DecodesRgbAndRgba) {
   }
 }
 
-// A picture that lossy codecs keep well.
+// An image that lossy codecs keep well.
 Picture smooth_picture(int width, int height, int channels) {
   Picture picture(width, height, channels);
   for (int y = 0; y < height; ++y) {
@@ -193,7 +193,7 @@ TEST(Png, TheFormatIsKnownByItsFirstBytes) {
   EXPECT_EQ(picture_format({}), std::nullopt);
 }
 
-// The marked corner of a picture with each orientation ends where EXIF says.
+// The marked corner of an image with each orientation ends where EXIF says.
 TEST(Orientation, EveryValueInPngAndJpeg) {
   struct Expectation {
     int orientation, width, height, x, y;

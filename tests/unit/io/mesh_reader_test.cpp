@@ -236,7 +236,7 @@ TEST(ReadMesh, GltfWithNodesStripsAndStrides) {
   expect_near({file.mesh.colours.begin(), file.mesh.colours.begin() + 6}, {1, 0, 0, 0, 1, 0}, 1e-6F, "colour");
 }
 
-// A GLB from another writer: short indices, a matrix, a material without picture, a second set of texture coordinates.
+// A GLB from another writer: short indices, a matrix, a material without image, a second set of texture coordinates.
 TEST(ReadMesh, AGlbOfTinygltf) {
   tinygltf::Model model;
   model.asset.version = "2.0";
