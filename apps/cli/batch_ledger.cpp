@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "outputs.h"
-#include "places.h"
+#include "paths.h"
 #include "server/serve.h"
 #include "text.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "commands.h"
-#include "places.h"
+#include "paths.h"
 #include "progress.h"
 #include "summary.h"
 #include "text.h"

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "places.h"
+#include "paths.h"
 #include "summary.h"
 #include "text.h"
 

@@ -7,7 +7,7 @@
 #include <set>
 #include <utility>
 
-#include "places.h"
+#include "paths.h"
 
 namespace espalier::cli {
 

@@ -7,7 +7,7 @@
 #include "espalier/diagnostics.h"
 #include "interrupt.h"
 #include "outputs.h"
-#include "places.h"
+#include "paths.h"
 #include "progress.h"
 #include "text.h"
 

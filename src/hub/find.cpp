@@ -96,7 +96,7 @@ std::optional<fs::path> find_encoder(const fs::path& folder, const std::string& 
   if (has_encoder(folder, name)) return fs::path();
   const std::string file = image_encoder_file(name);
   if (file.empty()) return std::nullopt;
-  const fs::path usual = caches.places().torch;
+  const fs::path usual = caches.paths().torch;
   if (!usual.empty() && is_file_of(usual / file, 0)) return usual / file;
   if (const std::optional<Part> part = image_encoder_part(name)) {
     if (const std::optional<Found> found = caches.find_file(*part, part->files.front())) return found->path;
