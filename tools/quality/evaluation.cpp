@@ -279,7 +279,8 @@ std::size_t Row::named_met() const {
       std::count_if(named_errors.begin(), named_errors.end(), [](double e) { return e <= kObeyed; }));
 }
 
-Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings, const std::function<void(const Row&)>& told) {
+Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings,
+                const std::function<void(const Row&)>& on_row) {
   Evaluation evaluation(settings);
   Report report;
   report.device = evaluation.pipeline().device();
@@ -294,7 +295,7 @@ Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings
     report.rows.push_back(Evaluation::score(asset, objects[i], objects[(i + objects.size() - 1) % objects.size()]));
     if (!settings.delight.empty())
       report.rows.back().finished = finished_errors_of(asset, objects[i], settings.delight, settings.pipeline.device);
-    told(report.rows.back());
+    on_row(report.rows.back());
     if (i == 0) report.repeatable = evaluation.files(asset) == evaluation.files(evaluation.generate(objects[i], i));
   }
   const bool captions = !objects.empty() && !objects.front().caption().text.empty();
