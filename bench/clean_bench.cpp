@@ -1,7 +1,7 @@
 // Times the clean-up of a double-walled tube: clean_bench [faces]
 //
-// The tube has an outer and an inner wall, joined by a window, 750k faces together (support/mesh_shapes.h). Counts of views
-// are synthetic here, because rendering is timed elsewhere: the inner wall is seen by none but for a rim around the window.
+// The tube has an outer and an inner shell, joined by a window, 750k faces together (support/mesh_shapes.h). Counts of views
+// are synthetic here, because rendering is timed elsewhere: the inner shell is seen by none but for a rim around the window.
 #include <cmath>
 
 #include "geometry/repair/clean.h"

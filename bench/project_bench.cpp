@@ -1,6 +1,6 @@
-// What projected pictures add: project_bench FOLDER ASSET... finishes each file of --save-asset, blends its first picture into
-// the texture, prints how well the textured mesh shows the picture from where it was taken, before and after (peak
-// signal-to-noise ratio where both are), and draws picture, before and after side by side into FOLDER.
+// What projected images add: project_bench FOLDER ASSET... finishes each file of --save-asset, blends its first image into
+// the texture, prints how well the textured mesh shows the image from where it was taken, before and after (peak
+// signal-to-noise ratio where both are), and draws image, before and after side by side into FOLDER.
 #include <chrono>
 #include <cmath>
 #include <cstdio>

@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "outputs.h"
-#include "places.h"
+#include "paths.h"
 #include "server/serve.h"
 #include "text.h"
 
@@ -132,7 +132,7 @@ void BatchLedger::record(const Json& entry) {
   manifest_.append(entry);
 }
 
-void BatchLedger::say(const BatchTask& task, const std::string& what) {
+void BatchLedger::print_line(const BatchTask& task, const std::string& what) {
   ++ended_;
   printer_.clear();
   if (!settings_.quiet)
@@ -152,7 +152,7 @@ void BatchLedger::failed(const BatchTask& task, const BatchFailure& why) {
   entry["error"] = {{"code", why.code}, {"message", why.message}, {"hint", why.hint}};
   record(entry);
   failed_.push_back({task.item->name, why});
-  say(task, "failed: " + why.message);
+  print_line(task, "failed: " + why.message);
 }
 
 void BatchLedger::done(const BatchTask& task, const std::string& where, const Json& more) {
@@ -168,7 +168,7 @@ void BatchLedger::done(const BatchTask& task, const std::string& where, const Js
   entry.update(more);
   record(entry);
   ++done_;
-  say(task, "done in " + duration(seconds_since(task.start)));
+  print_line(task, "done in " + duration(seconds_since(task.start)));
 }
 
 int BatchLedger::report(double seconds) const {

@@ -61,7 +61,7 @@ class BatchLedger {
   // Whether an earlier run has ended the task; takes over what it has begun.
   [[nodiscard]] bool ended_before(BatchTask& task);
   void record(const Json& entry);
-  void say(const BatchTask& task, const std::string& what);
+  void print_line(const BatchTask& task, const std::string& what);
 
   const Settings& settings_;
   Interrupt& interrupt_;

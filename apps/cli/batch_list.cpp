@@ -8,7 +8,7 @@
 #include <set>
 
 #include "espalier/error.h"
-#include "places.h"
+#include "paths.h"
 
 namespace espalier::cli {
 

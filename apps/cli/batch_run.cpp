@@ -6,7 +6,7 @@
 #include "commands.h"
 #include "generate.h"
 #include "outputs.h"
-#include "places.h"
+#include "paths.h"
 #include "server/serve.h"
 
 namespace espalier::cli {

@@ -1,4 +1,4 @@
-// check: what can be said of the mesh or the Gaussians in a file.
+// check: statistics of the mesh or the Gaussians in a file.
 #include <unistd.h>
 
 #include <array>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "commands.h"
-#include "places.h"
+#include "paths.h"
 #include "progress.h"
 #include "summary.h"
 #include "text.h"

@@ -91,7 +91,7 @@ void apply_configuration(const fs::path& file, const Command& command, Settings&
     const std::string where = file.string() + ": " + item.fullname();
     const Command* const named = item.parents.empty() ? nullptr : find_command(item.parents.front());
     if (item.parents.size() > 1 || (named == nullptr && !item.parents.empty()))
-      throw UsageError(where + ": [" + item.parents.front() + "] is no command");
+      throw UsageError(where + ": [" + item.parents.front() + "] is not a command");
     const unsigned uses = named != nullptr ? unsigned{named->use} : ~0U;
     if (find_row(item.name, uses) == nullptr) throw UsageError(where + " is unknown" + suggested(item.name, uses));
     if (named != nullptr && named->use != command.use) continue;

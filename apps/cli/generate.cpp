@@ -14,7 +14,7 @@
 #include "interrupt.h"
 #include "one_each.h"
 #include "outputs.h"
-#include "places.h"
+#include "paths.h"
 #include "progress.h"
 #include "prompts.h"
 #include "text.h"

@@ -6,7 +6,7 @@
 #include "commands.h"
 #include "espalier/diagnostics.h"
 #include "interrupt.h"
-#include "places.h"
+#include "paths.h"
 #include "progress.h"
 #include "text.h"
 

@@ -9,7 +9,7 @@
 #include "generate.h"
 #include "mcp_tools.h"
 #include "outputs.h"
-#include "places.h"
+#include "paths.h"
 #include "server/serve.h"
 
 namespace espalier::cli {

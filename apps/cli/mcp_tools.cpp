@@ -93,7 +93,7 @@ class Arguments {
       if (known.contains(key)) continue;
       std::string names;
       for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
-      refuse(shortened(key, 60), "is no argument of this tool", "there are " + names);
+      refuse(shortened(key, 60), "is not an argument of this tool", "there are " + names);
     }
   }
 

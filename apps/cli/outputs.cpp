@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "places.h"
+#include "paths.h"
 #include "summary.h"
 #include "text.h"
 
@@ -130,15 +130,15 @@ nlohmann::ordered_json finish_json(const FinishReport& r) {
                                 {"mean_stretch", r.mean_stretch},
                                 {"texture_use", r.texture_use},
                                 {"texels_seen", r.texels_seen},
-                                {"pictures", nlohmann::ordered_json::array()}};
+                                {"images", nlohmann::ordered_json::array()}};
   for (const PictureMatch& p : r.pictures) {
-    report["pictures"].push_back({{"overlap", p.overlap},
-                                  {"colour_error", p.colour_error},
-                                  {"yaw", p.yaw},
-                                  {"pitch", p.pitch},
-                                  {"distance", p.distance},
-                                  {"texels", p.texels},
-                                  {"used", p.used}});
+    report["images"].push_back({{"overlap", p.overlap},
+                                {"colour_error", p.colour_error},
+                                {"yaw", p.yaw},
+                                {"pitch", p.pitch},
+                                {"distance", p.distance},
+                                {"texels", p.texels},
+                                {"used", p.used}});
   }
   return report;
 }

@@ -4,7 +4,7 @@
 
 #include "commands.h"
 #include "espalier/diagnostics.h"
-#include "places.h"
+#include "paths.h"
 #include "text.h"
 
 namespace espalier::cli {

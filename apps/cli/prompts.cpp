@@ -7,7 +7,7 @@
 #include <set>
 #include <utility>
 
-#include "places.h"
+#include "paths.h"
 
 namespace espalier::cli {
 
@@ -85,7 +85,7 @@ std::vector<Row> csv_rows(const fs::path& file, const std::string& text) {
 void check_name(const fs::path& file, std::size_t line, const std::string& name) {
   const bool visible = std::all_of(name.begin(), name.end(), [](unsigned char c) { return c >= ' ' && c != 0x7F; });
   if (name.empty() || name.size() > kLongestName || name.front() == '.' || name.find('/') != std::string::npos || !visible)
-    refuse(file, line, quoted(name.substr(0, kLongestName)) + " is no name for a file",
+    refuse(file, line, quoted(name.substr(0, kLongestName)) + " is not a file name",
            "use letters and digits, without / and without a dot in front");
 }
 
@@ -103,7 +103,7 @@ std::vector<ListedPrompt> from_csv(const fs::path& file, const std::string& text
       std::uint32_t value = 0;
       const auto [end, error] = std::from_chars(seed.data(), seed.data() + seed.size(), value);
       if (error != std::errc() || end != seed.data() + seed.size())
-        refuse(file, row.line, quoted(seed.substr(0, 40)) + " is no seed", "a whole number from 0 to 4294967295 is one");
+        refuse(file, row.line, quoted(seed.substr(0, 40)) + " is not a seed", "a whole number from 0 to 4294967295 is one");
       prompt.seed = value;
     }
     try {

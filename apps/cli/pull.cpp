@@ -138,7 +138,7 @@ void print_use(const Settings& settings, const PullReport& report) {
       std::any_of(report.files.begin(), report.files.end(), [](const ModelFile& f) { return f.name == "pipeline.json"; });
   if (!checkpoint) return;
   const std::string model = settings.weights.folder.empty() ? report.name : settings.weights.folder.string();
-  std::printf("  use it with: espalier generate PICTURE -o OUT.glb --model %s\n", model.c_str());
+  std::printf("  use it with: espalier generate IMAGE -o OUT.glb --model %s\n", model.c_str());
 }
 
 void check_usage(const Settings& s) {
@@ -244,7 +244,7 @@ int models(const Settings& settings) {
   if (!settings.model_names.empty()) {
     for (const std::string& name : settings.model_names) {
       if (std::none_of(states.begin(), states.end(), [&](const ModelState& s) { return s.name == name; }))
-        throw UsageError("\"" + name + "\" is no model of the list that espalier models prints");
+        throw UsageError("\"" + name + "\" is not a model of the list that espalier models prints");
     }
     std::erase_if(states, [&](const ModelState& s) {
       return std::find(settings.model_names.begin(), settings.model_names.end(), s.name) == settings.model_names.end();

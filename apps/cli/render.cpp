@@ -1,4 +1,4 @@
-// render: pictures of an asset, a mesh or Gaussians.
+// render: images of an asset, a mesh or Gaussians.
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -7,7 +7,7 @@
 #include "espalier/diagnostics.h"
 #include "interrupt.h"
 #include "outputs.h"
-#include "places.h"
+#include "paths.h"
 #include "progress.h"
 #include "text.h"
 

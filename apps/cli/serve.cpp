@@ -5,7 +5,7 @@
 #include "commands.h"
 #include "espalier/models.h"
 #include "interrupt.h"
-#include "places.h"
+#include "paths.h"
 
 namespace espalier::cli {
 

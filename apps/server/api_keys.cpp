@@ -81,8 +81,8 @@ NewKey new_key(const std::string& name, const std::vector<std::string>& scopes, 
   return made;
 }
 
-ApiKeys::ApiKeys(fs::path file, std::function<void(const std::string&)> say)
-    : file_(std::move(file)), say_(std::move(say)), version_(version_now()), looked_(std::chrono::steady_clock::now()) {
+ApiKeys::ApiKeys(fs::path file, std::function<void(const std::string&)> report)
+    : file_(std::move(file)), report_(std::move(report)), version_(version_now()), looked_(std::chrono::steady_clock::now()) {
   entries_ = read();
 }
 
@@ -167,7 +167,7 @@ void ApiKeys::look_again() {
   try {
     entries_ = read();
   } catch (const Error& error) {
-    say_(std::string(error.what()) + "; the keys stay as they were");
+    report_(std::string(error.what()) + "; the keys stay as they were");
   }
 }
 

@@ -26,8 +26,8 @@ struct Caller {
 // Functions may be called from any thread.
 class ApiKeys {
  public:
-  // `say` is told why a file that was changed is not taken over. Throws Error for a file that cannot be read, naming the line.
-  ApiKeys(std::filesystem::path file, std::function<void(const std::string&)> say);
+  // `report` gets why a file that was changed is not taken over. Throws Error for a file that cannot be read, naming the line.
+  ApiKeys(std::filesystem::path file, std::function<void(const std::string&)> report);
 
   // Whose key this is. A file that was changed counts from its next use on, at most a second later; while it is damaged the
   // last good one does.
@@ -50,7 +50,7 @@ class ApiKeys {
   void look_again();
 
   std::filesystem::path file_;
-  std::function<void(const std::string&)> say_;
+  std::function<void(const std::string&)> report_;
   std::mutex mutex_;
   std::vector<Entry> entries_;
   Version version_;

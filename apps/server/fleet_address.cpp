@@ -119,7 +119,7 @@ BucketAddress parse_bucket_address(const std::string& text) {
     const bool good = !part.empty() && part != "." && part != ".." && std::all_of(part.begin(), part.end(), [](char c) {
       return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
     });
-    if (!good) refuse_bucket("has a prefix that is no path");
+    if (!good) refuse_bucket("has a prefix that is not a path");
     if (end == std::string_view::npos) break;
     left.remove_prefix(end + 1);
   }

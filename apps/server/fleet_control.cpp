@@ -52,8 +52,8 @@ std::optional<WorkerReport> worker_report_of(const std::string& text) try {
 }
 
 FleetControl::FleetControl(const ServeOptions& options, Redis& redis, FleetBook& book, EventHub& hub, Metrics& metrics,
-                           std::function<void(const std::string&)> say)
-    : options_(options), redis_(redis), book_(book), hub_(hub), metrics_(metrics), say_(std::move(say)) {}
+                           std::function<void(const std::string&)> report)
+    : options_(options), redis_(redis), book_(book), hub_(hub), metrics_(metrics), report_(std::move(report)) {}
 
 FleetControl::~FleetControl() { stop(); }
 
@@ -91,7 +91,7 @@ void FleetControl::keep_at(std::chrono::milliseconds pause, const std::function<
         const std::scoped_lock lock(mutex_);
         first = !stopping_ && !std::exchange(gone_, true);
       }
-      if (first) say_(std::string(error.what()) + "; it is tried again");
+      if (first) report_(std::string(error.what()) + "; it is tried again");
     }
   } while (waited(pause));
 }

@@ -24,7 +24,7 @@ namespace espalier::server {
 class FleetControl : public JobControl {
  public:
   FleetControl(const ServeOptions& options, Redis& redis, FleetBook& book, EventHub& hub, Metrics& metrics,
-               std::function<void(const std::string&)> say);
+               std::function<void(const std::string&)> report);
   ~FleetControl() override;
 
   void start();
@@ -54,7 +54,7 @@ class FleetControl : public JobControl {
   FleetBook& book_;
   EventHub& hub_;
   Metrics& metrics_;
-  const std::function<void(const std::string&)> say_;
+  const std::function<void(const std::string&)> report_;
   std::thread listening_, following_;
   std::chrono::steady_clock::time_point last_survey_{}, last_removal_{};  // of the thread that follows
   struct Shown {

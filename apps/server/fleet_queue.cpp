@@ -33,8 +33,8 @@ JobEnd end_of_spent() {
 
 }  // namespace
 
-FleetQueue::FleetQueue(Options options, Redis& redis, FleetFiles& files, std::function<void(const std::string&)> say)
-    : options_(std::move(options)), redis_(redis), files_(files), say_(std::move(say)) {
+FleetQueue::FleetQueue(Options options, Redis& redis, FleetFiles& files, std::function<void(const std::string&)> report)
+    : options_(std::move(options)), redis_(redis), files_(files), report_(std::move(report)) {
   std::error_code error;
   fs::remove_all(options_.scratch, error);
   if (!error) fs::create_directories(options_.scratch, error);
@@ -106,7 +106,7 @@ std::optional<Job> FleetQueue::take_next(LaneKind lane) {
   }
   const RedisReply reply = redis_.run(fleet_scripts().take, arguments);
   for (const RedisReply& entry : reply.at(1).items)
-    say_("a message of the queue names no job, and is removed: " + entry.str().substr(0, 40));
+    report_("a message of the queue names no job, and is removed: " + entry.str().substr(0, 40));
   if (reply.at(0).kind != RedisReply::Kind::list) return std::nullopt;
   auto task = taken(reply.at(0), lane);
   if (!task) return std::nullopt;
@@ -152,7 +152,7 @@ std::optional<FleetQueue::Task> FleetQueue::taken(const RedisReply& given, LaneK
 }
 
 void FleetQueue::refuse(const Task& task, const std::string& code, const std::string& message, const std::string& hint) {
-  say_("job " + task.job.id + " is refused: " + message);
+  report_("job " + task.job.id + " is refused: " + message);
   (void)commit(task, failure(code, message, hint));
 }
 
@@ -247,7 +247,7 @@ void FleetQueue::add_file(const std::string& id, const JobFile& made) {
     } catch (const FleetError& error) {
       const auto known = task_of(id);
       if (Clock::now() >= until || !known || known->asked) throw;
-      say_(std::string(error.what()) + "; it is tried again");
+      report_(std::string(error.what()) + "; it is tried again");
     }
     std::unique_lock lock(mutex_);
     if (changed_.wait_for(lock, 2s, [&] { return stopping_; })) break;
@@ -293,7 +293,7 @@ std::string FleetQueue::commit(const Task& task, const JobEnd& end) {
       if (other != task.attempt) files_.remove_all(attempt_folder(task.job.id, other));
     }
   } catch (const FleetError& error) {
-    say_("files of attempts that count for nothing stay: " + std::string(error.what()));
+    report_("files of attempts that count for nothing stay: " + std::string(error.what()));
   }
   return verdict;
 }
@@ -335,7 +335,7 @@ void FleetQueue::beat() {
         const std::scoped_lock lock(mutex_);
         first = !std::exchange(silent_, true);
       }
-      if (first) say_(std::string(error.what()) + "; jobs that run go on, and are reported later");
+      if (first) report_(std::string(error.what()) + "; jobs that run go on, and are reported later");
     }
   }
 }
@@ -344,7 +344,7 @@ void FleetQueue::beat_for(const std::string& id) {
   const auto task = task_of(id);
   if (!task) return;
   std::vector<std::string> arguments{id, std::to_string(task->attempt), options_.worker, task->progress,
-                                     task->changes != task->told ? text_of(task->files) : std::string()};
+                                     task->changes != task->reported ? text_of(task->files) : std::string()};
   arguments.insert(arguments.end(), task->fresh.begin(), task->fresh.end());
   const std::string word = redis_.run(fleet_scripts().beat, arguments).str();
   {
@@ -354,7 +354,7 @@ void FleetQueue::beat_for(const std::string& id) {
     Task& known = found->second;
     if (known.progress == task->progress) known.progress.clear();
     known.fresh.erase(known.fresh.begin(), known.fresh.begin() + static_cast<std::ptrdiff_t>(task->fresh.size()));
-    known.told = task->changes;
+    known.reported = task->changes;
     if (word == "go") return;
     known.asked = true;
   }

@@ -27,8 +27,8 @@ class FleetQueue : public JobQueue {
     std::filesystem::path scratch;  // for the files of jobs that run; emptied at the start
     double lease_seconds = 30;
   };
-  // `say` is told what a person should know.
-  FleetQueue(Options options, Redis& redis, FleetFiles& files, std::function<void(const std::string&)> say);
+  // `report` gets what a person should know.
+  FleetQueue(Options options, Redis& redis, FleetFiles& files, std::function<void(const std::string&)> report);
   ~FleetQueue() override;
 
   // Names the models that this process can run, and ends a job that runs here. Both are asked from now on.
@@ -63,7 +63,7 @@ class FleetQueue : public JobQueue {
     std::vector<JobFile> files{};      // what it has made
     std::vector<std::string> fresh{};  // of these, as JSON, what nobody has heard of
     std::string progress{};            // that nobody has heard of
-    int changes = 0, told = 0;         // of the files, and as many as Redis knows
+    int changes = 0, reported = 0;     // of the files, and as many as Redis knows
     bool asked = false;                // to end
   };
 
@@ -83,7 +83,7 @@ class FleetQueue : public JobQueue {
   const Options options_;
   Redis& redis_;
   FleetFiles& files_;
-  const std::function<void(const std::string&)> say_;
+  const std::function<void(const std::string&)> report_;
   std::function<std::vector<std::string>()> models_;
   std::function<bool(const std::string&)> cancel_;
 

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using namespace std::chrono_literals;
-using Say = std::function<void(const std::string&)>;
+using Reporter = std::function<void(const std::string&)>;
 
 // A folder of this process below the data folder: several workers of one machine may be given the same. A number that is free
 // again is taken again, with what was learned there of how long stages take.
@@ -72,7 +72,7 @@ class Announcer {
  public:
   Announcer(std::string name, Redis& redis, const JobRunner& runner) : name_(std::move(name)), redis_(redis), runner_(runner) {}
 
-  void say() {
+  void announce() {
     WorkerReport report{runner_.lanes(), {}, runner_.loaded()};
     std::vector<std::string> arguments{name_, "", std::to_string(kWorkerSilence)};
     for (const ModelFacts& model : runner_.models()) {
@@ -108,7 +108,8 @@ void write_log(const std::string& line) {
 
 }  // namespace
 
-void work_for_fleet(const ServeOptions& options, const std::function<bool()>& stopped, const Say& say, const Say& warn_people) {
+void work_for_fleet(const ServeOptions& options, const std::function<bool()>& stopped, const Reporter& report,
+                    const Reporter& warn_people) {
   const bool as_json = options.log == LogFormat::json;
   const auto warn = [&](const std::string& text) { as_json ? write_log(log_line("warning", text)) : warn_people(text); };
   keep_heaps_small();
@@ -118,7 +119,7 @@ void work_for_fleet(const ServeOptions& options, const std::function<bool()>& st
   FleetQueue queue({name, folder.path() / "scratch", options.lease_seconds}, fleet.redis(), fleet.files(), warn);
   EventHub hub;
   Metrics metrics;
-  JobWatch watch(metrics, as_json ? write_log : Say());
+  JobWatch watch(metrics, as_json ? write_log : Reporter());
   hub.watch([&](const std::string& job, const Event& event) {
     watch.see(job, event);
     if (event.name == "progress") queue.note_progress(job, event.data);
@@ -141,13 +142,13 @@ void work_for_fleet(const ServeOptions& options, const std::function<bool()>& st
   auto next = std::chrono::steady_clock::now();
   while (!stopped() && !runner.failure()) {
     if (runner.ready() && !said) {
-      announcer.say();
-      say(name);
+      announcer.announce();
+      report(name);
       if (as_json) write_log(log_line("working", name));
       said = true;
     }
     if (said && std::chrono::steady_clock::now() >= next) {
-      announcer.say();
+      announcer.announce();
       next = std::chrono::steady_clock::now() + 2s;
     }
     std::this_thread::sleep_for(50ms);

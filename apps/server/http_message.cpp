@@ -20,7 +20,7 @@ std::string_view view(boost::beast::string_view text) { return {text.data(), tex
 std::string text(boost::beast::string_view from) { return std::string(view(from)); }
 
 [[noreturn]] void bad_head(const std::string& what) {
-  throw HttpError(400, kBadRequest, "the request is no valid HTTP: " + what, "send HTTP/1.1 as RFC 9112 describes it");
+  throw HttpError(400, kBadRequest, "the request is not valid HTTP: " + what, "send HTTP/1.1 as RFC 9112 describes it");
 }
 
 [[noreturn]] void refuse_version() {
@@ -89,7 +89,7 @@ void parse_target(std::string_view target, RequestHead& head) {
 }
 
 void take_request_line(const HeadParser::value_type& message, const HeadLimits& limits, RequestHead& head) {
-  if (message.method_string().size() > 16) bad_head("the method is no word");
+  if (message.method_string().size() > 16) bad_head("the method is not a word");
   if (message.target().size() > limits.target) {
     throw HttpError(414, kBadRequest, "the address has more than " + std::to_string(limits.target) + " bytes",
                     "use a shorter one");
@@ -174,7 +174,7 @@ RequestHead parse_head(std::string_view given, const HeadLimits& limits) {
   if (const auto length = parser.content_length()) head.content_length = *length;
   // "5, 5" is one length to some and none to others.
   if (head.headers.count("content-length") != 0 && whole_number(head.header("content-length")) != head.content_length) {
-    bad_head("Content-Length is no number");
+    bad_head("Content-Length is not a number");
   }
   return head;
 }

@@ -44,7 +44,7 @@ int listen_at(const std::string& host, int port) {
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
     throw Error(ErrorCode::invalid_argument,
-                "--host " + host + " is no address of this machine (" + ::gai_strerror(error) + ")", "try 127.0.0.1");
+                "--host " + host + " is not an address of this machine (" + ::gai_strerror(error) + ")", "try 127.0.0.1");
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
   std::string reason;

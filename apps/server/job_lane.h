@@ -24,7 +24,7 @@ class JobRunner::Lane : public JobListener, public WorkerListener {
   void on_stages(const std::vector<StageReport>& stages) override { runner_.paces_.learn(options_.place(), stages); }
   void on_models(const std::vector<ModelFacts>& models) override;
   void on_loaded(const ModelFacts& model) override;
-  void on_warning(const std::string& text) override { runner_.say_(text); }
+  void on_warning(const std::string& text) override { runner_.report_(text); }
 
  private:
   friend class JobRunner;

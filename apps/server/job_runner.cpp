@@ -29,12 +29,12 @@ WorkerOptions worker_options(const ServeOptions& options, LaneKind lane, const s
 }  // namespace
 
 JobRunner::JobRunner(const ServeOptions& options, const std::vector<std::string>& devices, JobQueue& store, EventHub& hub,
-                     Metrics& metrics, Say say)
+                     Metrics& metrics, Reporter report)
     : options_(options),
       store_(store),
       hub_(hub),
       metrics_(metrics),
-      say_(std::move(say)),
+      report_(std::move(report)),
       paces_(options.data / "costs.json") {
   const bool processes = has_processes_ = !devices.empty();
   const int threads = processes ? threads_of_worker(devices.size()) : 0;
@@ -180,7 +180,7 @@ bool JobRunner::recorded(const std::function<void()>& work) {
       return true;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::io) throw;
-      if (!records_fail_.exchange(true)) say_(std::string(error.what()) + "; jobs wait until it works again");
+      if (!records_fail_.exchange(true)) report_(std::string(error.what()) + "; jobs wait until it works again");
     }
     std::unique_lock lock(mutex_);
     if (changed_.wait_for(lock, kPause, [&] { return stopping_; })) return false;
@@ -258,7 +258,7 @@ bool JobRunner::revive(Lane& lane) {
     ++lane.restarts_;
     ++lane.failures_;
     if (stopping_) return false;
-    say_("the worker " + lane.name_ + " did not start: " + why + "; it is tried again");
+    report_("the worker " + lane.name_ + " did not start: " + why + "; it is tried again");
   }
 }
 
@@ -303,7 +303,7 @@ void JobRunner::loop(Lane& lane) {
         ++lane.failures_;
       }
       if (!interrupted_ && !lane.was_reported_)
-        say_("the worker " + lane.name_ + " ended while it had nothing to do; it is started again");
+        report_("the worker " + lane.name_ + " ended while it had nothing to do; it is started again");
       lane.was_reported_ = false;
       if (!revive(lane)) return;
     }
@@ -351,8 +351,8 @@ std::optional<JobEnd> JobRunner::end_of_lost(Lane& lane, const Job& job, const W
     }
   });
   if (known && !interrupted_)
-    say_("the worker " + lane.name_ + " was lost while it ran job " + job.id + ": " + lost.what() +
-         (end ? "; the job ends" : "; the job is tried once more"));
+    report_("the worker " + lane.name_ + " was lost while it ran job " + job.id + ": " + lost.what() +
+            (end ? "; the job ends" : "; the job is tried once more"));
   return known ? end : std::nullopt;
 }
 

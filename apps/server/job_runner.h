@@ -26,11 +26,11 @@ namespace espalier::server {
 class JobRunner : public JobControl {
  public:
   // Is told what a person at the terminal should know.
-  using Say = std::function<void(const std::string&)>;
+  using Reporter = std::function<void(const std::string&)>;
 
   // With a process for each of `devices` and one for exports; without any, all is done in this process.
   JobRunner(const ServeOptions& options, const std::vector<std::string>& devices, JobQueue& store, EventHub& hub,
-            Metrics& metrics, Say say);
+            Metrics& metrics, Reporter report);
   ~JobRunner() override;
 
   // Loads the checkpoint, then runs jobs.
@@ -81,7 +81,7 @@ class JobRunner : public JobControl {
   JobQueue& store_;
   EventHub& hub_;
   Metrics& metrics_;
-  Say say_;
+  Reporter report_;
   Paces paces_;
   std::atomic<bool> records_fail_{false};  // was said
 

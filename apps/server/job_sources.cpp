@@ -69,25 +69,25 @@ void check_sources(const Upload& upload, const Options& options, const ModelFact
   const bool prompt = !options.prompt.empty() || !options.negative_prompt.empty();
   const std::vector<std::string> sources = sources_of(upload);
   if (images && latent)
-    refuse("pictures and a latent were sent", "send pictures as parts named image, or one latent as the part latent");
+    refuse("images and a latent were sent", "send images as parts named image, or one latent as the part latent");
   if (prompt && (images || latent))
-    refuse(images ? "pictures and a prompt were sent" : "a latent and a prompt were sent", "send one of them");
+    refuse(images ? "images and a prompt were sent" : "a latent and a prompt were sent", "send one of them");
   if (sources.size() > 1) refuse("the parts " + sources[0] + " and " + sources[1] + " were sent", "send one of them");
   if (!images && !latent && options.prompt.empty()) {
-    const std::string common = "send pictures as parts named image, ";
-    refuse("no picture was sent", common + (sources.empty() ? "one latent as the part latent, or a prompt in the options"
-                                                            : "or a prompt in the options"));
+    const std::string common = "send images as parts named image, ";
+    refuse("no image was sent", common + (sources.empty() ? "one latent as the part latent, or a prompt in the options"
+                                                          : "or a prompt in the options"));
   }
   if (upload.images.size() > 1 && !options.views_of_one) {
-    refuse(std::to_string(upload.images.size()) + " pictures were sent without saying that they are views of one object",
-           "set views to true in the options, or send a job for each picture");
+    refuse(std::to_string(upload.images.size()) + " images were sent without saying that they are views of one object",
+           "set views to true in the options, or send a job for each image");
   }
   if ((options.keep_mesh || options.keep_uvs) && !upload.has(kMeshPart))
     refuse("options: keep_mesh and keep_uvs mean nothing without a mesh", "send one as the part mesh, or leave them out");
   check_region(upload, options);
   if (!latent && prompt != model.takes_text) {
-    refuse(prompt ? "a prompt was sent, but the checkpoint " + model.name + " makes assets from pictures"
-                  : "pictures were sent, but the checkpoint " + model.name + " makes assets from a prompt",
+    refuse(prompt ? "a prompt was sent, but the checkpoint " + model.name + " makes assets from images"
+                  : "images were sent, but the checkpoint " + model.name + " makes assets from a prompt",
            prompt ? "name a text model in the options (sprout-text), or start the server with one (--model sprout-text)"
                   : "send a prompt in the options",
            422);

@@ -58,7 +58,7 @@ PartHead parse_part_head(std::string_view text) {
     const std::string name = lower_case(line.substr(0, colon));
     const std::string_view value = trimmed(line.substr(colon + 1));
     if (name == "content-disposition") {
-      if (lower_case(value.substr(0, value.find(';'))) != "form-data") malformed("a part is no form-data");
+      if (lower_case(value.substr(0, value.find(';'))) != "form-data") malformed("a part is not form-data");
       head.name = parameter(value, "name");
       head.filename = parameter(value, "filename");
       // RFC 7578 asks clients not to send it; those that do mean it.
@@ -138,7 +138,7 @@ class Reader {
 std::string multipart_boundary(const std::string& content_type) {
   const std::string kind = lower_case(trimmed(std::string_view(content_type).substr(0, content_type.find(';'))));
   const HttpError refused(415, "unsupported", "the content type is not multipart/form-data with a boundary",
-                          "send pictures as parts named image of a multipart/form-data body");
+                          "send images as parts named image of a multipart/form-data body");
   if (kind != "multipart/form-data") throw refused;
   std::string boundary = parameter(content_type, "boundary");
   if (boundary.empty() || boundary.size() > 70) throw refused;

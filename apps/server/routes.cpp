@@ -27,22 +27,21 @@ constexpr int kMostStreams = 256;
 constexpr const char* kEndOfIds = "-end";  // of the id of a job's last event
 constexpr std::chrono::milliseconds kHeartbeat = std::chrono::seconds(15);
 
-// The library names files by their paths on this machine; the client knows its pictures by their own names.
+// The library names files by their paths on this machine; the client knows its images by their own names.
 Error with_name(const Error& error, const fs::path& path, const std::string& name) {
   std::string text(error.message());
   if (const auto at = text.find(path.string()); at != std::string::npos) text.replace(at, path.string().size(), name);
   return {error.code(), text, std::string(error.hint())};
 }
 
-// What to do about a picture that was refused without a hint of its own.
+// What to do about an image that was refused without a hint of its own.
 std::string hint_for_picture(const Error& error) {
   switch (error.code()) {
-    case ErrorCode::format:
-      return "the file is damaged, or no PNG, JPEG or WebP; open it in a picture program and save it anew";
+    case ErrorCode::format: return "the file is damaged or of another format: open it in an image editor and save it as PNG";
     case ErrorCode::unsupported: return "save it as an ordinary PNG, JPEG or WebP with 8 bits a channel";
     case ErrorCode::invalid_argument:
-      return "choose another background setting, or a picture with one object before a plain ground";
-    case ErrorCode::out_of_memory: return "send a smaller picture";
+      return "choose another background setting, or an image with one object before a plain ground";
+    case ErrorCode::out_of_memory: return "send a smaller image";
     default: return "look at the messages of the server";
   }
 }
@@ -453,7 +452,7 @@ Response Routes::metrics_page() {
 
 Response Routes::preprocess(HttpRequest& request) {
   const Upload upload = read_upload(request, {store_.incoming(), options_.max_upload_bytes, 1, {}, {"background", "view"}});
-  if (upload.images.empty()) throw HttpError(400, "invalid_argument", "no picture was sent", "send one as the part image");
+  if (upload.images.empty()) throw HttpError(400, "invalid_argument", "no image was sent", "send one as the part image");
   const auto text = upload.texts.find("background");
   const Background background = text == upload.texts.end() ? Background::automatic : parse_background(text->second);
   const bool whole = is_whole(upload);
@@ -488,7 +487,7 @@ Response Routes::accepted(const std::string& id) {
   return response;
 }
 
-// A picture with a mask is kept with it, as what people mended by hand: upright, with alpha.
+// An image with a mask is kept with it, as what people mended by hand: upright, with alpha.
 JobFile Routes::checked_image(Upload& upload, std::size_t index, const std::function<bool()>& left) {
   IncomingFile& image = upload.images[index];
   const std::string number = "input-" + std::to_string(index + 1);
@@ -607,7 +606,7 @@ std::string name_of_job(const Options& options, const Upload& upload, const std:
   return options.prompt.empty() ? "" : clean_name(shortened(options.prompt, 60));
 }
 
-// A mask is the alpha channel of its picture.
+// A mask is the alpha channel of its image.
 std::vector<Background> backgrounds_of(const Options& options, const Upload& upload) {
   if (upload.masks.empty()) return options.background;
   std::vector<Background> all(upload.images.size(), options.background.front());
@@ -649,8 +648,8 @@ std::string Routes::make_job(HttpRequest& request, Upload& upload, const std::st
   if (!upload.images.empty() && options.background.size() != 1 && options.background.size() != upload.images.size()) {
     throw HttpError(400, "invalid_argument",
                     "options: background has " + std::to_string(options.background.size()) + " values for " +
-                        std::to_string(upload.images.size()) + " pictures",
-                    "give one for all pictures, or one for each");
+                        std::to_string(upload.images.size()) + " images",
+                    "give one for all images, or one for each");
   }
   options.model = model.name;
   options.background = backgrounds_of(options, upload);

@@ -80,7 +80,7 @@ std::filesystem::path default_data_folder(const std::string& data_home, const st
 }
 
 void serve(const ServeOptions& options, const std::function<bool()>& stopped,
-           const std::function<void(const std::string&)>& say, const std::function<void(const std::string&)>& warn_people) {
+           const std::function<void(const std::string&)>& report, const std::function<void(const std::string&)>& warn_people) {
   check(options);
   const bool as_json = options.log == LogFormat::json;
   const auto warn = [&](const std::string& text) { as_json ? write_log(log_line("warning", text)) : warn_people(text); };
@@ -117,7 +117,7 @@ void serve(const ServeOptions& options, const std::function<bool()>& stopped,
         ++metrics.requests[static_cast<std::size_t>(status / 100) % metrics.requests.size()];
       });
   http.start();
-  say(address(options, http.port()));
+  report(address(options, http.port()));
   if (as_json) write_log(log_line("listening", address(options, http.port())));
   keeper->start();
   webhooks.start();

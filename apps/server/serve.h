@@ -47,17 +47,17 @@ struct NewKey {
 [[nodiscard]] NewKey new_key(const std::string& name, const std::vector<std::string>& scopes, std::int64_t jobs_a_day,
                              double queue_share);
 
-// Serves until `stopped` says so, which is asked a few times a second. `say` is told the address once requests are taken,
+// Serves until `stopped` says so, which is asked a few times a second. `report` gets the address once requests are taken,
 // `warn` what a person at the terminal should know, from any thread. Throws Error: invalid_argument when a wider address has
 // neither key nor no_auth, io when the address or the data folder is taken, and whatever loading the checkpoint throws.
 void serve(const ServeOptions& options, const std::function<bool()>& stopped,
-           const std::function<void(const std::string&)>& say, const std::function<void(const std::string&)>& warn);
+           const std::function<void(const std::string&)>& report, const std::function<void(const std::string&)>& warn);
 
 // Runs jobs of the fleet that options.queue and options.results name, until `stopped` says so; what runs then goes back into
-// the queue. `say` is told the name under which this process works once it takes jobs. Throws Error when Redis or the store
+// the queue. `report` gets the name under which this process works once it takes jobs. Throws Error when Redis or the store
 // cannot be reached at the start, and whatever loading the checkpoint throws.
 void work_for_fleet(const ServeOptions& options, const std::function<bool()>& stopped,
-                    const std::function<void(const std::string&)>& say, const std::function<void(const std::string&)>& warn);
+                    const std::function<void(const std::string&)>& report, const std::function<void(const std::string&)>& warn);
 
 // Whether a server started this process to run jobs for it.
 [[nodiscard]] bool is_worker_of_server();

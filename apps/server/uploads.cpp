@@ -87,13 +87,13 @@ Upload read_upload(HttpRequest& request, const UploadRules& rules) {
     text = nullptr;
     if (part.name == "image" && rules.images > 0) {
       if (upload.images.size() >= rules.images)
-        refuse("more than " + std::to_string(rules.images) + " pictures were sent", "send fewer");
+        refuse("more than " + std::to_string(rules.images) + " images were sent", "send fewer");
       upload.image_names.push_back(clean_name(part.filename));
       file = &upload.images.emplace_back(rules.folder);
     } else if (part.name == "mask" && rules.images > 0) {
-      if (upload.images.empty()) refuse("a mask came before its picture", "send it behind the picture that it belongs to");
+      if (upload.images.empty()) refuse("a mask came before its image", "send it behind the image that it belongs to");
       const auto [mask, fresh] = upload.masks.try_emplace(upload.images.size() - 1, rules.folder);
-      if (!fresh) refuse("a picture has more than one mask", "send one");
+      if (!fresh) refuse("an image has more than one mask", "send one");
       file = &mask->second;
     } else if (listed(rules.sources, part.name)) {
       if (upload.has(part.name)) refuse(part.name + " was sent twice", "send it once");
@@ -127,7 +127,7 @@ PictureInfo picture_info_of(const fs::path& path) {
     return picture_info(path);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::format) throw;
-    throw HttpError(415, "format", "a picture is neither PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF nor BMP",
+    throw HttpError(415, "format", "an image is neither PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF nor BMP",
                     "save it as one of these");
   }
 }

@@ -64,7 +64,7 @@ struct UploadRules {
 // not allow, as soon as it is seen.
 [[nodiscard]] Upload read_upload(HttpRequest& request, const UploadRules& rules);
 
-// By the first bytes. Throws HttpError 415 for anything that is no picture.
+// By the first bytes. Throws HttpError 415 for anything that is no image.
 [[nodiscard]] PictureInfo picture_info_of(const std::filesystem::path& path);
 
 }  // namespace espalier::server

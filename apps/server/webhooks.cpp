@@ -20,8 +20,8 @@ std::int64_t now() {
 
 }  // namespace
 
-Webhooks::Webhooks(WebhookRules rules, JobBook& store, std::function<void(const std::string&)> say)
-    : rules_(std::move(rules)), store_(store), say_(std::move(say)) {}
+Webhooks::Webhooks(WebhookRules rules, JobBook& store, std::function<void(const std::string&)> report)
+    : rules_(std::move(rules)), store_(store), report_(std::move(report)) {}
 
 Webhooks::~Webhooks() { stop(); }
 
@@ -102,7 +102,7 @@ void Webhooks::deliver(const WebhookDue& due) {
     state.due = now() + pause_after(state.tries);
   }
   store_.note_webhook(due.job, state);
-  if (state.result == "failed") say_("the webhook of job " + due.job + " is given up: " + outcome.problem);
+  if (state.result == "failed") report_("the webhook of job " + due.job + " is given up: " + outcome.problem);
 }
 
 }  // namespace espalier::server

@@ -18,8 +18,8 @@ namespace espalier::server {
 // Functions may be called from any thread.
 class Webhooks {
  public:
-  // `say` is told of messages that are given up. Without hosts in the rules nothing is ever sent.
-  Webhooks(WebhookRules rules, JobBook& store, std::function<void(const std::string&)> say);
+  // `report` gets messages that are given up. Without hosts in the rules nothing is ever sent.
+  Webhooks(WebhookRules rules, JobBook& store, std::function<void(const std::string&)> report);
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
   ~Webhooks();
@@ -40,7 +40,7 @@ class Webhooks {
 
   const WebhookRules rules_;
   JobBook& store_;
-  const std::function<void(const std::string&)> say_;
+  const std::function<void(const std::string&)> report_;
   std::vector<std::thread> threads_;  // so that one host that does not answer holds up no other
   std::mutex mutex_;
   std::condition_variable changed_;

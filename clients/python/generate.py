@@ -23,7 +23,7 @@ TYPES_HEAD = '''"""What the server sends and takes. Made by generate.py from app
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Literal, Optional, Union
+from typing import Any, Dict, List, Literal, Optional, Tuple, Union
 
 from ._decode import UNSET, Answer, Options, Unset, any_value, boolean, integer, list_of, number, obj, optional, text
 '''
@@ -161,9 +161,21 @@ class Types:
                     out += f'    "{operation["operationId"]}": ("{method.upper()}", "{path}", {good!r}),\n'
         return out + "}\n\"\"\"operationId: method, address, statuses of success.\"\"\"\n"
 
+    def ranges(self, name: str, prefix: str = "") -> str:
+        """Rows of RANGES: what the numbers of a schema may be, those of nested objects behind a dot."""
+        out = ""
+        for key, member in self.schemas[name]["properties"].items():
+            if "minimum" in member and "maximum" in member:
+                out += f'    "{prefix}{key}": ({member["minimum"]}, {member["maximum"]}),\n'
+            elif "$ref" in member and "properties" in self.schemas[member["$ref"].rsplit("/", 1)[-1]]:
+                out += self.ranges(member["$ref"].rsplit("/", 1)[-1], f"{prefix}{key}.")
+        return out
+
     def text(self) -> str:
         self.schemas = self.flattened()
-        out = TYPES_HEAD + self.operations() + "\n"
+        out = TYPES_HEAD + self.operations()
+        out += "\nRANGES: Dict[str, Tuple[float, float]] = {\n" + self.ranges("GenerateOptions") + "}\n"
+        out += '"""Of GenerateOptions: the least and the greatest value."""\n\n'
         for name, node in self.schemas.items():
             if node.get("type") != "object" and "enum" in node:
                 out += f"\n{name} = {self.kind(node)[0]}\n"

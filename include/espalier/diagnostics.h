@@ -102,7 +102,7 @@ struct BenchRow {
   double baseline_ms = 0.0;               // device time of the PyTorch system on an H100; 0 when there is none
   std::uint64_t peak_bytes = 0;           // device memory, weights included
 };
-// Times every stage of the image-large configuration with made-up weights, on the workload of docs/performance.md.
+// Times every stage of the image-large configuration with synthetic weights, on the workload of docs/performance.md.
 [[nodiscard]] ESPALIER_API std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observer = {});
 
 }  // namespace espalier

@@ -58,7 +58,7 @@ struct PipelineOptions {
   std::filesystem::path text_encoder{};
 };
 
-// ---- What to generate
+// ---- What to generate. Ranges of all values: docs/options.md
 
 // How a sampling step follows from the velocities that the flow gave.
 enum class Solver {
@@ -73,7 +73,7 @@ struct SamplerRequest {
   std::optional<std::array<double, 2>> interval{};  // guidance interval (cfg_interval)
   std::optional<Solver> solver{};                   // euler
   std::optional<int> reuse{};        // 1: the flow is evaluated in every step; N: in every Nth, and extrapolated in the others
-  std::optional<int> reuse_order{};  // 1: degree of the polynomials, 0 to 2; 0: the last velocity
+  std::optional<int> reuse_order{};  // 1: degree of the polynomials; 0: the last velocity
   std::optional<int> guidance_reuse{};  // 1: the negative condition is evaluated in every guided step; N: in every Nth
 };
 // Where the settings of the samplers come from that a request leaves unset.
@@ -85,8 +85,8 @@ enum class SamplerPreset {
 enum class MultiImageMode { stochastic, multidiffusion };
 enum class Background {
   automatic,  // use alpha if there is any, else the network if one is named, else as plain
-  alpha,      // use the alpha channel; a picture without one is refused
-  none,       // take the picture as it is
+  alpha,      // use the alpha channel; an image without one is refused
+  none,       // take the image as it is
   plain,      // remove a plain background without a network; alpha is dropped
   network,    // let the network remove the background; alpha is dropped
 };
@@ -97,7 +97,7 @@ enum class Background {
 [[nodiscard]] ESPALIER_API std::filesystem::path find_background_network(const std::string& name,
                                                                          const std::vector<std::filesystem::path>& folders);
 
-// From what the networks decode to an asset that people use: inner walls, small pieces and holes gone, few faces, texture
+// From what the networks decode to an asset that people use: interior faces, small pieces and holes gone, few faces, texture
 // coordinates, and a texture that shows what the Gaussians (or the radiance field) show.
 enum class BakeMode {
   fast,  // mean of the views that see a texel
@@ -111,18 +111,18 @@ struct TextureMaps {
 };
 
 struct FinishRequest {
-  bool clean = true;  // inner walls, small pieces and duplicates removed, holes filled
+  bool clean = true;  // interior faces, small pieces and duplicates removed, holes filled
   bool fill_holes = true;
   double simplify = 0.95;               // share of the faces that goes, in [0, 1)
   std::optional<std::int64_t> faces{};  // at most so many faces instead
   bool texture = true;                  // unwrap and bake
-  int texture_size = 1024;              // 512 to 4096
+  int texture_size = 1024;              // texels on a side
   BakeMode bake = BakeMode::best;
   bool bake_radiance_field = false;  // bake from the radiance field, which must be decoded, instead of the Gaussians
   int views = 100;                   // that are baked
   int view_size = 1024;              // pixels on a side of such a view
-  // Blend the pictures that the asset was made of into the texels that they see. Where they were taken from is found by
-  // comparing them with the object; a picture that does not match it well enough is left out, with a notice.
+  // Blend the images that the asset was made of into the texels that they see. Where they were taken from is found by
+  // comparing them with the object; an image that does not match it well enough is left out, with a notice.
   bool project_image = false;
   // For print: closed and free of faces that pass through each other, or invalid_argument. Where that takes it, or where one of
   // the next two is asked for, the solid's surface is made anew.
@@ -142,7 +142,7 @@ struct FinishRequest {
 // How the mesh is extracted from what the decoder predicts of the voxels. The rules differ where there is no voxel.
 enum class SurfaceRule {
   solid,      // the voxels are the shell of a solid: no walls inside, closed, gaps of the shell bridged smoothly
-  reference,  // TRELLIS's rule, vertex for vertex: what no voxel tells about is outside
+  reference,  // TRELLIS's rule, vertex for vertex: what no voxel covers is outside
 };
 
 struct Request {
@@ -152,7 +152,7 @@ struct Request {
   SamplerRequest latent{};     // second stage: structured latent
   SamplerPreset preset = SamplerPreset::checkpoint;
   MultiImageMode multi_image = MultiImageMode::stochastic;
-  std::vector<Background> background{Background::automatic};  // one for all pictures, or one for each
+  std::vector<Background> background{Background::automatic};  // one for all images, or one for each
   // Weights of U^2-Net or IS-Net (.onnx, as rembg has them) for removing backgrounds; empty: no network.
   std::filesystem::path background_network{};
   bool mesh = true;  // what to decode; generate() may be asked for nothing, only the latent
@@ -237,7 +237,7 @@ struct StageReport {
   // Working memory really used at the peak: of networks, what they took of the plan; of finishing, how far the free memory of
   // the GPU fell or, on the CPU and with Observer::measure_memory, how far the process grew.
   std::uint64_t peak_bytes = 0;
-  // Resident host memory of the process at the peak; 0 without Observer::measure_memory, or where the system does not tell.
+  // Resident host memory of the process at the peak; 0 without Observer::measure_memory, or where the system has no figure.
   std::uint64_t process_bytes = 0;
   double planned_seconds = 0.0;  // that progress planned for it, by sizes alone; 0 where nothing was planned
 };
@@ -264,16 +264,16 @@ struct MeshSummary {
   // and the share of the area that looks down by more than 45 degrees and does not stand on the floor (Z is up).
   double thin_wall = -1.0, overhang_share = -1.0;
 };
-// Where a picture of the asset was taken from, as far as its outline and colours tell.
+// Where an image of the asset was taken from, as far as its outline and colours show.
 struct PictureMatch {
-  double overlap = 0.0;           // intersection over union of the outlines of picture and mesh
+  double overlap = 0.0;           // intersection over union of the outlines of image and mesh
   double colour_error = 0.0;      // of both, root mean square of what a gain and an offset per channel do not explain
   double yaw = 0.0, pitch = 0.0;  // degrees; yaw 0 looks along -Y, and grows towards +X
   double distance = 0.0;          // of the camera from the centre of the unit cube
   double texels = 0.0;            // share of the texels inside of charts that took colour from it
   bool used = false;              // false: it does not match well enough
 };
-// What can be said of Gaussians.
+// Statistics of Gaussians.
 struct GaussianSummary {
   std::int64_t gaussians = 0;
   int harmonics_degree = 0;  // 0: colours do not follow the view
@@ -327,7 +327,7 @@ struct SaveOptions {
   // GLB and glTF of finished meshes: positions and texture coordinates in 16 bits, normals in 8 (KHR_mesh_quantization).
   bool quantise = true;
   MeshCompression compress = MeshCompression::none;  // GLB and glTF; only programs that know the extension read them
-  // GLB and glTF: so many levels of detail, 1 to 8, each with a quarter of the faces of the one before (MSFT_lod), for one
+  // GLB and glTF: so many levels of detail, each with a quarter of the faces of the one before (MSFT_lod), for one
   // texture. Programs that do not know the extension show the first.
   int lods = 1;
   // Files with a mesh are at most so large, those that come with it included; 0: as large as they are. Texture quality, texture
@@ -448,7 +448,7 @@ class ESPALIER_API Asset {
 
 // How files of other programs are read.
 struct LoadOptions {
-  // Refuse (unsupported) what would otherwise be read with something left out, of which the asset's notices tell.
+  // Refuse (unsupported) what would otherwise be read with something left out, which the asset's notices report.
   bool strict = false;
 };
 
@@ -473,11 +473,11 @@ enum class FileContent { asset, latent, gaussians, mesh };
 [[nodiscard]] ESPALIER_API MeshSummary summarise_mesh_file(const std::filesystem::path& path, const LoadOptions& options = {},
                                                            std::vector<std::string>* notices = nullptr);
 
-// ---- Pictures of an asset
+// ---- Rendered views of an asset
 //
-// The mesh in pictures is the one that save() writes, under a soft light that stands with the camera. Gaussians and radiance
-// fields are drawn on the device, meshes on the processor. Pictures depend on neither the number of cores nor the time. What
-// does not fill the unit cube, as meshes and splats of other programs may not, is moved and scaled into it for the picture.
+// The mesh in views is the one that save() writes, under a soft light that stands with the camera. Gaussians and radiance
+// fields are drawn on the device, meshes on the processor. Views depend on neither the number of cores nor the time. What
+// does not fill the unit cube, as meshes and splats of other programs may not, is moved and scaled into it for the view.
 
 enum class RenderStyle {
   automatic,  // textured; colour without a texture; clay without colours; splats, then radiance_field without a mesh
@@ -499,22 +499,22 @@ struct Viewpoint {
 struct ViewRequest {
   RenderStyle style = RenderStyle::automatic;
   Viewpoint from{};
-  double fov = 40.0;  // degrees, 1 to 120, across the picture
-  // From camera to centre, 0.1 to 100; unset: that at which the asset is as large as from 2.0 at 40 degrees.
+  double fov = 40.0;  // degrees, across the view
+  // From camera to centre; unset: that at which the asset is as large as from 2.0 at 40 degrees.
   std::optional<double> distance{};
-  int size = 1024;                                    // pixels on a side, 16 to 4096
+  int size = 1024;                                    // pixels on a side
   std::optional<std::array<double, 3>> background{};  // sRGB, 0 ... 1; unset: transparent, and black in an MP4
   bool unlit = false;                                 // textured and colour: as they are, without light
 };
 // Once around the asset at one height, so that the end goes on as the beginning.
 struct TurntableRequest {
   ViewRequest look{.size = 512};  // from where it begins
-  double seconds = 4.0;           // 0.1 to 60
-  int frames_per_second = 30;     // 1 to 60
+  double seconds = 4.0;           // for once around
+  int frames_per_second = 30;     // of the video
 };
 // Rows of views around the asset, one for each style that there is something to show in, under its name.
 struct SheetRequest {
-  int views = 4;                                                           // 1 to 64
+  int views = 4;                                                           // in each row
   ViewRequest look{.size = 384, .background = std::array{1.0, 1.0, 1.0}};  // a style: that row alone. Unset background: white
 };
 

@@ -190,7 +190,7 @@ typedef enum espalier_multi_image { ESPALIER_STOCHASTIC = 0, ESPALIER_MULTIDIFFU
 
 typedef enum espalier_surface {
   ESPALIER_SURFACE_SOLID = 0, /* the surface of the solid that the voxels are the shell of: closed, nothing inside */
-  ESPALIER_SURFACE_REFERENCE  /* TRELLIS's rule: what no voxel tells about is outside */
+  ESPALIER_SURFACE_REFERENCE  /* TRELLIS's rule: what no voxel covers is outside */
 } espalier_surface;
 typedef struct espalier_request {
   size_t size;
@@ -259,7 +259,7 @@ typedef struct espalier_finish {
   double simplify;         /* share of the faces that goes, in [0, 1) */
   int64_t faces;           /* 0: as simplify says; else at most so many faces */
   int texture;             /* not 0: unwrap and bake, which needs the Gaussians */
-  int texture_size;        /* 512 to 4096 */
+  int texture_size;        /* texels on a side */
   int bake;                /* an espalier_bake */
   int bake_radiance_field; /* not 0: bake from the radiance field, which must be decoded */
   int views, view_size;    /* that are baked, and pixels on a side of each */
@@ -271,7 +271,7 @@ typedef struct espalier_finish {
   double height_mm;        /* its height instead; 0: size_mm counts */
   int normal_map;          /* not 0: bake normals of the decoded surface, in tangent space */
   int occlusion_map;       /* not 0: bake ambient occlusion */
-  double delight;          /* 0 to 1: so much of the light in the texture's colours is divided out */
+  double delight;          /* so much of the light in the texture's colours is divided out */
 } espalier_finish;
 /* 5 % of the faces, a texture of 1024 x 1024. */
 ESPALIER_API void espalier_finish_defaults(espalier_finish* finish, size_t size);
@@ -312,7 +312,7 @@ typedef struct espalier_save_options {
   const char* name;   /* of files in memory, without ending; NULL: "asset" */
   int quantise;       /* not 0, GLB and glTF of finished meshes: numbers of 16 and 8 bits (KHR_mesh_quantization) */
   int compress;       /* GLB and glTF: an espalier_compression */
-  int lods;           /* GLB and glTF: levels of detail, 1 to 8 */
+  int lods;           /* GLB and glTF: levels of detail */
   uint64_t max_bytes; /* files with a mesh are at most so large; 0: as large as they are */
   int origin;         /* an espalier_origin */
   double height;      /* metres, of the bounding box; 0: as it is */

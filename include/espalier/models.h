@@ -30,7 +30,7 @@ struct ModelSettings {
   bool offline = false;            // use no network; HF_HUB_OFFLINE sets it too
   std::filesystem::path folder{};  // pull and import into this flat folder instead of the caches
   bool verify = false;             // also hash files that were verified when they came
-  int parallel = 4;                // files that are fetched at once, 1 to 16
+  int parallel = 4;                // files that are fetched at once
 };
 
 struct ModelFile {

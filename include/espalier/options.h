@@ -14,7 +14,7 @@
 //      What it requires of other options, or of the files that are written, is a row in src/api/option_rules.cpp.
 //   3. Run scripts/options, which writes docs/options.md, web/src/core/option_table.ts and the schemas in
 //      apps/server/openapi.json anew. Tests compare them with the table.
-//   A new choice of an enumeration is one more name in the list of its names in src/api/option_names.cpp, in the order of the
+//   A new choice of an enumeration is one more name in the list of its names in src/api/option_names.h, in the order of the
 //   enumerators. A name that changes stays readable: list it under `.old` of the row, or in old_values().
 #pragma once
 
@@ -133,7 +133,7 @@ struct Options {
   std::string background_network{};                           // isnet, u2net, u2netp, or an .onnx file
   std::filesystem::path networks{};                           // folder of such networks; empty: where rembg has them
   std::string name{};                                         // of a job
-  std::string webhook{};                                      // address that is told of a job's end; empty: none
+  std::string webhook{};                                      // address that a job's end is reported to; empty: none
   std::string priority{};                                     // of a job in a fleet: high or normal; empty: normal
   std::vector<std::string> formats{"glb"};                    // that a job writes: names of result_formats()
 

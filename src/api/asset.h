@@ -33,7 +33,7 @@ struct Asset::Data {
   SurfaceRule surface = SurfaceRule::reference;  // of the mesh
   std::optional<Gaussians> gaussians;
   std::optional<RadianceField> radiance_field;
-  std::vector<Picture> pictures;  // cut-outs of what it was made of (RGBA, square), for project_image
+  std::vector<Picture> pictures;  // foregrounds of what it was made of (RGBA, square), for project_image
   std::optional<FinishedMesh> finished;
   std::optional<Appearance> appearance;  // of a mesh from a file of another program, where one texture does not say it all
   std::vector<StageReport> stages;

@@ -106,7 +106,7 @@ Voxels read_voxels(const SafetensorsFile& file, const std::string& name) {
 std::vector<float> read_latent(const SafetensorsFile& file, const std::string& name, std::int64_t rows) {
   const auto feats = file.entries().find(name);
   if (feats == file.entries().end() || feats->second.extents.size() != 2)
-    fail(ErrorCode::format, file.label(), ": ", name, " is missing or no matrix");
+    fail(ErrorCode::format, file.label(), ": ", name, " is missing or not a matrix");
   return need<float>(file, name, rows, feats->second.extents[1]);
 }
 

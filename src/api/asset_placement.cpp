@@ -80,7 +80,7 @@ AssetPlacement placement_in_file(const Asset::Data& data, const SaveOptions& opt
   if (options.height) {
     const double high = box.high[2] - box.low[2];
     if (!(*options.height > 0.0) || !std::isfinite(*options.height))
-      fail(ErrorCode::invalid_argument, label, ": a height of ", *options.height, " m is none",
+      fail(ErrorCode::invalid_argument, label, ": a height of ", *options.height, " m is not possible",
            hint("it must be above 0 and finite"));
     if (!(high > 0.0)) fail(ErrorCode::invalid_argument, label, ": the asset is flat, so it cannot be scaled to a height");
     placement.scale = *options.height / high;

@@ -62,7 +62,7 @@ espalier_code guarded(espalier_error* error, Body body) {
   } catch (const std::exception& e) {
     return report(error, ESPALIER_INTERNAL, e.what());
   } catch (...) {
-    return report(error, ESPALIER_INTERNAL, "a callback threw something that is no std::exception");
+    return report(error, ESPALIER_INTERNAL, "a callback threw something that is not a std::exception");
   }
 }
 

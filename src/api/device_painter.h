@@ -40,7 +40,7 @@ class DevicePainter final : public Painter {
       case RenderStyle::normals: return MeshLook::Style::normals;
       case RenderStyle::wireframe: return MeshLook::Style::wireframe;
       case RenderStyle::uv_checker: return MeshLook::Style::uv_checker;
-      default: fail(ErrorCode::internal, "DevicePainter: ", name_of(style), " is no style of meshes");
+      default: fail(ErrorCode::internal, "DevicePainter: ", name_of(style), " is not a style of meshes");
     }
   }
 
@@ -90,7 +90,7 @@ class DevicePainter final : public Painter {
   Picture blended(const PictureOptions& options, Render render) {
     const std::int64_t height = options.height, width = options.width;
     const auto pixels = static_cast<std::size_t>(height * width);
-    float* const values = values_.resize(queue(), static_cast<std::int64_t>(4 * pixels), "a picture");
+    float* const values = values_.resize(queue(), static_cast<std::int64_t>(4 * pixels), "an image");
     render(View<Dev, float, 3>(values, {height, width, 3}), View<Dev, float, 2>(values + 3 * pixels, {height, width}));
     const std::vector<float> host = values_.host(queue());
     Picture picture(options.width, options.height, options.background ? 3 : 4);

@@ -41,7 +41,7 @@ class DoctorResultChecks : private DoctorBench<Dev, float> {
   using Bench::queue_;
   using Bench::values;
   using typename Bench::Values;
-  static constexpr int kSide = 33;  // odd: the middle of the middle pixel is the middle of the picture
+  static constexpr int kSide = 33;  // odd: the middle of the middle pixel is the middle of the image
 
   struct View2 {
     View<Dev, float, 3> colour;
@@ -87,7 +87,7 @@ class DoctorResultChecks : private DoctorBench<Dev, float> {
     return worst < 0.1 ? 0.0 : worst;
   }
 
-  // Three faces that look at a camera in the origin: one beyond the picture, one across much of it, one of a few pixels.
+  // Three faces that look at a camera in the origin: one beyond the image, one across much of it, one of a few pixels.
   double triangles() {
     constexpr int side = 160;
     Mesh mesh;
@@ -148,7 +148,7 @@ class DoctorResultChecks : private DoctorBench<Dev, float> {
     return std::max({error(get(out.scaling), scales), error(get(out.opacity), opacities), error(get(out.rotation), turns)});
   }
 
-  // One round Gaussian in the middle: a Gaussian in the picture, whose height and width have a closed form.
+  // One round Gaussian in the middle: a Gaussian in the image, whose height and width have a closed form.
   double splats() {
     Gaussians g;
     g.xyz = {0, 0, 0};

@@ -20,7 +20,7 @@ std::string lower_extension(const fs::path& path) {
   return text;
 }
 
-// Three channels, for a picture whose alpha means nothing.
+// Three channels, for an image whose alpha means nothing.
 Picture without_alpha(Picture picture) {
   if (picture.channels == 3) return picture;
   Picture out(picture.width, picture.height, 3);

@@ -1,4 +1,4 @@
-// Pictures before a pipeline sees them.
+// Images before a pipeline sees them.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -62,7 +62,7 @@ PictureInfo picture_info(const fs::path& file) {
   const auto header = picture_header(std::as_bytes(std::span(bytes)));
   if (!header) {
     fail(ErrorCode::format, file.string(),
-         ": this is no image of a known format (PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP)",
+         ": this is not an image of a known format (PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP)",
          hint("save it as one of these"));
   }
   return {header->format, header->ending, header->media_type, header->width, header->height};

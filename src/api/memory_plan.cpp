@@ -108,14 +108,14 @@ class Planner {
     const TierPlan& least = plan.tiers.back();
     std::string text = str(limit_ > 0 ? "raise --vram-limit to " : "free ", (least.peak + kMiB - 1) / kMiB,
                            limit_ > 0 ? "m" : " MiB of the device's memory", " with --vram-tier low");
-    if (job_.mesh && job_.gaussians && without(least, "decode-mesh") <= plan.usable)
+    if (job_.mesh && job_.gaussians && without(least, Stage::decode_mesh) <= plan.usable)
       text += ", or decode no mesh: --decode gaussians";
     return text + (device_.cuda ? ", or run with --device cpu" : "");
   }
-  [[nodiscard]] static std::uint64_t without(const TierPlan& plan, const std::string& left_out) {
+  [[nodiscard]] static std::uint64_t without(const TierPlan& plan, Stage left_out) {
     std::uint64_t peak = 0;
     for (const PlannedMemory& stage : plan.stages) {
-      if (stage.stage != left_out) peak = std::max(peak, stage.weights + stage.work);
+      if (stage.stage != stage_id(left_out)) peak = std::max(peak, stage.weights + stage.work);
     }
     return peak;
   }

@@ -2,6 +2,8 @@
 #include "api/option_rows.h"
 
 #include "api/option_row_parts.h"
+#include "bake/limits.h"
+#include "samplers/limits.h"
 
 namespace espalier {
 
@@ -459,7 +461,7 @@ std::vector<Option> finishing_rows() {
   constexpr unsigned all = made | jobs | environment;
   std::vector<Option> rows{
       {"surface", finishing, (made & ~edit) | use_jobs | environment, of(&Options::surface),
-       "How the mesh is extracted. solid: the voxels are taken as the shell of a solid, so there are no interior walls and "
+       "How the mesh is extracted. solid: the voxels are taken as the shell of a solid, so there are no interior faces and "
        "gaps are closed. reference: as TRELLIS does it. auto: solid, but reference with raw-mesh. A saved asset keeps the rule "
        "it was decoded with."},
       {"raw-mesh", finishing, all, of(&Options::raw_mesh),
@@ -506,8 +508,10 @@ std::vector<Option> finishing_rows() {
        "views."},
       {"bake-from", finishing, made | environment, choice_field(access(&FinishRequest::bake_radiance_field), kBakeSources),
        "What the texture is baked from. The radiance field takes longer; export needs an asset saved with it, or a latent."},
-      {"bake-views", finishing, made | environment, of(&FinishRequest::views, 1, 1000), "Number of views to bake from."},
-      {"bake-view-size", finishing, made | environment, of(&FinishRequest::view_size, 64, 4096),
+      {"bake-views", finishing, made | environment, of(&FinishRequest::views, 1, baking::kMostViews),
+       "Number of views to bake from."},
+      {"bake-view-size", finishing, made | environment,
+       of(&FinishRequest::view_size, baking::kLeastViewSize, baking::kMostViewSize),
        "Width and height of these views in pixels."},
       {"project-image", finishing, all & ~edit, of(&FinishRequest::project_image),
        "Blend all input images into the texels they show. An image that does not match the object well enough is skipped, with "
@@ -626,14 +630,16 @@ std::vector<Option> sampling_rows() {
     const auto extras = [&](const char* json, const std::string& flag) {
       return OptionExtras{.fallback = of_the_preset, .json = name + "." + json, .old = {old + flag}};
     };
-    rows.push_back({name + "-steps", sampling, uses, number_field(through(stage, &SamplerRequest::steps), 1, 1000, "N"),
+    rows.push_back({name + "-steps", sampling, uses,
+                    number_field(through(stage, &SamplerRequest::steps), 1, kMostSamplingSteps, "N"),
                     "Sampling steps for the " + what + ".", extras("steps", "-sampling-steps")});
-    rows.push_back({name + "-guidance", sampling, uses, number_field(through(stage, &SamplerRequest::guidance), 0, 100, "X"),
+    rows.push_back({name + "-guidance", sampling, uses,
+                    number_field(through(stage, &SamplerRequest::guidance), 0, kMostGuidance, "X"),
                     "Guidance strength for the " + what + ".", extras("guidance", "-guidance-strength")});
     rows.push_back({name + "-interval", sampling, uses, interval(stage), "Times between which guidance is applied.",
                     extras("interval", "-guidance-interval")});
     rows.push_back({name + "-rescale-t", sampling, uses,
-                    number_field(through(stage, &SamplerRequest::rescale_t), 0.01, 100, "X"),
+                    number_field(through(stage, &SamplerRequest::rescale_t), kLeastRescale, kMostRescale, "X"),
                     "Rescaling of the sampling times for the " + what + ".", extras("rescale_t", "-rescale-t")});
     const auto reusing = [&](const char* json) { return OptionExtras{.fallback = of_the_preset, .json = name + "." + json}; };
     rows.push_back(
@@ -641,16 +647,18 @@ std::vector<Option> sampling_rows() {
          "How a step follows from the flow's velocities. euler: from that at its beginning. multistep: from the last "
          "ones (Adams-Bashforth), so that fewer steps do.",
          reusing("solver")});
-    rows.push_back({name + "-reuse", sampling, uses, number_field(through(stage, &SamplerRequest::reuse), 1, 1000, "N"),
+    rows.push_back({name + "-reuse", sampling, uses,
+                    number_field(through(stage, &SamplerRequest::reuse), 1, kMostSamplingSteps, "N"),
                     "Evaluate the flow in every Nth step only; in the others its velocity is extrapolated from the last ones.",
                     reusing("reuse")});
     rows.push_back(
-        {name + "-reuse-order", sampling, uses, number_field(through(stage, &SamplerRequest::reuse_order), 0, 2, "N"),
+        {name + "-reuse-order", sampling, uses,
+         number_field(through(stage, &SamplerRequest::reuse_order), 0, kMostReuseOrder, "N"),
          "Degree of the polynomial in time that velocities are extrapolated by, for the solver multistep too. 0: the "
          "last velocity is taken again.",
          reusing("reuse_order")});
     rows.push_back({name + "-guidance-reuse", sampling, uses,
-                    number_field(through(stage, &SamplerRequest::guidance_reuse), 1, 1000, "N"),
+                    number_field(through(stage, &SamplerRequest::guidance_reuse), 1, kMostSamplingSteps, "N"),
                     "Evaluate the negative condition in every Nth guided step only; in the others the difference that guidance "
                     "adds is extrapolated.",
                     reusing("guidance_reuse")});

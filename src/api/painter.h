@@ -1,4 +1,4 @@
-// Pictures of all that an asset holds, on one device, behind an interface without it.
+// Images of all that an asset holds, on one device, behind an interface without it.
 #pragma once
 
 #include <array>

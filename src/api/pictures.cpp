@@ -62,7 +62,7 @@ void check_extension(const fs::path& path, const char* wanted) {
   if (lower_extension(path) != wanted) fail(ErrorCode::invalid_argument, path.string(), ": the name must end in ", wanted);
 }
 
-// Draws what one call asks for, and tells the observer of every picture.
+// Draws what one call asks for, and reports every view to the observer.
 class Job final : public Monitor {
  public:
   Job(const Asset& asset, const std::string& device, const Observer& observer, Stage stage, int pictures)
@@ -76,7 +76,7 @@ class Job final : public Monitor {
     progress(0, pictures_);
   }
 
-  // Of pictures, or of the frames of a video.
+  // Of images, or of the frames of a video.
   void progress(int done, int total) const override {
     if (observer_.progress) observer_.progress(clock_.at(stage_, done, total));
   }

@@ -62,7 +62,7 @@ struct Appearance {
 };
 
 // The one texture of a mesh that needs nothing else than it: one material, opaque, white, seen from both sides, without
-// emission, vertex colours that multiply, and coordinates that stay inside the picture; null for every other. With
+// emission, vertex colours that multiply, and coordinates that stay inside the image; null for every other. With
 // `any_sides` it may be seen from one side alone, which formats without materials cannot say anyway.
 [[nodiscard]] const Picture* plain_texture(const Appearance& appearance, const std::vector<float>& uvs,
                                            const std::vector<float>& colours, bool any_sides = false);

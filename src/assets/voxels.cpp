@@ -64,7 +64,7 @@ Voxels make_voxels(std::vector<std::int32_t> coords, std::int64_t batch, int res
   }
   if (batch < 1 || batch > 64) fail(ErrorCode::invalid_argument, "voxels: a batch of ", batch, " is not in [1, 64]");
   if (coords.size() % 4 != 0) {
-    fail(ErrorCode::invalid_argument, "voxels: ", coords.size(), " numbers are no rows of batch, x, y, z");
+    fail(ErrorCode::invalid_argument, "voxels: ", coords.size(), " numbers are not rows of batch, x, y, z");
   }
   if (coords.size() / 4 > kMaxRows) {
     fail(ErrorCode::invalid_argument, "voxels: ", coords.size() / 4, " rows are more than ", kMaxRows);

@@ -1,6 +1,7 @@
 #include "bake/bake.h"
 
 #include "bake/bake_impl.h"
+#include "bake/limits.h"
 #include "render/raster/vector.h"
 
 namespace espalier::baking {
@@ -32,8 +33,8 @@ void check_options(const BakeOptions& o) {
       fail(ErrorCode::invalid_argument, name, " is ", value, hint("it must lie in [", low, ", ", high, "]"));
   };
   within("the texture size", o.size, 64, 8192);
-  within("the number of views", o.views, 1, 1000);
-  within("the size of views", o.view_size, 64, 4096);
+  within("the number of views", o.views, 1, kMostViews);
+  within("the size of views", o.view_size, kLeastViewSize, kMostViewSize);
   within("the distance of the views", o.radius, 0.9, 100);
   within("the field of view", o.fov_degrees, 1, 120);
   within("the smoothness", o.smoothness, 0, 100);

@@ -1,4 +1,4 @@
-// Textures from pictures: what an asset looks like from many sides becomes the texture of its mesh.
+// Textures from images: what an asset looks like from many sides becomes the texture of its mesh.
 //
 // `best` solves for the texture T that reproduces the views. Every pixel of a view that shows the mesh is one equation: the
 // four texels around its place, weighted bilinearly, have its colour. The normal equations of all pixels are a symmetric
@@ -41,7 +41,7 @@ struct BakeOptions {
   return o.views + 1 + (o.quality == BakeQuality::best ? o.sweeps : 0) + 2;
 }
 
-// What is baked: pictures of the asset from any side.
+// What is baked: images of the asset from any side.
 template <class Dev>
 class ViewSource {
  public:
@@ -50,7 +50,7 @@ class ViewSource {
   ViewSource& operator=(const ViewSource&) = delete;
   virtual ~ViewSource() = default;
 
-  // A square picture: colour [S, S, 3] on black, alpha [S, S]. Work may be queued.
+  // A square image: colour [S, S, 3] on black, alpha [S, S]. Work may be queued.
   virtual void render(const Camera& camera, View<Dev, float, 3> colour, View<Dev, float, 2> alpha) = 0;
 };
 
@@ -68,7 +68,7 @@ template <class Dev>
 [[nodiscard]] BakedTexture bake_texture(Queue<Dev>& queue, const Mesh& mesh, ViewSource<Dev>& source,
                                         const BakeOptions& options, const Monitor* monitor);
 
-// How well a textured mesh shows what the source shows: over the pixels of all cameras' pictures where both the mesh and the
+// How well a textured mesh shows what the source shows: over the pixels of all cameras' images where both the mesh and the
 // source (alpha of at least one half) are, the peak signal-to-noise ratio of the colours in dB. The source's colours are
 // divided by alpha. -1 when no pixel is common.
 template <class Dev>

@@ -29,7 +29,7 @@ void check_options(const BakeOptions& options);
 [[nodiscard]] TexelView texel_view(const Camera& camera, int view_size, float least_cosine);
 [[nodiscard]] Picture bytes_of(const std::vector<float>& texture, int size);
 
-// One picture of mesh and source.
+// One image of mesh and source.
 template <class Dev>
 class ViewFrame {
  public:

@@ -42,7 +42,7 @@ ESPALIER_DEVICE_CODE Footprint footprint_at(float u, float v, int size) {
   return {{first, first + 1, first + size, first + size + 1}, {(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy}};
 }
 
-// Views of what a picture of the mesh shows.
+// Views of what an image of the mesh shows.
 struct Seen {
   const std::int32_t* face;  // [pixels] 0 = nothing, else index + 1
   const float* barycentric;  // [pixels, 2]

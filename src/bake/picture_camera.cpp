@@ -158,7 +158,7 @@ void roll_by(Camera& camera, float angle) {
 }  // namespace
 
 OutlineBox outline_box(const Picture& cutout) {
-  require(cutout.channels == 4, "outline_box", "a picture of ", cutout.channels, " channels has no outline");
+  require(cutout.channels == 4, "outline_box", "an image of ", cutout.channels, " channels has no outline");
   int left = cutout.width, right = -1, top = cutout.height, bottom = -1;
   for (int y = 0; y < cutout.height; ++y) {
     for (int x = 0; x < cutout.width; ++x) {
@@ -169,7 +169,7 @@ OutlineBox outline_box(const Picture& cutout) {
       bottom = std::max(bottom, y);
     }
   }
-  if (right < 0) fail(ErrorCode::invalid_argument, "the picture to project shows no object: it is transparent everywhere");
+  if (right < 0) fail(ErrorCode::invalid_argument, "the image to project shows no object: it is transparent everywhere");
   const auto w = static_cast<float>(cutout.width), h = static_cast<float>(cutout.height);
   return {static_cast<float>(left) / w, static_cast<float>(top) / h, static_cast<float>(right + 1) / w,
           static_cast<float>(bottom + 1) / h};

@@ -113,8 +113,8 @@ PictureLayer picture_layer(const Picture& picture, const BakedView& view) {
   const auto count = at(std::int64_t{s} * s);
   require(picture.channels == 4 && picture.width == s && picture.height == s && view.face.size() == count &&
               view.depth.size() == count && view.colour.size() == 3 * count,
-          "picture_layer", "picture and view are of different sizes");
-  constexpr double kSlow = 0.04, kFew = 0.008;     // deviations, in sides of the picture
+          "picture_layer", "image and view are of different sizes");
+  constexpr double kSlow = 0.04, kFew = 0.008;     // deviations, in sides of the image
   constexpr float kRim = 0.004F, kInside = 0.03F;  // where pixels begin to count, and count whole
   constexpr float kTolerated = 0.2F;               // difference of colours over a few pixels
   const std::vector<std::uint8_t> mask = common_pixels(picture, view);

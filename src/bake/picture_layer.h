@@ -1,4 +1,4 @@
-// What a picture adds to a texture: its colours, brought near to those that are baked, and how much each of its pixels counts.
+// What an image adds to a texture: its colours, brought near to those that are baked, and how much each of its pixels counts.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace espalier {
 
-// A view of the textured mesh, from the place where the picture was taken; size x size pixels.
+// A view of the textured mesh, from the place where the image was taken; size x size pixels.
 struct BakedView {
   int size = 0;
   std::span<const std::int32_t> face;  // [S * S] 0 = nothing
@@ -23,9 +23,9 @@ struct PictureLayer {
 };
 
 // `picture` is RGBA of the view's size. Its light and its exposure are not those of the baked texture: what differs slowly over
-// the picture (a mean over about a tenth of its side, of the pixels that both show) is taken from the texture, so that the
-// picture gives what is finer. Pixels count less near outlines and steps of depth, and where picture and texture differ even
-// after that over more than a few pixels: there the object's shape is another than the picture's.
+// the image (a mean over about a tenth of its side, of the pixels that both show) is taken from the texture, so that the
+// image gives what is finer. Pixels count less near outlines and steps of depth, and where image and texture differ even
+// after that over more than a few pixels: there the object's shape is another than the image's.
 [[nodiscard]] PictureLayer picture_layer(const Picture& picture, const BakedView& view);
 
 }  // namespace espalier

@@ -7,14 +7,14 @@ void check_projection(const Picture& texture, const std::vector<Picture>& pictur
           "a square RGB texture is needed, not ", texture.width, " x ", texture.height, " x ", texture.channels);
   for (const Picture& p : pictures) {
     if (p.channels != 4 || p.width != p.height || p.width < 64) {
-      fail(ErrorCode::invalid_argument, "a picture to project is ", p.width, " x ", p.height, " with ", p.channels, " channels",
-           hint("it must be a square RGBA cut-out of at least 64 pixels"));
+      fail(ErrorCode::invalid_argument, "an image to project is ", p.width, " x ", p.height, " with ", p.channels, " channels",
+           hint("it must show the foreground as square RGBA of at least 64 pixels"));
     }
   }
 }
 
 PictureAgreement agreement_of(const std::vector<double>& rows) {
-  // How readily the picture's light is taken to differ: weights of (gain - 1)^2 and of offset^2.
+  // How readily the image's light is taken to differ: weights of (gain - 1)^2 and of offset^2.
   constexpr double kGain = 0.02, kOffset = 0.2;
   constexpr double kFewest = 16.0;  // pixels
   double sums[kJudgeSums] = {};

@@ -14,7 +14,7 @@
 
 namespace espalier::baking {
 
-// Throws where texture or pictures cannot be used.
+// Throws where texture or images cannot be used.
 void check_projection(const Picture& texture, const std::vector<Picture>& pictures);
 // What the sums of JudgeRow over all rows say.
 [[nodiscard]] PictureAgreement agreement_of(const std::vector<double>& sums);
@@ -75,7 +75,7 @@ class PictureProjector {
   }
 
  private:
-  // Progress of one picture among several.
+  // Progress of one image among several.
   class Share final : public Monitor {
    public:
     Share(const Monitor* whole, int index, int count) : whole_(whole), index_(index), count_(count) {}
@@ -144,7 +144,7 @@ class PictureProjector {
 
   void take(const Picture& picture, const Camera& camera, TakePicture step) {
     if (monitor_ != nullptr) monitor_->check();
-    // Finer than the texture, a picture would only be sampled with gaps.
+    // Finer than the texture, an image would only be sampled with gaps.
     const int size = std::min(picture.width, texture_.width);
     const Shown shown(queue_, size);
     const Array<Dev, float> colour(queue_, 3 * shown.pixels(), "colours of a view"), weight(queue_, shown.pixels(), "weights");

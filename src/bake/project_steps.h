@@ -1,4 +1,4 @@
-// The steps of projecting pictures, called once per pixel, row or texel as those of bake_steps.h.
+// The steps of projecting images, called once per pixel, row or texel as those of bake_steps.h.
 #pragma once
 
 #include "bake/bake_steps.h"
@@ -23,8 +23,8 @@ struct TexturedFaces {
   }
 };
 
-// Sums over the pixels of a row: how many both pictures show, how many at least one; and where both are, per channel, the
-// sums of r, p, r r, p p and r p of the colours r of the mesh and p of the picture.
+// Sums over the pixels of a row: how many both images show, how many at least one; and where both are, per channel, the
+// sums of r, p, r r, p p and r p of the colours r of the mesh and p of the image.
 inline constexpr int kJudgeSums = 2 + 3 * 5;
 
 struct JudgeRow {
@@ -72,14 +72,14 @@ struct ShadePixel {
   }
 };
 
-// Per texel: takes a picture's colour in.
+// Per texel: takes an image's colour in.
 struct TakePicture {
   TexelView view;
   const float* colour;  // [pixels, 3]
   const float* weight;  // [pixels]
   float* sum;           // [texels, 4]: weighted colour, weight
-  float* most;          // [texels] the largest weight of a picture
-  std::uint8_t* taken;  // [texels] 1 where this picture counts
+  float* most;          // [texels] the largest weight of an image
+  std::uint8_t* taken;  // [texels] 1 where this image counts
 
   ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
     taken[i] = 0;
@@ -102,7 +102,7 @@ struct TakePicture {
   }
 };
 
-// Per texel: the baked colour gives way to the mean of the pictures as far as the best of them counts.
+// Per texel: the baked colour gives way to the mean of the images as far as the best of them counts.
 struct BlendPictures {
   const float* sum;
   const float* most;

@@ -56,10 +56,10 @@ struct GivenLook {
 // What is finished. Gaussians and radiance field may be null where nothing is baked from them.
 struct FinishInput {
   const Mesh* mesh = nullptr;
-  SurfaceRule surface = SurfaceRule::reference;  // a solid has no inner walls to look for
+  SurfaceRule surface = SurfaceRule::reference;  // a solid has no interior faces to search for
   const Gaussians* gaussians = nullptr;
   const RadianceField* radiance_field = nullptr;
-  std::span<const Picture> pictures{};  // cut-outs of the object, square and RGBA
+  std::span<const Picture> pictures{};  // foregrounds of the object, square and RGBA
   const KeptMesh* kept = nullptr;       // the mesh is neither cleaned nor simplified, and only gets a texture
   const GivenLook* given = nullptr;     // what is baked comes from here; `mesh` is its shape, without texture coordinates
 };
@@ -79,9 +79,9 @@ inline constexpr int kHiddenRays = 128;  // to each side of a face, at most
 // What FinishRequest::watertight asks for, and what is to be said of it.
 void make_printable(const FinishRequest& request, Mesh& mesh, std::vector<std::string>& notices, const Monitor* monitor);
 
-// What a report says of a projected picture; texels: those inside charts.
+// What a report says of a projected image; texels: those inside charts.
 [[nodiscard]] PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels);
-// The notice of a picture that was left out, the `number`-th of `count`.
+// The notice of an image that was left out, the `number`-th of `count`.
 [[nodiscard]] std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count);
 
 }  // namespace espalier

@@ -118,7 +118,7 @@ class Finisher {
   }
 
  private:
-  // The reference looks for inner walls with 1000 views of 512 pixels. The shares that views are compared with are no finer
+  // The reference finds interior faces by 1000 views of 512 pixels. The shares that views are compared with are no finer
   // than 2 %, which fewer tell as well; larger ones miss fewer small faces.
   static constexpr int kVisibilityViews = 250;
   static constexpr int kVisibilitySize = 768;

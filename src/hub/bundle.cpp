@@ -131,8 +131,8 @@ class BundleWriter {
 
 class BundleReader {
  public:
-  BundleReader(const fs::path& file, const Places& places, const ModelSettings& settings, const PullObserver& observer)
-      : name_(file.string()), in_(file, std::ios::binary), places_(places), settings_(settings), meter_(observer) {
+  BundleReader(const fs::path& file, const Paths& paths, const ModelSettings& settings, const PullObserver& observer)
+      : name_(file.string()), in_(file, std::ios::binary), paths_(paths), settings_(settings), meter_(observer) {
     if (!in_) fail(ErrorCode::not_found, "cannot read the bundle ", name_, hint("check the path"));
   }
 
@@ -170,7 +170,7 @@ class BundleReader {
   std::string manifest() {
     const std::optional<TarEntry> entry = next_entry();
     if (!entry || entry->name != kManifestName || entry->bytes > kMaxManifest)
-      fail(ErrorCode::format, name_, " is no bundle", hint("make one with: espalier pull NAME --bundle FILE"));
+      fail(ErrorCode::format, name_, " is not a bundle", hint("make one with: espalier pull NAME --bundle FILE"));
     std::string text(entry->bytes, '\0');
     if (!in_.read(text.data(), static_cast<std::streamsize>(text.size()))) fail_cut_off();
     in_.ignore(static_cast<std::streamsize>(tar_padding(entry->bytes).size()));
@@ -178,7 +178,7 @@ class BundleReader {
   }
 
   [[nodiscard]] Layout layout_of(const BundledModel& model) const {
-    return {places_, settings_.folder, model.parts.front().part.repository};
+    return {paths_, settings_.folder, model.parts.front().part.repository};
   }
 
   void expect_blobs() {
@@ -287,7 +287,7 @@ class BundleReader {
 
   std::string name_;
   std::ifstream in_;
-  const Places& places_;
+  const Paths& paths_;
   const ModelSettings& settings_;
   Meter meter_;
   std::vector<BundledModel> models_;
@@ -299,7 +299,7 @@ class BundleReader {
 
 }  // namespace
 
-PullReport write_bundle(const std::vector<std::string>& names, const fs::path& file, const Places& places,
+PullReport write_bundle(const std::vector<std::string>& names, const fs::path& file, const Paths& paths,
                         const ModelSettings& settings, const PullObserver& observer) {
   if (names.empty())
     fail(ErrorCode::invalid_argument, "a bundle needs at least one model", hint("name some of ", known_names()));
@@ -307,13 +307,13 @@ PullReport write_bundle(const std::vector<std::string>& names, const fs::path& f
   if (fs::is_directory(file, ignored))
     fail(ErrorCode::invalid_argument, "cannot write the bundle ", file.string(), ": it is a folder", hint("name a file"));
   BundleWriter writer(file, observer);
-  for (const std::string& name : names) writer.add(name, present_parts(name, places, settings, observer));
+  for (const std::string& name : names) writer.add(name, present_parts(name, paths, settings, observer));
   return writer.write();
 }
 
-PullReport import_bundle(const fs::path& file, const Places& places, const ModelSettings& settings,
+PullReport import_bundle(const fs::path& file, const Paths& paths, const ModelSettings& settings,
                          const PullObserver& observer) {
-  return BundleReader(file, places, settings, observer).read();
+  return BundleReader(file, paths, settings, observer).read();
 }
 
 }  // namespace espalier::hub

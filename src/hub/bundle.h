@@ -7,15 +7,15 @@
 #include <vector>
 
 #include "espalier/models.h"
-#include "hub/places.h"
+#include "hub/paths.h"
 
 namespace espalier::hub {
 
-// What espalier/models.h says of write_bundle and import_bundle. Hostile bundles write nothing outside of the places of their
+// What espalier/models.h says of write_bundle and import_bundle. Hostile bundles write nothing outside of the paths of their
 // kind, and nothing under a wrong hash.
-PullReport write_bundle(const std::vector<std::string>& names, const std::filesystem::path& file, const Places& places,
+PullReport write_bundle(const std::vector<std::string>& names, const std::filesystem::path& file, const Paths& paths,
                         const ModelSettings& settings, const PullObserver& observer);
-PullReport import_bundle(const std::filesystem::path& file, const Places& places, const ModelSettings& settings,
+PullReport import_bundle(const std::filesystem::path& file, const Paths& paths, const ModelSettings& settings,
                          const PullObserver& observer);
 
 }  // namespace espalier::hub

@@ -85,8 +85,8 @@ std::vector<fs::path> snapshots_of(const fs::path& hub, const std::string& repos
   return all;
 }
 
-Caches::Caches(const Places& places) : places_(places) {
-  for (const fs::path& folder : places_.comfy) scan_comfy(folder, 0);
+Caches::Caches(const Paths& paths) : paths_(paths) {
+  for (const fs::path& folder : paths_.comfy) scan_comfy(folder, 0);
 }
 
 void Caches::scan_comfy(const fs::path& folder, int depth) {
@@ -111,7 +111,7 @@ void Caches::scan_comfy(const fs::path& folder, int depth) {
 }
 
 std::vector<fs::path> Caches::folders_of(const std::string& repository, const std::string& revision) const {
-  std::vector<fs::path> all = snapshots_of(places_.hub, repository, revision);
+  std::vector<fs::path> all = snapshots_of(paths_.hub, repository, revision);
   const std::string name = lower(repository.substr(repository.find('/') + 1));
   const auto [first, last] = comfy_folders_.equal_range(name);
   for (auto it = first; it != last; ++it) add_once(all, it->second);
@@ -126,7 +126,7 @@ std::vector<Found> Caches::candidates(const Part& part, const KnownFile& file) c
     return !ignored && real.parent_path().filename() == "blobs" && !file.sha256.empty() && real.filename() == file.sha256;
   };
   if (part.source != Source::hub) {
-    const fs::path usual = part.source == Source::torch ? places_.torch : places_.rembg;
+    const fs::path usual = part.source == Source::torch ? paths_.torch : paths_.rembg;
     if (!usual.empty() && is_file_of(usual / file.path, file.bytes)) all.push_back({usual / file.path, false});
   } else {
     for (const fs::path& folder : folders_of(part.repository, part.revision)) {
@@ -134,8 +134,8 @@ std::vector<Found> Caches::candidates(const Part& part, const KnownFile& file) c
       if (is_file_of(path, file.bytes)) all.push_back({path, in_blobs(path)});
     }
     for (const std::string& spelling : spellings_of(part.repository)) {
-      const fs::path blob = places_.hub / cache_folder_name(spelling) / "blobs" / file.sha256;
-      if (!file.sha256.empty() && !places_.hub.empty() && is_file_of(blob, file.bytes)) all.push_back({blob, true});
+      const fs::path blob = paths_.hub / cache_folder_name(spelling) / "blobs" / file.sha256;
+      if (!file.sha256.empty() && !paths_.hub.empty() && is_file_of(blob, file.bytes)) all.push_back({blob, true});
     }
   }
   if (file.bytes < kLarge) return all;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "hub/catalogue.h"
-#include "hub/places.h"
+#include "hub/paths.h"
 #include "hub/references.h"
 
 namespace espalier::hub {
@@ -25,7 +25,7 @@ struct Found {
 
 class Caches {
  public:
-  explicit Caches(const Places& places);
+  explicit Caches(const Paths& paths);
 
   // Folders that may hold a repository's files, the likeliest first: the snapshot of `revision` (a commit, or a reference that
   // names one), that of refs/main, other snapshots from new to old, and ComfyUI's folders of that name; under both owners'
@@ -43,12 +43,12 @@ class Caches {
   [[nodiscard]] static std::vector<std::filesystem::path> neighbours(const std::filesystem::path& folder,
                                                                      const std::string& repository);
 
-  [[nodiscard]] const Places& places() const { return places_; }
+  [[nodiscard]] const Paths& paths() const { return paths_; }
 
  private:
   void scan_comfy(const std::filesystem::path& folder, int depth);
 
-  Places places_;
+  Paths paths_;
   std::multimap<std::uint64_t, std::filesystem::path> comfy_files_;  // large files, by size
   std::multimap<std::string, std::filesystem::path> comfy_folders_;  // by name in lower case
   std::size_t comfy_entries_ = 0;

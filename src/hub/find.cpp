@@ -96,7 +96,7 @@ std::optional<fs::path> find_encoder(const fs::path& folder, const std::string& 
   if (has_encoder(folder, name)) return fs::path();
   const std::string file = image_encoder_file(name);
   if (file.empty()) return std::nullopt;
-  const fs::path usual = caches.places().torch;
+  const fs::path usual = caches.paths().torch;
   if (!usual.empty() && is_file_of(usual / file, 0)) return usual / file;
   if (const std::optional<Part> part = image_encoder_part(name)) {
     if (const std::optional<Found> found = caches.find_file(*part, part->files.front())) return found->path;
@@ -211,7 +211,7 @@ ModelLocation find(const std::string& text, const Caches& caches, bool need_enco
   if (is_folder(folder) && (is_file_of(folder / "pipeline.json", 0) || (known == nullptr && !name)))
     return locate(folder, text, "", caches, need_encoder, true);
   if (known != nullptr && known->parts.front().source != Source::hub) {
-    fail(ErrorCode::invalid_argument, text, " (", known->summary, ") is no checkpoint that makes assets",
+    fail(ErrorCode::invalid_argument, text, " (", known->summary, ") is not a checkpoint that makes assets",
          hint("name one such as trellis-image-large"));
   }
   if (known == nullptr && !name) {

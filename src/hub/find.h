@@ -8,7 +8,7 @@
 
 #include "espalier/models.h"
 #include "hub/caches.h"
-#include "hub/places.h"
+#include "hub/paths.h"
 
 namespace espalier::hub {
 

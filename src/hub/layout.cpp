@@ -28,14 +28,12 @@ void write_text(const fs::path& path, const std::string& text) {
 
 }  // namespace
 
-Layout::Layout(Places places, fs::path flat, std::string first)
-    : places_(std::move(places)), flat_(std::move(flat)), first_(std::move(first)) {}
+Layout::Layout(Paths paths, fs::path flat, std::string first)
+    : paths_(std::move(paths)), flat_(std::move(flat)), first_(std::move(first)) {}
 
 fs::path Layout::base_of(const Part& part) const {
   if (!flat_.empty()) return part.source == Source::hub && part.repository != first_ ? flat_ / part.repository : flat_;
-  const fs::path& base = part.source == Source::hub     ? places_.hub
-                         : part.source == Source::torch ? places_.torch
-                                                        : places_.rembg;
+  const fs::path& base = part.source == Source::hub ? paths_.hub : part.source == Source::torch ? paths_.torch : paths_.rembg;
   if (base.empty()) {
     fail(ErrorCode::invalid_argument, "neither HOME nor ",
          part.source == Source::hub     ? "HF_HOME"

@@ -6,7 +6,7 @@
 
 #include "hub/catalogue.h"
 #include "hub/partial_file.h"
-#include "hub/places.h"
+#include "hub/paths.h"
 
 namespace espalier::hub {
 
@@ -14,7 +14,7 @@ namespace espalier::hub {
 class Layout {
  public:
   // `flat`: empty for the caches. `first`: the repository that is opened; may be empty.
-  Layout(Places places, std::filesystem::path flat, std::string first);
+  Layout(Paths paths, std::filesystem::path flat, std::string first);
 
   // Where the files of a part appear: a snapshot, a folder. `commit` is of repositories. Throws invalid_argument when no
   // variable of the environment says where the caches are.
@@ -33,7 +33,7 @@ class Layout {
   [[nodiscard]] bool in_hub_cache(const Part& part) const { return flat_.empty() && part.source == Source::hub; }
   [[nodiscard]] std::filesystem::path base_of(const Part& part) const;
 
-  Places places_;
+  Paths paths_;
   std::filesystem::path flat_;
   std::string first_;
 };

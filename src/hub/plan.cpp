@@ -30,7 +30,7 @@ class Planner {
     transfers_.tick = [&meter] { meter.tick(); };
     transfers_.waiting = [&meter](const std::string& why) { meter.waiting(why); };
     transfers_.cancelled = [&observer] { return observer.cancelled && observer.cancelled(); };
-    options_ = transfer_options(caches.places(), 1);
+    options_ = transfer_options(caches.paths(), 1);
   }
 
   std::vector<PlannedPart> repository(const RepositoryName& name) {
@@ -45,7 +45,7 @@ class Planner {
  private:
   // What is there is all that can be had.
   PlannedPart from_caches(const std::string& repository, const std::string& revision, std::string& pipeline) const {
-    const std::vector<fs::path> folders = snapshots_of(caches_.places().hub, repository, revision);
+    const std::vector<fs::path> folders = snapshots_of(caches_.paths().hub, repository, revision);
     if (folders.empty()) {
       fail(ErrorCode::not_found, repository,
            " is not on this machine, and the network is not to be used (--offline, HF_HUB_OFFLINE)",
@@ -73,7 +73,7 @@ class Planner {
   }
 
   PlannedPart from_hub(const std::string& repository, const std::string& revision, std::string& pipeline) {
-    const std::vector<TreeFile> tree = Repository(caches_.places(), repository, revision).files(options_, transfers_);
+    const std::vector<TreeFile> tree = Repository(caches_.paths(), repository, revision).files(options_, transfers_);
     if (tree.empty()) fail(ErrorCode::not_found, repository, " has no files at revision ", revision, hint("check the name"));
     PlannedPart planned;
     planned.part.repository = repository;
@@ -81,14 +81,14 @@ class Planner {
     const auto main_file = std::find_if(tree.begin(), tree.end(), [](const TreeFile& f) { return f.path == "pipeline.json"; });
     planned.commit = is_commit(revision)
                          ? revision
-                         : Repository(caches_.places(), repository, revision)
+                         : Repository(caches_.paths(), repository, revision)
                                .commit((main_file == tree.end() ? tree.front() : *main_file).path, options_, transfers_);
     planned.part.revision = planned.commit;
     for (const TreeFile& f : tree) {
       planned.files.push_back({{f.path, f.bytes, f.digest.kind == DigestKind::sha256 ? f.digest.hex : ""}, f.digest});
     }
     if (main_file != tree.end())
-      pipeline = Repository(caches_.places(), repository, planned.commit).text("pipeline.json", options_, transfers_);
+      pipeline = Repository(caches_.paths(), repository, planned.commit).text("pipeline.json", options_, transfers_);
     return planned;
   }
 
@@ -131,7 +131,7 @@ class Planner {
       const fs::path path = f.file.path;
       return (path.stem() == name || path.filename() == image_encoder_file(name)) && path.extension() != ".json";
     });
-    const fs::path torch = caches_.places().torch;
+    const fs::path torch = caches_.paths().torch;
     if (inside || (!torch.empty() && is_file_of(torch / image_encoder_file(name), 0))) return;
     if (const std::optional<Part> known = image_encoder_part(name)) {
       parts_.push_back(planned(*known));
@@ -176,7 +176,7 @@ std::vector<PlannedPart> plan_model(const std::string& name, const Caches& cache
   }
   const std::optional<RepositoryName> repository = parse_repository(name);
   if (!repository) {
-    fail(ErrorCode::not_found, "\"", name, "\" is no model that is known",
+    fail(ErrorCode::not_found, "\"", name, "\" is not a known model",
          hint("there are ", known_names(), ", and any repository of the hub as OWNER/REPO or OWNER/REPO@REVISION"));
   }
   meter.begin("asking the hub", {});

@@ -9,7 +9,7 @@
 #include "hub/catalogue.h"
 #include "hub/digest.h"
 #include "hub/meter.h"
-#include "hub/places.h"
+#include "hub/paths.h"
 
 namespace espalier::hub {
 

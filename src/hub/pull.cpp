@@ -35,8 +35,8 @@ constexpr std::uint64_t kSmall = std::uint64_t{1} << 20U;
 
 class Puller {
  public:
-  Puller(const std::string& name, const Places& places, const ModelSettings& settings, const PullObserver& observer)
-      : name_(name), settings_(settings), observer_(observer), meter_(observer), stock_(places, settings, observer, meter_) {
+  Puller(const std::string& name, const Paths& paths, const ModelSettings& settings, const PullObserver& observer)
+      : name_(name), settings_(settings), observer_(observer), meter_(observer), stock_(paths, settings, observer, meter_) {
     stock_.take(name);
   }
 
@@ -80,9 +80,9 @@ class Puller {
     const Part& part = present.plan.part;
     Transfer transfer;
     if (part.source == Source::hub) {
-      transfer = Repository(stock_.places(), part.repository, present.plan.commit).transfer(f.file.path);
+      transfer = Repository(stock_.paths(), part.repository, present.plan.commit).transfer(f.file.path);
     } else {
-      const std::string& mirror = stock_.places().mirror;
+      const std::string& mirror = stock_.paths().mirror;
       transfer.file = f.file.path;
       transfer.url = mirror.empty() ? part.url : mirror + "/" + escape(f.file.path, true);
     }
@@ -145,7 +145,7 @@ class Puller {
     watch.waiting = [&](const std::string& why) { meter_.waiting(why); };
     watch.tick = [&] { meter_.tick(); };
     watch.cancelled = [&] { return observer_.cancelled && observer_.cancelled(); };
-    run_transfers(transfers, transfer_options(stock_.places(), settings_.parallel), watch);
+    run_transfers(transfers, transfer_options(stock_.paths(), settings_.parallel), watch);
   }
 
   void arrived(const MissingFile& m, const Transferred& got, PullReport& report) {
@@ -179,16 +179,16 @@ class Puller {
 
 }  // namespace
 
-PullReport pull(const std::string& name, const Places& places, const ModelSettings& settings, const PullObserver& observer) {
-  return Puller(name, places, settings, observer).fetch();
+PullReport pull(const std::string& name, const Paths& paths, const ModelSettings& settings, const PullObserver& observer) {
+  return Puller(name, paths, settings, observer).fetch();
 }
 
-std::vector<PresentPart> present_parts(const std::string& name, const Places& places, const ModelSettings& settings,
+std::vector<PresentPart> present_parts(const std::string& name, const Paths& paths, const ModelSettings& settings,
                                        const PullObserver& observer) {
   ModelSettings here = settings;
   here.offline = true;
   Meter meter(observer);
-  Stock stock(places, here, observer, meter);
+  Stock stock(paths, here, observer, meter);
   stock.take(name);
   const auto [files, bytes] = stock.missing();
   if (files > 0) {

@@ -25,7 +25,7 @@ json parse(const std::string& where, const std::string& text) {
   if (parsed.is_discarded()) {
     fail(ErrorCode::format, where, " ", problem, hint("the file is damaged or was not fetched completely"));
   }
-  if (!parsed.is_object()) fail(ErrorCode::format, where, ": this is no pipeline.json", hint("the file is damaged"));
+  if (!parsed.is_object()) fail(ErrorCode::format, where, ": this is not a pipeline.json", hint("the file is damaged"));
   return parsed;
 }
 
@@ -63,19 +63,19 @@ References references_of(const std::string& where, const std::string& text) {
   const json pipeline = parse(where, text);
   const auto args = pipeline.find("args");
   if (args == pipeline.end() || !args->is_object())
-    fail(ErrorCode::format, where, ": args is missing", hint("this is no pipeline.json"));
+    fail(ErrorCode::format, where, ": args is missing", hint("this is not a pipeline.json"));
   References all;
   all.image_encoder = text_of(*args, "image_cond_model");
   all.text_encoder = text_of(*args, "text_cond_model");
   if (!parse_repository(all.text_encoder)) all.text_encoder.clear();
   const auto models = args->find("models");
   if (models == args->end() || !models->is_object() || models->size() > kMaxModels)
-    fail(ErrorCode::format, where, ": models is no object of at most ", kMaxModels, " entries",
-         hint("this is no pipeline.json"));
+    fail(ErrorCode::format, where, ": models is not an object of at most ", kMaxModels, " entries",
+         hint("this is not a pipeline.json"));
   for (const auto& [role, entry] : models->items()) {
     const std::string stem = entry.is_string() ? entry.get<std::string>() : std::string();
     if (!is_safe_path(stem))
-      fail(ErrorCode::format, where, ": models: an entry is no relative path", hint("the file is damaged"));
+      fail(ErrorCode::format, where, ": models: an entry is not a relative path", hint("the file is damaged"));
     const auto first = stem.find('/');
     const auto second = first == std::string::npos ? first : stem.find('/', first + 1);
     if (second == std::string::npos) {

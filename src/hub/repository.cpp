@@ -51,17 +51,17 @@ TreeFile file_of(const std::string& where, const json& entry) {
 
 }  // namespace
 
-TransferOptions transfer_options(const Places& places, int parallel) {
+TransferOptions transfer_options(const Paths& paths, int parallel) {
   TransferOptions options;
-  options.http = {places.certificates.string(), places.connect_seconds, places.stall_seconds};
-  options.endpoint = places.endpoint;
-  options.token = places.token;
+  options.http = {paths.certificates.string(), paths.connect_seconds, paths.stall_seconds};
+  options.endpoint = paths.endpoint;
+  options.token = paths.token;
   options.parallel = std::clamp(parallel, 1, 16);
   return options;
 }
 
-Repository::Repository(const Places& places, std::string name, std::string revision)
-    : endpoint_(places.endpoint), name_(std::move(name)), revision_(std::move(revision)) {}
+Repository::Repository(const Paths& paths, std::string name, std::string revision)
+    : endpoint_(paths.endpoint), name_(std::move(name)), revision_(std::move(revision)) {}
 
 Transfer Repository::transfer(const std::string& file) const {
   return {.file = file,

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "hub/digest.h"
-#include "hub/places.h"
+#include "hub/paths.h"
 #include "hub/transfer.h"
 
 namespace espalier::hub {
@@ -18,7 +18,7 @@ struct TreeFile {
 
 class Repository {
  public:
-  Repository(const Places& places, std::string name, std::string revision);
+  Repository(const Paths& paths, std::string name, std::string revision);
 
   // Every file, by path; all pages. Throws as run_transfers does, and format for what is no list of files.
   [[nodiscard]] std::vector<TreeFile> files(const TransferOptions& options, const TransferObserver& observer) const;
@@ -35,6 +35,6 @@ class Repository {
   std::string endpoint_, name_, revision_;
 };
 
-[[nodiscard]] TransferOptions transfer_options(const Places& places, int parallel);
+[[nodiscard]] TransferOptions transfer_options(const Paths& paths, int parallel);
 
 }  // namespace espalier::hub

@@ -41,12 +41,12 @@ void adopt_file(const fs::path& found, const Placement& placement) {
   fail_to_write(placement.file, error.value());
 }
 
-Stock::Stock(const Places& places, const ModelSettings& settings, const PullObserver& observer, Meter& meter)
-    : caches_(places), settings_(settings), observer_(observer), meter_(meter) {}
+Stock::Stock(const Paths& paths, const ModelSettings& settings, const PullObserver& observer, Meter& meter)
+    : caches_(paths), settings_(settings), observer_(observer), meter_(meter) {}
 
 void Stock::take(const std::string& name) {
   const std::vector<PlannedPart> plans = plan_model(name, caches_, offline(), meter_, observer_);
-  layout_.emplace(caches_.places(), settings_.folder, plans.front().part.repository);
+  layout_.emplace(caches_.paths(), settings_.folder, plans.front().part.repository);
   std::vector<std::uint64_t> sizes;
   for (const PlannedPart& plan : plans) {
     for (const PlannedFile& f : plan.files) sizes.push_back(f.file.bytes);

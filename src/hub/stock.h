@@ -30,7 +30,7 @@ struct MissingFile {
 class Stock {
  public:
   // The references must outlive the stock.
-  Stock(const Places& places, const ModelSettings& settings, const PullObserver& observer, Meter& meter);
+  Stock(const Paths& paths, const ModelSettings& settings, const PullObserver& observer, Meter& meter);
 
   // Plans the model, and finds and verifies what is here of it.
   void take(const std::string& name);
@@ -39,11 +39,11 @@ class Stock {
 
   // How many files are missing, and their bytes where those are known; without what is optional.
   [[nodiscard]] std::pair<int, std::uint64_t> missing() const;
-  [[nodiscard]] bool offline() const { return settings_.offline || caches_.places().offline; }
+  [[nodiscard]] bool offline() const { return settings_.offline || caches_.paths().offline; }
   [[nodiscard]] std::vector<PresentPart>& parts() { return parts_; }
   [[nodiscard]] const std::vector<PresentPart>& parts() const { return parts_; }
   [[nodiscard]] const Layout& layout() const { return *layout_; }
-  [[nodiscard]] const Places& places() const { return caches_.places(); }
+  [[nodiscard]] const Paths& paths() const { return caches_.paths(); }
   // Of the files of all parts.
   [[nodiscard]] std::vector<std::uint64_t> sizes() const;
 

@@ -98,7 +98,8 @@ std::optional<TarEntry> parse_tar_header(const std::string& where, std::span<con
   const auto sum = parse_octal(block.subspan(kSum.at, kSum.size));
   const auto bytes = parse_size(block.subspan(kSize.at, kSize.size));
   if (!sum || *sum != sum_of(block) || !bytes || (block[kType] != '0' && block[kType] != '\0')) {
-    fail(ErrorCode::format, where, " is no bundle, or damaged", hint("make it again with: espalier pull NAME --bundle FILE"));
+    fail(ErrorCode::format, where, " is not a bundle, or damaged",
+         hint("make it again with: espalier pull NAME --bundle FILE"));
   }
   const auto name = block.subspan(kName.at, kName.size);
   return TarEntry{std::string(name.begin(), std::find(name.begin(), name.end(), '\0')), *bytes};

@@ -222,7 +222,7 @@ void TransferJob::accept_head(const std::string& etag) {
   const long status = http_->status();
   Resolved r;
   r.digest = digest_of_etag(etag);
-  if (!r.digest.known()) fail_for_stranger(asked(), "its ETag is no hash");
+  if (!r.digest.known()) fail_for_stranger(asked(), "its ETag is not a hash");
   const std::string linked = http_->header("x-linked-size");
   const auto bytes = number(!linked.empty() ? linked : status < 300 ? http_->header("content-length") : "");
   if (!bytes) fail_for_stranger(asked(), "no size");

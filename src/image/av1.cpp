@@ -52,7 +52,7 @@ void check_frames(const CodedPicture& coded) {
     at += length;
     frames += type == kFrameHeader || type == kFrame ? 1 : 0;
   }
-  if (frames > kMost) fail_damaged(coded.name, kKind, str(frames, " frames for one picture"));
+  if (frames > kMost) fail_damaged(coded.name, kKind, str(frames, " frames for one image"));
 }
 
 YuvPicture view_of(const Dav1dPicture& frame) {
@@ -81,7 +81,7 @@ YuvPicture view_of(const Dav1dPicture& frame) {
 
 void decode_av1(const CodedPicture& coded, const std::function<void(const YuvPicture&)>& use) {
   check_frames(coded);
-  if (coded.data.empty()) fail_damaged(coded.name, kKind, "there is no picture in its data");
+  if (coded.data.empty()) fail_damaged(coded.name, kKind, "there is no image in its data");
   Dav1dSettings settings;
   dav1d_default_settings(&settings);
   settings.n_threads = 1;
@@ -116,7 +116,7 @@ void decode_av1(const CodedPicture& coded, const std::function<void(const YuvPic
   const YuvPicture picture = view_of(frame);
   if (picture.width() < coded.width || picture.height() < coded.height) {
     fail_damaged(coded.name, kKind,
-                 str("a picture of ", picture.width(), " x ", picture.height(), " pixels where ", coded.width, " x ",
+                 str("an image of ", picture.width(), " x ", picture.height(), " pixels where ", coded.width, " x ",
                      coded.height, " are promised"));
   }
   use(picture);

@@ -333,7 +333,7 @@ std::string BackgroundDoubt::reason() const {
 }
 
 Cutout remove_background(const Picture& rgb) {
-  require(rgb.channels == 3 && rgb.width > 0 && rgb.height > 0, "remove_background", "a picture of ", rgb.width, " x ",
+  require(rgb.channels == 3 && rgb.width > 0 && rgb.height > 0, "remove_background", "an image of ", rgb.width, " x ",
           rgb.height, " x ", rgb.channels);
   const Plane<Lab> lab = lab_of(rgb);
   BackgroundModel model(lab);

@@ -1,4 +1,4 @@
-// Background removal without a network, for pictures of one object before a plain background.
+// Background removal without a network, for images of one object before a plain background.
 #pragma once
 
 #include <string>
@@ -31,7 +31,7 @@ struct Cutout {
 };
 
 // The background is a smooth colour (flat, or a gentle gradient, with the grain of a camera or of JPEG) that reaches the
-// border of the picture; soft shadows on it belong to it. The colour is modelled from the border inwards; everything of
+// border of the image; soft shadows on it belong to it. The colour is modelled from the border inwards; everything of
 // that colour without edges that the border reaches is removed, and so is what shows through openings of the object,
 // unless it is tiny, has a soft outline (a glow) or makes up most of the object (a line drawing). Parts of the object
 // that have exactly the background's colour and touch it are lost: nothing here knows what objects look like.

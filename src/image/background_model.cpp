@@ -73,7 +73,7 @@ Lab BackgroundModel::polynomial(int x, int y) const {
   return lab;
 }
 
-// Weighted least squares by the normal equations; a little ridge keeps pictures of a few pixels solvable.
+// Weighted least squares by the normal equations; a little ridge keeps images of a few pixels solvable.
 void BackgroundModel::solve(const Plane<Lab>& picture, const std::vector<std::array<int, 2>>& pixels,
                             const std::vector<double>& weights) {
   std::array<std::array<double, kTerms + 3>, kTerms> rows{};
@@ -105,7 +105,7 @@ void BackgroundModel::solve(const Plane<Lab>& picture, const std::vector<std::ar
 namespace {
 
 // The median bend of the colour along the border, over short and longer distances: smooth changes do not bend, edges are
-// rare, so it is the grain of the picture and the blocks that JPEG makes of it. Capped, because a texture is no noise.
+// rare, so it is the grain of the image and the blocks that JPEG makes of it. Capped, because a texture is no noise.
 float noise_of(const Plane<Lab>& picture, const std::vector<std::array<int, 2>>& pixels) {
   float largest = 0.0F;
   for (const int step : {2, 9}) {

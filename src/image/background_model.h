@@ -1,4 +1,4 @@
-// The colour that the background of a picture would have behind the object.
+// The colour that the background of an image would have behind the object.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ using Lab = std::array<float, 3>;
 [[nodiscard]] std::array<float, 3> srgb_of_lab(const Lab& lab);  // to bytes, clipped
 [[nodiscard]] float distance(const Lab& a, const Lab& b);
 
-// A smooth colour: a quadratic polynomial of the position, which the border of the picture decides, plus corrections on a
+// A smooth colour: a quadratic polynomial of the position, which the border of the image decides, plus corrections on a
 // coarse grid, which the background found so far decides.
 class BackgroundModel {
  public:

@@ -121,7 +121,7 @@ void read_row(const ByteReader& file, const Header& h, const ByteReader& row, st
   }
 }
 
-// Runs and escapes: (count, value), (0, 0) end of the row, (0, 1) end of the picture, (0, 2) a move, (0, n) n values as they
+// Runs and escapes: (count, value), (0, 0) end of the row, (0, 1) end of the image, (0, 2) a move, (0, n) n values as they
 // are.
 void read_runs(const ByteReader& file, const Header& h, Picture& picture) {
   std::uint64_t at = h.pixels;

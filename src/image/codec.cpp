@@ -24,8 +24,8 @@ void check_size(std::uint64_t width, std::uint64_t height, const std::string& na
 void check_encodable(const Picture& picture, const char* where) {
   require(picture.width > 0 && picture.height > 0 && (picture.channels == 3 || picture.channels == 4) &&
               picture.pixels.size() == picture.pixel_count() * static_cast<std::size_t>(picture.channels),
-          where, "a picture of ", picture.width, " x ", picture.height, " x ", picture.channels, " with ",
-          picture.pixels.size(), " bytes");
+          where, "an image of ", picture.width, " x ", picture.height, " x ", picture.channels, " with ", picture.pixels.size(),
+          " bytes");
 }
 
 void fail_damaged(const std::string& name, const char* kind, const std::string& reason) {
@@ -190,7 +190,7 @@ Picture decode_picture(std::span<const std::byte> bytes, const std::string& name
   if (const char* foreign = foreign_format(bytes)) {
     fail(ErrorCode::unsupported, name, ": ", foreign, " is not supported", hint("convert it to PNG, JPEG or WebP"));
   }
-  fail(ErrorCode::format, name, ": this is no image of a known format (", kKnown, ")", hint("save it as PNG"));
+  fail(ErrorCode::format, name, ": this is not an image of a known format (", kKnown, ")", hint("save it as PNG"));
 }
 
 Picture load_picture(const std::filesystem::path& path, const Monitor* monitor, std::vector<std::string>* notices) {

@@ -1,4 +1,4 @@
-// Picture files: PNG, JPEG and WebP in and out; AVIF, HEIC, GIF, TIFF and BMP in.
+// Image files: PNG, JPEG and WebP in and out; AVIF, HEIC, GIF, TIFF and BMP in.
 #pragma once
 
 #include <cstddef>
@@ -25,10 +25,10 @@ enum class ColourProfiles : bool { applied, ignored };
 // Decodes by content, whatever the name says. The result has 4 channels when the file has an alpha channel or transparent
 // colours, else 3. 16-bit samples keep their high byte; colours of a profile (ICC) that is not sRGB are converted unless
 // `profiles` are ignored, gamma without a profile is ignored; the orientation (EXIF, HEIF) is applied. Of animations and files
-// with several pictures it is the first or the primary one. What the user should know of that goes to `notices`, one line each,
-// unless it is null. `name` is for messages. Throws format for damaged or foreign bytes and for pictures beyond the limits,
+// with several images it is the first or the primary one. What the user should know of that goes to `notices`, one line each,
+// unless it is null. `name` is for messages. Throws format for damaged or foreign bytes and for images beyond the limits,
 // unsupported for what is refused by name: kinds of these formats that are not read, other well-known formats; cancelled when
-// `monitor`, which is asked between rows or pieces of a picture, wants so.
+// `monitor`, which is asked between rows or pieces of an image, wants so.
 [[nodiscard]] Picture decode_picture(std::span<const std::byte> bytes, const std::string& name,
                                      const Monitor* monitor = nullptr, std::vector<std::string>* notices = nullptr,
                                      ColourProfiles profiles = ColourProfiles::applied);
@@ -41,11 +41,11 @@ enum class PictureFormat { png, jpeg, webp };
 [[nodiscard]] Picture load_picture(const std::filesystem::path& path, const Monitor* monitor = nullptr,
                                    std::vector<std::string>* notices = nullptr);
 
-// An 8-bit PNG (RGB or RGBA, not interlaced). The same picture gives the same bytes.
+// An 8-bit PNG (RGB or RGBA, not interlaced). The same image gives the same bytes.
 [[nodiscard]] std::vector<std::byte> encode_png(const Picture& picture);
 
-// A baseline JPEG of an RGB picture, quality 1 to 100; chroma keeps the full resolution from quality 90 on. The same
-// picture gives the same bytes. Throws invalid_argument for another quality, an alpha channel or more than 65500 pixels on
+// A baseline JPEG of an RGB image, quality 1 to 100; chroma keeps the full resolution from quality 90 on. The same
+// image gives the same bytes. Throws invalid_argument for another quality, an alpha channel or more than 65500 pixels on
 // a side.
 [[nodiscard]] std::vector<std::byte> encode_jpeg(const Picture& picture, int quality);
 
@@ -53,7 +53,7 @@ struct WebpOptions {
   int quality = 90;       // 0 to 100; lossless: the effort
   bool lossless = false;  // then RGBA keeps the colours under alpha 0
 };
-// A WebP of an RGB or RGBA picture. The same picture gives the same bytes. Throws invalid_argument for another quality or
+// A WebP of an RGB or RGBA image. The same image gives the same bytes. Throws invalid_argument for another quality or
 // more than 16383 pixels on a side.
 [[nodiscard]] std::vector<std::byte> encode_webp(const Picture& picture, const WebpOptions& options);
 

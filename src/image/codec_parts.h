@@ -19,7 +19,7 @@ struct Source {
   Bytes bytes;
   std::string name;                     // for messages
   const Monitor* monitor = nullptr;     // asked between rows, unless null
-  std::vector<std::string>* notices{};  // what the user should know about the picture goes here, unless null
+  std::vector<std::string>* notices{};  // what the user should know about the image goes here, unless null
   bool ignores_profiles = false;        // numbers of colours are those of sRGB, whatever profile lies beside them
 
   void notice(std::string line) const {
@@ -41,7 +41,7 @@ struct Source {
 [[nodiscard]] bool is_heif(Bytes bytes);
 inline constexpr unsigned kRowsBetweenLooks = 64;  // at the monitor
 
-// Throws format when a picture of this size is refused.
+// Throws format when an image of this size is refused.
 void check_size(std::uint64_t width, std::uint64_t height, const std::string& name);
 [[noreturn]] void fail_damaged(const std::string& name, const char* kind, const std::string& reason);
 
@@ -49,9 +49,9 @@ void check_size(std::uint64_t width, std::uint64_t height, const std::string& na
 void check_encodable(const Picture& picture, const char* where);
 
 // Orientation (1 to 8) in a block of EXIF data that begins with its TIFF header; 1 when there is none or the block is
-// damaged, because a picture is worth more than its metadata.
+// damaged, because an image is worth more than its metadata.
 [[nodiscard]] int exif_orientation(Bytes tiff);
-// The picture as it should be seen: 1 is as stored, 3 upside down, 6 and 8 turned by a quarter, the others mirrored.
+// The image as it should be seen: 1 is as stored, 3 upside down, 6 and 8 turned by a quarter, the others mirrored.
 [[nodiscard]] Picture apply_orientation(Picture stored, int orientation);
 // Colours that alpha was multiplied into, as they were before; where alpha is 0 they stay.
 void divide_by_alpha(Picture& picture);

@@ -37,7 +37,7 @@ using Transform = std::unique_ptr<void, TransformDeleter>;
 class ToSrgb {
  public:
   ToSrgb() : context_(cmsCreateContext(nullptr, nullptr)) {
-    if (!context_) fail(ErrorCode::out_of_memory, "not enough memory to convert the colours of a picture");
+    if (!context_) fail(ErrorCode::out_of_memory, "not enough memory to convert the colours of an image");
   }
   void open(Bytes bytes) {
     if (bytes.size() <= kMaxProfileBytes)

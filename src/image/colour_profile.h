@@ -12,7 +12,7 @@ namespace espalier::codec {
 
 // Colours of `picture` (RGB or RGBA; gray ones repeat their value) from the profile's space to sRGB; alpha stays. A profile
 // that says sRGB, within two steps of 255 everywhere, changes no byte. One that cannot be used, because it is damaged or is of
-// another kind of colours, leaves the picture as it is, with a notice.
+// another kind of colours, leaves the image as it is, with a notice.
 void convert_to_srgb(Picture& picture, Bytes profile, const Source& source);
 
 // RGB of samples of cyan, magenta, yellow and black, 4 bytes per pixel, `inverted` where 255 is no ink. Through the profile, or
@@ -20,9 +20,9 @@ void convert_to_srgb(Picture& picture, Bytes profile, const Source& source);
 [[nodiscard]] Picture rgb_of_cmyk(int width, int height, std::vector<std::uint8_t> samples, bool inverted, Bytes profile,
                                   const Source& source);
 
-// The primaries of ITU-T H.273 that are not those of sRGB and that pictures come in.
+// The primaries of ITU-T H.273 that are not those of sRGB and that images come in.
 enum class Primaries { display_p3, bt2020 };
-// As above, for a picture that names its primaries instead of carrying a profile; the transfer function is taken as sRGB's.
+// As above, for an image that names its primaries instead of carrying a profile; the transfer function is taken as sRGB's.
 void convert_to_srgb(Picture& picture, Primaries primaries);
 
 }  // namespace espalier::codec

@@ -86,7 +86,7 @@ std::vector<std::uint8_t> unpack(const ByteReader& file, std::uint64_t at, std::
   return out;
 }
 
-// The row of the picture that the n-th stored row of an interlaced frame is.
+// The row of the image that the n-th stored row of an interlaced frame is.
 int interlaced_row(int n, int height) {
   constexpr std::array<std::array<int, 2>, 4> kPasses = {{{0, 8}, {4, 8}, {2, 4}, {1, 2}}};
   for (const auto& [start, step] : kPasses) {

@@ -36,7 +36,7 @@ Size size_of(const HeifFile& heif, const HeifItem& item) {
   return {static_cast<int>(r.u32(4)), static_cast<int>(r.u32(8))};
 }
 
-// Paints items, coded or put together of tiles, into one picture.
+// Paints items, coded or put together of tiles, into one image.
 class Painter {
  public:
   explicit Painter(const HeifFile& heif) : heif_(heif) {}
@@ -49,7 +49,7 @@ class Painter {
       paint_coded(id, item, to, 0, 0, alpha);
     }
   }
-  // What the last picture of colour says of itself.
+  // What the last image of colour says of itself.
   [[nodiscard]] const Signals& signals() const { return signals_; }
 
  private:
@@ -96,7 +96,7 @@ class Painter {
     const std::uint32_t rows = r.u8(2) + 1, columns = r.u8(3) + 1;
     if (r.number(4, wide) != static_cast<std::uint64_t>(to.width) ||
         r.number(4 + wide, wide) != static_cast<std::uint64_t>(to.height))
-      heif_.file().damaged("a grid of another size than its picture");
+      heif_.file().damaged("a grid of another size than its image");
     const std::vector<std::uint32_t> tiles = heif_.references("dimg", id);
     if (tiles.size() != std::size_t{rows} * columns)
       heif_.file().damaged(str(tiles.size(), " tiles for ", rows, " x ", columns));
@@ -106,7 +106,7 @@ class Painter {
     };
     if (!covers(tile.width, columns, to.width) || !covers(tile.height, rows, to.height) ||
         std::int64_t{tile.width} * tile.height * rows * columns > 2 * kMaxPicturePixels)
-      heif_.file().damaged("its tiles do not cover the picture");
+      heif_.file().damaged("its tiles do not cover the image");
     for (std::size_t i = 0; i < tiles.size(); ++i) {
       const HeifItem& part = heif_.item(tiles[i]);
       const Size size = size_of(heif_, part);
@@ -132,7 +132,7 @@ Picture cropped(const HeifFile& heif, const Picture& picture, const HeifProperty
   const double x = (picture.width - width) / 2 + ratio(16), y = (picture.height - height) / 2 + ratio(24);
   if (!(width >= 1 && height >= 1 && x >= -0.5 && y >= -0.5 && x + width <= picture.width + 0.5 &&
         y + height <= picture.height + 0.5))
-    heif.file().damaged("a crop beyond the picture");
+    heif.file().damaged("a crop beyond the image");
   const int x0 = std::max(static_cast<int>(std::lround(x)), 0), y0 = std::max(static_cast<int>(std::lround(y)), 0);
   Picture out(std::min(static_cast<int>(std::lround(width)), picture.width - x0),
               std::min(static_cast<int>(std::lround(height)), picture.height - y0), picture.channels);
@@ -157,7 +157,7 @@ void convert_colours(const HeifItem& item, const Signals& signals, Picture& pict
                      const Source& source) {
   constexpr int kBt2020 = 9, kDisplayP3 = 12, kPq = 16, kHlg = 18;
   if (signals.transfer == kPq || signals.transfer == kHlg)
-    source.notice("a picture of high dynamic range; its brightness is taken as it is stored and may look flat");
+    source.notice("an image of high dynamic range; its brightness is taken as it is stored and may look flat");
   for (const HeifProperty& property : item.properties) {
     if (property.type != "colr" || property.content.size() < 4) continue;
     const std::string kind = reader(heif, property.content).text(0, 4);
@@ -185,7 +185,7 @@ Picture decode_heif(const Source& source) {
     if (heif.refers("prem", heif.primary(), alpha)) divide_by_alpha(picture);
   }
   convert_colours(item, signals, picture, heif, source);
-  if (heif.pictures() > 1) source.notice(str("a file with ", heif.pictures(), " pictures; the primary one is used"));
+  if (heif.pictures() > 1) source.notice(str("a file with ", heif.pictures(), " images; the primary one is used"));
   return transformed(heif, std::move(picture), item);
 }
 

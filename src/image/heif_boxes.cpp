@@ -66,16 +66,16 @@ HeifFile::HeifFile(Bytes bytes, const std::string& name) : file_(bytes, name, "H
     at = box.end;
     if (box.type == "meta") {
       read_meta(box);
-      if (!items_.contains(primary_)) file_.damaged("there is no picture in it");
+      if (!items_.contains(primary_)) file_.damaged("there is no image in it");
       return;
     }
     movie = movie || box.type == "moov";
   }
   if (movie) {
     fail(ErrorCode::unsupported, name, ": a HEIF that is only a sequence is not supported",
-         hint("save one frame of it as a picture"));
+         hint("save one frame of it as an image"));
   }
-  file_.damaged("there is no picture in it");
+  file_.damaged("there is no image in it");
 }
 
 void HeifFile::read_meta(const Box& meta) {

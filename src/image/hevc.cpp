@@ -50,7 +50,7 @@ class Decoder {
          warning = de265_get_warning(decoder_.get()))
       damaged(de265_get_error_text(warning));
     const de265_image* image = de265_get_next_picture(decoder_.get());
-    if (image == nullptr) damaged("there is no picture in its data");
+    if (image == nullptr) damaged("there is no image in its data");
     return image;
   }
   [[noreturn]] void damaged(const std::string& reason) const { fail_damaged(coded_.name, kKind, reason); }
@@ -130,7 +130,7 @@ void decode_hevc(const CodedPicture& coded, const std::function<void(const YuvPi
   const YuvPicture picture = view_of(decoder.finish());
   const bool depths = picture.depth <= 16 && (!picture.colour() || picture.planes[1].data != nullptr);
   if (picture.planes[0].data == nullptr || !depths || picture.width() < coded.width || picture.height() < coded.height)
-    decoder.damaged(str("a picture of ", picture.width(), " x ", picture.height(), " pixels where ", coded.width, " x ",
+    decoder.damaged(str("an image of ", picture.width(), " x ", picture.height(), " pixels where ", coded.width, " x ",
                         coded.height, " are promised"));
   use(picture);
 }

@@ -51,7 +51,7 @@ void judge_warning(j_common_ptr info, int level) {
   leave(info);
 }
 
-// A progressive file can make the decoder sweep over the whole picture once per scan, and a scan may be a few bytes
+// A progressive file can make the decoder sweep over the whole image once per scan, and a scan may be a few bytes
 // long. Real files have about ten, and large ones may have no more. Such sweeps are also where most of the time goes, so that
 // the monitor is asked here.
 void look_around(j_common_ptr info) {
@@ -246,7 +246,7 @@ std::vector<std::byte> encode_jpeg(const Picture& picture, int quality) {
   }
   if (picture.width > JPEG_MAX_DIMENSION || picture.height > JPEG_MAX_DIMENSION) {
     fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a JPEG (at most ",
-         JPEG_MAX_DIMENSION, " on a side)", hint("scale the picture down"));
+         JPEG_MAX_DIMENSION, " on a side)", hint("scale the image down"));
   }
   Encoder encoder;
   if (!write_pixels(encoder, picture, quality)) {

@@ -28,7 +28,7 @@ Plane<std::uint8_t> matte_of(const std::vector<float>& output, int width, int he
   require(output.size() == matte.values.size() && !output.empty(), "matte_of", output.size(), " values for ", width, " x ",
           height);
   if (!std::all_of(output.begin(), output.end(), [](float v) { return std::isfinite(v); })) {
-    fail(ErrorCode::invalid_argument, "the network for background removal gave values that are no numbers",
+    fail(ErrorCode::invalid_argument, "the network for background removal gave values that are not numbers",
          hint("its file is damaged: fetch it again, or use another network"));
   }
   const auto [low, high] = std::minmax_element(output.begin(), output.end());

@@ -1,4 +1,4 @@
-// The steps around a background network, byte for byte as rembg 2.0 takes them (its default "naive" cut-out).
+// The steps around a background network, byte for byte as rembg 2.0 takes them (its default "naive" compositing).
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// An 8-bit picture in memory.
+// An 8-bit image in memory.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ struct Picture {
         pixels(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * static_cast<std::size_t>(c)) {}
 
   [[nodiscard]] std::size_t pixel_count() const { return static_cast<std::size_t>(width) * static_cast<std::size_t>(height); }
-  // The first channel of a pixel inside the picture.
+  // The first channel of a pixel inside the image.
   [[nodiscard]] const std::uint8_t* at(int x, int y) const { return pixels.data() + offset(x, y); }
   [[nodiscard]] std::uint8_t* at(int x, int y) { return pixels.data() + offset(x, y); }
 
@@ -35,7 +35,7 @@ struct Picture {
   }
 };
 
-// A rectangle of pixels: x0 and y0 inside, x1 and y1 just outside. It may reach beyond the picture it is used on.
+// A rectangle of pixels: x0 and y0 inside, x1 and y1 just outside. It may reach beyond the image it is used on.
 struct Box {
   int x0 = 0, y0 = 0, x1 = 0, y1 = 0;
   [[nodiscard]] int width() const { return x1 - x0; }

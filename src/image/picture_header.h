@@ -1,4 +1,4 @@
-// What the beginning of a picture file says, for those who decide whether to decode it.
+// What the beginning of an image file says, for those who decide whether to decode it.
 #pragma once
 
 #include <cstddef>

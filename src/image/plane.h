@@ -30,7 +30,7 @@ using Mask = Plane<std::uint8_t>;  // 0 or 1
 [[nodiscard]] Plane<float> box_mean(const Plane<float>& plane, int radius);
 // Largest value in the square of side 2 * radius + 1.
 [[nodiscard]] Plane<float> box_maximum(const Plane<float>& plane, int radius);
-// Pixels from which no unset pixel is closer than `radius` + 1; what lies outside the picture counts as set.
+// Pixels from which no unset pixel is closer than `radius` + 1; what lies outside the image counts as set.
 [[nodiscard]] Mask eroded(const Mask& mask, int radius);
 // Pixels within `radius` of a set one. Distances are those of squares.
 [[nodiscard]] Mask dilated(const Mask& mask, int radius);

@@ -14,7 +14,7 @@ namespace espalier {
 namespace {
 
 constexpr int kSolid = 204;         // alpha above this (0.8 * 255) is object
-constexpr int kRemovalSide = 1024;  // opaque pictures are scaled down to this before removal
+constexpr int kRemovalSide = 1024;  // opaque images are scaled down to this before removal
 constexpr double kFullCoverage = 0.9;
 
 // Extremes of the solid pixels, all inclusive, and how many there are.
@@ -162,7 +162,7 @@ Picture limited_to(Picture rgb, int side) {
   const int largest = std::max(rgb.width, rgb.height);
   if (largest <= side) return rgb;
   const double scale = static_cast<double>(side) / largest;
-  // The reference truncates; a very long picture keeps at least one row.
+  // The reference truncates; a very long image keeps at least one row.
   const int width = std::max(static_cast<int>(rgb.width * scale), 1);
   const int height = std::max(static_cast<int>(rgb.height * scale), 1);
   return resize_lanczos(rgb, width, height);

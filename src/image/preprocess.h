@@ -1,4 +1,4 @@
-// From any picture to what the image encoder sees.
+// From any image to what the image encoder sees.
 #pragma once
 
 #include <functional>
@@ -9,15 +9,15 @@
 
 namespace espalier {
 
-// How the object was told from its background, and how far to trust that.
+// How the object was separated from its background, and how far to trust that.
 struct CutoutReport {
   enum class Method {
-    alpha,             // the picture brought its own alpha channel
-    plain_background,  // an opaque picture: image/background.h removed the background
-    network,           // an opaque picture: a BackgroundRemover did
+    alpha,             // the image brought its own alpha channel
+    plain_background,  // an opaque image: image/background.h removed the background
+    network,           // an opaque image: a BackgroundRemover did
   };
   Method method = Method::alpha;
-  double coverage = 0.0;              // part of the picture that is object (alpha > 204), 0 to 1
+  double coverage = 0.0;              // part of the image that is object (alpha > 204), 0 to 1
   int borders_touched = 0;            // of the four
   std::vector<std::string> warnings;  // one line each, with advice
 };
@@ -25,54 +25,54 @@ struct CutoutReport {
 // "alpha channel", "plain background removed" or "background removed by a network".
 [[nodiscard]] const char* name_of(CutoutReport::Method method);
 
-// RGB; colours stay as they are where the picture is transparent.
+// RGB; colours stay as they are where the image is transparent.
 [[nodiscard]] Picture without_alpha(const Picture& picture);
 
-// True when some alpha of the picture is not 255.
+// True when some alpha of the image is not 255.
 [[nodiscard]] bool has_alpha(const Picture& picture);
 
 struct PreparedPicture {
   Picture picture;  // RGB, size x size, the object in front of black: what the encoder sees
   Picture masked;   // RGBA, size x size: the same before it was put in front of black
-  Picture cutout;   // RGBA, square, what the picture shows at its own resolution, within kLeastCutout and kMostCutout
-  Box object;       // the solid part (alpha > 204) of the cut-out: the picture, or its copy without background
+  Picture cutout;   // RGBA, square, what the image shows at its own resolution, within kLeastCutout and kMostCutout
+  Box object;       // the solid part (alpha > 204) of the foreground: the image, or its copy without background
   Box box;          // the square around it that was resized, in the same pixels; may reach beyond them
   CutoutReport report;
 };
 
-// RGBA of the same size for an opaque picture.
+// RGBA of the same size for an opaque image.
 using BackgroundRemover = std::function<Picture(const Picture& rgb)>;
 
-// What is object in a picture: alpha, of the picture itself or of a copy at most 1024 pixels on a side whose background was
+// What is object in an image: alpha, of the image itself or of a copy at most 1024 pixels on a side whose background was
 // removed.
 struct FoundObject {
   Picture rgba;
   CutoutReport report;  // of method and warnings; the rest is zero
 };
-// A picture counts as having alpha if some alpha is not 255; else its background is removed, by `remover` or, without one, as a
+// An image counts as having alpha if some alpha is not 255; else its background is removed, by `remover` or, without one, as a
 // plain one. There may be no object in the result.
 [[nodiscard]] FoundObject find_object(const Picture& picture, const BackgroundRemover& remover = {});
 
-// The picture, or a copy that is as much smaller as it takes to have at most `side` pixels on its longer side.
+// The image, or a copy that is as much smaller as it takes to have at most `side` pixels on its longer side.
 [[nodiscard]] Picture limited_to(Picture picture, int side);
 
 inline constexpr int kLeastCutout = 64, kMostCutout = 1024;  // pixels on a side
 
 // The reference's preprocess_image: alpha or background removal, a square 1.2 times the object's larger side around the
-// centre of its box, Lanczos to size x size, premultiplied. A picture counts as having alpha if some alpha is not 255;
+// centre of its box, Lanczos to size x size, premultiplied. An image counts as having alpha if some alpha is not 255;
 // else its background is removed (in a copy scaled to at most 1024 pixels), by `remover` or, without one, as a plain one. Byte
-// for byte as the reference for pictures with alpha, and for others with a remover that does what the reference's does. Throws
+// for byte as the reference for images with alpha, and for others with a remover that does what the reference's does. Throws
 // invalid_argument when there is no object or it is smaller than three pixels.
 [[nodiscard]] PreparedPicture prepare_picture(const Picture& picture, int size, const BackgroundRemover& remover = {});
 
-// The cutout above of a picture that is taken as it is: by its alpha, or else what is not the black that reaches the borders.
+// The cutout above of an image that is taken as it is: by its alpha, or else what is not the black that reaches the borders.
 // Empty when there is no object in it.
 [[nodiscard]] Picture cutout_as_is(const Picture& picture);
 
 // RGBA in front of black, as the reference computes it.
 [[nodiscard]] Picture before_black(const Picture& rgba);
 
-// What the encoder sees of a picture: resized to size x size unless it has that size, alpha dropped.
+// What the encoder sees of an image: resized to size x size unless it has that size, alpha dropped.
 [[nodiscard]] Picture encoder_picture(const Picture& picture, int size);
 
 // The reference's encode_image up to the network: encoder_picture() scaled to [0, 1], less the mean and divided by the

@@ -120,7 +120,7 @@ Picture resize_lanczos(const Picture& picture, const Box& box, int width, int he
 
   const bool alpha = picture.channels == 4;
   const auto channels = static_cast<std::size_t>(picture.channels);
-  // The part of the box that lies in the picture; only that is ever touched, however large the box is.
+  // The part of the box that lies in the image; only that is ever touched, however large the box is.
   const Box seen{std::clamp(0, box.x0, box.x1), std::clamp(0, box.y0, box.y1), std::clamp(picture.width, box.x0, box.x1),
                  std::clamp(picture.height, box.y0, box.y1)};
   Picture out(width, height, picture.channels);

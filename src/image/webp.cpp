@@ -88,7 +88,7 @@ Picture decode_first_frame(const Source& source, int width, int height) {
   if (frame.size() <= kFrameHead) fail_damaged(source.name, "WebP", "an animation without a frame");
   const auto three = [&](std::size_t at) { return static_cast<int>(little_endian(frame, at) & 0xFFFFFFU); };
   const int x0 = three(0) * 2, y0 = three(3) * 2, w = three(6) + 1, h = three(9) + 1;
-  if (x0 + w > width || y0 + h > height) fail_damaged(source.name, "WebP", "a frame beyond the picture");
+  if (x0 + w > width || y0 + h > height) fail_damaged(source.name, "WebP", "a frame beyond the image");
   // The chunks of the frame as a file of their own.
   const Bytes chunks = frame.subspan(kFrameHead);
   std::vector<std::byte> file(30);
@@ -144,7 +144,7 @@ std::vector<std::byte> encode_webp(const Picture& picture, const WebpOptions& op
   }
   if (picture.width > WEBP_MAX_DIMENSION || picture.height > WEBP_MAX_DIMENSION) {
     fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a WebP (at most ",
-         WEBP_MAX_DIMENSION, " on a side)", hint("scale the picture down"));
+         WEBP_MAX_DIMENSION, " on a side)", hint("scale the image down"));
   }
   WebPConfig config;
   WebPMemoryWriter writer;

@@ -105,7 +105,7 @@ void put_rgb(const YuvPicture& from, Picture& to, int x, int y) {
 }
 
 void put_alpha(const YuvPicture& from, Picture& to, int x, int y) {
-  require(to.channels == 4, "put_alpha", "a picture of ", to.channels, " channels");
+  require(to.channels == 4, "put_alpha", "an image of ", to.channels, " channels");
   const Levels brightness(from, false);
   put(from, to, x, y, [&](float s, int, int, std::uint8_t* rgba) { rgba[3] = byte_of(brightness.at(s)); });
 }

@@ -2,7 +2,7 @@
 //
 // Every token of a patch that shows the object is compared with a few typical ones, which lie in the checkpoint's folder; the
 // mean distance is large for textures, parts and shapes that the model has never seen. tools/quality/familiarity.cpp makes the
-// file and measures how well that separates; docs/sprout.md has the figures.
+// file and measures how well that separates; docs/background.md has the figures.
 #pragma once
 
 #include <cstdint>

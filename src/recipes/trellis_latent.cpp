@@ -71,7 +71,7 @@ std::vector<float> sample_with_previews(Session& session, const Condition& condi
     std::vector<float> estimate;
     state = session.network<Flow>(kStructureFlow)
                 .sample({.noise = state, .range = {first, last}, .estimate = shown ? &estimate : nullptr}, condition, settings);
-    if (shown) sink.preview(session.network<StructureDecoder>(kStructureDecoder).decode(estimate).voxels, last, settings.steps);
+    if (shown) sink.preview(decode_structure(session, estimate).voxels, last, settings.steps);
   }
   return state;
 }
@@ -109,13 +109,17 @@ std::vector<float> draw_noise(TorchGenerator& stream, std::int64_t values) {
   return noise;
 }
 
+Structure decode_structure(Session& session, std::span<const float> latent) {
+  return session.network<StructureDecoder>(kStructureDecoder).decode(latent);
+}
+
 SampledStructure sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings,
                                   TorchGenerator& stream, RecipeSink& sink) {
   Flow& flow = session.network<Flow>(kStructureFlow);
   std::vector<float> noise = draw_noise(stream, flow.noise_values(nullptr));
   std::vector<float> latent = sink.wants_previews() ? sample_with_previews(session, condition, settings, std::move(noise), sink)
                                                     : flow.sample({.noise = noise}, condition, settings);
-  Structure structure = session.network<StructureDecoder>(kStructureDecoder).decode(latent);
+  Structure structure = decode_structure(session, latent);
   if (structure.voxels.rows() == 0) {
     fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another image");
   }

@@ -1,6 +1,7 @@
 // What every TRELLIS recipe does from a condition on: sampling the structure and the latent, and decoding.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/error.h"
@@ -23,6 +24,9 @@ void check_trellis_networks(const Session& session, const TrellisSettings& setti
 
 // `values` normal numbers, the next of the stream.
 [[nodiscard]] std::vector<float> draw_noise(TorchGenerator& stream, std::int64_t values);
+
+// The occupancy grid that a sampled latent of the structure stands for; one without voxels is no error here.
+[[nodiscard]] Structure decode_structure(Session& session, std::span<const float> latent);
 
 struct SampledStructure {
   Voxels voxels;

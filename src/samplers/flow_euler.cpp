@@ -7,23 +7,28 @@
 #include "base/with_cuda.h"
 #include "ops/elementwise.h"
 #include "ops/keep.h"
+#include "samplers/limits.h"
 #include "samplers/reuse.h"
 
 namespace espalier {
 
 void check_settings(const SamplerSettings& s, const std::string& stage) {
-  const auto refuse = [&](const char* name, double value, const char* allowed) {
-    fail(ErrorCode::invalid_argument, stage, ": ", name, " = ", value, " is not allowed", hint("it must be ", allowed));
+  const auto within = [&](const char* name, double value, double low, double high) {
+    if (!(value >= low && value <= high)) {
+      fail(ErrorCode::invalid_argument, stage, ": ", name, " = ", value, " is not allowed",
+           hint("it must be between ", low, " and ", high));
+    }
   };
-  if (s.steps < 1 || s.steps > 1000) refuse("steps", s.steps, "between 1 and 1000");
-  if (!std::isfinite(s.strength) || s.strength < 0 || s.strength > 100)
-    refuse("guidance strength", s.strength, "between 0 and 100");
-  if (!std::isfinite(s.rescale_t) || s.rescale_t <= 0 || s.rescale_t > 1000) refuse("rescale_t", s.rescale_t, "in (0, 1000]");
-  if (!std::isfinite(s.interval_lo) || !std::isfinite(s.interval_hi))
-    refuse("guidance interval", s.interval_lo, "two finite numbers");
-  if (s.reuse < 1 || s.reuse > 1000) refuse("reuse", s.reuse, "between 1 and 1000");
-  if (s.reuse_order < 0 || s.reuse_order > 2) refuse("reuse order", s.reuse_order, "0, 1 or 2");
-  if (s.guidance_reuse < 1 || s.guidance_reuse > 1000) refuse("guidance reuse", s.guidance_reuse, "between 1 and 1000");
+  within("steps", s.steps, 1, kMostSamplingSteps);
+  within("guidance strength", s.strength, 0, kMostGuidance);
+  within("rescale_t", s.rescale_t, kLeastRescale, kMostRescale);
+  if (!std::isfinite(s.interval_lo) || !std::isfinite(s.interval_hi)) {
+    fail(ErrorCode::invalid_argument, stage, ": guidance interval = ", s.interval_lo, " is not allowed",
+         hint("it must be two finite numbers"));
+  }
+  within("reuse", s.reuse, 1, kMostSamplingSteps);
+  within("reuse order", s.reuse_order, 0, kMostReuseOrder);
+  within("guidance reuse", s.guidance_reuse, 1, kMostSamplingSteps);
 }
 
 std::vector<double> flow_times(int steps, double rescale_t) {

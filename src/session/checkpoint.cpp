@@ -31,8 +31,8 @@ void check_entry(const std::string& where, const std::string& entry) {
 }
 
 // Where another repository may lie, as open_checkpoint says.
-std::vector<fs::path> repository_places(const fs::path& folder, const fs::path& owner, const fs::path& name,
-                                        const RepositoryFolders& repositories) {
+std::vector<fs::path> repository_paths(const fs::path& folder, const fs::path& owner, const fs::path& name,
+                                       const RepositoryFolders& repositories) {
   std::vector<fs::path> places{folder / owner / name};
   const auto known = repositories.find(owner.string() + "/" + name.string());
   if (known != repositories.end()) places.push_back(known->second);
@@ -58,7 +58,7 @@ fs::path find_module(const std::string& where, const fs::path& folder, const std
   if (parts.size() >= 3) {
     fs::path rest;
     for (std::size_t i = 2; i < parts.size(); ++i) rest /= parts[i];
-    tried = repository_places(folder, parts[0], parts[1], repositories);
+    tried = repository_paths(folder, parts[0], parts[1], repositories);
     for (fs::path& place : tried) place /= rest;
   }
   for (const fs::path& t : tried) {
@@ -171,7 +171,7 @@ void configure_text_encoder(const std::string& name, const fs::path& file, Modul
   }
   m.args = named_clip(name);
   if (m.args.is_null()) {
-    fail(ErrorCode::unsupported, file.string(), ": text encoder ", name, " is no CLIP model by name",
+    fail(ErrorCode::unsupported, file.string(), ": text encoder ", name, " is not a CLIP model by name",
          hint("put its config.json beside the weights"));
   }
 }
@@ -193,15 +193,14 @@ fs::path find_text_encoder(const Checkpoint& checkpoint, const RepositoryFolders
   const std::string& name = checkpoint.text_encoder;
   check_entry(checkpoint.where + ": text_cond_model", name);
   const fs::path parts(name);
-  const std::vector<fs::path> places =
-      repository_places(checkpoint.folder, parts.parent_path(), parts.filename(), repositories);
-  for (const fs::path& place : places) {
+  const std::vector<fs::path> paths = repository_paths(checkpoint.folder, parts.parent_path(), parts.filename(), repositories);
+  for (const fs::path& place : paths) {
     for (const char* stem : {"model", "pytorch_model"}) {
       if (const fs::path file = find_weights(place / stem); fs::exists(file)) return file;
     }
   }
   fail(ErrorCode::not_found, checkpoint.where, ": the text encoder ", name, " was not found in ",
-       joined(places, "/model.safetensors"), hint("fetch it with: espalier pull clip, or name its file with --text-encoder"));
+       joined(paths, "/model.safetensors"), hint("fetch it with: espalier pull clip, or name its file with --text-encoder"));
 }
 
 // Only the text tower of a file that may hold all of CLIP.

@@ -48,7 +48,7 @@ json json_of(const fs::path& file) {
 }
 
 std::unordered_map<std::string, std::int32_t> vocabulary_of(const std::string& where, const json& table) {
-  if (!table.is_object() || table.empty()) fail(ErrorCode::format, where, ": the vocabulary is no object of tokens");
+  if (!table.is_object() || table.empty()) fail(ErrorCode::format, where, ": the vocabulary is not an object of tokens");
   std::unordered_map<std::string, std::int32_t> ids;
   std::vector<bool> used(table.size());
   for (const auto& [token, id] : table.items()) {
@@ -219,7 +219,7 @@ ClipTokenizer ClipTokenizer::from_tokenizer_json(const fs::path& file) {
       merges.push_back({merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>()});
       continue;
     }
-    if (!merge.is_string()) fail(ErrorCode::format, where, ": model.merges holds what is no pair of tokens");
+    if (!merge.is_string()) fail(ErrorCode::format, where, ": model.merges holds what is not a pair of tokens");
     for (const Pair& pair : pairs_of<Pair>(where, merge.get_ref<const std::string&>())) merges.push_back(pair);
   }
   return {where, vocabulary_of(where, model["vocab"]), merges};

@@ -224,7 +224,7 @@ bool Pickle::step_call(unsigned char opcode) {
     }
     case STACK_GLOBAL: {
       const PickleValue name = pop(), module = pop();
-      if (!name.is(PickleKind::text) || !module.is(PickleKind::text)) broken("STACK_GLOBAL of something that is no name");
+      if (!name.is(PickleKind::text) || !module.is(PickleKind::text)) broken("STACK_GLOBAL of something that is not a name");
       push(hooks_.global(*this, module.text(), name.text()));
       return true;
     }
@@ -235,7 +235,8 @@ bool Pickle::step_call(unsigned char opcode) {
     }
     case REDUCE: {
       const PickleValue arguments = pop(), callable = pop();
-      if (!arguments.is(PickleKind::tuple) || !callable.is(PickleKind::handle)) broken("REDUCE of something that is no call");
+      if (!arguments.is(PickleKind::tuple) || !callable.is(PickleKind::handle))
+        broken("REDUCE of something that is not a call");
       push(hooks_.reduce(*this, callable, arguments));
       return true;
     }

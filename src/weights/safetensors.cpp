@@ -104,9 +104,9 @@ std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& l
   std::string problem;
   const json header = read_json<json>({text, text_bytes}, kHeaderLimits, problem);
   if (!problem.empty())
-    fail(ErrorCode::format, label, ": header ", problem, hint("the file is no safetensors file or is damaged"));
+    fail(ErrorCode::format, label, ": header ", problem, hint("the file is not a safetensors file or is damaged"));
   if (!header.is_object())
-    fail(ErrorCode::format, label, ": header is not a JSON object", hint("the file is no safetensors file or is damaged"));
+    fail(ErrorCode::format, label, ": header is not a JSON object", hint("the file is not a safetensors file or is damaged"));
 
   std::map<std::string, TensorEntry> entries;
   for (const auto& [name, value] : header.items()) {
@@ -137,7 +137,7 @@ SafetensorsFile::SafetensorsFile(MappedFile file) : label_(file.path().string())
   for (int i = 7; i >= 0; --i) header = header << 8U | std::to_integer<std::uint64_t>(bytes[i]);
   if (header > kMaxHeader || header > size - sizeof(std::uint64_t)) {
     fail(ErrorCode::format, label_, ": header of ", header, " bytes in a file of ", size,
-         hint("the file is no safetensors file or is truncated"));
+         hint("the file is not a safetensors file or is truncated"));
   }
   const std::byte* body = bytes + sizeof(std::uint64_t) + header;
   try {

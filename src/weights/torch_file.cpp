@@ -140,7 +140,7 @@ void TorchFile::read_archive() {
     if (object != nullptr) fail(ErrorCode::format, label_, ": it holds several entries data.pkl", hint("save the file again"));
     object = &entry;
   }
-  if (object == nullptr) fail(ErrorCode::format, label_, ": a zip archive without data.pkl is no file of torch.save");
+  if (object == nullptr) fail(ErrorCode::format, label_, ": a zip archive without data.pkl is not a file of torch.save");
   const std::string root(object->name.substr(0, object->name.size() - suffix.size() + 1));
   if (zip.find(root + "constants.pkl") != nullptr) {
     fail(ErrorCode::unsupported, label_, ": it is a TorchScript program, not a file of weights",
@@ -226,7 +226,7 @@ void TorchFile::read_legacy() {
   at += contents.pickle().size();
   const Pickle keys = small("keys");
   if (!keys.root().is(PickleKind::list))
-    fail(ErrorCode::format, label_, ": the list of storages is no list", hint("fetch the file again"));
+    fail(ErrorCode::format, label_, ": the list of storages is not a list", hint("fetch the file again"));
   const std::vector<TorchStorage>& storages = contents.objects().storages();
   std::vector<std::optional<Bytes>> places(storages.size());
   for (const PickleValue& key : keys.items(keys.root())) {
@@ -278,7 +278,7 @@ std::vector<std::int64_t> whole_numbers(std::span<const PickleValue> tuple, cons
   std::vector<std::int64_t> out;
   if (tuple.size() > kMaxRank) refuse("has ", tuple.size(), " dimensions, at most ", kMaxRank, " are read");
   for (const PickleValue& v : tuple) {
-    if (!v.is(PickleKind::integer)) refuse("has a size or stride that is no whole number");
+    if (!v.is(PickleKind::integer)) refuse("has a size or stride that is not a whole number");
     out.push_back(v.number);
   }
   return out;

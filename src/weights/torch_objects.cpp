@@ -100,7 +100,7 @@ std::optional<std::size_t> TorchObjects::find_storage(std::string_view key) cons
 
 PickleValue TorchObjects::reduce(Pickle& machine, const PickleValue& callable, const PickleValue& arguments) {
   const auto given = machine.items(arguments);
-  if (!is_handle(callable, Tag::name_tag)) broken(machine, "a call of something that is no function");
+  if (!is_handle(callable, Tag::name_tag)) broken(machine, "a call of something that is not a function");
   switch (callable.number) {
     case ordered_dict_type: return ordered_dict(machine, given);
     case rebuild_tensor_v2:

@@ -38,7 +38,7 @@ ZipDirectory::ZipDirectory(std::string label, std::span<const std::byte> bytes) 
   range_ = directory_range(find_end_record());
   if (range_.count > kMaxEntries || range_.end - range_.begin > kMaxDirectory) {
     fail(ErrorCode::format, label_, ": the zip archive lists ", range_.count, " entries in ", range_.end - range_.begin,
-         " bytes", hint("that is no file of weights"));
+         " bytes", hint("that is not a file of weights"));
   }
   if (range_.count > (range_.end - range_.begin) / kCentralBytes) {
     broken("a directory of ", range_.end - range_.begin, " bytes cannot list ", range_.count, " entries");

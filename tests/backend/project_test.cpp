@@ -1,4 +1,4 @@
-// Pictures blended into textures, on every back end: a mesh with a coarse texture and pictures of it with the fine one.
+// Images blended into textures, on every back end: a mesh with a coarse texture and images of it with the fine one.
 #include "bake/project.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ Picture pattern(bool fine) {
   return texture;
 }
 
-// The object as a user would photograph it: somewhere in a larger picture; cut out as for the encoder.
+// The object as a user would photograph it: somewhere in a larger image; cut out as for the encoder.
 Picture photograph(const Mesh& mesh, const OrbitCamera& orbit) {
   const Picture texture = pattern(true);
   Camera camera = camera_of(orbit);

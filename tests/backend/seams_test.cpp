@@ -39,7 +39,7 @@ float colour_at(const std::vector<float>& texture, float u, float v, std::size_t
   const baking::Footprint foot = baking::footprint_at(u, v, kSize);
   float value = 0;
   for (int k = 0; k < 4; ++k) {
-    // As the eight bits of the picture have it.
+    // As the eight bits of the image have it.
     const float texel = std::round(std::clamp(texture[3 * at(foot.texel[k]) + channel], 0.0F, 1.0F) * 255);
     value += foot.weight[k] * texel;
   }

@@ -184,7 +184,7 @@ TEST_F(Export, PictureGoesIntoTheTexture) {
   (void)export_asset({"--faces", "800", "-o", out("plain.obj")});
   const auto report =
       export_asset({"--faces", "800", "--project-image", "-o", out("i.obj"), "--save-asset", out("i.safetensors")});
-  const auto& match = report.at("finish").at("pictures").at(0);
+  const auto& match = report.at("finish").at("images").at(0);
   EXPECT_EQ(match.at("used"), true);
   EXPECT_GT(match.at("overlap"), 0.9);
   EXPECT_GT(match.at("texels"), 0.05);
@@ -218,7 +218,7 @@ TEST_F(Export, PictureOfSomethingElseStaysOut) {
                                  "--device", "cpu", "--json", "--bake-views", "12", "--texture-size", "512"});
   ASSERT_EQ(done.code, 0) << done.err;
   const auto report = nlohmann::json::parse(done.out);
-  EXPECT_EQ(report.at("finish").at("pictures").at(0).at("used"), false);
+  EXPECT_EQ(report.at("finish").at("images").at(0).at("used"), false);
   EXPECT_NE(done.err.find("does not match the object well enough"), std::string::npos) << done.err;
 
   tensors.erase("picture.1");

@@ -39,7 +39,7 @@ TEST_F(Output, FolderThatTakesNoFiles) {
 TEST_F(Output, NameOfAFolderOrBehindAFile) {
   fs::create_directory(folder_ / "a.glb");
   expect_refusal(espalier({"generate", picture_, "-o", in_folder("a.glb")}), 1, {"a.glb", "folder"});
-  expect_refusal(espalier({"generate", picture_, "-o", picture_ + "/a.glb"}), 1, {"no folder"});
+  expect_refusal(espalier({"generate", picture_, "-o", picture_ + "/a.glb"}), 1, {"not a folder"});
 }
 
 TEST_F(Output, WhatIsThereAndMayNotBeReplaced) {

@@ -1,4 +1,4 @@
-// Pictures that are no pictures, or no use.
+// Images that are no images, or no use.
 #include <gtest/gtest.h>
 
 #include <cstdint>

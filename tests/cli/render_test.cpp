@@ -140,7 +140,7 @@ TEST_F(Render, MeshFilesOfEveryFormat) {
   // The texture shows what the vertices had for colours.
   EXPECT_LT(difference(glb, view("asset.safetensors", {"--style", "colour"})), 6.0);
   EXPECT_GT(difference(glb, view("a.glb", {"--style", "uv-checker"})), 20.0);
-  // An .stl counts millimetres and stands on the ground; it is moved and scaled for the picture, and has no colour.
+  // An .stl counts millimetres and stands on the ground; it is moved and scaled for the image, and has no colour.
   const Picture stl = view("a.stl");
   EXPECT_NEAR(covered(stl), ball_share() / 0.64, 0.06);
   EXPECT_LT(difference(view("a.mesh.ply", {"--style", "clay"}), stl), 12.0);

@@ -226,9 +226,9 @@ TEST_F(Text, DamagedListsAreRefusedWithTheirLine) {
     write_text(file, text);
     refused(sampling({"generate", "--prompts", file, "-o", out(output)}), code, words);
   };
-  list("chair,a chair\n../up,a chair\n", {"bad.csv, line 2", "no name for a file"});
-  list("chair,a chair,ten\n", {"line 1", "no seed"});
-  list("chair,a chair,4294967296\n", {"line 1", "no seed"});
+  list("chair,a chair\n../up,a chair\n", {"bad.csv, line 2", "not a file name"});
+  list("chair,a chair,ten\n", {"line 1", "not a seed"});
+  list("chair,a chair,4294967296\n", {"line 1", "not a seed"});
   list("chair\n", {"line 1", "1 columns"});
   list("chair,\"open\n", {"line 1", "quote"});
   list("chair,a\nchair,b\n", {"chair comes twice"});

@@ -182,7 +182,7 @@ TEST(Usage, AConfigurationFileHoldsDefaults) {
   expect_refusal(with("[generate]\ntexture-size = 1\n"), 2, {"config.toml", "generate.texture-size"});
   expect_refusal(with("[export]\ntexture-size = 1\n"), 1, {"nothing.png"});
   expect_refusal(with("sed = 1\n"), 2, {"config.toml", "sed is unknown", "did you mean seed?"});
-  expect_refusal(with("[genrate]\nseed = 1\n"), 2, {"genrate", "no command"});
+  expect_refusal(with("[genrate]\nseed = 1\n"), 2, {"genrate", "not a command"});
   expect_refusal(with("raw-mesh = 3\n"), 2, {"raw-mesh", "true nor false"});
   // What it sets is used, and gives way to variables and flags.
   write_text(file, "device = \"cuda:9\"\n");

@@ -158,7 +158,7 @@ TEST(Budget, EveryReaderHasAWorstShape) {
     EXPECT_NO_THROW((void)target_named(target_of(shape))) << shape.name;
     left.erase(target_of(shape));
   }
-  // The containers and colours of pictures whose shapes are those of HEIC and JPEG, and what the glTF reader reads too.
+  // The containers and colours of images whose shapes are those of HEIC and JPEG, and what the glTF reader reads too.
   for (const char* same : {"avif", "cmyk"}) left.erase(same);
   EXPECT_TRUE(left.empty()) << *left.begin();
 }

@@ -1,4 +1,4 @@
-// Worst inputs of the readers of what is packed: archives, Draco, Gaussians in pictures.
+// Worst inputs of the readers of what is packed: archives, Draco, Gaussians in images.
 #include <draco/compression/encode.h>
 #include <draco/mesh/mesh.h>
 
@@ -95,7 +95,7 @@ std::string gaussians_shown_often(std::size_t bytes) {
                     "]}]," + splat_accessors(n));
 }
 
-// Pictures of which every file of Gaussians is made, in one colour, and `n` bytes that nobody reads.
+// Images of which every file of Gaussians is made, in one colour, and `n` bytes that nobody reads.
 std::string sog_of(std::size_t n, int side, std::size_t count) {
   static const std::string large = text_of(encode_webp(Picture(10000, 10000, 4), {.lossless = true}));
   const std::string picture = side == 10000 ? large : text_of(encode_webp(Picture(side, side, 4), {.lossless = true}));
@@ -133,7 +133,7 @@ std::string zip_gltf(std::size_t n) {
   objects.back() = ']';
   return archive({{"a.gltf", objects + "}"}});
 }
-// A picture that is large and small, as the texture of a material each.
+// An image that is large and small, as the texture of a material each.
 std::string zip_textures(std::size_t n) {
   static const std::vector<std::byte> picture = encode_png(Picture(8000, 8000, 3));
   std::string obj = "mtllib a.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\n", mtl;
@@ -173,7 +173,7 @@ std::string three_mf_items(std::size_t n) {
 std::string three_mf_attributes(std::size_t n) { return three_mf("<model" + repeated(" a=\"b\"", n * 100) + "/>"); }
 std::string three_mf_deep(std::size_t n) { return three_mf("<model>" + repeated("<a>", n * 100)); }
 
-// RIFF chunks that say nothing, before a picture that is as large as can be.
+// RIFF chunks that say nothing, before an image that is as large as can be.
 std::string webp_with(std::size_t n, std::string_view chunk) {
   static const std::string picture = text_of(encode_webp(Picture(10000, 10000, 4), {.lossless = true}));
   std::string head("WEBPVP8X\x0A\0\0\0\0\0\0\0\x0F\x27\0\x0F\x27\0", 22);

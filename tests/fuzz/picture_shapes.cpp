@@ -1,4 +1,4 @@
-// Worst inputs of the readers of pictures.
+// Worst inputs of the readers of images.
 #include <cstdint>
 #include <iterator>
 
@@ -7,7 +7,7 @@
 namespace espalier::test {
 namespace {
 
-// Pictures that are as large as can be promised, or cost as much as can be asked for, in so many bytes.
+// Images that are as large as can be promised, or cost as much as can be asked for, in so many bytes.
 void put(std::string& out, std::uint64_t value, unsigned size) {
   for (unsigned i = 0; i < size; ++i) out += static_cast<char>(value >> (8U * i) & 0xFFU);
 }
@@ -19,7 +19,7 @@ std::string big_number(std::uint64_t value, unsigned size) {
 std::string box(const std::string& type, const std::string& content) {
   return big_number(content.size() + 8, 4) + type + content;
 }
-// A directory of one strip that unpacks to a picture of 10,000 x 10,000, its bytes a run of `compression`.
+// A directory of one strip that unpacks to an image of 10,000 x 10,000, its bytes a run of `compression`.
 std::string tiff_of(std::uint32_t compression, const std::string& data) {
   std::string out("II*\0\x08\0\0\0", 8);
   const std::uint32_t fields[][2] = {{256, 10000},

@@ -1,4 +1,4 @@
-// Pictures of all formats, with colour profiles inside.
+// Images of all formats, with colour profiles inside.
 #include <numeric>
 
 #include "base/file.h"

@@ -24,7 +24,7 @@ struct FuzzTarget {
 [[nodiscard]] const std::vector<FuzzTarget>& fuzz_targets();
 // Those among them that read files of torch.save.
 [[nodiscard]] std::vector<FuzzTarget> weight_targets();
-// Those among them that read pictures.
+// Those among them that read images.
 [[nodiscard]] std::vector<FuzzTarget> picture_targets();
 // Those among them that read meshes and Gaussians.
 [[nodiscard]] std::vector<FuzzTarget> asset_targets();

@@ -117,7 +117,7 @@ std::string asset_records(std::size_t n) {
   for (int i = 0; out.size() < n; ++i) out += ",\"record: " + std::to_string(i) + R"(":"x")";
   return with_length(out + "}}");
 }
-// As many pictures as may be, of the most pixels in the fewest bytes.
+// As many images as may be, of the most pixels in the fewest bytes.
 std::string asset_pictures(std::size_t n) {
   static const std::vector<std::byte> largest = encode_png(Picture(1024, 1024, 4)), huge = encode_png(Picture(10000, 10000, 4));
   const std::vector<std::byte>& one = n > (std::size_t{1} << 16U) ? huge : largest;

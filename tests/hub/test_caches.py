@@ -84,7 +84,7 @@ class Caches(HubCase):
                      "--model", "trellis-image-large")
         self.refused(["espalier pull a/b"], "generate", PICTURE, "-o", "x.glb", "--model", "a/b")
         self.refused(["no such folder", "trellis-image-large"], "generate", PICTURE, "-o", "x.glb", "--model", "/no/where")
-        self.refused(["no checkpoint"], "generate", PICTURE, "-o", "x.glb", "--model", "u2net")
+        self.refused(["not a checkpoint"], "generate", PICTURE, "-o", "x.glb", "--model", "u2net")
         snapshot = self.by_hand(self.cache, IMAGE, self.files)
         (snapshot / "ckpts/ss_dec_conv3d_16l8_fp16.safetensors").unlink()
         self.refused(["espalier pull trellis-image-large"], "generate", PICTURE, "-o", "x.glb", "--model", "trellis-image-large")
@@ -253,7 +253,7 @@ class Bundles(HubCase):
         data = bundle.read_bytes()
         home = self.folder / "other"
         for what, bytes_, words in (("cut off", data[:len(data) // 2], ["cut off"]), ("no end", data[:-1024], ["cut off"]),
-                                    ("a picture", b"\x89PNG" * 300, ["no bundle"]), ("empty", b"", ["cut off"]),
+                                    ("a picture", b"\x89PNG" * 300, ["not a bundle"]), ("empty", b"", ["cut off"]),
                                     ("one bit", data[:-200_000] + bytes([data[-200_000] ^ 1]) + data[-199_999:], ["damaged"])):
             with self.subTest(what):
                 bundle.write_bytes(bytes_)

@@ -81,7 +81,7 @@ class Generations(SharedServerCase):
         self.refused("sed", sed=1)
         self.refused("seed", seed="x")
         self.refused("prompt", image=..., prompt="a chair", status=422)
-        self.refused("picture", image=...)
+        self.refused("no image was sent", image=...)
         self.refused("address", image="https://example.com/a.png")
         self.refused("format must be", format="exe")
         self.refused("quality and resolution", quality="low", resolution=512)

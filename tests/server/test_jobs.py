@@ -193,12 +193,12 @@ class Jobs(SharedServerCase):
 
         answer = self.server.post_parts("/v1/jobs", [options(prompt="a red armchair")])
         self.expect_error(answer, 422, "invalid_argument")
-        self.assertIn("makes assets from pictures", answer.json["error"]["message"])
+        self.assertIn("makes assets from images", answer.json["error"]["message"])
         self.assertIn("sprout-text", answer.json["error"]["hint"])
         picture = ("image", "chair.png", PICTURE.read_bytes())
         both = self.server.post_parts("/v1/jobs", [picture, options(prompt="a red armchair")])
         self.expect_error(both, 400, "invalid_argument")
-        self.assertIn("pictures and a prompt", both.json["error"]["message"])
+        self.assertIn("images and a prompt", both.json["error"]["message"])
         self.expect_error(self.server.post_parts("/v1/jobs", [options(prompt="")]), 400, "invalid_argument")
         self.expect_error(self.server.post_parts("/v1/jobs", [options(prompt="x" * 70000)]), 413, "too_large")
 

@@ -129,8 +129,8 @@ class Variants(SharedServerCase):
         image = ("chair.png", PICTURE.read_bytes())
         mesh, asset = ("ball.obj", ball()), ("a.safetensors", self.asset)
         edit = QUICK | {"region": TOP}
-        self.refused(["no picture was sent", "prompt"], QUICK, mesh=mesh)
-        self.refused(["no picture was sent"], edit, asset=asset)
+        self.refused(["no image was sent", "prompt"], QUICK, mesh=mesh)
+        self.refused(["no image was sent"], edit, asset=asset)
         self.refused(["mesh and asset", "send one of them"], edit, image=image, mesh=mesh, asset=asset)
         self.refused(["asset and parent"], edit, image=image, asset=asset, parent=self.made["id"])
         self.refused(["latent and mesh"], QUICK, latent=LATENT.read_bytes(), mesh=mesh)
@@ -142,8 +142,8 @@ class Variants(SharedServerCase):
         self.refused(["one of the server", "the part voxels"], QUICK | {"region": "voxels:/etc/passwd"}, image=image, asset=asset)
         self.refused(["keep_mesh", "without a mesh"], QUICK | {"raw_mesh": False, "keep_mesh": True}, image=image)
         self.refused(["project_image"], edit | {"project_image": True}, image=image, asset=asset)
-        self.refused(["makes assets from pictures"], edit | {"prompt": "a hat"}, status=422, asset=asset)
-        self.refused(["pictures and a prompt"], edit | {"prompt": "a hat"}, image=image, asset=asset)
+        self.refused(["makes assets from images"], edit | {"prompt": "a hat"}, status=422, asset=asset)
+        self.refused(["images and a prompt"], edit | {"prompt": "a hat"}, image=image, asset=asset)
         self.refused(["rim must be"], edit | {"rim": 17}, image=image, asset=asset)
         for region in ("box:0,0,0,1", "ball:0,0,0,1", "sphere:0,0,0,-1", "box:0,0,0,1,1,nan"):
             self.refused([region], QUICK | {"region": region}, image=image, asset=asset)

@@ -76,7 +76,7 @@ class Edits {
 }  // namespace
 
 std::vector<EditRow> evaluate_edits(std::span<const HeldOutObject> objects, const Settings& settings, const EditSettings& edits,
-                                    const std::function<void(const EditRow&)>& told) {
+                                    const std::function<void(const EditRow&)>& on_row) {
   constexpr std::size_t kPerFamily = 2;
   const std::vector<EditCase> cases = edit_cases(objects, edits.cases, kPerFamily);
   if (cases.size() < edits.cases || cases.empty()) {
@@ -88,7 +88,7 @@ std::vector<EditRow> evaluate_edits(std::span<const HeldOutObject> objects, cons
   for (std::size_t i = 0; i < cases.size(); ++i) {
     evaluation.run(cases[i], i, [&](const EditRow& row) {
       rows.push_back(row);
-      told(row);
+      on_row(row);
     });
   }
   return rows;

@@ -23,9 +23,9 @@ struct EditRow {
   double seconds = 0;
 };
 
-// Generates an asset of each case's first object and edits it with all settings. `told` hears of every finished row.
+// Generates an asset of each case's first object and edits it with all settings. `on_row` gets every finished row.
 [[nodiscard]] std::vector<EditRow> evaluate_edits(std::span<const HeldOutObject> objects, const Settings& settings,
-                                                  const EditSettings& edits, const std::function<void(const EditRow&)>& told);
+                                                  const EditSettings& edits, const std::function<void(const EditRow&)>& on_row);
 
 // Over all rows of one pair of settings.
 struct EditSummary {

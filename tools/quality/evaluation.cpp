@@ -256,7 +256,7 @@ std::vector<Measure> measures_of(const Report& report, const Settings& settings)
       {"psnr", "Gaussians from 4 unseen views", "dB", mean(column(report.rows, &Row::psnr)), 20.0},
       {"colour_error", "colour error of the mesh's vertices", "/ 255", mean(column(report.rows, &Row::colour_error)), 20.0,
        false},
-      {"seen_error", "  the same without inner walls", "/ 255", mean(column(report.rows, &Row::seen_error)), 20.0, false},
+      {"seen_error", "  the same without interior faces", "/ 255", mean(column(report.rows, &Row::seen_error)), 20.0, false},
       {"size", "size of the checkpoint", "MiB", size_of(settings.pipeline.checkpoint), 24.0, false},
       {"seconds", "generation, median", "s", quantile(column(report.rows, &Row::seconds), 0.5), 60.0, false},
       {"repeatable", "two runs give identical files", "", report.repeatable ? 1.0 : 0.0, 1.0},
@@ -279,7 +279,8 @@ std::size_t Row::named_met() const {
       std::count_if(named_errors.begin(), named_errors.end(), [](double e) { return e <= kObeyed; }));
 }
 
-Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings, const std::function<void(const Row&)>& told) {
+Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings,
+                const std::function<void(const Row&)>& on_row) {
   Evaluation evaluation(settings);
   Report report;
   report.device = evaluation.pipeline().device();
@@ -294,7 +295,7 @@ Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings
     report.rows.push_back(Evaluation::score(asset, objects[i], objects[(i + objects.size() - 1) % objects.size()]));
     if (!settings.delight.empty())
       report.rows.back().finished = finished_errors_of(asset, objects[i], settings.delight, settings.pipeline.device);
-    told(report.rows.back());
+    on_row(report.rows.back());
     if (i == 0) report.repeatable = evaluation.files(asset) == evaluation.files(evaluation.generate(objects[i], i));
   }
   const bool captions = !objects.empty() && !objects.front().caption().text.empty();

@@ -57,10 +57,10 @@ struct Report {
   int structure_evaluations = 0, latent_evaluations = 0;
 };
 
-// Generates an asset from each object's image, or from its caption where it has one, and scores it. `told` hears of every
+// Generates an asset from each object's image, or from its caption where it has one, and scores it. `on_row` gets every
 // finished row.
 [[nodiscard]] Report evaluate(std::span<const HeldOutObject> objects, const Settings& settings,
-                              const std::function<void(const Row&)>& told);
+                              const std::function<void(const Row&)>& on_row);
 
 [[nodiscard]] nlohmann::ordered_json json_of(const Report& report);
 

@@ -1,5 +1,5 @@
 // espalier-familiarity: makes the file by which a checkpoint tells familiar images from others (src/recipes/familiarity.h) out
-// of the even objects of held-out sets, and measures on the odd ones and on pictures of other things how well it separates.
+// of the even objects of held-out sets, and measures on the odd ones and on images of other things how well it separates.
 #include "recipes/familiarity.h"
 
 #include <CLI/CLI.hpp>
@@ -115,7 +115,7 @@ double class_distance(const Tokens& one, const std::vector<Tokens>& others) {
 void report(const char* name, const std::vector<double>& known, const std::vector<double>& foreign, double limit) {
   const auto beyond = std::count_if(foreign.begin(), foreign.end(), [&](double d) { return d > limit; });
   const auto wrong = std::count_if(known.begin(), known.end(), [&](double d) { return d > limit; });
-  std::printf("%s: toys median %.4f, 95 %% %.4f, largest %.4f; limit %.4f: %td of %zu toys and %td of %zu pictures beyond\n",
+  std::printf("%s: toys median %.4f, 95 %% %.4f, largest %.4f; limit %.4f: %td of %zu toys and %td of %zu images beyond\n",
               name, quantile(known, 0.5), quantile(known, 0.95), quantile(known, 1), limit, wrong, known.size(), beyond,
               foreign.size());
 }
@@ -163,7 +163,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Makes and measures what tells familiar images from others.", "espalier-familiarity");
   espalier::quality::Options options;
-  app.add_option("PICTURE", options.pictures, "pictures of things that the model does not know");
+  app.add_option("IMAGE", options.pictures, "images of things that the model does not know");
   app.add_option("--checkpoint", options.checkpoint, "folder of the checkpoint")->capture_default_str();
   app.add_option("--set", options.sets, "held-out objects: the even ones are fitted, the odd ones measured")
       ->capture_default_str();

@@ -52,7 +52,7 @@ std::vector<Camera> views(const Options& options) {
   return cameras;
 }
 
-// What the encoder sees, but on paper where the image brought its own cut-out and nothing else is on the sheet.
+// What the encoder sees, but on paper where the image brought its own alpha and nothing else is on the sheet.
 Picture original(const std::filesystem::path& file, const Options& options) {
   const Picture image = load_picture(file);
   PreparedPicture prepared = prepare_picture(image, options.size);

@@ -61,7 +61,7 @@ void set_bars(std::vector<Measure>& measures, const std::vector<std::string>& ba
     try {
       m->bar = std::stod(text.substr(equals + 1));
     } catch (const std::exception&) {
-      fail(ErrorCode::invalid_argument, "--require " + text + ": the bar is no number");
+      fail(ErrorCode::invalid_argument, "--require " + text + ": the bar is not a number");
     }
   }
 }

@@ -39,7 +39,7 @@ class EspalierSettings(bpy.types.PropertyGroup):
                         description="Largest dimension of the object; 0: as it comes, within one metre")
     seed: IntProperty(name="Seed", default=42, min=0, description="The same seed gives the same asset")
     random_seed: BoolProperty(name="Another seed every time", default=False)
-    faces: IntProperty(name="Faces", default=0, min=0, max=100000000, description="At most so many; 0: the server's default")
+    faces: IntProperty(name="Faces", default=0, min=0, max=espalier.RANGES["faces"][1], description="At most so many; 0: the server's default")
     texture_size: EnumProperty(name="Texture", default="1024", items=[(s, f"{s} x {s}", "") for s in ("512", "1024", "2048", "4096")])
     background: EnumProperty(name="Background", default="auto", items=[
         ("auto", "Automatic", "Alpha channel, network, or a plain background"), ("alpha", "Alpha channel", ""),

@@ -21,6 +21,11 @@ NONE = "none"
 STEPS = 1000  # of the progress bar
 
 
+def number(option, default, tooltip, **more):
+    """A field for a whole number, up to what the server takes for `option`. 0 is allowed: the tooltip explains it."""
+    return ("INT", {"default": default, "min": 0, "max": espalier.RANGES[option][1], "tooltip": tooltip, **more})
+
+
 def png_of(pixels):
     """A PNG file of height x width x 3 or 4 bytes."""
     height, width, channels = pixels.shape
@@ -143,16 +148,16 @@ class EspalierImageTo3D:
                 "image": ("IMAGE", {"tooltip": "Several images are views of one object"}),
                 "mesh": ([*MESHES, NONE],),
                 "splats": ([NONE, *SPLATS],),
-                "seed": ("INT", {"default": 42, "min": 0, "max": 0xffffffff, "control_after_generate": True}),
+                "seed": number("seed", 42, "The same seed gives the same asset", control_after_generate=True),
                 "background": (["auto", "alpha", "none", "plain", "network"],),
                 "texture_size": (["1024", "512", "2048", "4096"],),
-                "faces": ("INT", {"default": 0, "min": 0, "max": 100000000, "tooltip": "At most so many; 0: the server's default"}),
+                "faces": number("faces", 0, "At most so many; 0: the server's default"),
                 "filename_prefix": ("STRING", {"default": "3d/espalier"}),
             },
             "optional": {
                 "mask": ("MASK", {"tooltip": "1 where the object is, and used instead of the background; Load Image gives the opposite: invert it"}),
-                "structure_steps": ("INT", {"default": 0, "min": 0, "max": 1000, "tooltip": "0: the checkpoint's"}),
-                "latent_steps": ("INT", {"default": 0, "min": 0, "max": 1000, "tooltip": "0: the checkpoint's"}),
+                "structure_steps": number("structure.steps", 0, "0: the checkpoint's"),
+                "latent_steps": number("latent.steps", 0, "0: the checkpoint's"),
             },
         }
 

@@ -14,7 +14,7 @@ from .background import BackgroundJob
 from .client import DEFAULT_URL, Client
 from .errors import (ApiError, ConnectionFailed, EspalierError, JobCancelled, JobFailed, LibraryError, ProtocolError,
                      WaitTimeout)
-from .types import (EncodedData, ErrorDetail, ExportOptions, File, GenerateOptions, GenerationRequest, Health, ImageData, Job, JobRequest, Model,
+from .types import (RANGES, EncodedData, ErrorDetail, ExportOptions, File, GenerateOptions, GenerationRequest, Health, ImageData, Job, JobRequest, Model,
                     Models, Progress, Queue, Removal, Removals, Report, Sampler, Storage, Turntable, WebhookMessage)
 
 __version__ = "0.1.0"
@@ -22,6 +22,6 @@ __all__ = [
     "ApiError", "AsyncClient", "BackgroundJob", "Client", "ConnectionFailed", "DEFAULT_URL", "encoded_file", "encoded_image",
     "EncodedData", "ErrorDetail", "EspalierError", "Event", "ExportOptions", "File", "Foreground", "GenerateOptions",
     "Generation", "GenerationRequest", "Health", "ImageData", "ImageSource", "Job", "JobCancelled", "JobFailed", "JobRequest",
-    "LibraryError", "Model", "Models", "Progress", "ProtocolError", "Queue", "Removal", "Removals", "Report", "Sampler",
+    "LibraryError", "Model", "Models", "Progress", "ProtocolError", "Queue", "RANGES", "Removal", "Removals", "Report", "Sampler",
     "Storage", "Turntable", "Unset", "UNSET", "WaitTimeout", "WebhookMessage",
 ]

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Literal, Optional, Union
+from typing import Any, Dict, List, Literal, Optional, Tuple, Union
 
 from ._decode import UNSET, Answer, Options, Unset, any_value, boolean, integer, list_of, number, obj, optional, text
 
@@ -30,6 +30,35 @@ OPERATIONS: Dict[str, tuple] = {
     "document": ("GET", "/openapi.json", (200,)),
 }
 """operationId: method, address, statuses of success."""
+
+RANGES: Dict[str, Tuple[float, float]] = {
+    "size_mm": (0.1, 10000),
+    "height_m": (0.001, 1000),
+    "simplify": (0, 0.9999),
+    "faces": (4, 100000000),
+    "min_wall_mm": (0, 10000),
+    "flat_base_mm": (0, 10000),
+    "texture_size": (512, 4096),
+    "delight": (0, 1),
+    "lods": (1, 8),
+    "max_bytes": (0, 1099511627776),
+    "rim": (0, 16),
+    "resample": (1, 100),
+    "seed": (0, 4294967295),
+    "structure.steps": (1, 1000),
+    "structure.guidance": (0, 100),
+    "structure.rescale_t": (0.01, 100),
+    "structure.reuse": (1, 1000),
+    "structure.reuse_order": (0, 2),
+    "structure.guidance_reuse": (1, 1000),
+    "latent.steps": (1, 1000),
+    "latent.guidance": (0, 100),
+    "latent.rescale_t": (0.01, 100),
+    "latent.reuse": (1, 1000),
+    "latent.reuse_order": (0, 2),
+    "latent.guidance_reuse": (1, 1000),
+}
+"""Of GenerateOptions: the least and the greatest value."""
 
 
 Background = Literal["auto", "alpha", "none", "plain", "network"]
@@ -251,7 +280,7 @@ class GenerateOptions(Options):
     """Axis that points up in .obj, .stl, .mesh.ply, .ply, .compressed.ply and .splat; the other formats define it
     themselves. auto: y in .obj, z in .stl and .mesh.ply, -y in .ply, .compressed.ply and .splat."""
     surface: Union[Literal["auto", "solid", "reference"], Unset] = UNSET
-    """How the mesh is extracted. solid: the voxels are taken as the shell of a solid, so there are no interior walls
+    """How the mesh is extracted. solid: the voxels are taken as the shell of a solid, so there are no interior faces
     and gaps are closed. reference: as TRELLIS does it. auto: solid, but reference with raw-mesh. A saved asset
     keeps the rule it was decoded with."""
     raw_mesh: Union[bool, Unset] = UNSET

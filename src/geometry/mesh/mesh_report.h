@@ -1,4 +1,4 @@
-// What can be said of a triangle mesh before it is used or printed.
+// Statistics of a triangle mesh, before it is used or printed.
 #pragma once
 
 #include <array>

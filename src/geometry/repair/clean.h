@@ -45,21 +45,21 @@ struct CleanReport {
 };
 
 // In this order: vertices welded, duplicate and degenerate faces removed; simplified to kWorkingFactor times the faces asked
-// for; inner walls removed by what `count_views` sees; openings filled; small pieces removed; simplified to the faces asked
-// for; crossing faces taken apart. (The reference simplifies to the final number first and then removes inner walls, so that
+// for; interior faces removed by what `count_views` sees; openings filled; small pieces removed; simplified to the faces asked
+// for; crossing faces taken apart. (The reference simplifies to the final number first and then removes interior faces, so that
 // about half of the budget goes to faces that nobody sees. Here the whole budget is left for the outside.)
 //
-// The result has at most the faces asked for, and no more than one fewer, unless the surface without its inner walls has
+// The result has at most the faces asked for, and no more than one fewer, unless the surface without its interior faces has
 // fewer from the start, or its topology needs more (simplify.h).
 //
-// `count_views` may be empty: inner walls stay then. The monitor gets progress in percent and is asked for cancellation many
+// `count_views` may be empty: interior faces stay then. The monitor gets progress in percent and is asked for cancellation many
 // times a second. The same input gives the same bytes, if `count_views` does.
 // Throws invalid_argument for what check_mesh refuses and when no face is left, saying after which step; unsupported for a mesh
 // with texture coordinates.
 [[nodiscard]] Mesh cleaned(const Mesh& mesh, const CountViews& count_views, const CleanOptions& options,
                            const Monitor* monitor = nullptr, CleanReport* report = nullptr);
 
-// Inner walls are looked for on a mesh of this many times the final faces, and at least this many: small enough to render
+// Interior faces are searched for on a mesh of this many times the final faces, and at least this many: small enough to render
 // fast, and fine enough that half of it can go.
 inline constexpr std::int64_t kWorkingFactor = 3;
 inline constexpr std::int64_t kWorkingLeast = 60'000;

@@ -360,7 +360,7 @@ Mesh without_hidden_faces(const Mesh& mesh, std::span<const std::int32_t> visibl
   const std::vector<std::uint8_t> keep = HiddenFaces(mesh, visible_views, options, monitor).run();
   if (std::find(keep.begin(), keep.end(), 1) == keep.end()) {
     fail(ErrorCode::invalid_argument, "hidden faces: none of the ", options.views, " views sees enough of the ",
-         mesh.face_count(), " faces to tell outside from inside",
+         mesh.face_count(), " faces to distinguish outside from inside",
          hint("check where the cameras stand, or switch the removal of hidden faces off"));
   }
   return with_faces(mesh, keep);

@@ -1,4 +1,4 @@
-// Removal of inner walls: faces that no view from outside sees.
+// Removal of interior faces: those that no view from outside sees.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct HiddenFaceOptions {
   float seen_piece = 0.02F;       // a patch that leaves no opening goes only if the 75 % quantile of its shares is no larger
 };
 
-// The mesh without its invisible inner walls. visible_views[f] is the number of views that see face f (F entries).
+// The mesh without its invisible interior faces. visible_views[f] is the number of views that see face f (F entries).
 //
 // Method (TRELLIS, postprocessing_utils): invisible faces are sources, outer ones sinks of a network over the faces, whose
 // links are the edges of two faces with their lengths as capacities. A minimum cut (Boykov and Kolmogorov 2004) parts inner

@@ -9,7 +9,7 @@
 
 namespace espalier {
 
-// A black-and-white picture of rows of 64-bit words, the lowest bit first.
+// A black-and-white image of rows of 64-bit words, the lowest bit first.
 class BitRows {
  public:
   BitRows() = default;

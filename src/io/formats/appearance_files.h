@@ -30,10 +30,10 @@ struct AppearanceOptions {
 // glTF 2.0 binary: one primitive for each material, with all that Appearance holds.
 [[nodiscard]] std::vector<std::byte> encode_glb(const Mesh& mesh, const Appearance& appearance,
                                                 const AppearanceOptions& options);
-// The same as files: pictures, STEM.bin and, last, STEM.gltf.
+// The same as files: images, STEM.bin and, last, STEM.gltf.
 [[nodiscard]] std::vector<NamedFile> encode_gltf(const Mesh& mesh, const Appearance& appearance,
                                                  const AppearanceOptions& options, const std::string& stem);
-// OBJ: pictures, STEM.mtl and, last, STEM.obj. Colours of vertices that multiply a texture, mirrored textures and emission
+// OBJ: images, STEM.mtl and, last, STEM.obj. Colours of vertices that multiply a texture, mirrored textures and emission
 // textures with coordinates of their own have no place there.
 [[nodiscard]] std::vector<NamedFile> encode_obj_files(const Mesh& mesh, const Appearance& appearance,
                                                       std::span<const std::string> comments, const AppearanceOptions& options,
@@ -42,7 +42,7 @@ struct AppearanceOptions {
 // place for each vertex). Where several materials meet at a vertex the last face decides.
 [[nodiscard]] Mesh with_vertex_colours(const Mesh& mesh, const Appearance& appearance);
 
-// A picture of an appearance as a file: its bytes and the ending of its name.
+// An image of an appearance as a file: its bytes and the ending of its name.
 struct EncodedPicture {
   std::vector<std::byte> bytes;
   const char* ending;  // ".png"

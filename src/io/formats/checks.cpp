@@ -33,11 +33,11 @@ void check_finite(std::span<const float> values, int width, const char* format, 
 void check_writable_mesh(const Mesh& mesh, const char* format) {
   if (mesh.faces.empty()) {
     fail(ErrorCode::invalid_argument, format, ": the mesh has no faces, so there is nothing to write",
-         hint("try another seed or picture"));
+         hint("try another seed or image"));
   }
   if (mesh.vertices.size() % 3 != 0 || mesh.faces.size() % 3 != 0) {
     fail(ErrorCode::invalid_argument, format, ": ", mesh.vertices.size(), " coordinates and ", mesh.faces.size(),
-         " indices are no multiples of three");
+         " indices are not multiples of three");
   }
   const std::size_t vertices = mesh.vertices.size() / 3;
   check_optional(mesh.colours, 3, vertices, format, "colours");
@@ -61,8 +61,7 @@ void check_writable_mesh(const Mesh& mesh, const char* format) {
 
 void check_gaussians(const Gaussians& g, const char* format) {
   const auto n = static_cast<std::size_t>(g.count());
-  if (n == 0)
-    fail(ErrorCode::invalid_argument, format, ": there are no Gaussians to write", hint("try another seed or picture"));
+  if (n == 0) fail(ErrorCode::invalid_argument, format, ": there are no Gaussians to write", hint("try another seed or image"));
   if (g.xyz.size() != 3 * n || g.dc.size() != 3 * n || g.scale.size() != 3 * n || g.rotation.size() != 4 * n) {
     fail(ErrorCode::invalid_argument, format, ": the arrays of ", n, " Gaussians differ in length");
   }

@@ -12,7 +12,7 @@ namespace espalier {
 
 // One model with one mesh: Y up, centimetres (the unit that programs assume where they do not read it), the vertices of one
 // place joined, since texture coordinates and normals hang on the corners of faces; Phong materials without highlights;
-// pictures inside the file. The texture is the bytes of a PNG or JPEG file or empty; without one the vertex colours are
+// images inside the file. The texture is the bytes of a PNG or JPEG file or empty; without one the vertex colours are
 // written, in sRGB. The rules of mesh_files.h.
 [[nodiscard]] std::vector<std::byte> encode_fbx(const Mesh& mesh, std::span<const std::byte> texture,
                                                 const SceneOptions& options);

@@ -66,7 +66,7 @@ FbxNode& FbxNode::text(std::string_view value) {
 }
 
 FbxNode& FbxNode::raw(std::span<const std::byte> value) {
-  check_size(value.size(), "a picture");
+  check_size(value.size(), "an image");
   properties_.put('R');
   properties_.put(static_cast<std::uint32_t>(value.size()));
   properties_.raw(value.data(), value.size());

@@ -51,7 +51,7 @@ class GaussianBuilder {
 [[nodiscard]] GaussianFile read_compressed_ply(const Source& source);
 [[nodiscard]] GaussianFile read_spz(const Source& source);
 [[nodiscard]] GaussianFile read_ksplat(const Source& source);
-// SOG: from its archive, or from the meta.json beside its pictures.
+// SOG: from its archive, or from the meta.json beside its images.
 [[nodiscard]] GaussianFile read_sog(const Source& source);
 [[nodiscard]] GaussianFile read_gltf_gaussians(const Source& source);
 

@@ -95,7 +95,7 @@ GaussianFile read_gaussian_ply(const Source& source) {
   for (std::size_t c = 0; c < column.size(); ++c) {
     const std::vector<float>* values = ply.column(kColumns[c]);
     if (values == nullptr) {
-      source.damaged("the vertices have no ", kColumns[c], ", so this is no PLY of 3D Gaussian splatting");
+      source.damaged("the vertices have no ", kColumns[c], ", so this is not a PLY of 3D Gaussian splatting");
     }
     column[c] = values->data();
   }
@@ -118,7 +118,8 @@ GaussianFile read_gaussian_ply(const Source& source) {
 
 GaussianFile read_splat(const Source& source) {
   constexpr std::size_t kRow = 32;
-  if (source.bytes.size() % kRow != 0) source.damaged("its size is no multiple of ", kRow, " bytes, so this is no .splat file");
+  if (source.bytes.size() % kRow != 0)
+    source.damaged("its size is not a multiple of ", kRow, " bytes, so this is not a .splat file");
   GaussianBuilder builder(source, "splat", source.bytes.size() / kRow, 0, 0, Quarter::back);
   Cursor cursor(source.bytes, source);
   while (cursor.left() > 0) {
@@ -158,7 +159,8 @@ GaussianFile decode(const Source& source) {
     const bool gltf = bare.find("\"asset\"") != std::string_view::npos && name.ends_with(".gltf");
     return gltf ? read_gltf_gaussians(source) : read_sog(source);
   }
-  source.unsupported("this is no PLY, SPZ, SOG, .splat, .ksplat or GLB file of Gaussians", hint("export the Gaussians as PLY"));
+  source.unsupported("this is not a PLY, SPZ, SOG, .splat, .ksplat or GLB file of Gaussians",
+                     hint("export the Gaussians as PLY"));
 }
 
 GaussianFile decode_checked(const Source& source) {

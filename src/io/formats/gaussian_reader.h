@@ -19,7 +19,7 @@ struct GaussianFile {
 };
 
 // PLY with the columns of 3D Gaussian splatting, PlayCanvas' compressed PLY, SPZ versions 2 to 4, SOG (versions 1 and 2, as
-// an archive or as a meta.json with its pictures beside it), GLB and glTF with KHR_gaussian_splatting; .splat and .ksplat by
+// an archive or as a meta.json with its images beside it), GLB and glTF with KHR_gaussian_splatting; .splat and .ksplat by
 // their names: they have no mark of their own. Spherical harmonics are kept up to degree 3. Rows with values that are not
 // finite are left out, with a notice. ReadOptions::max_vertices limits the Gaussians. Throws as read_mesh does.
 [[nodiscard]] GaussianFile read_gaussians(const std::filesystem::path& path, const ReadOptions& options = {});

@@ -34,18 +34,18 @@ void check_texture(const Mesh& mesh, const GlbOptions& options) {
          hint("unwrap the mesh first"));
   }
   const auto format = picture_format(options.texture);
-  if (!format) fail(ErrorCode::invalid_argument, kFormat, ": the texture is no PNG, JPEG or WebP picture");
+  if (!format) fail(ErrorCode::invalid_argument, kFormat, ": the texture is not a PNG, JPEG or WebP image");
   for (const auto& map : {options.normal_map, options.occlusion_map}) {
     const auto kind = picture_format(map);
     if (!map.empty() && kind != PictureFormat::png && kind != PictureFormat::jpeg)
-      fail(ErrorCode::invalid_argument, kFormat, ": a normal or occlusion map is no PNG or JPEG picture");
+      fail(ErrorCode::invalid_argument, kFormat, ": a normal or occlusion map is not a PNG or JPEG image");
   }
   if (!options.normal_map.empty() && mesh.normals.empty())
     fail(ErrorCode::invalid_argument, kFormat, ": a normal map needs a mesh with normals", hint("unwrap the mesh first"));
   if (options.texture_fallback.empty()) return;
   const auto fallback = picture_format(options.texture_fallback);
   if (format != PictureFormat::webp || !fallback || fallback == PictureFormat::webp) {
-    fail(ErrorCode::invalid_argument, kFormat, ": only a WebP texture takes a fallback, which must be a PNG or JPEG picture");
+    fail(ErrorCode::invalid_argument, kFormat, ": only a WebP texture takes a fallback, which must be a PNG or JPEG image");
   }
 }
 

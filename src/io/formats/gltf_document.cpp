@@ -125,7 +125,7 @@ const Json* GltfDocument::extension(const Json& object, const char* name) {
 std::uint64_t GltfDocument::natural(const Json& object, const char* key, std::uint64_t otherwise) const {
   const Json* value = find(object, key);
   if (value == nullptr) return otherwise;
-  if (!value->is_number_unsigned()) source_.damaged("\"", key, "\" is no natural number");
+  if (!value->is_number_unsigned()) source_.damaged("\"", key, "\" is not a natural number");
   return value->get<std::uint64_t>();
 }
 
@@ -281,7 +281,7 @@ void GltfDocument::apply_sparse(const Json& sparse, const Shape& shape, std::spa
   if (indices == nullptr || changed == nullptr || changes > count) source_.damaged("a sparse accessor is damaged");
   GltfAccessor at;
   at.component = static_cast<int>(natural(*indices, "componentType", 0) & 0xFFFFU);
-  if (!at.natural()) source_.damaged("the indices of a sparse accessor are no natural numbers");
+  if (!at.natural()) source_.damaged("the indices of a sparse accessor are not natural numbers");
   at.stride = component_bytes(at.component);
   const auto range = [&](const Json& from, std::uint64_t bytes_each) {
     const Bytes bytes = view(natural(from, "bufferView", ~std::uint64_t{0}));
@@ -301,7 +301,7 @@ void GltfDocument::apply_sparse(const Json& sparse, const Shape& shape, std::spa
 }
 
 std::vector<std::byte> GltfDocument::resolve(const Json& uri) const {
-  if (!uri.is_string()) source_.damaged("a URI is no text");
+  if (!uri.is_string()) source_.damaged("a URI is not a string");
   const std::string& text = uri.get_ref<const std::string&>();
   if (text.compare(0, 5, "data:") != 0) return source_.neighbour(decode_percent(text, source_));
   const std::size_t comma = text.find(";base64,");
@@ -312,7 +312,7 @@ std::vector<std::byte> GltfDocument::resolve(const Json& uri) const {
 }
 
 std::optional<std::string> GltfDocument::file_of(const Json& uri) const {
-  if (!uri.is_string()) source_.damaged("a URI is no text");
+  if (!uri.is_string()) source_.damaged("a URI is not a string");
   const std::string& text = uri.get_ref<const std::string&>();
   return text.compare(0, 5, "data:") == 0 ? std::nullopt : std::optional(decode_percent(text, source_));
 }

@@ -34,7 +34,7 @@ Announced announced(Bytes bytes, const Source& source) {
   const auto flags = cursor.number<std::uint16_t>();
   if (major != 2 || minor != 2)
     source.unsupported("Draco data of version ", int{major}, ".", int{minor}, " are not read, only 2.2");
-  if (kind != kMesh || method > kEdgebreaker) source.damaged("its Draco data are no mesh");
+  if (kind != kMesh || method > kEdgebreaker) source.damaged("its Draco data are not a mesh");
   if ((flags & kMetadata) != 0)
     source.unsupported("Draco data with metadata are not read", hint("export the mesh without them"));
   Announced out;
@@ -146,7 +146,7 @@ DracoMesh read_draco(GltfDocument& document, const GltfJson& packed, const GltfJ
     source.damaged("its Draco data have no attributes");
   for (const auto& [name, id] : attributes->items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0xFFFFFFU)
-      source.damaged("an attribute of its Draco data is no number");
+      source.damaged("an attribute of its Draco data is not a number");
     const draco::PointAttribute* attribute = mesh->GetAttributeByUniqueId(id.get<std::uint32_t>());
     if (attribute == nullptr) source.damaged("its Draco data lack the attribute ", name.substr(0, 40));
     const GltfJson* accessor = GltfDocument::find(*accessors, name.c_str());

@@ -60,7 +60,7 @@ class Reader {
 
   GaussianFile read() {
     scene_.walk([&](const GltfJson&, std::uint64_t mesh, const GltfMatrix& to_world) { collect(mesh, to_world); });
-    if (others_ > 0) source_.left_out(others_, " parts that are no Gaussians are left out: this reads the Gaussians");
+    if (others_ > 0) source_.left_out(others_, " parts that are not Gaussians are left out: this reads the Gaussians");
     std::uint64_t count = 0;
     int degree = clouds_.empty() ? 0 : 3;
     bool differ = false;

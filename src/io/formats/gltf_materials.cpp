@@ -21,7 +21,7 @@ Wrap wrap_of(std::uint64_t code) {
 }  // namespace
 
 std::array<float, 2> GltfCoordinates::operator()(double u, double v) const {
-  // Counter-clockwise in the picture as it is seen, whose v goes down.
+  // Counter-clockwise in the image as it is seen, whose v goes down.
   const double c = std::cos(rotation), s = std::sin(rotation), x = scale[0] * u, y = scale[1] * v;
   return {static_cast<float>(c * x + s * y + offset[0]), static_cast<float>(c * y - s * x + offset[1])};
 }

@@ -18,7 +18,7 @@ Kind kind_of(PictureFormat format) {
     case PictureFormat::jpeg: return {"image/jpeg", ".jpg"};
     case PictureFormat::webp: return {"image/webp", ".webp"};
   }
-  fail(ErrorCode::internal, "glTF: an unknown picture format");
+  fail(ErrorCode::internal, "glTF: an unknown image format");
 }
 
 }  // namespace

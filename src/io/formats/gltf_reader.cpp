@@ -330,7 +330,7 @@ class Assembler {
     std::optional<Accessor> indices = packed.indices;
     if (!indices && GltfDocument::find(primitive, "indices") != nullptr)
       indices = document_.accessor(document_.natural(primitive, "indices", 0));
-    if (indices && (indices->width != 1 || !indices->natural())) source_.damaged("indices are no natural numbers");
+    if (indices && (indices->width != 1 || !indices->natural())) source_.damaged("indices are not natural numbers");
     if (packed.indices) mode = kTriangles;
     const std::size_t corners = indices ? indices->count : count;
     const std::size_t faces = mode == kTriangles ? corners / 3 : (corners < 3 ? 0 : corners - 2);

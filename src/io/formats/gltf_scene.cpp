@@ -127,7 +127,7 @@ void GltfScene::push_children(const Json& parent, const char* key, const GltfMat
   const Json* children = GltfDocument::find(parent, key);
   if (children == nullptr || !children->is_array()) return;
   for (auto child = children->rbegin(); child != children->rend(); ++child) {
-    if (!child->is_number_unsigned()) source_.damaged("a node has a child that is no number");
+    if (!child->is_number_unsigned()) source_.damaged("a node has a child that is not a number");
     stack.push_back({child->get<std::uint64_t>(), to_world});
   }
 }
@@ -181,7 +181,7 @@ std::vector<GltfMatrix> GltfScene::joints(std::uint64_t skin) {
   for (std::size_t j = 0; j < list->size(); ++j) {
     source_.tick();
     const Json& joint = (*list)[j];
-    if (!joint.is_number_unsigned()) source_.damaged("skin ", skin, " has a joint that is no number");
+    if (!joint.is_number_unsigned()) source_.damaged("skin ", skin, " has a joint that is not a number");
     const auto node = joint.get<std::uint64_t>();
     if (node >= placed_.size() || !placed_[static_cast<std::size_t>(node)])
       source_.damaged("skin ", skin, " hangs on node ", node, ", which is not in the scene");

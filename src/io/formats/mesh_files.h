@@ -37,7 +37,7 @@ struct GlbOptions {
   std::span<const Mesh> levels = {};
   // Base colour: the bytes of a PNG, JPEG or WebP file, or empty. Needs Mesh::uvs. Vertex colours are then left out.
   std::span<const std::byte> texture = {};
-  // The same picture as PNG or JPEG, for programs that cannot read a WebP texture. Without it a WebP texture makes
+  // The same image as PNG or JPEG, for programs that cannot read a WebP texture. Without it a WebP texture makes
   // EXT_texture_webp a required extension.
   std::span<const std::byte> texture_fallback = {};
   // Beside a texture, for its coordinates: the bytes of image files, or empty. A normal map is in the tangent space of
@@ -50,14 +50,14 @@ struct GlbOptions {
 
 // glTF 2.0 binary: Y up, metres, linear vertex colours as COLOR_0 or a base colour texture, one rough double-sided material.
 [[nodiscard]] std::vector<std::byte> encode_glb(const Mesh& mesh, const GlbOptions& options);
-// The same as files: pictures, STEM.bin and, last, STEM.gltf, which names them.
+// The same as files: images, STEM.bin and, last, STEM.gltf, which names them.
 [[nodiscard]] std::vector<NamedFile> encode_gltf(const Mesh& mesh, const GlbOptions& options, const std::string& stem);
 
 // Wavefront OBJ: Y up, metres, sRGB colours behind the coordinates of a vertex, texture coordinates if there are any.
 // Comments are single lines of ASCII. `title`: of object and material; spaces and the like become _.
 [[nodiscard]] std::vector<std::byte> encode_obj(const Mesh& mesh, std::span<const std::string> comments,
                                                 const std::string& title = "asset");
-// The same with a texture, the bytes of a PNG or JPEG file: the picture, the MTL file and, last, STEM.obj, which names it.
+// The same with a texture, the bytes of a PNG or JPEG file: the image, the MTL file and, last, STEM.obj, which names it.
 // The names of the first two keep only those characters of the stem that all readers take. A normal map (a PNG or JPEG file, or
 // empty) becomes a file of its own, which the MTL names as `norm` and, as Blender does, as map_Bump.
 [[nodiscard]] std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::string> comments,
@@ -84,7 +84,7 @@ struct GlbOptions {
                                                 const std::string& title);
 
 // Stanford PLY, binary little endian: Z up, metres, sRGB colours as bytes, texture coordinates s t. Comments are single
-// lines of ASCII; "TextureFile NAME" is the one by which programs find a picture.
+// lines of ASCII; "TextureFile NAME" is the one by which programs find an image.
 [[nodiscard]] std::vector<std::byte> encode_mesh_ply(const Mesh& mesh, std::span<const std::string> comments);
 
 }  // namespace espalier

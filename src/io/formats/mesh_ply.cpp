@@ -21,7 +21,7 @@ std::vector<std::byte> encode_mesh_ply(const Mesh& mesh, std::span<const std::st
   for (const std::string& comment : comments) head += "comment " + comment + "\n";
   head += "element vertex " + std::to_string(mesh.vertex_count()) + "\nproperty float x\nproperty float y\nproperty float z\n";
   if (!mesh.normals.empty()) head += "property float nx\nproperty float ny\nproperty float nz\n";
-  // The names that most readers know, origin at the lower left corner of the picture.
+  // The names that most readers know, origin at the lower left corner of the image.
   if (!mesh.uvs.empty()) head += "property float s\nproperty float t\n";
   if (!mesh.colours.empty()) head += "property uchar red\nproperty uchar green\nproperty uchar blue\n";
   head += "element face " + std::to_string(mesh.face_count()) + "\nproperty list uchar int vertex_indices\nend_header\n";

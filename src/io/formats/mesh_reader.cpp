@@ -133,7 +133,7 @@ std::optional<std::vector<std::byte>> Source::companion(std::string file, const 
     // A whole path, or one that leads outside: what it names may still lie beside the file.
     keep_last_part(file);
     if (!is_plain(file)) {
-      left_out(what, " \"", named, "\" is left out: that is no name of a file");
+      left_out(what, " \"", named, "\" is left out: that is not a file name");
       return std::nullopt;
     }
     const auto beside = find_companion(file);
@@ -337,7 +337,7 @@ MeshFile decode(const Source& source) {
   if (ends_with(source.name, ".stl") || reader::is_stl_text(text)) return reader::read_stl(source);
   if (reader::Words(bare.substr(0, 4096)).word(true).substr(0, 1) == "{") return reader::read_gltf(source);
   if (looks_like_obj(bare)) return reader::read_obj(source);
-  source.unsupported("this is no GLB, glTF, OBJ, STL, PLY or 3MF file", hint("export the mesh as GLB"));
+  source.unsupported("this is not a GLB, glTF, OBJ, STL, PLY or 3MF file", hint("export the mesh as GLB"));
 }
 
 }  // namespace

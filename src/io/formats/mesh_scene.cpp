@@ -12,7 +12,7 @@ namespace espalier {
 
 namespace {
 
-// What the names of pictures begin with.
+// What the names of images begin with.
 std::string picture_stem(const std::string& title) {
   std::string name = plain_name(title);
   const bool any = std::any_of(name.begin(), name.end(), [](char c) { return c != '_' && c != '.' && c != '-'; });
@@ -50,7 +50,7 @@ MeshScene scene_of(const Mesh& mesh, std::span<const std::byte> texture, const S
     }
     const auto kind = picture_format(texture);
     if (kind != PictureFormat::png && kind != PictureFormat::jpeg) {
-      fail(ErrorCode::invalid_argument, format, ": the texture must be a PNG or JPEG picture",
+      fail(ErrorCode::invalid_argument, format, ": the texture must be a PNG or JPEG image",
            hint("the format knows no others"));
     }
     const char* ending = kind == PictureFormat::png ? ".png" : ".jpg";

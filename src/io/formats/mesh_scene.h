@@ -1,4 +1,4 @@
-// A mesh with its materials, and its pictures as files: what the writers of scenes (USDZ, FBX) have in common.
+// A mesh with its materials, and its images as files: what the writers of scenes (USDZ, FBX) have in common.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace espalier {
 
 struct SceneOptions {
   std::string generator = "Espalier";
-  std::string title = "asset";             // of what is in the file, and of its pictures; valid UTF-8
+  std::string title = "asset";             // of what is in the file, and of its images; valid UTF-8
   std::vector<std::string> comments = {};  // single lines of ASCII
   // Beside a texture, for its coordinates: the bytes of PNG or JPEG files, or empty.
   std::span<const std::byte> normal_map = {}, occlusion_map = {};
@@ -29,9 +29,9 @@ struct MeshScene {
   std::vector<Material> materials;    // one at least; each has a name of its own, and faces; images are those of `pictures`
   std::vector<std::int32_t> of_face;  // [F] index into materials; empty: all have the first
   std::vector<NamedFile> pictures;    // PNG or JPEG; names of letters, digits and -._ without folders
-  std::vector<bool> transparent;      // of each picture, whether it has alpha
+  std::vector<bool> transparent;      // of each image, whether it has alpha
   std::vector<float> emission_uvs;    // as Appearance has them
-  std::int32_t normal_map = -1, occlusion_map = -1;  // of all materials, among the pictures; negative: none
+  std::int32_t normal_map = -1, occlusion_map = -1;  // of all materials, among the images; negative: none
 
   [[nodiscard]] bool shows_vertex_colours(const Material& material) const {
     return !mesh->colours.empty() && !material.texture.used();

@@ -202,7 +202,7 @@ std::int32_t MtlLibrary::image(const Texture& texture) {
   return at;
 }
 
-// The picture of `map_d` becomes the alpha of the base colour's; the same picture there has it already.
+// The image of `map_d` becomes the alpha of the base colour's; the same image there has it already.
 void MtlLibrary::add_alpha(const Entry& entry, Material& material) {
   material.alpha = AlphaMode::blend;
   if (entry.alpha.file == entry.base.file) return;

@@ -106,7 +106,7 @@ std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::s
   }
   const auto format = picture_format(texture);
   if (format != PictureFormat::png && format != PictureFormat::jpeg) {
-    fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG picture, which all programs read");
+    fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG image, which all programs read");
   }
   const auto ending_of = [](std::optional<PictureFormat> kind) { return kind == PictureFormat::png ? ".png" : ".jpg"; };
   const std::string name = plain_name(stem);

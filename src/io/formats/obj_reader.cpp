@@ -159,7 +159,7 @@ class Parser {
       const std::string_view word = words.word();
       if (word.empty() || word.front() == '#') break;
       double value = 0.0;
-      if (!parse_number(word, value)) source_.damaged("\"", word.substr(0, 40), "\" is no number");
+      if (!parse_number(word, value)) source_.damaged("\"", word.substr(0, 40), "\" is not a number");
       x = static_cast<float>(value);
       ++count_;
     }

@@ -122,7 +122,7 @@ class Header {
     if (type == "list") {
       property.list_count = type_of(words.word());
       if (property.list_count->type == Type::float32 || property.list_count->type == Type::float64) {
-        source_.damaged("the length of a list is no integer");
+        source_.damaged("the length of a list is not an integer");
       }
       type = words.word();
     }
@@ -296,7 +296,7 @@ class Parser {
     at->second.reserve(static_cast<std::size_t>(element.count));
     p.keep = &at->second;
     p.bits = p.name.starts_with("packed_");
-    if (p.bits && p.type->type != Type::uint32) source_.damaged("the property \"", printable(p.name), "\" is no uint");
+    if (p.bits && p.type->type != Type::uint32) source_.damaged("the property \"", printable(p.name), "\" is not a uint");
   }
 
   // Where the corners of polygons lie, once that is known.
@@ -405,7 +405,7 @@ class Parser {
       double value = 0.0;
       const std::string_view word = words.word(true);
       if (word.empty()) source_.cut_off("the file ends early");
-      if (!parse_number(word, value)) source_.damaged("\"", word.substr(0, 40), "\" is no number");
+      if (!parse_number(word, value)) source_.damaged("\"", word.substr(0, 40), "\" is not a number");
       return value;
     }
     switch (type.type) {

@@ -131,7 +131,7 @@ class Source {
   [[nodiscard]] std::optional<std::vector<std::byte>> companion(std::string file, const char* what) const;
   // The plain name of a file as it is there, in whatever case it is asked for.
   [[nodiscard]] std::optional<std::string> find_companion(const std::string& file) const;
-  // The same for a picture in bytes: nothing, and a notice, for one that cannot be read or that would be too much.
+  // The same for an image in bytes: nothing, and a notice, for one that cannot be read or that would be too much.
   [[nodiscard]] std::optional<Picture> picture(Bytes file, const std::string& what,
                                                ColourProfiles profiles = ColourProfiles::applied) const;
   // The same bytes, for writers that may take them over.

@@ -1,4 +1,4 @@
-// SOG of PlayCanvas: Gaussians in the pixels of WebP pictures, which a meta.json describes.
+// SOG of PlayCanvas: Gaussians in the pixels of WebP images, which a meta.json describes.
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -29,12 +29,12 @@ class Sog {
   GaussianFile read() {
     const Json& version = member(meta_, "version", true);
     second_ = version.is_number_unsigned() && version.get<std::uint64_t>() == 2;
-    if (!version.is_null() && !second_) source_.unsupported("this is no SOG of version 1 or 2");
+    if (!version.is_null() && !second_) source_.unsupported("this is not a SOG of version 1 or 2");
     const Json& means = member(meta_, "means");
     count_ = second_ ? natural(member(meta_, "count")) : first_of(member(means, "shape"));
     source_.check_counts(count_, 0);
-    source_.unpacks(source_.bytes.size(), 16);  // pictures are packed well
-    // Four bytes in each of up to six pictures.
+    source_.unpacks(source_.bytes.size(), 16);  // images are packed well
+    // Four bytes in each of up to six images.
     source_.take_memory(count_, 12);
     const Picture low = picture(means, 0), high = picture(means, 1), quats = picture(member(meta_, "quats"), 0),
                   scales = picture(member(meta_, "scales"), 0), colours = picture(member(meta_, "sh0"), 0);
@@ -76,11 +76,11 @@ class Sog {
     return kNothing;
   }
   [[nodiscard]] std::size_t first_of(const Json& shape) const {
-    if (!shape.is_array() || shape.empty()) source_.damaged("\"shape\" in its meta.json is no list");
+    if (!shape.is_array() || shape.empty()) source_.damaged("\"shape\" in its meta.json is not a list");
     return natural(shape.front());
   }
   [[nodiscard]] std::size_t natural(const Json& value) const {
-    if (!value.is_number_unsigned()) source_.damaged("its meta.json has a count that is no natural number");
+    if (!value.is_number_unsigned()) source_.damaged("its meta.json has a count that is not a natural number");
     return static_cast<std::size_t>(value.get<std::uint64_t>());
   }
   [[nodiscard]] std::vector<double> numbers(const Json& object, const char* name, std::size_t least) const {
@@ -90,7 +90,7 @@ class Sog {
     std::vector<double> out;
     for (const Json& x : list) {
       if (!x.is_number() || !std::isfinite(x.get<double>()))
-        source_.damaged("\"", name, "\" in its meta.json has a value that is no number");
+        source_.damaged("\"", name, "\" in its meta.json has a value that is not a number");
       out.push_back(x.get<double>());
     }
     return out;
@@ -100,7 +100,7 @@ class Sog {
     return {{}, numbers(object, "mins", channels), numbers(object, "maxs", channels)};
   }
 
-  // Before it is decoded: a few bytes may announce, and take, a lot. A picture that is larger than what it holds helps nobody.
+  // Before it is decoded: a few bytes may announce, and take, a lot. An image that is larger than what it holds helps nobody.
   void check_extent(Bytes file, const std::string& what, std::uint64_t most) const {
     constexpr std::uint64_t kMostSide = std::uint64_t{1} << 20U;
     const std::optional<PictureHeader> header = picture_header(file);
@@ -112,11 +112,11 @@ class Sog {
   Picture load(const Json& object, std::size_t which, std::uint64_t most) const {
     const Json& files = member(object, "files");
     if (!files.is_array() || which >= files.size() || !files[which].is_string())
-      source_.damaged("its meta.json names no pictures");
+      source_.damaged("its meta.json names no images");
     const std::string name = files[which].get<std::string>();
     const std::string what = source_.name + ": " + printable(name);
     const auto found = archive_ == nullptr ? std::optional(name) : archive_->find(name);
-    if (!found) source_.damaged("the archive lacks its picture \"", printable(name), "\"");
+    if (!found) source_.damaged("the archive lacks its image \"", printable(name), "\"");
     const std::vector<std::byte> file = archive_ == nullptr ? source_.neighbour(name) : archive_->read(*found);
     check_extent(file, what, most);
     return decode_picture(file, what);
@@ -124,7 +124,7 @@ class Sog {
   Picture picture(const Json& object, std::size_t which) const {
     constexpr std::uint64_t kSpare = 65536;  // whole rows, and sides that are multiples of something
     Picture p = load(object, which, 4 * count_ + kSpare);
-    if (p.pixel_count() < count_) source_.damaged("a picture has ", p.pixel_count(), " pixels for ", count_, " Gaussians");
+    if (p.pixel_count() < count_) source_.damaged("an image has ", p.pixel_count(), " pixels for ", count_, " Gaussians");
     return with_alpha(std::move(p));
   }
   static Picture with_alpha(Picture p) {
@@ -165,7 +165,7 @@ class Sog {
     for (const std::size_t c : kHarmonicsOfDegree) {
       if (width == kInARow * c) coefficients_ = c;
     }
-    if (coefficients_ == 0) source_.damaged("the picture of harmonics is ", width, " pixels wide, which belongs to no degree");
+    if (coefficients_ == 0) source_.damaged("the image of harmonics is ", width, " pixels wide, which belongs to no degree");
     if (second_) {
       harmonic_table_.book = numbers(rest, "codebook", 256);
       const Json& entries = member(rest, "count", true);
@@ -197,7 +197,7 @@ class Sog {
   }
 
   const Source& source_;
-  const ZipFolder* archive_;  // where the pictures are; null for the disk
+  const ZipFolder* archive_;  // where the images are; null for the disk
   Json meta_;
   bool second_ = false;
   std::size_t count_ = 0, coefficients_ = 0, palette_size_ = 0;
@@ -226,7 +226,7 @@ GaussianFile read_sog(const Source& source) {
   if (!text_of(source.bytes).starts_with("PK\x03\x04")) return Sog(source, without_mark(text_of(source.bytes)), nullptr).read();
   const ZipArchive archive(source);
   const auto meta = sog_meta(archive);
-  if (!meta) source.unsupported("this archive is no SOG: it has no meta.json");
+  if (!meta) source.unsupported("this archive is not a SOG: it has no meta.json");
   const std::vector<std::byte> bytes = archive.read(*meta);
   const ZipFolder folder(archive, *meta);
   return Sog(source, without_mark(text_of(bytes)), &folder).read();

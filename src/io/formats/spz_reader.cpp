@@ -45,7 +45,7 @@ struct Header {
 Header read_header(Cursor& cursor, const Source& source) {
   constexpr int kMaxFraction = 24, kMaxDegree = 4;
   Header h;
-  if (cursor.number<std::uint32_t>() != spz::kMagic) source.damaged("this is no SPZ file");
+  if (cursor.number<std::uint32_t>() != spz::kMagic) source.damaged("this is not an SPZ file");
   h.version = cursor.number<std::uint32_t>();
   h.count = cursor.number<std::uint32_t>();
   h.degree = cursor.number<std::uint8_t>();

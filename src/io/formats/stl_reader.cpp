@@ -77,7 +77,7 @@ MeshFile read_text(const Source& source) {
     for (float& x : p) {
       double value = 0.0;
       const std::string_view number = words.word(true);
-      if (!parse_number(number, value)) source.damaged("\"", number.substr(0, 40), "\" is no coordinate");
+      if (!parse_number(number, value)) source.damaged("\"", number.substr(0, 40), "\" is not a coordinate");
       x = static_cast<float>(value);
     }
     if (++corners > 3) source.damaged("a facet has more than three corners");

@@ -187,7 +187,7 @@ std::vector<std::byte> encode_3mf(const Mesh& mesh, const Placement& placement, 
     }
     const auto format = picture_format(texture);
     if (format != PictureFormat::png && format != PictureFormat::jpeg) {
-      fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG picture",
+      fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG image",
            hint("the format knows no others"));
     }
     part = format == PictureFormat::png ? "3D/Textures/texture.png" : "3D/Textures/texture.jpeg";

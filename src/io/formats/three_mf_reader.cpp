@@ -178,7 +178,7 @@ class ModelReader {
       for (const char c : text.substr(1 + 2 * k, 2)) {
         const char l = static_cast<char>(c >= 'A' && c <= 'F' ? c + 32 : c);
         const bool digit = l >= '0' && l <= '9', letter = l >= 'a' && l <= 'f';
-        if (!digit && !letter) source_.damaged("\"", printable(text, 20), "\" is no colour");
+        if (!digit && !letter) source_.damaged("\"", printable(text, 20), "\" is not a colour");
         value = value * 16 + static_cast<unsigned>(digit ? l - '0' : l - 'a' + 10);
       }
       out[k] = static_cast<float>(value) / 255.0F;
@@ -191,13 +191,13 @@ class ModelReader {
     std::int64_t value = 0;
     if (text.empty()) return otherwise;
     if (!parse_number(text, value) || value < 0 || value > 2147483647)
-      source_.damaged("\"", printable(text, 20), "\" is no number of its model");
+      source_.damaged("\"", printable(text, 20), "\" is not a number of its model");
     return static_cast<std::int32_t>(value);
   }
   [[nodiscard]] float real(std::string_view name) const {
     double value = 0.0;
     if (!parse_number(trimmed(xml_.attribute(name)), value))
-      source_.damaged("\"", printable(xml_.attribute(name), 20), "\" is no coordinate");
+      source_.damaged("\"", printable(xml_.attribute(name), 20), "\" is not a coordinate");
     return static_cast<float>(value);
   }
 

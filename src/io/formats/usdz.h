@@ -10,7 +10,7 @@
 
 namespace espalier {
 
-// An archive of stored files that begin at multiples of 64 bytes: the scene as text (.usda) and its pictures in textures/. Y
+// An archive of stored files that begin at multiples of 64 bytes: the scene as text (.usda) and its images in textures/. Y
 // up, metres, one mesh, UsdPreviewSurface. The texture is the bytes of a PNG or JPEG file or empty; without one the vertex
 // colours are written as displayColor. The rules of mesh_files.h.
 [[nodiscard]] std::vector<std::byte> encode_usdz(const Mesh& mesh, std::span<const std::byte> texture,

@@ -37,7 +37,7 @@ class ZipArchive {
   mutable std::uint64_t unpacked_ = 0;
 };
 
-// The description in a SOG: in the archive itself, or in the one folder that somebody packed with its pictures.
+// The description in a SOG: in the archive itself, or in the one folder that somebody packed with its images.
 [[nodiscard]] std::optional<std::string> sog_meta(const ZipArchive& archive);
 
 // The folder of one member of an archive.

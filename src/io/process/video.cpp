@@ -43,7 +43,7 @@ class Frames {
     Picture picture = source_(done_);
     const bool whole = picture.width > 0 && picture.height > 0 && (picture.channels == 3 || picture.channels == 4) &&
                        picture.pixels.size() == picture.pixel_count() * static_cast<std::size_t>(picture.channels);
-    require(whole, format_, "frame ", done_, " is no picture");
+    require(whole, format_, "frame ", done_, " is not an image");
     constexpr int kMaxSide = 16383;
     if (picture.width > kMaxSide || picture.height > kMaxSide) {
       fail(ErrorCode::invalid_argument, format_, ": frames of ", picture.width, " x ", picture.height,
@@ -59,7 +59,7 @@ class Frames {
     ++done_;
     return picture;
   }
-  void told() const {
+  void report_done() const {
     if (monitor_ != nullptr) monitor_->progress(done_, options_.frames);
   }
 
@@ -171,7 +171,7 @@ std::vector<std::byte> encode_mp4(const FrameSource& source, const VideoOptions&
       }
     }
     child->write(std::as_bytes(std::span(frame.pixels)), monitor);
-    frames.told();
+    frames.report_done();
   }
   return child->finish(kLimit, monitor);
 }
@@ -200,7 +200,7 @@ std::vector<std::byte> encode_animated_webp(const FrameSource& source, const Vid
     if (!encoder) encoder.reset(WebPAnimEncoderNew(picture.width, picture.height, &animation));
     if (!encoder) fail(ErrorCode::out_of_memory, "not enough memory for an animated WebP");
     check(WebPAnimEncoderAdd(encoder.get(), &frame, time, &config));
-    frames.told();
+    frames.report_done();
   }
   check(WebPAnimEncoderAdd(encoder.get(), nullptr, time_of(options.frames), nullptr));
   OwnedData data;

@@ -150,7 +150,7 @@ DinoConfig DinoConfig::named(const std::string& name) {
     c.interpolation_offset = name == plain ? 0.1 : 0.0;
     return c;
   }
-  fail(ErrorCode::unsupported, "image encoder ", name, " is no DINOv2 model by name: put a configuration ", name,
+  fail(ErrorCode::unsupported, "image encoder ", name, " is not a DINOv2 model by name: put a configuration ", name,
        ".json beside its .safetensors");
 }
 

@@ -24,7 +24,7 @@ StructuredLatentFlowConfig StructuredLatentFlowConfig::from(Arguments args) {
            c.io_channels.size());
     }
     if (c.resolution % patch != 0)
-      fail(ErrorCode::format, args.where(), ": resolution ", c.resolution, " is no multiple of patch_size");
+      fail(ErrorCode::format, args.where(), ": resolution ", c.resolution, " is not a multiple of patch_size");
   } else {
     args.ignore("io_block_channels");
   }

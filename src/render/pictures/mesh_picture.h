@@ -44,7 +44,7 @@ struct PictureOptions {
 // Keeps what does not change from view to view. Where a mesh has an appearance, `colour` and `textured` follow its materials:
 // factors, textures and how they wrap, alpha (holes, and layers that one sees through), faces seen from one side alone, light
 // that a surface gives. Normals are the mesh's own, or means of the face normals around a vertex.
-// Both sides of a face are shown and lit alike. Faces with coordinates that are not finite are left out. Pictures do not
+// Both sides of a face are shown and lit alike. Faces with coordinates that are not finite are left out. Images do not
 // depend on the number of cores.
 class MeshPainter {
  public:

@@ -1,4 +1,4 @@
-// Pictures before a pipeline sees them: what files are, masks by hand, the whole picture with its foreground; what checkpoints
+// Images before a pipeline sees them: what files are, masks by hand, the whole image with its foreground; what checkpoints
 // say of themselves; which images are familiar.
 #include <gtest/gtest.h>
 

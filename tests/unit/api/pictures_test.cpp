@@ -367,7 +367,7 @@ TEST(RenderView, NothingInAnAssetBreaksIt) {
   }
 }
 
-// One picture that takes long is given up in its middle.
+// One image that takes long is given up in its middle.
 TEST(RenderView, StopsInsideAPicture) {
   AssetBuilder builder;
   builder.mesh(coloured_box());
@@ -383,7 +383,7 @@ TEST(RenderView, StopsInsideAPicture) {
   const Asset asset = builder.build();
   const TemporaryFolder folder;
   for (const RenderStyle style : {RenderStyle::clay, RenderStyle::splats, RenderStyle::radiance_field}) {
-    // The last look at the flag comes before the last part of the picture.
+    // The last look at the flag comes before the last part of the image.
     int looks = 0;
     const ViewRequest request{.style = style, .size = 1024};
     const Observer counting{.cancelled = [&] {

@@ -17,7 +17,7 @@ namespace espalier::test {
 
 using Colour3 = std::array<double, 3>;
 
-// A picture of `shown(column, row)`.
+// An image of `shown(column, row)`.
 inline Picture painted(int width, int height, int channels, const std::function<std::array<std::uint8_t, 4>(int, int)>& shown) {
   Picture picture(width, height, channels);
   for (int y = 0; y < height; ++y) {

@@ -10,7 +10,7 @@
 #include "hub/http.h"
 #include "hub/manifest.h"
 #include "hub/partial_file.h"
-#include "hub/places.h"
+#include "hub/paths.h"
 #include "hub/references.h"
 #include "hub/tar.h"
 #include "support/data.h"
@@ -37,48 +37,46 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(Places, FollowTheVariablesInTheirOrder) {
+TEST(Paths, FollowTheVariablesInTheirOrder) {
   Variables v{{"HOME", "/home/me"}};
-  EXPECT_EQ(places_of(v).hub, "/home/me/.cache/huggingface/hub");
-  EXPECT_EQ(places_of(v).torch, "/home/me/.cache/torch/hub/checkpoints");
-  EXPECT_EQ(places_of(v).rembg, "/home/me/.u2net");
-  EXPECT_EQ(places_of(v).endpoint, "https://huggingface.co");
+  EXPECT_EQ(paths_of(v).hub, "/home/me/.cache/huggingface/hub");
+  EXPECT_EQ(paths_of(v).torch, "/home/me/.cache/torch/hub/checkpoints");
+  EXPECT_EQ(paths_of(v).rembg, "/home/me/.u2net");
+  EXPECT_EQ(paths_of(v).endpoint, "https://huggingface.co");
   v["XDG_CACHE_HOME"] = "/x";
   v["XDG_DATA_HOME"] = "/d";
-  EXPECT_EQ(places_of(v).hub, "/x/huggingface/hub");
-  EXPECT_EQ(places_of(v).torch, "/x/torch/hub/checkpoints");
-  EXPECT_EQ(places_of(v).rembg, "/d/.u2net");
+  EXPECT_EQ(paths_of(v).hub, "/x/huggingface/hub");
+  EXPECT_EQ(paths_of(v).torch, "/x/torch/hub/checkpoints");
+  EXPECT_EQ(paths_of(v).rembg, "/d/.u2net");
   v["HF_HOME"] = "~/hf";
-  EXPECT_EQ(places_of(v).hub, "/home/me/hf/hub");
+  EXPECT_EQ(paths_of(v).hub, "/home/me/hf/hub");
   v["HUGGINGFACE_HUB_CACHE"] = "$HF_HOME/old";
-  EXPECT_EQ(places_of(v).hub, "/home/me/hf/old");
+  EXPECT_EQ(paths_of(v).hub, "/home/me/hf/old");
   v["SCRATCH"] = "/scratch";
   v["HF_HUB_CACHE"] = "${SCRATCH}/new$UNKNOWN";
-  EXPECT_EQ(places_of(v).hub, "/scratch/new$UNKNOWN");
+  EXPECT_EQ(paths_of(v).hub, "/scratch/new$UNKNOWN");
   v["TORCH_HOME"] = "/t";
   v["U2NET_HOME"] = "~/u";
-  EXPECT_EQ(places_of(v).torch, "/t/hub/checkpoints");
-  EXPECT_EQ(places_of(v).rembg, "/home/me/u");
-  EXPECT_TRUE(places_of({}).hub.empty());
+  EXPECT_EQ(paths_of(v).torch, "/t/hub/checkpoints");
+  EXPECT_EQ(paths_of(v).rembg, "/home/me/u");
+  EXPECT_TRUE(paths_of({}).hub.empty());
 }
 
-TEST(Places, ReadSwitchesTokensAndNumbers) {
-  EXPECT_FALSE(places_of({{"HF_HUB_OFFLINE", "0"}}).offline);
-  EXPECT_TRUE(places_of({{"HF_HUB_OFFLINE", "on"}}).offline);
-  EXPECT_TRUE(places_of({{"TRANSFORMERS_OFFLINE", "1"}}).offline);
-  EXPECT_EQ(places_of({{"HF_TOKEN", " hf_x\n"}, {"HUGGING_FACE_HUB_TOKEN", "hf_y"}}).token, "hf_x");
-  EXPECT_EQ(places_of({{"HF_TOKEN", "hf_x\r\nHost: evil"}}).token, "");
+TEST(Paths, ReadSwitchesTokensAndNumbers) {
+  EXPECT_FALSE(paths_of({{"HF_HUB_OFFLINE", "0"}}).offline);
+  EXPECT_TRUE(paths_of({{"HF_HUB_OFFLINE", "on"}}).offline);
+  EXPECT_TRUE(paths_of({{"TRANSFORMERS_OFFLINE", "1"}}).offline);
+  EXPECT_EQ(paths_of({{"HF_TOKEN", " hf_x\n"}, {"HUGGING_FACE_HUB_TOKEN", "hf_y"}}).token, "hf_x");
+  EXPECT_EQ(paths_of({{"HF_TOKEN", "hf_x\r\nHost: evil"}}).token, "");
   const TemporaryFolder folder;
   write(folder / "token", "hf_file\n");
-  EXPECT_EQ(places_of({{"HF_HOME", folder.path().string()}}).token, "hf_file");
-  EXPECT_EQ(places_of({{"HF_ENDPOINT", "https://hf-mirror.com/"}}).endpoint, "https://hf-mirror.com");
-  EXPECT_EQ(places_of({{"HF_HUB_DOWNLOAD_TIMEOUT", "30"}}).stall_seconds, 30.0);
+  EXPECT_EQ(paths_of({{"HF_HOME", folder.path().string()}}).token, "hf_file");
+  EXPECT_EQ(paths_of({{"HF_ENDPOINT", "https://hf-mirror.com/"}}).endpoint, "https://hf-mirror.com");
+  EXPECT_EQ(paths_of({{"HF_HUB_DOWNLOAD_TIMEOUT", "30"}}).stall_seconds, 30.0);
   for (const char* bad : {"ftp://x", "huggingface.co", "https://a b"})
-    expect_error(ErrorCode::invalid_argument, {"HF_ENDPOINT"}, [&] { (void)places_of({{"HF_ENDPOINT", bad}}); });
+    expect_error(ErrorCode::invalid_argument, {"HF_ENDPOINT"}, [&] { (void)paths_of({{"HF_ENDPOINT", bad}}); });
   for (const char* bad : {"0", "-1", "x", "nan", "1e9"})
-    expect_error(ErrorCode::invalid_argument, {"HF_HUB_ETAG_TIMEOUT"}, [&] {
-      (void)places_of({{"HF_HUB_ETAG_TIMEOUT", bad}});
-    });
+    expect_error(ErrorCode::invalid_argument, {"HF_HUB_ETAG_TIMEOUT"}, [&] { (void)paths_of({{"HF_HUB_ETAG_TIMEOUT", bad}}); });
 }
 
 TEST(Digests, AreThoseOfTheHub) {

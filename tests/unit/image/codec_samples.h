@@ -1,4 +1,4 @@
-// Encoders of the picture files that the tests need, by the codecs' own writers.
+// Encoders of the image files that the tests need, by the codecs' own writers.
 #pragma once
 
 // jpeglib.h needs FILE and size_t.
@@ -23,7 +23,7 @@ namespace espalier::test {
 
 using Bytes = std::vector<std::byte>;
 
-// A smooth picture with every channel different and nowhere fully transparent (WebP forgets colours there).
+// A smooth image with every channel different and nowhere fully transparent (WebP forgets colours there).
 inline Picture gradient(int width, int height, int channels) {
   Picture picture(width, height, channels);
   for (int y = 0; y < height; ++y) {

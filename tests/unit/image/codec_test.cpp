@@ -133,7 +133,7 @@ TEST(WebP, DecodesRgbAndRgba) {
   }
 }
 
-// A picture that lossy codecs keep well.
+// An image that lossy codecs keep well.
 Picture smooth_picture(int width, int height, int channels) {
   Picture picture(width, height, channels);
   for (int y = 0; y < height; ++y) {
@@ -190,7 +190,7 @@ TEST(Png, TheFormatIsKnownByItsFirstBytes) {
   EXPECT_EQ(picture_format({}), std::nullopt);
 }
 
-// The marked corner of a picture with each orientation ends where EXIF says.
+// The marked corner of an image with each orientation ends where EXIF says.
 TEST(Orientation, EveryValueInPngAndJpeg) {
   struct Expectation {
     int orientation, width, height, x, y;
@@ -272,8 +272,9 @@ TEST(Foreign, FormatsAreNamed) {
                                                    16)),
                          "a");
   });
-  expect_error(ErrorCode::format, {"no image of a known format", "HEIC"}, [] { (void)decode_picture(bytes_of("hello"), "a"); });
-  expect_error(ErrorCode::format, {"no image of a known format"},
+  expect_error(ErrorCode::format, {"not an image of a known format", "HEIC"},
+               [] { (void)decode_picture(bytes_of("hello"), "a"); });
+  expect_error(ErrorCode::format, {"not an image of a known format"},
                [] { (void)decode_picture(bytes_of("BM is how this text begins"), "a"); });
   expect_error(ErrorCode::format, {"empty"}, [] { (void)decode_picture({}, "a"); });
 }

@@ -118,7 +118,7 @@ TEST(Heif, IsTurnedMirroredAndCropped) {
                [&] { (void)decoded(alone(coded_item("q.avif"), {HeifWriter::box("clap", clap.bytes)})); });
 }
 
-// As telephones write it: tiles, of which the last row and column reach beyond the picture.
+// As telephones write it: tiles, of which the last row and column reach beyond the image.
 TEST(Heif, TilesMakeOnePicture) {
   for (const char* file : {"q.heic", "q.avif"}) {
     HeifWriter::Item tile = coded_item(file);
@@ -215,7 +215,7 @@ TEST(Heif, DamageAndLiesAreRefused) {
     Bytes cut = foreign(file);
     cut.erase(cut.end() - 20, cut.end());
     expect_error(ErrorCode::format, {}, [&] { (void)decoded(cut); });
-    // A picture that is smaller than its container says.
+    // An image that is smaller than its container says.
     HeifWriter::Item item = coded_item(file);
     std::erase_if(item.properties, [](const Bytes& b) {
       return std::equal(b.begin() + 4, b.begin() + 8, reinterpret_cast<const std::byte*>("ispe"));
@@ -325,7 +325,7 @@ TEST(Tiff, StripsTilesPlanesAndPredictors) {
     fields = rgb_fields(kWidth, kHeight, 1, kHeight);
     fields.push_back({284, 3, {2}});
     EXPECT_EQ(decoded(test::make_tiff(big, fields, planes)).picture.pixels, picture.pixels);
-    // Tiles of 32 x 16, the last ones beyond the picture.
+    // Tiles of 32 x 16, the last ones beyond the image.
     std::vector<Bytes> tiles;
     for (int y0 = 0; y0 < kHeight; y0 += 16) {
       for (int x0 = 0; x0 < kWidth; x0 += 32) {

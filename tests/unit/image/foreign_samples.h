@@ -1,4 +1,4 @@
-// Writers of the picture files that the tests of foreign formats need: GIF, TIFF, BMP, HEIF containers, colour profiles.
+// Writers of the image files that the tests of foreign formats need: GIF, TIFF, BMP, HEIF containers, colour profiles.
 #pragma once
 
 #include <lcms2.h>

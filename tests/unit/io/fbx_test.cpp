@@ -200,7 +200,7 @@ TEST(Fbx, SeveralMaterials) {
   const FbxRecord& layer = objects.one("Geometry").one("LayerElementMaterial");
   EXPECT_EQ(layer.value("MappingInformationType", 'S').text, "ByPolygon");
   EXPECT_EQ(layer.value("Materials", 'i').ints, (std::vector<std::int32_t>{0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0}));
-  EXPECT_EQ(objects.all("Video").size(), 1U);  // pictures that nothing shows are left out
+  EXPECT_EQ(objects.all("Video").size(), 1U);  // images that nothing shows are left out
   EXPECT_EQ(objects.one("Video").value("RelativeFilename", 'S').text, "asset-0.png");
   EXPECT_EQ(objects.one("Texture").entry("WrapModeU")->property(4, 'I').integer, 0);
   EXPECT_EQ(objects.one("Texture").entry("WrapModeV")->property(4, 'I').integer, 1);

@@ -78,7 +78,7 @@ TEST(ForeignStl, TextOfAnyShape) {
 constexpr const char* kSquare =
     "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\nusemtl a\nf 1/1 2/2 3/3 4/4\n";
 
-// An OBJ of a square with a library and two pictures: of 2 x 2 pixels beside the OBJ, of 4 x 4 in a folder of its own.
+// An OBJ of a square with a library and two images: of 2 x 2 pixels beside the OBJ, of 4 x 4 in a folder of its own.
 class ForeignMtl : public testing::Test {
  protected:
   ForeignMtl() {
@@ -92,7 +92,7 @@ class ForeignMtl : public testing::Test {
     write_file(folder_ / "x.obj", bytes_of(line + "\n" + square));
     return read_mesh(folder_ / "x.obj", {.texture = true});
   }
-  // Of the only picture; 0 without one.
+  // Of the only image; 0 without one.
   static int width(const MeshFile& file) {
     EXPECT_TRUE(file.notices.empty()) << notices(file);
     return file.appearance.images.size() == 1 ? file.appearance.images[0].width : 0;

@@ -112,7 +112,7 @@ TEST(ForeignGltf, FactorsTimesColours) {
   EXPECT_EQ(file.mesh.colours[8], 1.0F);
 }
 
-// Counter-clockwise in the picture, and after the scale: the example of the extension's text, the lower left quarter turned.
+// Counter-clockwise in the image, and after the scale: the example of the extension's text, the lower left quarter turned.
 TEST(ForeignGltf, TextureTransform) {
   const MeshFile file = read(
       triangle(R"({"pbrMetallicRoughness":{"baseColorTexture":{"index":0,"texCoord":1,"extensions":{"KHR_texture_transform":)"

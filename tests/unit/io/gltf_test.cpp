@@ -249,7 +249,7 @@ TEST(Glb, TexturesThatAreRefused) {
     expect_error(ErrorCode::invalid_argument, words, [&] { (void)encode_glb(mesh, options); });
   };
   refuse({"texture coordinates", "unwrap"}, sample_box(), {.texture = png});
-  refuse({"no PNG, JPEG or WebP"}, sample_box_with_uvs(), {.texture = junk});
+  refuse({"not a PNG, JPEG or WebP"}, sample_box_with_uvs(), {.texture = junk});
   refuse({"fallback"}, sample_box_with_uvs(), {.texture = png, .texture_fallback = png});
   refuse({"fallback"}, sample_box_with_uvs(), {.texture = webp, .texture_fallback = webp});
 }

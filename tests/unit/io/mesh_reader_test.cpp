@@ -233,7 +233,7 @@ TEST(ReadMesh, GltfWithNodesStripsAndStrides) {
   expect_near({file.mesh.colours.begin(), file.mesh.colours.begin() + 6}, {1, 0, 0, 0, 1, 0}, 1e-6F, "colour");
 }
 
-// A GLB from another writer: short indices, a matrix, a material without picture, a second set of texture coordinates.
+// A GLB from another writer: short indices, a matrix, a material without image, a second set of texture coordinates.
 TEST(ReadMesh, AGlbOfTinygltf) {
   tinygltf::Model model;
   model.asset.version = "2.0";
@@ -358,7 +358,7 @@ TEST(ReadMesh, HostilePlyStlAndObj) {
   stl[80] = stl[81] = stl[82] = stl[83] = '\xFF';
   refuse("x.stl", stl, {"4294967295 facets"});
   refuse("x.stl", "solid\nvertex 0 0 0\nvertex 1 0 0\nendfacet", {"2 corners"});
-  refuse("x.stl", "solid\nvertex 0 zero 0", {"\"zero\" is no coordinate"});
+  refuse("x.stl", "solid\nvertex 0 zero 0", {"\"zero\" is not a coordinate"});
   refuse("x.stl", "solid\n" + std::string("vertex 0 0 0\n") + "vertex 0 0 0\nvertex 0 0 0\nvertex 0 0 0\n",
          {"more than three"});
 
@@ -371,11 +371,11 @@ TEST(ReadMesh, HostilePlyStlAndObj) {
   refuse("x.obj", v + "f 1 2", {"no triangles"});
   refuse("x.obj", v, {"no triangles"});
   refuse("x.obj", "v 0 0\n", {"2 numbers instead of 3"});
-  refuse("x.obj", "v 0 0 x\n", {"\"x\" is no number"});
+  refuse("x.obj", "v 0 0 x\n", {"\"x\" is not a number"});
   refuse("x", "", {"empty"});
   expect_error(ErrorCode::format, {"archive"}, [] { (void)decode_mesh(bytes_of("PK\3\4...."), "x.3mf"); });
   expect_error(ErrorCode::unsupported, {"UTF-16"}, [] { (void)decode_mesh(bytes_of("\xFF\xFEv..."), "x.obj"); });
-  expect_error(ErrorCode::unsupported, {"no GLB"}, [] { (void)decode_mesh(bytes_of("\x89PNG...."), "x.png"); });
+  expect_error(ErrorCode::unsupported, {"not a GLB"}, [] { (void)decode_mesh(bytes_of("\x89PNG...."), "x.png"); });
   expect_error(ErrorCode::not_found, {"missing.glb"}, [] { (void)read_mesh("/nowhere/missing.glb"); });
 }
 

@@ -58,7 +58,7 @@ TEST(ReadPacked, DamagedDraco) {
   };
   refuse(0, 'X', ErrorCode::format, {"Draco"});
   refuse(5, 1, ErrorCode::unsupported, {"version 1.2"});
-  refuse(7, 0, ErrorCode::format, {"no mesh"});
+  refuse(7, 0, ErrorCode::format, {"not a mesh"});
   // Counts beyond the limits, before anything is unpacked.
   auto many = good;
   for (std::size_t i = 0; i < 4; ++i) many[at + 12 + i] = std::byte{0xFF};

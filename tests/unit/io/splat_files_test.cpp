@@ -377,14 +377,14 @@ TEST(GaussianFiles, HostileFiles) {
   refuse(spz({kMagic, 3, 2}, {9, 12, 0, 0}), "x", {"header"});
   refuse(spz({kMagic, 3, 2}, {0, 99, 0, 0}), "x", {"header"});
   refuse(spz({kMagic, 7, 2}, {0, 12, 0, 0}), "x", {"version 7"}, ErrorCode::unsupported);
-  refuse(spz({1, 3, 2}, {0, 12, 0, 0}), "x", {"no SPZ"});
+  refuse(spz({1, 3, 2}, {0, 12, 0, 0}), "x", {"not an SPZ"});
   refuse(bytes_of("NGSP...."), "x", {"ends early"});
   refuse(bytes_of("NGSP\5" + std::string(40, '\0')), "x", {"version 5"}, ErrorCode::unsupported);
   refuse(std::vector<std::byte>(33), "x.splat", {"multiple of 32"});
   std::vector<std::byte> still(32);
   std::fill(still.begin() + 28, still.end(), std::byte{128});
   refuse(still, "x.splat", {"none of its 1 Gaussians"});
-  refuse(std::vector<std::byte>(32), "x.bin", {"no PLY, SPZ, SOG"}, ErrorCode::unsupported);
+  refuse(std::vector<std::byte>(32), "x.bin", {"not a PLY, SPZ, SOG"}, ErrorCode::unsupported);
   refuse({}, "x.splat", {"empty"});
   refuse(bytes_of("ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"), "x", {"no y"});
 }

@@ -186,7 +186,7 @@ TEST(Usdz, SeveralMaterials) {
   mesh.colours.clear();
   look.emission_uvs = mesh.uvs;
   const auto bytes = encode_usdz(mesh, look, PictureKind::jpeg, {});
-  // Pictures in the order in which faces need them; with alpha a PNG.
+  // Images in the order in which faces need them; with alpha a PNG.
   EXPECT_EQ(aligned_names(bytes), (std::vector<std::string>{"asset.usda", "textures/asset-0.png", "textures/asset-1.jpg"}));
   const std::string layer = layer_of(bytes, "asset.usda");
   for (const char* line :

@@ -111,7 +111,7 @@ TEST(Video, OptionsAndFramesThatMakeNoVideo) {
   refuse(frames(8, 8), {.frames = 2, .frames_per_second = 0}, argument, {"per second"});
   refuse(frames(8, 8), {.frames = 2, .quality = 101}, argument, {"quality"});
   refuse(frames(8, 8), {.frames = 2, .comment = "a\nb"}, argument, {"comment"});
-  refuse([](int) { return Picture(); }, {.frames = 2}, ErrorCode::internal, {"no picture"});
+  refuse([](int) { return Picture(); }, {.frames = 2}, ErrorCode::internal, {"not an image"});
   refuse(frames(16384, 1), {.frames = 2}, argument, {"too large"});
   expect_error(ErrorCode::internal, {"another size"},
                [] { (void)encode_animated_webp([](int i) { return Picture(8 + i, 8, 3); }, {.frames = 2}, nullptr); });

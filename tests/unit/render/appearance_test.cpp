@@ -1,4 +1,4 @@
-// Pictures of meshes that follow materials: alpha, sides, factors, emission, wrapping.
+// Images of meshes that follow materials: alpha, sides, factors, emission, wrapping.
 #include <gtest/gtest.h>
 
 #include <algorithm>

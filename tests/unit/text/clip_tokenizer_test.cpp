@@ -244,7 +244,7 @@ TEST_F(TokenizerFiles, DamagedFilesAreRefusedByName) {
   write(folder_.path() / "tokenizer.json", other.dump());
   refused(ErrorCode::unsupported, {"tokenizer.json", "not a tokenizer of CLIP"});
   write(folder_.path() / "tokenizer.json", model({1, 2}).dump());
-  refused(ErrorCode::format, {"tokenizer.json", "no pair"});
+  refused(ErrorCode::format, {"tokenizer.json", "not a pair"});
 }
 
 }  // namespace

@@ -250,8 +250,8 @@ TEST_F(TorchFileTest, BrokenPicklesAreRefused) {
   broken("never set", PickleWriter().op('h').op('\x05').stop());
   broken("never set", PickleWriter().op('}').op('q').op('\x05').op('h').op('\x04').stop());
   broken("at most", PickleWriter().op('}').op('r').raw("\xff\xff\xff\xff").stop());
-  broken("no call", PickleWriter().op('}').op(')').op('R').stop());
-  broken("no call", PickleWriter().global("collections", "OrderedDict").op('N').op('R').stop());
+  broken("not a call", PickleWriter().op('}').op(')').op('R').stop());
+  broken("not a call", PickleWriter().global("collections", "OrderedDict").op('N').op('R').stop());
   broken("persistent id", PickleWriter().text("0").op('Q').stop());
   broken("persistent id", PickleWriter().op('(').text("module").op('t').op('Q').stop());
   broken("arguments", PickleWriter().global("torch._utils", "_rebuild_tensor_v2").op(')').op('R').stop());
@@ -444,7 +444,7 @@ TEST(WeightFile, IsToldApartByItsContent) {
   refused({"web page"}, "<HTML>");
   refused({"GGUF"}, "GGUF\x03");
   refused({"pickle, but none of torch.save"}, PickleWriter().op('}').stop());
-  refused({"no file of weights", ".pth"}, "weights");
+  refused({"not a file of weights", ".pth"}, "weights");
   refused({"empty"}, "");
   refused({"too few"}, "abc", "x.safetensors");
   expect_error(ErrorCode::not_found, {"none.pth"}, [&] { (void)open_weights(folder / "none.pth"); });

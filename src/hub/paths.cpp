@@ -1,4 +1,4 @@
-#include "hub/places.h"
+#include "hub/paths.h"
 
 #include <algorithm>
 #include <cctype>
@@ -61,7 +61,7 @@ std::string address(const Variables& variables, const char* name, const std::str
   const bool usable = text.starts_with("https://") || text.starts_with("http://");
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
   if (!usable || !plain) {
-    fail(ErrorCode::invalid_argument, name, " is \"", text.substr(0, 200), "\", which is no address",
+    fail(ErrorCode::invalid_argument, name, " is \"", text.substr(0, 200), "\", which is not an address",
          hint("set it to one such as https://huggingface.co, or unset it"));
   }
   return text;
@@ -124,24 +124,24 @@ std::vector<fs::path> comfy_folders(const Variables& variables, const fs::path& 
 
 }  // namespace
 
-Places places_of(const Variables& variables) {
+Paths paths_of(const Variables& variables) {
   const fs::path home = value(variables, "HOME");
   const fs::path cache = folder_of(variables, "XDG_CACHE_HOME", under(home, ".cache"));
   const fs::path hf_home = folder_of(variables, "HF_HOME", under(cache, "huggingface"));
-  Places places;
-  places.hub = folder_of(variables, "HF_HUB_CACHE", folder_of(variables, "HUGGINGFACE_HUB_CACHE", under(hf_home, "hub")));
-  places.torch = under(folder_of(variables, "TORCH_HOME", under(cache, "torch")), "hub/checkpoints");
+  Paths paths;
+  paths.hub = folder_of(variables, "HF_HUB_CACHE", folder_of(variables, "HUGGINGFACE_HUB_CACHE", under(hf_home, "hub")));
+  paths.torch = under(folder_of(variables, "TORCH_HOME", under(cache, "torch")), "hub/checkpoints");
   const fs::path data = folder_of(variables, "XDG_DATA_HOME", home);
-  places.rembg = folder_of(variables, "U2NET_HOME", under(data, ".u2net"));
-  places.comfy = comfy_folders(variables, home);
-  places.endpoint = address(variables, "HF_ENDPOINT", "https://huggingface.co");
-  places.mirror = address(variables, "ESPALIER_MIRROR", "");
-  places.token = token_of(variables, hf_home);
-  places.certificates = folder_of(variables, "SSL_CERT_FILE", {});
-  places.offline = says_yes(value(variables, "HF_HUB_OFFLINE")) || says_yes(value(variables, "TRANSFORMERS_OFFLINE"));
-  places.connect_seconds = seconds(variables, "HF_HUB_ETAG_TIMEOUT", 10.0);
-  places.stall_seconds = seconds(variables, "HF_HUB_DOWNLOAD_TIMEOUT", 10.0);
-  return places;
+  paths.rembg = folder_of(variables, "U2NET_HOME", under(data, ".u2net"));
+  paths.comfy = comfy_folders(variables, home);
+  paths.endpoint = address(variables, "HF_ENDPOINT", "https://huggingface.co");
+  paths.mirror = address(variables, "ESPALIER_MIRROR", "");
+  paths.token = token_of(variables, hf_home);
+  paths.certificates = folder_of(variables, "SSL_CERT_FILE", {});
+  paths.offline = says_yes(value(variables, "HF_HUB_OFFLINE")) || says_yes(value(variables, "TRANSFORMERS_OFFLINE"));
+  paths.connect_seconds = seconds(variables, "HF_HUB_ETAG_TIMEOUT", 10.0);
+  paths.stall_seconds = seconds(variables, "HF_HUB_DOWNLOAD_TIMEOUT", 10.0);
+  return paths;
 }
 
 }  // namespace espalier::hub

@@ -10,7 +10,7 @@ namespace espalier::hub {
 
 using Variables = std::map<std::string, std::string>;
 
-struct Places {
+struct Paths {
   std::filesystem::path hub;                 // the hub's cache: models--OWNER--REPO/...
   std::filesystem::path torch;               // torch.hub's weights: .../hub/checkpoints
   std::filesystem::path rembg;               // rembg's networks: u2net.onnx
@@ -29,6 +29,6 @@ struct Places {
 // ~/comfy/ComfyUI. ~ and $NAME are replaced in them. A folder is empty when nothing says where it is. The token is that of
 // HF_TOKEN, HUGGING_FACE_HUB_TOKEN, or in the file HF_TOKEN_PATH or $HF_HOME/token. Throws invalid_argument for addresses and
 // numbers that are none, naming the variable.
-[[nodiscard]] Places places_of(const Variables& variables);
+[[nodiscard]] Paths paths_of(const Variables& variables);
 
 }  // namespace espalier::hub

@@ -1,4 +1,4 @@
-#include "places.h"
+#include "paths.h"
 
 #include <fcntl.h>
 #include <sys/auxv.h>
@@ -191,7 +191,7 @@ void check_writable(const fs::path& path) {
                 "create it first");
   }
   if (!fs::is_directory(status)) {
-    throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": " + folder.string() + " is no folder",
+    throw Error(ErrorCode::invalid_argument, "cannot write " + path.string() + ": " + folder.string() + " is not a folder",
                 "name a file in a folder");
   }
   check_existing(path, target);
