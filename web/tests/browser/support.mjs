@@ -63,9 +63,14 @@ export class Server {
     await this.ended;
   }
 
-  async stop() {
+  /** In good order; what it has stays. */
+  async end() {
     this.child.kill('SIGTERM');
     await this.ended;
+  }
+
+  async stop() {
+    await this.end();
     rmSync(this.data, {recursive: true, force: true});
   }
 
