@@ -174,7 +174,7 @@ Json schema_of(const Option& row) {
     case OptionType::choices: {
       Json list{{"type", "array"}, {"items", words}, {"minItems", 1}};
       if (field.one_for_all) {
-        schema["oneOf"] = Json::array({words, list});
+        schema["$ref"] = "#/components/schemas/Backgrounds";  // a name: generators of clients have none for what is nameless
       } else {
         schema = list;
         schema["uniqueItems"] = true;
@@ -225,8 +225,11 @@ Json object_schema(Json properties) {
 std::string schemas() {
   std::ostringstream out;
   for (const Option& row : option_table()) {
-    if (row.name == "background" && row.is_for(use_jobs))
-      out << "   \"Background\": " << Json{{"type", "string"}, {"enum", row.field.choices}}.dump() << ",\n";
+    if (row.name != "background" || !row.is_for(use_jobs)) continue;
+    const Json one{{"$ref", "#/components/schemas/Background"}};
+    out << "   \"Background\": " << Json{{"type", "string"}, {"enum", row.field.choices}}.dump() << ",\n"
+        << "   \"Backgrounds\": "
+        << Json{{"oneOf", Json::array({one, Json{{"type", "array"}, {"items", one}, {"minItems", 1}}})}}.dump() << ",\n";
   }
   print_object(out, "Sampler", properties_of(use_jobs, "structure."), "A value that is absent or null is the preset's.");
   print_object(out, "GenerateOptions", properties_of(use_jobs, ""), "");

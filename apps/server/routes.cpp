@@ -26,6 +26,7 @@ namespace {
 constexpr int kMostStreams = 256;
 constexpr const char* kEndOfIds = "-end";  // of the id of a job's last event
 constexpr std::chrono::milliseconds kHeartbeat = std::chrono::seconds(15);
+constexpr std::chrono::milliseconds kPlaceAsked = std::chrono::seconds(1);  // how often, of a job that waits and is listened to
 
 // The library names files by their paths on this machine; the client knows its images by their own names.
 Error with_name(const Error& error, const fs::path& path, const std::string& name) {
@@ -856,16 +857,32 @@ void Routes::stream_events(const std::string& id, EventHub::Listener& listener, 
     send(listener.begin(), "state", text_of(json_of(*job, runner_.progress_of(id))), has_ended(job->state));
     if (has_ended(job->state)) return;
   }
+  // No event of its own tells a job that waits of a new place: others have ended or were moved.
+  const auto place = [&] {
+    const auto job = store_.find(id);
+    return job ? job->position.value_or(-1) : -1;
+  };
   const bool ended = listener.ended();
+  std::int64_t known = ended ? -1 : place();
+  std::uint64_t newest = listener.begin();
+  auto heard = std::chrono::steady_clock::now();
   while (!listener.closed()) {
-    const auto event = listener.wait(ended ? std::chrono::milliseconds(0) : kHeartbeat);
+    const auto event = listener.wait(ended ? std::chrono::milliseconds(0) : known >= 0 ? kPlaceAsked : kHeartbeat);
     if (!event && ended) return;
-    if (!event) {
+    if (event) {
+      newest = event->id;
+      if (!event->data.empty()) send(newest, event->name, event->data, event->last);
+      if (event->last && !ended) return;
+      if (event->name == "state") known = place();
+    } else if (const std::int64_t now = known >= 0 ? place() : -1; now >= 0 && now != known) {
+      known = now;
+      if (const auto job = store_.find(id)) send(newest, "state", text_of(json_of(*job, runner_.progress_of(id))), false);
+    } else if (std::chrono::steady_clock::now() - heard >= kHeartbeat) {
       sink(": alive\n\n");
+    } else {
       continue;
     }
-    if (!event->data.empty()) send(event->id, event->name, event->data, event->last);
-    if (event->last && !ended) return;
+    heard = std::chrono::steady_clock::now();
   }
 }
 

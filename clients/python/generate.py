@@ -141,11 +141,12 @@ class Types:
         """Nested objects as schemas, and choices of objects (Health) as one object whose members may be absent."""
         found: dict = {}
         for name, node in self.schemas.items():
-            if "oneOf" in node and all(c.get("type") == "object" for c in node["oneOf"]):
-                members = {k: v for c in node["oneOf"] for k, v in c["properties"].items()}
-                words = [c["properties"]["status"]["const"] for c in node["oneOf"]]
-                members["status"] = {"type": "string", "enum": words}
-                node = {"type": "object", "required": ["status"], "properties": members}
+            if "discriminator" in node:
+                told_by = node["discriminator"]["propertyName"]
+                choices = [self.schemas[c["$ref"].rsplit("/", 1)[-1]]["properties"] for c in node["oneOf"]]
+                members = {k: v for c in choices for k, v in c.items()}
+                members[told_by] = {"type": "string", "enum": [c[told_by]["const"] for c in choices]}
+                node = {"type": "object", "required": [told_by], "properties": members}
             found[name] = node
             for key, member in node.get("properties", {}).items():
                 if member.get("type") == "object" and "properties" in member:

@@ -61,7 +61,7 @@ class Schema:
     def problems(self, value, node, where="$"):
         node = self.resolve(node)
         known = {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "pattern", "minimum", "maximum",
-                 "minItems", "maxItems", "minProperties", "uniqueItems", "oneOf", "anyOf", "description", "format", "default"}
+                 "minItems", "maxItems", "minProperties", "uniqueItems", "oneOf", "anyOf", "description", "format", "default", "discriminator"}
         found = [f"{where}: the document uses {key}, which this check does not know" for key in node.keys() - known]
         types = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None)}
         if "type" in node:

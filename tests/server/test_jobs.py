@@ -258,8 +258,13 @@ class Queue(Case):
         self.assertEqual((waiting["state"], waiting["position"]), ("queued", 1))
         last = server.post_latent().json
         self.assertEqual(last["position"], 2)
+        told = server.events(last["id"])  # where it stands is told whenever that changes
+        self.assertEqual(next(told)[1]["position"], 2)
         cancelled = server.ask("DELETE", f"/v1/jobs/{waiting['id']}").json
         self.assertEqual(cancelled["state"], "cancelled")
+        name, moved = next(told)
+        self.assertEqual((name, moved["state"], moved["position"]), ("state", "queued", 1))
+        told.close()
         self.assertEqual(server.job(last["id"])["position"], 1)
         self.assertEqual(server.job(slow)["state"], "running")
         server.ask("DELETE", f"/v1/jobs/{slow}")

@@ -392,16 +392,19 @@ export class Studio {
 
   private async showAll(): Promise<void> {
     try {
-      this.grid ??= later(() => import('./ui/gallery_grid.js')).then(({GalleryGrid: Grid}) => new Grid(this.client, this.notify, this.turner, {
-        open: (job) => this.open(job.id),
-        remove: (jobs) => this.removeMany(jobs),
-        compare: (one, other) => this.compare(one, other),
-      }));
-      await (await this.grid).open(this.assets, this.current);
+      await (await this.loadGrid()).open(this.assets, this.current);
     } catch (error) {
       this.grid = null;
       this.failed('', error);
     }
+  }
+
+  private loadGrid(): Promise<GalleryGrid> {
+    return this.grid ??= later(() => import('./ui/gallery_grid.js')).then(({GalleryGrid: Grid}) => new Grid(this.client, this.notify, this.turner, {
+      open: (job) => this.open(job.id),
+      remove: (jobs) => this.removeMany(jobs),
+      compare: (one, other) => this.compare(one, other),
+    }));
   }
 
   private async showQueue(): Promise<void> {
@@ -628,6 +631,8 @@ export class Studio {
       return job ? [{job, versions: family.length}] : [];
     });
     this.gallery.show(cards, this.current, this.next !== null);
+    // Who has more than the strip shows looks at all of them sooner or later, and shall not wait for a program then.
+    if (this.next !== null && !this.grid) this.loadGrid().catch(() => (this.grid = null));
     this.drawSeeds(this.current);
     const inView = this.current === null ? undefined : this.jobs.get(this.current);
     if (inView) this.showDetails(inView);  // its versions

@@ -76,7 +76,7 @@ test('from an example to its files, with the keyboard, and a word about the view
   await page.locator('.example[aria-label="Example: chair"]').focus();
   await page.keyboard.press('Enter');
   await cutoutReady(page);
-  await setSteps(page, 1);
+  await setSteps(page, 2, 1);
   await setFinish(page, false);
   await page.locator('.button.primary').focus();
   await page.keyboard.press('Enter');

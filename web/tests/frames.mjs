@@ -1,4 +1,4 @@
-// How long the page's own scripts hold a frame, from the browser's trace, and how soon a large gallery is there:
+// How long the page's own scripts hold a frame, from the browser's trace, and how soon a large gallery is there, of a server that has one:
 // node tests/frames.mjs [PROGRAM]. With ESPALIER_SERVER=http://127.0.0.1:PORT it is the newest asset of that server. The exit status is 1 where a limit of docs/studio.md is passed.
 import {readdirSync} from 'node:fs';
 import {dirname, join} from 'node:path';
@@ -7,10 +7,11 @@ import {fileURLToPath} from 'node:url';
 const [, , program] = process.argv;
 if (program) process.env.ESPALIER_PROGRAM = program;
 const {asset, launch, newPage, open, Server, viewsHave} = await import('./browser/support.mjs');
-const {MANY, pretend} = await import('./browser/many.mjs');
+const {fill, MANY, pretend} = await import('./browser/many.mjs');
 
 const FRAME = 100;     // ms
 const OPENING = 1000;  // ms
+const OPENINGS = 5;
 const FACES = 50000;
 
 /** What a trace says of scripts of that origin: how often they were entered, and the longest time on their thread and by the clock. */
@@ -39,6 +40,26 @@ async function orbit(page) {
   }
   await page.mouse.up();
   await page.waitForTimeout(400);
+}
+
+/** Milliseconds by the page's own clock from the click that opens the gallery to its first thumbnail, and until all that are in sight are drawn. */
+async function opening(page) {
+  await page.evaluate(() => {
+    window.opening = new Promise((resolve) => {
+      let [begun, first] = [0, 0];
+      document.addEventListener('click', () => (begun = performance.now()), {capture: true, once: true});
+      const seen = new MutationObserver(() => {
+        const there = document.querySelectorAll('.grid-cell img').length;
+        if (there > 0) first ||= performance.now() - begun;
+        if (there === 0 || there < document.querySelectorAll('.grid-cell').length) return;
+        seen.disconnect();
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve({first, drawn: performance.now() - begun})));
+      });
+      seen.observe(document.body, {childList: true, subtree: true});
+    });
+  });
+  await page.getByRole('button', {name: 'Show all'}).click();
+  return page.evaluate(() => window.opening);
 }
 
 const browser = await launch();
@@ -74,29 +95,27 @@ try {
   }
   await page.context().close();
 
-  const many = await newPage(browser);
-  await pretend(many, job);
-  await many.goto(server.url);
-  await many.locator('.card').first().waitFor();
+  if (!running) await fill(server, job);
   const times = [];
-  note(`gallery of ${MANY}: open, 20 pages, search`, await traced(browser, many, async () => {
-    for (let i = 0; i < 3; ++i) {
-      const begun = performance.now();
-      await many.getByRole('button', {name: 'Show all'}).click();
-      await many.locator('.grid-cell img').first().waitFor();
-      times.push(performance.now() - begun);
+  for (let i = 0; i < OPENINGS; ++i) {
+    const many = await newPage(browser);
+    if (running) await pretend(many, job);
+    await many.goto(server.url);
+    await many.locator('.card').first().waitFor();
+    await many.waitForLoadState('networkidle');
+    note(`gallery of ${MANY}: open, 20 pages, search`, await traced(browser, many, async () => {
+      times.push(await opening(many));
       await many.getByText(/2,000 assets/).waitFor();
-      if (i < 2) await many.keyboard.press('Escape');
-    }
-    await many.getByRole('listbox').focus();
-    for (let i = 0; i < 20; ++i) await many.keyboard.press('PageDown');
-    await many.getByRole('searchbox').fill('lamp 10');
-    await many.waitForTimeout(300);
-  }));
-  await many.context().close();
-  const [first, ...again] = times.map(Math.round);
-  console.log(`gallery of ${MANY}: first thumbnails ${first} ms after the click, ${again.join(' and ')} ms the next times`);
-  failed ||= first > OPENING;
+      await many.getByRole('listbox').focus();
+      for (let k = 0; k < 20; ++k) await many.keyboard.press('PageDown');
+      await many.getByRole('searchbox').fill('lamp 10');
+      await many.waitForTimeout(300);
+    }));
+    await many.context().close();
+  }
+  const median = (of) => Math.round(times.map(of).sort((x, y) => x - y)[Math.floor(OPENINGS / 2)]);
+  console.log(`gallery of ${MANY}, median of ${OPENINGS} pages: the first thumbnail ${median(({first}) => first)} ms after the click, all in sight drawn ${median(({drawn}) => drawn)} ms after it`);
+  failed ||= median(({drawn}) => drawn) > OPENING;
 
   const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
   let bundle = 0;

@@ -118,6 +118,49 @@ class Health(Answer):
 
 
 @dataclass(frozen=True)
+class HealthLoading(Answer):
+    status: Literal["loading"]
+
+    @classmethod
+    def readers(cls):
+        return {
+            "status": text,
+        }
+
+
+@dataclass(frozen=True)
+class HealthReady(Answer):
+    status: Literal["ready"]
+    version: str
+    workers: Optional[List[Dict[str, Any]]] = None
+
+    @classmethod
+    def readers(cls):
+        return {
+            "status": text,
+            "version": text,
+            "workers": optional(list_of(any_value)),
+        }
+
+
+@dataclass(frozen=True)
+class HealthUnavailable(Answer):
+    status: Literal["unavailable"]
+    reason: str
+    hint: str
+    workers: Optional[List[Dict[str, Any]]] = None
+
+    @classmethod
+    def readers(cls):
+        return {
+            "status": text,
+            "reason": text,
+            "hint": text,
+            "workers": optional(list_of(any_value)),
+        }
+
+
+@dataclass(frozen=True)
 class SamplerDefaults(Answer):
     steps: int
     guidance: float
@@ -257,7 +300,7 @@ class GenerateOptions(Options):
     size_mm: Union[float, Unset] = UNSET
     """Largest dimension of an .stl or .3mf, and the size at which the millimetres of min-wall and flat-base hold.
     With a height, that counts instead. In mm."""
-    background: Union[Union[Literal["auto", "alpha", "none", "plain", "network"], List[Literal["auto", "alpha", "none", "plain", "network"]]], Unset] = UNSET
+    background: Union[Union[Background, List[Background]], Unset] = UNSET
     """How the object is separated from its background. auto: by the alpha channel if there is one, else by a network
     if its weights are found, else as plain. alpha: by the alpha channel; an image without one is refused. none:
     the image is used as it is. plain: a plain background is removed without a network. network: by the network,

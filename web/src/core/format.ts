@@ -3,6 +3,24 @@ import {locale, words} from './words.js';
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
+// Making one takes a hundred times as long as using it, and lists use many.
+const numbers = new Map<string, Intl.NumberFormat>();
+const dates = new Map<string, Intl.DateTimeFormat>();
+
+/** `digits` behind the point; null: a whole number in groups. */
+function numbersOf(digits: number | null): Intl.NumberFormat {
+  const key = `${locale} ${digits}`;
+  const format = numbers.get(key) ?? new Intl.NumberFormat(locale, digits === null ? {} : {minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false});
+  numbers.set(key, format);
+  return format;
+}
+
+function datesOf(): Intl.DateTimeFormat {
+  const format = dates.get(locale) ?? new Intl.DateTimeFormat(locale, {day: 'numeric', month: 'short', year: 'numeric'});
+  dates.set(locale, format);
+  return format;
+}
+
 /** 1234567 -> "1.2 MB" */
 export function bytes(n: number): string {
   let value = n;
@@ -17,12 +35,12 @@ export function bytes(n: number): string {
 
 /** 17950 -> "17,950" */
 export function count(n: number): string {
-  return Math.round(n).toLocaleString(locale);
+  return numbersOf(null).format(Math.round(n));
 }
 
 /** 1.5 with two digits -> "1.50" */
 export function decimal(value: number, digits: number): string {
-  return value.toLocaleString(locale, {minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false});
+  return numbersOf(digits).format(value);
 }
 
 /** Seconds -> "8 s", "2 min 05 s", "1 h 02 min" */
@@ -52,7 +70,7 @@ export function ago(iso: string, now: number): string {
   if (minutes < 1) return words.time.now;
   if (minutes < 60) return words.time.minutesAgo(minutes);
   if (minutes < 24 * 60) return words.time.hoursAgo(Math.floor(minutes / 60));
-  return new Date(then).toLocaleDateString(locale, {day: 'numeric', month: 'short', year: 'numeric'});
+  return datesOf().format(then);
 }
 
 /** As the beginning of a sentence; a file's name in front stays as it is. */

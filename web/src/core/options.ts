@@ -1,6 +1,6 @@
 // The settings of the page, and the options of a job that follow from them.
 import type {
-  BakeMode, Background, Compression, FinishOptions, JobOptions, MapKind, Model, MultiImage, Preset, ResultFormat, SamplerOptions, TextureFormat,
+  BakeMode, Background, Compression, FinishOptions, JobOptions, MapKind, Model, MultiImage, Origin, Preset, ResultFormat, SamplerOptions, TextureFormat,
 } from '../api/types.js';
 import {APP_PRESET, OPTION_RULES, OPTIONS} from './option_table.js';
 
@@ -245,7 +245,13 @@ function numbersIn(given: SamplerOptions | undefined): Partial<Numbers> {
   };
 }
 
-/** Where an asset stands in its files, and how high it is: a file is what is wanted only where these are the same. */
+/** Where an asset stands in its files, and how high it is. */
+export interface Place {
+  origin: Origin;
+  height_m: number | null;
+}
+
+/** A file is what is wanted only where its place is the same. */
 export function samePlace(a: JobOptions, b: JobOptions): boolean {
   const key = ({origin = OPTIONS.origin.fallback, height_m: height = null}: JobOptions): string => `${origin} ${height ?? ''}`;
   return key(a) === key(b);

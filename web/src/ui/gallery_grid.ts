@@ -26,11 +26,14 @@ export interface GridActions {
   compare(one: Job, other: Job): void;
 }
 
+type Page = Awaited<ReturnType<Client['assets']>>;
+
 interface Cell {
   element: HTMLElement;
   place: HTMLElement;
   caption: HTMLElement;
-  key: string;
+  drawn: Job | null;  // as it was when the cell was filled
+  minute: number;
 }
 
 /** All assets in a grid as wide as the window; only rows that are seen exist as elements. */
@@ -106,16 +109,16 @@ export class GalleryGrid {
     const {signal} = this.life;
     try {
       const found = new Set<string>();
-      for (let next: string | null = null; ;) {
-        const page: {jobs: Job[]; next: string | null} = await this.client.assets(next, PAGE);
+      for (let coming: Promise<Page> | null = this.client.assets(null, PAGE); coming;) {
+        const {jobs, next}: Page = await coming;
         if (signal.aborted) return;
-        for (const job of page.jobs) {
+        coming = next ? this.client.assets(next, PAGE) : null;  // is on its way while these are drawn
+        coming?.catch(() => undefined);
+        for (const job of jobs) {
           found.add(job.id);
           this.jobs.set(job.id, job);
         }
         this.arrange();
-        next = page.next;
-        if (!next) break;
       }
       for (const id of this.jobs.keys()) if (!found.has(id)) this.forget(id);
       this.arrange();
@@ -138,7 +141,10 @@ export class GalleryGrid {
   private arrange(): void {
     const at = this.shown[this.active]?.id;
     this.shown = arranged([...this.jobs.values()], this.arrangement);
-    for (const id of this.selected) if (!this.shown.some((job) => job.id === id)) this.selected.delete(id);
+    if (this.selected.size > 0) {
+      const shown = new Set(this.shown.map(({id}) => id));
+      for (const id of this.selected) if (!shown.has(id)) this.selected.delete(id);
+    }
     this.active = Math.max(0, at ? this.shown.findIndex(({id}) => id === at) : 0);
     this.anchor = this.active;
     this.none.hidden = this.shown.length > 0;
@@ -198,21 +204,20 @@ export class GalleryGrid {
     const caption = h('span', {class: 'caption'});
     const element = h('div', {class: 'grid-cell', role: 'option', id: uniqueId('asset'), 'data-job': job.id}, place, caption, h('span', {class: 'grid-mark'}, icon('tick')));
     this.turner.watch(element, place, () => this.jobs.get(job.id) ?? null);
-    const cell = {element, place, caption, key: ''};
+    const cell: Cell = {element, place, caption, drawn: null, minute: 0};
     this.cells.set(job.id, cell);
     this.room.append(element);
     return cell;
   }
 
   private fill(cell: Cell, job: Job, now: number): void {
+    const minute = Math.floor(now / 60000);
+    if (cell.drawn === job && cell.minute === minute) return;
+    [cell.drawn, cell.minute] = [job, minute];
     const state = words.gallery.states[job.state];
     const about = [job.pinned ? words.gallery.pinned(state || ago(job.created, now)) : state || ago(job.created, now), bytes(bytesOf(job))].join(' · ');
-    const key = `${job.name}|${about}`;
-    if (cell.key !== key) {
-      cell.key = key;
-      cell.element.dataset['state'] = job.state;
-      cell.caption.replaceChildren(h('span', {class: 'card-name', dir: 'auto', text: job.name}), h('span', {class: 'card-when', text: about}));
-    }
+    cell.element.dataset['state'] = job.state;
+    cell.caption.replaceChildren(h('span', {class: 'card-name', dir: 'auto', text: job.name}), h('span', {class: 'card-when', text: about}));
     this.thumbnails.show(cell.place, job);
   }
 

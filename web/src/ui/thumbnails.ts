@@ -12,7 +12,7 @@ interface Wanted {
 /** Pictures of assets, fetched a few at a time, the ones asked for last first: they are in sight. */
 export class Thumbnails {
   private readonly urls = new Map<HTMLElement, string>();     // what a place shows or waits for
-  private readonly objects = new Map<HTMLElement, string>();  // object URLs, to be taken back
+  private readonly objects = new Map<HTMLElement, string>();  // what its image has: object URLs are to be taken back
   private queue: Wanted[] = [];
   private running = 0;
 
@@ -33,8 +33,7 @@ export class Thumbnails {
   drop(place: HTMLElement): void {
     this.urls.delete(place);
     this.queue = this.queue.filter((one) => one.place !== place);
-    const object = this.objects.get(place);
-    if (object) URL.revokeObjectURL(object);
+    this.takeBack(this.objects.get(place));
     this.objects.delete(place);
   }
 
@@ -51,15 +50,26 @@ export class Thumbnails {
 
   private async load({place, url}: Wanted): Promise<void> {
     try {
-      const blob = await this.client.file(url);
-      if (this.urls.get(place) !== url) return;
-      const before = this.objects.get(place);
-      if (before) URL.revokeObjectURL(before);
-      const object = URL.createObjectURL(blob);
+      const object = await this.address(url);
+      const image = h('img', {src: object, alt: ''});
+      await image.decode();  // what is shown until then stays
+      if (this.urls.get(place) !== url) return this.takeBack(object);
+      this.takeBack(this.objects.get(place));
       this.objects.set(place, object);
-      place.replaceChildren(h('img', {src: object, alt: ''}));
+      place.replaceChildren(image);
     } catch {
-      if (this.urls.get(place) === url) this.urls.delete(place);  // tried again with the next list
+      if (this.urls.get(place) !== url) return;
+      this.urls.delete(place);  // tried again with the next list
+      if (place.childElementCount === 0) place.replaceChildren(icon('picture'));
     }
+  }
+
+  /** Under which an image element gets the picture: its own, but where a key has to be sent along. */
+  private async address(url: string): Promise<string> {
+    return this.client.hasKey ? URL.createObjectURL(await this.client.file(url)) : url;
+  }
+
+  private takeBack(address: string | undefined): void {
+    if (address?.startsWith('blob:')) URL.revokeObjectURL(address);
   }
 }

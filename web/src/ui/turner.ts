@@ -19,7 +19,8 @@ export class Turner {
     const end = (): void => {
       if (this.now === place) this.stop();
     };
-    card.addEventListener('pointerenter', begin);
+    // Not where it is entered: a card that comes to lie under a pointer at rest was not meant, and three.js takes a while to begin.
+    card.addEventListener('pointermove', begin, {passive: true});
     card.addEventListener('pointerleave', end);
     card.addEventListener('focusin', () => card.matches(':has(:focus-visible)') && begin());
     card.addEventListener('focusout', end);

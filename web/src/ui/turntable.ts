@@ -4,6 +4,7 @@ import {bytes, fileName} from '../core/format.js';
 import {OPTIONS} from '../core/option_table.js';
 import {limits} from '../core/options.js';
 import type {Backstage} from './backstage.js';
+import {waitingFor} from './download_row.js';
 import {numberField, selectField} from './fields.js';
 import type {Notifier} from './notify.js';
 import {more, words} from '../core/words.js';
@@ -61,21 +62,36 @@ export class Turntable {
     if (!job) return;
     this.start.disabled = true;
     this.clear();
+    const making = new AbortController();
     const bar = h('progress', {max: 1, value: 0, 'aria-label': more.video.progress});
-    this.result.replaceChildren(bar);
+    const state = h('span', {class: 'hint turntable-state'});
+    let started: Job | null = null;
+    let focused = false;
+    const cancel = button({label: more.downloads.cancel(more.video.title), icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => {
+      making.abort();
+      if (started) this.backstage.client.remove(started.id).catch((error: unknown) => this.notify.error(more.downloads.notCancelled(more.video.title), error));
+    }});
+    cancel.hidden = true;
+    const changed = (now: Job): void => {
+      started = now;
+      bar.value = now.progress?.fraction ?? 0;
+      state.textContent = waitingFor(now);
+      cancel.hidden = false;
+    };
+    this.result.replaceChildren(h('div', {class: 'row'}, bar, state, cancel));
     try {
       const request = {format: this.format.get(), style: this.style.get(), seconds: this.seconds.get(), size: Number(this.size.get())};
-      const made = await this.backstage.run(job.id, {turntable: request}, (fraction) => {
-        bar.value = fraction;
-      });
+      const made = await this.backstage.run(job.id, {turntable: request}, (_, now) => changed(now), making.signal, changed);
       const file = made.files.find(({role}) => role === 'video');
       if (!file) throw new Error(more.video.none);
       if (this.job?.id === job.id) await this.present(file);
     } catch (error) {
+      focused = cancel === document.activeElement;
       if (this.job?.id === job.id) this.clear();
-      this.notify.error(more.video.notMade, error);
+      if (!making.signal.aborted) this.notify.error(more.video.notMade, error);
     } finally {
       this.start.disabled = false;
+      if (focused) this.start.focus({preventScroll: true});
     }
   }
 

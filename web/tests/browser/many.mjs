@@ -1,6 +1,9 @@
-// A server whose list has two thousand assets, made up from one.
+// A server that has two thousand assets, made up from one: its answers alone, or its folder.
+import {linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 
 export const MANY = 2000;
+const RECORD = 'job.json';
 
 /** A made-up asset; the names count down with the age. */
 const madeUp = (base, i) => ({
@@ -28,4 +31,20 @@ export async function pretend(page, base, removed = new Set()) {
     const all = Array.from({length: MANY}, (_, i) => madeUp(base, i)).filter(({id: one}) => !removed.has(one));
     return route.fulfill({json: {jobs: all.slice(from, from + limit), next: from + limit < all.length ? String(from + limit) : null}});
   });
+}
+
+/** The server begins anew with so many assets in its folder; their files are those of `base`. */
+export async function fill(server, base) {
+  await server.end();
+  const jobs = join(server.data, 'jobs');
+  const record = JSON.parse(readFileSync(join(jobs, base.id, RECORD), 'utf8'));
+  const files = readdirSync(join(jobs, base.id)).filter((name) => name !== RECORD);
+  for (let i = 1; i < MANY; ++i) {
+    const {name, pinned, created} = madeUp(base, i);
+    const id = i.toString(16).padStart(24, '0');
+    mkdirSync(join(jobs, id));
+    for (const file of files) linkSync(join(jobs, base.id, file), join(jobs, id, file));
+    writeFileSync(join(jobs, id, RECORD), JSON.stringify({...record, id, name, pinned, created, sequence: record.sequence + MANY - i}));
+  }
+  await server.run();
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import validator from 'gltf-validator';
 import {
-  cutoutReady, differing, drop, example, fileOf, finished, generate, launch, newPage, open, openGroup, paste, PATIENCE, picture, reached, replaced, save, Server, setFinish, setSteps,
+  cutoutReady, differing, drop, example, fileOf, finished, generate, launch, LIGHT, newPage, open, openGroup, paste, PATIENCE, picture, reached, replaced, save, Server, setFinish, setSteps,
   shot, viewsHave,
 } from './support.mjs';
 
@@ -192,9 +192,9 @@ test('a turntable video, and the asset made again with other settings', async ()
 
 test('a running job is cancelled, the settings are taken up again, and the next one runs', async () => {
   const page = await open(browser, server);
-  await paste(page, fileOf(example('01-mug.png'), 'mug.png'));
+  await paste(page, fileOf(example('07-plane.png'), 'plane.png'));
   await cutoutReady(page);
-  await setSteps(page, 50);
+  await setSteps(page, 1000);
   await setFinish(page, false);
   await generate(page);
   await reached(page, 'Structure');
@@ -206,9 +206,9 @@ test('a running job is cancelled, the settings are taken up again, and the next 
   await page.locator('.viewer').getByRole('button', {name: 'Use image and settings'}).click();
   await replaced(page);
   await cutoutReady(page);
-  assert.equal(await page.locator('.picture-name').innerText(), 'mug.png');
-  assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '50');
-  await setSteps(page, 1);
+  assert.equal(await page.locator('.picture-name').innerText(), 'plane.png');
+  assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '1000');
+  await setSteps(page, 2, 1);
   await generate(page);
   await finished(page);
   assert.deepEqual(page.complaints, []);
@@ -252,22 +252,22 @@ test('several pictures become an asset each, are kept over a reload, and the lis
   const page = await open(browser, server);
   await page.locator('.card').first().waitFor();  // they come at once, and after the examples
   const before = await page.locator('.card').count();
-  await drop(page, fileOf(example('03-car.png'), 'red car.png'), fileOf(example('05-lamp.png'), 'lamp.png'));
+  await drop(page, fileOf(example('03-car.png'), 'red car.png'), fileOf(example(LIGHT), 'tree.png'));
   await page.getByRole('dialog').getByRole('button', {name: /^One asset each/}).click();
-  await setSteps(page, 1);
+  await setSteps(page, 2, 1);
   await setFinish(page, false);
   await page.reload();
   await page.locator('.picture[aria-busy="false"]').nth(1).waitFor();
-  assert.deepEqual(await page.locator('.picture-name').allInnerTexts(), ['red car.png', 'lamp.png']);
-  assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '1');
+  assert.deepEqual(await page.locator('.picture-name').allInnerTexts(), ['red car.png', 'tree.png']);
+  assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '2');
   await shot(page, '09-one-each');
   await page.getByRole('button', {name: 'Generate 2 assets'}).click();
   await finished(page);
-  await page.locator('.card', {hasText: 'lamp'}).first().waitFor();
-  await page.locator('.card[data-state="done"]', {hasText: 'lamp'}).first().waitFor({timeout: PATIENCE});
+  await page.locator('.card', {hasText: 'tree'}).first().waitFor();
+  await page.locator('.card[data-state="done"]', {hasText: 'tree'}).first().waitFor({timeout: PATIENCE});
   assert.equal(await page.locator('.card').count(), before + 2);
   const jobs = (await server.json('/v1/jobs?limit=2')).jobs;
-  assert.deepEqual(jobs.map(({name, options}) => [name, options.views]), [['lamp', false], ['red car', false]]);
+  assert.deepEqual(jobs.map(({name, options}) => [name, options.views]), [['tree', false], ['red car', false]]);
   // A file in another place is a file of its own, and no asset.
   const glb = await save(page, () => page.locator('[data-format="glb"]').click());
   assert.equal(glb.name, 'red car.glb');
@@ -305,9 +305,9 @@ test('files that are no pictures, and names that look like HTML', async () => {
   await shot(page, '10-bad-file');
   await page.getByRole('button', {name: `Remove ${name}`}).click();
   // A name like that on a good picture is shown as text in the gallery and above the asset, too.
-  await drop(page, fileOf(example('05-lamp.png'), '<b>lamp</b>.png'));
+  await drop(page, fileOf(example('10-person.png'), '<b>person</b>.png'));
   await cutoutReady(page);
-  await setSteps(page, 1);
+  await setSteps(page, 2, 1);
   await setFinish(page, false);
   await generate(page);
   await finished(page);
@@ -340,7 +340,7 @@ test('the whole way with the keyboard', async () => {
   await tabTo('.example[aria-label="Example: mushroom"]');
   await page.keyboard.press('Enter');
   await cutoutReady(page);
-  await setSteps(page, 1);
+  await setSteps(page, 2, 1);
   await setFinish(page, false);
   await page.locator('.brand').focus();
   await tabTo('.button.primary');
@@ -565,7 +565,7 @@ test('the server is killed in mid-job and comes back; the gallery is as before',
   const cards = await page.locator('.card').count();
   await page.getByRole('button', {name: 'Example: boat'}).click();
   await cutoutReady(page);
-  await setSteps(page, 50);
+  await setSteps(page, 1000);
   await setFinish(page, false);
   await generate(page);
   await reached(page, 'Structure');

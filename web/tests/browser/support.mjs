@@ -12,6 +12,7 @@ import {chromium} from 'playwright-core';
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 export const example = (name) => join(root, 'examples', name);
+export const LIGHT = '08-tree.png';  // the example of the fewest voxels; an asset of another image is no version of its assets
 const program = process.env.ESPALIER_PROGRAM ?? join(root, 'build/release/bin/espalier');
 const shots = process.env.ESPALIER_SHOTS ?? join(root, 'build/studio-shots');
 mkdirSync(shots, {recursive: true});
@@ -62,9 +63,14 @@ export class Server {
     await this.ended;
   }
 
-  async stop() {
+  /** In good order; what it has stays. */
+  async end() {
     this.child.kill('SIGTERM');
     await this.ended;
+  }
+
+  async stop() {
+    await this.end();
     rmSync(this.data, {recursive: true, force: true});
   }
 
@@ -85,7 +91,7 @@ export class Server {
 export async function asset(server, name, options = {}) {
   const finish = options.raw_mesh ? {} : {faces: 2000, texture_size: 512, bake: 'fast'};
   const form = new FormData();
-  form.set('image', new Blob([readFileSync(example('02-chair.png'))]), 'chair.png');
+  form.set('image', new Blob([readFileSync(example(LIGHT))]), 'tree.png');
   form.set('options', JSON.stringify({name, seed: 1, structure: {steps: 3}, latent: {steps: 3}, ...finish, formats: ['glb'], ...options}));
   return ended(server, await server.json('/v1/jobs', {method: 'POST', body: form}));
 }

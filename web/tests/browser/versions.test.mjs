@@ -17,7 +17,7 @@ after(async () => {
 
 test('four seeds in one click; one is chosen, the others go', async () => {
   const page = await open(browser, server);
-  await drop(page, fileOf(example('01-mug.png'), 'mug.png'));
+  await drop(page, fileOf(example('10-person.png'), 'person.png'));
   await cutoutReady(page);
   await page.getByLabel('Randomise').uncheck();
   await page.getByLabel('Seed', {exact: true}).fill('7');
