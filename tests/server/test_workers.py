@@ -50,6 +50,8 @@ class WorkerCase(Case):
                 return 0
         before = {pid: ticks(pid) for pid in pids}
         time.sleep(0.1)
+        if not pids:
+            raise ProcessLookupError("all workers have just been killed")
         return max(pids, key=lambda pid: ticks(pid) - before[pid])
 
     def check_folders(self, server):
