@@ -120,7 +120,7 @@ RedisReply FleetBook::record(const Job& job, int max_queue, const RequestKey& re
   const std::vector<std::string> arguments{job.id,
                                            lane == LaneKind::networks ? "networks" : "exports",
                                            priority == "high" ? "high" : "normal",
-                                           lane == LaneKind::networks ? member(job.options, "model") : "",
+                                           lane == LaneKind::networks ? model_of(job) : "",
                                            job.owner,
                                            job.parent,
                                            created,
@@ -286,12 +286,14 @@ std::vector<Job> FleetBook::queue(int limit, const std::string& owner) {
 }
 
 bool FleetBook::change(const std::string& id, const JobChange& change) {
-  if (change.moves())
-    conflict("jobs of a fleet have no place in a list that could be changed", "give jobs a priority when they are sent");
-  std::vector<std::string> arguments{id};
+  std::vector<std::string> arguments{id, change.position ? std::to_string(*change.position) : "", change.before.value_or("")};
   if (change.name) arguments.insert(arguments.end(), {"name", *change.name});
   if (change.pinned) arguments.insert(arguments.end(), {"pinned", *change.pinned ? "1" : "0"});
-  return redis_.run(fleet_scripts().change, arguments).number == 1;
+  const std::string word = redis_.run(fleet_scripts().change, arguments).str();
+  if (word == "before") conflict("job " + *change.before + " does not wait in the same lane", "list the queue again");
+  if (word != "changed" && word != "none")
+    conflict("job " + id + " does not wait (it is " + word + ")", "only jobs that wait can be moved");
+  return word == "changed";
 }
 
 std::string FleetBook::remove_record(const std::string& id, bool unless_pinned) {

@@ -127,37 +127,23 @@ void FleetControl::publish_state(const Job& job) {
 
 // Until the connection is lost, or the server ends.
 void FleetControl::listen() {
-  const auto connection = redis_.connect();
-  connection->send({"SUBSCRIBE", kFleetPrefix + std::string("events")});
-  while (true) {
-    const auto reply = connection->receive(500ms);
-    {
-      const std::scoped_lock lock(mutex_);
-      if (stopping_) return;
-      gone_ = false;
-    }
-    if (reply && reply->at(0).str() == "message") hear(reply->at(2).str());
-  }
+  const auto enough = [this] {
+    const std::scoped_lock lock(mutex_);
+    gone_ = false;
+    return stopping_;
+  };
+  redis_.listen(kFleetPrefix + std::string("events"), enough, [this](const std::string& message) { hear(message); });
 }
 
 void FleetControl::hear(const std::string& message) {
-  const auto json = object_of(message);
-  if (!json || !json->contains("version") || (*json)["version"] != kFleetVersion)
-    return;  // of another version, or none of ours
-  const auto text = [&](const char* name) {
-    const auto found = json->find(name);
-    return found != json->end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  const std::string id = text("job");
-  if (!JobStore::is_id(id)) return;
-  if (text("event") == "file") {
-    for (const JobFile& file : files_of(text("file"))) hub_.publish(id, {"file", text_of(json_of(id, file))});
-    return;
-  }
-  if (const auto job = book_.find(id)) {
+  const auto word = fleet_word_of(message);
+  if (!word) return;
+  if (word->event == "file") {
+    for (const JobFile& file : files_of(word->file)) hub_.publish(word->job, {"file", text_of(json_of(word->job, file))});
+  } else if (const auto job = book_.find(word->job)) {
     publish_state(*job);
   } else {
-    hub_.publish(id, {"", "", true});
+    hub_.publish(word->job, {"", "", true});
   }
 }
 

@@ -52,7 +52,8 @@ FleetQueue::~FleetQueue() {
 void FleetQueue::begin(std::function<std::vector<std::string>()> models, std::function<bool(const std::string&)> cancel) {
   models_ = std::move(models);
   cancel_ = std::move(cancel);
-  thread_ = std::thread([this] { beat(); });
+  beating_ = std::thread([this] { beat(); });
+  listening_ = std::thread([this] { listen(); });
 }
 
 void FleetQueue::stop() {
@@ -61,7 +62,9 @@ void FleetQueue::stop() {
     if (std::exchange(stopping_, true)) return;
   }
   changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  for (std::thread* thread : {&beating_, &listening_}) {
+    if (thread->joinable()) thread->join();
+  }
   for (const auto& [id, task] : tasks_) {
     try {
       (void)release(task, true);
@@ -92,7 +95,27 @@ void FleetQueue::await(LaneKind lane, std::chrono::milliseconds longest, const s
                     pause, enough);
 }
 
-std::optional<Job> FleetQueue::take_next(LaneKind lane) {
+// Weights that are in memory need not be read, so their model comes first, but not for ever; then whoever has waited longest.
+std::vector<std::string> FleetQueue::models_by_turn(const std::string& loaded) const {
+  std::vector<std::string> models = models_();
+  const std::scoped_lock lock(mutex_);
+  const auto turn_of = [&](const std::string& model) {
+    if (model == loaded) return kept_ < kMostPasses ? std::int64_t{-1} : turn_ + 1;
+    const auto found = turns_.find(model);
+    return found == turns_.end() ? std::int64_t{0} : found->second;
+  };
+  std::stable_sort(models.begin(), models.end(),
+                   [&](const std::string& a, const std::string& b) { return turn_of(a) < turn_of(b); });
+  return models;
+}
+
+void FleetQueue::note_turn(const std::string& model, const std::string& loaded) {
+  const std::scoped_lock lock(mutex_);
+  kept_ = model == loaded ? kept_ + 1 : 0;
+  turns_[model] = ++turn_;
+}
+
+std::optional<Job> FleetQueue::take_next(LaneKind lane, const std::string& loaded) {
   std::vector<std::string> arguments{name_of(lane),
                                      options_.worker,
                                      std::to_string(static_cast<std::int64_t>(options_.lease_seconds * 1000)),
@@ -102,7 +125,7 @@ std::optional<Job> FleetQueue::take_next(LaneKind lane) {
   if (lane == LaneKind::exports) {
     arguments.emplace_back();
   } else {
-    for (const std::string& model : models_()) arguments.push_back(model);
+    for (const std::string& model : models_by_turn(loaded)) arguments.push_back(model);
   }
   const RedisReply reply = redis_.run(fleet_scripts().take, arguments);
   for (const RedisReply& entry : reply.at(1).items)
@@ -111,6 +134,7 @@ std::optional<Job> FleetQueue::take_next(LaneKind lane) {
   auto task = taken(reply.at(0), lane);
   if (!task) return std::nullopt;
   const std::string id = task->job.id;
+  if (lane == LaneKind::networks) note_turn(model_of(task->job), loaded);
   try {
     fetch(*task);
   } catch (const FileMissing&) {
@@ -313,7 +337,7 @@ void FleetQueue::end(const std::string& id, const JobEnd& end) {
   ended_.insert_or_assign(task->lane, std::move(job));
 }
 
-// Every second, so that a cancelled job ends soon; several times in a lease.
+// Every second, so that clients see how far it is; several times in a lease.
 void FleetQueue::beat() {
   const auto pause = std::chrono::milliseconds(static_cast<int>(std::min(options_.lease_seconds / 4, 1.0) * 1000));
   while (true) {
@@ -355,10 +379,37 @@ void FleetQueue::beat_for(const std::string& id) {
     if (known.progress == task->progress) known.progress.clear();
     known.fresh.erase(known.fresh.begin(), known.fresh.begin() + static_cast<std::ptrdiff_t>(task->fresh.size()));
     known.reported = task->changes;
-    if (word == "go") return;
-    known.asked = true;
   }
-  (void)cancel_(id);  // again with the next beat, if the job has not begun here yet
+  if (word != "go") stop_job(id);  // again with the next beat, if the job has not begun here yet
+}
+
+void FleetQueue::stop_job(const std::string& id) {
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = tasks_.find(id);
+    if (found == tasks_.end()) return;
+    found->second.asked = true;
+  }
+  (void)cancel_(id);
+}
+
+// What is said while the connection is lost is heard with the next beat.
+void FleetQueue::listen() {
+  constexpr auto kPause = 500ms;
+  const auto enough = [this] {
+    const std::scoped_lock lock(mutex_);
+    return stopping_;
+  };
+  while (!enough()) {
+    try {
+      redis_.listen(kFleetPrefix + std::string("asks:") + options_.worker, enough, [this](const std::string& message) {
+        if (const auto word = fleet_word_of(message); word && word->event == "cancel") stop_job(word->job);
+      });
+    } catch (const FleetError&) {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, kPause, [&] { return stopping_; });
+    }
+  }
 }
 
 }  // namespace espalier::server

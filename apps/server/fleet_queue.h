@@ -1,6 +1,7 @@
 // The side of a fleet that runs jobs: takes them from Redis, fetches what they are made of into a folder of this machine, and
-// stores what they make. While a job runs, a thread says so every second, which keeps its lease, and hears whether the job
-// shall end. Redis may be gone for a while: jobs go on, and their ends are reported when it is there again.
+// stores what they make. While a job runs, a thread says so every second, which keeps its lease; another one hears at once that
+// a job shall end, and what it misses the first one is told. Redis may be gone for a while: jobs go on, and their ends are
+// reported when it is there again.
 #pragma once
 
 #include <condition_variable>
@@ -40,7 +41,7 @@ class FleetQueue : public JobQueue {
 
   [[nodiscard]] bool is_shared() const override { return true; }
   void await(LaneKind lane, std::chrono::milliseconds longest, const std::function<bool()>& enough) override;
-  [[nodiscard]] std::optional<Job> take_next(LaneKind lane) override;
+  [[nodiscard]] std::optional<Job> take_next(LaneKind lane, const std::string& loaded) override;
   [[nodiscard]] std::filesystem::path folder_of(const std::string& id) const override { return options_.scratch / id; }
   [[nodiscard]] std::optional<Job> find(const std::string& id) override;
   void put_back(const std::string& id) override;
@@ -67,6 +68,9 @@ class FleetQueue : public JobQueue {
     bool asked = false;                // to end
   };
 
+  // The models that this process can run, in the order in which their jobs are looked for.
+  [[nodiscard]] std::vector<std::string> models_by_turn(const std::string& loaded) const;
+  void note_turn(const std::string& model, const std::string& loaded);
   [[nodiscard]] std::optional<Task> taken(const RedisReply& given, LaneKind lane);
   void fetch(Task& task);
   void bring(const std::string& id, const JobFile& file, const std::filesystem::path& folder);
@@ -77,6 +81,9 @@ class FleetQueue : public JobQueue {
   void forget(const std::string& id);
   void beat();
   void beat_for(const std::string& id);
+  void listen();
+  // The job shall end, if it runs here.
+  void stop_job(const std::string& id);
   // A copy; nothing where the job does not run here.
   [[nodiscard]] std::optional<Task> task_of(const std::string& id) const;
 
@@ -90,9 +97,12 @@ class FleetQueue : public JobQueue {
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
   std::map<std::string, Task> tasks_;
-  std::map<LaneKind, Job> ended_;  // the last of each lane, which may be asked about
+  std::map<LaneKind, Job> ended_;              // the last of each lane, which may be asked about
+  std::map<std::string, std::int64_t> turns_;  // of each model, the last that it had
+  std::int64_t turn_ = 0;
+  int kept_ = 0;  // jobs in a row that were taken because their model was loaded
   bool hurry_ = false, stopping_ = false, silent_ = false;
-  std::thread thread_;
+  std::thread beating_, listening_;
 };
 
 }  // namespace espalier::server

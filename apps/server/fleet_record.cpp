@@ -3,7 +3,9 @@
 #include <charconv>
 
 #include "base/json.h"
+#include "fleet_scripts.h"
 #include "job_record.h"
+#include "job_store.h"
 
 namespace espalier::server {
 
@@ -98,6 +100,19 @@ std::vector<JobFile> files_of(const std::string& text) {
 
 std::string text_of(const JobEnd& end) {
   return text_of(Json{{"error", end.error}, {"report", end.report}, {"notices", end.notices}});
+}
+
+std::optional<FleetWord> fleet_word_of(const std::string& message) {
+  std::string problem;
+  const Json json = read_json<Json>(message, kLimits, problem);
+  if (!problem.empty() || !json.is_object() || !json.contains("version") || json["version"] != kFleetVersion)
+    return std::nullopt;
+  const auto text = [&](const char* name) {
+    const auto found = json.find(name);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  FleetWord word{text("job"), text("event"), text("file")};
+  return JobStore::is_id(word.job) ? std::optional(std::move(word)) : std::nullopt;
 }
 
 std::string attempt_folder(const std::string& id, std::int64_t attempt) { return id + "/" + std::to_string(attempt); }

@@ -23,6 +23,13 @@ using Fields = std::map<std::string, std::string>;
 [[nodiscard]] std::vector<JobFile> files_of(const std::string& text);
 [[nodiscard]] std::string text_of(const JobEnd& end);
 
+// What is said in a channel of the fleet.
+struct FleetWord {
+  std::string job, event, file;
+};
+// Nothing for what is of another version, or none of ours.
+[[nodiscard]] std::optional<FleetWord> fleet_word_of(const std::string& message);
+
 // Under which name the store of files has it.
 [[nodiscard]] std::string stored_name(const std::string& id, const JobFile& file);
 [[nodiscard]] std::string attempt_folder(const std::string& id, std::int64_t attempt);

@@ -7,12 +7,19 @@
 //                          stream of jobs that wait or run, with the consumer group "workers"; gone while it is empty
 //   turns:LANE:PRIORITY:MODEL
 //                          these streams, by who had a turn last: owners take turns
+//   places:LANE:PRIORITY:MODEL:OWNER
+//                          sorted set of the ids of the stream's jobs that wait, by place
+//   exchanged:LANE:PRIORITY:MODEL:OWNER
+//                          hash: which job and version a message of the stream stands for, where it is not its own, since the
+//                          job was moved or another one before it
+//   moved:LANE             set of ids of jobs that wait where somebody has moved them
 //   jobs, state:STATE, owner:NAME, children:ID, waiting:LANE, ended
 //                          sorted sets of ids: by sequence, of jobs that wait by place, of ended ones by time
 //   wake:LANE              list with a word for each job that was added, which workers that have nothing to do wait for
 //   workers, worker:NAME, models, model-order
 //                          who works, and what for
 //   events                 channel: {"version": 1, "job": ID, "event": "state" or "file"}
+//   asks:NAME              channel of a worker: {"version": 1, "job": ID, "event": "cancel"}
 //
 // A message of a stream has version and job. An attempt at a job begins when a worker takes the message, or claims it because
 // its consumer was silent for longer than the lease; attempts have numbers, and the first one that commits "done" is the job's

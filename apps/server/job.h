@@ -75,6 +75,9 @@ enum class LaneKind { networks, exports };
   return kind == JobKind::exported ? LaneKind::exports : LaneKind::networks;
 }
 
+// The model that it asks for; empty: none by name.
+[[nodiscard]] std::string model_of(const Job& job);
+
 // Which jobs a list has.
 struct JobFilter {
   std::optional<JobState> state{};

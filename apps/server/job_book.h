@@ -71,6 +71,9 @@ class JobBook {
   virtual void note_webhook(const std::string& id, const JobWebhook& state) = 0;
 };
 
+// How many jobs may overtake one whose model would have to be loaded. As many share what loading takes.
+inline constexpr int kMostPasses = 4;
+
 class JobQueue {
  public:
   JobQueue() = default;
@@ -82,8 +85,9 @@ class JobQueue {
   [[nodiscard]] virtual bool is_shared() const = 0;
   // Of a shared one: waits until there may be a job of the lane, at most `longest`, or until `enough` says so.
   virtual void await(LaneKind lane, std::chrono::milliseconds longest, const std::function<bool()>& enough) = 0;
-  // The first job of the lane that waits, now running; nothing while the queue is paused.
-  [[nodiscard]] virtual std::optional<Job> take_next(LaneKind lane) = 0;
+  // The first job of the lane that waits, now running; nothing while the queue is paused. One of the model `loaded`, whose
+  // weights are in memory, comes before others, kMostPasses times in a row at most; empty: none is.
+  [[nodiscard]] virtual std::optional<Job> take_next(LaneKind lane, const std::string& loaded) = 0;
   // Where the files of a job that runs are, and of the job that it is made from.
   [[nodiscard]] virtual std::filesystem::path folder_of(const std::string& id) const = 0;
   // The same jobs.

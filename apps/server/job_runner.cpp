@@ -193,9 +193,10 @@ std::optional<Job> JobRunner::next_job(Lane& lane) {
     std::unique_lock lock(mutex_);
     lane.woken_ = false;
     if (stopping_) return;
+    const std::string loaded = lane.loaded_;
     // Others are not kept waiting for an answer of another machine; who cancels there waits until the job is known here.
     if (store_.is_shared()) lock.unlock();
-    job = store_.take_next(lane.options_.lane);
+    job = store_.take_next(lane.options_.lane, loaded);
     if (!lock.owns_lock()) lock.lock();
     if (!job) return;
     lane.current_ = job->id;

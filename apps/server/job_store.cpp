@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include "job_record.h"
 
@@ -89,6 +90,11 @@ const char* name_of(JobKind kind) {
 std::optional<JobKind> kind_named(const std::string& name) {
   const auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](JobKind k) { return name == name_of(k); });
   return found == kKinds.end() ? std::nullopt : std::optional(*found);
+}
+
+std::string model_of(const Job& job) {
+  const auto found = job.options.find("model");
+  return found != job.options.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::string timestamp(std::chrono::system_clock::time_point time) {
@@ -430,12 +436,32 @@ std::vector<Job> JobStore::queue(int limit, const std::string& owner) {
   return read(rows);
 }
 
-std::optional<Job> JobStore::take_next(LaneKind lane) {
+// The one that is next, or none.
+std::vector<Job> JobStore::first_waiting(LaneKind lane, const std::string& loaded) {
+  const int exports = lane == LaneKind::exports ? 1 : 0;
+  Statement rows(*database_, sql("WHERE state = 'queued' AND (kind = 'export') = ? ORDER BY place, sequence LIMIT 1").c_str(),
+                 exports);
+  std::vector<Job> head = read(rows);
+  if (head.empty() || exports != 0) return head;
+  const std::string model = model_of(head.front());
+  if (loaded.empty() || model.empty() || model == loaded) return head;
+  if (std::exchange(passed_, head.front().id) != head.front().id) passes_ = 0;
+  if (passes_ >= kMostPasses) return head;
+  Statement others(*database_,
+                   sql("WHERE state = 'queued' AND kind <> 'export' AND CASE WHEN json_valid(options) THEN "
+                       "json_extract(options, '$.model') END = ? ORDER BY place, sequence LIMIT 1")
+                       .c_str(),
+                   loaded);
+  std::vector<Job> other = read(others);
+  if (other.empty()) return head;
+  ++passes_;
+  return other;
+}
+
+std::optional<Job> JobStore::take_next(LaneKind lane, const std::string& loaded) {
   const std::scoped_lock lock(mutex_);
   if (paused_) return std::nullopt;
-  Statement rows(*database_, sql("WHERE state = 'queued' AND (kind = 'export') = ? ORDER BY place, sequence LIMIT 1").c_str(),
-                 lane == LaneKind::exports ? 1 : 0);
-  std::vector<Job> jobs = read(rows);
+  std::vector<Job> jobs = first_waiting(lane, loaded);
   if (jobs.empty()) return std::nullopt;
   Job& job = jobs.front();
   job.state = JobState::running;

@@ -78,8 +78,8 @@ class JobStore : public JobBook, public JobQueue {
   // Seconds since the oldest job that waits was made; 0 without one.
   [[nodiscard]] double oldest_wait() override;
 
-  // The first job of the lane that waits, now running; nothing while the queue is paused.
-  [[nodiscard]] std::optional<Job> take_next(LaneKind lane = LaneKind::networks) override;
+  // The first job of the lane that waits, now running; nothing while the queue is paused. See JobQueue.
+  [[nodiscard]] std::optional<Job> take_next(LaneKind lane = LaneKind::networks, const std::string& loaded = {}) override;
   // A running job, back into its place of the queue as if it had not run; nothing happens to others.
   void put_back(const std::string& id) override;
   // A running job whose worker was lost: back into its place of the queue, without what it made, unless it was begun twice;
@@ -150,6 +150,7 @@ class JobStore : public JobBook, public JobQueue {
   void remove_too_old(double days, const Moment& at, std::vector<std::string>& removed);
   void remove_too_much(std::uint64_t bytes, std::vector<std::string>& removed);
   [[nodiscard]] std::vector<Job> read(Statement& rows);
+  [[nodiscard]] std::vector<Job> first_waiting(LaneKind lane, const std::string& loaded);
   [[nodiscard]] std::optional<std::string> job_of(const RequestKey& request);
   [[nodiscard]] JobRecord record_of(const std::string& id);
   // The record's file follows the database; what cannot be written now is written in a quiet moment.
@@ -182,6 +183,8 @@ class JobStore : public JobBook, public JobQueue {
   std::vector<std::string> notes_;
   std::set<std::string> unwritten_;  // jobs whose record is older than the database
   std::optional<Moment> first_look_, last_look_, last_share_;
+  std::string passed_;  // the job at the head of its lane that others have overtaken
+  int passes_ = 0;      // how many of them
   bool untidy_ = true;
   bool paused_ = false;
 };

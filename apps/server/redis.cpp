@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -346,6 +347,27 @@ std::optional<RedisReply> Redis::wait(const RedisCommand& command, std::chrono::
     if (Clock::now() >= until) throw RedisError("Redis at " + address_.shown() + " does not answer");
   }
   return std::nullopt;  // and the connection, which still waits, is closed
+}
+
+void Redis::listen(const std::string& channel, const std::function<bool()>& enough,
+                   const std::function<void(const std::string&)>& hear) const {
+  constexpr auto kQuiet = 5s;  // then it is asked
+  const auto connection = connect();
+  connection->send({"SUBSCRIBE", channel});
+  auto heard = Clock::now(), asked = heard;
+  while (!enough()) {
+    const auto reply = connection->receive(200ms);
+    const auto now = Clock::now();
+    if (reply) {
+      heard = now;
+      if (reply->at(0).str() == "message") hear(reply->at(2).str());
+    } else if (now - heard >= kQuiet + patience_) {
+      throw RedisError("Redis at " + address_.shown() + " does not answer");
+    } else if (now - std::max(heard, asked) >= kQuiet) {
+      connection->send({"PING"});
+      asked = now;
+    }
+  }
 }
 
 RedisReply Redis::run(const RedisScript& script, const std::vector<std::string>& arguments) {

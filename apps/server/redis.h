@@ -99,6 +99,10 @@ class Redis {
   std::optional<RedisReply> wait(const RedisCommand& command, std::chrono::milliseconds longest,
                                  const std::function<bool()>& enough);
   RedisReply run(const RedisScript& script, const std::vector<std::string>& arguments);
+  // Hears what is said in a channel until `enough` says so, which is asked several times a second. Redis is asked now and then
+  // whether it is there, since a connection may be lost without a word. Throws RedisError.
+  void listen(const std::string& channel, const std::function<bool()>& enough,
+              const std::function<void(const std::string&)>& hear) const;
   // A connection of the caller's own.
   [[nodiscard]] std::unique_ptr<RedisConnection> connect() const;
 

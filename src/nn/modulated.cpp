@@ -213,12 +213,14 @@ void FlowTransformer<Dev, T>::operator()(Queue<Dev>& queue, View<Dev, T, 2> x, s
     NormTail<Dev, T> affine = b.norm2.template tail<T>();
     affine.row_batch = pass.row_batch(0, pass.begun);
     add_layer_norm<Dev, T>(queue, begun_rows(x), begun_rows(pass.h), chunk(i, 2), affine, kBlockEpsilon, begun_rows(pass.y));
+    queue.check();  // on a processor each of the three may take a second
     cross(queue, i, pass);
     for (; pass.begun < rows; pass.begun += begun) {
       copy<Dev, T, 2>(queue, x.rows(0, begun), x.rows(pass.begun, begun));
     }
     add_cross(queue, i, pass, modulated(i, 3));
     show(probe, name + ".cross_attn", queue, pass.h);
+    queue.check();
     b.feed_forward(queue, pass.y, pass.h);
     if (i + 1 < blocks_.size()) {
       add_layer_norm<Dev, T>(queue, x, pass.h, chunk(i, 5), modulated(i + 1, 0), kBlockEpsilon, pass.y);

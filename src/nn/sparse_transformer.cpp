@@ -66,6 +66,7 @@ void SparseTransformer<Dev, T>::operator()(Queue<Dev>& queue, View<Dev, const fl
     queue.check();
     blocks_[i].attention(queue, y, i % 2 == 0 ? tokens.even : tokens.odd, h);
     add_layer_norm<Dev, T>(queue, x, h, {}, plain, kBlockEpsilon, y);
+    queue.check();
     blocks_[i].feed_forward(queue, y, h);
     if (i + 1 < blocks_.size()) {
       add_layer_norm<Dev, T>(queue, x, h, {}, plain, kBlockEpsilon, y);

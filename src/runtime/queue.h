@@ -43,7 +43,7 @@ class Queue {
 
   // Not owned; may be null.
   void watch(const Monitor* monitor) { monitor_ = monitor; }
-  // Throws cancelled when the caller asked to stop. Called between blocks, never inside a kernel loop.
+  // Throws cancelled when the caller asked to stop. Called between blocks and their parts, never inside a kernel loop.
   void check() const {
     if (monitor_ != nullptr) monitor_->check();
   }

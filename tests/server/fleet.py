@@ -1,4 +1,4 @@
-"""A fleet on this machine: Redis, servers, workers, and a store that speaks S3 where one is installed."""
+"""A fleet on this machine: Redis, servers, workers, networks that can be cut, and a store that speaks S3 where one is installed."""
 import contextlib
 import os
 import pathlib
@@ -6,7 +6,9 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import threading
 import time
 
 from studio import PATIENCE, PROGRAM, ROOT, Server, wait_for
@@ -53,8 +55,8 @@ class Redis:
         except (OSError, RuntimeError):  # not yet, or while it reads its log
             return False
 
-    def address(self, password=IN_ADDRESS, host="127.0.0.1"):
-        return f"{'rediss' if self.tls else 'redis'}://:{password}@{host}:{self.port}/1"
+    def address(self, password=IN_ADDRESS, host="127.0.0.1", port=None):
+        return f"{'rediss' if self.tls else 'redis'}://:{password}@{host}:{port or self.port}/1"
 
     def ask(self, *words):
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as wire, wire.makefile("rwb") as stream:
@@ -64,6 +66,16 @@ class Redis:
                 stream.flush()
                 answer = self.read(stream)
             return answer
+
+    @contextlib.contextmanager
+    def listening(self, channel):
+        """A subscription: a function that waits for the next message."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as wire, wire.makefile("rwb") as stream:
+            for command in (("AUTH", PASSWORD), ("SUBSCRIBE", channel)):
+                stream.write(b"*2\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in command))
+                stream.flush()
+                self.read(stream)
+            yield lambda: self.read(stream)[2]
 
     def read(self, stream):
         line = stream.readline()
@@ -90,6 +102,79 @@ class Redis:
             self.process.terminate()
             self.process.wait()
             self.log.close()
+
+
+class Proxy:
+    """The network between a process and Redis."""
+
+    def __init__(self, port):
+        self.target, self.refusing = port, False
+        self.flowing = threading.Event()
+        self.flowing.set()
+        self.pairs, self.lock = set(), threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                if self.refusing:
+                    raise ConnectionRefusedError
+                server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+            except OSError:
+                self.reset(client)
+                continue
+            server.settimeout(None)
+            pair = (client, server)
+            with self.lock:
+                self.pairs.add(pair)
+            for source, sink in (pair, pair[::-1]):
+                threading.Thread(target=self.pump, args=(pair, source, sink), daemon=True).start()
+
+    def pump(self, pair, source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                self.flowing.wait()
+                sink.sendall(data)
+        with self.lock:
+            self.pairs.discard(pair)
+        for end in pair:
+            self.reset(end)
+
+    @staticmethod
+    def reset(end):
+        with contextlib.suppress(OSError):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
+
+    def stall(self):
+        """Nothing comes through, and nobody is told."""
+        self.flowing.clear()
+
+    def drop(self):
+        """All connections end, with what was on its way, and there are no new ones."""
+        self.refusing = True
+        with self.lock:
+            pairs = list(self.pairs)
+        for pair in pairs:
+            for end in pair:
+                self.reset(end)
+        self.flowing.set()
+
+    def heal(self):
+        """What was stalled arrives late."""
+        self.refusing = False
+        self.flowing.set()
+
+    def close(self):
+        self.drop()
+        self.listener.close()
 
 
 class Worker:
@@ -126,11 +211,12 @@ class Worker:
 class Fleet:
     """Everything of it, in one folder. Is used with `with`."""
 
-    def __init__(self, folder, servers=2, workers=2, options=(), results=None, env=None, tls=None, lease=1, common=()):
+    def __init__(self, folder, servers=2, workers=2, options=(), results=None, env=None, tls=None, lease=1, common=(), networks=0):
         self.folder = pathlib.Path(folder)
         self.redis = Redis(self.folder, tls)
         self.results = results or str(self.folder / "results")
         self.common = ("--queue", self.redis.address(host="localhost" if tls else "127.0.0.1"), "--results", self.results, *common)
+        self.networks = [Proxy(self.redis.port) for _ in range(networks)]  # servers and workers are in them in turn
         self.env, self.lease = env or {}, lease
         self.servers, self.workers = [], []
         self.stack = contextlib.ExitStack()
@@ -142,7 +228,7 @@ class Fleet:
                 saved = dict(os.environ)
                 os.environ.update(self.env)
                 try:
-                    self.servers.append(Server(self.folder / f"server-{i}", *self.common, *options, ready=False))
+                    self.servers.append(Server(self.folder / f"server-{i}", *self.common_in(i), *options, ready=False))
                 finally:
                     os.environ.clear()
                     os.environ.update(saved)
@@ -154,8 +240,13 @@ class Fleet:
             self.stop()
             raise
 
+    def common_in(self, number):
+        if not self.networks:
+            return self.common
+        return ("--queue", self.redis.address(port=self.networks[number % len(self.networks)].port), *self.common[2:])
+
     def begin_worker(self):
-        worker = Worker(self.folder, *self.common, "--lease", str(self.lease), env=self.env)
+        worker = Worker(self.folder, *self.common_in(len(self.workers)), "--lease", str(self.lease), env=self.env)
         self.workers.append(worker)
         return worker
 
@@ -166,12 +257,16 @@ class Fleet:
         self.stop()
 
     def stop(self):
+        for network in self.networks:
+            network.heal()
         for worker in self.workers:
             if worker.process.poll() is None:
                 worker.stop()
         for server in self.servers:
             if server.process.poll() is None:
                 server.stop()
+        for network in self.networks:
+            network.close()
         self.redis.stop()
 
     def worker_of(self, job):
@@ -185,7 +280,8 @@ class Fleet:
         return "".join(path.read_text(errors="replace") for path in logs)
 
     def left_in_queue(self):
-        return sorted(key for key in self.redis.ask("KEYS", "espalier:*") if key.split(":")[1] in ("queue", "turns", "waiting", "trash"))
+        kinds = ("queue", "turns", "places", "exchanged", "moved", "waiting", "trash")
+        return sorted(key for key in self.redis.ask("KEYS", "espalier:*") if key.split(":")[1] in kinds)
 
 
 def s3rver():

@@ -1,13 +1,9 @@
 """What whoever runs the server sees: the log and the metrics."""
 import json
-import pathlib
 import re
-import shutil
-import subprocess
-import tempfile
 import unittest
 
-from studio import ROOT, Case, wait_for
+from studio import Case, wait_for
 
 
 class Operations(Case):
@@ -70,18 +66,6 @@ class Operations(Case):
             server.ask("DELETE", f"/v1/jobs/{job}")
         server.ended(long)
         self.assertEqual(self.metrics(server)["espalier_queue_oldest_seconds"], 0)
-
-
-class Units(unittest.TestCase):
-    @unittest.skipUnless(shutil.which("systemd-analyze"), "SKIPPED: there is no systemd-analyze here")
-    def test_systemd_accepts_the_units(self):
-        with tempfile.TemporaryDirectory() as folder:
-            for unit, name in (("espalier.service", "espalier.service"), ("espalier@.service", "espalier@0.service")):
-                text = (ROOT / "deploy" / unit).read_text().replace("/usr/bin/espalier", "/bin/true")
-                path = pathlib.Path(folder) / name
-                path.write_text(text)
-                ran = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True)
-                self.assertEqual((ran.returncode, ran.stderr), (0, ""))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """Jobs in processes of their own (--workers): the same results, and none is lost however workers end."""
+import json
 import os
 import pathlib
 import random
 import re
 import signal
+import sqlite3
 import subprocess
+import sys
 import time
 import unittest
 
-from studio import PATIENCE, PROGRAM, QUICK, Case, latent_of, png, wait_for
+from crowd import Crowd, Scale
+from studio import PATIENCE, PROGRAM, QUICK, Case, Server, latent_of, png, wait_for
 
 LONG = QUICK | {"structure": {"steps": 1000}}
 RECORDS = {"job.json"}
@@ -46,6 +50,8 @@ class WorkerCase(Case):
                 return 0
         before = {pid: ticks(pid) for pid in pids}
         time.sleep(0.1)
+        if not pids:
+            raise ProcessLookupError("all workers have just been killed")
         return max(pids, key=lambda pid: ticks(pid) - before[pid])
 
     def check_folders(self, server):
@@ -113,6 +119,21 @@ class Results(WorkerCase):
         self.assertEqual(server.ended(server.post_picture().json["id"])["state"], "done")
         wait_for(lambda: server.metric("espalier_model_loaded") == 0, "the weights to leave")
         self.assertEqual(server.ended(server.post_picture().json["id"])["state"], "done")
+
+    def test_jobs_of_the_model_in_memory_come_first(self):
+        """Weights change twice instead of four times, and who needs others is passed over four times at most."""
+        server = self.serve("--workers", "1")
+        server.patch("/v1/queue", {"paused": True})
+        words = [("options", None, json.dumps(QUICK | {"model": "sprout-text", "prompt": "a red chair"}).encode())]
+        sent = [("first", server.post_picture()), ("words", server.post_parts("/v1/jobs", words)), ("second", server.post_picture())]
+        sent += [("more words", server.post_parts("/v1/jobs", words))] + [(str(i), server.post_picture()) for i in range(4)]
+        before = server.metric("espalier_model_loads_total")
+        server.patch("/v1/queue", {"paused": False})
+        ended = {name: server.ended(answer.json["id"]) for name, answer in sent}
+        self.assertEqual({job["state"] for job in ended.values()}, {"done"})
+        order = sorted(ended, key=lambda name: ended[name]["started"])
+        self.assertEqual(order, ["first", "second", "0", "1", "2", "words", "more words", "3"])
+        self.assertEqual(server.metric("espalier_model_loads_total") - before, 2)
 
     def test_a_checkpoint_that_cannot_be_loaded_ends_the_server(self):
         broken = pathlib.Path(self.folder.name) / "broken"
@@ -218,6 +239,56 @@ class Deaths(WorkerCase):
                 again.ended(job)
                 self.check_folders(again)
                 again.stop()
+
+
+class Load(WorkerCase):
+    def test_kills_and_restarts_under_load(self):
+        """Clients whose server and workers are killed; with ESPALIER_FLEET_LOAD=1 it is 500 jobs of 20 clients, 30 kills of workers and two of
+        the server itself."""
+        jobs, clients, workers, kills, restarts = (500, 20, 4, 30, 2) if os.environ.get("ESPALIER_FLEET_LOAD") else (40, 5, 2, 4, 1)
+        options = ("--workers", str(workers), "--max-queue", "1000")
+        servers, chance, scale, begin = [self.serve(*options)], random.Random(1), Scale(), time.monotonic()
+        crowd = Crowd(lambda: servers, jobs, clients)
+        killed = restarted = retried = 0
+        while crowd.alive():
+            time.sleep(chance.uniform(0.2, 0.6))
+            scale.look([servers[0].process.pid])
+            ended = len(crowd.ended)
+            if killed < kills and ended > (killed + 1) * jobs // (kills + 2):
+                living = [pid for pid, words in children(servers[0].process.pid).items() if words[1:2] == [b"worker"]]
+                try:
+                    os.kill(chance.choice(living), signal.SIGKILL)
+                    killed += 1
+                except (IndexError, ProcessLookupError):
+                    pass
+            if restarted < restarts and ended > (restarted + 1) * jobs // (restarts + 1):
+                restarted += 1
+                retried += servers[0].metric("espalier_jobs_retried_total")
+                pids, port = list(children(servers[0].process.pid)), servers[0].port
+                servers[0].kill()
+                wait_for(lambda: gone(pids), "the workers to end")
+                servers[0] = Server(self.folder.name, *options, port=port)
+                self.addCleanup(lambda server=servers[0]: server.process.poll() is None and server.stop())
+        seconds, server = time.monotonic() - begin, servers[0]
+        self.assertEqual((killed, restarted), (kills, restarts))
+        done, given_up = crowd.check(self, jobs, server)
+        retried += server.metric("espalier_jobs_retried_total")
+        sizes = list(scale.series())
+        print(f"{jobs} jobs in {seconds:.0f} s, {killed} kills, {restarted} restarts of the server: {done} done, {given_up} failed, retried {retried:.0f}; "
+              f"servers {[f'{a:.0f} then {b:.0f}' for a, b in sizes]} MiB", file=sys.stderr)
+        self.assertLessEqual(given_up, max(1, jobs // 100))  # two kills hit the same job
+        for early, late in sizes if "ESPALIER_SANITIZED" not in os.environ else []:
+            self.assertLess(late, 1.3 * early)
+        queue = server.get("/v1/queue").json
+        self.assertEqual((queue["running"], queue["queued"], queue["jobs"]), (0, 0, []))
+        self.check_folders(server)
+        data = server.folder / "data"
+        self.assertEqual([p.name for p in (data / "incoming").iterdir()], [])
+        self.assertFalse((data / "lost").exists(), (server.folder / "server.log").read_text())
+        self.assertEqual(server.stop(), 0)
+        with sqlite3.connect(data / "espalier.db") as database:
+            self.assertEqual(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+            self.assertEqual(database.execute("SELECT count(*) FROM jobs WHERE state NOT IN ('done', 'failed')").fetchone(), (0,))
 
 
 if __name__ == "__main__":

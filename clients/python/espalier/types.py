@@ -632,8 +632,8 @@ class JobChange(Options):
     name: Union[str, Unset] = UNSET
     pinned: Union[bool, Unset] = UNSET
     position: Union[int, Unset] = UNSET
-    """Of a job that waits: how many jobs of its lane shall be ahead of it, those that run included; as many as there
-    are, at most."""
+    """Of a job that waits: how many jobs of its lane shall be ahead of it, those that run included (of a fleet:
+    those that wait alone); as many as there are, at most."""
     before: Union[str, Unset] = UNSET
     """Of a job that waits: the waiting job of its lane that it shall be before. Not with position."""
 

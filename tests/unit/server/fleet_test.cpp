@@ -157,6 +157,18 @@ TEST(WorkerReport, IsReadBack) {
   }
 }
 
+TEST(FleetWord, OfAnotherVersionIsNone) {
+  const std::string id(24, 'a');
+  const auto word = fleet_word_of(R"({"version":1,"job":")" + id + R"(","event":"cancel"})");
+  ASSERT_TRUE(word);
+  EXPECT_EQ(word->job, id);
+  EXPECT_EQ(word->event, "cancel");
+  EXPECT_EQ(word->file, "");
+  for (const std::string& text : std::vector<std::string>{"", "[]", "{", "{}", R"({"version":2,"job":")" + id + R"("})",
+                                                          R"({"version":1,"job":"../x"})", R"({"version":1,"job":7})"})
+    EXPECT_FALSE(fleet_word_of(text)) << text;
+}
+
 TEST(FolderFiles, ArePutWholeAndRemoved) {
   namespace fs = std::filesystem;
   const fs::path root = fs::path(::testing::TempDir()) / ("files-" + JobStore::new_id());

@@ -42,6 +42,36 @@ TEST_F(Store, AnEndedJobIsNotPutBack) {
   EXPECT_NE(job->file("asset.glb"), nullptr);
 }
 
+TEST_F(Store, JobsOfALoadedModelComeFirstButNotForEver) {
+  JobStore store(folder_);
+  const auto add_of = [&](const char* model) {
+    Job job;
+    job.id = JobStore::new_id();
+    job.options = Json{{"model", model}};
+    std::filesystem::create_directory(store.folder_of(job.id));
+    return store.add(job, 100);
+  };
+  const auto taken = [&](const std::string& loaded) {
+    const auto job = store.take_next(LaneKind::networks, loaded);
+    return job ? job->id : std::string("none");
+  };
+  const std::string waiting = add_of("b");
+  std::vector<std::string> others;
+  for (int i = 0; i < kMostPasses + 2; ++i) others.push_back(add_of("a"));
+  for (int i = 0; i < kMostPasses; ++i) EXPECT_EQ(taken("a"), others[static_cast<std::size_t>(i)]);
+  EXPECT_EQ(taken("a"), waiting);
+  EXPECT_EQ(taken("a"), others[kMostPasses]);
+  EXPECT_EQ(taken("b"), others[kMostPasses + 1]);  // there is no other
+  EXPECT_EQ(taken("b"), "none");
+  // Who has nothing loaded takes what is first; and a job that names no model fits everybody.
+  const std::string first = add_of("b"), second = add_of("a"), third = add_of("a");
+  EXPECT_EQ(taken(""), first);
+  const std::string any = add(store);
+  EXPECT_EQ(taken("b"), second);
+  EXPECT_EQ(taken("c"), third);
+  EXPECT_EQ(taken("c"), any);
+}
+
 TEST_F(Store, AFolderThatIsInUseIsLeftAlone) {
   const JobStore store(folder_);
   std::ofstream(store.incoming() / (JobStore::new_id() + ".part")) << "on its way";
