@@ -91,7 +91,7 @@ struct JobChange {
   std::optional<std::string> name{};
   std::optional<bool> pinned{};
   // Of a job that waits, at most one of these: how many jobs of its lane shall be ahead of it, those that run included (as many
-  // as there are, at most), or the waiting job of its lane that it shall be before.
+  // as there are, at most; of a fleet those that wait alone), or the waiting job of its lane that it shall be before.
   std::optional<std::int64_t> position{};
   std::optional<std::string> before{};
   [[nodiscard]] bool moves() const { return position || before; }
