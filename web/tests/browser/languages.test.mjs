@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {readdirSync} from 'node:fs';
 import {after, before, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
-import {axe, cutoutReady, drop, example, fileOf, finished, launch, newPage, open, PATIENCE, Server, setFinish, shot, viewsHave} from './support.mjs';
+import {axe, cutoutReady, draftKept, drop, example, fileOf, finished, launch, newPage, open, PATIENCE, Server, setFinish, shot, viewsHave} from './support.mjs';
 
 let server;
 let browser;
@@ -56,7 +56,7 @@ test('the language is switched by hand and kept; what is on the page stays', asy
   await drop(page, fileOf(example('01-mug.png'), 'mug.png'));
   await cutoutReady(page);
   await (await setFinish(page, true)).getByRole('spinbutton', {name: 'Share of faces removed'}).fill('0.9');
-  await page.waitForTimeout(500);  // the page keeps what is on it a moment after it was changed
+  await draftKept(page, 1);
   await page.getByRole('combobox', {name: 'Language'}).selectOption('de');
   await page.getByRole('button', {name: 'Erzeugen', exact: true}).waitFor();
   await cutoutReady(page);

@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {after, before, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
-import {cutoutReady, drop, example, fileOf, finished, generate, launch, open, PATIENCE, Server, setFinish, setSteps, shot} from './support.mjs';
+import {cutoutReady, draftKept, drop, example, fileOf, finished, generate, launch, open, PATIENCE, Server, setFinish, setSteps, shot} from './support.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 let folder;
@@ -134,7 +134,7 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
   await shot(page, '24-mask-used');
 
   const mended = await opacity(page);
-  await page.waitForTimeout(500);  // the page keeps what is on it a moment after it was changed
+  await draftKept(page, 1, 1);
   await page.reload();
   await cutoutReady(page);
   await page.getByText('Mask edited by hand').waitFor();

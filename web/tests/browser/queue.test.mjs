@@ -188,6 +188,7 @@ test('the present settings as a command that makes such a job, and as a link', a
   assert.equal(made.options.seed, 1234);
   assert.equal(made.options.structure.steps, 2);
   assert.equal(made.name, '08-tree');
+  await fetch(new URL(`/v1/jobs/${made.id}`, server.url), {method: 'DELETE'});
 
   await page.getByRole('button', {name: 'Copy a link with the settings'}).click();
   await page.getByText('A link with these settings: copied').waitFor();
@@ -201,5 +202,11 @@ test('the present settings as a command that makes such a job, and as a link', a
   await shot(other, '71-settings-of-a-link');
   assert.deepEqual(other.complaints, []);
   await other.context().close();
+
+  // A finished asset has a link, too.
+  const {id} = await asset(server, 'shared', {raw_mesh: true});
+  await page.goto(`${server.url}#job=${id}`);
+  await page.locator('.details').getByRole('button', {name: 'Copy the link'}).click();
+  await page.waitForFunction(async (wanted) => (await navigator.clipboard.readText()) === wanted, `${server.url}#job=${id}`);
   await page.context().close();
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
 import {after, before, test} from 'node:test';
 import validator from 'gltf-validator';
 import {
-  cutoutReady, differing, drop, example, fileOf, finished, generate, launch, LIGHT, newPage, open, openGroup, paste, PATIENCE, picture, reached, replaced, save, Server, setFinish, setSteps,
+  axe, cutoutReady, differing, draftKept, drop, example, fileOf, finished, generate, launch, LIGHT, newPage, open, openGroup, paste, PATIENCE, picture, reached, replaced, save, Server, setFinish, setSteps,
   shot, viewsHave,
 } from './support.mjs';
 
@@ -215,6 +216,28 @@ test('a running job is cancelled, the settings are taken up again, and the next 
   await page.context().close();
 });
 
+test('what a cancelled job had decoded is seen, said, finished and taken', async () => {
+  const form = new FormData();
+  form.set('image', new Blob([readFileSync(example('04-rocket.png'))]), 'rocket.png');
+  form.set('options', JSON.stringify({name: 'rocket', structure: {steps: 2}, latent: {steps: 1}, faces: 2000, texture_size: 512, bake: 'fast'}));
+  const {id} = await server.json('/v1/jobs', {method: 'POST', body: form});
+  const job = () => server.json(`/v1/jobs/${id}`);
+  while (!(await job()).files.some(({role}) => role === 'asset')) await new Promise((resolve) => setTimeout(resolve, 50));
+  await fetch(new URL(`/v1/jobs/${id}`, server.url), {method: 'DELETE'});
+  while ((await job()).state === 'running') await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal((await job()).state, 'cancelled');
+  const page = await open(browser, server, {hash: `#job=${id}`});
+  await page.getByRole('heading', {name: 'Cancelled'}).waitFor();
+  await finished(page);
+  await shot(page, '09-cancelled');
+  assert.deepEqual(await axe(page), []);
+  const glb = await save(page, () => page.locator('[data-format="glb"]').click());
+  assert.equal(glb.name, 'rocket.glb');
+  assert.equal((await validator.validateBytes(new Uint8Array(glb.bytes), {format: 'glb'})).issues.numErrors, 0);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test('a reload in mid-job finds the job again', async () => {
   const page = await open(browser, server);
   await page.locator('#picture-files').setInputFiles([example('03-car.png'), example('03-car.png')]);
@@ -256,6 +279,7 @@ test('several pictures become an asset each, are kept over a reload, and the lis
   await page.getByRole('dialog').getByRole('button', {name: /^One asset each/}).click();
   await setSteps(page, 2, 1);
   await setFinish(page, false);
+  await draftKept(page, 2);
   await page.reload();
   await page.locator('.picture[aria-busy="false"]').nth(1).waitFor();
   assert.deepEqual(await page.locator('.picture-name').allInnerTexts(), ['red car.png', 'tree.png']);
@@ -423,6 +447,7 @@ test('everything has a name, and text, controls and focus stand out from their g
       return found;
     });
     assert.deepEqual(faint, [], `contrast in ${colorScheme}`);
+    assert.deepEqual(await axe(page), [], colorScheme);
     await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = false)));
     await picture(page);
     await shot(page, `12-${colorScheme}`);
@@ -448,6 +473,7 @@ test('on a phone', async () => {
   await page.locator('.canvas-place[data-view="clay"]').waitFor();
   await page.locator('.details').scrollIntoViewIfNeeded();
   await shot(page, '15-phone-details');
+  assert.deepEqual(await axe(page), []);
   // Between phone and desk the viewer has little room beside the settings.
   await page.setViewportSize({width: 820, height: 1180});
   for (const part of ['.tools', '.viewer-bar .segments', '.scale']) {

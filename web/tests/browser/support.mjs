@@ -117,8 +117,12 @@ export async function newPage(browser, options = {}) {
   page.setDefaultTimeout(ANSWER);
   page.complaints = [];
   page.on('console', (message) => {
-    // Chromium's own remark on reading pixels from a software renderer says nothing about the page.
-    if (['error', 'warning'].includes(message.type()) && !/GPU stall due to ReadPixels/.test(message.text())) page.complaints.push(`${message.text()} ${message.location().url}`);
+    if (!['error', 'warning'].includes(message.type())) return;
+    const {url} = message.location();
+    // Chromium's own remarks say nothing about the page: on reading pixels from a software renderer, and on files that show a job while it runs,
+    // which are gone when a page on a busy machine asks for them, because better ones have come.
+    if (/GPU stall due to ReadPixels/.test(message.text()) || /status of 404/.test(message.text()) && /\/(structure-\d+\.ply|preview\.glb)$/.test(url)) return;
+    page.complaints.push(`${message.text()} ${url}`);
   });
   page.on('pageerror', (error) => page.complaints.push(String(error)));
   return page;
@@ -188,6 +192,17 @@ export async function setFinish(page, finish) {
 }
 
 export const cutoutReady = (page) => page.locator('.picture[aria-busy="false"] .checked img').first().waitFor();
+/** The browser has kept so many images, and masks made by hand: that is done a moment after they changed. */
+export const draftKept = (page, images, masks = 0) => page.waitForFunction(async (wanted) => {
+  const answer = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  const database = await answer(indexedDB.open('espalier-studio'));
+  const draft = await answer(database.transaction('drafts').objectStore('drafts').get('pictures'));
+  database.close();
+  return draft && [draft.files.length, draft.masks.filter(Boolean).length].join() === wanted;
+}, [images, masks].join());
 /** The user's own pictures make room for others. */
 export const replaced = (page) => page.getByRole('dialog').getByRole('button', {name: 'Replace'}).click();
 export const generate = (page) => page.getByRole('button', {name: 'Generate'}).click();
