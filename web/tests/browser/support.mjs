@@ -88,10 +88,10 @@ export class Server {
 }
 
 /** A small finished asset, made without the page; `raw_mesh` leaves its mesh as it was decoded. */
-export async function asset(server, name, options = {}) {
+export async function asset(server, name, options = {}, image = LIGHT) {
   const finish = options.raw_mesh ? {} : {faces: 2000, texture_size: 512, bake: 'fast'};
   const form = new FormData();
-  form.set('image', new Blob([readFileSync(example(LIGHT))]), 'tree.png');
+  form.set('image', new Blob([readFileSync(example(image))]), image);
   form.set('options', JSON.stringify({name, seed: 1, structure: {steps: 3}, latent: {steps: 3}, ...finish, formats: ['glb'], ...options}));
   return ended(server, await server.json('/v1/jobs', {method: 'POST', body: form}));
 }

@@ -9,7 +9,7 @@ let job;
 
 before(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
-  job = await asset(server, 'chair');
+  job = await asset(server, 'chair', {}, '02-chair.png');
 });
 
 after(async () => {
