@@ -247,11 +247,13 @@ TEST(ForeignPly, PolygonsBeforeTheirVertices) {
 }
 
 std::vector<std::byte> three_mf_of(const std::string& model) {
-  return encode_zip(
-      {{"[Content_Types].xml", bytes_of("<Types/>")},
-       {"_rels/.rels",
-        bytes_of(R"(<Relationships><Relationship Id="r" Target="/3D/m.model" Type="http://x/3dmodel"/></Relationships>)")},
-       {"3D/m.model", bytes_of(model)}});
+  std::vector<NamedFile> files;
+  files.push_back({"[Content_Types].xml", bytes_of("<Types/>")});
+  files.push_back(
+      {"_rels/.rels",
+       bytes_of(R"(<Relationships><Relationship Id="r" Target="/3D/m.model" Type="http://x/3dmodel"/></Relationships>)")});
+  files.push_back({"3D/m.model", bytes_of(model)});
+  return encode_zip(files);
 }
 
 TEST(Foreign3mf, ElementsInEachOther) {
