@@ -61,7 +61,7 @@ std::unique_ptr<const TensorSource> open_weights(const fs::path& path) {
   if (TorchFile::recognises(file.bytes())) return std::make_unique<TorchFile>(std::move(file));
   const std::string other = other_format(text);
   if (other.empty() && path.extension() == ".safetensors") return std::make_unique<SafetensorsFile>(std::move(file));
-  fail(ErrorCode::format, label, ": it is ", other.empty() ? "no file of weights" : other,
+  fail(ErrorCode::format, label, ": it is ", other.empty() ? "not a file of weights" : other,
        hint("safetensors files and those of torch.save (.pth, .pt, .bin) are read"));
 }
 

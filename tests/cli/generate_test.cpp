@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string>
 
 #include "image/codec.h"
@@ -95,6 +96,29 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   for (const char* name : {"a.glb", "a.obj", "a.stl", "a.ply", "look.png"}) {
     EXPECT_TRUE(bytes(name) == bytes(std::string("again/") + name)) << name << " differs when decoded again";
   }
+}
+
+// For programs that show a bar of their own.
+TEST_F(Generate, ProgressAsLinesOfJson) {
+  const Outcome outcome = succeed(sampling({"--raw-mesh", "-o", out("a.stl"), "--progress", "json"}));
+  std::istringstream lines(outcome.err);
+  std::set<std::string> stages;
+  double last = 0.0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("{")) continue;  // a notice
+    const auto progress = nlohmann::json::parse(line);
+    const std::string stage = progress.at("stage");
+    EXPECT_EQ(stage.find(' '), std::string::npos) << "an id, and no words";
+    EXPECT_FALSE(progress.at("title").get<std::string>().empty());
+    EXPECT_LE(progress.at("step"), progress.at("steps"));
+    EXPECT_TRUE(progress.at("seconds_left").is_null() || progress.at("seconds_left") >= 0);
+    EXPECT_GE(progress.at("fraction"), last);
+    last = progress.at("fraction");
+    stages.insert(stage);
+  }
+  EXPECT_DOUBLE_EQ(last, 1.0);
+  for (const char* stage : {"encode-image", "sample-structure", "sample-latent", "decode-mesh"})
+    EXPECT_EQ(stages.count(stage), 1U) << stage;
 }
 
 TEST_F(Generate, TakesTheMemoryThatWasPlanned) {

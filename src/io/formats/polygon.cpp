@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 
 namespace espalier {
 
@@ -71,11 +72,12 @@ bool PolygonCutter::is_ear(std::int32_t corner) {
   const auto at = [&](std::int32_t i) { return flat_[static_cast<std::size_t>(i)]; };
   const std::int32_t p = before_[static_cast<std::size_t>(corner)], n = next_[static_cast<std::size_t>(corner)];
   const Flat a = at(p), b = at(corner), c = at(n);
+  work_left_ -= std::min<std::uint64_t>(work_left_, 1);
   if (!(turn(a, b, c) > 0.0)) return false;
   const double left = std::min({a.x, b.x, c.x}), right = std::max({a.x, b.x, c.x});
   const auto first = std::partition_point(hollow_.begin(), hollow_.end(), [&](std::int32_t h) { return at(h).x < left; });
   const auto behind = std::partition_point(first, hollow_.end(), [&](std::int32_t h) { return at(h).x <= right; });
-  work_left_ -= std::min(work_left_, static_cast<std::uint64_t>(behind - first) + 1);
+  work_left_ -= std::min(work_left_, static_cast<std::uint64_t>(behind - first));
   return std::none_of(first, behind, [&](std::int32_t h) {
     if (!left_[static_cast<std::size_t>(h)] || h == p || h == corner || h == n) return false;
     const Flat q = at(h);
@@ -85,7 +87,7 @@ bool PolygonCutter::is_ear(std::int32_t corner) {
   });
 }
 
-void PolygonCutter::clip_all(std::int32_t count) {
+void PolygonCutter::link(std::int32_t count) {
   const auto n = static_cast<std::size_t>(count);
   next_.resize(n);
   before_.resize(n);
@@ -95,35 +97,64 @@ void PolygonCutter::clip_all(std::int32_t count) {
     next_[i] = static_cast<std::int32_t>(i + 1 == n ? 0 : i + 1);
     before_[i] = static_cast<std::int32_t>(i == 0 ? n - 1 : i - 1);
   }
-  for (std::size_t i = 0; i < n; ++i) {
-    if (turn(flat_[static_cast<std::size_t>(before_[i])], flat_[i], flat_[static_cast<std::size_t>(next_[i])]) <= 0.0)
-      hollow_.push_back(static_cast<std::int32_t>(i));
+  for (std::int32_t i = 0; i < count; ++i) {
+    if (!turns_out(i)) hollow_.push_back(i);
   }
   std::sort(hollow_.begin(), hollow_.end(), [&](std::int32_t a, std::int32_t b) {
     return flat_[static_cast<std::size_t>(a)].x < flat_[static_cast<std::size_t>(b)].x;
   });
-  std::int32_t at = 0, tried = 0, rest = count;
+}
+
+bool PolygonCutter::turns_out(std::int32_t corner) const {
+  const auto i = static_cast<std::size_t>(corner);
+  return turn(flat_[static_cast<std::size_t>(before_[i])], flat_[i], flat_[static_cast<std::size_t>(next_[i])]) > 0.0;
+}
+
+// Corners that may be ears wait in a row; a cut changes its two neighbours alone, which go to its end: ears that share a corner
+// make slivers.
+void PolygonCutter::clip_all(std::int32_t count) {
+  link(count);
+  std::deque<std::int32_t> waiting;
+  std::vector<bool> waits(static_cast<std::size_t>(count), false);
+  const auto add = [&](std::int32_t corner) {
+    const auto i = static_cast<std::size_t>(corner);
+    if (waits[i] || !turns_out(corner)) return;
+    waits[i] = true;
+    waiting.push_back(corner);
+  };
+  for (std::int32_t i = 0; i < count; ++i) add(i);
+  std::int32_t at = 0, rest = count;
+  std::size_t refused = 0;  // since the last cut
   while (rest > 3) {
-    // Where nothing is an ear, as in a ring that crosses itself, the next corner goes.
-    const bool ear = work_left_ > 0 && is_ear(at);
+    // Where nothing is an ear, as in a ring that crosses itself, some corner goes.
+    const bool stuck = refused >= waiting.size();
+    if (!waiting.empty()) {
+      at = waiting.front();
+      waiting.pop_front();
+      waits[static_cast<std::size_t>(at)] = false;
+      if (!left_[static_cast<std::size_t>(at)]) continue;
+    }
+    while (!left_[static_cast<std::size_t>(at)]) at = next_[static_cast<std::size_t>(at)];
     if (work_left_ == 0) gave_up_ = true;
-    const auto here = static_cast<std::size_t>(at);
-    if (!ear && work_left_ > 0 && ++tried <= rest) {
-      at = next_[here];
+    if (!stuck && work_left_ > 0 && !is_ear(at)) {
+      add(at);
+      ++refused;
       continue;
     }
-    const std::int32_t p = before_[here], q = next_[here];
+    const std::int32_t p = before_[static_cast<std::size_t>(at)], q = next_[static_cast<std::size_t>(at)];
     triangles_.insert(triangles_.end(), {p, at, q});
     next_[static_cast<std::size_t>(p)] = q;
     before_[static_cast<std::size_t>(q)] = p;
-    left_[here] = false;
+    left_[static_cast<std::size_t>(at)] = false;
     --rest;
-    tried = 0;
-    // Not the neighbour at once: ears that share a corner make slivers.
-    at = next_[static_cast<std::size_t>(q)];
+    refused = 0;
+    add(p);
+    add(q);
+    at = q;
     if (hollow_.size() > 64 && hollow_.size() > 2 * static_cast<std::size_t>(rest))
       std::erase_if(hollow_, [&](std::int32_t h) { return !left_[static_cast<std::size_t>(h)]; });
   }
+  while (!left_[static_cast<std::size_t>(at)]) at = next_[static_cast<std::size_t>(at)];
   triangles_.insert(triangles_.end(), {before_[static_cast<std::size_t>(at)], at, next_[static_cast<std::size_t>(at)]});
 }
 

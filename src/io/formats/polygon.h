@@ -29,6 +29,8 @@ class PolygonCutter {
   void flatten(std::span<const Point> corners);
   [[nodiscard]] bool convex() const;
   [[nodiscard]] bool is_ear(std::int32_t corner);
+  [[nodiscard]] bool turns_out(std::int32_t corner) const;
+  void link(std::int32_t count);
   void clip_all(std::int32_t count);
   void fan(std::int32_t count);
 

@@ -223,10 +223,13 @@ TEST(Polygons, ConcaveAndNotFlat) {
   for (int i = 0; i <= 200; ++i) comb.push_back({0.1F * static_cast<float>(i), i % 2 == 0 ? 0.0F : 1.0F, 0});
   comb.push_back({20, 2, 0});
   EXPECT_NEAR(signed_area(comb), 20.0 * 2.0 - 0.5 * 20.0, 1e-4);
-  std::vector<Point> saw = {{0, 2, 0}};  // more corners than pairs of them could be looked at
-  for (int i = 0; i <= 60000; ++i) saw.push_back({0.125F * static_cast<float>(i), i % 2 == 0 ? 0.0F : 1.0F, 0});
-  saw.push_back({7500, 2, 0});
-  EXPECT_NEAR(signed_area(saw), 7500.0 * 2.0 - 0.5 * 7500.0, 1e-4);
+  // More corners than pairs of them could be looked at: a strip with teeth on both sides, and one whose teeth leave a line.
+  constexpr int kTeeth = 60000;
+  std::vector<Point> saw;
+  for (int i = 0; i <= kTeeth; ++i) saw.push_back({0.125F * static_cast<float>(i), i % 2 == 0 ? 0.0F : 1.0F, 0});
+  EXPECT_NEAR(signed_area({saw.rbegin(), saw.rend()}), 0.5 * 0.125 * kTeeth, 1e-3);
+  for (int i = kTeeth; i >= 0; --i) saw.push_back({0.125F * static_cast<float>(i), i % 2 == 0 ? 3.0F : 2.0F, 0});
+  EXPECT_NEAR(signed_area(saw), 2.0 * 0.125 * kTeeth, 1e-3);
   EXPECT_EQ(cutter.cut(std::vector<Point>{{0, 0, 0}, {1, 1, 0}, {1, 0, 0}, {0, 1, 0}}).size(), 6U);  // crosses itself
   const float nothing = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(cutter.cut(std::vector<Point>{{0, 0, 0}, {1, nothing, 0}, {1, 1, 0}, {0, 1, 0}}).size(), 6U);
