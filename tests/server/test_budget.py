@@ -236,10 +236,21 @@ class Crowd(Case):
 
         def allow(count):
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, 4096))
-        few = len(descriptors()) + 6
+
+        def all_taken(add):
+            """How many descriptors there are, once they are the lowest numbers without a gap: a file that was open for a
+            moment leaves one, which `add` fills."""
+            def settled():
+                found = descriptors()
+                time.sleep(0.3)
+                if found == descriptors() == set(range(len(found))):
+                    return len(found)
+                add()
+            return wait_for(settled, "the descriptors to be without a gap")
+        before = len(descriptors())
         idle = [server.connect() for _ in range(30)]
-        wait_for(lambda: len(descriptors()) >= few + 20, "the connections to be accepted")
-        allow(few)  # from now on accept() has no descriptor for anybody
+        wait_for(lambda: len(descriptors()) >= before + 26, "the connections to be accepted")
+        allow(all_taken(lambda: idle.append(server.connect())))  # from now on accept() has no descriptor for anybody
         for _ in range(5):
             self.assertEqual(server.get("/openapi.json").status, 200)
         closed = 0
@@ -255,13 +266,15 @@ class Crowd(Case):
         # Connections that are in use are not ended: whoever comes waits until one is, and the server sleeps meanwhile.
         allow(4096)
         kind, body = multipart([("image", "chair.png", PICTURE.read_bytes())])
-        used = []
-        for _ in range(8):
+        used, incoming = [], server.folder / "data" / "incoming"
+
+        def upload():
             used.append(server.connect())
             used[-1].sendall(f"POST /v1/preprocess HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:1000])
-        incoming = server.folder / "data" / "incoming"
-        wait_for(lambda: len(list(incoming.iterdir())) == 8, "the uploads to begin")
-        allow(next(n for n in range(4096) if n not in descriptors()))
+            wait_for(lambda: len(list(incoming.iterdir())) == len(used), "the upload to begin")
+        for _ in range(8):
+            upload()
+        allow(all_taken(upload))
         waiting = server.connect()
         waiting.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         before, begin = cpu_seconds(pid), time.monotonic()
