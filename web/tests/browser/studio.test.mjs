@@ -227,8 +227,20 @@ test('what a cancelled job had decoded is seen, said, finished and taken', async
   while ((await job()).state === 'running') await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal((await job()).state, 'cancelled');
   const page = await open(browser, server, {hash: `#job=${id}`});
-  await page.getByRole('heading', {name: 'Cancelled'}).waitFor();
+  const heading = page.getByRole('heading', {name: 'Cancelled'});
+  await heading.waitFor();
   await finished(page);
+  const message = page.locator('.viewer-message');
+  for (const part of [heading, message.getByRole('button')]) {
+    const lines = await part.evaluate((node) => node.getClientRects().length && node.scrollHeight / parseFloat(getComputedStyle(node).lineHeight));
+    assert.ok(lines < 2.5, `${await part.innerText()}: ${lines} lines`);
+  }
+  const {x, y, width, height} = await message.boundingBox();
+  assert.ok(height < 140, `the message is beside the object: ${height}`);
+  for (const other of ['.split .input-picture', '.split .tools']) {
+    const box = await page.locator(other).boundingBox();
+    assert.ok(box.x + box.width <= x || x + width <= box.x || y + height <= box.y, `${other} does not lie on it`);
+  }
   await shot(page, '09-cancelled');
   assert.deepEqual(await axe(page), []);
   const glb = await save(page, () => page.locator('[data-format="glb"]').click());
