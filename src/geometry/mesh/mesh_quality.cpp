@@ -116,6 +116,13 @@ std::vector<std::uint8_t> crossing_of(const TriangleTree& tree, const Mesh& mesh
   return crossing;
 }
 
+// Faces without an area hide nothing and pass through nothing; thousands of them on one line would all be neighbours.
+Mesh without_flat_faces(const Mesh& mesh) {
+  std::vector<std::uint8_t> keep(at(mesh.face_count()));
+  for (std::int64_t f = 0; f < mesh.face_count(); ++f) keep[at(f)] = face_cross(mesh, f).norm() > 0 ? 1 : 0;
+  return with_faces(mesh, keep);
+}
+
 double crease_length(const Mesh& mesh) {
   const MeshEdges edges = edges_of(mesh.faces, mesh.vertex_count());
   double length = 0;
@@ -247,22 +254,24 @@ MeshQuality quality_of(const Mesh& mesh, int rays, const Monitor* monitor) {
   shape.faces = mesh.faces;
   shape = welded(shape, 0.0F);
   if (shape.faces.empty()) return quality;
-  const TriangleTree tree(shape);
-  const std::vector<std::uint8_t> hidden = hidden_of(tree, shape, rays, monitor);
+  const double diagonal = diagonal_of(shape);
+  quality.crease_length = diagonal > 0 ? crease_length(shape) / diagonal : 0;
+  quality.overhang_share = overhang_share_of(shape);
+  const Mesh faces = without_flat_faces(shape);
+  if (faces.faces.empty()) return quality;
+  const TriangleTree tree(faces);
+  const std::vector<std::uint8_t> hidden = hidden_of(tree, faces, rays, monitor);
   double area = 0;
   double unseen = 0;
-  for (std::int64_t f = 0; f < shape.face_count(); ++f) {
-    const double own = face_cross(shape, f).norm();
+  for (std::int64_t f = 0; f < faces.face_count(); ++f) {
+    const double own = face_cross(faces, f).norm();
     area += own;
     if (hidden[at(f)] != 0) unseen += own;
   }
   quality.hidden_share = area > 0 ? unseen / area : 0;
-  const std::vector<std::uint8_t> crossing = crossing_of(tree, shape, monitor);
+  const std::vector<std::uint8_t> crossing = crossing_of(tree, faces, monitor);
   quality.crossing_faces = std::count(crossing.begin(), crossing.end(), 1);
-  const double diagonal = diagonal_of(shape);
-  quality.crease_length = diagonal > 0 ? crease_length(shape) / diagonal : 0;
-  quality.thin_wall = thin_wall_of(tree, shape, monitor);
-  quality.overhang_share = overhang_share_of(shape);
+  quality.thin_wall = thin_wall_of(tree, faces, monitor);
   return quality;
 }
 

@@ -33,6 +33,24 @@ TriangleTree::Hit by_brute_force(const Mesh& mesh, const Point& from, const Poin
   return hit;
 }
 
+// All on one line, and through the only face that has an area: they neither hide nor cross it.
+TEST(MeshQuality, FlatFacesAreLeftOut) {
+  Mesh mesh;
+  mesh.vertices = {0, 0, 0, 1, 0, 0, 0, 1, 0};
+  mesh.faces = {0, 1, 2};
+  constexpr int kFlat = 20000;
+  for (int i = 0; i < kFlat; ++i) {
+    const float z = static_cast<float>(i) / kFlat - 0.5F;
+    mesh.vertices.insert(mesh.vertices.end(), {0.25F, 0.25F, z});
+    if (i >= 2) mesh.faces.insert(mesh.faces.end(), {3, i + 2, i + 3});
+  }
+  const MeshQuality quality = quality_of(mesh, 8);
+  EXPECT_EQ(quality.crossing_faces, 0);
+  EXPECT_EQ(quality.hidden_share, 0.0);
+  mesh.faces.erase(mesh.faces.begin(), mesh.faces.begin() + 3);
+  EXPECT_EQ(quality_of(mesh, 8).crossing_faces, 0);
+}
+
 TEST(TriangleTree, FindsWhatBruteForceFinds) {
   Mesh mesh = joined(sphere(9, 0.5), moved(rounded_box(6, {0.2, 0.3, 0.1}, 0.04), {0.1, 0, 0.05}));
   shake(mesh, 0.3);
