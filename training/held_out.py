@@ -3,9 +3,9 @@
 
     held_out.py [FOLDER]      default: tools/quality
 
-held_out.safetensors, the evaluation set, draws from all families that there were first, held_out_fronts.safetensors only from those with a front
-(no random piles of parts). Half of held_out_patterns.safetensors are families that came later, and six in ten of its objects have a pattern.
-held_out_text.safetensors is for the text checkpoint: objects with one full caption each, and the colours that it names, `named` [64,8,3], the main one first, -1 where there is none.
+held_out.safetensors.gz, the evaluation set, draws from all families that there were first, held_out_fronts.safetensors.gz only from those with a front
+(no random piles of parts). Half of held_out_patterns.safetensors.gz are families that came later, and six in ten of its objects have a pattern.
+held_out_text.safetensors.gz is for the text checkpoint: objects with one full caption each, and the colours that it names, `named` [64,8,3], the main one first, -1 where there is none.
 objects [64,16,24] and cameras [64,18] are what sdf.cu takes, views [64,5] what cameras were made of (see objects.views). The sets never change:
 tests/test_sprout.py holds the files against a fresh draw."""
 import os
@@ -19,7 +19,7 @@ sys.path.insert(0, HERE)
 from sprout import captions as cp, checkpoint as ck, objects as ob  # noqa: E402
 
 FOLDER = os.path.join(HERE, '..', 'tools', 'quality')
-SETS = {'held_out.safetensors': (ob.FAMILIES, 0.), 'held_out_fronts.safetensors': (ob.NAMED, 0.), 'held_out_patterns.safetensors': (ob.PATTERNED, .6)}
+SETS = {'held_out.safetensors.gz': (ob.FAMILIES, 0.), 'held_out_fronts.safetensors.gz': (ob.NAMED, 0.), 'held_out_patterns.safetensors.gz': (ob.PATTERNED, .6)}
 COUNT, SEED = 64, 0
 
 
@@ -50,7 +50,7 @@ def main():
         tensors = {'objects': objs.numpy(), 'cameras': cams.numpy(), 'views': views.numpy()}
         path = os.path.join(sys.argv[1] if len(sys.argv) > 1 else FOLDER, name)
         ck.write_safetensors(path, tensors, {'families': ' '.join(ob.KNOWN[k].__name__ for k in fam.tolist())})
-    write_text_set(os.path.join(sys.argv[1] if len(sys.argv) > 1 else FOLDER, 'held_out_text.safetensors'))
+    write_text_set(os.path.join(sys.argv[1] if len(sys.argv) > 1 else FOLDER, 'held_out_text.safetensors.gz'))
 
 
 if __name__ == '__main__':

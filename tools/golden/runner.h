@@ -38,11 +38,16 @@ class Case {
   [[nodiscard]] std::vector<std::int64_t> shape(const std::string& tensor) const;
   [[nodiscard]] double number(const std::string& key) const { return spec_.at(key).get<double>(); }
 
-  // Compares a result with the golden tensor of that name, if there is one; error = max|x - ref| / max(rms(ref), 1e-6).
+  // Compares a result with the golden tensor of that name, or every fifth value with NAME.every5, if there is one; error = max|x - ref| / max(rms(ref), 1e-6).
   // Integer tensors must be equal. Prints a line.
   template <class V>
   void compare(const std::string& tensor, const std::vector<V>& got) {
     if (has(tensor)) compare_values(tensor, {got.begin(), got.end()});
+    constexpr std::size_t kStride = 5;  // of a folder with thinned tensors; prime to every extent, so that no index is left out
+    if (!has(tensor + ".every5")) return;
+    std::vector<double> picked;
+    for (std::size_t i = 0; i < got.size(); i += kStride) picked.push_back(static_cast<double>(got[i]));
+    compare_values(tensor + ".every5", picked);
   }
   // The golden tensor holds every K-th of the result's rows of `width` values; K follows from the sizes.
   void compare_every(const std::string& tensor, const std::vector<float>& got, std::int64_t width);

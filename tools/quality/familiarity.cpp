@@ -22,8 +22,8 @@ namespace {
 
 struct Options {
   std::string checkpoint = "models/sprout", device = "auto";
-  std::vector<std::string> sets = {"tools/quality/held_out.safetensors", "tools/quality/held_out_fronts.safetensors",
-                                   "tools/quality/held_out_patterns.safetensors"};
+  std::vector<std::string> sets = {"tools/quality/held_out.safetensors.gz", "tools/quality/held_out_fronts.safetensors.gz",
+                                   "tools/quality/held_out_patterns.safetensors.gz"};
   std::vector<std::string> pictures;
   int typical = 64;
   double share = 0.95;

@@ -1,12 +1,17 @@
 #include "held_out.h"
 
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <numbers>
 #include <random>
 #include <sstream>
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "io/formats/deflate.h"
 #include "sdf.h"
 #include "weights/safetensors.h"
 
@@ -143,8 +148,46 @@ ColouredPoints HeldOutObject::closest_on_surface(std::span<const Point> points) 
   return result;
 }
 
+namespace {
+
+// What is in a file of gzip, whose last four bytes are the length (RFC 1952).
+std::vector<std::byte> unpacked(const std::filesystem::path& path) {
+  constexpr std::uint32_t kMost = 1U << 24;
+  const MappedFile file(path);
+  std::uint32_t size = 0;
+  if (file.size() >= sizeof size) std::memcpy(&size, file.bytes().last(sizeof size).data(), sizeof size);
+  if (size == 0 || size > kMost) fail(ErrorCode::format, path.string() + " is not a set of objects");
+  std::vector<std::byte> out(size);
+  GzipReader(file.bytes(), path.string()).read(out);
+  return out;
+}
+
+// A file that lasts as long as this object, for readers that map files.
+class PassingFile {
+ public:
+  explicit PassingFile(std::span<const std::byte> bytes) {
+    std::string name = (std::filesystem::temp_directory_path() / "espalier-held-out-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) fail(ErrorCode::io, "cannot make a folder like " + name);
+    folder_ = name;
+    write_file(path(), bytes);
+  }
+  PassingFile(const PassingFile&) = delete;
+  PassingFile& operator=(const PassingFile&) = delete;
+  ~PassingFile() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  [[nodiscard]] std::filesystem::path path() const { return folder_ / "set.safetensors"; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace
+
 std::vector<HeldOutObject> load_held_out(const std::filesystem::path& path) {
-  const SafetensorsFile file(path);
+  const PassingFile set_file(unpacked(path));
+  const SafetensorsFile file(set_file.path());
   const auto read = [&](const std::string& name, std::int64_t row) {
     auto values = file.load(name).to_vector<float>(name);
     if (values.empty() || static_cast<std::int64_t>(values.size()) % row != 0) {

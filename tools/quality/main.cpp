@@ -14,7 +14,7 @@ namespace espalier::quality {
 namespace {
 
 struct Options {
-  std::string set = "tools/quality/held_out.safetensors", checkpoint = "models/sprout", device = "auto", precision = "auto";
+  std::string set = "tools/quality/held_out.safetensors.gz", checkpoint = "models/sprout", device = "auto", precision = "auto";
   std::string json, folder = "out/quality";
   std::vector<std::string> require, sampling;
   std::vector<double> delight;
@@ -25,8 +25,8 @@ struct Options {
   std::vector<int> resample{EditRequest{}.resample}, rim{EditRequest{}.rim};
 };
 
-constexpr const char *kTextCheckpoint = "models/sprout-text", *kCaptions = "tools/quality/held_out_text.safetensors";
-constexpr const char* kFronts = "tools/quality/held_out_fronts.safetensors";  // objects that are no piles of parts
+constexpr const char *kTextCheckpoint = "models/sprout-text", *kCaptions = "tools/quality/held_out_text.safetensors.gz";
+constexpr const char* kFronts = "tools/quality/held_out_fronts.safetensors.gz";  // objects that are no piles of parts
 
 Precision precision_of(const std::string& name) {
   return name == "full" ? Precision::full : name == "half" ? Precision::half : Precision::automatic;

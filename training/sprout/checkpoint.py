@@ -1,4 +1,5 @@
 """The public checkpoint layout: pipeline.json, ckpts/NAME.json, ckpts/NAME.safetensors. Written and read with numpy alone."""
+import gzip
 import json
 import os
 import struct
@@ -66,7 +67,7 @@ def small_names(m):
 
 
 def write_safetensors(path, tensors, metadata=None):
-    """tensors: name -> numpy array, float32, float16 or int8"""
+    """tensors: name -> numpy array, float32, float16 or int8; a path that ends with .gz is packed"""
     hdr, off = {'__metadata__': metadata} if metadata else {}, 0
     for k, v in tensors.items():
         hdr[k] = {'dtype': {'float32': 'F32', 'float16': 'F16', 'int8': 'I8'}[v.dtype.name], 'shape': list(v.shape), 'data_offsets': [off, off + v.nbytes]}
@@ -74,15 +75,14 @@ def write_safetensors(path, tensors, metadata=None):
     raw = json.dumps(hdr, separators=(',', ':')).encode()
     raw += b' ' * (-len(raw) % 8)
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    data = struct.pack('<Q', len(raw)) + raw + b''.join(np.ascontiguousarray(v).tobytes() for v in tensors.values())
     with open(path + '.tmp', 'wb') as f:
-        f.write(struct.pack('<Q', len(raw)) + raw)
-        for v in tensors.values():
-            f.write(np.ascontiguousarray(v).tobytes())
+        f.write(gzip.compress(data, mtime=0) if path.endswith('.gz') else data)
     os.replace(path + '.tmp', path)
 
 
 def read_safetensors(path):
-    with open(path, 'rb') as f:
+    with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as f:
         n, = struct.unpack('<Q', f.read(8))
         hdr, raw = json.loads(f.read(n)), f.read()
     hdr.pop('__metadata__', None)

@@ -275,10 +275,10 @@ class Captions(unittest.TestCase):
 
     def test_held_out_captions_are_those_on_file(self):
         objs, notes, text = held_out.text_set()
-        path = os.path.join(held_out.FOLDER, 'held_out_text.safetensors')
+        path = os.path.join(held_out.FOLDER, 'held_out_text.safetensors.gz')
         f = ck.read_safetensors(path)
         self.assertTrue(torch.allclose(torch.tensor(f['objects']), objs, atol=1e-6))
-        with open(path, 'rb') as q:
+        with gzip.open(path, 'rb') as q:
             head = json.loads(q.read(struct.unpack('<Q', q.read(8))[0]))['__metadata__']
         self.assertEqual(head['captions'].split('\n'), text)
         self.assertTrue((f['named'][:, 0] >= 0).all())

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Makes the files of this folder from the golden cases flexi_* of the public Python TRELLIS: reduce.py CASES_DIR OUT
 
-Keeps what the tests compare, in under 2 MB: the torus loses the coordinates of the lattice.
+Keeps what the tests compare, in under 1 MB: the torus loses the coordinates of the lattice.
 """
 import json
 import struct
 import sys
 
 DROPPED = {"stats", "vert_coords of flexi_torus"}
-CASES = {"flexi_sphere": 16, "flexi_torus": 24, "flexi_ambiguous": 12}
+CASES = {"flexi_torus": 24, "flexi_ambiguous": 12}
 
 
 def load(path):

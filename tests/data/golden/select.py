@@ -2,7 +2,8 @@
 """Copies the cases that the tests run from a golden folder of the public Python TRELLIS: select.py GOLDEN
 
 Of what the decoders of meshes and Gaussians answer every eighth row stays (what follows from the answer stays whole), of
-ss_flow_p2 the first of two samples: batches have cases of their own."""
+ss_flow_p2 the first of two samples: batches have cases of their own. Of the structures that samplers end with (multi_image,
+end_to_end) every fifth value stays."""
 import json
 import shutil
 import struct
@@ -42,6 +43,13 @@ def first_half(name, shape, raw):
     return name, [shape[0] // 2] + shape[1:], raw[:len(raw) // 2]
 
 
+def every_fifth_value(name, shape, raw):
+    if name not in ("ss_stochastic", "ss_multidiffusion", "z"):
+        return name, shape, raw
+    values = [raw[i:i + 4] for i in range(0, len(raw), 20)]
+    return name + ".every5", [len(values)], b"".join(values)
+
+
 golden = Path(sys.argv[1])
 index = json.loads((golden / "cases.json").read_text())
 (HERE / "cases.json").write_text("{\n" + ",\n".join(f' "{k}": {json.dumps(index[k])}' for k in CASES) + "\n}\n")
@@ -52,3 +60,5 @@ for name in ["images/blob_a.in.png", "images/blob_a.out.png", "manifests/nano.js
 for name in ["mesh_decoder", "gs_decoder"]:
     reduce(HERE / index[name]["file"], every_eighth_row)
 reduce(HERE / index["ss_flow_p2"]["file"], first_half)
+for name in ["multi_image", "end_to_end"]:
+    reduce(HERE / index[name]["file"], every_fifth_value)

@@ -146,7 +146,7 @@ inline SurfaceInput golden_input(const GoldenFile& golden) {
 inline GoldenFile open_golden(const std::string& name) {
   return GoldenFile(data_path("flexi/" + name + ".safetensors").string());
 }
-inline constexpr const char* kGoldenSurfaces[] = {"flexi_sphere", "flexi_torus", "flexi_ambiguous"};
+inline constexpr const char* kGoldenSurfaces[] = {"flexi_torus", "flexi_ambiguous"};
 
 // The distance of a corner, given its place and a random number in [-2, 2).
 using Distance = std::function<float(const Cell& corner, float random)>;

@@ -150,7 +150,7 @@ TEST(HeldOut, PicturesShowTheObject) {
 }
 
 TEST(HeldOut, HalfOfTheThirdSetAreLaterFamilies) {
-  const auto set = load_held_out(std::filesystem::path(ESPALIER_HELD_OUT).parent_path() / "held_out_patterns.safetensors");
+  const auto set = load_held_out(std::filesystem::path(ESPALIER_HELD_OUT).parent_path() / "held_out_patterns.safetensors.gz");
   const std::set<std::string> later = {"bottle", "teapot", "truck",  "robot",  "fish",
                                        "bird",   "bench",  "castle", "cactus", "clock"};
   ASSERT_EQ(set.size(), 64U);
