@@ -1,5 +1,6 @@
-// What baking keeps of an asset: bake_bench ASSET... finishes each file of --save-asset with both ways of baking and prints the
-// peak signal-to-noise ratio of the textured mesh against the Gaussians from 20 views that were not baked.
+// What baking keeps of an asset: bake_bench [VIEWSxSIZE] ASSET... finishes each file of --save-asset with both ways of baking and
+// prints the peak signal-to-noise ratio of the textured mesh against the Gaussians from 20 views that were not baked, and the
+// share of the texture that was seen. VIEWSxSIZE, such as 64x768: how many views of how many pixels are baked.
 #include <cstdio>
 #include <exception>
 
@@ -35,14 +36,17 @@ double fidelity(const Asset& asset) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  FinishRequest request;
+  const bool told = argc > 1 && std::sscanf(argv[1], "%dx%d", &request.views, &request.view_size) == 2;
   try {
-    for (int i = 1; i < argc; ++i) {
+    for (int i = told ? 2 : 1; i < argc; ++i) {
       const Asset asset = load_asset(argv[i]);
       std::printf("%s:", argv[i]);
       for (const BakeMode mode : {BakeMode::best, BakeMode::fast}) {
-        FinishRequest request;
         request.bake = mode;
-        std::printf("  %s %.2f dB", mode == BakeMode::best ? "best" : "fast", fidelity(finish(asset, request, "cpu")));
+        const Asset finished = finish(asset, request, "cpu");
+        std::printf("  %s %.2f dB, %.2f %% seen", mode == BakeMode::best ? "best" : "fast", fidelity(finished),
+                    100 * finished.data().finished->report.texels_seen);
       }
       std::printf("\n");
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -16,7 +17,7 @@ namespace {
 using baking::Footprint;
 using baking::footprint_at;
 
-constexpr int kSweeps = 200;
+constexpr int kSweeps = 200, kSweepsOfThoseApart = 8;
 constexpr float kEqual = 0.25F / 255;
 constexpr float kRelaxation = 1.5F;
 constexpr float kStepsOfTexel = 4;
@@ -81,42 +82,121 @@ std::vector<Pair> pairs_of(const Mesh& mesh, int size) {
   return pairs;
 }
 
-float look(const Footprint& foot, std::span<const float> texture, std::size_t channel) {
-  float value = 0;
-  for (int k = 0; k < 4; ++k) value += foot.weight[k] * texture[3 * at(foot.texel[k]) + channel];
-  return value;
-}
+// Colours with a fourth, unused channel, so that all channels go through the same instructions together.
+using Colour = std::array<float, 4>;
 
-void shift(const Footprint& foot, std::span<float> texture, std::size_t channel, float by) {
-  for (int k = 0; k < 4; ++k) {
-    float& texel = texture[3 * at(foot.texel[k]) + channel];
-    texel = std::clamp(texel + by * foot.weight[k], 0.0F, 1.0F);
-  }
-}
+// A pair whose texels are counted among those of seams, which are few and lie side by side.
+struct Tie {
+  std::array<std::int32_t, 4> a, b;
+  std::array<float, 4> weight_a, weight_b;
+  float share;  // of the difference: the least change of the texels after which both sides are equal, over-relaxed
+};
+
 float squares_of(const Footprint& foot) {
   float squares = 0;
   for (const float w : foot.weight) squares += w * w;
   return squares;
 }
 
+// The texels that seams look at, and their colours.
+class SeamTexels {
+ public:
+  SeamTexels(const std::vector<Pair>& pairs, std::span<const float> texture) : index_(texture.size() / 3, -1) {
+    ties_.reserve(pairs.size());
+    for (const Pair& pair : pairs) {
+      Tie tie{};
+      for (std::size_t k = 0; k < 4; ++k) {
+        tie.a[k] = counted(pair.a.texel[k], texture);
+        tie.b[k] = counted(pair.b.texel[k], texture);
+        tie.weight_a[k] = pair.a.weight[k];
+        tie.weight_b[k] = pair.b.weight[k];
+      }
+      tie.share = kRelaxation / (squares_of(pair.a) + squares_of(pair.b));
+      ties_.push_back(tie);
+    }
+  }
+  // Brings every pair closer once; the largest difference there was. Remembers which were not equal.
+  float sweep() {
+    float most = 0;
+    apart_.clear();
+    for (const Tie& tie : ties_) {
+      const float difference = draw_together(tie);
+      most = std::max(most, difference);
+      if (difference > kEqual) apart_.push_back(&tie);
+    }
+    return most;
+  }
+  // The same of those that were not equal in the last sweep of all.
+  void sweep_those_apart() {
+    for (const Tie* tie : apart_) (void)draw_together(*tie);
+  }
+  void write(std::span<float> texture) const {
+    for (std::size_t i = 0; i < texels_.size(); ++i) {
+      std::copy(colours_[i].begin(), colours_[i].begin() + 3, &texture[3 * at(texels_[i])]);
+    }
+  }
+
+ private:
+  std::int32_t counted(std::int64_t texel, std::span<const float> texture) {
+    std::int32_t& index = index_[at(texel)];
+    if (index < 0) {
+      index = static_cast<std::int32_t>(texels_.size());
+      texels_.push_back(texel);
+      const float* const t = &texture[3 * at(texel)];
+      colours_.push_back({t[0], t[1], t[2], 0});
+    }
+    return index;
+  }
+  [[nodiscard]] Colour look(const std::array<std::int32_t, 4>& texels, const std::array<float, 4>& weight) const {
+    Colour value{};
+    for (std::size_t k = 0; k < 4; ++k) {
+      const Colour& texel = colours_[at(texels[k])];
+      for (std::size_t c = 0; c < 4; ++c) value[c] += weight[k] * texel[c];
+    }
+    return value;
+  }
+  // The largest difference there was.
+  float draw_together(const Tie& tie) {
+    const Colour seen_a = look(tie.a, tie.weight_a), seen_b = look(tie.b, tie.weight_b);
+    Colour by{};
+    float most = 0;
+    for (std::size_t c = 0; c < 4; ++c) {
+      const float difference = seen_b[c] - seen_a[c];
+      most = std::max(most, std::abs(difference));
+      by[c] = tie.share * difference;
+    }
+    shift(tie.a, tie.weight_a, by, 1.0F);
+    shift(tie.b, tie.weight_b, by, -1.0F);
+    return most;
+  }
+  void shift(const std::array<std::int32_t, 4>& texels, const std::array<float, 4>& weight, const Colour& by, float sign) {
+    for (std::size_t k = 0; k < 4; ++k) {
+      Colour& texel = colours_[at(texels[k])];
+      const float factor = sign * weight[k];
+      for (std::size_t c = 0; c < 4; ++c) texel[c] = std::clamp(texel[c] + by[c] * factor, 0.0F, 1.0F);
+    }
+  }
+
+  std::vector<std::int32_t> index_;   // [texels of the texture] place among those of seams, -1: none
+  std::vector<std::int64_t> texels_;  // of seams
+  std::vector<Colour> colours_;
+  std::vector<Tie> ties_;
+  std::vector<const Tie*> apart_;
+};
+
 }  // namespace
 
 void match_seams(const Mesh& mesh, int size, std::span<float> texture) {
-  const std::vector<Pair> pairs = pairs_of(mesh, size);
+  SeamTexels texels(pairs_of(mesh, size), texture);
+  // After a few sweeps most pairs are equal and stay so; only every eighth sweep looks at them again.
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
-    float most = 0;
-    for (const Pair& pair : pairs) {
-      // The least change of the texels after which both are equal.
-      const float share = kRelaxation / (squares_of(pair.a) + squares_of(pair.b));
-      for (std::size_t c = 0; c < 3; ++c) {
-        const float apart = look(pair.b, texture, c) - look(pair.a, texture, c);
-        most = std::max(most, std::abs(apart));
-        shift(pair.a, texture, c, share * apart);
-        shift(pair.b, texture, c, -share * apart);
-      }
+    if (sweep % kSweepsOfThoseApart != 0) {
+      texels.sweep_those_apart();
+    } else if (texels.sweep() <= kEqual) {
+      break;
     }
-    if (most <= kEqual) break;
   }
+  texels.write(texture);
 }
 
 }  // namespace espalier
