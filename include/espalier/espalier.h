@@ -265,7 +265,7 @@ struct MeshSummary {
   double thin_wall = -1.0, overhang_share = -1.0;
 };
 // Where an image of the asset was taken from, as far as its outline and colours show.
-struct PictureMatch {
+struct ImageMatch {
   double overlap = 0.0;           // intersection over union of the outlines of image and mesh
   double colour_error = 0.0;      // of both, root mean square of what a gain and an offset per channel do not explain
   double yaw = 0.0, pitch = 0.0;  // degrees; yaw 0 looks along -Y, and grows towards +X
@@ -291,7 +291,7 @@ struct FinishReport {
   double mean_stretch = 0.0;                                         // 1 where nothing is distorted
   double texture_use = 0.0;                                          // share of the texels inside of charts
   double texels_seen = 0.0;                                          // share of those that a view saw
-  std::vector<PictureMatch> pictures;                                // of project_image, in the order of the request
+  std::vector<ImageMatch> images;                                    // of project_image, in the order of the request
 };
 
 // Lossy textures have the quality 92 (jpeg) or 90 (webp).
@@ -579,7 +579,7 @@ class ESPALIER_API Pipeline {
   static void check_prompt(const std::string& prompt);
   // Throws what generate() would if the file is missing or no image that can be decoded; quick, and needs no checkpoint. Of the
   // observer, here and in preprocess(), only `cancelled` matters.
-  static void check_picture(const InputImage& image, const Observer& observer = {});
+  static void check_image(const InputImage& image, const Observer& observer = {});
   // The foreground that generate() would condition on, 518 x 518 pixels: RGBA, which the networks see in front of black; RGB
   // with Background::none.
   struct Foreground {

@@ -18,7 +18,7 @@
 
 #include "assets/mesh.h"
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 #include "render/raster/camera.h"
 #include "runtime/queue.h"
 
@@ -56,7 +56,7 @@ class ViewSource {
 
 // A texture and how much of it the views knew.
 struct BakedTexture {
-  Picture picture;          // RGB, size x size
+  Image image;              // RGB, size x size
   std::int64_t texels = 0;  // inside charts
   std::int64_t seen = 0;    // of these, seen by at least one view; the others are filled from their surroundings
 };
@@ -72,7 +72,7 @@ template <class Dev>
 // source (alpha of at least one half) are, the peak signal-to-noise ratio of the colours in dB. The source's colours are
 // divided by alpha. -1 when no pixel is common.
 template <class Dev>
-[[nodiscard]] double bake_fidelity(Queue<Dev>& queue, const Mesh& mesh, const Picture& texture, ViewSource<Dev>& source,
+[[nodiscard]] double bake_fidelity(Queue<Dev>& queue, const Mesh& mesh, const Image& texture, ViewSource<Dev>& source,
                                    const std::vector<OrbitCamera>& cameras, int view_size, const Monitor* monitor);
 
 }  // namespace espalier

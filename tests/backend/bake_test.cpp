@@ -90,10 +90,10 @@ TYPED_TEST(Bake, TextureShowsTheField) {
     const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
     EXPECT_GT(baked.texels, 192 * 192 * 8 / 10);
     EXPECT_GT(baked.seen, baked.texels * 9 / 10);
-    EXPECT_GT(bake_fidelity(queue, mesh, baked.picture, source, others, 160, nullptr), least);
+    EXPECT_GT(bake_fidelity(queue, mesh, baked.image, source, others, 160, nullptr), least);
     // Outside of the charts the texture goes on as it is at their rims; nothing stays black.
-    for (std::size_t i = 0; i < baked.picture.pixels.size(); i += 3) {
-      ASSERT_GT(baked.picture.pixels[i] + baked.picture.pixels[i + 1] + baked.picture.pixels[i + 2], 40);
+    for (std::size_t i = 0; i < baked.image.pixels.size(); i += 3) {
+      ASSERT_GT(baked.image.pixels[i] + baked.image.pixels[i + 1] + baked.image.pixels[i + 2], 40);
     }
   }
 }
@@ -125,13 +125,13 @@ TYPED_TEST(Bake, NothingIsPaintedOnWhatLiesBehindAnEdge) {
     BakeOptions options = small_bake(quality);
     options.view_size = 320;
     options.views = 60;
-    const Picture picture = bake_texture(queue, mesh, source, options, nullptr).picture;
+    const Image image = bake_texture(queue, mesh, source, options, nullptr).image;
     int red = 0;
     for (int y = 8; y < 108; ++y) {
-      for (int x = 8; x < 108; ++x) red += picture.at(x, y)[0] > 0.1 * 255 + 24 ? 1 : 0;
+      for (int x = 8; x < 108; ++x) red += image.at(x, y)[0] > 0.1 * 255 + 24 ? 1 : 0;
     }
     EXPECT_EQ(red, 0);
-    EXPECT_NEAR(picture.at(150, 50)[0], 0.9 * 255, 4);
+    EXPECT_NEAR(image.at(150, 50)[0], 0.9 * 255, 4);
   }
 }
 
@@ -146,7 +146,7 @@ TYPED_TEST(Bake, SolvingIsSharperThanGathering) {
   const std::vector<OrbitCamera> others = sphere_cameras(8, 2.0F, 40.0F, {0.37F, 0.41F});
   const auto fidelity = [&](BakeQuality quality) {
     const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
-    return bake_fidelity(queue, mesh, baked.picture, source, others, 160, nullptr);
+    return bake_fidelity(queue, mesh, baked.image, source, others, 160, nullptr);
   };
   const double best = fidelity(BakeQuality::best), fast = fidelity(BakeQuality::fast);
   EXPECT_GT(best, fast + 0.3);
@@ -166,7 +166,7 @@ TYPED_TEST(Bake, UnseenPartsTakeTheColoursAround) {
     const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
     EXPECT_LT(baked.seen, baked.texels);
     // The middle of the chart on top, which no view saw.
-    const std::uint8_t* middle = baked.picture.at(192 / 2, 192 * 3 / 4);
+    const std::uint8_t* middle = baked.image.at(192 / 2, 192 * 3 / 4);
     EXPECT_NEAR(middle[0], 0.8 * 255, 6);
     EXPECT_NEAR(middle[1], 0.5 * 255, 6);
     EXPECT_NEAR(middle[2], 0.2 * 255, 6);
@@ -180,8 +180,8 @@ TYPED_TEST(Bake, SameBytesEveryTime) {
   for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
     BakeOptions options = small_bake(quality);
     options.views = 10;
-    const Picture first = bake_texture(queue, mesh, source, options, nullptr).picture;
-    EXPECT_EQ(first.pixels, bake_texture(queue, mesh, source, options, nullptr).picture.pixels);
+    const Image first = bake_texture(queue, mesh, source, options, nullptr).image;
+    EXPECT_EQ(first.pixels, bake_texture(queue, mesh, source, options, nullptr).image.pixels);
   }
 }
 
@@ -193,7 +193,7 @@ TYPED_TEST(Bake, DegenerateTextureCoordinates) {
   FieldSource<TypeParam> source(queue, mesh, waves);
   BakeOptions options = small_bake(BakeQuality::best);
   options.views = 4;
-  EXPECT_EQ(bake_texture(queue, mesh, source, options, nullptr).picture.width, 192);
+  EXPECT_EQ(bake_texture(queue, mesh, source, options, nullptr).image.width, 192);
 }
 
 class Stop final : public Monitor {

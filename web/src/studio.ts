@@ -17,7 +17,7 @@ import type {GalleryGrid} from './ui/gallery_grid.js';
 import type {QueuePanel} from './ui/queue_panel.js';
 import {ModelBar} from './ui/model_bar.js';
 import {Notifier} from './ui/notify.js';
-import {PicturesPanel} from './ui/pictures_panel.js';
+import {ImagesPanel} from './ui/images_panel.js';
 import {PromptPanel} from './ui/prompt_panel.js';
 import {ProgressLater} from './ui/progress_later.js';
 import {SeedsLater} from './ui/seeds_later.js';
@@ -46,7 +46,7 @@ export class Studio {
   private readonly client;
   private readonly connection;
   private readonly backstage;
-  private readonly pictures;
+  private readonly images;
   private readonly prompt = new PromptPanel(() => this.refreshGenerate());
   private readonly settings = new SettingsPanel((error) => this.notify.error('', error));
   private readonly progress;
@@ -80,9 +80,9 @@ export class Studio {
     this.client = new Client(async (refused) => (await dialogs()).askForKey(refused));
     this.connection = new Connection(this.client, (health) => this.show(health));
     this.backstage = new Backstage(this.client, this.connection, () => void this.relatives());
-    this.pictures = new PicturesPanel(this.client, this.connection, this.notify, () => {
+    this.images = new ImagesPanel(this.client, this.connection, this.notify, () => {
       this.refreshGenerate();
-      this.keepPictures();
+      this.keepImages();
     });
     this.viewer = new ViewerPanel(this.client, this.notify);
     this.progress = new ProgressLater(this.notify, () => void this.cancel(), () => this.viewer.focus());
@@ -113,7 +113,7 @@ export class Studio {
         h('img', {src: '/favicon.svg', alt: '', width: 26, height: 26}), h('h1', {}, 'Espalier ', h('span', {text: words.app.studio}))), this.modelBar.element),
       h('main', {class: 'studio'},
         h('section', {class: 'panel make', 'aria-label': words.app.make},
-          h('div', {class: 'make-scroll'}, this.pictures.element, this.prompt.element, this.settings.element), h('div', {class: 'make-foot'}, h('div', {class: 'make-start'}, this.generate, this.four), this.obstacle,
+          h('div', {class: 'make-scroll'}, this.images.element, this.prompt.element, this.settings.element), h('div', {class: 'make-foot'}, h('div', {class: 'make-start'}, this.generate, this.four), this.obstacle,
             h('div', {class: 'make-share'}, button({label: words.app.curl, class: 'button quiet', onclick: () => void this.share('curl')}),
               button({label: words.app.shareSettings, class: 'button quiet', onclick: () => void this.share('settings')})))),
         h('section', {class: 'stage', 'aria-label': words.viewer.label}, this.progress.element, this.seeds.element, this.viewer.element),
@@ -137,7 +137,7 @@ export class Studio {
       await this.connection.back();
       await this.learn();
       await this.restore();
-      this.pictures.setExamples(await this.client.examples().catch(() => []));
+      this.images.setExamples(await this.client.examples().catch(() => []));
       await this.list();
     } catch (error) {
       this.modelBar.say(words.app.notConnected);
@@ -156,15 +156,15 @@ export class Studio {
     const settings = keptSettings(this.settings.get());
     if (settings) this.settings.set(settings);
     const draft = await keptDraft();
-    if (draft && this.pictures.files.length === 0) this.pictures.put(draft.files, draft.backgrounds, draft.several, true, draft.masks);
+    if (draft && this.images.files.length === 0) this.images.put(draft.files, draft.backgrounds, draft.several, true, draft.masks);
     await this.takeSettings();
     this.restored = true;
   }
 
-  private keepPictures(): void {
+  private keepImages(): void {
     if (!this.restored) return;
     clearTimeout(this.draftTimer);
-    this.draftTimer = window.setTimeout(() => void keepDraft(this.pictures.draft()), 200);
+    this.draftTimer = window.setTimeout(() => void keepDraft(this.images.draft()), 200);
   }
 
   private async retry(): Promise<void> {
@@ -178,14 +178,14 @@ export class Studio {
     this.models = models;
     this.modelBar.set(models);
     if (this.modelBar.chosen) this.setModel(this.modelBar.chosen);
-    this.pictures.setLimits(limits.max_images, limits.max_upload_bytes);
+    this.images.setLimits(limits.max_images, limits.max_upload_bytes);
     this.details.setFormats(videos);
   }
 
   private setModel(model: Model): void {
     this.settings.setModel(model);
     this.prompt.element.hidden = !this.takesText;
-    this.pictures.element.hidden = this.takesText;
+    this.images.element.hidden = this.takesText;
     this.refreshGenerate();
   }
 
@@ -219,16 +219,16 @@ export class Studio {
   }
 
   private refreshGenerate(): void {
-    const each = this.pictures.each && !this.takesText;
-    this.settings.setImages(each ? 1 : this.pictures.files.length);
-    const usable = this.takesText ? this.prompt.text !== '' : this.pictures.usable;
+    const each = this.images.each && !this.takesText;
+    this.settings.setImages(each ? 1 : this.images.files.length);
+    const usable = this.takesText ? this.prompt.text !== '' : this.images.usable;
     this.generate.disabled = this.health !== 'ready' || this.starting || !usable;
-    const missing = this.takesText ? words.app.writeFirst : this.pictures.refused ? '' : words.app.chooseFirst;
+    const missing = this.takesText ? words.app.writeFirst : this.images.refused ? '' : words.app.chooseFirst;
     this.four.disabled = this.generate.disabled || each;
     this.generate.title = usable ? '' : missing;
-    this.generate.querySelector('span')?.replaceChildren(each ? words.app.generateMany(this.pictures.files.length) : words.app.generate);
-    this.obstacle.hidden = this.takesText || !this.pictures.refused;
-    this.obstacle.textContent = words.app.wasRefused(this.pictures.refusal || words.app.removeIt);
+    this.generate.querySelector('span')?.replaceChildren(each ? words.app.generateMany(this.images.files.length) : words.app.generate);
+    this.obstacle.hidden = this.takesText || !this.images.refused;
+    this.obstacle.textContent = words.app.wasRefused(this.images.refusal || words.app.removeIt);
   }
 
   /** `seeds`: so many jobs that differ in their seeds alone. */
@@ -239,10 +239,10 @@ export class Studio {
       const settings = this.settings.get();
       if (this.takesText) {
         await this.startSeeds(seeds, this.options(), (one) => this.client.start([], [], null, one));
-      } else if (this.pictures.each) {
+      } else if (this.images.each) {
         await this.startEach(settings);
       } else {
-        const {files, masks, latent} = this.pictures;
+        const {files, masks, latent} = this.images;
         await this.startSeeds(seeds, this.options(), (one) => this.client.start(files, masks, latent, one));
       }
     } catch (error) {
@@ -257,7 +257,7 @@ export class Studio {
     const settings = this.settings.get();
     const model = this.modelBar.option();
     return this.takesText ? {...promptOptions(settings, this.prompt.name, this.prompt.text, this.prompt.away), ...model} :
-      {...jobOptions(settings, this.pictures.name, this.pictures.backgrounds), ...model};
+      {...jobOptions(settings, this.images.name, this.images.backgrounds), ...model};
   }
 
   private async startSeeds(count: number, options: JobOptions, start: (options: JobOptions) => Promise<Job>): Promise<void> {
@@ -287,12 +287,12 @@ export class Studio {
     this.seeds.show(set, id);
   }
 
-  /** A job for every picture; the first is shown, the others wait in the gallery. */
+  /** A job for every image; the first is shown, the others wait in the gallery. */
   private async startEach(settings: ReturnType<SettingsPanel['get']>): Promise<void> {
-    const backgrounds = this.pictures.backgrounds;
+    const backgrounds = this.images.backgrounds;
     let first: Job | null = null;
-    const masks = this.pictures.masks;
-    for (const [i, file] of this.pictures.files.entries()) {
+    const masks = this.images.masks;
+    for (const [i, file] of this.images.files.entries()) {
       const options = {...jobOptions(settings, stem(file.name), backgrounds.slice(i, i + 1)), ...this.modelBar.option()};
       const job = await this.client.start([file], masks.slice(i, i + 1), null, options);
       nowMine(job.id);
@@ -425,7 +425,7 @@ export class Studio {
   private async share(what: 'asset' | 'settings' | 'curl', asset = ''): Promise<void> {
     const {copy, curl, settingsLink} = await later(() => import('./ui/share.js'));
     const text = what === 'asset' ? `${location.origin}/#job=${encodeURIComponent(asset)}` : what === 'settings' ? settingsLink(this.settings.get()) :
-      curl(this.client.hasKey, this.takesText ? null : this.pictures, this.options());
+      curl(this.client.hasKey, this.takesText ? null : this.images, this.options());
     await copy(text, what, this.notify);
   }
 
@@ -439,7 +439,7 @@ export class Studio {
     this.notify.info(words.app.settingsTaken);
   }
 
-  /** Both in one picture, under one camera. */
+  /** Both in one image, under one camera. */
   private compare(one: Job, other: Job): void {
     const mesh = shownOf(other, null).mesh;
     if (!mesh) return;
@@ -478,16 +478,16 @@ export class Studio {
     try {
       const inputs = origin.files.filter(({role}) => role === (origin.kind === 'latent' ? 'latent' : 'input'));
       const files = await Promise.all(inputs.map(async (file, i) => {
-        const picture = await this.client.file(file.url);
+        const image = await this.client.file(file.url);
         const ending = /\.[a-z0-9]+$/i.exec(file.name)?.[0] ?? '';
-        return new File([picture], inputs.length > 1 ? `${origin.name}-${i + 1}${ending}` : origin.name + ending, {type: file.media_type});
+        return new File([image], inputs.length > 1 ? `${origin.name}-${i + 1}${ending}` : origin.name + ending, {type: file.media_type});
       }));
-      if (!(await this.pictures.replace(files, backgroundsOf(origin.options, files.length)))) return;
+      if (!(await this.images.replace(files, backgroundsOf(origin.options, files.length)))) return;
       this.modelBar.choose(origin.options.model);
       this.settings.set(settingsOf({...origin.options, ...job.options}, this.modelBar.chosen));
       this.prompt.replace(origin.options.prompt ?? '', origin.options.negative_prompt ?? '');
       this.refreshGenerate();
-      (this.takesText ? this.prompt : this.pictures).element.scrollIntoView({block: 'start'});
+      (this.takesText ? this.prompt : this.images).element.scrollIntoView({block: 'start'});
     } catch (error) {
       this.failed(words.app.notLoaded, error);
     }
@@ -583,9 +583,9 @@ export class Studio {
       const {message, hint = ''} = !failed ? {message: words.app.cancelled, hint: job.files.some(({role}) => role === 'asset') ?
         words.app.cancelledMesh : words.app.cancelledNothing} :
         job.error ?? {message: words.app.failed, hint: words.app.seeLog};
-      this.viewer.say('warning', capitalised(message), capitalised(hint), button({label: words.app.reuse, icon: 'picture', class: 'button', onclick: () => void this.reuse(job)}));
+      this.viewer.say('warning', capitalised(message), capitalised(hint), button({label: words.app.reuse, icon: 'image', class: 'button', onclick: () => void this.reuse(job)}));
     } else if (!job.files.some(({role}) => role === 'structure' || role === 'splats' || role === 'mesh' || role === 'result') && !this.parent) {
-      this.viewer.say('picture', words.app.onItsWay, words.app.onItsWayHint);
+      this.viewer.say('image', words.app.onItsWay, words.app.onItsWayHint);
     }
   }
 

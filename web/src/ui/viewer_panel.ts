@@ -4,7 +4,7 @@ import type {Job, JobFile} from '../api/types.js';
 import {button, h, icon, saveBlob, segmented} from '../core/dom.js';
 import {fileName, metres} from '../core/format.js';
 import type {View, Viewer} from '../viewer/viewer.js';
-import {InputPictures} from './input_pictures.js';
+import {InputImages} from './input_images.js';
 import type {Notifier} from './notify.js';
 import type {ViewerTools} from './viewer_tools.js';
 import type {Wipe} from './wipe.js';
@@ -37,7 +37,7 @@ export interface Shown {
   structure: JobFile | null;  // while there is nothing else
   splats: JobFile | null;
   mesh: JobFile | null;
-  pictures: readonly JobFile[];
+  images: readonly JobFile[];
 }
 
 export function shownOf(job: Job, parent: Job | null): Shown {
@@ -51,7 +51,7 @@ export function shownOf(job: Job, parent: Job | null): Shown {
     structure: splats || mesh ? null : job.files.filter(({role}) => role === 'structure').at(-1) ?? null,
     splats,
     mesh,
-    pictures: [job, parent].map((one) => one?.files.filter(({role, format}) => role === 'input' && format !== 'safetensors') ?? []).find(({length}) => length > 0) ?? [],
+    images: [job, parent].map((one) => one?.files.filter(({role, format}) => role === 'input' && format !== 'safetensors') ?? []).find(({length}) => length > 0) ?? [],
   };
 }
 
@@ -94,7 +94,7 @@ export class ViewerPanel {
       button({label: words.viewer.full, icon: 'full', iconOnly: true, class: 'button quiet', onclick: () => void this.fullScreen()}));
     this.canvasPlace.addEventListener('keydown', (event) => this.key(event));
     this.canvasPlace.append(this.message, this.scale, this.busy);
-    this.inputs = new InputPictures(client, () => this.toggleCompare());
+    this.inputs = new InputImages(client, () => this.toggleCompare());
     this.split.append(this.inputs.element, this.canvasPlace, this.tools);
     this.element = h('div', {class: 'viewer'}, this.split, this.bar);
     this.empty();
@@ -110,7 +110,7 @@ export class ViewerPanel {
   /** Nothing to show: how to begin. */
   empty(): void {
     this.reset();
-    this.say('picture', words.viewer.empty, words.viewer.emptyHint);
+    this.say('image', words.viewer.empty, words.viewer.emptyHint);
   }
 
   /** Forgets what is shown; the next files belong to another job. */
@@ -167,7 +167,7 @@ export class ViewerPanel {
   }
 
   /** A sentence in place of the object. */
-  say(mark: 'picture' | 'warning', title: string, text: string, ...more: HTMLElement[]): void {
+  say(mark: 'image' | 'warning', title: string, text: string, ...more: HTMLElement[]): void {
     this.message.hidden = false;
     this.message.classList.toggle('problem', mark === 'warning');
     this.message.classList.toggle('aside', this.viewer?.shows ?? false);  // beside the object, not on it
@@ -187,7 +187,7 @@ export class ViewerPanel {
   /** Loads what is new of a job's files. */
   async show(files: Shown, name: string): Promise<void> {
     this.name = name;
-    this.inputs.show(files.pictures);
+    this.inputs.show(files.images);
     await Promise.all([
       this.load('structure', files.structure, async (blob, current) => (await this.openOrSay())?.setStructure(blob, current)),
       this.load('splats', files.splats, async (blob, current) => (await this.openOrSay())?.setSplats(blob, current)),
@@ -287,8 +287,8 @@ export class ViewerPanel {
   }
 
   private async snapshot(): Promise<void> {
-    const picture = await this.viewer?.snapshot();
-    if (picture) saveBlob(picture, `${fileName(this.name)}-view.png`);
+    const image = await this.viewer?.snapshot();
+    if (image) saveBlob(image, `${fileName(this.name)}-view.png`);
   }
 
   private async fullScreen(): Promise<void> {

@@ -266,7 +266,7 @@ export class Viewer {
     this.refresh();
   }
 
-  /** Another asset, at the right of a line through the picture; null takes it away. */
+  /** Another asset, at the right of a line through the image; null takes it away. */
   async setOther(file: Blob | null, current: () => boolean): Promise<void> {
     const model = file ? await MeshModel.load(file) : null;
     if (!current()) return model?.dispose();
@@ -343,7 +343,7 @@ export class Viewer {
     this.other?.clip(planes);
   }
 
-  /** Measures from and to points of the surface; `x`, `y`: in the picture, from -1 to 1. False where there is none. */
+  /** Measures from and to points of the surface; `x`, `y`: in the image, from -1 to 1. False where there is none. */
   measureAt(x: number, y: number): boolean {
     if (!this.mesh || this.view === 'layout') return false;
     const shown = this.other && (x + 1) / 2 > this.split ? this.other : this.mesh;
@@ -443,11 +443,11 @@ export class Viewer {
     const shown = [this.grid.lines.visible, this.dimensions.lines.visible];
     this.grid.lines.visible = this.dimensions.lines.visible = false;
     this.render();
-    const picture = new Promise<Blob | null>((resolve) => this.canvas.toBlob(resolve, 'image/png'));
+    const image = new Promise<Blob | null>((resolve) => this.canvas.toBlob(resolve, 'image/png'));
     this.grid.lines.visible = shown[0] ?? false;
     this.dimensions.lines.visible = shown[1] ?? false;
     this.invalidate();
-    return picture;
+    return image;
   }
 
   /** Nothing in view, and nothing of it left on the card; the next asset is framed anew. */

@@ -1,4 +1,4 @@
-#include "render/pictures/layers.h"
+#include "render/views/layers.h"
 
 #include <algorithm>
 #include <cmath>

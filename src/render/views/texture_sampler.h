@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "assets/appearance.h"
-#include "image/picture.h"
+#include "image/image.h"
 #include "render/raster/vector.h"
 
 namespace espalier {
@@ -19,7 +19,7 @@ class TextureSampler {
  public:
   // Keeps the image's address. Levels halve until one pixel is left, each the mean of 2 x 2 of the one before. With
   // `by_alpha` texels count as much as they are opaque, so that the colours of holes do not show at their rims.
-  explicit TextureSampler(const Picture& image, bool by_alpha = false);
+  explicit TextureSampler(const Image& image, bool by_alpha = false);
 
   struct Sample {
     Vec3 colour;  // in [0, 1] as stored (sRGB)
@@ -35,8 +35,8 @@ class TextureSampler {
   }
 
  private:
-  std::vector<Picture> smaller_;
-  std::vector<const Picture*> levels_;
+  std::vector<Image> smaller_;
+  std::vector<const Image*> levels_;
 };
 
 }  // namespace espalier

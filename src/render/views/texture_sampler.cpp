@@ -1,4 +1,4 @@
-#include "render/pictures/texture_sampler.h"
+#include "render/views/texture_sampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +11,8 @@ namespace {
 
 using Sample = TextureSampler::Sample;
 
-Picture halved(const Picture& p, bool by_alpha) {
-  Picture half(std::max(p.width / 2, 1), std::max(p.height / 2, 1), p.channels);
+Image halved(const Image& p, bool by_alpha) {
+  Image half(std::max(p.width / 2, 1), std::max(p.height / 2, 1), p.channels);
   for (int y = 0; y < half.height; ++y) {
     for (int x = 0; x < half.width; ++x) {
       const int x0 = std::min(2 * x, p.width - 1), x1 = std::min(2 * x + 1, p.width - 1);
@@ -49,7 +49,7 @@ struct Texel {
   float v[4];
 };
 
-Texel texel(const Picture& p, int x, int y, const TextureMode& mode) {
+Texel texel(const Image& p, int x, int y, const TextureMode& mode) {
   const std::uint8_t* at = p.at(wrapped(x, p.width, mode.u), wrapped(y, p.height, mode.v));
   return {{static_cast<float>(at[0]), static_cast<float>(at[1]), static_cast<float>(at[2]),
            p.channels == 4 ? static_cast<float>(at[3]) : 255.0F}};
@@ -60,7 +60,7 @@ Sample made(const Texel& t) {
   return {{{t.v[0] * kByte, t.v[1] * kByte, t.v[2] * kByte}}, t.v[3] * kByte};
 }
 
-Sample bilinear(const Picture& p, float u, float v, const TextureMode& mode) {
+Sample bilinear(const Image& p, float u, float v, const TextureMode& mode) {
   const float x = reduced(u, mode.u) * static_cast<float>(p.width) - 0.5F;
   const float y = reduced(v, mode.v) * static_cast<float>(p.height) - 0.5F;
   const float left = std::floor(x), top = std::floor(y);
@@ -76,7 +76,7 @@ Sample bilinear(const Picture& p, float u, float v, const TextureMode& mode) {
   return made(mean);
 }
 
-Sample nearest(const Picture& p, float u, float v, const TextureMode& mode) {
+Sample nearest(const Image& p, float u, float v, const TextureMode& mode) {
   const auto x = static_cast<int>(std::floor(reduced(u, mode.u) * static_cast<float>(p.width)));
   const auto y = static_cast<int>(std::floor(reduced(v, mode.v) * static_cast<float>(p.height)));
   return made(texel(p, x, y, mode));
@@ -84,7 +84,7 @@ Sample nearest(const Picture& p, float u, float v, const TextureMode& mode) {
 
 }  // namespace
 
-TextureSampler::TextureSampler(const Picture& image, bool by_alpha) {
+TextureSampler::TextureSampler(const Image& image, bool by_alpha) {
   require(image.width > 0 && image.height > 0 && (image.channels == 3 || image.channels == 4), "TextureSampler",
           "a texture of ", image.width, " x ", image.height, " texels with ", image.channels, " channels");
   constexpr std::size_t kMostLevels = 32;

@@ -10,7 +10,7 @@
 
 #include "assets/appearance.h"
 #include "assets/mesh.h"
-#include "image/picture.h"
+#include "image/image.h"
 #include "render/raster/camera.h"
 #include "runtime/queue.h"
 
@@ -35,7 +35,7 @@ struct MeshLook {
 // Throws invalid_argument, listing the names, for another name.
 [[nodiscard]] MeshLook::Style mesh_style_of(std::string_view name);
 
-struct PictureOptions {
+struct ImageOptions {
   int width = 512, height = 512;                            // pixels, at most 8192
   std::optional<std::array<std::uint8_t, 3>> background{};  // RGB image on this colour; without it RGBA
   int samples = 3;                                          // per pixel and direction, 1 to 8
@@ -51,7 +51,7 @@ class MeshPainter {
   // Queue, mesh and texture must outlive the painter. The texture (3 or 4 channels; alpha is not looked at) is filtered
   // bilinearly between levels of half the size each. Throws invalid_argument for a face that names a vertex that is not
   // there, and where arrays of vertices have other lengths.
-  MeshPainter(Queue<Cpu>& queue, const Mesh& mesh, const Picture* texture = nullptr);
+  MeshPainter(Queue<Cpu>& queue, const Mesh& mesh, const Image* texture = nullptr);
   // The same with an appearance, which must outlive the painter, too.
   MeshPainter(Queue<Cpu>& queue, const Mesh& mesh, const Appearance& appearance);
   ~MeshPainter();
@@ -60,7 +60,7 @@ class MeshPainter {
 
   // Throws invalid_argument for sizes beyond those above, for `textured` without a texture, and for `textured` and
   // `uv_checker` without uvs.
-  [[nodiscard]] Picture draw(const Camera& camera, const MeshLook& look, const PictureOptions& options);
+  [[nodiscard]] Image draw(const Camera& camera, const MeshLook& look, const ImageOptions& options);
 
  private:
   struct State;
@@ -68,7 +68,7 @@ class MeshPainter {
 };
 
 // One image.
-[[nodiscard]] Picture mesh_picture(const Mesh& mesh, const Camera& camera, const MeshLook& look, const PictureOptions& options,
-                                   const Picture* texture = nullptr);
+[[nodiscard]] Image mesh_image(const Mesh& mesh, const Camera& camera, const MeshLook& look, const ImageOptions& options,
+                               const Image* texture = nullptr);
 
 }  // namespace espalier

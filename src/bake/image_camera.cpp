@@ -1,4 +1,4 @@
-#include "bake/picture_camera.h"
+#include "bake/image_camera.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,23 +21,23 @@ constexpr float kFarthest = 0.05F, kNearest = 0.8F;
 constexpr float kSteepest = 88.0F * kRadians;
 
 // An object that is everywhere the same colour is told by its outline; where colours differ they count as much.
-double cost_of(const PictureAgreement& a) { return (1.0 - a.overlap) + 1.5 * a.colour_error; }
+double cost_of(const ImageAgreement& a) { return (1.0 - a.overlap) + 1.5 * a.colour_error; }
 
 struct Candidate {
-  PicturePose pose;
+  ImagePose pose;
   double cost = std::numeric_limits<double>::infinity();
 };
 
 // One number of a pose and how far the search first moves it.
 struct Direction {
-  float PicturePose::*number;
+  float ImagePose::*number;
   float step;
 };
 constexpr std::array<Direction, 7> kDirections{
-    Direction{&PicturePose::yaw, 5.0F * kRadians}, Direction{&PicturePose::pitch, 5.0F * kRadians},
-    Direction{&PicturePose::closeness, 0.1F},      Direction{&PicturePose::roll, 2.0F * kRadians},
-    Direction{&PicturePose::log_scale, 0.02F},     Direction{&PicturePose::shift_x, 0.01F},
-    Direction{&PicturePose::shift_y, 0.01F}};
+    Direction{&ImagePose::yaw, 5.0F * kRadians}, Direction{&ImagePose::pitch, 5.0F * kRadians},
+    Direction{&ImagePose::closeness, 0.1F},      Direction{&ImagePose::roll, 2.0F * kRadians},
+    Direction{&ImagePose::log_scale, 0.02F},     Direction{&ImagePose::shift_x, 0.01F},
+    Direction{&ImagePose::shift_y, 0.01F}};
 
 float angle_between(float a, float b) { return std::abs(std::remainder(a - b, 2.0F * kPi)); }
 
@@ -72,7 +72,7 @@ class Search {
 
   static bool cheaper(const Candidate& a, const Candidate& b) { return a.cost < b.cost; }
 
-  double judged(const PicturePose& pose, int size) {
+  double judged(const ImagePose& pose, int size) {
     if (monitor_ != nullptr) {
       monitor_->check();
       monitor_->progress(std::min(done_, kPlanned), kPlanned);
@@ -157,7 +157,7 @@ void roll_by(Camera& camera, float angle) {
 
 }  // namespace
 
-OutlineBox outline_box(const Picture& cutout) {
+OutlineBox outline_box(const Image& cutout) {
   require(cutout.channels == 4, "outline_box", "an image of ", cutout.channels, " channels has no outline");
   int left = cutout.width, right = -1, top = cutout.height, bottom = -1;
   for (int y = 0; y < cutout.height; ++y) {
@@ -175,7 +175,7 @@ OutlineBox outline_box(const Picture& cutout) {
           static_cast<float>(bottom + 1) / h};
 }
 
-Camera framed_camera(const Mesh& mesh, const PicturePose& pose, const OutlineBox& outline) {
+Camera framed_camera(const Mesh& mesh, const ImagePose& pose, const OutlineBox& outline) {
   Camera camera = camera_of({.yaw = pose.yaw, .pitch = pose.pitch, .radius = 1.0F / pose.closeness});
   roll_by(camera, pose.roll);
   float low[2] = {1e9F, 1e9F}, high[2] = {-1e9F, -1e9F};

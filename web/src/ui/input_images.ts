@@ -4,10 +4,10 @@ import type {JobFile} from '../api/types.js';
 import {button, h, ObjectUrls} from '../core/dom.js';
 import {words} from '../core/words.js';
 
-/** The pictures that an asset was made from, one at a time, small over the viewer or beside it. */
-export class InputPictures {
-  readonly element = h('figure', {class: 'input-picture', hidden: true});
-  private readonly image = h('img', {alt: words.pictures.inputPicture});
+/** The images that an asset was made from, one at a time, small over the viewer or beside it. */
+export class InputImages {
+  readonly element = h('figure', {class: 'input-image', hidden: true});
+  private readonly image = h('img', {alt: words.images.inputImage});
   private readonly caption = h('span', {'aria-live': 'polite'});
   private readonly before: HTMLButtonElement;
   private readonly after: HTMLButtonElement;
@@ -17,14 +17,14 @@ export class InputPictures {
   private abort = new AbortController();
 
   constructor(private readonly client: Client, ontoggle: () => void) {
-    this.before = button({label: words.pictures.before, icon: 'before', iconOnly: true, class: 'button quiet small', onclick: () => this.turn(-1)});
-    this.after = button({label: words.pictures.next, icon: 'after', iconOnly: true, class: 'button quiet small', onclick: () => this.turn(1)});
+    this.before = button({label: words.images.before, icon: 'before', iconOnly: true, class: 'button quiet small', onclick: () => this.turn(-1)});
+    this.after = button({label: words.images.next, icon: 'after', iconOnly: true, class: 'button quiet small', onclick: () => this.turn(1)});
     this.element.append(
-      h('button', {type: 'button', class: 'checked', 'aria-label': words.pictures.sideBySide, onclick: ontoggle}, this.image),
+      h('button', {type: 'button', class: 'checked', 'aria-label': words.images.sideBySide, onclick: ontoggle}, this.image),
       h('figcaption', {}, this.before, this.caption, this.after));
   }
 
-  /** Pictures of one asset; those that are shown already are not loaded again. */
+  /** Images of one asset; those that are shown already are not loaded again. */
   show(files: readonly JobFile[]): void {
     if (files.map(({url}) => url).join() === this.files.map(({url}) => url).join()) return;
     this.files = files;
@@ -51,10 +51,10 @@ export class InputPictures {
     const file = this.files[this.at];
     if (!file) return this.clear();
     try {
-      const picture = await this.client.file(file.url, signal);
+      const image = await this.client.file(file.url, signal);
       if (signal.aborted) return;
       this.urls.clear();
-      this.image.src = this.urls.of(picture);
+      this.image.src = this.urls.of(image);
     } catch (error) {
       if (isAbort(error)) return;
       this.image.removeAttribute('src');  // its alternative text stands there
@@ -62,7 +62,7 @@ export class InputPictures {
     const several = this.files.length > 1;
     this.before.hidden = this.after.hidden = !several;
     this.element.classList.toggle('several', several);
-    this.caption.textContent = several ? words.pictures.of(this.at + 1, this.files.length) : words.pictures.input;
+    this.caption.textContent = several ? words.images.of(this.at + 1, this.files.length) : words.images.input;
     this.element.hidden = false;
   }
 }

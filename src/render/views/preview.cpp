@@ -1,4 +1,4 @@
-#include "render/pictures/preview.h"
+#include "render/views/preview.h"
 
 #include <algorithm>
 #include <array>
@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "base/error.h"
-#include "render/pictures/mesh_picture.h"
-#include "render/pictures/pixels.h"
 #include "render/raster/splat_renderer.h"
 #include "render/raster/vector.h"
+#include "render/views/mesh_image.h"
+#include "render/views/pixels.h"
 
 namespace espalier {
 
@@ -21,7 +21,7 @@ Vec3 load3(const std::vector<float>& values, std::int64_t row) {
   return {v[0], v[1], v[2]};
 }
 
-PictureOptions square(const PreviewOptions& options) {
+ImageOptions square(const PreviewOptions& options) {
   return {.width = options.size, .height = options.size, .background = options.background};
 }
 
@@ -32,12 +32,12 @@ void check_options(const PreviewOptions& options) {
   }
 }
 
-Picture picture_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera, const PreviewOptions& options) {
+Image image_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera, const PreviewOptions& options) {
   const std::int64_t size = options.size;
   std::vector<float> colour(static_cast<std::size_t>(3 * size * size)), alpha(static_cast<std::size_t>(size * size));
   renderer.render(camera_of(camera), {.width = options.size, .height = options.size},
                   View<Cpu, float, 3>(colour.data(), {size, size, 3}), View<Cpu, float, 2>(alpha.data(), {size, size}));
-  Picture image(options.size, options.size, options.background ? 3 : 4);
+  Image image(options.size, options.size, options.background ? 3 : 4);
   for (int y = 0; y < options.size; ++y) {
     for (int x = 0; x < options.size; ++x) {
       const std::int64_t at = y * size + x;
@@ -50,10 +50,10 @@ Picture picture_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera, cons
 
 // `draw` makes the image of one camera.
 template <class Draw>
-Picture sheet_of(Draw&& draw) {
+Image sheet_of(Draw&& draw) {
   constexpr float kPi = std::numbers::pi_v<float>;
   constexpr float kYaw = 164.0F / 180.0F * kPi, kPitch = 20.0F / 180.0F * kPi;
-  std::vector<Picture> views;
+  std::vector<Image> views;
   views.reserve(4);
   for (int i = 0; i < 4; ++i) {
     views.push_back(draw(OrbitCamera{.yaw = kYaw + static_cast<float>(i) * kPi / 2.0F, .pitch = kPitch}));
@@ -63,29 +63,29 @@ Picture sheet_of(Draw&& draw) {
 
 }  // namespace
 
-Picture render_preview(const Mesh& mesh, const OrbitCamera& camera, const PreviewOptions& options) {
+Image render_preview(const Mesh& mesh, const OrbitCamera& camera, const PreviewOptions& options) {
   check_options(options);
-  return mesh_picture(mesh, camera_of(camera), {}, square(options));
+  return mesh_image(mesh, camera_of(camera), {}, square(options));
 }
 
-Picture render_preview(const Gaussians& gaussians, const OrbitCamera& camera, const PreviewOptions& options) {
+Image render_preview(const Gaussians& gaussians, const OrbitCamera& camera, const PreviewOptions& options) {
   check_options(options);
   Queue<Cpu> queue;
   SplatRenderer<Cpu> renderer(queue, gaussians);
-  return picture_of(renderer, camera, options);
+  return image_of(renderer, camera, options);
 }
 
-Picture side_by_side(std::span<const Picture> images) {
+Image side_by_side(std::span<const Image> images) {
   require(!images.empty(), "side_by_side", "no images");
   int width = 0;
-  for (const Picture& p : images) {
+  for (const Image& p : images) {
     require(p.height == images[0].height && p.channels == images[0].channels, "side_by_side", "images of different form");
     width += p.width;
   }
-  Picture sheet(width, images[0].height, images[0].channels);
+  Image sheet(width, images[0].height, images[0].channels);
   for (int y = 0; y < sheet.height; ++y) {
     std::uint8_t* to = sheet.at(0, y);
-    for (const Picture& p : images) {
+    for (const Image& p : images) {
       const auto bytes = static_cast<std::size_t>(p.width) * static_cast<std::size_t>(p.channels);
       std::memcpy(to, p.at(0, y), bytes);
       to += bytes;
@@ -94,7 +94,7 @@ Picture side_by_side(std::span<const Picture> images) {
   return sheet;
 }
 
-Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Picture* texture) {
+Image preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Image* texture) {
   check_options(options);
   Queue<Cpu> queue;
   MeshPainter painter(queue, mesh, texture);
@@ -102,18 +102,18 @@ Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Pic
   if (texture != nullptr) look.style = MeshLook::Style::textured;
   return sheet_of([&](const OrbitCamera& camera) { return painter.draw(camera_of(camera), look, square(options)); });
 }
-Picture preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Appearance& appearance) {
+Image preview_sheet(const Mesh& mesh, const PreviewOptions& options, const Appearance& appearance) {
   check_options(options);
   Queue<Cpu> queue;
   MeshPainter painter(queue, mesh, appearance);
   const MeshLook look{.style = appearance.textured() ? MeshLook::Style::textured : MeshLook::Style::colour};
   return sheet_of([&](const OrbitCamera& camera) { return painter.draw(camera_of(camera), look, square(options)); });
 }
-Picture preview_sheet(const Gaussians& gaussians, const PreviewOptions& options) {
+Image preview_sheet(const Gaussians& gaussians, const PreviewOptions& options) {
   check_options(options);
   Queue<Cpu> queue;
   SplatRenderer<Cpu> renderer(queue, gaussians);
-  return sheet_of([&](const OrbitCamera& camera) { return picture_of(renderer, camera, options); });
+  return sheet_of([&](const OrbitCamera& camera) { return image_of(renderer, camera, options); });
 }
 
 }  // namespace espalier

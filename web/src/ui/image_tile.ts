@@ -8,19 +8,19 @@ import {later, words} from '../core/words.js';
 import {dialogs} from './dialogs_later.js';
 
 const BACKGROUNDS = [
-  {value: 'auto', label: words.pictures.auto, title: words.pictures.autoTitle},
-  {value: 'alpha', label: words.pictures.alpha, title: words.pictures.alphaTitle},
-  {value: 'none', label: words.pictures.none, title: words.pictures.noneTitle},
+  {value: 'auto', label: words.images.auto, title: words.images.autoTitle},
+  {value: 'alpha', label: words.images.alpha, title: words.images.alphaTitle},
+  {value: 'none', label: words.images.none, title: words.images.noneTitle},
 ] as const;
 
 export interface TileActions {
   changed(): void;
   chosen(background: Background): void;
-  remove(tile: PictureTile): void;
+  remove(tile: ImageTile): void;
 }
 
-/** A chosen picture with its cut-out, which is made again whenever another background is chosen. */
-export class PictureTile {
+/** A chosen image with its cut-out, which is made again whenever another background is chosen. */
+export class ImageTile {
   readonly element: HTMLElement;
   state: 'busy' | 'ready' | 'failed' = 'busy';
   hint = '';  // what to do about a refusal
@@ -38,20 +38,20 @@ export class PictureTile {
   constructor(readonly file: File, public background: Background, public mask: Blob | null, private readonly client: Client,
     private readonly connection: Connection, private readonly actions: TileActions) {
     this.original = URL.createObjectURL(file);
-    const input = h('img', {src: this.original, alt: words.pictures.inputOf(file.name)});
+    const input = h('img', {src: this.original, alt: words.images.inputOf(file.name)});
     input.addEventListener('error', () => void this.showAsServed(input), {once: true});
-    this.frames = h('button', {type: 'button', class: 'frames', title: words.pictures.look, onclick: () => void this.enlarge()},
-      h('span', {class: 'frame'}, input, h('span', {class: 'frame-name', text: words.pictures.input})), this.place);
-    const remove = button({label: words.pictures.remove(file.name), icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => actions.remove(this)});
-    const choice = segmented<Background>(words.pictures.background, BACKGROUNDS, background, (value) => {
+    this.frames = h('button', {type: 'button', class: 'frames', title: words.images.look, onclick: () => void this.enlarge()},
+      h('span', {class: 'frame'}, input, h('span', {class: 'frame-name', text: words.images.input})), this.place);
+    const remove = button({label: words.images.remove(file.name), icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => actions.remove(this)});
+    const choice = segmented<Background>(words.images.background, BACKGROUNDS, background, (value) => {
       this.background = value;
       this.mask = null;
       actions.chosen(value);
       void this.cut();
     });
-    this.mend = button({label: words.pictures.mend, icon: 'picture', class: 'button small', onclick: () => void this.edit()});
-    this.element = h('li', {class: 'picture'}, this.frames,
-      h('div', {class: 'picture-text'}, h('div', {class: 'picture-foot'}, h('span', {class: 'picture-name', text: file.name, title: file.name}), remove), this.method),
+    this.mend = button({label: words.images.mend, icon: 'image', class: 'button small', onclick: () => void this.edit()});
+    this.element = h('li', {class: 'image'}, this.frames,
+      h('div', {class: 'image-text'}, h('div', {class: 'image-foot'}, h('span', {class: 'image-name', text: file.name, title: file.name}), remove), this.method),
       this.notes, choice.element, h('div', {class: 'row'}, this.mend));
     void this.cut();
   }
@@ -69,11 +69,11 @@ export class PictureTile {
     const abort = this.abort = new AbortController();
     this.enter('busy', '');
     try {
-      const {picture, notices} = await this.connection.patiently(() => this.client.preprocess(this.file, this.background, this.mask, abort.signal), abort.signal);
+      const {image, notices} = await this.connection.patiently(() => this.client.preprocess(this.file, this.background, this.mask, abort.signal), abort.signal);
       if (abort.signal.aborted) return;
-      this.setCutout(picture);
-      const [said = words.pictures.asItIs, ...warnings] = notices;
-      const method = this.mask ? words.pictures.byHand : said;
+      this.setCutout(image);
+      const [said = words.images.asItIs, ...warnings] = notices;
+      const method = this.mask ? words.images.byHand : said;
       this.enter('ready', method, ...warnings.map((warning) => h('li', {class: 'hint'}, icon('warning'), h('span', {text: capitalised(warning)}))));
     } catch (error) {
       if (isAbort(error) || abort.signal.aborted) return;
@@ -86,12 +86,12 @@ export class PictureTile {
     }
   }
 
-  /** A picture of a kind that the browser does not know, as the server sees it. */
+  /** An image of a kind that the browser does not know, as the server sees it. */
   private async showAsServed(input: HTMLImageElement): Promise<void> {
     try {
-      const {picture} = await this.connection.patiently(() => this.client.whole(this.file, 'none', null, this.life.signal), this.life.signal);
+      const {image} = await this.connection.patiently(() => this.client.whole(this.file, 'none', null, this.life.signal), this.life.signal);
       URL.revokeObjectURL(this.original);
-      this.original = URL.createObjectURL(picture);
+      this.original = URL.createObjectURL(image);
       input.addEventListener('error', () => input.replaceWith(icon('warning')), {once: true});
       input.src = this.original;
     } catch {
@@ -105,9 +105,9 @@ export class PictureTile {
     try {
       const {signal} = this.life;
       const {alphaOf, MaskEditor, pixelsOf} = await later(() => import('./mask_editor.js'));
-      const colours = await pixelsOf((await this.client.whole(this.file, 'none', null, signal)).picture);
+      const colours = await pixelsOf((await this.client.whole(this.file, 'none', null, signal)).image);
       const found = await this.client.whole(this.file, this.background, this.mask, signal).catch(() => null);
-      const alpha = found ? alphaOf(await pixelsOf(found.picture)) : new Uint8ClampedArray(colours.width * colours.height).fill(255);
+      const alpha = found ? alphaOf(await pixelsOf(found.image)) : new Uint8ClampedArray(colours.width * colours.height).fill(255);
       const mask = await new MaskEditor(this.file.name, {colours, alpha}).open();
       if (signal.aborted || !mask) return;
       this.mask = mask;
@@ -122,19 +122,19 @@ export class PictureTile {
     }
   }
 
-  private setCutout(picture: Blob | null): void {
+  private setCutout(image: Blob | null): void {
     if (this.cutout) URL.revokeObjectURL(this.cutout);
-    this.cutout = picture ? URL.createObjectURL(picture) : null;
+    this.cutout = image ? URL.createObjectURL(image) : null;
   }
 
-  private enter(state: PictureTile['state'], method: string, ...notes: readonly HTMLElement[]): void {
+  private enter(state: ImageTile['state'], method: string, ...notes: readonly HTMLElement[]): void {
     this.state = state;
     this.element.classList.toggle('failed', state === 'failed');
     this.element.setAttribute('aria-busy', String(state === 'busy'));
     this.frames.disabled = this.cutout === null;
     this.place.replaceChildren(
-      this.cutout ? h('img', {src: this.cutout, alt: words.pictures.cutoutOf(this.file.name)}) : state === 'failed' ? icon('warning') : '',
-      state === 'busy' ? h('span', {class: 'spinner'}) : '', h('span', {class: 'frame-name', text: words.pictures.cutout}));
+      this.cutout ? h('img', {src: this.cutout, alt: words.images.cutoutOf(this.file.name)}) : state === 'failed' ? icon('warning') : '',
+      state === 'busy' ? h('span', {class: 'spinner'}) : '', h('span', {class: 'frame-name', text: words.images.cutout}));
     this.method.textContent = capitalised(method);
     this.notes.replaceChildren(...notes);
     this.notes.hidden = notes.length === 0;

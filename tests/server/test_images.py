@@ -1,4 +1,4 @@
-"""What clients may send as pictures: masks made by hand, formats that browsers do not show, another model for a job."""
+"""What clients may send as images: masks made by hand, formats that browsers do not show, another model for a job."""
 import json
 import pathlib
 import shutil
@@ -6,7 +6,7 @@ import struct
 import unittest
 import zlib
 
-from studio import Case, PICTURE, QUICK, ROOT, SharedServerCase
+from studio import Case, IMAGE_FILE, QUICK, ROOT, SharedServerCase
 
 FOREIGN = ROOT / "tests/data/images/foreign"
 
@@ -44,7 +44,7 @@ def rgba_of(png):
     return width, height, rows
 
 
-# A busy picture, in which nothing without a mask stands out, and a mask of its middle.
+# A busy image, in which nothing without a mask stands out, and a mask of its middle.
 SIDE = 64
 BUSY = png_of(SIDE, SIDE, 3, lambda x, y: bytes(((x * 37 + y * 11) % 256, (x * 5 + y * 91) % 256, (x * y) % 256)))
 MIDDLE = png_of(SIDE, SIDE, 1, lambda x, y: b"\xff" if 16 <= x < 48 and 20 <= y < 40 else b"\0")
@@ -63,7 +63,7 @@ class Masks(SharedServerCase):
         self.assertEqual(rows[259][259][3], 255)
         self.assertEqual(json.loads(answer.headers["X-Espalier-Notices"])[0], "alpha channel")
 
-    def test_the_whole_picture_keeps_its_colours_and_comes_back_as_a_mask(self):
+    def test_the_whole_image_keeps_its_colours_and_comes_back_as_a_mask(self):
         answer = self.foreground(("image", BUSY), ("mask", MIDDLE), ("view", b"whole"))
         width, height, rows = rgba_of(answer.body)
         self.assertEqual((width, height), (SIDE, SIDE))
@@ -82,18 +82,18 @@ class Masks(SharedServerCase):
         self.expect_error(answer, 422, "invalid_argument")
         self.assertIn("the mask", answer.json["error"]["message"])
         self.expect_error(self.foreground(("image", BUSY), ("mask", png_of(64, 64, 1, lambda x, y: b"\0"))), 422, "invalid_argument")
-        self.expect_error(self.foreground(("image", BUSY), ("mask", b"no picture")), 422, "format")
+        self.expect_error(self.foreground(("image", BUSY), ("mask", b"no image")), 422, "format")
         self.expect_error(self.foreground(("image", BUSY), ("view", b"half")), 400, "invalid_argument")
 
-    def test_a_job_keeps_the_picture_with_its_mask(self):
-        parts = [("image", "busy.png", BUSY), ("mask", "mask.png", MIDDLE), ("image", "chair.png", PICTURE.read_bytes()),
+    def test_a_job_keeps_the_image_with_its_mask(self):
+        parts = [("image", "busy.png", BUSY), ("mask", "mask.png", MIDDLE), ("image", "chair.png", IMAGE_FILE.read_bytes()),
                  ("options", None, json.dumps(QUICK | {"background": "auto", "views": True}).encode())]
         job = self.server.post_parts("/v1/jobs", parts).json
         self.assertEqual(job["options"]["background"], ["alpha", "auto"])
         self.assertEqual([f["name"] for f in job["files"]], ["input-1.png", "input-2.png"])
         _, _, rows = rgba_of(self.server.file(job["id"], "input-1.png").body)
         self.assertEqual([rows[30][x][3] for x in (15, 16, 47, 48)], [0, 255, 255, 0])
-        self.assertEqual(self.server.file(job["id"], "input-2.png").body, PICTURE.read_bytes())
+        self.assertEqual(self.server.file(job["id"], "input-2.png").body, IMAGE_FILE.read_bytes())
         self.assertEqual(self.server.ended(job["id"])["state"], "done")
 
     def test_formats_that_people_have(self):
@@ -111,7 +111,7 @@ class Masks(SharedServerCase):
         self.assertEqual(model["full_model"], "trellis-image-large")
         self.assertGreater(model["weight_bytes"], 10 << 20)
         self.assertGreater(model["memory_bytes"], 10 << 20)
-        familiar = self.server.ended(self.server.post_picture().json["id"])
+        familiar = self.server.ended(self.server.post_image().json["id"])
         self.assertFalse([n for n in familiar["notices"] if "unlike everything" in n], familiar["notices"])
         stranger = self.server.post_parts("/v1/jobs", [("image", "busy.png", BUSY), ("options", None, json.dumps(QUICK | {"background": "none"}).encode())]).json
         notices = self.server.ended(stranger["id"])["notices"]
@@ -129,14 +129,14 @@ class Models(Case):
         self.assertEqual((models["sprout"]["device"], models["sprout"]["tier"]), (None, None))
         self.assertEqual(models["sprout"]["structure_defaults"], models["other-model"]["structure_defaults"])
         for name in ("sprout", "other-model", None):
-            job = server.post_picture(QUICK | ({"model": name} if name else {})).json
+            job = server.post_image(QUICK | ({"model": name} if name else {})).json
             wanted = name or "other-model"
             self.assertEqual(job["options"]["model"], wanted)
             self.assertEqual(server.ended(job["id"])["state"], "done")
             loaded = [m["name"] for m in server.get("/v1/models").json["models"] if m["loaded"]]
             self.assertEqual(loaded, [wanted], "weights of one model at a time")
         self.assertEqual(server.metric("espalier_model_loads_total"), 3)
-        answer = server.post_picture(QUICK | {"model": "nobody's"})
+        answer = server.post_image(QUICK | {"model": "nobody's"})
         self.expect_error(answer, 400, "invalid_argument")
         self.assertIn("other-model, sprout", answer.json["error"]["hint"])
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
@@ -17,15 +17,15 @@ struct BakedView {
   std::span<const float> colour;       // [S * S * 3]
 };
 
-struct PictureLayer {
+struct ImageLayer {
   std::vector<float> colour;  // [S * S * 3]
   std::vector<float> weight;  // [S * S] in [0, 1]
 };
 
-// `picture` is RGBA of the view's size. Its light and its exposure are not those of the baked texture: what differs slowly over
+// `image` is RGBA of the view's size. Its light and its exposure are not those of the baked texture: what differs slowly over
 // the image (a mean over about a tenth of its side, of the pixels that both show) is taken from the texture, so that the
 // image gives what is finer. Pixels count less near outlines and steps of depth, and where image and texture differ even
 // after that over more than a few pixels: there the object's shape is another than the image's.
-[[nodiscard]] PictureLayer picture_layer(const Picture& picture, const BakedView& view);
+[[nodiscard]] ImageLayer image_layer(const Image& image, const BakedView& view);
 
 }  // namespace espalier

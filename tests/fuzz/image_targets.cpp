@@ -10,9 +10,9 @@
 namespace espalier::test {
 namespace {
 
-bool read_picture(std::span<const std::byte> bytes) {
+bool read_image(std::span<const std::byte> bytes) {
   std::vector<std::string> notices;
-  return attempt([&] { (void)decode_picture(bytes, "picture", nullptr, &notices); });
+  return attempt([&] { (void)decode_image(bytes, "image", nullptr, &notices); });
 }
 
 Bytes raw(const std::vector<std::uint8_t>& values) {
@@ -21,7 +21,7 @@ Bytes raw(const std::vector<std::uint8_t>& values) {
 }
 
 std::vector<Bytes> png_seeds() {
-  const Picture rgb = gradient(13, 9, 3), rgba = gradient(8, 11, 4);
+  const Image rgb = gradient(13, 9, 3), rgba = gradient(8, 11, 4);
   const auto exif = exif_block(6, true);
   const Bytes profile = wide_profile();
   PngForm plain, alpha, interlaced, rotated, profiled;
@@ -55,7 +55,7 @@ std::vector<Bytes> cmyk_seeds() {
 }
 
 std::vector<Bytes> webp_seeds() {
-  const Picture frame = gradient(9, 9, 4);
+  const Image frame = gradient(9, 9, 4);
   return {make_webp(gradient(15, 10, 3)), make_webp(frame), animated_webp(16, 12, 2, 2, 9, 9, make_webp(frame), 2)};
 }
 
@@ -78,14 +78,14 @@ std::vector<Bytes> bmp_seeds() {
 }
 
 std::vector<Bytes> tiff_seeds() {
-  const Picture picture = gradient(20, 11, 3);
+  const Image image = gradient(20, 11, 3);
   const auto fields = [](std::uint32_t compression, std::uint32_t predictor) {
     return std::vector<TiffField>{{256, 4, {20}}, {257, 4, {11}}, {258, 3, {8, 8, 8}}, {259, 3, {compression}},
                                   {262, 3, {2}},  {277, 3, {3}},  {278, 4, {11}},      {317, 3, {predictor}}};
   };
   const std::vector<TiffField> palette = {{256, 3, {4}}, {257, 3, {1}}, {258, 3, {2}},
                                           {262, 3, {3}}, {277, 3, {1}}, {320, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}};
-  return {make_tiff(false, fields(1, 1), {raw(picture.pixels)}), make_tiff(true, fields(5, 2), {lzw(picture.pixels, 8, false)}),
+  return {make_tiff(false, fields(1, 1), {raw(image.pixels)}), make_tiff(true, fields(5, 2), {lzw(image.pixels, 8, false)}),
           make_tiff(false, palette, {raw({0x1B})})};
 }
 
@@ -95,10 +95,10 @@ std::vector<Bytes> avif_seeds() { return {file("q.avif"), file("q10.avif")}; }
 
 }  // namespace
 
-std::vector<FuzzTarget> picture_targets() {
-  return {{"png", read_picture, png_seeds},   {"jpeg", read_picture, jpeg_seeds}, {"cmyk", read_picture, cmyk_seeds},
-          {"webp", read_picture, webp_seeds}, {"gif", read_picture, gif_seeds},   {"bmp", read_picture, bmp_seeds},
-          {"tiff", read_picture, tiff_seeds}, {"heic", read_picture, heic_seeds}, {"avif", read_picture, avif_seeds}};
+std::vector<FuzzTarget> image_targets() {
+  return {{"png", read_image, png_seeds},   {"jpeg", read_image, jpeg_seeds}, {"cmyk", read_image, cmyk_seeds},
+          {"webp", read_image, webp_seeds}, {"gif", read_image, gif_seeds},   {"bmp", read_image, bmp_seeds},
+          {"tiff", read_image, tiff_seeds}, {"heic", read_image, heic_seeds}, {"avif", read_image, avif_seeds}};
 }
 
 }  // namespace espalier::test

@@ -85,7 +85,7 @@ std::string heif_uses(std::size_t n) {
 
 }  // namespace
 
-std::vector<WorstShape> picture_shapes() {
+std::vector<WorstShape> image_shapes() {
   return {{"tiff", "runs", tiff_runs},           {"tiff", "codes that clear", tiff_codes},
           {"tiff", "fields", tiff_fields},       {"gif", "codes that say nothing", gif_clears},
           {"gif", "extensions", gif_extensions}, {"bmp", "runs of one pixel", bmp_runs},

@@ -1,12 +1,12 @@
-#include "render/pictures/mesh_picture.h"
+#include "render/views/mesh_image.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <numbers>
 
-#include "render/pictures/contact_sheet.h"
-#include "render/pictures/texture_sampler.h"
+#include "render/views/contact_sheet.h"
+#include "render/views/texture_sampler.h"
 #include "support/errors.h"
 #include "unit/render/raster_fixture.h"
 
@@ -15,7 +15,7 @@ namespace {
 
 using Style = MeshLook::Style;
 constexpr float kPi = std::numbers::pi_v<float>;
-const PictureOptions kSmall{.width = 48, .height = 40, .background = {}};
+const ImageOptions kSmall{.width = 48, .height = 40, .background = {}};
 
 // A square of half side 0.3 in the plane y = 0 facing +y, in the middle of what camera_of({}) sees: u to the right, v down.
 Mesh facing_square() {
@@ -26,15 +26,15 @@ Mesh facing_square() {
   return mesh;
 }
 
-Picture plain(int width, int height, const std::array<std::uint8_t, 3>& colour) {
-  Picture image(width, height, 3);
+Image plain(int width, int height, const std::array<std::uint8_t, 3>& colour) {
+  Image image(width, height, 3);
   for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = colour[i % 3];
   return image;
 }
 
-TEST(MeshPicture, UnlitTexturesShowTheirTexels) {
+TEST(MeshImage, UnlitTexturesShowTheirTexels) {
   // Four quadrants: red, green, blue, white.
-  Picture texture(64, 64, 3);
+  Image texture(64, 64, 3);
   for (int y = 0; y < 64; ++y) {
     for (int x = 0; x < 64; ++x) {
       const bool right = x >= 32, low = y >= 32;
@@ -45,8 +45,8 @@ TEST(MeshPicture, UnlitTexturesShowTheirTexels) {
       if (right && low) p[0] = p[1] = p[2] = 255;
     }
   }
-  const Picture image = mesh_picture(facing_square(), camera_of({}), {.style = Style::textured, .lit = false},
-                                     {.width = 80, .height = 80}, &texture);
+  const Image image = mesh_image(facing_square(), camera_of({}), {.style = Style::textured, .lit = false},
+                                 {.width = 80, .height = 80}, &texture);
   const auto at = [&](int x, int y) {
     const std::uint8_t* p = image.at(x, y);
     return std::array<int, 4>{p[0], p[1], p[2], p[3]};
@@ -58,24 +58,24 @@ TEST(MeshPicture, UnlitTexturesShowTheirTexels) {
   EXPECT_EQ(at(2, 2)[3], 0);
 }
 
-TEST(MeshPicture, FineTexturesFadeToTheirMean) {
-  Picture texture(512, 512, 3);
+TEST(MeshImage, FineTexturesFadeToTheirMean) {
+  Image texture(512, 512, 3);
   for (int y = 0; y < 512; ++y) {
     for (int x = 0; x < 512; ++x) std::fill_n(texture.at(x, y), 3, static_cast<std::uint8_t>((x + y) % 2 * 255));
   }
-  const Picture image = mesh_picture(facing_square(), camera_of({}), {.style = Style::textured, .lit = false},
-                                     {.width = 40, .height = 40, .background = {}, .samples = 1}, &texture);
+  const Image image = mesh_image(facing_square(), camera_of({}), {.style = Style::textured, .lit = false},
+                                 {.width = 40, .height = 40, .background = {}, .samples = 1}, &texture);
   for (int y = 15; y < 25; ++y) {
     for (int x = 15; x < 25; ++x) EXPECT_NEAR(image.at(x, y)[0], 128, 2) << x << ", " << y;
   }
 }
 
-TEST(MeshPicture, NormalsPointToTheViewerOnBothSides) {
+TEST(MeshImage, NormalsPointToTheViewerOnBothSides) {
   for (const float yaw : {0.0F, kPi}) {
     for (const bool reversed : {false, true}) {
       Mesh mesh = facing_square();
       if (reversed) std::swap(mesh.faces[1], mesh.faces[2]), std::swap(mesh.faces[4], mesh.faces[5]);
-      const Picture image = mesh_picture(mesh, camera_of({.yaw = yaw}), {.style = Style::normals}, kSmall);
+      const Image image = mesh_image(mesh, camera_of({.yaw = yaw}), {.style = Style::normals}, kSmall);
       const std::uint8_t* p = image.at(24, 20);
       EXPECT_NEAR(p[0], 128, 1);
       EXPECT_NEAR(p[1], 128, 1);
@@ -83,23 +83,23 @@ TEST(MeshPicture, NormalsPointToTheViewerOnBothSides) {
     }
   }
   // From above the same square leans back: green.
-  const Picture above = mesh_picture(facing_square(), camera_of({.pitch = -1.0F}), {.style = Style::normals}, kSmall);
+  const Image above = mesh_image(facing_square(), camera_of({.pitch = -1.0F}), {.style = Style::normals}, kSmall);
   EXPECT_GT(above.at(24, 20)[1], 200);
 }
 
-TEST(MeshPicture, NormalsOfTheMeshCountWhicheverWayFacesAreWound) {
+TEST(MeshImage, NormalsOfTheMeshCountWhicheverWayFacesAreWound) {
   Mesh sphere = rough_sphere(24, 48, 0.4F, 0.0F, 1);
   sphere.normals = sphere.vertices;
-  const Picture image = mesh_picture(sphere, camera_of({.yaw = 0.7F}), {.style = Style::clay}, kSmall);
+  const Image image = mesh_image(sphere, camera_of({.yaw = 0.7F}), {.style = Style::clay}, kSmall);
   for (std::size_t i = 0; i < sphere.faces.size(); i += 3) std::swap(sphere.faces[i], sphere.faces[i + 1]);
-  const Picture turned = mesh_picture(sphere, camera_of({.yaw = 0.7F}), {.style = Style::clay}, kSmall);
+  const Image turned = mesh_image(sphere, camera_of({.yaw = 0.7F}), {.style = Style::clay}, kSmall);
   for (std::size_t i = 0; i < image.pixels.size(); ++i) EXPECT_NEAR(image.pixels[i], turned.pixels[i], 2);
 }
 
-TEST(MeshPicture, WireframeHasDarkLinesOfTheirWidth) {
+TEST(MeshImage, WireframeHasDarkLinesOfTheirWidth) {
   const auto dark = [&](float width) {
-    const Picture image = mesh_picture(facing_square(), camera_of({}), {.style = Style::wireframe, .line_width = width},
-                                       {.width = 200, .height = 200, .background = std::array<std::uint8_t, 3>{255, 255, 255}});
+    const Image image = mesh_image(facing_square(), camera_of({}), {.style = Style::wireframe, .line_width = width},
+                                   {.width = 200, .height = 200, .background = std::array<std::uint8_t, 3>{255, 255, 255}});
     double sum = 0;
     const double surface = image.at(100, 75)[0];
     for (int y = 70; y < 130; ++y) {
@@ -113,9 +113,9 @@ TEST(MeshPicture, WireframeHasDarkLinesOfTheirWidth) {
   EXPECT_NEAR(three / one, 3.0, 0.6);
 }
 
-TEST(MeshPicture, CheckersAreEvenSquares) {
-  const Picture image = mesh_picture(facing_square(), camera_of({}), {.style = Style::uv_checker},
-                                     {.width = 800, .height = 800, .background = {}, .samples = 1});
+TEST(MeshImage, CheckersAreEvenSquares) {
+  const Image image = mesh_image(facing_square(), camera_of({}), {.style = Style::uv_checker},
+                                 {.width = 800, .height = 800, .background = {}, .samples = 1});
   int changes = 0;
   for (int x = 300; x < 500; ++x) {
     changes += std::abs(image.at(x, 400)[0] - image.at(x - 1, 400)[0]) > 20 ? 1 : 0;
@@ -124,15 +124,15 @@ TEST(MeshPicture, CheckersAreEvenSquares) {
   EXPECT_NEAR(changes, 200 / cell, 1.5);
 }
 
-TEST(MeshPicture, BackgroundsAndSizes) {
+TEST(MeshImage, BackgroundsAndSizes) {
   const Mesh mesh = rough_sphere(10, 20, 0.4F, 0.1F, 2);
-  const Picture clear = mesh_picture(mesh, camera_of({}), {.style = Style::clay}, kSmall);
+  const Image clear = mesh_image(mesh, camera_of({}), {.style = Style::clay}, kSmall);
   EXPECT_EQ(clear.channels, 4);
   EXPECT_EQ(clear.width, 48);
   EXPECT_EQ(clear.height, 40);
-  PictureOptions on_blue = kSmall;
+  ImageOptions on_blue = kSmall;
   on_blue.background = {0, 0, 255};
-  const Picture blue = mesh_picture(mesh, camera_of({}), {.style = Style::clay}, on_blue);
+  const Image blue = mesh_image(mesh, camera_of({}), {.style = Style::clay}, on_blue);
   ASSERT_EQ(blue.channels, 3);
   for (int y = 0; y < 40; ++y) {
     for (int x = 0; x < 48; ++x) {
@@ -143,50 +143,50 @@ TEST(MeshPicture, BackgroundsAndSizes) {
 }
 
 // Large images are drawn in strips.
-TEST(MeshPicture, StripsLeaveNoSeams) {
+TEST(MeshImage, StripsLeaveNoSeams) {
   Mesh mesh = facing_square();
   for (float& v : mesh.vertices) v *= 4;
   mesh.colours.assign(12, 0.25F);
-  const PictureOptions large{.width = 2100, .height = 120, .background = {}, .samples = 6};
-  const Picture image = mesh_picture(mesh, camera_of({.pitch = 0.2F}), {.lit = false}, large);
+  const ImageOptions large{.width = 2100, .height = 120, .background = {}, .samples = 6};
+  const Image image = mesh_image(mesh, camera_of({.pitch = 0.2F}), {.lit = false}, large);
   for (std::size_t i = 0; i < image.pixels.size(); ++i) ASSERT_EQ(image.pixels[i], i % 4 == 3 ? 255 : 64) << i;
 }
 
-TEST(MeshPicture, BrokenMeshes) {
+TEST(MeshImage, BrokenMeshes) {
   const Camera camera = camera_of({});
   for (const auto style : {Style::colour, Style::clay, Style::normals, Style::wireframe}) {
-    for (const std::uint8_t v : mesh_picture(Mesh{}, camera, {.style = style}, kSmall).pixels) ASSERT_EQ(v, 0);
+    for (const std::uint8_t v : mesh_image(Mesh{}, camera, {.style = style}, kSmall).pixels) ASSERT_EQ(v, 0);
     Mesh mesh = facing_square();
-    const Picture whole = mesh_picture(mesh, camera, {.style = style}, kSmall);
+    const Image whole = mesh_image(mesh, camera, {.style = style}, kSmall);
     mesh.vertices.insert(mesh.vertices.end(), {0.1F, std::nanf(""), 0});
     mesh.uvs.insert(mesh.uvs.end(), {0, 0});
     mesh.faces.insert(mesh.faces.end(), {4, 4, 4});
-    EXPECT_EQ(mesh_picture(mesh, camera, {.style = style}, kSmall).pixels, whole.pixels);
+    EXPECT_EQ(mesh_image(mesh, camera, {.style = style}, kSmall).pixels, whole.pixels);
   }
   Mesh zero = facing_square();
   zero.normals.assign(12, 0.0F);
-  EXPECT_EQ(mesh_picture(zero, camera, {.style = Style::clay}, kSmall).at(24, 20)[3], 255);
+  EXPECT_EQ(mesh_image(zero, camera, {.style = Style::clay}, kSmall).at(24, 20)[3], 255);
 }
 
-TEST(MeshPicture, RefusesWhatItCannotDraw) {
+TEST(MeshImage, RefusesWhatItCannotDraw) {
   const Mesh mesh = facing_square();
   const Camera camera = camera_of({});
   expect_error(ErrorCode::invalid_argument, {"no texture"},
-               [&] { (void)mesh_picture(mesh, camera, {.style = Style::textured}, kSmall); });
+               [&] { (void)mesh_image(mesh, camera, {.style = Style::textured}, kSmall); });
   Mesh bare = mesh;
   bare.uvs.clear();
   expect_error(ErrorCode::invalid_argument, {"texture coordinates", "uv-checker"},
-               [&] { (void)mesh_picture(bare, camera, {.style = Style::uv_checker}, kSmall); });
-  for (const PictureOptions& options : {PictureOptions{.width = 0}, PictureOptions{.height = 8193},
-                                        PictureOptions{.samples = 9}, PictureOptions{.width = 8192, .samples = 4}}) {
-    expect_error(ErrorCode::invalid_argument, {"8192"}, [&] { (void)mesh_picture(mesh, camera, {}, options); });
+               [&] { (void)mesh_image(bare, camera, {.style = Style::uv_checker}, kSmall); });
+  for (const ImageOptions& options : {ImageOptions{.width = 0}, ImageOptions{.height = 8193}, ImageOptions{.samples = 9},
+                                      ImageOptions{.width = 8192, .samples = 4}}) {
+    expect_error(ErrorCode::invalid_argument, {"8192"}, [&] { (void)mesh_image(mesh, camera, {}, options); });
   }
   Mesh uneven = mesh;
   uneven.colours.resize(9);
-  EXPECT_THROW((void)mesh_picture(uneven, camera, {}, kSmall), Error);
+  EXPECT_THROW((void)mesh_image(uneven, camera, {}, kSmall), Error);
 }
 
-TEST(MeshPicture, NamesOfStyles) {
+TEST(MeshImage, NamesOfStyles) {
   for (const auto style : {Style::colour, Style::textured, Style::clay, Style::normals, Style::wireframe, Style::uv_checker}) {
     EXPECT_EQ(mesh_style_of(name_of(style)), style);
   }
@@ -194,7 +194,7 @@ TEST(MeshPicture, NamesOfStyles) {
 }
 
 TEST(TextureSampler, TexelsAndLevels) {
-  Picture image(4, 2, 3);
+  Image image(4, 2, 3);
   for (int x = 0; x < 4; ++x) {
     for (int y = 0; y < 2; ++y) image.at(x, y)[0] = static_cast<std::uint8_t>(40 * x + 20 * y);
   }
@@ -206,13 +206,13 @@ TEST(TextureSampler, TexelsAndLevels) {
   EXPECT_FLOAT_EQ(sampler.at(3, 3, 0)[0] * 255, 140.0F);
   EXPECT_FLOAT_EQ(sampler.at(0.9F, 0.1F, 1e9F)[0] * 255, 70.0F);
   EXPECT_FLOAT_EQ(sampler.at(0.25F, 0.5F, 2)[0] * 255, 30.0F);
-  EXPECT_THROW(TextureSampler(Picture{}), Error);
+  EXPECT_THROW(TextureSampler(Image{}), Error);
 }
 
 TEST(ContactSheet, RowsUnderTheirNames) {
   const std::vector<SheetRow> rows = {{"ab", {plain(30, 20, {200, 0, 0}), plain(10, 25, {0, 200, 0})}},
                                       {"", {plain(50, 5, {0, 0, 200})}}};
-  const Picture sheet = contact_sheet(rows, {255, 255, 255});
+  const Image sheet = contact_sheet(rows, {255, 255, 255});
   int red = 0, green = 0, blue = 0, ink = 0;
   for (std::size_t i = 0; i < sheet.pixels.size(); i += 3) {
     const std::array<int, 3> p = {sheet.pixels[i], sheet.pixels[i + 1], sheet.pixels[i + 2]};
@@ -229,7 +229,7 @@ TEST(ContactSheet, RowsUnderTheirNames) {
 }
 
 TEST(ContactSheet, TextIsCutAtTheBorders) {
-  Picture image = plain(40, 12, {0, 0, 0});
+  Image image = plain(40, 12, {0, 0, 0});
   draw_text(image, -7, -3, "Espalier \x7f\xc3", 2, {255, 255, 255});
   draw_text(image, 30, 8, "xyz", 3, {255, 255, 255});
   EXPECT_GT(std::count(image.pixels.begin(), image.pixels.end(), 255), 60);

@@ -12,9 +12,9 @@
 #include "espalier/options.h"
 #include "image/codec.h"
 #include "io/process/video.h"
-#include "render/pictures/contact_sheet.h"
-#include "render/pictures/pixels.h"
-#include "render/pictures/preview.h"
+#include "render/views/contact_sheet.h"
+#include "render/views/pixels.h"
+#include "render/views/preview.h"
 #include "session/job_clock.h"
 
 namespace espalier {
@@ -65,15 +65,15 @@ void check_extension(const fs::path& path, const char* wanted) {
 // Draws what one call asks for, and reports every view to the observer.
 class Job final : public Monitor {
  public:
-  Job(const Asset& asset, const std::string& device, const Observer& observer, Stage stage, int pictures)
+  Job(const Asset& asset, const std::string& device, const Observer& observer, Stage stage, int images)
       : exhibit_(exhibit_of(asset.data())),
         observer_(observer),
         cancellation_(observer),
         stage_(stage),
-        pictures_(pictures),
-        clock_({{stage, 0.2 * pictures, StageKind::finishing}}),
+        images_(images),
+        clock_({{stage, 0.2 * images, StageKind::finishing}}),
         painter_(make_painter(DeviceChoice::named(device), exhibit_, &cancellation_)) {
-    progress(0, pictures_);
+    progress(0, images_);
   }
 
   // Of images, or of the frames of a video.
@@ -83,15 +83,15 @@ class Job final : public Monitor {
   [[nodiscard]] bool cancelled() const override { return cancellation_.cancelled(); }
 
   [[nodiscard]] const Exhibit& exhibit() const { return exhibit_; }
-  [[nodiscard]] Picture frame(RenderStyle style, const Viewpoint& from, const ViewRequest& r,
-                              const std::optional<Bytes3>& background) {
+  [[nodiscard]] Image frame(RenderStyle style, const Viewpoint& from, const ViewRequest& r,
+                            const std::optional<Bytes3>& background) {
     return painter_->draw(style, !r.unlit, camera_of(orbit_of(from, r)),
                           {.width = r.size, .height = r.size, .background = background});
   }
-  [[nodiscard]] Picture picture(RenderStyle style, const Viewpoint& from, const ViewRequest& r,
-                                const std::optional<Bytes3>& background) {
-    Picture drawn = frame(style, from, r, background);
-    progress(++done_, pictures_);
+  [[nodiscard]] Image image(RenderStyle style, const Viewpoint& from, const ViewRequest& r,
+                            const std::optional<Bytes3>& background) {
+    Image drawn = frame(style, from, r, background);
+    progress(++done_, images_);
     return drawn;
   }
 
@@ -100,7 +100,7 @@ class Job final : public Monitor {
   const Observer& observer_;
   ObserverMonitor cancellation_;
   Stage stage_;
-  int pictures_, done_ = 0;
+  int images_, done_ = 0;
   mutable JobClock clock_;
   std::unique_ptr<Painter> painter_;
 };
@@ -137,10 +137,10 @@ void render_views(const Asset& asset, const fs::path& png, std::span<const Viewp
   check_pixels(from.size(), request);
   const RenderStyle style = resolved_style(request.style, exhibit_of(asset.data()));
   Job job(asset, device, observer, Stage::render_views, static_cast<int>(from.size()));
-  std::vector<Picture> pictures;
-  pictures.reserve(from.size());
-  for (const Viewpoint& v : from) pictures.push_back(job.picture(style, v, request, background_of(request)));
-  write_file(png, encode_png(pictures.size() == 1 ? pictures.front() : side_by_side(pictures)));
+  std::vector<Image> images;
+  images.reserve(from.size());
+  for (const Viewpoint& v : from) images.push_back(job.image(style, v, request, background_of(request)));
+  write_file(png, encode_png(images.size() == 1 ? images.front() : side_by_side(images)));
 }
 
 void render_turntable(const Asset& asset, const fs::path& video, const TurntableRequest& request, const std::string& device,
@@ -188,7 +188,7 @@ void render_contact_sheet(const Asset& asset, const fs::path& png, const SheetRe
     for (int i = 0; i < request.views; ++i) {
       Viewpoint from = request.look.from;
       from.yaw += 360.0 * i / request.views;
-      row.images.push_back(job.picture(style, from, request.look, background));
+      row.images.push_back(job.image(style, from, request.look, background));
     }
     rows.push_back(std::move(row));
   }
@@ -209,7 +209,7 @@ void render_comparison(std::span<const NamedAsset> assets, const fs::path& png, 
     for (int i = 0; i < request.views; ++i) {
       Viewpoint from = request.look.from;
       from.yaw += 360.0 * i / request.views;
-      row.images.push_back(job.picture(style, from, request.look, background));
+      row.images.push_back(job.image(style, from, request.look, background));
     }
     rows.push_back(std::move(row));
   }

@@ -1,4 +1,4 @@
-#include "bake/picture_layer.h"
+#include "bake/image_layer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -70,7 +70,7 @@ std::vector<float> distance_inside(const std::vector<std::uint8_t>& mask, int si
 }
 
 // Pixels that both show whole, away from steps of the mesh's depth.
-std::vector<std::uint8_t> common_pixels(const Picture& picture, const BakedView& view) {
+std::vector<std::uint8_t> common_pixels(const Image& image, const BakedView& view) {
   constexpr int kWhole = 250;
   constexpr float kStep = 0.02F;  // relative
   const int s = view.size;
@@ -78,7 +78,7 @@ std::vector<std::uint8_t> common_pixels(const Picture& picture, const BakedView&
   for (int y = 0; y < s; ++y) {
     for (int x = 0; x < s; ++x) {
       const std::size_t i = at(std::int64_t{y} * s + x);
-      if (view.face[i] == 0 || picture.at(x, y)[3] < kWhole) continue;
+      if (view.face[i] == 0 || image.at(x, y)[3] < kWhole) continue;
       const auto near = [&](int dx, int dy) {
         const int nx = std::clamp(x + dx, 0, s - 1), ny = std::clamp(y + dy, 0, s - 1);
         const std::size_t j = at(std::int64_t{ny} * s + nx);
@@ -108,28 +108,28 @@ std::vector<float> share_of(const std::vector<std::uint8_t>& mask, int size, dou
 
 }  // namespace
 
-PictureLayer picture_layer(const Picture& picture, const BakedView& view) {
+ImageLayer image_layer(const Image& image, const BakedView& view) {
   const int s = view.size;
   const auto count = at(std::int64_t{s} * s);
-  require(picture.channels == 4 && picture.width == s && picture.height == s && view.face.size() == count &&
+  require(image.channels == 4 && image.width == s && image.height == s && view.face.size() == count &&
               view.depth.size() == count && view.colour.size() == 3 * count,
-          "picture_layer", "image and view are of different sizes");
+          "image_layer", "image and view are of different sizes");
   constexpr double kSlow = 0.04, kFew = 0.008;     // deviations, in sides of the image
   constexpr float kRim = 0.004F, kInside = 0.03F;  // where pixels begin to count, and count whole
   constexpr float kTolerated = 0.2F;               // difference of colours over a few pixels
-  const std::vector<std::uint8_t> mask = common_pixels(picture, view);
+  const std::vector<std::uint8_t> mask = common_pixels(image, view);
   const std::vector<float> slow_share = share_of(mask, s, kSlow * s), few_share = share_of(mask, s, kFew * s);
-  PictureLayer layer;
+  ImageLayer layer;
   layer.colour.resize(3 * count);
   std::vector<float> difference(count), squared(count, 0.0F);
   for (std::size_t c = 0; c < 3; ++c) {
     for (std::size_t i = 0; i < count; ++i) {
-      difference[i] = view.colour[3 * i + c] - static_cast<float>(picture.pixels[4 * i + c]) / 255.0F;
+      difference[i] = view.colour[3 * i + c] - static_cast<float>(image.pixels[4 * i + c]) / 255.0F;
     }
     const std::vector<float> slow = masked_mean(difference, mask, slow_share, s, kSlow * s);
     for (std::size_t i = 0; i < count; ++i) {
       difference[i] -= slow[i];
-      layer.colour[3 * i + c] = std::clamp(static_cast<float>(picture.pixels[4 * i + c]) / 255.0F + slow[i], 0.0F, 1.0F);
+      layer.colour[3 * i + c] = std::clamp(static_cast<float>(image.pixels[4 * i + c]) / 255.0F + slow[i], 0.0F, 1.0F);
     }
     const std::vector<float> few = masked_mean(difference, mask, few_share, s, kFew * s);
     for (std::size_t i = 0; i < count; ++i) squared[i] += few[i] * few[i] / 3.0F;

@@ -6,30 +6,30 @@ import {button, h, icon, segmented} from '../core/dom.js';
 import {bytes, capitalised, stem} from '../core/format.js';
 import type {Notifier} from './notify.js';
 import {dialogs} from './dialogs_later.js';
-import {PictureTile} from './picture_tile.js';
+import {ImageTile} from './image_tile.js';
 import {words} from '../core/words.js';
 
-const MOST = 50;  // pictures of an asset each
+const MOST = 50;  // images of an asset each
 const KINDS = 'image/png,image/jpeg,image/webp,image/avif,image/heic,image/heif,image/tiff,image/bmp,image/gif,.heic,.heif,.avif,.tif,.tiff,.safetensors';
 
-/** What an asset is made from: pictures with their cut-outs, or a saved latent. */
-export class PicturesPanel {
+/** What an asset is made from: images with their cut-outs, or a saved latent. */
+export class ImagesPanel {
   readonly element: HTMLElement;
-  private readonly tiles: PictureTile[] = [];
-  private background: Background = 'auto';  // the last choice, which the next picture begins with
+  private readonly tiles: ImageTile[] = [];
+  private background: Background = 'auto';  // the last choice, which the next image begins with
   private latentFile: File | null = null;
-  private readonly list = h('ul', {class: 'pictures', 'aria-label': words.pictures.chosen});
+  private readonly list = h('ul', {class: 'images', 'aria-label': words.images.chosen});
   private readonly drop: HTMLElement;
-  private readonly dropTitle = h('span', {class: 'drop-title', text: words.pictures.first});
-  private readonly input = h('input', {type: 'file', accept: KINDS, multiple: true, class: 'hidden', id: 'picture-files'});
-  private readonly examplesTitle = h('p', {class: 'label', text: words.pictures.tryOne, hidden: true});
-  private readonly examples = h('div', {class: 'examples', role: 'group', 'aria-label': words.pictures.examples});
-  private several: 'views' | 'each' | null = null;  // what more than one picture are, once somebody has said it
-  private readonly choice = segmented<'views' | 'each'>(words.pictures.theseAre, [
-    {value: 'each', label: words.pictures.each, title: words.pictures.eachTitle},
-    {value: 'views', label: words.pictures.views, title: words.pictures.viewsTitle},
+  private readonly dropTitle = h('span', {class: 'drop-title', text: words.images.first});
+  private readonly input = h('input', {type: 'file', accept: KINDS, multiple: true, class: 'hidden', id: 'image-files'});
+  private readonly examplesTitle = h('p', {class: 'label', text: words.images.tryOne, hidden: true});
+  private readonly examples = h('div', {class: 'examples', role: 'group', 'aria-label': words.images.examples});
+  private several: 'views' | 'each' | null = null;  // what more than one image are, once somebody has said it
+  private readonly choice = segmented<'views' | 'each'>(words.images.theseAre, [
+    {value: 'each', label: words.images.each, title: words.images.eachTitle},
+    {value: 'views', label: words.images.views, title: words.images.viewsTitle},
   ], 'each', (value) => this.decide(value));
-  private own = false;  // some of the pictures are the user's, not examples
+  private own = false;  // some of the images are the user's, not examples
   private maxImages = 8;
   private maxBytes = Infinity;
 
@@ -38,9 +38,9 @@ export class PicturesPanel {
       this.add([...(this.input.files ?? [])]);
       this.input.value = '';
     });
-    this.drop = h('label', {class: 'drop', for: this.input.id}, icon('picture'), this.dropTitle,
-      h('span', {class: 'hint', text: words.pictures.kinds}));
-    this.element = h('div', {class: 'stack'}, h('h2', {text: words.pictures.title}), this.input, this.drop, this.list, this.choice.element,
+    this.drop = h('label', {class: 'drop', for: this.input.id}, icon('image'), this.dropTitle,
+      h('span', {class: 'hint', text: words.images.kinds}));
+    this.element = h('div', {class: 'stack'}, h('h2', {text: words.images.title}), this.input, this.drop, this.list, this.choice.element,
       this.examplesTitle, this.examples);
     this.choice.element.hidden = true;
     this.listen();
@@ -55,12 +55,12 @@ export class PicturesPanel {
     return this.tiles.map(({background}) => background);
   }
 
-  /** Every picture becomes an asset of its own. */
+  /** Every image becomes an asset of its own. */
   get each(): boolean {
     return this.tiles.length > 1 && this.several === 'each';
   }
 
-  /** What to do about the first picture that was refused. */
+  /** What to do about the first image that was refused. */
   get refusal(): string {
     return this.tiles.find(({state}) => state === 'failed')?.hint ?? '';
   }
@@ -101,15 +101,15 @@ export class PicturesPanel {
   setExamples(list: readonly Example[]): void {
     this.examplesTitle.hidden = list.length === 0;
     this.examples.replaceChildren(...list.map(({file, name}) => h('button', {
-      type: 'button', class: 'example', 'aria-label': words.pictures.example(name), title: capitalised(name), onclick: () => void this.useExample(file),
+      type: 'button', class: 'example', 'aria-label': words.images.example(name), title: capitalised(name), onclick: () => void this.useExample(file),
     }, h('img', {src: `/examples/${encodeURIComponent(file)}`, alt: '', loading: 'lazy', width: 64, height: 64}))));
   }
 
-  /** These pictures instead of what is there, each with its background; asks before the user's own are lost. */
+  /** These images instead of what is there, each with its background; asks before the user's own are lost. */
   async replace(files: readonly File[], backgrounds: readonly Background[], several: 'views' | 'each' = 'views', own = true): Promise<boolean> {
     const lost = this.tiles.length;
     if (this.own && lost > 0 && !(await (await dialogs()).confirmed({
-      title: words.pictures.replaceTitle(lost), text: words.pictures.replaceText, yes: words.pictures.replace}))) return false;
+      title: words.images.replaceTitle(lost), text: words.images.replaceText, yes: words.images.replace}))) return false;
     this.put(files, backgrounds, several, own);
     return true;
   }
@@ -137,10 +137,10 @@ export class PicturesPanel {
 
   private async useExample(name: string): Promise<void> {
     try {
-      const picture = await this.client.file(`/examples/${encodeURIComponent(name)}`);
-      await this.replace([new File([picture], name.replace(/^\d+-/, ''), {type: 'image/png'})], [], 'views', false);
+      const image = await this.client.file(`/examples/${encodeURIComponent(name)}`);
+      await this.replace([new File([image], name.replace(/^\d+-/, ''), {type: 'image/png'})], [], 'views', false);
     } catch (error) {
-      this.notify.error(words.pictures.exampleFailed, error);
+      this.notify.error(words.images.exampleFailed, error);
     }
   }
 
@@ -164,7 +164,7 @@ export class PicturesPanel {
     const most = several === 'views' ? this.maxImages : MOST;
     const over = this.tiles.splice(most);
     for (const tile of over) tile.release();
-    if (over.length > 0) this.notify.warn(words.pictures.leftOut(over.length, over[0]?.file.name ?? ''), words.pictures.mostViews(most));
+    if (over.length > 0) this.notify.warn(words.images.leftOut(over.length, over[0]?.file.name ?? ''), words.images.mostViews(most));
     this.changed();
   }
 
@@ -173,34 +173,34 @@ export class PicturesPanel {
     const leftOut: string[] = [];
     for (const file of files) {
       if (file.size > this.maxBytes) {
-        this.notify.warn(words.pictures.tooLarge(file.name, bytes(file.size)), words.pictures.most(bytes(this.maxBytes)));
+        this.notify.warn(words.images.tooLarge(file.name, bytes(file.size)), words.images.most(bytes(this.maxBytes)));
       } else if (/\.safetensors$/i.test(file.name)) {
         this.addLatent(file);
       } else if (this.tiles.length >= most) {
         leftOut.push(file.name);
       } else {
-        this.addPicture(file, mask);
+        this.addImage(file, mask);
       }
     }
     if (leftOut.length > 0) {
-      this.notify.warn(words.pictures.leftOut(leftOut.length, leftOut[0] ?? ''), words.pictures.room(most));
+      this.notify.warn(words.images.leftOut(leftOut.length, leftOut[0] ?? ''), words.images.room(most));
     }
   }
 
   private addLatent(file: File): void {
     this.clear();
     this.latentFile = file;
-    const remove = button({label: words.pictures.remove(file.name), icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => {
+    const remove = button({label: words.images.remove(file.name), icon: 'close', iconOnly: true, class: 'button quiet small', onclick: () => {
       this.clear();
       this.changed();
       this.input.focus();
     }});
-    this.list.append(h('li', {class: 'picture latent'}, h('span', {class: 'latent-mark', text: words.pictures.latent}), h('span', {class: 'picture-name', text: file.name}), remove));
+    this.list.append(h('li', {class: 'image latent'}, h('span', {class: 'latent-mark', text: words.images.latent}), h('span', {class: 'image-name', text: file.name}), remove));
   }
 
-  private addPicture(file: File, mask: Blob | null): void {
+  private addImage(file: File, mask: Blob | null): void {
     if (this.latentFile) this.clear();
-    const tile = new PictureTile(file, this.background, mask, this.client, this.connection, {
+    const tile = new ImageTile(file, this.background, mask, this.client, this.connection, {
       changed: () => this.onchange(),
       chosen: (background) => {
         this.background = background;
@@ -211,7 +211,7 @@ export class PicturesPanel {
     this.list.append(tile.element);
   }
 
-  private remove(tile: PictureTile): void {
+  private remove(tile: ImageTile): void {
     tile.release();
     this.tiles.splice(this.tiles.indexOf(tile), 1);
     this.changed();
@@ -223,16 +223,16 @@ export class PicturesPanel {
     if (this.tiles.length < 2) this.several = this.tiles.length === 0 ? null : this.several;
     this.choice.element.hidden = this.tiles.length < 2;
     if (this.several) this.choice.set(this.several);
-    this.dropTitle.textContent = this.tiles.length > 0 ? words.pictures.another : words.pictures.first;
+    this.dropTitle.textContent = this.tiles.length > 0 ? words.images.another : words.images.first;
     this.list.classList.toggle('many', this.tiles.length > 1);
-    this.examplesTitle.textContent = this.drop.classList.contains('compact') ? words.pictures.tryAnother : words.pictures.tryOne;
+    this.examplesTitle.textContent = this.drop.classList.contains('compact') ? words.images.tryAnother : words.images.tryOne;
     this.onchange();
   }
 
   /** Files may be dropped anywhere on the page, and pasted. */
   private listen(): void {
     const page = document.documentElement;
-    document.body.dataset['drop'] = words.pictures.dropAnywhere;
+    document.body.dataset['drop'] = words.images.dropAnywhere;
     const holds = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
     let depth = 0;
     const mark = (over: number): void => {

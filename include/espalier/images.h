@@ -15,7 +15,7 @@
 
 namespace espalier {
 
-struct PictureInfo {
+struct ImageInfo {
   std::string format;      // png, jpeg, webp, avif, heic, gif, tiff or bmp
   std::string ending;      // of its files: ".jpg"
   std::string media_type;  // image/jpeg
@@ -23,7 +23,7 @@ struct PictureInfo {
   std::uint64_t width = 0, height = 0;
 };
 // From the first bytes of a file alone. Throws format for anything that is none of these formats.
-[[nodiscard]] ESPALIER_API PictureInfo picture_info(const std::filesystem::path& file);
+[[nodiscard]] ESPALIER_API ImageInfo image_info(const std::filesystem::path& file);
 
 // The image with `mask` as its alpha channel, upright, as RGBA pixels of its own size. The mask is any image of the same
 // shape and is brought to that size: its alpha channel if some of it is transparent, else its brightness, white for the object.

@@ -1,4 +1,4 @@
-#include "image/picture_header.h"
+#include "image/image_header.h"
 
 #include <algorithm>
 #include <cstring>
@@ -88,19 +88,19 @@ bool begins(Bytes bytes, std::string_view text) {
 }
 
 struct Kind {
-  PictureHeader header;
+  ImageHeader header;
   bool (*knows)(Bytes bytes);
   Size (*size)(Bytes bytes);
 };
 
 const Kind kKinds[] = {
     {{"png", ".png", "image/png"},
-     [](Bytes b) { return picture_format(b) == PictureFormat::png; },
+     [](Bytes b) { return image_format(b) == ImageFormat::png; },
      [](Bytes b) {
        return Size{reader(b, true).u32(16), reader(b, true).u32(20)};
      }},
-    {{"jpeg", ".jpg", "image/jpeg"}, [](Bytes b) { return picture_format(b) == PictureFormat::jpeg; }, jpeg_size},
-    {{"webp", ".webp", "image/webp"}, [](Bytes b) { return picture_format(b) == PictureFormat::webp; }, webp_size},
+    {{"jpeg", ".jpg", "image/jpeg"}, [](Bytes b) { return image_format(b) == ImageFormat::jpeg; }, jpeg_size},
+    {{"webp", ".webp", "image/webp"}, [](Bytes b) { return image_format(b) == ImageFormat::webp; }, webp_size},
     {{"gif", ".gif", "image/gif"},
      [](Bytes b) { return begins(b, "GIF87a") || begins(b, "GIF89a"); },
      [](Bytes b) {
@@ -114,10 +114,10 @@ const Kind kKinds[] = {
 
 }  // namespace
 
-std::optional<PictureHeader> picture_header(std::span<const std::byte> begin) {
+std::optional<ImageHeader> image_header(std::span<const std::byte> begin) {
   for (const Kind& kind : kKinds) {
     if (!kind.knows(begin)) continue;
-    PictureHeader header = kind.header;
+    ImageHeader header = kind.header;
     try {
       const Size size = kind.size(begin);
       header.width = size.width;

@@ -8,7 +8,7 @@
 
 namespace espalier {
 
-struct PictureHeader {
+struct ImageHeader {
   const char* format = "";      // png, jpeg, webp, gif, bmp, tiff, heic or avif
   const char* ending = "";      // of its files: ".jpg"
   const char* media_type = "";  // image/jpeg
@@ -16,8 +16,8 @@ struct PictureHeader {
   std::uint64_t width = 0, height = 0;
 };
 
-// `begin`: the first bytes of a file; 256 KiB suffice for what cameras write. Nothing for a format that decode_picture does not
+// `begin`: the first bytes of a file; 256 KiB suffice for what cameras write. Nothing for a format that decode_image does not
 // know. Throws nothing but out of memory.
-[[nodiscard]] std::optional<PictureHeader> picture_header(std::span<const std::byte> begin);
+[[nodiscard]] std::optional<ImageHeader> image_header(std::span<const std::byte> begin);
 
 }  // namespace espalier

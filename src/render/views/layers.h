@@ -19,7 +19,7 @@ class LayerPeeler {
     raster::Weights weights{};
   };
 
-  // `faces` of the mesh, in a image of frame's size. Samples lie in rows; `opaque` has the depth that ends each of them, or
+  // `faces` of the mesh, in an image of frame's size. Samples lie in rows; `opaque` has the depth that ends each of them, or
   // 0 where nothing does.
   LayerPeeler(const Mesh& mesh, std::span<const std::int32_t> faces, const raster::CameraStep& project,
               const raster::Frame& frame, std::span<const float> opaque);

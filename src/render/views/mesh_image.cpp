@@ -1,4 +1,4 @@
-#include "render/pictures/mesh_picture.h"
+#include "render/views/mesh_image.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,13 +9,13 @@
 #include "base/error.h"
 #include "image/colour.h"
 #include "parallel/parallel_for.h"
-#include "render/pictures/layers.h"
-#include "render/pictures/mesh_shading.h"
-#include "render/pictures/pixels.h"
-#include "render/pictures/texture_sampler.h"
 #include "render/raster/raster_draw.h"
 #include "render/raster/triangle_rasteriser.h"
 #include "render/raster/vector.h"
+#include "render/views/layers.h"
+#include "render/views/mesh_shading.h"
+#include "render/views/pixels.h"
+#include "render/views/texture_sampler.h"
 
 namespace espalier {
 
@@ -99,7 +99,7 @@ struct Surface {
   }
 
   // One texture for all, its alpha not looked at.
-  void use(const Picture& image) {
+  void use(const Image& image) {
     textures.emplace_back(std::in_place, image);
     Material m;
     m.texture = {0, Wrap::clamp, Wrap::clamp, false};
@@ -183,10 +183,10 @@ struct Surface {
   // Of a material: factor, texture and colour of the vertex multiply each other as light.
   [[nodiscard]] Shade of_material(const Spot& spot, const Material& m, const Camera& camera, const MeshLook& look) const {
     const bool linear = is_linear(look), white = m.factor[0] == 1.0F && m.factor[1] == 1.0F && m.factor[2] == 1.0F;
-    const bool pictured = look.style == Style::textured && m.texture.used() && !mesh.uvs.empty();
+    const bool imaged = look.style == Style::textured && m.texture.used() && !mesh.uvs.empty();
     const bool multiplied = !linear_colours.empty() && m.vertex_colours;
     Shade out{{{kLightGray, kLightGray, kLightGray}}, m.factor[3]};
-    if (pictured) {
+    if (imaged) {
       const auto texel = sampled(spot, m.texture, mesh.uvs);
       out.colour = texel.colour;
       out.alpha *= texel.alpha;
@@ -197,11 +197,11 @@ struct Surface {
     }
     if (appearance != nullptr && !appearance->alpha.empty()) out.alpha *= spot.mix(appearance->alpha, 1, 0, spot.b);
     const bool lit = look.lit && !m.unlit;
-    if (!linear && white && !m.emits() && !(pictured && multiplied)) return out;
+    if (!linear && white && !m.emits() && !(imaged && multiplied)) return out;
     Vec3 light = linear_by_table(out.colour);
     for (int c = 0; c < 3; ++c) {
       light[c] *= m.factor[static_cast<std::size_t>(c)];
-      if (pictured && multiplied) light[c] *= vertex_light(spot, c);
+      if (imaged && multiplied) light[c] *= vertex_light(spot, c);
     }
     if (lit) light = light * soft_light(normal_at(spot, camera));
     if (m.emits()) light = light + emission(spot, m, look);
@@ -306,7 +306,7 @@ struct MeshPainter::State : Surface {
     return chosen.emplace(queue, part);
   }
 
-  void check(const MeshLook& look, const PictureOptions& options) const {
+  void check(const MeshLook& look, const ImageOptions& options) const {
     constexpr int kMaxSide = 8192, kMaxSamples = 8;
     if (options.width < 1 || options.height < 1 || options.width > kMaxSide || options.height > kMaxSide ||
         options.samples < 1 || options.samples > kMaxSamples ||
@@ -360,7 +360,7 @@ struct MeshPainter::State : Surface {
 
   // Draws rows [first, first + rows) into the image.
   void draw_strip(TriangleRasteriser<Cpu>& rasteriser, const Camera& camera, int first, int rows, const MeshLook& look,
-                  const PictureOptions& options, Picture& out) {
+                  const ImageOptions& options, Image& out) {
     const int n = options.samples;
     const std::int64_t width = std::int64_t{n} * options.width, height = std::int64_t{n} * rows;
     const Camera strip = strip_of(camera, options.height, first, rows);
@@ -424,7 +424,7 @@ struct MeshPainter::State : Surface {
   }
 };
 
-MeshPainter::MeshPainter(Queue<Cpu>& queue, const Mesh& mesh, const Picture* texture)
+MeshPainter::MeshPainter(Queue<Cpu>& queue, const Mesh& mesh, const Image* texture)
     : state_(std::make_unique<State>(queue, mesh)) {
   state_->materials.resize(1);
   if (texture != nullptr) state_->use(*texture);
@@ -435,9 +435,9 @@ MeshPainter::MeshPainter(Queue<Cpu>& queue, const Mesh& mesh, const Appearance& 
 }
 MeshPainter::~MeshPainter() = default;
 
-Picture MeshPainter::draw(const Camera& camera, const MeshLook& look, const PictureOptions& options) {
+Image MeshPainter::draw(const Camera& camera, const MeshLook& look, const ImageOptions& options) {
   state_->check(look, options);
-  Picture image(options.width, options.height, options.background ? 3 : 4);
+  Image image(options.width, options.height, options.background ? 3 : 4);
   TriangleRasteriser<Cpu>& rasteriser = state_->choose(camera, look);
   // Cancelled between two strips; layers take more memory for each sample.
   const std::int64_t strip_samples = std::int64_t{1} << (state_->layered.empty() ? 21 : 19);
@@ -450,8 +450,8 @@ Picture MeshPainter::draw(const Camera& camera, const MeshLook& look, const Pict
   return image;
 }
 
-Picture mesh_picture(const Mesh& mesh, const Camera& camera, const MeshLook& look, const PictureOptions& options,
-                     const Picture* texture) {
+Image mesh_image(const Mesh& mesh, const Camera& camera, const MeshLook& look, const ImageOptions& options,
+                 const Image* texture) {
   Queue<Cpu> queue;
   return MeshPainter(queue, mesh, texture).draw(camera, look, options);
 }

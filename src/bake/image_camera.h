@@ -12,18 +12,18 @@
 
 #include "assets/mesh.h"
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 #include "render/raster/camera.h"
 
 namespace espalier {
 
 // How an image and a rendered view agree.
-struct PictureAgreement {
+struct ImageAgreement {
   double overlap = 0.0;       // intersection over union of the outlines
   double colour_error = 1.0;  // root mean square where both are, after a gain and an offset per channel near 1 and 0
 };
 
-struct PicturePose {
+struct ImagePose {
   float yaw = 0.0F, pitch = 0.0F, roll = 0.0F;  // radians
   float closeness = 0.4F;                       // 1 / distance from the origin
   float shift_x = 0.0F, shift_y = 0.0F;         // against the framing by boxes, in image sides
@@ -36,18 +36,18 @@ struct OutlineBox {
 };
 
 // The solid part (alpha above one half) of an RGBA image. Throws invalid_argument when there is none.
-[[nodiscard]] OutlineBox outline_box(const Picture& cutout);
+[[nodiscard]] OutlineBox outline_box(const Image& cutout);
 
 // The camera of a pose that shows the mesh's box where the outline's is.
-[[nodiscard]] Camera framed_camera(const Mesh& mesh, const PicturePose& pose, const OutlineBox& outline);
+[[nodiscard]] Camera framed_camera(const Mesh& mesh, const ImagePose& pose, const OutlineBox& outline);
 
 // Judges a camera by a square image of `size` pixels.
-using JudgeCamera = std::function<PictureAgreement(const Camera&, int size)>;
+using JudgeCamera = std::function<ImageAgreement(const Camera&, int size)>;
 
 struct FoundCamera {
-  PicturePose pose;
+  ImagePose pose;
   Camera camera;
-  PictureAgreement agreement;  // at the largest size
+  ImageAgreement agreement;  // at the largest size
 };
 
 // Deterministic if `judge` is. Asks for images of 64, 96 and 224 pixels. `check` is called before each; progress goes to the

@@ -1,4 +1,4 @@
-#include "render/pictures/mesh_shading.h"
+#include "render/views/mesh_shading.h"
 
 #include <algorithm>
 #include <array>

@@ -9,15 +9,15 @@ namespace espalier {
 
 // sRGB bytes, rows from top to bottom, channels interleaved; 1 channel is a mask, 3 are RGB, 4 are RGBA with colours that are
 // not multiplied by alpha.
-struct Picture {
+struct Image {
   int width = 0;
   int height = 0;
   int channels = 0;
   std::vector<std::uint8_t> pixels;  // [height * width * channels]
 
-  Picture() = default;
+  Image() = default;
   // All bytes zero.
-  Picture(int w, int h, int c)
+  Image(int w, int h, int c)
       : width(w),
         height(h),
         channels(c),

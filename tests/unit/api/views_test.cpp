@@ -81,14 +81,14 @@ Asset asset_of(const Gaussians& gaussians) {
   return builder.build();
 }
 
-Picture view(const Asset& asset, const ViewRequest& request) {
+Image view(const Asset& asset, const ViewRequest& request) {
   const TemporaryFolder folder;
   render_view(asset, folder / "view.png", request, "cpu");
-  return load_picture(folder / "view.png");
+  return load_image_file(folder / "view.png");
 }
 
 // 0, 1, 2 for red, green, blue; -1 for a dark or an empty pixel.
-int strongest_at(const Picture& p, int x, int y) {
+int strongest_at(const Image& p, int x, int y) {
   const std::uint8_t* at = p.at(x, y);
   if (p.channels == 4 && at[3] < 128) return -1;
   for (int c = 0; c < 3; ++c) {
@@ -109,20 +109,20 @@ TEST(RenderView, FrontRightAndTopAreWhereTheyAreSaidToBe) {
     EXPECT_EQ(middle({0, -90}), -1);
   }
   // The default looks at the front from a little above.
-  const Picture picture = view(asset_of(coloured_box()), {.size = 64});
-  EXPECT_EQ(strongest_at(picture, 32, 36), 0);
-  EXPECT_EQ(strongest_at(picture, 32, 15), 2);
-  EXPECT_EQ(picture.channels, 4);
-  EXPECT_EQ(picture.at(0, 0)[3], 0);
+  const Image image = view(asset_of(coloured_box()), {.size = 64});
+  EXPECT_EQ(strongest_at(image, 32, 36), 0);
+  EXPECT_EQ(strongest_at(image, 32, 15), 2);
+  EXPECT_EQ(image.channels, 4);
+  EXPECT_EQ(image.at(0, 0)[3], 0);
 }
 
 TEST(RenderView, BackgroundFieldOfViewAndDistance) {
   const Asset asset = asset_of(coloured_box());
-  const Picture blue = view(asset, {.size = 32, .background = std::array{0.0, 0.2, 1.0}});
+  const Image blue = view(asset, {.size = 32, .background = std::array{0.0, 0.2, 1.0}});
   EXPECT_EQ(blue.channels, 3);
   EXPECT_EQ(Rgb({blue.at(0, 0)[0], blue.at(0, 0)[1], blue.at(0, 0)[2]}), Rgb({0, 51, 255}));
   const auto covered = [&](const ViewRequest& request) {
-    const Picture p = view(asset, request);
+    const Image p = view(asset, request);
     int n = 0;
     for (std::size_t i = 3; i < p.pixels.size(); i += 4) n += p.pixels[i] > 127 ? 1 : 0;
     return n;
@@ -135,7 +135,7 @@ TEST(RenderView, BackgroundFieldOfViewAndDistance) {
 
 TEST(RenderView, UnlitShowsColoursAsTheyAre) {
   const auto front = [&](bool unlit) {
-    const Picture p = view(asset_of(coloured_box()), {.from = {180, 0}, .size = 32, .unlit = unlit});
+    const Image p = view(asset_of(coloured_box()), {.from = {180, 0}, .size = 32, .unlit = unlit});
     const std::uint8_t* at = p.at(16, 16);
     return Rgb({at[0], at[1], at[2]});
   };
@@ -145,14 +145,14 @@ TEST(RenderView, UnlitShowsColoursAsTheyAre) {
 
 TEST(RenderView, WhatComesInAnotherSizeIsFramed) {
   const Mesh mesh = coloured_box();
-  const Picture expected = view(asset_of(mesh), {.size = 64, .background = std::array{1.0, 1.0, 1.0}});
+  const Image expected = view(asset_of(mesh), {.size = 64, .background = std::array{1.0, 1.0, 1.0}});
   for (const double scale : {1e-3, 250.0, 1e30}) {
     Mesh other = mesh;
     for (float& v : other.vertices) v = static_cast<float>(v / 0.8 * scale);
     other = test::moved(other, {3 * scale, -7 * scale, scale});
-    const Picture picture = view(asset_of(other), {.distance = 2.5, .size = 64, .background = std::array{1.0, 1.0, 1.0}});
-    EXPECT_EQ(strongest_at(picture, 32, 36), 0) << scale;
-    EXPECT_EQ(strongest_at(picture, 32, 15), 2) << scale;
+    const Image image = view(asset_of(other), {.distance = 2.5, .size = 64, .background = std::array{1.0, 1.0, 1.0}});
+    EXPECT_EQ(strongest_at(image, 32, 36), 0) << scale;
+    EXPECT_EQ(strongest_at(image, 32, 15), 2) << scale;
   }
   // What fits is left as it is.
   EXPECT_TRUE(framing_of({.mesh = &mesh}).is_identity());
@@ -235,7 +235,7 @@ TEST(RenderView, RefusesWithTheReason) {
 
 struct Animation {
   std::uint32_t frames = 0, width = 0;
-  std::vector<Picture> pictures;
+  std::vector<Image> images;
   int milliseconds = 0;
 };
 Animation read_animation(const std::filesystem::path& path) {
@@ -250,9 +250,9 @@ Animation read_animation(const std::filesystem::path& path) {
   animation.width = info.canvas_width;
   std::uint8_t* rgba = nullptr;
   while (WebPAnimDecoderGetNext(decoder, &rgba, &animation.milliseconds) != 0) {
-    Picture p(static_cast<int>(info.canvas_width), static_cast<int>(info.canvas_height), 4);
+    Image p(static_cast<int>(info.canvas_width), static_cast<int>(info.canvas_height), 4);
     std::copy(rgba, rgba + p.pixels.size(), p.pixels.begin());
-    animation.pictures.push_back(std::move(p));
+    animation.images.push_back(std::move(p));
   }
   WebPAnimDecoderDelete(decoder);
   return animation;
@@ -272,11 +272,11 @@ TEST(Turntable, GoesOnceAround) {
   EXPECT_EQ(animation.frames, 8U);
   EXPECT_EQ(animation.width, 48U);
   EXPECT_EQ(animation.milliseconds, 1000);
-  ASSERT_EQ(animation.pictures.size(), 8U);
+  ASSERT_EQ(animation.images.size(), 8U);
   // The camera goes from the front to the left, and on to the back and the right.
   const std::array<int, 8> expected = {0, -2, -1, -2, -1, -2, 1, -2};
-  for (std::size_t i = 0; i < 8; i += 2) EXPECT_EQ(strongest_at(animation.pictures[i], 24, 28), expected[i]) << i;
-  EXPECT_EQ(animation.pictures[0].at(1, 1)[3], 0);
+  for (std::size_t i = 0; i < 8; i += 2) EXPECT_EQ(strongest_at(animation.images[i], 24, 28), expected[i]) << i;
+  EXPECT_EQ(animation.images[0].at(1, 1)[3], 0);
   ASSERT_GE(fractions.size(), 9U);
   EXPECT_TRUE(std::is_sorted(fractions.begin(), fractions.end()));
   EXPECT_DOUBLE_EQ(fractions.back(), 1.0);
@@ -338,7 +338,7 @@ TEST(RenderView, NothingInAnAssetBreaksIt) {
     if (faces) {
       FinishedMesh finished;
       finished.mesh = mesh;
-      finished.texture = Picture(1 + static_cast<int>(random() % 5), 1 + static_cast<int>(random() % 5), 3);
+      finished.texture = Image(1 + static_cast<int>(random() % 5), 1 + static_cast<int>(random() % 5), 3);
       builder.finished(std::move(finished));
     }
     builder.mesh(std::move(mesh));
@@ -368,7 +368,7 @@ TEST(RenderView, NothingInAnAssetBreaksIt) {
 }
 
 // One image that takes long is given up in its middle.
-TEST(RenderView, StopsInsideAPicture) {
+TEST(RenderView, StopsInsideAnImage) {
   AssetBuilder builder;
   builder.mesh(coloured_box());
   builder.gaussians(coloured_gaussians());
@@ -424,7 +424,7 @@ TEST(ContactSheet, ShowsWhatTheAssetHas) {
     request.views = 2;
     request.look.size = 24;
     render_contact_sheet(asset, folder / "sheet.png", request, "cpu");
-    return load_picture(folder / "sheet.png").height;
+    return load_image_file(folder / "sheet.png").height;
   };
   const int coloured = height(asset_of(mesh));  // colour, clay, normals, wireframe
   const int one = height(asset_of(coloured_gaussians()));
@@ -446,7 +446,7 @@ TEST(RenderViews, StandSideBySide) {
   const TemporaryFolder folder;
   const Asset asset = asset_of(coloured_box());
   render_views(asset, folder / "views.png", std::array<Viewpoint, 3>{{{180, 0}, {90, 0}, {0, 90}}}, {.size = 40}, "cpu");
-  const Picture p = load_picture(folder / "views.png");
+  const Image p = load_image_file(folder / "views.png");
   EXPECT_EQ(p.width, 120);
   EXPECT_EQ(p.height, 40);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(strongest_at(p, 40 * i + 20, 20), i);

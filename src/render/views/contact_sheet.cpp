@@ -1,9 +1,9 @@
-#include "render/pictures/contact_sheet.h"
+#include "render/views/contact_sheet.h"
 
 #include <algorithm>
 
 #include "base/error.h"
-#include "render/pictures/pixels.h"
+#include "render/views/pixels.h"
 
 namespace espalier {
 
@@ -51,7 +51,7 @@ constexpr int kGap = 12;  // pixels around and between images
 constexpr int kDot = 2;
 constexpr int kLabelHeight = kLetterRows * kDot + kGap;
 
-void paste(const Picture& from, Picture& to, int x, int y, const std::array<std::uint8_t, 3>& background) {
+void paste(const Image& from, Image& to, int x, int y, const std::array<std::uint8_t, 3>& background) {
   for (int row = 0; row < from.height; ++row) {
     for (int column = 0; column < from.width; ++column) {
       const std::uint8_t* pixel = from.at(column, row);
@@ -65,13 +65,13 @@ void paste(const Picture& from, Picture& to, int x, int y, const std::array<std:
 
 int height_of(const SheetRow& row) {
   int height = 0;
-  for (const Picture& p : row.images) height = std::max(height, p.height);
+  for (const Image& p : row.images) height = std::max(height, p.height);
   return height;
 }
 
 }  // namespace
 
-void draw_text(Picture& image, int x, int y, const std::string& text, int dot, const std::array<std::uint8_t, 3>& colour) {
+void draw_text(Image& image, int x, int y, const std::string& text, int dot, const std::array<std::uint8_t, 3>& colour) {
   require(image.channels == 3 && dot > 0, "draw_text", "text needs an RGB image and dots of at least one pixel");
   for (std::size_t i = 0; i < text.size(); ++i) {
     const int code = static_cast<unsigned char>(text[i]) - ' ';
@@ -87,12 +87,12 @@ void draw_text(Picture& image, int x, int y, const std::string& text, int dot, c
   }
 }
 
-Picture contact_sheet(std::span<const SheetRow> rows, const std::array<std::uint8_t, 3>& background) {
+Image contact_sheet(std::span<const SheetRow> rows, const std::array<std::uint8_t, 3>& background) {
   constexpr std::int64_t kMaxSide = 32768;
   std::int64_t width = 0, height = kGap;
   for (const SheetRow& row : rows) {
     std::int64_t across = kGap;
-    for (const Picture& p : row.images) {
+    for (const Image& p : row.images) {
       require(p.channels == 3 || p.channels == 4, "contact_sheet", "an image of ", p.channels, " channels");
       across += p.width + kGap;
     }
@@ -103,7 +103,7 @@ Picture contact_sheet(std::span<const SheetRow> rows, const std::array<std::uint
     fail(ErrorCode::invalid_argument, "a contact sheet of ", width, " x ", height, " pixels is not possible",
          hint("show 1 to ", kMaxSide, " on a side"));
   }
-  Picture sheet(static_cast<int>(width), static_cast<int>(height), 3);
+  Image sheet(static_cast<int>(width), static_cast<int>(height), 3);
   for (std::size_t i = 0; i < sheet.pixels.size(); ++i) sheet.pixels[i] = background[i % 3];
   const int brightness = background[0] * 3 + background[1] * 6 + background[2];
   const std::uint8_t ink = brightness > 1275 ? 40 : 220;
@@ -114,7 +114,7 @@ Picture contact_sheet(std::span<const SheetRow> rows, const std::array<std::uint
       y += kLabelHeight;
     }
     int x = kGap;
-    for (const Picture& p : row.images) {
+    for (const Image& p : row.images) {
       paste(p, sheet, x, y, background);
       x += p.width + kGap;
     }
