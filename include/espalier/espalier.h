@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "espalier/choices.h"
 #include "espalier/error.h"
 #include "espalier/export.h"
 #include "espalier/image.h"
@@ -60,11 +61,6 @@ struct PipelineOptions {
 
 // ---- What to generate. Ranges of all values: docs/options.md
 
-// How a sampling step follows from the velocities that the flow gave.
-enum class Solver {
-  euler,      // the velocity at its beginning
-  multistep,  // Adams-Bashforth: the last velocities as a polynomial in time, integrated over the step
-};
 // Unset values are the preset's. The last four spend fewer evaluations on a sample by using velocities of earlier steps again.
 struct SamplerRequest {
   std::optional<int> steps{};        // sampling steps
@@ -82,7 +78,6 @@ enum class SamplerPreset {
   app,         // app_structure_settings() and app_latent_settings(), then as checkpoint
   fast,        // fast_structure_settings() and fast_latent_settings(), then as checkpoint
 };
-enum class MultiImageMode { stochastic, multidiffusion };
 enum class Background {
   automatic,  // use alpha if there is any, else the network if one is named, else as plain
   alpha,      // use the alpha channel; an image without one is refused
@@ -99,10 +94,6 @@ enum class Background {
 
 // From what the networks decode to an asset that people use: interior faces, small pieces and holes gone, few faces, texture
 // coordinates, and a texture that shows what the Gaussians (or the radiance field) show.
-enum class BakeMode {
-  fast,  // mean of the views that see a texel
-  best,  // the texture that reproduces the views
-};
 // Images beside the texture of a finished mesh.
 struct TextureMaps {
   bool normal = false;     // normals of the decoded surface in tangent space, so that fewer faces look as detailed

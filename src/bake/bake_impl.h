@@ -85,7 +85,7 @@ class Baker {
   }
 
   BakedTexture run() {
-    if (options_.quality == BakeQuality::best) {
+    if (options_.mode == BakeMode::best) {
       solve();
     } else {
       gather();

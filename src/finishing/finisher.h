@@ -217,7 +217,7 @@ class Finisher {
     options.size = request_.texture_size;
     options.views = request_.views;
     options.view_size = request_.view_size;
-    options.quality = request_.bake == BakeMode::best ? BakeQuality::best : BakeQuality::fast;
+    options.mode = request_.bake;
     const std::unique_ptr<ViewSource<Dev>> source = view_source();
     BakedTexture baked = bake_texture(queue_, out.mesh, *source, options, &monitor);
     out.texture = std::move(baked.image);

@@ -68,12 +68,12 @@ std::array<float, 3> waves(const float* p) {
           0.5F + 0.4F * std::sin(17.0F * p[2])};
 }
 
-BakeOptions small_bake(BakeQuality quality) {
+BakeOptions small_bake(BakeMode quality) {
   BakeOptions options;
   options.size = 192;
   options.views = 24;
   options.view_size = 160;
-  options.quality = quality;
+  options.mode = mode;
   return options;
 }
 
@@ -86,7 +86,7 @@ TYPED_TEST(Bake, TextureShowsTheField) {
   const Mesh mesh = chart_ball(24);
   FieldSource<TypeParam> source(queue, mesh, waves);
   const std::vector<OrbitCamera> others = sphere_cameras(12, 2.0F, 40.0F, {0.37F, 0.41F});
-  for (const auto& [quality, least] : {std::pair{BakeQuality::best, 38.0}, std::pair{BakeQuality::fast, 33.0}}) {
+  for (const auto& [quality, least] : {std::pair{BakeMode::best, 38.0}, std::pair{BakeMode::fast, 33.0}}) {
     const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
     EXPECT_GT(baked.texels, 192 * 192 * 8 / 10);
     EXPECT_GT(baked.seen, baked.texels * 9 / 10);
@@ -121,7 +121,7 @@ TYPED_TEST(Bake, NothingIsPaintedOnWhatLiesBehindAnEdge) {
   FieldSource<TypeParam> source(queue, spread, [](const float* p) -> std::array<float, 3> {
     return p[2] > 0 ? std::array{0.9F, 0.1F, 0.1F} : std::array{0.1F, 0.9F, 0.1F};
   });
-  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
+  for (const BakeMode quality : {BakeMode::best, BakeMode::fast}) {
     BakeOptions options = small_bake(quality);
     options.view_size = 320;
     options.views = 60;
@@ -144,11 +144,11 @@ TYPED_TEST(Bake, SolvingIsSharperThanGathering) {
     return {v, v, v};
   });
   const std::vector<OrbitCamera> others = sphere_cameras(8, 2.0F, 40.0F, {0.37F, 0.41F});
-  const auto fidelity = [&](BakeQuality quality) {
+  const auto fidelity = [&](BakeMode quality) {
     const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
     return bake_fidelity(queue, mesh, baked.image, source, others, 160, nullptr);
   };
-  const double best = fidelity(BakeQuality::best), fast = fidelity(BakeQuality::fast);
+  const double best = fidelity(BakeMode::best), fast = fidelity(BakeMode::fast);
   EXPECT_GT(best, fast + 0.3);
   EXPECT_GT(best, 14.5);
 }
@@ -162,7 +162,7 @@ TYPED_TEST(Bake, UnseenPartsTakeTheColoursAround) {
         return {p[2] > 0 ? 0.8F : 0.4F, 0.5F, 0.2F};
       },
       [](const float* p) { return p[2] > 0.36F; });
-  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
+  for (const BakeMode quality : {BakeMode::best, BakeMode::fast}) {
     const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
     EXPECT_LT(baked.seen, baked.texels);
     // The middle of the chart on top, which no view saw.
@@ -177,7 +177,7 @@ TYPED_TEST(Bake, SameBytesEveryTime) {
   Queue<TypeParam> queue;
   const Mesh mesh = chart_ball(16);
   FieldSource<TypeParam> source(queue, mesh, waves);
-  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
+  for (const BakeMode quality : {BakeMode::best, BakeMode::fast}) {
     BakeOptions options = small_bake(quality);
     options.views = 10;
     const Image first = bake_texture(queue, mesh, source, options, nullptr).image;
@@ -191,7 +191,7 @@ TYPED_TEST(Bake, DegenerateTextureCoordinates) {
   Mesh mesh = chart_ball(4);
   std::fill(mesh.uvs.begin(), mesh.uvs.end(), 0.5F);
   FieldSource<TypeParam> source(queue, mesh, waves);
-  BakeOptions options = small_bake(BakeQuality::best);
+  BakeOptions options = small_bake(BakeMode::best);
   options.views = 4;
   EXPECT_EQ(bake_texture(queue, mesh, source, options, nullptr).image.width, 192);
 }
@@ -214,7 +214,7 @@ TYPED_TEST(Bake, TellsProgressAndStops) {
   Queue<TypeParam> queue;
   const Mesh mesh = chart_ball(4);
   FieldSource<TypeParam> source(queue, mesh, waves);
-  BakeOptions options = small_bake(BakeQuality::best);
+  BakeOptions options = small_bake(BakeMode::best);
   const Stop stop(5);
   expect_error(ErrorCode::cancelled, {}, [&] { (void)bake_texture(queue, mesh, source, options, &stop); });
   EXPECT_EQ(stop.done_, 5);
