@@ -1,4 +1,4 @@
-// Rearrangements of volumes and images. conv3d has a file of its own.
+// Rearrangements of volumes and images.
 #include "ops/volume.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"

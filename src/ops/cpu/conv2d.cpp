@@ -1,5 +1,4 @@
 #include "ops/convolution.h"
-
 #include "ops/cpu/convolution_plans.h"
 #include "parallel/parallel_for.h"
 #include "runtime/cpu/native.h"

@@ -1,6 +1,4 @@
 #include "ops/cuda/convolution.h"
-
-#include "sparse/convolution.h"
 #include "tensor/dtype.h"
 
 namespace espalier {

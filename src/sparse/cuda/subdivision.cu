@@ -1,8 +1,7 @@
 // Division of every voxel into its eight children.
-#include "ops/child_taps.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
-#include "sparse/convolution.h"
+#include "sparse/subdivision.h"
 
 namespace espalier {
 namespace {
@@ -33,23 +32,6 @@ struct NeighbourBody {
     const int parent_tap = ((x.parent + 1) * 3 + y.parent + 1) * 3 + z.parent + 1;
     const std::int32_t parent = parents[row / 8 * 27 + parent_tap];
     out[i] = parent < 0 ? parent : parent * 8 + x.bit * 4 + y.bit * 2 + z.bit;
-  }
-};
-
-template <class T>
-struct FoldBody {
-  const T* w;
-  T* folded;
-  std::int64_t channels, in;
-
-  __device__ void operator()(std::int64_t i) const {
-    const std::int64_t column = i % in;
-    const std::int64_t row = i / in;  // of [8 children, channels, 8]
-    const int tap = static_cast<int>(row % kChildTaps);
-    const std::int64_t channel = row / kChildTaps % channels;
-    const int child = static_cast<int>(row / kChildTaps / channels);
-    const T* from = w + channel * 27 * in + column;
-    folded[i] = cuda::narrow<T>(fold_child_tap(child, tap, [&](int k) { return cuda::widen(from[k * in]); }));
   }
 };
 
@@ -100,20 +82,6 @@ void subdivide_neighbours(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, V
   for_each(queue, kName, out.size(), NeighbourBody{parents.data(), out.data()});
 }
 template void subdivide_neighbours<Cuda>(Queue<Cuda>&, In<Cuda, std::int32_t, 2>, View<Cuda, std::int32_t, 2>);
-
-template <class Dev, class T>
-void fold_child_taps(Queue<Dev>& queue, In<Dev, T, 3> w, View<Dev, T, 4> folded) {
-  constexpr const char* kName = "fold_child_taps";
-  const std::int64_t channels = w.extent(0);
-  const std::int64_t in = w.extent(2);
-  require(w.extent(1) == 27 && w.contiguous() && folded.contiguous() &&
-              folded.extents() == Extents<4>{kChildren, channels, kChildTaps, in},
-          kName, "w [", channels, ", ", w.extent(1), ", ", in, "], folded [", folded.extent(0), ", ", folded.extent(1), ", ",
-          folded.extent(2), ", ", folded.extent(3), "]");
-  for_each(queue, kName, folded.size(), FoldBody<T>{w.data(), folded.data(), channels, in});
-}
-template void fold_child_taps<Cuda, float>(Queue<Cuda>&, In<Cuda, float, 3>, View<Cuda, float, 4>);
-template void fold_child_taps<Cuda, half>(Queue<Cuda>&, In<Cuda, half, 3>, View<Cuda, half, 4>);
 
 template <class Dev>
 void subdivide_coords(Queue<Dev>& queue, In<Dev, std::int32_t, 2> parents, View<Dev, std::int32_t, 2> out) {

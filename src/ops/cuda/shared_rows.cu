@@ -1,8 +1,8 @@
 // Convolution over rows that are neighbours of many rows each: products first, sums afterwards.
+#include "ops/convolution.h"
 #include "ops/cuda/gemm.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
-#include "sparse/convolution.h"
 
 namespace espalier {
 namespace {
