@@ -23,7 +23,8 @@ import {ProgressLater} from './ui/progress_later.js';
 import {SeedsLater} from './ui/seeds_later.js';
 import {SettingsPanel} from './ui/settings_panel.js';
 import {Turner} from './ui/turner.js';
-import {shownOf, ViewerPanel} from './ui/viewer_panel.js';
+import {shownOf} from './ui/shown_files.js';
+import {ViewerPanel} from './ui/viewer_panel.js';
 import {type Language, language, LANGUAGES, later, more, switchLanguage, words} from './core/words.js';
 
 const PAGE = 40;

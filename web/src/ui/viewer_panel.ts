@@ -1,11 +1,12 @@
 import type {Client} from '../api/client.js';
-import {ApiError, isAbort} from '../api/errors.js';
-import type {Job, JobFile} from '../api/types.js';
+import {isAbort} from '../api/errors.js';
+import type {JobFile} from '../api/types.js';
 import {button, h, icon, saveBlob, segmented} from '../core/dom.js';
 import {fileName, metres} from '../core/format.js';
 import type {View, Viewer} from '../viewer/viewer.js';
 import {InputImages} from './input_images.js';
 import type {Notifier} from './notify.js';
+import {type Shown, ShownFiles} from './shown_files.js';
 import type {ViewerTools} from './viewer_tools.js';
 import type {Wipe} from './wipe.js';
 import {later, words} from '../core/words.js';
@@ -32,29 +33,6 @@ const NOT_YET: Record<View, string> = {
   layout: words.viewer.noUv,
 };
 
-/** What the viewer shows of a job: its files, or those that the job it was made from has. */
-export interface Shown {
-  structure: JobFile | null;  // while there is nothing else
-  splats: JobFile | null;
-  mesh: JobFile | null;
-  images: readonly JobFile[];
-}
-
-export function shownOf(job: Job, parent: Job | null): Shown {
-  const find = (role: string, format?: string): JobFile | null => {
-    const fits = (file: JobFile): boolean => file.role === role && (format === undefined || file.format === format);
-    return job.files.find(fits) ?? parent?.files.find(fits) ?? null;
-  };
-  const splats = find('splats') ?? find('result', 'ply');  // each says in its header where it stands
-  const mesh = find('result', 'glb') ?? find('mesh', 'glb');
-  return {
-    structure: splats || mesh ? null : job.files.filter(({role}) => role === 'structure').at(-1) ?? null,
-    splats,
-    mesh,
-    images: [job, parent].map((one) => one?.files.filter(({role, format}) => role === 'input' && format !== 'safetensors') ?? []).find(({length}) => length > 0) ?? [],
-  };
-}
-
 /** The viewer with its bar, and the input beside it. */
 export class ViewerPanel {
   readonly element: HTMLElement;
@@ -72,14 +50,13 @@ export class ViewerPanel {
   private viewer: Viewer | null = null;
   private opening: Promise<Viewer | null> | null = null;
   private chosen: View | null = null;
-  private loaded = {structure: '', splats: '', mesh: ''};
-  private generation = 0;
-  private abort = new AbortController();
+  private readonly files;
   private wipe: Wipe | null = null;
   private more: ViewerTools | null = null;
   private name = 'asset';
 
   constructor(private readonly client: Client, private readonly notify: Notifier) {
+    this.files = new ShownFiles(client, notify, this.busy);
     this.views = segmented<View>(words.viewer.view, VIEW_CHOICES, 'textured', (view) => this.choose(view), false);
     const measure = button({label: words.viewer.grid, icon: 'grid', iconOnly: true, class: 'button quiet', onclick: () => this.toggleMeasure()});
     measure.setAttribute('aria-pressed', 'true');
@@ -115,10 +92,7 @@ export class ViewerPanel {
 
   /** Forgets what is shown; the next files belong to another job. */
   reset(): void {
-    ++this.generation;
-    this.abort.abort();
-    this.abort = new AbortController();
-    this.loaded = {structure: '', splats: '', mesh: ''};
+    this.files.reset();
     this.chosen = null;
     this.viewer?.clear();
     this.more?.reset();
@@ -135,22 +109,22 @@ export class ViewerPanel {
     this.wipe?.element.remove();
     this.wipe = null;
     this.element.classList.remove('wiping');
-    const generation = this.generation;
-    const current = (): boolean => generation === this.generation && this.wipe === wipe;
+    const {signal} = this.files;
+    const current = (): boolean => !signal.aborted && this.wipe === wipe;
     if (!other) {
-      await this.viewer?.setOther(null, () => generation === this.generation);
+      await this.viewer?.setOther(null, () => !signal.aborted);
       return this.refresh();
     }
     const {Wipe} = await later(() => import('./wipe.js'));
     const viewer = await this.openOrSay();
-    if (!viewer || generation !== this.generation) return;
+    if (!viewer || signal.aborted) return;
     const wipe = new Wipe(this.name, other.name, (share) => viewer.setSplit(share), () => {
       void this.compareWith(null, swap);
       this.focus();
     }, swap);
     this.wipe = wipe;
     try {
-      const blob = await this.client.file(other.file.url, this.abort.signal);
+      const blob = await this.client.file(other.file.url, signal);
       await viewer.setOther(blob, current);
       if (!current()) return;
       this.element.classList.add('wiping');
@@ -188,32 +162,12 @@ export class ViewerPanel {
   async show(files: Shown, name: string): Promise<void> {
     this.name = name;
     this.inputs.show(files.images);
+    const taken = (): void => this.refresh();
     await Promise.all([
-      this.load('structure', files.structure, async (blob, current) => (await this.openOrSay())?.setStructure(blob, current)),
-      this.load('splats', files.splats, async (blob, current) => (await this.openOrSay())?.setSplats(blob, current)),
-      this.load('mesh', files.mesh, async (blob, current) => (await this.openOrSay())?.setMesh(blob, current)),
+      this.files.load('structure', files.structure, async (blob, current) => (await this.openOrSay())?.setStructure(blob, current), taken),
+      this.files.load('splats', files.splats, async (blob, current) => (await this.openOrSay())?.setSplats(blob, current), taken),
+      this.files.load('mesh', files.mesh, async (blob, current) => (await this.openOrSay())?.setMesh(blob, current), taken),
     ]);
-  }
-
-  private async load(what: keyof ViewerPanel['loaded'], file: JobFile | null, take: (blob: Blob, current: () => boolean) => Promise<void> | void): Promise<void> {
-    if (!file || this.loaded[what] === file.url) return;
-    this.loaded[what] = file.url;
-    const generation = this.generation;
-    const current = (): boolean => generation === this.generation && this.loaded[what] === file.url;
-    this.busy.hidden = false;
-    try {
-      const blob = await this.client.file(file.url, this.abort.signal);
-      if (!current()) return;
-      await take(blob, current);
-      if (current()) this.refresh();
-    } catch (error) {
-      if (!current() || isAbort(error)) return;
-      this.loaded[what] = '';
-      if ((file.role === 'mesh' || file.role === 'structure') && error instanceof ApiError && error.status === 404) return;  // a better one took its place
-      this.notify.error(words.viewer.notShown(file.name), error);
-    } finally {
-      if (generation === this.generation) this.busy.hidden = true;
-    }
   }
 
   /** The viewer, made when first needed; null where there is no WebGL. */
