@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {unzipSync} from 'fflate';
 import {MANY, pretend} from './many.mjs';
-import {asset, axe, launch, newPage, open, image, save, Server, shot} from './support.mjs';
+import {asset, axe, launch, newPage, open, stillView, save, Server, shot} from './support.mjs';
 
 let server;
 let browser;

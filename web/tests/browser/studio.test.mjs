@@ -21,7 +21,7 @@ after(async () => {
 });
 
 /** Width of an image in the page, and the alpha of its first pixel. */
-const cornerOf = (page, image) => page.locator(image).first().evaluate((image) => {
+const cornerOf = (page, place) => page.locator(place).first().evaluate((image) => {
   const canvas = document.createElement('canvas');
   const pen = canvas.getContext('2d');
   pen.drawImage(image, 0, 0);
