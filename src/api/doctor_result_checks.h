@@ -220,7 +220,7 @@ class DoctorResultChecks : private DoctorBench<Dev, float> {
     for (int v = 0; v < 4; ++v) mesh.normals.insert(mesh.normals.end(), {0, -1, 0});
     OneColour source(queue_, {0.2F, 0.4F, 0.8F});
     double worst = 0.0;
-    for (const BakeMode quality : {BakeMode::fast, BakeMode::best}) {
+    for (const BakeMode mode : {BakeMode::fast, BakeMode::best}) {
       const BakedTexture baked =
           bake_texture(queue_, mesh, source, {.size = 64, .views = 8, .view_size = 64, .mode = mode}, nullptr);
       if (baked.seen == 0 || baked.image.pixels.empty()) return INFINITY;

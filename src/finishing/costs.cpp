@@ -60,10 +60,11 @@ PlannedStage baking_cost(const Machine& on, const FinishRequest& request, const 
   const double pixels = std::pow(request.view_size / 1024.0, 2.0), texels = std::pow(request.texture_size / 1024.0, 2.0);
   double view = on.cuda ? 1e-3 : on.shared(0.036 + 4.3e-7 * sizes.decoded_gaussians());
   if (request.bake_radiance_field) view = on.cuda ? 2e-3 : on.shared(0.7);
+  const bool best = request.bake == BakeMode::best;
   BakeOptions bake;
   bake.views = request.views;
   bake.mode = request.bake;
-  const double steps = bake_steps(bake), sweeps = bake.mode == BakeMode::best ? bake.sweeps : 0.0;
+  const double steps = bake_steps(bake), sweeps = best ? bake.sweeps : 0.0;
   // What no view saw, what lies outside of charts, and seams are the host's work on one core, behind the views.
   const double fill = 0.12 * texels, outside = 0.06 * texels, seams = 0.5 * std::sqrt(texels) + 1e-5 * left;
   const double sweeping = (on.cuda ? 0.02 : on.shared(1.3)) * texels;

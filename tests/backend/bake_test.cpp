@@ -68,7 +68,7 @@ std::array<float, 3> waves(const float* p) {
           0.5F + 0.4F * std::sin(17.0F * p[2])};
 }
 
-BakeOptions small_bake(BakeMode quality) {
+BakeOptions small_bake(BakeMode mode) {
   BakeOptions options;
   options.size = 192;
   options.views = 24;
@@ -86,8 +86,8 @@ TYPED_TEST(Bake, TextureShowsTheField) {
   const Mesh mesh = chart_ball(24);
   FieldSource<TypeParam> source(queue, mesh, waves);
   const std::vector<OrbitCamera> others = sphere_cameras(12, 2.0F, 40.0F, {0.37F, 0.41F});
-  for (const auto& [quality, least] : {std::pair{BakeMode::best, 38.0}, std::pair{BakeMode::fast, 33.0}}) {
-    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
+  for (const auto& [mode, least] : {std::pair{BakeMode::best, 38.0}, std::pair{BakeMode::fast, 33.0}}) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(mode), nullptr);
     EXPECT_GT(baked.texels, 192 * 192 * 8 / 10);
     EXPECT_GT(baked.seen, baked.texels * 9 / 10);
     EXPECT_GT(bake_fidelity(queue, mesh, baked.image, source, others, 160, nullptr), least);
@@ -121,8 +121,8 @@ TYPED_TEST(Bake, NothingIsPaintedOnWhatLiesBehindAnEdge) {
   FieldSource<TypeParam> source(queue, spread, [](const float* p) -> std::array<float, 3> {
     return p[2] > 0 ? std::array{0.9F, 0.1F, 0.1F} : std::array{0.1F, 0.9F, 0.1F};
   });
-  for (const BakeMode quality : {BakeMode::best, BakeMode::fast}) {
-    BakeOptions options = small_bake(quality);
+  for (const BakeMode mode : {BakeMode::best, BakeMode::fast}) {
+    BakeOptions options = small_bake(mode);
     options.view_size = 320;
     options.views = 60;
     const Image image = bake_texture(queue, mesh, source, options, nullptr).image;
@@ -144,8 +144,8 @@ TYPED_TEST(Bake, SolvingIsSharperThanGathering) {
     return {v, v, v};
   });
   const std::vector<OrbitCamera> others = sphere_cameras(8, 2.0F, 40.0F, {0.37F, 0.41F});
-  const auto fidelity = [&](BakeMode quality) {
-    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
+  const auto fidelity = [&](BakeMode mode) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(mode), nullptr);
     return bake_fidelity(queue, mesh, baked.image, source, others, 160, nullptr);
   };
   const double best = fidelity(BakeMode::best), fast = fidelity(BakeMode::fast);
@@ -162,8 +162,8 @@ TYPED_TEST(Bake, UnseenPartsTakeTheColoursAround) {
         return {p[2] > 0 ? 0.8F : 0.4F, 0.5F, 0.2F};
       },
       [](const float* p) { return p[2] > 0.36F; });
-  for (const BakeMode quality : {BakeMode::best, BakeMode::fast}) {
-    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
+  for (const BakeMode mode : {BakeMode::best, BakeMode::fast}) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(mode), nullptr);
     EXPECT_LT(baked.seen, baked.texels);
     // The middle of the chart on top, which no view saw.
     const std::uint8_t* middle = baked.image.at(192 / 2, 192 * 3 / 4);
@@ -177,8 +177,8 @@ TYPED_TEST(Bake, SameBytesEveryTime) {
   Queue<TypeParam> queue;
   const Mesh mesh = chart_ball(16);
   FieldSource<TypeParam> source(queue, mesh, waves);
-  for (const BakeMode quality : {BakeMode::best, BakeMode::fast}) {
-    BakeOptions options = small_bake(quality);
+  for (const BakeMode mode : {BakeMode::best, BakeMode::fast}) {
+    BakeOptions options = small_bake(mode);
     options.views = 10;
     const Image first = bake_texture(queue, mesh, source, options, nullptr).image;
     EXPECT_EQ(first.pixels, bake_texture(queue, mesh, source, options, nullptr).image.pixels);
