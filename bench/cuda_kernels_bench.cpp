@@ -15,9 +15,8 @@
 
 #include "captured_calls.h"
 #include "ops/attention.h"
-#include "ops/volume.h"
+#include "ops/convolution.h"
 #include "program.h"
-#include "sparse/convolution.h"
 #include "sparse/structure.h"
 #include "tensor/dtype.h"
 

@@ -12,7 +12,7 @@
 #include "ops/norm.h"
 #include "ops/volume.h"
 #include "program.h"
-#include "sparse/convolution.h"
+#include "sparse/subdivision.h"
 #include "tensor/dtype.h"
 
 namespace espalier {

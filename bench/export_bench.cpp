@@ -34,7 +34,7 @@ class Steps {
     program.add("unwrap", {}, [clean] { benchmark::DoNotOptimize(unwrap(clean, {}, nullptr)); });
     const auto flat = std::make_shared<const Mesh>(unwrap(clean, {}, nullptr).mesh);
     program.add("bake", {}, [this, flat] { benchmark::DoNotOptimize(baked(*flat)); });
-    const Picture texture = baked(*flat);
+    const Image texture = baked(*flat);
     program.add("PNG", {}, [texture] { benchmark::DoNotOptimize(encode_png(texture)); });
     const std::vector<std::byte> png = encode_png(texture);
     program.add("GLB", {}, [flat, png] {
@@ -73,11 +73,11 @@ class Steps {
   std::vector<std::int32_t> visible(const Mesh& mesh) {
     return face_visibility<Dev>(queue_, mesh, cameras_, kViewSize, nullptr);
   }
-  Picture baked(const Mesh& mesh) {
+  Image baked(const Mesh& mesh) {
     SplatSource<Dev> source(queue_, asset_.data().gaussians.value());
     BakeOptions options;
     options.views = views_;
-    return bake_texture(queue_, mesh, source, options, nullptr).picture;
+    return bake_texture(queue_, mesh, source, options, nullptr).image;
   }
 
   std::string path_;

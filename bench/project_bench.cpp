@@ -12,7 +12,7 @@
 #include "espalier/espalier.h"
 #include "image/codec.h"
 #include "image/resize.h"
-#include "render/pictures/mesh_picture.h"
+#include "render/views/mesh_image.h"
 
 namespace {
 
@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kSide = 512;
 
-double psnr(const Picture& a, const Picture& b) {
+double psnr(const Image& a, const Image& b) {
   double total = 0.0;
   std::int64_t count = 0;
   for (std::size_t i = 0; i < a.pixel_count(); ++i) {
@@ -35,7 +35,7 @@ double psnr(const Picture& a, const Picture& b) {
   return count > 0 ? -10.0 * std::log10(total / (3.0 * static_cast<double>(count))) : -1.0;
 }
 
-void put(const Picture& from, Picture& sheet, int left) {
+void put(const Image& from, Image& sheet, int left) {
   for (int y = 0; y < kSide; ++y) {
     for (int x = 0; x < kSide; ++x) {
       for (std::size_t c = 0; c < 3; ++c) {
@@ -52,23 +52,23 @@ void run(const std::filesystem::path& folder, const std::filesystem::path& file)
   request.views = 40;
   const Asset asset = finish(load_asset(file), request, "cpu");
   const Mesh& mesh = asset.data().finished->mesh;
-  const Picture& before = asset.data().finished->texture;
-  Picture after = before;
+  const Image& before = asset.data().finished->texture;
+  Image after = before;
   Queue<Cpu> queue;
   const auto start = Clock::now();
   ProjectOptions options;
   options.least_overlap = 0.0;
   options.most_colour_error = 1.0;
-  const ProjectedPictures projected = project_pictures(queue, mesh, {asset.data().pictures.at(0)}, options, after, nullptr);
+  const ProjectedImages projected = project_images(queue, mesh, {asset.data().images.at(0)}, options, after, nullptr);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  const FoundCamera& found = projected.pictures.front().found;
-  const Picture picture = resize_lanczos(asset.data().pictures.front(), kSide, kSide);
+  const FoundCamera& found = projected.images.front().found;
+  const Image image = resize_lanczos(asset.data().images.front(), kSide, kSide);
   const MeshLook look{.style = MeshLook::Style::textured, .lit = false};
-  const PictureOptions size{.width = kSide, .height = kSide};
-  const Picture shown_before = mesh_picture(mesh, found.camera, look, size, &before);
-  const Picture shown_after = mesh_picture(mesh, found.camera, look, size, &after);
-  Picture sheet(3 * kSide, kSide, 3);
-  put(picture, sheet, 0);
+  const ImageOptions size{.width = kSide, .height = kSide};
+  const Image shown_before = mesh_image(mesh, found.camera, look, size, &before);
+  const Image shown_after = mesh_image(mesh, found.camera, look, size, &after);
+  Image sheet(3 * kSide, kSide, 3);
+  put(image, sheet, 0);
   put(shown_before, sheet, kSide);
   put(shown_after, sheet, 2 * kSide);
   write_file(folder / (file.stem().string() + ".png"), encode_png(sheet));
@@ -77,8 +77,8 @@ void run(const std::filesystem::path& folder, const std::filesystem::path& file)
       "%.1f s\n",
       file.stem().string().c_str(), found.agreement.overlap, found.agreement.colour_error,
       std::remainder(found.pose.yaw * 57.29578, 360.0), found.pose.pitch * 57.29578, 1.0 / found.pose.closeness,
-      psnr(picture, shown_before), psnr(picture, shown_after),
-      100.0 * static_cast<double>(projected.pictures.front().texels) / static_cast<double>(projected.texels), seconds);
+      psnr(image, shown_before), psnr(image, shown_after),
+      100.0 * static_cast<double>(projected.images.front().texels) / static_cast<double>(projected.texels), seconds);
   std::fflush(stdout);
 }
 

@@ -147,9 +147,9 @@ double largest_stretch(const Mesh& mesh) {
 }
 
 // Charts in colours, their borders by contrast.
-void write_picture(const Unwrapped& u, int size, const std::string& path) {
+void write_image(const Unwrapped& u, int size, const std::string& path) {
   const std::vector<std::int32_t> face = test::faces_of_texels(u.mesh, size).face;
-  Picture image(size, size, 3);
+  Image image(size, size, 3);
   for (std::size_t i = 0; i < face.size(); ++i) {
     for (std::size_t c = 0; c < 3; ++c) {
       double value = 20;
@@ -206,7 +206,7 @@ class Layout {
  private:
   bench::Counters counters() const {
     const int size = arguments_.options.texture_size;
-    if (!arguments_.folder.empty()) write_picture(unwrapped_, size, arguments_.folder + "/" + named_.name + ".png");
+    if (!arguments_.folder.empty()) write_image(unwrapped_, size, arguments_.folder + "/" + named_.name + ".png");
     return {{"faces", static_cast<double>(mesh_.face_count())},
             {"charts", static_cast<double>(unwrapped_.charts)},
             {"stretch", static_cast<double>(unwrapped_.mean_stretch)},

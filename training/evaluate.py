@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""End to end in PyTorch: picture -> voxels -> latent -> mesh decoder, on held-out objects (seed 0).
+"""End to end in PyTorch: image -> voxels -> latent -> mesh decoder, on held-out objects (seed 0).
 
     evaluate.py [--model DIR] [--sampler STEPS,GUIDANCE,RESCALE] [--set all|fronts|patterns] [--objects 64] [--mesh 16] [--noises N] [--truth] [--sheet PNG] [--json FILE]
 
@@ -98,7 +98,7 @@ class Pipeline:
         return torch.cat(pts), torch.cat(cols)
 
     def psnr(self, z, V, obj, yaw, size=256):
-        """Mean over four views between and beside the picture's own, as `make quality` chooses them."""
+        """Mean over four views between and beside the image's own, as `make quality` chooses them."""
         with torch.no_grad(), amp():
             y = self.m['gs'](z, V).float()
         pos, col, scale, quat, op = (x.flatten(0, 1) for x in self.m['gs'].fields(y, V))
@@ -140,7 +140,7 @@ def colour_error(pts, cols, obj):
 
 
 def dots(pts, cols, yaw, pitch, size=224):
-    """Orthographic picture of coloured points."""
+    """Orthographic image of coloured points."""
     y, p = np.radians(yaw), np.radians(pitch)
     out, right = np.array([np.sin(y) * np.cos(p), -np.cos(y) * np.cos(p), np.sin(p)]), np.array([np.cos(y), np.sin(y), 0])
     up = np.cross(out, right)
@@ -173,7 +173,7 @@ def main():
     objs, fam = ob.draw(64, 0, DEV, *SETS[a.set])
     v = ob.views(64, torch.Generator().manual_seed(0)).to(DEV)
     objs, fam, v = objs[:a.objects].contiguous(), fam[:a.objects], v[:a.objects]
-    img = torch.cat([ob.pictures(objs, torch.arange(i, min(i + 8, len(objs)), dtype=torch.int32, device=DEV), v[i:i + 8], 518, 2) for i in range(0, len(objs), 8)])
+    img = torch.cat([ob.images(objs, torch.arange(i, min(i + 8, len(objs)), dtype=torch.int32, device=DEV), v[i:i + 8], 518, 2) for i in range(0, len(objs), 8)])
     occ = ob.cells(objs)[:, None] > 0
     t, got, cond = time.time(), [], []
     step = 32 if DEV == 'cuda' else 4

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Twelve conditioning pictures of held-out objects (seed 7): examples/NN-family.png, RGBA 518x518, straight alpha.   examples.py [OUT]"""
+"""Twelve conditioning images of held-out objects (seed 7): examples/NN-family.png, RGBA 518x518, straight alpha.   examples.py [OUT]"""
 import json
 import os
 import sys
@@ -25,7 +25,7 @@ def main():
         k = names.index(w)
         yaw = (360 + (-60 + 120 * u[i, 0])) % 360                              # from the front half, as one would take a picture
         v = torch.tensor([[yaw, 10 + 25 * u[i, 1], 40, .5, .8]])
-        img = ob.pictures(objs[k:k + 1].contiguous(), torch.zeros(1, dtype=torch.int32), v, 518, 4)[0].numpy().astype(np.float32)
+        img = ob.images(objs[k:k + 1].contiguous(), torch.zeros(1, dtype=torch.int32), v, 518, 4)[0].numpy().astype(np.float32)
         a = img[..., 3:]
         rgba = np.concatenate([np.where(a > 0, np.minimum(img[..., :3] * 255 / np.maximum(a, 1), 255), 0), a], -1).round().astype(np.uint8)
         name = f'{i + 1:02d}-{w}.png'

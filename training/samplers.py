@@ -3,7 +3,7 @@
 
     samplers.py [--model DIR] [--set all|fronts|patterns] [--objects 64] [--noises 4] [--json FILE]
 
-Every line is a mean over the objects and over several noises: IoU, F, missing skin, voxels. The last lines tell how far samples of one picture agree with each
+Every line is a mean over the objects and over several noises: IoU, F, missing skin, voxels. The last lines tell how far samples of one image agree with each
 other: as far as they differ, the error is chance, and a model that is surer of its answer would lose it; what they share is what the encoder does not know."""
 import argparse
 import json
@@ -32,7 +32,7 @@ class Samples:
         self.objs, _ = ob.draw(a.objects, HELD, DEV, *SETS[a.set])
         self.occ, n = ob.cells(self.objs)[:, None] > 0, a.objects
         v = ob.views(n, torch.Generator().manual_seed(HELD)).to(DEV)
-        img = [ob.pictures(self.objs, torch.arange(i, min(i + 32, n), dtype=torch.int32, device=DEV), v[i:i + 32], 518, 2) for i in range(0, n, 32)]
+        img = [ob.images(self.objs, torch.arange(i, min(i + 32, n), dtype=torch.int32, device=DEV), v[i:i + 32], 518, 2) for i in range(0, n, 32)]
         self.cond = torch.cat([self.P.condition(x) for x in img])
         self.noise = [torch.randn(n, 8, 16, 16, 16, generator=torch.Generator().manual_seed(k)).to(DEV) for k in range(a.noises)]
 

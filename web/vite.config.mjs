@@ -6,7 +6,7 @@ import {defineConfig} from 'vite';
 const here = dirname(fileURLToPath(import.meta.url));
 const examples = join(here, '..', 'examples');
 
-/** The pictures of examples/ with a list of them, as {file, name}. */
+/** The images of examples/ with a list of them, as {file, name}. */
 function listOfExamples() {
   const seen = JSON.parse(readFileSync(join(examples, 'examples.json'), 'utf8'));
   return seen.map(({file, family}) => ({file, name: family}));

@@ -48,7 +48,7 @@ class LocalBatch {
   }
 
   static void check(const Settings& one) {
-    for (const std::filesystem::path& image : one.images) Pipeline::check_picture(image);
+    for (const std::filesystem::path& image : one.images) Pipeline::check_image(image);
   }
 
   void make(const BatchTask& task, const Settings& one) {

@@ -10,7 +10,7 @@
 
 #include "commands.h"
 #include "espalier/diagnostics.h"
-#include "espalier/pictures.h"
+#include "espalier/images.h"
 #include "interrupt.h"
 #include "one_each.h"
 #include "outputs.h"
@@ -258,7 +258,7 @@ void check_inputs(const Settings& settings) {
   if (!settings.from_latent.empty()) check_readable(settings.from_latent, "latent");
   if (!settings.keep_structure.empty()) check_readable(settings.keep_structure, "asset");
   if (!settings.masks.empty()) return (void)masked_images(settings);
-  for (const fs::path& image : settings.images) Pipeline::check_picture(image);
+  for (const fs::path& image : settings.images) Pipeline::check_image(image);
 }
 
 // Inputs and the places of all files to write.

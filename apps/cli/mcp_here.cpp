@@ -145,7 +145,7 @@ ToolResult BackendHere::generate(const GenerateCall& call, const ToolWatch& watc
   if (!call.prompt.empty()) Pipeline::check_prompt(call.prompt);
   for (const fs::path& image : settings.images) {
     check_readable(image, "image");
-    Pipeline::check_picture(image);
+    Pipeline::check_image(image);
   }
   for (const fs::path& path : all_outputs(settings)) check_writable(path);
   const ModelLocation found = location_of(settings, asked.model.string());

@@ -85,7 +85,7 @@ void print_finish(const FinishReport& r) {
     std::printf("texture:  %s charts, %s %% used, stretch %s, %s %% of it seen\n", thousands(r.charts).c_str(),
                 fixed(100 * r.texture_use, 0).c_str(), fixed(r.mean_stretch, 2).c_str(), fixed(100 * r.texels_seen, 1).c_str());
   }
-  for (const PictureMatch& p : r.pictures) {
+  for (const ImageMatch& p : r.images) {
     std::printf("image:    overlap %s, colour error %s, yaw %s, pitch %s, distance %s; %s\n", fixed(p.overlap, 2).c_str(),
                 fixed(p.colour_error, 2).c_str(), fixed(p.yaw, 0).c_str(), fixed(p.pitch, 0).c_str(),
                 fixed(p.distance, 1).c_str(),
@@ -131,7 +131,7 @@ nlohmann::ordered_json finish_json(const FinishReport& r) {
                                 {"texture_use", r.texture_use},
                                 {"texels_seen", r.texels_seen},
                                 {"images", nlohmann::ordered_json::array()}};
-  for (const PictureMatch& p : r.pictures) {
+  for (const ImageMatch& p : r.images) {
     report["images"].push_back({{"overlap", p.overlap},
                                 {"colour_error", p.colour_error},
                                 {"yaw", p.yaw},

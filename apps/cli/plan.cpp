@@ -33,7 +33,7 @@ PlanRequest request_of(const Settings& settings) {
     }
     request.latent = files.front();
   } else {
-    for (const auto& file : files) Pipeline::check_picture(file.string());
+    for (const auto& file : files) Pipeline::check_image(file.string());
     request.images = std::max(1, static_cast<int>(files.size()));
   }
   return request;

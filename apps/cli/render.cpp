@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<fs::path> pictures_of(const Settings& s) {
+std::vector<fs::path> images_of(const Settings& s) {
   std::vector<fs::path> all = s.outputs;
   for (const fs::path& path : {s.sheet, s.turntable}) {
     if (!path.empty()) all.push_back(path);
@@ -28,7 +28,7 @@ std::vector<fs::path> pictures_of(const Settings& s) {
 void check_usage(const Settings& s) {
   if (s.inputs.size() != 1)
     throw UsageError("render takes one asset, mesh or file of Gaussians: espalier render FILE -o OUT.png");
-  const std::vector<fs::path> all = pictures_of(s);
+  const std::vector<fs::path> all = images_of(s);
   if (all.empty()) throw UsageError("no output is given; name a file with -o, such as -o view.png");
   for (const fs::path& path : s.outputs) {
     const std::string ending = extension(path);
@@ -75,7 +75,7 @@ class Renderer {
   [[nodiscard]] ViewRequest look(const ViewRequest& usual) const {
     ViewRequest look = s_.look;
     look.from = views_.front();
-    look.size = s_.picture_size.value_or(usual.size);
+    look.size = s_.render_size.value_or(usual.size);
     if (!look.background) look.background = usual.background;
     return look;
   }
@@ -107,7 +107,7 @@ int render(const Settings& settings) {
   check_usage(settings);
   const fs::path& input = settings.inputs.front();
   check_readable(input, "file");
-  for (const fs::path& path : pictures_of(settings)) check_writable(path);
+  for (const fs::path& path : images_of(settings)) check_writable(path);
   Interrupt interrupt;
   ProgressPrinter printer(settings.quiet, settings.progress);
   const Observer observer{.progress = [&](const Progress& progress) { printer.show(progress); },

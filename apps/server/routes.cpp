@@ -36,7 +36,7 @@ Error with_name(const Error& error, const fs::path& path, const std::string& nam
 }
 
 // What to do about an image that was refused without a hint of its own.
-std::string hint_for_picture(const Error& error) {
+std::string hint_for_image(const Error& error) {
   switch (error.code()) {
     case ErrorCode::format: return "the file is damaged or of another format: open it in an image editor and save it as PNG";
     case ErrorCode::unsupported: return "save it as an ordinary PNG, JPEG or WebP with 8 bits a channel";
@@ -100,19 +100,18 @@ class FolderOfNewJob {
 };
 
 // What decoding takes at most, and what the way from there to a preview adds.
-std::uint64_t decoded_memory(const fs::path& picture) {
+std::uint64_t decoded_memory(const fs::path& file) {
   constexpr std::uint64_t kMostPixels = 100'000'000;
-  const PictureInfo info = picture_info(picture);
+  const ImageInfo info = image_info(file);
   const std::uint64_t pixels = info.width > kMostPixels || info.height > kMostPixels ? kMostPixels : info.width * info.height;
   // A progressive JPEG is whole in memory as coefficients of 16 bits before it becomes pixels.
   const std::uint64_t each = info.format == "jpeg" ? 9 : 4;
   return each * (pixels == 0 ? kMostPixels : std::min(pixels, kMostPixels)) + (std::uint64_t{4} << 20U);
 }
-std::uint64_t preview_memory(const fs::path& picture, const Pipeline::ForegroundRequest& request) {
+std::uint64_t preview_memory(const fs::path& file, const Pipeline::ForegroundRequest& request) {
   const bool by_network =
       !request.network.empty() && (request.background == Background::automatic || request.background == Background::network);
-  return 3 * decoded_memory(picture) + (std::uint64_t{96} << 20U) +
-         (by_network ? background_network_memory(request.network) : 0);
+  return 3 * decoded_memory(file) + (std::uint64_t{96} << 20U) + (by_network ? background_network_memory(request.network) : 0);
 }
 
 // Throws HttpError for a view that there is not.
@@ -457,21 +456,20 @@ Response Routes::preprocess(HttpRequest& request) {
   const auto text = upload.texts.find("background");
   const Background background = text == upload.texts.end() ? Background::automatic : parse_background(text->second);
   const bool whole = is_whole(upload);
-  const fs::path& picture = upload.images.front().path();
-  (void)picture_info_of(picture);
+  const fs::path& file = upload.images.front().path();
+  (void)image_info_of(file);
   const auto left = [&] { return request.connection.client_left(); };
   Pipeline::Foreground made;
   const ReturnedMemory after;
   try {
     const Background chosen = upload.masks.empty() ? background : Background::alpha;
     const Pipeline::ForegroundRequest foreground{chosen, options_.background_network, options_.pipeline.device};
-    const auto pass =
-        gate_.enter(DecodeGate::Kind::preview, preview_memory(picture, foreground) + mask_memory(upload, 0), left);
+    const auto pass = gate_.enter(DecodeGate::Kind::preview, preview_memory(file, foreground) + mask_memory(upload, 0), left);
     const InputImage image = with_its_mask(upload, 0);
     const Observer observer{.cancelled = left};
     made = whole ? whole_foreground(image, foreground, observer) : Pipeline::preprocess(image, foreground, observer);
   } catch (const Error& error) {
-    rethrow_as_answer(with_name(error, picture, upload.image_names.front()), hint_for_picture(error));
+    rethrow_as_answer(with_name(error, file, upload.image_names.front()), hint_for_image(error));
   }
   Response response;
   response.header("Content-Type", "image/png");
@@ -492,11 +490,11 @@ Response Routes::accepted(const std::string& id) {
 JobFile Routes::checked_image(Upload& upload, std::size_t index, const std::function<bool()>& left) {
   IncomingFile& image = upload.images[index];
   const std::string number = "input-" + std::to_string(index + 1);
-  const PictureInfo info = picture_info_of(image.path());
+  const ImageInfo info = image_info_of(image.path());
   try {
     const auto pass = gate_.enter(DecodeGate::Kind::job, decoded_memory(image.path()) + mask_memory(upload, index), left);
     if (!upload.masks.contains(index)) {
-      Pipeline::check_picture(image.path(), Observer{.cancelled = left});
+      Pipeline::check_image(image.path(), Observer{.cancelled = left});
       return {number + info.ending, "input", info.format, info.media_type, image.size()};
     }
     const Pipeline::Foreground whole = whole_foreground(with_its_mask(upload, index), {Background::alpha, {}, "cpu"});

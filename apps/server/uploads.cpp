@@ -122,9 +122,9 @@ Upload read_upload(HttpRequest& request, const UploadRules& rules) {
   return upload;
 }
 
-PictureInfo picture_info_of(const fs::path& path) {
+ImageInfo image_info_of(const fs::path& path) {
   try {
-    return picture_info(path);
+    return image_info(path);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::format) throw;
     throw HttpError(415, "format", "an image is neither PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF nor BMP",

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "espalier/pictures.h"
+#include "espalier/images.h"
 #include "http_server.h"
 #include "job_store.h"
 
@@ -65,6 +65,6 @@ struct UploadRules {
 [[nodiscard]] Upload read_upload(HttpRequest& request, const UploadRules& rules);
 
 // By the first bytes. Throws HttpError 415 for anything that is no image.
-[[nodiscard]] PictureInfo picture_info_of(const std::filesystem::path& path);
+[[nodiscard]] ImageInfo image_info_of(const std::filesystem::path& path);
 
 }  // namespace espalier::server

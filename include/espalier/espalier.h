@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "espalier/choices.h"
 #include "espalier/error.h"
 #include "espalier/export.h"
 #include "espalier/image.h"
@@ -60,11 +61,6 @@ struct PipelineOptions {
 
 // ---- What to generate. Ranges of all values: docs/options.md
 
-// How a sampling step follows from the velocities that the flow gave.
-enum class Solver {
-  euler,      // the velocity at its beginning
-  multistep,  // Adams-Bashforth: the last velocities as a polynomial in time, integrated over the step
-};
 // Unset values are the preset's. The last four spend fewer evaluations on a sample by using velocities of earlier steps again.
 struct SamplerRequest {
   std::optional<int> steps{};        // sampling steps
@@ -82,7 +78,6 @@ enum class SamplerPreset {
   app,         // app_structure_settings() and app_latent_settings(), then as checkpoint
   fast,        // fast_structure_settings() and fast_latent_settings(), then as checkpoint
 };
-enum class MultiImageMode { stochastic, multidiffusion };
 enum class Background {
   automatic,  // use alpha if there is any, else the network if one is named, else as plain
   alpha,      // use the alpha channel; an image without one is refused
@@ -99,10 +94,6 @@ enum class Background {
 
 // From what the networks decode to an asset that people use: interior faces, small pieces and holes gone, few faces, texture
 // coordinates, and a texture that shows what the Gaussians (or the radiance field) show.
-enum class BakeMode {
-  fast,  // mean of the views that see a texel
-  best,  // the texture that reproduces the views
-};
 // Images beside the texture of a finished mesh.
 struct TextureMaps {
   bool normal = false;     // normals of the decoded surface in tangent space, so that fewer faces look as detailed
@@ -265,7 +256,7 @@ struct MeshSummary {
   double thin_wall = -1.0, overhang_share = -1.0;
 };
 // Where an image of the asset was taken from, as far as its outline and colours show.
-struct PictureMatch {
+struct ImageMatch {
   double overlap = 0.0;           // intersection over union of the outlines of image and mesh
   double colour_error = 0.0;      // of both, root mean square of what a gain and an offset per channel do not explain
   double yaw = 0.0, pitch = 0.0;  // degrees; yaw 0 looks along -Y, and grows towards +X
@@ -291,7 +282,7 @@ struct FinishReport {
   double mean_stretch = 0.0;                                         // 1 where nothing is distorted
   double texture_use = 0.0;                                          // share of the texels inside of charts
   double texels_seen = 0.0;                                          // share of those that a view saw
-  std::vector<PictureMatch> pictures;                                // of project_image, in the order of the request
+  std::vector<ImageMatch> images;                                    // of project_image, in the order of the request
 };
 
 // Lossy textures have the quality 92 (jpeg) or 90 (webp).
@@ -579,7 +570,7 @@ class ESPALIER_API Pipeline {
   static void check_prompt(const std::string& prompt);
   // Throws what generate() would if the file is missing or no image that can be decoded; quick, and needs no checkpoint. Of the
   // observer, here and in preprocess(), only `cancelled` matters.
-  static void check_picture(const InputImage& image, const Observer& observer = {});
+  static void check_image(const InputImage& image, const Observer& observer = {});
   // The foreground that generate() would condition on, 518 x 518 pixels: RGBA, which the networks see in front of black; RGB
   // with Background::none.
   struct Foreground {

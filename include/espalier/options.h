@@ -155,8 +155,8 @@ struct Options {
 
   // How to draw.
   ViewRequest look{};
-  std::optional<int> picture_size{};  // pixels on a side of a view; unset: as usual for the kind of file
-  std::vector<Viewpoint> views{};     // none: the default
+  std::optional<int> render_size{};  // pixels on a side of a view; unset: as usual for the kind of file
+  std::vector<Viewpoint> views{};    // none: the default
   double seconds = TurntableRequest{}.seconds;
   int frames_per_second = TurntableRequest{}.frames_per_second;
   int sheet_views = SheetRequest{}.views;
@@ -235,7 +235,7 @@ enum OptionUse : unsigned {
   use_environment = 1U << 31U,
 };
 
-enum class OptionGroup { files, finishing, pictures, sampling, machine, weights, server, reports };
+enum class OptionGroup { files, finishing, views, sampling, machine, weights, server, reports };
 // The heading in help and documentation.
 [[nodiscard]] ESPALIER_API std::string_view title_of(OptionGroup group);
 

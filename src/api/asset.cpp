@@ -6,7 +6,7 @@
 #include "api/asset_writers.h"
 #include "base/file.h"
 #include "image/codec.h"
-#include "render/pictures/preview.h"
+#include "render/views/preview.h"
 #include "weights/safetensors.h"
 
 namespace espalier {
@@ -128,7 +128,7 @@ MeshArrays Asset::mesh() const {
 TextureArray Asset::texture() const {
   const bool one = data_->appearance && data_->appearance->images.size() == 1;
   if (!data_->finished && !one) return {};
-  const Picture& texture = one ? data_->appearance->images.front() : data_->finished->texture;
+  const Image& texture = one ? data_->appearance->images.front() : data_->finished->texture;
   return {texture.width, texture.height, texture.channels, texture.pixels};
 }
 

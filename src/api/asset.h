@@ -33,7 +33,7 @@ struct Asset::Data {
   SurfaceRule surface = SurfaceRule::reference;  // of the mesh
   std::optional<Gaussians> gaussians;
   std::optional<RadianceField> radiance_field;
-  std::vector<Picture> pictures;  // foregrounds of what it was made of (RGBA, square), for project_image
+  std::vector<Image> images;  // foregrounds of what it was made of (RGBA, square), for project_image
   std::optional<FinishedMesh> finished;
   std::optional<Appearance> appearance;  // of a mesh from a file of another program, where one texture does not say it all
   std::vector<StageReport> stages;
@@ -54,8 +54,8 @@ class AssetBuilder {
   }
   void gaussians(Gaussians value);
   void radiance_field(RadianceField value) { data_.radiance_field = std::move(value); }
-  void picture(Picture value) { data_.pictures.push_back(std::move(value)); }
-  void drop_pictures() { data_.pictures.clear(); }
+  void image(Image value) { data_.images.push_back(std::move(value)); }
+  void drop_images() { data_.images.clear(); }
   void finished(FinishedMesh value) {
     data_.finished = std::move(value);
     data_.appearance.reset();

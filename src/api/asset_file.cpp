@@ -20,7 +20,7 @@ constexpr const char* kRecord = "record: ";
 constexpr const char* kStructure = "structure";  // absent before assets could be edited, and where it is not known
 constexpr const char* kSurface = "surface";      // absent: the reference's rule
 constexpr const char* kSolid = "solid";
-constexpr std::size_t kMostPictures = 64;
+constexpr std::size_t kMostImages = 64;
 
 Gaussians read_gaussians_of(const SafetensorsFile& file) {
   Gaussians g;
@@ -75,23 +75,25 @@ void require_parts(const Asset::Data& data, const std::string& label) {
        hint("try another seed or image, or ask for other formats"));
 }
 
-std::string picture_key(std::size_t index) { return "picture." + std::to_string(index + 1); }
+std::string image_key(std::size_t index) { return "image." + std::to_string(index + 1); }
 
-// PNG bytes, as many as there are without a gap.
-std::vector<Picture> read_pictures_of(const SafetensorsFile& file) {
-  std::vector<Picture> pictures;
-  for (std::size_t i = 0; i < kMostPictures && file.has(picture_key(i)); ++i) {
-    const std::string where = file.label() + ": " + picture_key(i);
-    const std::vector<std::uint8_t> bytes = file.load(picture_key(i)).to_vector<std::uint8_t>(picture_key(i));
-    Picture picture = decode_picture(std::as_bytes(std::span(bytes)), where);
-    if (picture.channels != 4 || picture.width != picture.height || picture.width < kLeastCutout ||
-        picture.width > kMostCutout) {
-      fail(ErrorCode::format, where, " is ", picture.width, " x ", picture.height, " with ", picture.channels, " channels",
+// PNG bytes, as many as there are without a gap. Files of earlier versions call them `picture.1`, `picture.2`...
+std::vector<Image> read_images_of(const SafetensorsFile& file) {
+  std::vector<Image> images;
+  for (std::size_t i = 0; i < kMostImages; ++i) {
+    std::string key = image_key(i);
+    if (!file.has(key)) key = "picture." + std::to_string(i + 1);
+    if (!file.has(key)) break;
+    const std::string where = file.label() + ": " + key;
+    const std::vector<std::uint8_t> bytes = file.load(key).to_vector<std::uint8_t>(key);
+    Image image = decode_image(std::as_bytes(std::span(bytes)), where);
+    if (image.channels != 4 || image.width != image.height || image.width < kLeastCutout || image.width > kMostCutout) {
+      fail(ErrorCode::format, where, " is ", image.width, " x ", image.height, " with ", image.channels, " channels",
            hint("a square RGBA image of ", kLeastCutout, " to ", kMostCutout, " pixels was expected"));
     }
-    pictures.push_back(std::move(picture));
+    images.push_back(std::move(image));
   }
-  return pictures;
+  return images;
 }
 
 Voxels read_voxels(const SafetensorsFile& file, const std::string& name) {
@@ -193,10 +195,10 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
     put(tensors, "radiance_field.density", field.density, field.rank);
     put(tensors, "radiance_field.features_dc", field.features_dc, std::int64_t{field.rank} * 3);
   }
-  for (std::size_t i = 0; i < data.pictures.size(); ++i) {
-    const std::vector<std::byte> png = encode_png(data.pictures[i]);
+  for (std::size_t i = 0; i < data.images.size(); ++i) {
+    const std::vector<std::byte> png = encode_png(data.images[i]);
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
-    put(tensors, picture_key(i), std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
+    put(tensors, image_key(i), std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
   }
   if (data.finished) put_finished(*data.finished, tensors);
   return {std::move(tensors), std::move(metadata)};
@@ -237,7 +239,7 @@ Asset load_asset(const fs::path& path) {
   if (file.has("radiance_field.position")) builder.radiance_field(read_radiance_field_of(file));
   if (file.has("finished.vertices"))
     builder.finished(read_finished(file, builder.data().mesh ? &*builder.data().mesh : nullptr));
-  for (Picture& picture : read_pictures_of(file)) builder.picture(std::move(picture));
+  for (Image& image : read_images_of(file)) builder.image(std::move(image));
   for (const auto& [key, value] : file.metadata()) {
     if (key.rfind(kRecord, 0) == 0) builder.record(key.substr(std::string(kRecord).size()), value);
   }

@@ -36,7 +36,7 @@ std::vector<double> search_of(const FinishReport& r) {
           static_cast<double>(r.enclosed_faces)};
 }
 
-std::vector<double> values_of(const PictureMatch& m) {
+std::vector<double> values_of(const ImageMatch& m) {
   return {m.overlap, m.colour_error, m.yaw, m.pitch, m.distance, m.texels, m.used ? 1.0 : 0.0};
 }
 
@@ -65,23 +65,23 @@ FinishReport report_in(const SafetensorsFile& file) {
     fail(ErrorCode::format, label, ": ", kMatches, " has more than ", kMostMatches, " rows");
   for (std::size_t i = 0; i < matches.size(); i += kMatchValues) {
     const double* m = &matches[i];
-    r.pictures.push_back({m[0], m[1], m[2], m[3], m[4], m[5], m[6] != 0.0});
+    r.images.push_back({m[0], m[1], m[2], m[3], m[4], m[5], m[6] != 0.0});
   }
   return r;
 }
 
-void put_picture(Tensors& tensors, const char* name, const Picture& picture) {
-  if (picture.width == 0) return;
-  const std::vector<std::byte> png = encode_png(picture);
+void put_image(Tensors& tensors, const char* name, const Image& image) {
+  if (image.width == 0) return;
+  const std::vector<std::byte> png = encode_png(image);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
   put(tensors, name, std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
 }
 
-Picture picture_in(const SafetensorsFile& file, const char* name) {
+Image image_in(const SafetensorsFile& file, const char* name) {
   if (!file.has(name)) return {};
   const std::string where = str(file.label(), ": ", name);
   const std::vector<std::uint8_t> bytes = file.load(name).to_vector<std::uint8_t>(name);
-  Picture texture = decode_picture(std::as_bytes(std::span(bytes)), where);
+  Image texture = decode_image(std::as_bytes(std::span(bytes)), where);
   if (texture.channels != 3 || texture.width > kMostTexture || texture.height > kMostTexture) {
     fail(ErrorCode::format, where, " is ", texture.width, " x ", texture.height, " with ", texture.channels, " channels",
          hint("an RGB image of at most ", kMostTexture, " pixels on a side was expected"));
@@ -115,13 +115,13 @@ Mesh read_mesh(const SafetensorsFile& file, const std::string& prefix) {
 
 void put_finished(const FinishedMesh& finished, Tensors& tensors) {
   put_mesh(finished.mesh, "finished.", tensors);
-  put_picture(tensors, kTexture, finished.texture);
-  put_picture(tensors, kNormalMap, finished.maps.normal);
-  put_picture(tensors, kOcclusionMap, finished.maps.occlusion);
+  put_image(tensors, kTexture, finished.texture);
+  put_image(tensors, kNormalMap, finished.maps.normal);
+  put_image(tensors, kOcclusionMap, finished.maps.occlusion);
   put(tensors, kReport, values_of(finished.report), kReportValues);
   if (finished.report.after.hidden_share >= 0) put(tensors, kSearch, search_of(finished.report), kSearchValues);
   std::vector<double> matches;
-  for (const PictureMatch& match : finished.report.pictures) {
+  for (const ImageMatch& match : finished.report.images) {
     for (const double value : values_of(match)) matches.push_back(value);
   }
   put(tensors, kMatches, matches, kMatchValues);
@@ -132,9 +132,9 @@ FinishedMesh read_finished(const SafetensorsFile& file, const Mesh* decoded) {
   finished.report = report_in(file);
   finished.mesh = read_mesh(file, "finished.");
   if (finished.mesh.faces.empty()) fail(ErrorCode::format, file.label(), ": the finished mesh has no faces");
-  finished.texture = picture_in(file, kTexture);
-  finished.maps.normal = picture_in(file, kNormalMap);
-  finished.maps.occlusion = picture_in(file, kOcclusionMap);
+  finished.texture = image_in(file, kTexture);
+  finished.maps.normal = image_in(file, kNormalMap);
+  finished.maps.occlusion = image_in(file, kOcclusionMap);
   if (finished.maps.any() && (finished.texture.width == 0 || finished.mesh.normals.empty()))
     fail(ErrorCode::format, file.label(), ": there are maps, but no texture or normals that they belong to");
   if (finished.texture.width > 0 && finished.mesh.uvs.empty())

@@ -10,7 +10,7 @@
 #include "api/mesh_fit.h"
 #include "base/file.h"
 #include "image/codec.h"
-#include "image/picture_header.h"
+#include "image/image_header.h"
 #include "io/formats/appearance_files.h"
 #include "io/formats/checks.h"
 #include "io/formats/fbx.h"
@@ -103,13 +103,13 @@ bool compressed(const SaveOptions& options) { return options.compress != MeshCom
 bool came_as_file(const Asset::Data& data) { return data.record.contains("source") && !data.record.contains(kFinishing); }
 
 TextureFormat format_of(const std::vector<std::byte>& image) {
-  const auto header = picture_header(image);
+  const auto header = image_header(image);
   const std::string_view ending = header ? header->ending : "";
   return ending == ".jpg" ? TextureFormat::jpeg : ending == ".webp" ? TextureFormat::webp : TextureFormat::png;
 }
-PictureFormat picture_format(TextureFormat format) {
-  if (format == TextureFormat::jpeg) return PictureFormat::jpeg;
-  return format == TextureFormat::webp ? PictureFormat::webp : PictureFormat::png;
+ImageFormat image_format(TextureFormat format) {
+  if (format == TextureFormat::jpeg) return ImageFormat::jpeg;
+  return format == TextureFormat::webp ? ImageFormat::webp : ImageFormat::png;
 }
 
 // From best to smallest, the file that it came as before all; the first alone where files may have any size. What came as a
@@ -127,25 +127,25 @@ std::vector<TextureChoice> texture_choices(const MeshSource& source, TextureKind
   if (source.file != nullptr && source.textured()) {
     const TextureFormat own = format_of(*source.file);
     if (own == format || (any_format && (kind == TextureKind::any || own != TextureFormat::webp)))
-      choices.push_back({.format = picture_format(own), .as_found = true});
+      choices.push_back({.format = image_format(own), .as_found = true});
   }
-  const auto add = [&](PictureFormat as, std::initializer_list<int> qualities, int divide) {
+  const auto add = [&](ImageFormat as, std::initializer_list<int> qualities, int divide) {
     for (const int quality : qualities) choices.push_back({as, quality, divide});
   };
   const int side = source.textured() ? std::min(source.texture->width, source.texture->height) : 0;
   for (int divide = 1; divide == 1 || side / divide >= kSmallestSide; divide *= 2) {
     switch (format) {
       case TextureFormat::png:
-        add(PictureFormat::png, {0}, divide);
+        add(ImageFormat::png, {0}, divide);
         if (any_format) format = TextureFormat::jpeg;  // only where PNGs are too large; the same size comes again
-        if (any_format) add(PictureFormat::jpeg, {kJpeg, 85, 75}, divide);
+        if (any_format) add(ImageFormat::jpeg, {kJpeg, 85, 75}, divide);
         break;
       case TextureFormat::jpeg:
-        add(PictureFormat::jpeg, {kJpeg, 85, 75}, divide);
+        add(ImageFormat::jpeg, {kJpeg, 85, 75}, divide);
         if (any_format && kind == TextureKind::any) format = TextureFormat::webp;  // half the size; the extension is the price
-        if (format == TextureFormat::webp) add(PictureFormat::webp, {80, 65}, divide);
+        if (format == TextureFormat::webp) add(ImageFormat::webp, {80, 65}, divide);
         break;
-      default: add(PictureFormat::webp, {kWebp, 80, 65}, divide); break;
+      default: add(ImageFormat::webp, {kWebp, 80, 65}, divide); break;
     }
   }
   for (std::size_t i = 1; i < choices.size(); ++i) choices[i].lossy_maps = true;  // where the best is too large
@@ -244,13 +244,13 @@ Files ply_of_mesh(const ShownMesh& what, const Job& job) {
 // ---- Of a mesh with materials that say more than one texture
 
 AppearanceOptions appearance_options(const Job& job) {
-  PictureKind pictures = job.options.texture == TextureFormat::png ? PictureKind::png : PictureKind::as_found;
-  if (job.options.texture == TextureFormat::jpeg) pictures = PictureKind::jpeg;
-  if (job.options.texture == TextureFormat::webp) pictures = PictureKind::webp;
-  return {"Espalier " + version(), extras_of(job), job.options.unlit, pictures, job.naming.title};
+  ImageKind images = job.options.texture == TextureFormat::png ? ImageKind::png : ImageKind::as_found;
+  if (job.options.texture == TextureFormat::jpeg) images = ImageKind::jpeg;
+  if (job.options.texture == TextureFormat::webp) images = ImageKind::webp;
+  return {"Espalier " + version(), extras_of(job), job.options.unlit, images, job.naming.title};
 }
 // Of an appearance that says nothing else but which sides are seen; null for every other.
-const Picture* only_texture(const Asset::Data& data) {
+const Image* only_texture(const Asset::Data& data) {
   return data.appearance ? plain_texture(*data.appearance, data.mesh->uvs, data.mesh->colours, true) : nullptr;
 }
 
@@ -273,18 +273,18 @@ Files obj_zip_look(const Mesh& mesh, const Appearance& look, const Job& job) {
 }
 Files stl_look(const Mesh& mesh, const Appearance& /*look*/, const Job& job) { return stl({&mesh, {}, {}}, job); }
 Files three_mf_look(const Mesh& mesh, const Appearance& look, const Job& job) {
-  if (const Picture* texture = only_texture(job.data)) {
+  if (const Image* texture = only_texture(job.data)) {
     const auto image = static_cast<std::size_t>(texture - job.data.appearance->images.data());
-    return three_mf({&mesh, {}, encoded_image(look, image, appearance_options(job).pictures, false).bytes}, job);
+    return three_mf({&mesh, {}, encoded_image(look, image, appearance_options(job).images, false).bytes}, job);
   }
   const Mesh coloured = with_vertex_colours(mesh, look);
   return three_mf({&coloured, {}, {}}, job);
 }
 Files usdz_look(const Mesh& mesh, const Appearance& look, const Job& job) {
-  return one(job.naming, ".usdz", encode_usdz(mesh, look, appearance_options(job).pictures, scene_options(job)));
+  return one(job.naming, ".usdz", encode_usdz(mesh, look, appearance_options(job).images, scene_options(job)));
 }
 Files fbx_look(const Mesh& mesh, const Appearance& look, const Job& job) {
-  return one(job.naming, ".fbx", encode_fbx(mesh, look, appearance_options(job).pictures, scene_options(job)));
+  return one(job.naming, ".fbx", encode_fbx(mesh, look, appearance_options(job).images, scene_options(job)));
 }
 Files mesh_ply_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   const Mesh coloured = with_vertex_colours(mesh, look);

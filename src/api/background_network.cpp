@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "espalier/espalier.h"
-#include "espalier/pictures.h"
+#include "espalier/images.h"
 
 namespace espalier {
 

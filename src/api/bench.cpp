@@ -16,77 +16,85 @@ namespace {
 
 using nlohmann::json;
 
-// Sizes of a configuration: those of image-large, or small ones that only show that everything runs.
-struct Sizes {
-  int channels, blocks, heads, condition, io_channels, decoder_channels, decoder_blocks, decoder_heads;
-  std::vector<int> volume;
-  int encoder_channels, encoder_blocks, encoder_heads, gaussians;
-};
-const Sizes kLarge{1024, 24, 16, 1024, 128, 768, 12, 12, {512, 128, 32}, 1024, 24, 16, 32};
-const Sizes kQuick{64, 2, 2, 64, 32, 256, 2, 4, {32, 16, 8}, 64, 2, 2, 8};
-
-// A network with the tensors that its class declares for these arguments.
-void add(Checkpoint& c, const std::string& role, const std::string& class_name, json args) {
-  ModuleSource m;
-  m.role = role;
-  m.class_name = class_name;
-  m.where = "benchmark: " + class_name;
-  m.args = std::move(args);
-  const std::string seed = "bench/" + role;
-  const auto plan = trellis_networks().find(class_name, m.where).plan(m);
-  m.tensors = std::make_shared<SyntheticSource>(seed, plan->declare(SyntheticSource(seed, {})));
-  c.modules[role] = std::move(m);
-}
-
-std::shared_ptr<Checkpoint> synthetic_checkpoint(const Sizes& s) {
+// The networks of the registry that have a sample, with the tensors that they declare.
+std::shared_ptr<Checkpoint> synthetic_checkpoint(SampleSize size) {
   auto c = std::make_shared<Checkpoint>();
   c->folder = "benchmark";
   c->where = "benchmark";
-  const json flow{{"in_channels", 8},
-                  {"out_channels", 8},
-                  {"model_channels", s.channels},
-                  {"cond_channels", s.condition},
-                  {"num_blocks", s.blocks},
-                  {"num_heads", s.heads},
-                  {"mlp_ratio", 4},
-                  {"qk_rms_norm", true}};
-  json structure = flow;
-  structure.update({{"resolution", 16}, {"patch_size", 1}});
-  json latent = flow;
-  latent.update({{"resolution", 64}, {"patch_size", 2}, {"num_io_res_blocks", 2}, {"io_block_channels", {s.io_channels}}});
-  const json decoder{{"resolution", 64},
-                     {"model_channels", s.decoder_channels},
-                     {"latent_channels", 8},
-                     {"num_blocks", s.decoder_blocks},
-                     {"num_heads", s.decoder_heads},
-                     {"attn_mode", "swin"},
-                     {"window_size", 8}};
-  json gaussian = decoder;
-  gaussian["representation_config"] = {
-      {"lr", {{"_xyz", 1.0}, {"_features_dc", 1.0}, {"_opacity", 1.0}, {"_scaling", 1.0}, {"_rotation", 0.1}}},
-      {"voxel_size", 1.5},
-      {"num_gaussians", s.gaussians},
-      {"3d_filter_kernel_size", 0.0009},
-      {"scaling_bias", 0.004},
-      {"opacity_bias", 0.1},
-      {"scaling_activation", "softplus"}};
-  json mesh = decoder;
-  mesh["representation_config"] = {{"use_color", true}};
-  add(*c, kStructureFlow, "SparseStructureFlowModel", structure);
-  add(*c, kStructureDecoder, "SparseStructureDecoder",
-      {{"out_channels", 1},
-       {"latent_channels", 8},
-       {"num_res_blocks", 2},
-       {"num_res_blocks_middle", 2},
-       {"channels", s.volume}});
-  add(*c, kLatentFlow, "SLatFlowModel", latent);
-  add(*c, kGaussianDecoder, "SLatGaussianDecoder", gaussian);
-  add(*c, kMeshDecoder, "SLatMeshDecoder", mesh);
-  const json encoder{{"embed_dim", s.encoder_channels}, {"depth", s.encoder_blocks}, {"num_heads", s.encoder_heads},
-                     {"num_register_tokens", 4},        {"init_values", 1.0},        {"interpolate_antialias", true}};
-  add(*c, kImageEncoder, "DinoVisionTransformer", encoder);
+  for (const NetworkClass& network : trellis_networks().classes()) {
+    if (network.sample == nullptr) continue;
+    ModuleSource m;
+    m.role = network.role;
+    m.class_name = network.name;
+    m.where = "benchmark: " + m.class_name;
+    m.args = network.sample(size);
+    const std::string seed = "bench/" + m.role;
+    m.tensors = std::make_shared<SyntheticSource>(seed, network.plan(m)->declare(SyntheticSource(seed, {})));
+    c->modules[network.role] = std::move(m);
+  }
   return c;
 }
+
+// One asset after another, network by network in the order of the registry. The session, the settings and the voxels must
+// outlive it.
+class Walk {
+ public:
+  Walk(Session& session, const Samplers& samplers, const Voxels& voxels, std::vector<float> distances)
+      : session_(session), samplers_(samplers), voxels_(voxels), distances_(std::move(distances)) {
+    TorchGenerator stream(0);
+    pixels_ = draw_noise(stream, 3 * 518 * 518);
+    for (const NetworkClass& network : trellis_networks().classes()) {
+      if (network.sample != nullptr && session.plan(network.role).kind() == Flow::kKind)
+        noise_[network.role] = draw_noise(stream, session.network<Flow>(network.role).noise_values(voxels_of(network)));
+    }
+  }
+
+  // The mesh of the asset is that of the last call. Returns the seconds that it took.
+  double run() {
+    images_.assign(1, pixels_);  // just written, as an image comes from its preparation
+    const auto start = std::chrono::steady_clock::now();
+    for (const NetworkClass& network : trellis_networks().classes()) {
+      if (network.sample != nullptr) run(network);
+    }
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  [[nodiscard]] const Mesh& mesh() const { return mesh_; }
+
+ private:
+  // What a flow works on: a volume, or the voxels.
+  [[nodiscard]] const Voxels* voxels_of(const NetworkClass& network) const {
+    return network.group == ResidencyGroup::structure ? nullptr : &voxels_;
+  }
+
+  void run(const NetworkClass& network) {
+    const char* const role = network.role;
+    const std::string_view kind = session_.plan(role).kind();
+    if (kind == ImageEncoder::kKind) {
+      condition_ = session_.network<ImageEncoder>(role).encode(images_);
+    } else if (kind == Flow::kKind) {
+      const Voxels* const voxels = voxels_of(network);
+      sample_ = session_.network<Flow>(role).sample({.noise = noise_.at(role), .voxels = voxels}, condition_,
+                                                    voxels == nullptr ? samplers_.structure : samplers_.latent);
+    } else if (kind == StructureDecoder::kKind) {
+      (void)session_.network<StructureDecoder>(role).decode(sample_);
+    } else if (kind == GaussianNetwork::kKind) {
+      (void)session_.network<GaussianNetwork>(role).decode(voxels_, sample_);
+    } else if (kind == MeshNetwork::kKind) {
+      mesh_ = session_.network<MeshNetwork>(role).decode(voxels_, sample_, SurfaceRule::reference, distances_);
+    } else {
+      fail(ErrorCode::internal, "bench: ", network.name, " has a sample, but there is no step for ", kind);
+    }
+  }
+
+  Session& session_;
+  const Samplers& samplers_;
+  const Voxels& voxels_;
+  std::vector<float> distances_, pixels_, sample_;
+  std::map<std::string, std::vector<float>> noise_;
+  std::vector<std::vector<float>> images_;
+  Condition condition_;
+  Mesh mesh_;
+};
 
 double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
@@ -143,41 +151,28 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   check_bench(options);
   const Voxels voxels = workload_voxels(options.voxels);
   report(str("workload ", options.voxels, ": ", voxels.rows(), " voxels; with synthetic weights"));
-  const auto checkpoint = synthetic_checkpoint(options.quick ? kQuick : kLarge);
+  const auto checkpoint = synthetic_checkpoint(options.quick ? SampleSize::small : SampleSize::large);
   SessionOptions where;
   where.device = DeviceChoice::named(options.device);
   where.half = options.precision == Precision::half || (options.precision == Precision::automatic && where.device.cuda);
   where.tier = MemoryTier::high;
   Session session(where, checkpoint, trellis_networks());
-  const auto [structure, latent] = samplers_of(options);
+  const Samplers samplers = samplers_of(options);
+  const auto& [structure, latent] = samplers;
   report(str("samplers: ", describe(structure, 1), "; ", describe(latent, 1), "; ", evaluations(structure, 1), " and ",
              evaluations(latent, 1), " evaluations"));
   report("device " + session.device_name() + ", " + session.precision_name());
-  const std::vector<float> distances = workload_distances(options.voxels, voxels);
-
-  TorchGenerator stream(0);
-  const std::vector<float> pixels = draw_noise(stream, 3 * 518 * 518);
-  const auto structure_noise = draw_noise(stream, session.network<Flow>(kStructureFlow).noise_values(nullptr));
-  const auto latent_noise = draw_noise(stream, session.network<Flow>(kLatentFlow).noise_values(&voxels));
+  Walk walk(session, samplers, voxels, workload_distances(options.voxels, voxels));
 
   std::map<Stage, std::vector<double>> wall, on_device;
   std::map<Stage, std::uint64_t> peak;
   std::vector<double> whole;
-  Condition condition;
   const int runs = options.quick ? 1 : options.repetitions + 1;
   for (int run = 0; run < runs; ++run) {
     if (observer.cancelled && observer.cancelled()) fail(ErrorCode::cancelled, "cancelled on request");
     (void)session.take_costs();
-    const std::vector<std::vector<float>> image{pixels};  // just written, as it comes from its preparation
-    const auto start = std::chrono::steady_clock::now();
-    condition = session.network<ImageEncoder>(kImageEncoder).encode(image);
-    const auto volume = session.network<Flow>(kStructureFlow).sample({.noise = structure_noise}, condition, structure);
-    (void)session.network<StructureDecoder>(kStructureDecoder).decode(volume);
-    const auto sample =
-        session.network<Flow>(kLatentFlow).sample({.noise = latent_noise, .voxels = &voxels}, condition, latent);
-    (void)session.network<GaussianNetwork>(kGaussianDecoder).decode(voxels, sample);
-    const Mesh mesh = session.network<MeshNetwork>(kMeshDecoder).decode(voxels, sample, SurfaceRule::reference, distances);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = walk.run();
+    const Mesh& mesh = walk.mesh();
     report(str("run ", run, ": ", seconds * 1000.0, " ms, ", mesh.vertex_count(), " vertices, ", mesh.face_count(), " faces"));
     if (run == 0 && runs > 1) continue;  // the first run warms up libraries and plans
     whole.push_back(seconds * 1000.0);

@@ -270,7 +270,7 @@ espalier_asset* espalier_decode(espalier_pipeline* pipeline, const char* latent,
 }
 
 espalier_code espalier_check_image(const espalier_image* image, espalier_error* error) {
-  return guarded(error, [&] { Pipeline::check_picture(image_of(taken(image, plain_image(), "image"))); });
+  return guarded(error, [&] { Pipeline::check_image(image_of(taken(image, plain_image(), "image"))); });
 }
 
 espalier_files* espalier_preprocess(const espalier_image* image, const espalier_observer* observer, espalier_error* error) {

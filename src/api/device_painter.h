@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "api/painter.h"
-#include "render/pictures/pixels.h"
 #include "render/raster/radiance_field_renderer.h"
 #include "render/raster/splat_renderer.h"
+#include "render/views/pixels.h"
 #include "runtime/array.h"
 
 namespace espalier {
@@ -22,11 +22,11 @@ class DevicePainter final : public Painter {
     host_.watch(monitor);
   }
 
-  Picture draw(RenderStyle style, bool lit, const Camera& camera, const PictureOptions& options) override {
+  Image draw(RenderStyle style, bool lit, const Camera& camera, const ImageOptions& options) override {
     if (monitor_ != nullptr) monitor_->check();
     switch (style) {
-      case RenderStyle::splats: return splat_picture(camera, options);
-      case RenderStyle::radiance_field: return field_picture(camera, options);
+      case RenderStyle::splats: return splat_image(camera, options);
+      case RenderStyle::radiance_field: return field_image(camera, options);
       default: return mesh_painter().draw(camera, {.style = mesh_style(style), .lit = lit}, options);
     }
   }
@@ -63,7 +63,7 @@ class DevicePainter final : public Painter {
     return *queue_;
   }
 
-  Picture splat_picture(const Camera& camera, const PictureOptions& options) {
+  Image splat_image(const Camera& camera, const ImageOptions& options) {
     if (!splats_) {
       require(exhibit_.gaussians != nullptr, "DevicePainter", "there are no Gaussians");
       splats_ = framing_.is_identity() ? std::make_unique<SplatRenderer<Dev>>(queue(), *exhibit_.gaussians)
@@ -74,7 +74,7 @@ class DevicePainter final : public Painter {
     });
   }
 
-  Picture field_picture(const Camera& camera, const PictureOptions& options) {
+  Image field_image(const Camera& camera, const ImageOptions& options) {
     constexpr int kSamples = 2;  // voxels have hard edges
     if (!field_) {
       require(exhibit_.radiance_field != nullptr, "DevicePainter", "there is no radiance field");
@@ -87,20 +87,20 @@ class DevicePainter final : public Painter {
 
   // `render` writes colours on black, and how much is covered.
   template <class Render>
-  Picture blended(const PictureOptions& options, Render render) {
+  Image blended(const ImageOptions& options, Render render) {
     const std::int64_t height = options.height, width = options.width;
     const auto pixels = static_cast<std::size_t>(height * width);
     float* const values = values_.resize(queue(), static_cast<std::int64_t>(4 * pixels), "an image");
     render(View<Dev, float, 3>(values, {height, width, 3}), View<Dev, float, 2>(values + 3 * pixels, {height, width}));
     const std::vector<float> host = values_.host(queue());
-    Picture picture(options.width, options.height, options.background ? 3 : 4);
+    Image image(options.width, options.height, options.background ? 3 : 4);
     for (std::size_t i = 0; i < pixels; ++i) {
       const float coverage = std::clamp(host[3 * pixels + i], 0.0F, 1.0F);
       const Vec3 colour = {{host[3 * i], host[3 * i + 1], host[3 * i + 2]}};
       write_pixel(colour * (coverage > 0.0F ? 1.0F / coverage : 0.0F), coverage, options.background,
-                  &picture.pixels[i * static_cast<std::size_t>(picture.channels)]);
+                  &image.pixels[i * static_cast<std::size_t>(image.channels)]);
     }
-    return picture;
+    return image;
   }
 
   Exhibit exhibit_;

@@ -6,12 +6,11 @@
 
 #include "api/doctor_bench.h"
 #include "ops/attention.h"
+#include "ops/convolution.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
 #include "ops/gemm.h"
 #include "ops/norm.h"
-#include "ops/volume.h"
-#include "sparse/convolution.h"
 #include "sparse/structure.h"
 
 namespace espalier {

@@ -220,11 +220,11 @@ class DoctorResultChecks : private DoctorBench<Dev, float> {
     for (int v = 0; v < 4; ++v) mesh.normals.insert(mesh.normals.end(), {0, -1, 0});
     OneColour source(queue_, {0.2F, 0.4F, 0.8F});
     double worst = 0.0;
-    for (const BakeQuality quality : {BakeQuality::fast, BakeQuality::best}) {
+    for (const BakeMode mode : {BakeMode::fast, BakeMode::best}) {
       const BakedTexture baked =
-          bake_texture(queue_, mesh, source, {.size = 64, .views = 8, .view_size = 64, .quality = quality}, nullptr);
-      if (baked.seen == 0 || baked.picture.pixels.empty()) return INFINITY;
-      const std::uint8_t* const middle = &baked.picture.pixels[static_cast<std::size_t>(3 * (32 * 64 + 32))];
+          bake_texture(queue_, mesh, source, {.size = 64, .views = 8, .view_size = 64, .mode = mode}, nullptr);
+      if (baked.seen == 0 || baked.image.pixels.empty()) return INFINITY;
+      const std::uint8_t* const middle = &baked.image.pixels[static_cast<std::size_t>(3 * (32 * 64 + 32))];
       constexpr std::array<int, 3> expected{51, 102, 204};
       for (std::size_t c = 0; c < 3; ++c) worst = std::max(worst, std::abs(middle[c] - expected[c]) / 255.0);
     }

@@ -8,13 +8,14 @@
 
 #include "api/doctor_bench.h"
 #include "ops/attention.h"
+#include "ops/convolution.h"
 #include "ops/keep.h"
 #include "ops/pooling.h"
 #include "ops/volume.h"
 #include "parallel/scan.h"
 #include "parallel/sort.h"
-#include "sparse/convolution.h"
 #include "sparse/structure.h"
+#include "sparse/subdivision.h"
 
 namespace espalier {
 

@@ -29,7 +29,7 @@ bool has_colours(const Mesh& mesh, const Appearance& look) {
 
 }  // namespace
 
-Appearance textured_look(const Mesh& mesh, const Picture& texture) {
+Appearance textured_look(const Mesh& mesh, const Image& texture) {
   Appearance look = plain_look(mesh);
   look.materials.front().factor = {1, 1, 1, 1};
   look.materials.front().vertex_colours = false;

@@ -8,7 +8,7 @@
 namespace espalier {
 
 // The look of a mesh that one texture, which ends at its edges, says all of.
-[[nodiscard]] Appearance textured_look(const Mesh& mesh, const Picture& texture);
+[[nodiscard]] Appearance textured_look(const Mesh& mesh, const Image& texture);
 
 // Of load_mesh, with nothing decoded beside it.
 [[nodiscard]] bool is_given_mesh(const Asset::Data& data);

@@ -21,10 +21,10 @@ std::string lower_extension(const fs::path& path) {
 }
 
 // Three channels, for an image whose alpha means nothing.
-Picture without_alpha(Picture picture) {
-  if (picture.channels == 3) return picture;
-  Picture out(picture.width, picture.height, 3);
-  for (std::size_t i = 0; i < out.pixel_count(); ++i) std::copy_n(&picture.pixels[4 * i], 3, &out.pixels[3 * i]);
+Image without_alpha(Image image) {
+  if (image.channels == 3) return image;
+  Image out(image.width, image.height, 3);
+  for (std::size_t i = 0; i < out.pixel_count(); ++i) std::copy_n(&image.pixels[4 * i], 3, &out.pixels[3 * i]);
   return out;
 }
 

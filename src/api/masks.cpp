@@ -7,9 +7,9 @@
 
 #include "api/observer_monitor.h"
 #include "base/error.h"
-#include "espalier/pictures.h"
+#include "espalier/images.h"
 #include "image/codec.h"
-#include "image/picture_header.h"
+#include "image/image_header.h"
 #include "image/resize.h"
 #include "recipes/image_input.h"
 #include "runtime/device_choice.h"
@@ -20,19 +20,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Picture with_alpha_channel(const Picture& picture) {
-  if (picture.channels == 4) return picture;
-  Picture rgba(picture.width, picture.height, 4);
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) {
-    std::copy_n(&picture.pixels[i * 3], 3, &rgba.pixels[i * 4]);
+Image with_alpha_channel(const Image& image) {
+  if (image.channels == 4) return image;
+  Image rgba(image.width, image.height, 4);
+  for (std::size_t i = 0; i < image.pixel_count(); ++i) {
+    std::copy_n(&image.pixels[i * 3], 3, &rgba.pixels[i * 4]);
     rgba.pixels[i * 4 + 3] = 255;
   }
   return rgba;
 }
 
 // RGBA whose alpha is what the mask says, of the mask's own size.
-Picture alpha_of_mask(const Picture& mask) {
-  Picture alpha(mask.width, mask.height, 4);
+Image alpha_of_mask(const Image& mask) {
+  Image alpha(mask.width, mask.height, 4);
   const bool transparent = has_alpha(mask);
   const auto channels = static_cast<std::size_t>(mask.channels);
   for (std::size_t i = 0; i < mask.pixel_count(); ++i) {
@@ -44,7 +44,7 @@ Picture alpha_of_mask(const Picture& mask) {
 }
 
 // Both sides by the same factor, but for what rounding makes.
-bool same_shape(const Picture& a, const Picture& b) {
+bool same_shape(const Image& a, const Image& b) {
   const double x = static_cast<double>(a.width) / b.width, y = static_cast<double>(a.height) / b.height;
   const double shorter = std::min({a.width, a.height, b.width, b.height});
   return std::abs(x / y - 1) <= 0.01 + 1.0 / shorter;
@@ -52,14 +52,14 @@ bool same_shape(const Picture& a, const Picture& b) {
 
 }  // namespace
 
-PictureInfo picture_info(const fs::path& file) {
+ImageInfo image_info(const fs::path& file) {
   constexpr std::size_t kBegin = 262144;
   std::vector<char> bytes(kBegin);
   std::ifstream stream(file, std::ios::binary);
   if (!stream) fail(ErrorCode::not_found, file.string(), ": cannot be read", hint("check the name"));
   stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
-  const auto header = picture_header(std::as_bytes(std::span(bytes)));
+  const auto header = image_header(std::as_bytes(std::span(bytes)));
   if (!header) {
     fail(ErrorCode::format, file.string(),
          ": this is not an image of a known format (PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP)",
@@ -69,26 +69,26 @@ PictureInfo picture_info(const fs::path& file) {
 }
 
 InputImage with_mask(const InputImage& image, const InputImage& mask) {
-  Picture picture = with_alpha_channel(load_image(image));
-  Picture alpha = alpha_of_mask(load_image(mask));
-  if (!same_shape(picture, alpha)) {
+  Image decoded = with_alpha_channel(load_image(image));
+  Image alpha = alpha_of_mask(load_image(mask));
+  if (!same_shape(decoded, alpha)) {
     fail(ErrorCode::invalid_argument, mask.name(), ": a mask of ", alpha.width, " x ", alpha.height,
-         " pixels is of another shape than ", image.name(), " with ", picture.width, " x ", picture.height,
+         " pixels is of another shape than ", image.name(), " with ", decoded.width, " x ", decoded.height,
          hint("make a mask of the whole image"));
   }
-  if (alpha.width != picture.width || alpha.height != picture.height)
-    alpha = resize_lanczos(alpha, picture.width, picture.height);
+  if (alpha.width != decoded.width || alpha.height != decoded.height)
+    alpha = resize_lanczos(alpha, decoded.width, decoded.height);
   bool any = false;
-  for (std::size_t i = 3; i < picture.pixels.size(); i += 4) {
-    picture.pixels[i] = alpha.pixels[i];
+  for (std::size_t i = 3; i < decoded.pixels.size(); i += 4) {
+    decoded.pixels[i] = alpha.pixels[i];
     any = any || alpha.pixels[i] > 0;
   }
   if (!any)
     fail(ErrorCode::invalid_argument, mask.name(), ": the mask leaves nothing of ", image.name(), hint("white is what stays"));
   // A mask that keeps everything is no transparency for what follows; one transparent pixel says that it is meant.
-  if (!has_alpha(picture)) picture.pixels[3] = 254;
-  const auto bytes = std::as_bytes(std::span(picture.pixels));
-  return InputImage::pixels({bytes.begin(), bytes.end()}, picture.width, picture.height, 4, image.name())
+  if (!has_alpha(decoded)) decoded.pixels[3] = 254;
+  const auto bytes = std::as_bytes(std::span(decoded.pixels));
+  return InputImage::pixels({bytes.begin(), bytes.end()}, decoded.width, decoded.height, 4, image.name())
       .masked_by(mask.in_memory() ? mask.name() : mask.file().filename().string());
 }
 
@@ -98,11 +98,11 @@ Pipeline::Foreground whole_foreground(const InputImage& image, const Pipeline::F
   Pipeline::Foreground made;
   const DeviceChoice choice = request.network.empty() ? DeviceChoice{} : DeviceChoice::named(request.device);
   ObjectFinder finder(request.network, choice, choice.cuda, &monitor);
-  const Picture picture = load_image(image, &monitor, &made.notices);
+  const Image decoded = load_image(image, &monitor, &made.notices);
   // Without alpha, so that colours stay where nothing is to be seen.
-  Picture whole = with_alpha_channel(limited_to(without_alpha(picture), kMostForeground));
+  Image whole = with_alpha_channel(limited_to(without_alpha(decoded), kMostForeground));
   if (request.background != Background::none) {
-    FoundObject found = finder.find(image.name(), limited_to(picture, kMostForeground), request.background);
+    FoundObject found = finder.find(image.name(), limited_to(decoded, kMostForeground), request.background);
     made.notices.insert(made.notices.begin(), finder.how(found.report.method));
     made.notices.insert(made.notices.end(), found.report.warnings.begin(), found.report.warnings.end());
     for (std::size_t i = 3; i < whole.pixels.size(); i += 4) whole.pixels[i] = found.rgba.pixels[i];

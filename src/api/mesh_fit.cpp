@@ -142,27 +142,27 @@ std::vector<Mesh> levels_of(const Mesh& mesh, int lods) {
 
 namespace {
 
-Picture divided(const Picture& picture, int divide) {
-  return divide > 1 ? resize_lanczos(picture, picture.width / divide, picture.height / divide) : picture;
+Image divided(const Image& image, int divide) {
+  return divide > 1 ? resize_lanczos(image, image.width / divide, image.height / divide) : image;
 }
 
 std::vector<std::byte> encoded_texture(const MeshSource& source, const TextureChoice& choice) {
   if (choice.as_found) return *source.file;
-  const Picture picture = divided(*source.texture, choice.divide);
+  const Image image = divided(*source.texture, choice.divide);
   switch (choice.format) {
-    case PictureFormat::jpeg: return encode_jpeg(picture, choice.quality);
-    case PictureFormat::webp: return encode_webp(picture, {.quality = choice.quality});
-    case PictureFormat::png: break;
+    case ImageFormat::jpeg: return encode_jpeg(image, choice.quality);
+    case ImageFormat::webp: return encode_webp(image, {.quality = choice.quality});
+    case ImageFormat::png: break;
   }
-  return encode_png(picture);
+  return encode_png(image);
 }
 
 // Numbers: with colours of half the resolution a normal map would be of no use.
-std::vector<std::byte> encoded_map(const Picture* map, const TextureChoice& choice) {
+std::vector<std::byte> encoded_map(const Image* map, const TextureChoice& choice) {
   constexpr int kQuality = 90;
   if (map == nullptr || map->width == 0) return {};
-  const Picture picture = divided(*map, choice.divide);
-  return choice.lossy_maps ? encode_jpeg(picture, kQuality) : encode_png(picture);
+  const Image image = divided(*map, choice.divide);
+  return choice.lossy_maps ? encode_jpeg(image, kQuality) : encode_png(image);
 }
 
 }  // namespace

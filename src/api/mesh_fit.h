@@ -18,15 +18,15 @@ namespace espalier {
 // What there is to write; texture null or empty without one.
 struct MeshSource {
   const Mesh* mesh = nullptr;
-  const Picture* texture = nullptr;
-  ImageFile file{};                                               // that the texture came as; null where it was made here
-  const Picture *normal_map = nullptr, *occlusion_map = nullptr;  // beside a texture; null: none
+  const Image* texture = nullptr;
+  ImageFile file{};                                             // that the texture came as; null where it was made here
+  const Image *normal_map = nullptr, *occlusion_map = nullptr;  // beside a texture; null: none
   [[nodiscard]] bool textured() const { return texture != nullptr && texture->width > 0; }
 };
 
 // How a texture becomes a file.
 struct TextureChoice {
-  PictureFormat format = PictureFormat::png;
+  ImageFormat format = ImageFormat::png;
   int quality = 0;          // of what is lossy
   int divide = 1;           // of its sides
   bool as_found = false;    // the bytes of MeshSource::file

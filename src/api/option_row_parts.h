@@ -14,7 +14,7 @@
 
 namespace espalier::rows {
 
-inline constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finishing, pictures = OptionGroup::pictures,
+inline constexpr OptionGroup files = OptionGroup::files, finishing = OptionGroup::finishing, views = OptionGroup::views,
                              sampling = OptionGroup::sampling, machine = OptionGroup::machine, weights = OptionGroup::weights,
                              server = OptionGroup::server, reports = OptionGroup::reports;
 inline constexpr unsigned generate = use_generate, vary = use_vary, edit = use_edit, preprocess = use_preprocess,

@@ -10,7 +10,7 @@ namespace espalier {
 [[nodiscard]] std::vector<Option> file_rows();
 [[nodiscard]] std::vector<Option> foreground_rows();
 [[nodiscard]] std::vector<Option> finishing_rows();
-[[nodiscard]] std::vector<Option> picture_rows();
+[[nodiscard]] std::vector<Option> view_rows();
 [[nodiscard]] std::vector<Option> sampling_rows();
 [[nodiscard]] std::vector<Option> machine_rows();
 [[nodiscard]] std::vector<Option> weights_rows();

@@ -235,7 +235,7 @@ void Option::set_text(Options& options, const std::optional<std::string>& text, 
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table = [] {
     std::vector<Option> all;
-    for (const auto& part : {file_rows(), foreground_rows(), finishing_rows(), picture_rows(), sampling_rows(), server_rows(),
+    for (const auto& part : {file_rows(), foreground_rows(), finishing_rows(), view_rows(), sampling_rows(), server_rows(),
                              machine_rows(), weights_rows(), batch_rows(), key_rows(), report_rows()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
@@ -369,28 +369,28 @@ void check_views(const ViewRequest& look, std::span<const Viewpoint> from) {
   if (from.empty()) fail(ErrorCode::invalid_argument, "there is no view to draw", hint("name where the camera stands"));
   Options options;
   options.look = look;
-  options.picture_size = look.size;
+  options.render_size = look.size;
   options.views.assign(from.begin(), from.end());
-  check_group(OptionGroup::pictures, options);
+  check_group(OptionGroup::views, options);
 }
 
 void check_turntable(const TurntableRequest& request) {
   Options options;
   options.look = request.look;
-  options.picture_size = request.look.size;
+  options.render_size = request.look.size;
   options.views = {request.look.from};
   options.seconds = request.seconds;
   options.frames_per_second = request.frames_per_second;
-  check_group(OptionGroup::pictures, options);
+  check_group(OptionGroup::views, options);
 }
 
 void check_sheet(const SheetRequest& request) {
   Options options;
   options.look = request.look;
-  options.picture_size = request.look.size;
+  options.render_size = request.look.size;
   options.views = {request.look.from};
   options.sheet_views = request.views;
-  check_group(OptionGroup::pictures, options);
+  check_group(OptionGroup::views, options);
 }
 
 void check_bench(const BenchOptions& request) {

@@ -10,9 +10,9 @@
 #include "assets/mesh.h"
 #include "assets/radiance_field.h"
 #include "espalier/options.h"
-#include "image/picture.h"
-#include "render/pictures/mesh_picture.h"
+#include "image/image.h"
 #include "render/raster/camera.h"
+#include "render/views/mesh_image.h"
 #include "runtime/device_choice.h"
 
 namespace espalier {
@@ -20,7 +20,7 @@ namespace espalier {
 // What can be shown; null where there is none. Texture and appearance only with a mesh.
 struct Exhibit {
   const Mesh* mesh = nullptr;
-  const Picture* texture = nullptr;
+  const Image* texture = nullptr;
   const Appearance* appearance = nullptr;  // instead of a texture
   const Gaussians* gaussians = nullptr;
   const RadianceField* radiance_field = nullptr;
@@ -57,7 +57,7 @@ class Painter {
   virtual ~Painter() = default;
 
   // A style of resolved_style. `lit` matters to textured and colour alone. Throws cancelled when the monitor says so.
-  [[nodiscard]] virtual Picture draw(RenderStyle style, bool lit, const Camera& camera, const PictureOptions& options) = 0;
+  [[nodiscard]] virtual Image draw(RenderStyle style, bool lit, const Camera& camera, const ImageOptions& options) = 0;
 };
 // Exhibit and monitor (which may be null) must outlive the painter.
 [[nodiscard]] std::unique_ptr<Painter> make_painter(const DeviceChoice& device, const Exhibit& exhibit, const Monitor* monitor);

@@ -128,7 +128,7 @@ JobSizes sizes_of(const Asset::Data& data) {
   if (data.mesh) sizes.faces = static_cast<double>(data.mesh->face_count());
   if (data.gaussians) sizes.gaussians = static_cast<double>(data.gaussians->count());
   if (data.voxels.rows() > 0) sizes.voxels = static_cast<double>(data.voxels.rows());
-  sizes.images = std::max(1, static_cast<int>(data.pictures.size()));
+  sizes.images = std::max(1, static_cast<int>(data.images.size()));
   return sizes;
 }
 
@@ -140,7 +140,7 @@ void finish_builder(const DeviceChoice& device, const FinishRequest& request, co
                           data.surface,
                           data.gaussians ? &*data.gaussians : nullptr,
                           data.radiance_field ? &*data.radiance_field : nullptr,
-                          data.pictures,
+                          data.images,
                           kept};
   FinishedMesh finished = finish_mesh(device, input, request, hooks, stages);
   asset.record(kFinishing, describe(request, kept, false));
@@ -196,7 +196,7 @@ class AssetSink final : public RecipeSink {
     }
     observer_.structure({voxels.resolution, positions, step, steps});
   }
-  void foreground(Picture rgba) override { asset_.picture(std::move(rgba)); }
+  void foreground(Image rgba) override { asset_.image(std::move(rgba)); }
   void structure(std::vector<float> latent) override { asset_.structure(std::move(latent)); }
   void earlier(EarlierState state) override { asset_.earlier(std::move(state)); }
   void latent(const Voxels& voxels, std::vector<float> values) override { asset_.latent(voxels, values); }
@@ -499,7 +499,7 @@ Asset Pipeline::edit(const Asset& source, const EditRequest& part, const Request
   const auto work = [&](RecipeSink& sink) {
     sink.record("region", describe(region, part));
     p.recipe->edit(p.session, edit, request, sink);
-    asset.drop_pictures();
+    asset.drop_images();
     report_moved(before, asset);
   };
   return p.run(request, observer, first, plan, asset, work, nullptr, prefix);
@@ -514,7 +514,7 @@ void Pipeline::check_prompt(const std::string& prompt) {
   if (is_blank(prompt)) fail(ErrorCode::invalid_argument, "the prompt is empty", hint("say what to make"));
 }
 
-void Pipeline::check_picture(const InputImage& image, const Observer& observer) {
+void Pipeline::check_image(const InputImage& image, const Observer& observer) {
   const ObserverMonitor monitor(observer);
   (void)load_image(image, &monitor);
 }
@@ -567,18 +567,18 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
 Pipeline::Foreground Pipeline::preprocess(const InputImage& image, const ForegroundRequest& request, const Observer& observer) {
   const ObserverMonitor monitor(observer);
   std::vector<std::string> of_file;
-  const Picture picture = load_image(image, &monitor, &of_file);
+  const Image decoded = load_image(image, &monitor, &of_file);
   monitor.check();
   Foreground made;
-  Picture out;
+  Image out;
   if (request.background == Background::none) {
-    out = encoder_picture(picture, kEncoderSide);
+    out = encoder_image(decoded, kEncoderSide);
     if (!of_file.empty()) made.notices.emplace_back("taken as it is, as a square");
     made.notices.insert(made.notices.end(), of_file.begin(), of_file.end());
   } else {
     const DeviceChoice choice = request.network.empty() ? DeviceChoice{} : DeviceChoice::named(request.device);
     ObjectFinder finder(request.network, choice, choice.cuda, &monitor);
-    PreparedPicture prepared = finder.prepare(image.name(), picture, request.background);
+    PreparedImage prepared = finder.prepare(image.name(), decoded, request.background);
     made.notices = std::move(prepared.report.warnings);
     made.notices.insert(made.notices.begin(),
                         image.mask().empty() ? finder.how(prepared.report.method) : "foreground from the mask " + image.mask());

@@ -4,8 +4,8 @@
 
 namespace espalier {
 
-const Picture* plain_texture(const Appearance& a, const std::vector<float>& uvs, const std::vector<float>& colours,
-                             bool any_sides) {
+const Image* plain_texture(const Appearance& a, const std::vector<float>& uvs, const std::vector<float>& colours,
+                           bool any_sides) {
   if (a.materials.size() != 1 || a.images.size() != 1 || uvs.empty() || !a.alpha.empty()) return nullptr;
   const Material& m = a.materials.front();
   const bool white = m.factor == std::array<float, 4>{1, 1, 1, 1} && (colours.empty() || !m.vertex_colours);

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
@@ -48,7 +48,7 @@ using ImageFile = std::shared_ptr<const std::vector<std::byte>>;
 struct Appearance {
   std::vector<Material> materials;
   std::vector<std::int32_t> of_face;  // [F] index into materials; every index is one
-  std::vector<Picture> images;        // RGB or RGBA, sRGB
+  std::vector<Image> images;          // RGB or RGBA, sRGB
   std::vector<float> alpha{};         // [V] of the vertices' colours, or empty: 1
   std::vector<float> emission_uvs{};  // [V * 2] where emission textures have coordinates of their own, or empty
   std::vector<ImageFile> files{};     // of `images`, as many or fewer
@@ -64,7 +64,7 @@ struct Appearance {
 // The one texture of a mesh that needs nothing else than it: one material, opaque, white, seen from both sides, without
 // emission, vertex colours that multiply, and coordinates that stay inside the image; null for every other. With
 // `any_sides` it may be seen from one side alone, which formats without materials cannot say anyway.
-[[nodiscard]] const Picture* plain_texture(const Appearance& appearance, const std::vector<float>& uvs,
-                                           const std::vector<float>& colours, bool any_sides = false);
+[[nodiscard]] const Image* plain_texture(const Appearance& appearance, const std::vector<float>& uvs,
+                                         const std::vector<float>& colours, bool any_sides = false);
 
 }  // namespace espalier

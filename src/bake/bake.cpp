@@ -80,13 +80,13 @@ TexelView texel_view(const Camera& camera, int view_size, float least_cosine) {
   return view;
 }
 
-Picture bytes_of(const std::vector<float>& texture, int size) {
-  Picture picture(size, size, 3);
+Image bytes_of(const std::vector<float>& texture, int size) {
+  Image image(size, size, 3);
   for (std::size_t i = 0; i < texture.size(); ++i) {
     // NOLINTNEXTLINE(bugprone-incorrect-roundings): never negative
-    picture.pixels[i] = static_cast<std::uint8_t>(std::clamp(texture[i], 0.0F, 1.0F) * 255.0F + 0.5F);
+    image.pixels[i] = static_cast<std::uint8_t>(std::clamp(texture[i], 0.0F, 1.0F) * 255.0F + 0.5F);
   }
-  return picture;
+  return image;
 }
 
 }  // namespace espalier::baking

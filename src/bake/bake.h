@@ -18,19 +18,18 @@
 
 #include "assets/mesh.h"
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "espalier/choices.h"
+#include "image/image.h"
 #include "render/raster/camera.h"
 #include "runtime/queue.h"
 
 namespace espalier {
 
-enum class BakeQuality : std::uint8_t { fast, best };
-
 struct BakeOptions {
   int size = 1024;       // texels on a side, 64 to 8192
   int views = 100;       // 1 to 1000, spread over the sphere
   int view_size = 1024;  // pixels on a side of a view, 64 to 4096
-  BakeQuality quality = BakeQuality::best;
+  BakeMode mode = BakeMode::best;
   float radius = 2.0F, fov_degrees = 40.0F;  // of the views' cameras
   float smoothness = 0.02F;                  // of `best`, in equations per pair of texels
   int sweeps = 40;                           // of `best`
@@ -38,7 +37,7 @@ struct BakeOptions {
 
 // Steps of progress: every view, what no view saw, every sweep, what lies outside of charts, seams.
 [[nodiscard]] constexpr int bake_steps(const BakeOptions& o) {
-  return o.views + 1 + (o.quality == BakeQuality::best ? o.sweeps : 0) + 2;
+  return o.views + 1 + (o.mode == BakeMode::best ? o.sweeps : 0) + 2;
 }
 
 // What is baked: images of the asset from any side.
@@ -56,7 +55,7 @@ class ViewSource {
 
 // A texture and how much of it the views knew.
 struct BakedTexture {
-  Picture picture;          // RGB, size x size
+  Image image;              // RGB, size x size
   std::int64_t texels = 0;  // inside charts
   std::int64_t seen = 0;    // of these, seen by at least one view; the others are filled from their surroundings
 };
@@ -72,7 +71,7 @@ template <class Dev>
 // source (alpha of at least one half) are, the peak signal-to-noise ratio of the colours in dB. The source's colours are
 // divided by alpha. -1 when no pixel is common.
 template <class Dev>
-[[nodiscard]] double bake_fidelity(Queue<Dev>& queue, const Mesh& mesh, const Picture& texture, ViewSource<Dev>& source,
+[[nodiscard]] double bake_fidelity(Queue<Dev>& queue, const Mesh& mesh, const Image& texture, ViewSource<Dev>& source,
                                    const std::vector<OrbitCamera>& cameras, int view_size, const Monitor* monitor);
 
 }  // namespace espalier

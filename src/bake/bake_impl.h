@@ -27,7 +27,7 @@ void check_options(const BakeOptions& options);
 [[nodiscard]] std::vector<std::uint8_t> usable_faces(const Mesh& mesh, const BakeOptions& options);
 // The part of a TexelView that a camera decides.
 [[nodiscard]] TexelView texel_view(const Camera& camera, int view_size, float least_cosine);
-[[nodiscard]] Picture bytes_of(const std::vector<float>& texture, int size);
+[[nodiscard]] Image bytes_of(const std::vector<float>& texture, int size);
 
 // One image of mesh and source.
 template <class Dev>
@@ -85,7 +85,7 @@ class Baker {
   }
 
   BakedTexture run() {
-    if (options_.quality == BakeQuality::best) {
+    if (options_.mode == BakeMode::best) {
       solve();
     } else {
       gather();
@@ -101,7 +101,7 @@ class Baker {
     fill_outside(host_face_, options_.size, texture);
     report(bake_steps(options_) - 1);
     match_seams(mesh_, options_.size, texture);
-    baked.picture = bytes_of(texture, options_.size);
+    baked.image = bytes_of(texture, options_.size);
     return baked;
   }
 
@@ -221,7 +221,7 @@ BakedTexture bake_texture(Queue<Dev>& queue, const Mesh& mesh, ViewSource<Dev>& 
 }
 
 template <class Dev>
-double bake_fidelity(Queue<Dev>& queue, const Mesh& mesh, const Picture& texture, ViewSource<Dev>& source,
+double bake_fidelity(Queue<Dev>& queue, const Mesh& mesh, const Image& texture, ViewSource<Dev>& source,
                      const std::vector<OrbitCamera>& cameras, int view_size, const Monitor* monitor) {
   baking::check_mesh(mesh);
   require(texture.channels == 3 && texture.width == texture.height && texture.width >= 2, "bake_fidelity",

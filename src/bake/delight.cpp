@@ -112,7 +112,7 @@ class Fit {
 
 class Delighting {
  public:
-  Delighting(const Mesh& mesh, Picture& texture) : mesh_(mesh), texture_(texture), texels_(texels_of(mesh, texture.width)) {}
+  Delighting(const Mesh& mesh, Image& texture) : mesh_(mesh), texture_(texture), texels_(texels_of(mesh, texture.width)) {}
 
   SurfaceLight run(double strength, const Monitor* monitor) {
     SurfaceLight light;
@@ -197,12 +197,12 @@ class Delighting {
         values[3 * i + k] = srgb_of_linear(static_cast<float>(std::clamp(rgb[k] * factor[i] * scale, 0.0, 1.0)));
     }
     fill_outside(texels_.face, texels_.size, values);
-    const Picture made = picture_of(values, texels_.size);
+    const Image made = image_of(values, texels_.size);
     for (std::size_t i = 0; i < count; ++i) std::copy_n(&made.pixels[3 * i], 3, &texture_.pixels[channels() * i]);
   }
 
   const Mesh& mesh_;
-  Picture& texture_;
+  Image& texture_;
   Texels texels_;
   std::map<std::pair<int, int>, int> colours_;
 };
@@ -216,7 +216,7 @@ double SurfaceLight::at(const std::array<double, 3>& normal) const {
   return std::max(sum, kLeastLight);
 }
 
-SurfaceLight delight(const Mesh& mesh, double strength, Picture& texture, const Monitor* monitor) {
+SurfaceLight delight(const Mesh& mesh, double strength, Image& texture, const Monitor* monitor) {
   if (!(strength >= 0.0 && strength <= 1.0))
     fail(ErrorCode::invalid_argument, "delight: a strength of ", strength, hint("it must be from 0 to 1"));
   if (texture.width != texture.height || texture.channels < 3 || mesh.normals.size() != mesh.vertices.size())

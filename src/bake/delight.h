@@ -5,7 +5,7 @@
 
 #include "assets/mesh.h"
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
@@ -24,6 +24,6 @@ struct SurfaceLight {
 // biweight). One light falls on the whole object, and it is white. The mean luminance stays. The texture is square, RGB or
 // RGBA; `mesh` needs uvs and normals. Deterministic. Throws invalid_argument for a strength outside [0, 1], a texture of
 // another form, and what texels_of refuses; cancelled.
-SurfaceLight delight(const Mesh& mesh, double strength, Picture& texture, const Monitor* monitor = nullptr);
+SurfaceLight delight(const Mesh& mesh, double strength, Image& texture, const Monitor* monitor = nullptr);
 
 }  // namespace espalier

@@ -3,7 +3,7 @@
 
 #include "assets/mesh.h"
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
@@ -19,8 +19,8 @@ struct NormalMapOptions {
 // where nothing is within reach, the mesh itself: (128, 128, 255). Gutters are filled.
 //
 // Deterministic. Throws invalid_argument for a mesh without uvs or normals and what texels_of refuses, cancelled.
-[[nodiscard]] Picture normal_map(const Mesh& mesh, const Mesh& detailed, const NormalMapOptions& options,
-                                 const Monitor* monitor = nullptr);
+[[nodiscard]] Image normal_map(const Mesh& mesh, const Mesh& detailed, const NormalMapOptions& options,
+                               const Monitor* monitor = nullptr);
 
 struct OcclusionOptions {
   int size = 512;  // texels on a side
@@ -33,6 +33,6 @@ struct OcclusionOptions {
 // them.
 //
 // Deterministic. Throws invalid_argument for a mesh without uvs, rays out of range and what texels_of refuses, cancelled.
-[[nodiscard]] Picture occlusion_map(const Mesh& mesh, const OcclusionOptions& options, const Monitor* monitor = nullptr);
+[[nodiscard]] Image occlusion_map(const Mesh& mesh, const OcclusionOptions& options, const Monitor* monitor = nullptr);
 
 }  // namespace espalier

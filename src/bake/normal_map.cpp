@@ -34,7 +34,7 @@ class NormalBaker {
     if (!own_normals_ && !options.flat) smooth_ = smooth_normals(detailed);
   }
 
-  Picture run(const Monitor* monitor) const {
+  Image run(const Monitor* monitor) const {
     const Texels texels = texels_of(mesh_, options_.size);
     std::vector<float> values(3 * texels.face.size(), 0.0F);
     for_rows(options_.size, monitor, [&](int row) {
@@ -49,7 +49,7 @@ class NormalBaker {
     for (std::size_t i = 0; i < texels.face.size(); ++i) {
       if (texels.face[i] == 0) make_unit(&values[3 * i]);
     }
-    return picture_of(values, options_.size);
+    return image_of(values, options_.size);
   }
 
  private:
@@ -136,7 +136,7 @@ class NormalBaker {
 
 }  // namespace
 
-Picture normal_map(const Mesh& mesh, const Mesh& detailed, const NormalMapOptions& options, const Monitor* monitor) {
+Image normal_map(const Mesh& mesh, const Mesh& detailed, const NormalMapOptions& options, const Monitor* monitor) {
   return NormalBaker(mesh, detailed, options).run(monitor);
 }
 

@@ -53,7 +53,7 @@ class OcclusionBaker {
       pattern_.push_back({(i + 0.5) / options.rays, fraction(reversed(static_cast<std::uint32_t>(i)))});
   }
 
-  Picture run(const Monitor* monitor) {
+  Image run(const Monitor* monitor) {
     const int size = options_.size;
     for_rows(size, monitor, [&](int row) {
       for (int x = 0; x < size; ++x) {
@@ -69,7 +69,7 @@ class OcclusionBaker {
       }
     });
     fill_outside(texels_.face, size, values);
-    return picture_of(values, size);
+    return image_of(values, size);
   }
 
  private:
@@ -153,7 +153,7 @@ class OcclusionBaker {
 
 }  // namespace
 
-Picture occlusion_map(const Mesh& mesh, const OcclusionOptions& options, const Monitor* monitor) {
+Image occlusion_map(const Mesh& mesh, const OcclusionOptions& options, const Monitor* monitor) {
   constexpr int kMostRays = 1024;
   if (options.rays < 1 || options.rays > kMostRays)
     fail(ErrorCode::invalid_argument, "occlusion map: ", options.rays, " rays", hint("1 to ", kMostRays, " are possible"));

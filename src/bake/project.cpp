@@ -2,10 +2,10 @@
 
 namespace espalier::baking {
 
-void check_projection(const Picture& texture, const std::vector<Picture>& pictures) {
-  require(texture.channels == 3 && texture.width == texture.height && texture.width >= 2, "project_pictures",
+void check_projection(const Image& texture, const std::vector<Image>& images) {
+  require(texture.channels == 3 && texture.width == texture.height && texture.width >= 2, "project_images",
           "a square RGB texture is needed, not ", texture.width, " x ", texture.height, " x ", texture.channels);
-  for (const Picture& p : pictures) {
+  for (const Image& p : images) {
     if (p.channels != 4 || p.width != p.height || p.width < 64) {
       fail(ErrorCode::invalid_argument, "an image to project is ", p.width, " x ", p.height, " with ", p.channels, " channels",
            hint("it must show the foreground as square RGBA of at least 64 pixels"));
@@ -13,13 +13,13 @@ void check_projection(const Picture& texture, const std::vector<Picture>& pictur
   }
 }
 
-PictureAgreement agreement_of(const std::vector<double>& rows) {
+ImageAgreement agreement_of(const std::vector<double>& rows) {
   // How readily the image's light is taken to differ: weights of (gain - 1)^2 and of offset^2.
   constexpr double kGain = 0.02, kOffset = 0.2;
   constexpr double kFewest = 16.0;  // pixels
   double sums[kJudgeSums] = {};
   for (std::size_t i = 0; i < rows.size(); ++i) sums[i % kJudgeSums] += rows[i];
-  PictureAgreement out;
+  ImageAgreement out;
   const double common = sums[0];
   if (sums[1] > 0.0) out.overlap = common / sums[1];
   if (common < kFewest) return out;

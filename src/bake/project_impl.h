@@ -1,4 +1,4 @@
-// The order of work of project_pictures, shared by the back ends.
+// The order of work of project_images, shared by the back ends.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bake/bake_impl.h"
-#include "bake/picture_layer.h"
+#include "bake/image_layer.h"
 #include "bake/project.h"
 #include "bake/project_steps.h"
 #include "image/resize.h"
@@ -15,14 +15,14 @@
 namespace espalier::baking {
 
 // Throws where texture or images cannot be used.
-void check_projection(const Picture& texture, const std::vector<Picture>& pictures);
+void check_projection(const Image& texture, const std::vector<Image>& images);
 // What the sums of JudgeRow over all rows say.
-[[nodiscard]] PictureAgreement agreement_of(const std::vector<double>& sums);
+[[nodiscard]] ImageAgreement agreement_of(const std::vector<double>& sums);
 
 template <class Dev>
-class PictureProjector {
+class ImageProjector {
  public:
-  PictureProjector(Queue<Dev>& queue, const Mesh& mesh, const ProjectOptions& options, Picture& texture, const Monitor* monitor)
+  ImageProjector(Queue<Dev>& queue, const Mesh& mesh, const ProjectOptions& options, Image& texture, const Monitor* monitor)
       : queue_(queue),
         mesh_(mesh),
         options_(options),
@@ -33,14 +33,14 @@ class PictureProjector {
         uvs_(queue, mesh.uvs, "texture coordinates"),
         texels_(queue, texture.pixels, "a texture") {}
 
-  ProjectedPictures run(const std::vector<Picture>& pictures) {
-    ProjectedPictures out;
+  ProjectedImages run(const std::vector<Image>& images) {
+    ProjectedImages out;
     const std::int64_t s = texture_.width, count = s * s;
     const Array<Dev, std::int32_t> face(queue_, count, "faces of texels");
     const Array<Dev, float> barycentric(queue_, 2 * count, "weights of texels"), position(queue_, 3 * count, "positions"),
-        normal(queue_, 3 * count, "normals of texels"), sum(queue_, 4 * count, "sums of pictures"),
+        normal(queue_, 3 * count, "normals of texels"), sum(queue_, 4 * count, "sums of images"),
         most(queue_, count, "largest weights");
-    const Array<Dev, std::uint8_t> taken(queue_, count, "texels of a picture");
+    const Array<Dev, std::uint8_t> taken(queue_, count, "texels of an image");
     sum.zero(queue_);
     most.zero(queue_);
     const Fragments<Dev> fragments{face.template view<2>({s, s}), barycentric.template view<3>({s, s, 2}), {}};
@@ -50,25 +50,25 @@ class PictureProjector {
     const std::vector<std::int32_t> host_face = face.host(queue_);
     out.texels = std::count_if(host_face.begin(), host_face.end(), [](std::int32_t f) { return f != 0; });
     bool any = false;
-    for (std::size_t i = 0; i < pictures.size(); ++i) {
-      const Share share(monitor_, static_cast<int>(i), static_cast<int>(pictures.size()));
-      ProjectedPicture result;
-      result.found = find(pictures[i], share);
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const Share share(monitor_, static_cast<int>(i), static_cast<int>(images.size()));
+      ProjectedImage result;
+      result.found = find(images[i], share);
       result.used = result.found.agreement.overlap >= options_.least_overlap &&
                     result.found.agreement.colour_error <= options_.most_colour_error;
       if (result.used) {
-        TakePicture step{};
+        TakeImage step{};
         step.view.face = face.data();
         step.view.position = position.data();
         step.view.normal = normal.data();
         step.sum = sum.data();
         step.most = most.data();
         step.taken = taken.data();
-        take(pictures[i], result.found.camera, step);
+        take(images[i], result.found.camera, step);
         for (const std::uint8_t t : taken.host(queue_)) result.texels += t;
         any = true;
       }
-      out.pictures.push_back(result);
+      out.images.push_back(result);
     }
     if (any) blend(sum, most, host_face);
     return out;
@@ -116,44 +116,44 @@ class PictureProjector {
     queue_.synchronize();  // before the values go
   }
 
-  FoundCamera find(const Picture& picture, const Monitor& monitor) {
+  FoundCamera find(const Image& image, const Monitor& monitor) {
     struct Level {
-      Level(Queue<Dev>& queue, const Picture& whole, int size)
+      Level(Queue<Dev>& queue, const Image& whole, int size)
           : shown(queue, size),
-            picture(queue, resize_lanczos(whole, size, size).pixels, "a picture"),
+            image(queue, resize_lanczos(whole, size, size).pixels, "an image"),
             sums(queue, std::int64_t{size} * kJudgeSums, "sums of rows") {}
       Shown shown;
-      Array<Dev, std::uint8_t> picture;
+      Array<Dev, std::uint8_t> image;
       Array<Dev, double> sums;
     };
     std::vector<std::unique_ptr<Level>> levels;
-    for (const int size : kJudgedSizes) levels.push_back(std::make_unique<Level>(queue_, picture, size));
+    for (const int size : kJudgedSizes) levels.push_back(std::make_unique<Level>(queue_, image, size));
     const JudgeCamera judge = [&](const Camera& camera, int size) {
       const auto found = std::find(kJudgedSizes.begin(), kJudgedSizes.end(), size);
       const Level& level = *levels[static_cast<std::size_t>(found - kJudgedSizes.begin())];
       rasteriser_.render(
           camera,
           {level.shown.face.template view<2>({size, size}), level.shown.barycentric.template view<3>({size, size, 2}), {}});
-      for_each(queue_, "project_pictures", size,
-               JudgeRow{level.shown.face.data(), level.shown.barycentric.data(), textured(), level.picture.data(), size,
+      for_each(queue_, "project_images", size,
+               JudgeRow{level.shown.face.data(), level.shown.barycentric.data(), textured(), level.image.data(), size,
                         level.sums.data()});
       return agreement_of(level.sums.host(queue_));
     };
-    return find_camera(mesh_, outline_box(picture), judge, &monitor);
+    return find_camera(mesh_, outline_box(image), judge, &monitor);
   }
 
-  void take(const Picture& picture, const Camera& camera, TakePicture step) {
+  void take(const Image& image, const Camera& camera, TakeImage step) {
     if (monitor_ != nullptr) monitor_->check();
     // Finer than the texture, an image would only be sampled with gaps.
-    const int size = std::min(picture.width, texture_.width);
+    const int size = std::min(image.width, texture_.width);
     const Shown shown(queue_, size);
     const Array<Dev, float> colour(queue_, 3 * shown.pixels(), "colours of a view"), weight(queue_, shown.pixels(), "weights");
     rasteriser_.render(camera, shown.fragments());
-    for_each(queue_, "project_pictures", shown.pixels(),
+    for_each(queue_, "project_images", shown.pixels(),
              ShadePixel{shown.face.data(), shown.barycentric.data(), textured(), colour.data()});
     const std::vector<std::int32_t> face = shown.face.host(queue_);
     const std::vector<float> depth = shown.depth.host(queue_), baked = colour.host(queue_);
-    const PictureLayer layer = picture_layer(resize_lanczos(picture, size, size), {size, face, depth, baked});
+    const ImageLayer layer = image_layer(resize_lanczos(image, size, size), {size, face, depth, baked});
     colour.set(queue_, layer.colour);
     weight.set(queue_, layer.weight);
     const auto [texel_face, texel_position, texel_normal] = std::tuple(step.view.face, step.view.position, step.view.normal);
@@ -164,7 +164,7 @@ class PictureProjector {
     step.view.depth = shown.depth.data();
     step.colour = colour.data();
     step.weight = weight.data();
-    for_each(queue_, "project_pictures", std::int64_t{texture_.width} * texture_.width, step);
+    for_each(queue_, "project_images", std::int64_t{texture_.width} * texture_.width, step);
     queue_.synchronize();
   }
 
@@ -172,8 +172,8 @@ class PictureProjector {
     std::vector<float> colours(texture_.pixels.size());
     for (std::size_t i = 0; i < colours.size(); ++i) colours[i] = static_cast<float>(texture_.pixels[i]) / 255.0F;
     const Array<Dev, float> blended(queue_, colours, "a texture");
-    for_each(queue_, "project_pictures", std::int64_t{texture_.width} * texture_.width,
-             BlendPictures{sum.data(), most.data(), blended.data()});
+    for_each(queue_, "project_images", std::int64_t{texture_.width} * texture_.width,
+             BlendImages{sum.data(), most.data(), blended.data()});
     colours = blended.host(queue_);
     fill_outside(face, texture_.width, colours);
     texture_ = bytes_of(colours, texture_.width);
@@ -182,7 +182,7 @@ class PictureProjector {
   Queue<Dev>& queue_;
   const Mesh& mesh_;
   const ProjectOptions& options_;
-  Picture& texture_;
+  Image& texture_;
   const Monitor* monitor_;
   TriangleRasteriser<Dev> rasteriser_;
   Array<Dev, std::int32_t> faces_;
@@ -195,11 +195,11 @@ class PictureProjector {
 namespace espalier {
 
 template <class Dev>
-ProjectedPictures project_pictures(Queue<Dev>& queue, const Mesh& mesh, const std::vector<Picture>& pictures,
-                                   const ProjectOptions& options, Picture& texture, const Monitor* monitor) {
+ProjectedImages project_images(Queue<Dev>& queue, const Mesh& mesh, const std::vector<Image>& images,
+                               const ProjectOptions& options, Image& texture, const Monitor* monitor) {
   baking::check_mesh(mesh);
-  baking::check_projection(texture, pictures);
-  return baking::PictureProjector<Dev>(queue, mesh, options, texture, monitor).run(pictures);
+  baking::check_projection(texture, images);
+  return baking::ImageProjector<Dev>(queue, mesh, options, texture, monitor).run(images);
 }
 
 }  // namespace espalier

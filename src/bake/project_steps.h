@@ -31,21 +31,21 @@ struct JudgeRow {
   const std::int32_t* face;  // [pixels]
   const float* barycentric;  // [pixels, 2]
   TexturedFaces mesh;
-  const std::uint8_t* picture;  // [pixels, 4]
+  const std::uint8_t* image;  // [pixels, 4]
   int size;
   double* sums;  // [rows, kJudgeSums]
 
   ESPALIER_DEVICE_CODE void operator()(std::int64_t row) const {
     double s[kJudgeSums] = {};
     for (std::int64_t i = row * size; i < (row + 1) * size; ++i) {
-      const bool shown = face[i] != 0, pictured = picture[4 * i + 3] > 127;
-      if (shown || pictured) s[1] += 1.0;
-      if (!(shown && pictured)) continue;
+      const bool shown = face[i] != 0, imaged = image[4 * i + 3] > 127;
+      if (shown || imaged) s[1] += 1.0;
+      if (!(shown && imaged)) continue;
       s[0] += 1.0;
       float colour[3];
       mesh.colour(static_cast<std::int64_t>(face[i]) - 1, barycentric + 2 * i, colour);
       for (int c = 0; c < 3; ++c) {
-        const double r = colour[c], p = static_cast<double>(picture[4 * i + c]) / 255.0;
+        const double r = colour[c], p = static_cast<double>(image[4 * i + c]) / 255.0;
         double* of_channel = s + 2 + 5 * c;
         of_channel[0] += r;
         of_channel[1] += p;
@@ -73,7 +73,7 @@ struct ShadePixel {
 };
 
 // Per texel: takes an image's colour in.
-struct TakePicture {
+struct TakeImage {
   TexelView view;
   const float* colour;  // [pixels, 3]
   const float* weight;  // [pixels]
@@ -103,7 +103,7 @@ struct TakePicture {
 };
 
 // Per texel: the baked colour gives way to the mean of the images as far as the best of them counts.
-struct BlendPictures {
+struct BlendImages {
   const float* sum;
   const float* most;
   float* texture;  // [texels, 3]

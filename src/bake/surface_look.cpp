@@ -42,25 +42,23 @@ SurfaceLook::SurfaceLook(const Mesh& mesh, const Appearance& look) : mesh_(mesh)
   for (std::size_t i = 0; i < linear_.size(); ++i) linear_[i] = double{linear_of_srgb(static_cast<float>(i) / 255.0F)};
 }
 
-SurfaceLook::Colour SurfaceLook::texel(const Picture& picture, const TextureUse& use, std::int64_t x, std::int64_t y) const {
+SurfaceLook::Colour SurfaceLook::texel(const Image& image, const TextureUse& use, std::int64_t x, std::int64_t y) const {
   const std::uint8_t* const p =
-      picture.at(static_cast<int>(wrapped(x, picture.width, use.u)), static_cast<int>(wrapped(y, picture.height, use.v)));
-  const bool colours = picture.channels >= 3;
-  return {
-      {linear_[p[0]], linear_[p[colours ? 1 : 0]], linear_[p[colours ? 2 : 0]], picture.channels == 4 ? p[3] / 255.0 : 1.0}};
+      image.at(static_cast<int>(wrapped(x, image.width, use.u)), static_cast<int>(wrapped(y, image.height, use.v)));
+  const bool colours = image.channels >= 3;
+  return {{linear_[p[0]], linear_[p[colours ? 1 : 0]], linear_[p[colours ? 2 : 0]], image.channels == 4 ? p[3] / 255.0 : 1.0}};
 }
 
 SurfaceLook::Colour SurfaceLook::looked_up(const TextureUse& use, double u, double v) const {
-  const Picture& picture = look_.images[static_cast<std::size_t>(use.image)];
-  const double x = tamed(u) * picture.width, y = tamed(v) * picture.height;
-  if (use.nearest)
-    return texel(picture, use, static_cast<std::int64_t>(std::floor(x)), static_cast<std::int64_t>(std::floor(y)));
+  const Image& image = look_.images[static_cast<std::size_t>(use.image)];
+  const double x = tamed(u) * image.width, y = tamed(v) * image.height;
+  if (use.nearest) return texel(image, use, static_cast<std::int64_t>(std::floor(x)), static_cast<std::int64_t>(std::floor(y)));
   const double left = std::floor(x - 0.5), top = std::floor(y - 0.5), a = x - 0.5 - left, b = y - 0.5 - top;
   Colour sum{};
   for (const int dy : {0, 1}) {
     for (const int dx : {0, 1}) {
       const double weight = (dx == 1 ? a : 1 - a) * (dy == 1 ? b : 1 - b);
-      const Colour c = texel(picture, use, static_cast<std::int64_t>(left) + dx, static_cast<std::int64_t>(top) + dy);
+      const Colour c = texel(image, use, static_cast<std::int64_t>(left) + dx, static_cast<std::int64_t>(top) + dy);
       for (std::size_t k = 0; k < 4; ++k) sum.rgba[k] += weight * c.rgba[k];
     }
   }
@@ -104,7 +102,7 @@ SurfaceLook::Shade SurfaceLook::at(std::int64_t face, const std::array<double, 3
 double SurfaceLook::density(std::int64_t face) const {
   const Material& m = material(face);
   if (!m.texture.used()) return 0;
-  const Picture& picture = look_.images[static_cast<std::size_t>(m.texture.image)];
+  const Image& image = look_.images[static_cast<std::size_t>(m.texture.image)];
   const std::int32_t* const v = &mesh_.faces[3 * static_cast<std::size_t>(face)];
   std::array<double, 3> a{}, b{};
   std::array<double, 2> s{}, t{};
@@ -114,7 +112,7 @@ double SurfaceLook::density(std::int64_t face) const {
     b[k] = x(2) - x(0);
   }
   for (std::size_t k = 0; k < 2; ++k) {
-    const double side = k == 0 ? picture.width : picture.height;
+    const double side = k == 0 ? image.width : image.height;
     const auto x = [&](int c) { return side * double{mesh_.uvs[2 * static_cast<std::size_t>(v[c]) + k]}; };
     s[k] = x(1) - x(0);
     t[k] = x(2) - x(0);

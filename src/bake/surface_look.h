@@ -34,7 +34,7 @@ class SurfaceLook {
   [[nodiscard]] const Material& material(std::int64_t face) const {
     return look_.materials[static_cast<std::size_t>(look_.of_face[static_cast<std::size_t>(face)])];
   }
-  [[nodiscard]] Colour texel(const Picture& picture, const TextureUse& use, std::int64_t x, std::int64_t y) const;
+  [[nodiscard]] Colour texel(const Image& image, const TextureUse& use, std::int64_t x, std::int64_t y) const;
   [[nodiscard]] Colour looked_up(const TextureUse& use, double u, double v) const;
 
   const Mesh& mesh_;

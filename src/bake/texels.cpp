@@ -23,13 +23,13 @@ Texels texels_of(const Mesh& mesh, int size) {
   return {size, face.host(queue), barycentric.host(queue)};
 }
 
-Picture picture_of(const std::vector<float>& values, int size) {
-  Picture picture(size, size, 3);
+Image image_of(const std::vector<float>& values, int size) {
+  Image image(size, size, 3);
   for (std::size_t i = 0; i < values.size(); ++i) {
     // NOLINTNEXTLINE(bugprone-incorrect-roundings): never negative
-    picture.pixels[i] = static_cast<std::uint8_t>(std::clamp(values[i], 0.0F, 1.0F) * 255.0F + 0.5F);
+    image.pixels[i] = static_cast<std::uint8_t>(std::clamp(values[i], 0.0F, 1.0F) * 255.0F + 0.5F);
   }
-  return picture;
+  return image;
 }
 
 }  // namespace espalier

@@ -8,7 +8,7 @@
 
 #include "assets/mesh.h"
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 #include "parallel/parallel_for.h"
 
 namespace espalier {
@@ -54,6 +54,6 @@ void for_rows(int size, const Monitor* monitor, Body&& body) {
 }
 
 // Values in [0, 1], [S * S * 3], as bytes.
-[[nodiscard]] Picture picture_of(const std::vector<float>& values, int size);
+[[nodiscard]] Image image_of(const std::vector<float>& values, int size);
 
 }  // namespace espalier

@@ -86,7 +86,7 @@ class Transfer {
     fill_unseen(to_, texels_.face, texels_.barycentric, known_, colour_);
     fill_outside(texels_.face, options_.size, colour_);
     match_seams(to_, options_.size, colour_);
-    out.texture = picture_of(colour_, options_.size);
+    out.texture = image_of(colour_, options_.size);
     out.alpha = alpha;
     if (alpha != AlphaMode::opaque) add_alpha(out.texture);
     finish_emission(out);
@@ -173,11 +173,11 @@ class Transfer {
     return texels <= kOneTexel ? 1 : static_cast<int>(std::min(std::ceil(texels), double{kMostSamples}));
   }
 
-  void add_alpha(Picture& texture) const {
+  void add_alpha(Image& texture) const {
     std::vector<float> values(colour_.size());
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = alpha_[i / 3];
     fill_outside(texels_.face, options_.size, values);
-    Picture out(texture.width, texture.height, 4);
+    Image out(texture.width, texture.height, 4);
     for (std::size_t i = 0; i < alpha_.size(); ++i) {
       std::copy_n(&texture.pixels[3 * i], 3, &out.pixels[4 * i]);
       out.pixels[4 * i + 3] = static_cast<std::uint8_t>(std::lround(std::clamp(values[3 * i], 0.0F, 1.0F) * 255.0F));
@@ -195,7 +195,7 @@ class Transfer {
     for (float& value : emission_) value = srgb_value(double{value} / double{out.emission_strength});
     fill_outside(texels_.face, options_.size, emission_);
     match_seams(to_, options_.size, emission_);
-    out.emission = picture_of(emission_, options_.size);
+    out.emission = image_of(emission_, options_.size);
   }
 
   SurfaceLook look_;

@@ -7,7 +7,7 @@
 #include "assets/appearance.h"
 #include "assets/mesh.h"
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
@@ -18,8 +18,8 @@ struct TransferOptions {
 
 // One atlas of all materials.
 struct TransferredLook {
-  Picture texture;                      // RGB; RGBA where a material is not opaque
-  Picture emission;                     // RGB, of the same size; empty where nothing emits light
+  Image texture;                        // RGB; RGBA where a material is not opaque
+  Image emission;                       // RGB, of the same size; empty where nothing emits light
   float emission_strength = 0.0F;       // what the colours of `emission` are multiplied with; 0 without
   AlphaMode alpha = AlphaMode::opaque;  // blend where a material blends, else mask where one has a mask, of cutoff 0.5
   std::int64_t texels = 0;              // inside charts

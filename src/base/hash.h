@@ -1,4 +1,4 @@
-// SHA-256, by which assets name the checkpoints and pictures they came from.
+// SHA-256, by which assets name the checkpoints and images they came from.
 #pragma once
 
 #include <cstddef>

@@ -63,7 +63,7 @@ PlannedStage baking_cost(const Machine& on, const FinishRequest& request, const 
   const bool best = request.bake == BakeMode::best;
   BakeOptions bake;
   bake.views = request.views;
-  bake.quality = best ? BakeQuality::best : BakeQuality::fast;
+  bake.mode = request.bake;
   const double steps = bake_steps(bake), sweeps = best ? bake.sweeps : 0.0;
   // What no view saw, what lies outside of charts, and seams are the host's work on one core, behind the views.
   const double fill = 0.12 * texels, outside = 0.06 * texels, seams = 0.5 * std::sqrt(texels) + 1e-5 * left;

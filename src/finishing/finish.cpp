@@ -23,7 +23,7 @@ void check_input(const FinishInput& input, const FinishRequest& request) {
   if (input.mesh == nullptr) fail(ErrorCode::invalid_argument, "there is no mesh to finish", hint("decode one (mesh)"));
   if (input.mesh->faces.empty()) fail(ErrorCode::invalid_argument, "the mesh has no faces, so there is nothing to finish");
   if (!request.texture || input.given != nullptr) return;
-  if (request.project_image && input.pictures.empty()) {
+  if (request.project_image && input.images.empty()) {
     fail(ErrorCode::invalid_argument, "there is no image to project into the texture",
          hint("generate from an image, or export an asset that was saved with one"));
   }
@@ -164,25 +164,25 @@ void make_printable(const FinishRequest& request, Mesh& mesh, std::vector<std::s
   notices.push_back(text.str());
 }
 
-PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels) {
+ImageMatch match_of(const ProjectedImage& image, std::int64_t texels) {
   constexpr double kDegrees = 180.0 / std::numbers::pi;
-  const PicturePose& pose = picture.found.pose;
-  PictureMatch match;
-  match.overlap = picture.found.agreement.overlap;
-  match.colour_error = picture.found.agreement.colour_error;
+  const ImagePose& pose = image.found.pose;
+  ImageMatch match;
+  match.overlap = image.found.agreement.overlap;
+  match.colour_error = image.found.agreement.colour_error;
   match.yaw = std::remainder(pose.yaw * kDegrees, 360.0);
   match.pitch = pose.pitch * kDegrees;
   match.distance = 1.0 / pose.closeness;
-  match.used = picture.used;
-  if (texels > 0) match.texels = static_cast<double>(picture.texels) / static_cast<double>(texels);
+  match.used = image.used;
+  if (texels > 0) match.texels = static_cast<double>(image.texels) / static_cast<double>(texels);
   return match;
 }
 
-std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count) {
+std::string unused_image(const ProjectedImage& image, std::size_t number, std::size_t count) {
   std::ostringstream text;
   text << std::fixed << std::setprecision(2) << (count > 1 ? str("image ", number) : "the image")
-       << " does not match the object well enough (IoU " << picture.found.agreement.overlap << ", colours differ by "
-       << picture.found.agreement.colour_error << "); " << (count > 1 ? "it is not projected" : "the texture is left as baked");
+       << " does not match the object well enough (IoU " << image.found.agreement.overlap << ", colours differ by "
+       << image.found.agreement.colour_error << "); " << (count > 1 ? "it is not projected" : "the texture is left as baked");
   return text.str();
 }
 

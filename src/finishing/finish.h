@@ -14,7 +14,7 @@
 #include "espalier/espalier.h"
 #include "finishing/kept.h"
 #include "geometry/mesh/mesh_report.h"
-#include "image/picture.h"
+#include "image/image.h"
 #include "runtime/device_choice.h"
 #include "session/stage_runner.h"
 
@@ -22,15 +22,15 @@ namespace espalier {
 
 // Images beside the texture, for the same coordinates: RGB; empty where there is none.
 struct FinishedMaps {
-  Picture normal{};     // in the tangent space of tangents_of(mesh), see normal_map()
-  Picture occlusion{};  // equal channels
+  Image normal{};     // in the tangent space of tangents_of(mesh), see normal_map()
+  Image occlusion{};  // equal channels
   [[nodiscard]] bool any() const { return normal.width > 0 || occlusion.width > 0; }
 };
 
 // What a mesh of another program had beyond its colours.
 struct FinishedCoat {
   AlphaMode alpha = AlphaMode::opaque;  // else the texture is RGBA; a mask has the cutoff 0.5
-  Picture emission{};                   // RGB, of the size of the texture; empty: none
+  Image emission{};                     // RGB, of the size of the texture; empty: none
   float emission_strength = 0.0F;       // what its colours are multiplied with, in linear light
   bool double_sided = true, unlit = false;
   // What is more than a texture.
@@ -38,8 +38,8 @@ struct FinishedCoat {
 };
 
 struct FinishedMesh {
-  Mesh mesh;        // with uvs and normals when there is a texture
-  Picture texture;  // RGB; empty without one
+  Mesh mesh;      // with uvs and normals when there is a texture
+  Image texture;  // RGB; empty without one
   FinishReport report;
   std::vector<std::string> notices;
   ImageFile texture_file{};  // that the texture came as, of a mesh from a file; null where it was baked
@@ -59,9 +59,9 @@ struct FinishInput {
   SurfaceRule surface = SurfaceRule::reference;  // a solid has no interior faces to search for
   const Gaussians* gaussians = nullptr;
   const RadianceField* radiance_field = nullptr;
-  std::span<const Picture> pictures{};  // foregrounds of the object, square and RGBA
-  const KeptMesh* kept = nullptr;       // the mesh is neither cleaned nor simplified, and only gets a texture
-  const GivenLook* given = nullptr;     // what is baked comes from here; `mesh` is its shape, without texture coordinates
+  std::span<const Image> images{};   // foregrounds of the object, square and RGBA
+  const KeptMesh* kept = nullptr;    // the mesh is neither cleaned nor simplified, and only gets a texture
+  const GivenLook* given = nullptr;  // what is baked comes from here; `mesh` is its shape, without texture coordinates
 };
 
 // Runs the stages above. `stages` receives what each cost. Throws invalid_argument where the input lacks what is asked for or
@@ -80,8 +80,8 @@ inline constexpr int kHiddenRays = 128;  // to each side of a face, at most
 void make_printable(const FinishRequest& request, Mesh& mesh, std::vector<std::string>& notices, const Monitor* monitor);
 
 // What a report says of a projected image; texels: those inside charts.
-[[nodiscard]] PictureMatch match_of(const ProjectedPicture& picture, std::int64_t texels);
+[[nodiscard]] ImageMatch match_of(const ProjectedImage& image, std::int64_t texels);
 // The notice of an image that was left out, the `number`-th of `count`.
-[[nodiscard]] std::string unused_picture(const ProjectedPicture& picture, std::size_t number, std::size_t count);
+[[nodiscard]] std::string unused_image(const ProjectedImage& image, std::size_t number, std::size_t count);
 
 }  // namespace espalier

@@ -217,19 +217,19 @@ class Finisher {
     options.size = request_.texture_size;
     options.views = request_.views;
     options.view_size = request_.view_size;
-    options.quality = request_.bake == BakeMode::best ? BakeQuality::best : BakeQuality::fast;
+    options.mode = request_.bake;
     const std::unique_ptr<ViewSource<Dev>> source = view_source();
     BakedTexture baked = bake_texture(queue_, out.mesh, *source, options, &monitor);
-    out.texture = std::move(baked.picture);
+    out.texture = std::move(baked.image);
     out.report.texels_seen = baked.texels > 0 ? static_cast<double>(baked.seen) / static_cast<double>(baked.texels) : 0.0;
   }
 
   void project(FinishedMesh& out, const Monitor& monitor) {
-    const std::vector<Picture> pictures(input_.pictures.begin(), input_.pictures.end());
-    const ProjectedPictures projected = project_pictures(queue_, out.mesh, pictures, {}, out.texture, &monitor);
-    for (const ProjectedPicture& p : projected.pictures) {
-      out.report.pictures.push_back(match_of(p, projected.texels));
-      if (!p.used) out.notices.push_back(unused_picture(p, out.report.pictures.size(), pictures.size()));
+    const std::vector<Image> images(input_.images.begin(), input_.images.end());
+    const ProjectedImages projected = project_images(queue_, out.mesh, images, {}, out.texture, &monitor);
+    for (const ProjectedImage& p : projected.images) {
+      out.report.images.push_back(match_of(p, projected.texels));
+      if (!p.used) out.notices.push_back(unused_image(p, out.report.images.size(), images.size()));
     }
   }
 

@@ -30,8 +30,8 @@ struct Frame : Dav1dPicture {
   ~Frame() { dav1d_picture_unref(this); }
 };
 
-// Every frame may cost as much as a picture and be a few bytes long; a picture is one, and a few in layers.
-void check_frames(const CodedPicture& coded) {
+// Every frame may cost as much as an image and be a few bytes long; an image is one, and a few in layers.
+void check_frames(const CodedImage& coded) {
   constexpr int kMost = 8;
   const ByteReader data(coded.data, coded.name, kKind, /*big_endian=*/true);
   int frames = 0;
@@ -55,13 +55,12 @@ void check_frames(const CodedPicture& coded) {
   if (frames > kMost) fail_damaged(coded.name, kKind, str(frames, " frames for one image"));
 }
 
-YuvPicture view_of(const Dav1dPicture& frame) {
-  YuvPicture p;
+YuvImage view_of(const Dav1dPicture& frame) {
+  YuvImage p;
   p.depth = frame.p.bpc;
   const bool wide = p.depth > 8;
   const auto plane = [&](int i, int width, int height) {
-    return YuvPicture::Plane{width, height, static_cast<const std::uint8_t*>(frame.data[i]), frame.stride[i == 0 ? 0 : 1],
-                             wide};
+    return YuvImage::Plane{width, height, static_cast<const std::uint8_t*>(frame.data[i]), frame.stride[i == 0 ? 0 : 1], wide};
   };
   p.planes[0] = plane(0, frame.p.w, frame.p.h);
   if (frame.p.layout != DAV1D_PIXEL_LAYOUT_I400) {
@@ -79,7 +78,7 @@ YuvPicture view_of(const Dav1dPicture& frame) {
 
 }  // namespace
 
-void decode_av1(const CodedPicture& coded, const std::function<void(const YuvPicture&)>& use) {
+void decode_av1(const CodedImage& coded, const std::function<void(const YuvImage&)>& use) {
   check_frames(coded);
   if (coded.data.empty()) fail_damaged(coded.name, kKind, "there is no image in its data");
   Dav1dSettings settings;
@@ -113,13 +112,13 @@ void decode_av1(const CodedPicture& coded, const std::function<void(const YuvPic
     if (got == 0) break;
     if (got != DAV1D_ERR(EAGAIN) || data.sz == 0) failed(got);
   }
-  const YuvPicture picture = view_of(frame);
-  if (picture.width() < coded.width || picture.height() < coded.height) {
+  const YuvImage image = view_of(frame);
+  if (image.width() < coded.width || image.height() < coded.height) {
     fail_damaged(coded.name, kKind,
-                 str("an image of ", picture.width(), " x ", picture.height(), " pixels where ", coded.width, " x ",
-                     coded.height, " are promised"));
+                 str("an image of ", image.width(), " x ", image.height(), " pixels where ", coded.width, " x ", coded.height,
+                     " are promised"));
   }
-  use(picture);
+  use(image);
 }
 
 }  // namespace espalier::codec

@@ -23,12 +23,12 @@ struct Difference {
   Plane<float> colour;     // distance without lightness
 };
 
-Difference difference_of(const Plane<Lab>& picture, const BackgroundModel& model) {
-  Difference d{Plane<float>(picture.width, picture.height), Plane<float>(picture.width, picture.height),
-               Plane<float>(picture.width, picture.height)};
-  for (int y = 0; y < picture.height; ++y) {
-    for (int x = 0; x < picture.width; ++x) {
-      const Lab &p = picture(x, y), b = model.at(x, y);
+Difference difference_of(const Plane<Lab>& image, const BackgroundModel& model) {
+  Difference d{Plane<float>(image.width, image.height), Plane<float>(image.width, image.height),
+               Plane<float>(image.width, image.height)};
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      const Lab &p = image(x, y), b = model.at(x, y);
       d.total(x, y) = distance(p, b);
       d.lightness(x, y) = p[0] - b[0];
       d.colour(x, y) = std::hypot(p[1] - b[1], p[2] - b[2]);
@@ -64,11 +64,11 @@ Mask inverse(Mask a) {
   return a;
 }
 
-Plane<Lab> smoothed(const Plane<Lab>& picture, int rounds) {
-  Plane<Lab> out = picture;
-  Plane<float> channel(picture.width, picture.height);
+Plane<Lab> smoothed(const Plane<Lab>& image, int rounds) {
+  Plane<Lab> out = image;
+  Plane<float> channel(image.width, image.height);
   for (std::size_t c = 0; c < 3; ++c) {
-    for (std::size_t i = 0; i < channel.values.size(); ++i) channel.values[i] = picture.values[i][c];
+    for (std::size_t i = 0; i < channel.values.size(); ++i) channel.values[i] = image.values[i][c];
     for (int r = 0; r < rounds; ++r) channel = box_mean(channel, 1);
     for (std::size_t i = 0; i < channel.values.size(); ++i) out.values[i][c] = channel.values[i];
   }
@@ -90,15 +90,15 @@ Mask plain_background(const Plane<float>& total, float tolerance) {
 }
 
 // Change of the colour per pixel.
-Plane<float> slope_of(const Plane<Lab>& picture) {
-  Plane<float> slope(picture.width, picture.height);
+Plane<float> slope_of(const Plane<Lab>& image) {
+  Plane<float> slope(image.width, image.height);
   constexpr int kReach = 2;
-  for (int y = 0; y < picture.height; ++y) {
-    for (int x = 0; x < picture.width; ++x) {
-      const int x0 = std::max(x - kReach, 0), x1 = std::min(x + kReach, picture.width - 1);
-      const int y0 = std::max(y - kReach, 0), y1 = std::min(y + kReach, picture.height - 1);
-      const float along_x = distance(picture(x0, y), picture(x1, y)) / static_cast<float>(std::max(x1 - x0, 1));
-      const float along_y = distance(picture(x, y0), picture(x, y1)) / static_cast<float>(std::max(y1 - y0, 1));
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      const int x0 = std::max(x - kReach, 0), x1 = std::min(x + kReach, image.width - 1);
+      const int y0 = std::max(y - kReach, 0), y1 = std::min(y + kReach, image.height - 1);
+      const float along_x = distance(image(x0, y), image(x1, y)) / static_cast<float>(std::max(x1 - x0, 1));
+      const float along_y = distance(image(x, y0), image(x, y1)) / static_cast<float>(std::max(y1 - y0, 1));
       slope(x, y) = std::hypot(along_x, along_y);
     }
   }
@@ -177,8 +177,8 @@ void drop_specks(Mask& background) {
   }
 }
 
-Rgb rgb_at(const Picture& picture, int x, int y) {
-  const std::uint8_t* p = picture.at(x, y);
+Rgb rgb_at(const Image& image, int x, int y) {
+  const std::uint8_t* p = image.at(x, y);
   return {static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2])};
 }
 
@@ -195,17 +195,14 @@ struct Matte {
 // The search for the mixture that explains one pixel best.
 class Unmixing {
  public:
-  Unmixing(const Picture& picture, const Rgb& behind, int x, int y, float noise)
-      : picture_(picture),
-        behind_(behind),
-        seen_(minus(rgb_at(picture, x, y), behind)),
-        spread_(20.0F + 30.0F * noise * noise) {}
+  Unmixing(const Image& image, const Rgb& behind, int x, int y, float noise)
+      : image_(image), behind_(behind), seen_(minus(rgb_at(image, x, y), behind)), spread_(20.0F + 30.0F * noise * noise) {}
 
   // Tries the colour of the pixel (x, y) as that of the object. Of colours that explain the pixel equally well the one
   // with the smaller penalty wins.
   void consider(int x, int y, float penalty) {
     constexpr float kIndistinct = 9.0F;  // squared difference of bytes
-    const Rgb solid = rgb_at(picture_, x, y);
+    const Rgb solid = rgb_at(image_, x, y);
     const Rgb direction = minus(solid, behind_);
     const float length = dot(direction, direction);
     if (length < kIndistinct) return;
@@ -219,25 +216,25 @@ class Unmixing {
   [[nodiscard]] const Matte& best() const { return best_; }
 
  private:
-  const Picture& picture_;
+  const Image& image_;
   Rgb behind_, seen_;
   float spread_;
   float cost_ = 0.0F;
   Matte best_;
 };
 
-Box window(const Picture& picture, int x, int y, int reach) {
-  return {std::max(x - reach, 0), std::max(y - reach, 0), std::min(x + reach + 1, picture.width),
-          std::min(y + reach + 1, picture.height)};
+Box window(const Image& image, int x, int y, int reach) {
+  return {std::max(x - reach, 0), std::max(y - reach, 0), std::min(x + reach + 1, image.width),
+          std::min(y + reach + 1, image.height)};
 }
 
 // Splits a pixel at the edge into object and background. Candidates for the object's colour are the pixels of its core
 // nearby; a part too thin to have a core is taken to be solid where it differs most.
-Matte unmix(const Picture& picture, const Mask& core, const Plane<float>& total, const Rgb& behind, int x, int y, float noise) {
+Matte unmix(const Image& image, const Mask& core, const Plane<float>& total, const Rgb& behind, int x, int y, float noise) {
   constexpr int kReach = 6, kThin = 2;
   constexpr float kDistancePenalty = 0.02F;
-  Unmixing search(picture, behind, x, y, noise);
-  const Box around = window(picture, x, y, kReach);
+  Unmixing search(image, behind, x, y, noise);
+  const Box around = window(image, x, y, kReach);
   for (int py = around.y0; py < around.y1; ++py) {
     for (int px = around.x0; px < around.x1; ++px) {
       const int dx = px - x, dy = py - y;
@@ -246,7 +243,7 @@ Matte unmix(const Picture& picture, const Mask& core, const Plane<float>& total,
   }
   if (search.best().known) return search.best();
   int strongest_x = x, strongest_y = y;
-  const Box close = window(picture, x, y, kThin);
+  const Box close = window(image, x, y, kThin);
   for (int py = close.y0; py < close.y1; ++py) {
     for (int px = close.x0; px < close.x1; ++px) {
       if (total(px, py) <= total(strongest_x, strongest_y)) continue;
@@ -260,13 +257,12 @@ Matte unmix(const Picture& picture, const Mask& core, const Plane<float>& total,
 
 // RGBA with a soft edge, two pixels to either side of the mask's. At the edge the background's share is taken out of the
 // colours; the thinner the object's share, the more its colour is that of the solid part nearby.
-Picture matted(const Picture& rgb, const Mask& background, const Plane<float>& total, const BackgroundModel& model,
-               float noise) {
+Image matted(const Image& rgb, const Mask& background, const Plane<float>& total, const BackgroundModel& model, float noise) {
   constexpr int kEdge = 2;
   constexpr float kFaint = 0.06F;  // shares below are noise, and above one minus this solid
   const Mask object = inverse(background);
   const Mask near = dilated(object, kEdge), core = eroded(object, kEdge);
-  Picture out(rgb.width, rgb.height, 4);
+  Image out(rgb.width, rgb.height, 4);
   for (int y = 0; y < rgb.height; ++y) {
     for (int x = 0; x < rgb.width; ++x) {
       if (near(x, y) == 0) continue;
@@ -332,7 +328,7 @@ std::string BackgroundDoubt::reason() const {
   return all;
 }
 
-Cutout remove_background(const Picture& rgb) {
+Cutout remove_background(const Image& rgb) {
   require(rgb.channels == 3 && rgb.width > 0 && rgb.height > 0, "remove_background", "an image of ", rgb.width, " x ",
           rgb.height, " x ", rgb.channels);
   const Plane<Lab> lab = lab_of(rgb);
@@ -355,7 +351,7 @@ Cutout remove_background(const Picture& rgb) {
   drop_specks(background);
 
   Cutout cutout;
-  cutout.picture = matted(rgb, background, difference_of(lab, model).total, model, noise);
+  cutout.image = matted(rgb, background, difference_of(lab, model).total, model, noise);
   cutout.doubt = doubt_of(background);
   cutout.doubt.unexplained = 1.0 - static_cast<double>(model.explained());
   cutout.doubt.spread = model.spread();

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
@@ -25,7 +25,7 @@ struct BackgroundDoubt {
 };
 
 struct Cutout {
-  Picture picture;                    // RGBA; colours of soft edges are freed from the background's
+  Image image;                        // RGBA; colours of soft edges are freed from the background's
   std::vector<std::string> warnings;  // doubts about the result, with advice
   BackgroundDoubt doubt;
 };
@@ -36,6 +36,6 @@ struct Cutout {
 // unless it is tiny, has a soft outline (a glow) or makes up most of the object (a line drawing). Parts of the object
 // that have exactly the background's colour and touch it are lost: nothing here knows what objects look like.
 // docs/background.md describes the method and how well it works.
-[[nodiscard]] Cutout remove_background(const Picture& rgb);
+[[nodiscard]] Cutout remove_background(const Image& rgb);
 
 }  // namespace espalier

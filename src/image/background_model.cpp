@@ -22,7 +22,7 @@ Lab lab_of_linear(float r, float g, float b) {
 
 }  // namespace
 
-Plane<Lab> lab_of(const Picture& rgb) {
+Plane<Lab> lab_of(const Image& rgb) {
   std::array<float, 256> linear;
   for (std::size_t i = 0; i < 256; ++i) linear[i] = linear_of_srgb(static_cast<float>(i) / 255.0F);
   Plane<Lab> out(rgb.width, rgb.height);
@@ -51,10 +51,10 @@ float distance(const Lab& a, const Lab& b) {
   return std::sqrt(x * x + y * y + z * z);
 }
 
-BackgroundModel::BackgroundModel(const Plane<Lab>& picture) : width_(picture.width), height_(picture.height) {
+BackgroundModel::BackgroundModel(const Plane<Lab>& image) : width_(image.width), height_(image.height) {
   cell_ = std::max(8, std::max(width_, height_) / 48);
   corrections_ = Plane<Lab>((width_ + cell_ - 1) / cell_, (height_ + cell_ - 1) / cell_);
-  fit(picture);
+  fit(image);
 }
 
 BackgroundModel::Terms BackgroundModel::terms(int x, int y) const {
@@ -74,7 +74,7 @@ Lab BackgroundModel::polynomial(int x, int y) const {
 }
 
 // Weighted least squares by the normal equations; a little ridge keeps images of a few pixels solvable.
-void BackgroundModel::solve(const Plane<Lab>& picture, const std::vector<std::array<int, 2>>& pixels,
+void BackgroundModel::solve(const Plane<Lab>& image, const std::vector<std::array<int, 2>>& pixels,
                             const std::vector<double>& weights) {
   std::array<std::array<double, kTerms + 3>, kTerms> rows{};
   for (std::size_t p = 0; p < pixels.size(); ++p) {
@@ -82,7 +82,7 @@ void BackgroundModel::solve(const Plane<Lab>& picture, const std::vector<std::ar
     const Terms t = terms(x, y);
     for (std::size_t i = 0; i < kTerms; ++i) {
       for (std::size_t j = 0; j < kTerms; ++j) rows[i][j] += weights[p] * t[i] * t[j];
-      for (std::size_t c = 0; c < 3; ++c) rows[i][kTerms + c] += weights[p] * t[i] * picture(x, y)[c];
+      for (std::size_t c = 0; c < 3; ++c) rows[i][kTerms + c] += weights[p] * t[i] * image(x, y)[c];
     }
   }
   for (std::size_t i = 0; i < kTerms; ++i) rows[i][i] += i == 0 ? 1e-9 : 1e-4 * rows[0][0] + 1e-9;
@@ -106,7 +106,7 @@ namespace {
 
 // The median bend of the colour along the border, over short and longer distances: smooth changes do not bend, edges are
 // rare, so it is the grain of the image and the blocks that JPEG makes of it. Capped, because a texture is no noise.
-float noise_of(const Plane<Lab>& picture, const std::vector<std::array<int, 2>>& pixels) {
+float noise_of(const Plane<Lab>& image, const std::vector<std::array<int, 2>>& pixels) {
   float largest = 0.0F;
   for (const int step : {2, 9}) {
     std::vector<float> bends;
@@ -115,9 +115,9 @@ float noise_of(const Plane<Lab>& picture, const std::vector<std::array<int, 2>>&
       bends.push_back(distance(here, middle));
     };
     for (const auto& [x, y] : pixels) {
-      const bool beside = x - step >= 0 && x + step < picture.width, above = y - step >= 0 && y + step < picture.height;
-      if (beside) add(picture(x - step, y), picture(x, y), picture(x + step, y));
-      if (above) add(picture(x, y - step), picture(x, y), picture(x, y + step));
+      const bool beside = x - step >= 0 && x + step < image.width, above = y - step >= 0 && y + step < image.height;
+      if (beside) add(image(x - step, y), image(x, y), image(x + step, y));
+      if (above) add(image(x, y - step), image(x, y), image(x, y + step));
     }
     if (bends.empty()) continue;
     const auto middle = bends.begin() + static_cast<std::ptrdiff_t>(bends.size() / 2);
@@ -129,7 +129,7 @@ float noise_of(const Plane<Lab>& picture, const std::vector<std::array<int, 2>>&
 
 }  // namespace
 
-void BackgroundModel::fit(const Plane<Lab>& picture) {
+void BackgroundModel::fit(const Plane<Lab>& image) {
   const int band = std::max(1, std::min({width_, height_, std::max(2, std::max(width_, height_) / 64)}));
   std::vector<std::array<int, 2>> pixels;
   for (int y = 0; y < height_; ++y) {
@@ -138,16 +138,16 @@ void BackgroundModel::fit(const Plane<Lab>& picture) {
       if (!inner && (x + y) % 2 == 0) pixels.push_back({x, y});
     }
   }
-  noise_ = noise_of(picture, pixels);
+  noise_ = noise_of(image, pixels);
   // Iteratively reweighted least squares (Geman and McClure's weights) under a tightening scale: the first rounds follow
   // the bulk of the border, the last ignore whatever does not belong to it.
   std::vector<double> weights(pixels.size(), 1.0);
   std::vector<float> residuals(pixels.size());
   for (const double scale : {1e6, 20.0, 14.0, 10.0, 7.0, 5.0, 4.0, 3.0, 3.0, 3.0}) {
-    solve(picture, pixels, weights);
+    solve(image, pixels, weights);
     for (std::size_t i = 0; i < pixels.size(); ++i) {
       const auto [x, y] = pixels[i];
-      residuals[i] = distance(picture(x, y), polynomial(x, y));
+      residuals[i] = distance(image(x, y), polynomial(x, y));
       const double q = residuals[i] / std::max(scale, 2.0 * noise_);
       weights[i] = 1.0 / ((1.0 + q * q) * (1.0 + q * q));
     }
@@ -160,14 +160,14 @@ void BackgroundModel::fit(const Plane<Lab>& picture) {
   spread_ = *third_quarter;
 }
 
-void BackgroundModel::follow(const Plane<Lab>& picture, const Mask& background) {
+void BackgroundModel::follow(const Plane<Lab>& image, const Mask& background) {
   Plane<Lab> sums(corrections_.width, corrections_.height);
   Plane<float> counts(corrections_.width, corrections_.height);
   for (int y = 0; y < height_; ++y) {
     for (int x = 0; x < width_; ++x) {
       if (background(x, y) == 0) continue;
       const Lab expected = polynomial(x, y);
-      for (std::size_t c = 0; c < 3; ++c) sums(x / cell_, y / cell_)[c] += picture(x, y)[c] - expected[c];
+      for (std::size_t c = 0; c < 3; ++c) sums(x / cell_, y / cell_)[c] += image(x, y)[c] - expected[c];
       counts(x / cell_, y / cell_) += 1.0F;
     }
   }

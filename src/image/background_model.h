@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "image/picture.h"
+#include "image/image.h"
 #include "image/plane.h"
 
 namespace espalier {
@@ -12,7 +12,7 @@ namespace espalier {
 // one sees side by side.
 using Lab = std::array<float, 3>;
 
-[[nodiscard]] Plane<Lab> lab_of(const Picture& rgb);
+[[nodiscard]] Plane<Lab> lab_of(const Image& rgb);
 [[nodiscard]] std::array<float, 3> srgb_of_lab(const Lab& lab);  // to bytes, clipped
 [[nodiscard]] float distance(const Lab& a, const Lab& b);
 
@@ -22,11 +22,11 @@ class BackgroundModel {
  public:
   // Fits the polynomial to a band along the border, so that what differs from the rest of it (the object, where it
   // touches the border) counts little.
-  explicit BackgroundModel(const Plane<Lab>& picture);
+  explicit BackgroundModel(const Plane<Lab>& image);
 
   // Sets the corrections so that the colour follows the pixels of `background`; between and behind them it is
   // interpolated.
-  void follow(const Plane<Lab>& picture, const Mask& background);
+  void follow(const Plane<Lab>& image, const Mask& background);
 
   [[nodiscard]] Lab at(int x, int y) const;
   // Grain along the border: the typical difference of a pixel from a smooth colour.
@@ -42,8 +42,8 @@ class BackgroundModel {
 
   [[nodiscard]] Terms terms(int x, int y) const;
   [[nodiscard]] Lab polynomial(int x, int y) const;
-  void fit(const Plane<Lab>& picture);
-  void solve(const Plane<Lab>& picture, const std::vector<std::array<int, 2>>& pixels, const std::vector<double>& weights);
+  void fit(const Plane<Lab>& image);
+  void solve(const Plane<Lab>& image, const std::vector<std::array<int, 2>>& pixels, const std::vector<double>& weights);
 
   int width_, height_;
   std::array<Terms, 3> coefficients_{};

@@ -123,11 +123,11 @@ void read_row(const ByteReader& file, const Header& h, const ByteReader& row, st
 
 // Runs and escapes: (count, value), (0, 0) end of the row, (0, 1) end of the image, (0, 2) a move, (0, n) n values as they
 // are.
-void read_runs(const ByteReader& file, const Header& h, Picture& picture) {
+void read_runs(const ByteReader& file, const Header& h, Image& image) {
   std::uint64_t at = h.pixels;
   int x = 0, y = 0;  // y from the bottom
   const auto put = [&](std::uint32_t index) {
-    if (x < h.width && y < h.height) put_colour(file, h, index, picture.at(x, h.height - 1 - y));
+    if (x < h.width && y < h.height) put_colour(file, h, index, image.at(x, h.height - 1 - y));
     ++x;
   };
   const auto value = [&](std::uint64_t byte, std::uint32_t i) {
@@ -135,9 +135,9 @@ void read_runs(const ByteReader& file, const Header& h, Picture& picture) {
     return i % 2 == 0 ? file.u8(byte + i / 2) >> 4U : file.u8(byte + i / 2) & 15U;
   };
   // What no run covers has the first colour.
-  for (int column = 0; column < h.width; ++column) put_colour(file, h, 0, picture.at(column, 0));
-  const auto row_bytes = static_cast<std::size_t>(h.width) * static_cast<std::size_t>(picture.channels);
-  for (int row = 1; row < h.height; ++row) std::copy_n(picture.at(0, 0), row_bytes, picture.at(0, row));
+  for (int column = 0; column < h.width; ++column) put_colour(file, h, 0, image.at(column, 0));
+  const auto row_bytes = static_cast<std::size_t>(h.width) * static_cast<std::size_t>(image.channels);
+  for (int row = 1; row < h.height; ++row) std::copy_n(image.at(0, 0), row_bytes, image.at(0, row));
   while (y < h.height) {
     const std::uint32_t count = file.u8(at), code = file.u8(at + 1);
     at += 2;
@@ -163,22 +163,22 @@ void read_runs(const ByteReader& file, const Header& h, Picture& picture) {
 
 }  // namespace
 
-Picture decode_bmp(const Source& source) {
+Image decode_bmp(const Source& source) {
   const ByteReader file(source.bytes, source.name, "BMP", /*big_endian=*/false);
   Header h = read_header(file);
   check_kind(file, h);
-  Picture picture(h.width, h.height, h.masks[3] != 0 && h.bits > 8 ? 4 : 3);
+  Image image(h.width, h.height, h.masks[3] != 0 && h.bits > 8 ? 4 : 3);
   if (h.compression == kRle8 || h.compression == kRle4) {
-    read_runs(file, h, picture);
+    read_runs(file, h, image);
   } else {
     const std::uint64_t stride = (static_cast<std::uint64_t>(h.width) * h.bits + 31) / 32 * 4;
     for (int y = 0; y < h.height; ++y) {
       const auto stored = static_cast<std::uint64_t>(h.top_down ? y : h.height - 1 - y);
-      read_row(file, h, file.within(h.pixels + stored * stride, stride), picture.at(0, y), picture.channels);
+      read_row(file, h, file.within(h.pixels + stored * stride, stride), image.at(0, y), image.channels);
     }
   }
-  convert_to_srgb(picture, h.profile, source);
-  return picture;
+  convert_to_srgb(image, h.profile, source);
+  return image;
 }
 
 }  // namespace espalier::codec

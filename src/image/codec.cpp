@@ -14,17 +14,17 @@ namespace codec {
 
 void check_size(std::uint64_t width, std::uint64_t height, const std::string& name) {
   if (width == 0 || height == 0) fail(ErrorCode::format, name, ": the image is empty (", width, " x ", height, " pixels)");
-  constexpr auto kSide = static_cast<std::uint64_t>(kMaxPictureSide);
-  if (width > kSide || height > kSide || width * height > static_cast<std::uint64_t>(kMaxPicturePixels)) {
-    fail(ErrorCode::format, name, ": ", width, " x ", height, " pixels are too many (at most ", kMaxPictureSide,
-         " on a side and ", kMaxPicturePixels / 1'000'000, " million in all)", hint("scale the image down"));
+  constexpr auto kSide = static_cast<std::uint64_t>(kMaxImageSide);
+  if (width > kSide || height > kSide || width * height > static_cast<std::uint64_t>(kMaxImagePixels)) {
+    fail(ErrorCode::format, name, ": ", width, " x ", height, " pixels are too many (at most ", kMaxImageSide,
+         " on a side and ", kMaxImagePixels / 1'000'000, " million in all)", hint("scale the image down"));
   }
 }
 
-void check_encodable(const Picture& picture, const char* where) {
-  require(picture.width > 0 && picture.height > 0 && (picture.channels == 3 || picture.channels == 4) &&
-              picture.pixels.size() == picture.pixel_count() * static_cast<std::size_t>(picture.channels),
-          where, "an image of ", picture.width, " x ", picture.height, " x ", picture.channels, " with ", picture.pixels.size(),
+void check_encodable(const Image& image, const char* where) {
+  require(image.width > 0 && image.height > 0 && (image.channels == 3 || image.channels == 4) &&
+              image.pixels.size() == image.pixel_count() * static_cast<std::size_t>(image.channels),
+          where, "an image of ", image.width, " x ", image.height, " x ", image.channels, " with ", image.pixels.size(),
           " bytes");
 }
 
@@ -83,12 +83,12 @@ int exif_orientation(Bytes tiff) {
   return 1;
 }
 
-Picture apply_orientation(Picture stored, int orientation) {
+Image apply_orientation(Image stored, int orientation) {
   if (orientation <= 1 || orientation > 8) return stored;
   const bool transposed = orientation >= 5;
   const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  Picture seen(transposed ? stored.height : stored.width, transposed ? stored.width : stored.height, stored.channels);
+  Image seen(transposed ? stored.height : stored.width, transposed ? stored.width : stored.height, stored.channels);
   for (int y = 0; y < seen.height; ++y) {
     for (int x = 0; x < seen.width; ++x) {
       const int along_width = transposed ? y : x;
@@ -148,10 +148,10 @@ bool codec::is_bmp(Bytes bytes) {
          bytes[17] == std::byte{0};
 }
 
-std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes) {
-  if (begins(bytes, "\x89PNG\r\n\x1A\n")) return PictureFormat::png;
-  if (begins(bytes, "\xFF\xD8\xFF")) return PictureFormat::jpeg;
-  if (begins(bytes, "RIFF") && begins(bytes, "WEBP", 8)) return PictureFormat::webp;
+std::optional<ImageFormat> image_format(std::span<const std::byte> bytes) {
+  if (begins(bytes, "\x89PNG\r\n\x1A\n")) return ImageFormat::png;
+  if (begins(bytes, "\xFF\xD8\xFF")) return ImageFormat::jpeg;
+  if (begins(bytes, "RIFF") && begins(bytes, "WEBP", 8)) return ImageFormat::webp;
   return std::nullopt;
 }
 
@@ -159,13 +159,13 @@ namespace {
 
 struct Decoder {
   bool (*knows)(codec::Bytes bytes);
-  Picture (*decode)(const codec::Source& source);
+  Image (*decode)(const codec::Source& source);
 };
 
 constexpr std::array kDecoders = {
-    Decoder{[](codec::Bytes b) { return picture_format(b) == PictureFormat::png; }, codec::decode_png},
-    Decoder{[](codec::Bytes b) { return picture_format(b) == PictureFormat::jpeg; }, codec::decode_jpeg},
-    Decoder{[](codec::Bytes b) { return picture_format(b) == PictureFormat::webp; }, codec::decode_webp},
+    Decoder{[](codec::Bytes b) { return image_format(b) == ImageFormat::png; }, codec::decode_png},
+    Decoder{[](codec::Bytes b) { return image_format(b) == ImageFormat::jpeg; }, codec::decode_jpeg},
+    Decoder{[](codec::Bytes b) { return image_format(b) == ImageFormat::webp; }, codec::decode_webp},
     Decoder{[](codec::Bytes b) { return begins(b, "GIF87a") || begins(b, "GIF89a"); }, codec::decode_gif},
     Decoder{codec::is_tiff, codec::decode_tiff},
     Decoder{codec::is_bmp, codec::decode_bmp},
@@ -176,10 +176,10 @@ constexpr const char* kKnown = "PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF or BMP";
 
 }  // namespace
 
-Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const Monitor* monitor,
-                       std::vector<std::string>* notices, ColourProfiles profiles) {
-  if (bytes.size() > kMaxPictureBytes) {
-    fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for an image (at most ", kMaxPictureBytes >> 20U,
+Image decode_image(std::span<const std::byte> bytes, const std::string& name, const Monitor* monitor,
+                   std::vector<std::string>* notices, ColourProfiles profiles) {
+  if (bytes.size() > kMaxImageBytes) {
+    fail(ErrorCode::format, name, ": ", bytes.size(), " bytes are too many for an image (at most ", kMaxImageBytes >> 20U,
          " MiB)", hint("scale the image down"));
   }
   if (monitor != nullptr) monitor->check();
@@ -193,8 +193,8 @@ Picture decode_picture(std::span<const std::byte> bytes, const std::string& name
   fail(ErrorCode::format, name, ": this is not an image of a known format (", kKnown, ")", hint("save it as PNG"));
 }
 
-Picture load_picture(const std::filesystem::path& path, const Monitor* monitor, std::vector<std::string>* notices) {
-  return decode_picture(read_file(path, kMaxPictureBytes), path.string(), monitor, notices);
+Image load_image_file(const std::filesystem::path& path, const Monitor* monitor, std::vector<std::string>* notices) {
+  return decode_image(read_file(path, kMaxImageBytes), path.string(), monitor, notices);
 }
 
 }  // namespace espalier

@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
 // Nothing larger is decoded; the sizes are checked before pixels are allocated.
-inline constexpr int kMaxPictureSide = 16384;
-inline constexpr std::int64_t kMaxPicturePixels = 100'000'000;
-inline constexpr std::uint64_t kMaxPictureBytes = std::uint64_t{256} << 20U;
+inline constexpr int kMaxImageSide = 16384;
+inline constexpr std::int64_t kMaxImagePixels = 100'000'000;
+inline constexpr std::uint64_t kMaxImageBytes = std::uint64_t{256} << 20U;
 
 // Whether colour profiles (ICC) that a file carries count. glTF says of its textures that they do not.
 enum class ColourProfiles : bool { applied, ignored };
@@ -29,25 +29,25 @@ enum class ColourProfiles : bool { applied, ignored };
 // unless it is null. `name` is for messages. Throws format for damaged or foreign bytes and for images beyond the limits,
 // unsupported for what is refused by name: kinds of these formats that are not read, other well-known formats; cancelled when
 // `monitor`, which is asked between rows or pieces of an image, wants so.
-[[nodiscard]] Picture decode_picture(std::span<const std::byte> bytes, const std::string& name,
-                                     const Monitor* monitor = nullptr, std::vector<std::string>* notices = nullptr,
-                                     ColourProfiles profiles = ColourProfiles::applied);
+[[nodiscard]] Image decode_image(std::span<const std::byte> bytes, const std::string& name, const Monitor* monitor = nullptr,
+                                 std::vector<std::string>* notices = nullptr,
+                                 ColourProfiles profiles = ColourProfiles::applied);
 
-enum class PictureFormat { png, jpeg, webp };
+enum class ImageFormat { png, jpeg, webp };
 // The format that the first bytes announce, if it is one of these.
-[[nodiscard]] std::optional<PictureFormat> picture_format(std::span<const std::byte> bytes);
+[[nodiscard]] std::optional<ImageFormat> image_format(std::span<const std::byte> bytes);
 
 // Reads and decodes a file; throws also as read_file does.
-[[nodiscard]] Picture load_picture(const std::filesystem::path& path, const Monitor* monitor = nullptr,
-                                   std::vector<std::string>* notices = nullptr);
+[[nodiscard]] Image load_image_file(const std::filesystem::path& path, const Monitor* monitor = nullptr,
+                                    std::vector<std::string>* notices = nullptr);
 
 // An 8-bit PNG (RGB or RGBA, not interlaced). The same image gives the same bytes.
-[[nodiscard]] std::vector<std::byte> encode_png(const Picture& picture);
+[[nodiscard]] std::vector<std::byte> encode_png(const Image& image);
 
 // A baseline JPEG of an RGB image, quality 1 to 100; chroma keeps the full resolution from quality 90 on. The same
 // image gives the same bytes. Throws invalid_argument for another quality, an alpha channel or more than 65500 pixels on
 // a side.
-[[nodiscard]] std::vector<std::byte> encode_jpeg(const Picture& picture, int quality);
+[[nodiscard]] std::vector<std::byte> encode_jpeg(const Image& image, int quality);
 
 struct WebpOptions {
   int quality = 90;       // 0 to 100; lossless: the effort
@@ -55,6 +55,6 @@ struct WebpOptions {
 };
 // A WebP of an RGB or RGBA image. The same image gives the same bytes. Throws invalid_argument for another quality or
 // more than 16383 pixels on a side.
-[[nodiscard]] std::vector<std::byte> encode_webp(const Picture& picture, const WebpOptions& options);
+[[nodiscard]] std::vector<std::byte> encode_webp(const Image& image, const WebpOptions& options);
 
 }  // namespace espalier

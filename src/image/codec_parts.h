@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier::codec {
 
@@ -27,13 +27,13 @@ struct Source {
   }
 };
 
-[[nodiscard]] Picture decode_png(const Source& source);
-[[nodiscard]] Picture decode_jpeg(const Source& source);
-[[nodiscard]] Picture decode_webp(const Source& source);
-[[nodiscard]] Picture decode_gif(const Source& source);
-[[nodiscard]] Picture decode_bmp(const Source& source);
-[[nodiscard]] Picture decode_tiff(const Source& source);
-[[nodiscard]] Picture decode_heif(const Source& source);  // HEIC and AVIF
+[[nodiscard]] Image decode_png(const Source& source);
+[[nodiscard]] Image decode_jpeg(const Source& source);
+[[nodiscard]] Image decode_webp(const Source& source);
+[[nodiscard]] Image decode_gif(const Source& source);
+[[nodiscard]] Image decode_bmp(const Source& source);
+[[nodiscard]] Image decode_tiff(const Source& source);
+[[nodiscard]] Image decode_heif(const Source& source);  // HEIC and AVIF
 // By their first bytes.
 [[nodiscard]] bool is_tiff(Bytes bytes);
 [[nodiscard]] bool is_bmp(Bytes bytes);
@@ -46,14 +46,14 @@ void check_size(std::uint64_t width, std::uint64_t height, const std::string& na
 [[noreturn]] void fail_damaged(const std::string& name, const char* kind, const std::string& reason);
 
 // For the encoders: 8-bit RGB or RGBA with as many bytes as its size says.
-void check_encodable(const Picture& picture, const char* where);
+void check_encodable(const Image& image, const char* where);
 
 // Orientation (1 to 8) in a block of EXIF data that begins with its TIFF header; 1 when there is none or the block is
 // damaged, because an image is worth more than its metadata.
 [[nodiscard]] int exif_orientation(Bytes tiff);
 // The image as it should be seen: 1 is as stored, 3 upside down, 6 and 8 turned by a quarter, the others mirrored.
-[[nodiscard]] Picture apply_orientation(Picture stored, int orientation);
+[[nodiscard]] Image apply_orientation(Image stored, int orientation);
 // Colours that alpha was multiplied into, as they were before; where alpha is 0 they stay.
-void divide_by_alpha(Picture& picture);
+void divide_by_alpha(Image& image);
 
 }  // namespace espalier::codec

@@ -99,68 +99,68 @@ bool changes_nothing(const ToSrgb& transform, std::size_t channels) {
   return true;
 }
 
-void convert(Picture& picture, ToSrgb& transform) {
+void convert(Image& image, ToSrgb& transform) {
   if (!transform.prepare(TYPE_RGB_8, TYPE_RGB_8)) return;
   if (changes_nothing(transform, 3)) return;
-  if (picture.channels == 4 && !transform.prepare(TYPE_RGBA_8, TYPE_RGBA_8)) return;
-  transform.run(picture.pixels.data(), picture.pixels.data(), picture.pixel_count());
+  if (image.channels == 4 && !transform.prepare(TYPE_RGBA_8, TYPE_RGBA_8)) return;
+  transform.run(image.pixels.data(), image.pixels.data(), image.pixel_count());
 }
 
-void convert_gray(Picture& picture, const ToSrgb& transform) {
+void convert_gray(Image& image, const ToSrgb& transform) {
   if (changes_nothing(transform, 1)) return;
   std::array<std::uint8_t, 256> levels{};
   std::array<std::uint8_t, 768> colours{};
   for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = static_cast<std::uint8_t>(i);
   transform.run(levels.data(), colours.data(), levels.size());
-  const auto channels = static_cast<std::size_t>(picture.channels);
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) {
-    std::uint8_t* pixel = &picture.pixels[i * channels];
+  const auto channels = static_cast<std::size_t>(image.channels);
+  for (std::size_t i = 0; i < image.pixel_count(); ++i) {
+    std::uint8_t* pixel = &image.pixels[i * channels];
     std::copy_n(&colours[std::size_t{pixel[0]} * 3], 3, pixel);
   }
 }
 
 }  // namespace
 
-void convert_to_srgb(Picture& picture, Bytes profile, const Source& source) {
+void convert_to_srgb(Image& image, Bytes profile, const Source& source) {
   if (profile.empty() || source.ignores_profiles) return;
   ToSrgb transform;
   transform.open(profile);
-  if (transform.is(cmsSigRgbData) && transform.prepare(TYPE_RGB_8, TYPE_RGB_8)) return convert(picture, transform);
-  if (transform.is(cmsSigGrayData) && transform.prepare(TYPE_GRAY_8, TYPE_RGB_8)) return convert_gray(picture, transform);
+  if (transform.is(cmsSigRgbData) && transform.prepare(TYPE_RGB_8, TYPE_RGB_8)) return convert(image, transform);
+  if (transform.is(cmsSigGrayData) && transform.prepare(TYPE_GRAY_8, TYPE_RGB_8)) return convert_gray(image, transform);
   source.notice("its colour profile cannot be used; the colours are taken as sRGB");
 }
 
-void convert_to_srgb(Picture& picture, Primaries primaries) {
+void convert_to_srgb(Image& image, Primaries primaries) {
   ToSrgb transform;
   transform.open(primaries);
   require(transform.is(cmsSigRgbData) && transform.prepare(TYPE_RGB_8, TYPE_RGB_8), "convert_to_srgb", "no profile was made");
-  convert(picture, transform);
+  convert(image, transform);
 }
 
-Picture rgb_of_cmyk(int width, int height, std::vector<std::uint8_t> samples, bool inverted, Bytes profile,
-                    const Source& source) {
-  Picture picture(width, height, 3);
-  require(samples.size() == picture.pixel_count() * 4, "rgb_of_cmyk", samples.size(), " samples");
+Image rgb_of_cmyk(int width, int height, std::vector<std::uint8_t> samples, bool inverted, Bytes profile,
+                  const Source& source) {
+  Image image(width, height, 3);
+  require(samples.size() == image.pixel_count() * 4, "rgb_of_cmyk", samples.size(), " samples");
   if (!profile.empty() && !source.ignores_profiles) {
     ToSrgb transform;
     transform.open(profile);
     if (transform.is(cmsSigCmykData) && transform.prepare(inverted ? TYPE_CMYK_8_REV : TYPE_CMYK_8, TYPE_RGB_8)) {
-      transform.run(samples.data(), picture.pixels.data(), picture.pixel_count());
-      return picture;
+      transform.run(samples.data(), image.pixels.data(), image.pixel_count());
+      return image;
     }
     source.notice("its colour profile cannot be used; its CMYK colours are converted without one");
   } else {
     source.notice("its CMYK colours come without a profile; they are converted without one");
   }
   constexpr int kFull = 255;
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) {
+  for (std::size_t i = 0; i < image.pixel_count(); ++i) {
     const std::uint8_t* ink = &samples[i * 4];
     for (std::size_t c = 0; c < 3; ++c) {
       const int free = inverted ? ink[c] : kFull - ink[c], white = inverted ? ink[3] : kFull - ink[3];
-      picture.pixels[i * 3 + c] = static_cast<std::uint8_t>((free * white + kFull / 2) / kFull);
+      image.pixels[i * 3 + c] = static_cast<std::uint8_t>((free * white + kFull / 2) / kFull);
     }
   }
-  return picture;
+  return image;
 }
 
 }  // namespace espalier::codec

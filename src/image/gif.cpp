@@ -118,11 +118,11 @@ struct Frame {
   std::uint64_t data = 0;
 };
 
-Picture paint(const ByteReader& file, int width, int height, const Frame& frame) {
+Image paint(const ByteReader& file, int width, int height, const Frame& frame) {
   const std::vector<std::uint8_t> indices =
       unpack(file, frame.data, static_cast<std::size_t>(frame.width) * static_cast<std::size_t>(frame.height));
   const bool whole = frame.x <= 0 && frame.y <= 0 && frame.width >= width && frame.height >= height;
-  Picture picture(width, height, whole && frame.transparent < 0 ? 3 : 4);
+  Image image(width, height, whole && frame.transparent < 0 ? 3 : 4);
   for (int row = 0; row < frame.height; ++row) {
     const int y = frame.y + ((frame.flags & 0x40U) != 0 ? interlaced_row(row, frame.height) : row);
     if (y >= height) continue;
@@ -130,13 +130,13 @@ Picture paint(const ByteReader& file, int width, int height, const Frame& frame)
     for (int x = 0; x < frame.width && frame.x + x < width; ++x) {
       if (int{index[x]} == frame.transparent) continue;
       if (index[x] >= frame.palette.colours) file.damaged(str("there is no colour ", int{index[x]}));
-      std::uint8_t* pixel = picture.at(frame.x + x, y);
+      std::uint8_t* pixel = image.at(frame.x + x, y);
       for (std::uint32_t c = 0; c < 3; ++c)
         pixel[c] = static_cast<std::uint8_t>(file.u8(frame.palette.at + std::uint64_t{index[x]} * 3 + c));
-      if (picture.channels == 4) pixel[3] = 255;
+      if (image.channels == 4) pixel[3] = 255;
     }
   }
-  return picture;
+  return image;
 }
 
 // Whether another image follows.
@@ -154,7 +154,7 @@ bool has_more_frames(const ByteReader& file, std::uint64_t at) {
 
 }  // namespace
 
-Picture decode_gif(const Source& source) {
+Image decode_gif(const Source& source) {
   const ByteReader file(source.bytes, source.name, "GIF", /*big_endian=*/false);
   const std::uint32_t width = file.u16(6), height = file.u16(8), screen_flags = file.u8(10);
   check_size(width, height, source.name);
@@ -184,9 +184,9 @@ Picture decode_gif(const Source& source) {
   frame.palette = palette_after(file, frame.flags, at);
   if (frame.palette.colours == 0) frame.palette = global;
   frame.data = at;
-  Picture picture = paint(file, static_cast<int>(width), static_cast<int>(height), frame);
+  Image image = paint(file, static_cast<int>(width), static_cast<int>(height), frame);
   if (has_more_frames(file, after_blocks(file, frame.data + 1))) source.notice("an animated GIF; its first frame is used");
-  return picture;
+  return image;
 }
 
 }  // namespace espalier::codec

@@ -41,7 +41,7 @@ class Painter {
  public:
   explicit Painter(const HeifFile& heif) : heif_(heif) {}
 
-  void paint(std::uint32_t id, Picture& to, bool alpha) {
+  void paint(std::uint32_t id, Image& to, bool alpha) {
     const HeifItem& item = heif_.item(id);
     if (item.type == "grid") {
       paint_grid(id, item, to, alpha);
@@ -53,7 +53,7 @@ class Painter {
   [[nodiscard]] const Signals& signals() const { return signals_; }
 
  private:
-  void paint_coded(std::uint32_t id, const HeifItem& item, Picture& to, int x, int y, bool alpha) {
+  void paint_coded(std::uint32_t id, const HeifItem& item, Image& to, int x, int y, bool alpha) {
     const bool hevc = item.type == "hvc1", av1 = item.type == "av01";
     if (!hevc && !av1) refuse(heif_, "an image of the kind \"" + item.type + "\"");
     if (item.needs_unknown) refuse(heif_, "properties of an unknown kind");
@@ -64,8 +64,8 @@ class Painter {
     // Tiles may name the same bytes again and again.
     bytes_ += data.size();
     if (bytes_ > 2 * heif_.file().size()) heif_.file().damaged("its tiles overlap");
-    const auto use = [&](const YuvPicture& coded) { put(coded, item, to, x, y, alpha); };
-    const CodedPicture coded{configuration->content, data, size.width, size.height, heif_.file().name()};
+    const auto use = [&](const YuvImage& coded) { put(coded, item, to, x, y, alpha); };
+    const CodedImage coded{configuration->content, data, size.width, size.height, heif_.file().name()};
     if (hevc) {
       decode_hevc(coded, use);
     } else {
@@ -73,7 +73,7 @@ class Painter {
     }
   }
 
-  void put(YuvPicture coded, const HeifItem& item, Picture& to, int x, int y, bool alpha) {
+  void put(YuvImage coded, const HeifItem& item, Image& to, int x, int y, bool alpha) {
     if (alpha) return put_alpha(coded, to, x, y);
     for (const HeifProperty& property : item.properties) {
       if (property.type != "colr" || reader(heif_, property.content).text(0, 4) != "nclx") continue;
@@ -88,7 +88,7 @@ class Painter {
     put_rgb(coded, to, x, y);
   }
 
-  void paint_grid(std::uint32_t id, const HeifItem& item, Picture& to, bool alpha) {
+  void paint_grid(std::uint32_t id, const HeifItem& item, Image& to, bool alpha) {
     if (item.needs_unknown) refuse(heif_, "properties of an unknown kind");
     const std::vector<std::byte> bytes = heif_.data(id);
     const ByteReader r = reader(heif_, bytes);
@@ -105,7 +105,7 @@ class Painter {
       return std::int64_t{side} * count >= whole && std::int64_t{side} * (count - 1) < whole;
     };
     if (!covers(tile.width, columns, to.width) || !covers(tile.height, rows, to.height) ||
-        std::int64_t{tile.width} * tile.height * rows * columns > 2 * kMaxPicturePixels)
+        std::int64_t{tile.width} * tile.height * rows * columns > 2 * kMaxImagePixels)
       heif_.file().damaged("its tiles do not cover the image");
     for (std::size_t i = 0; i < tiles.size(); ++i) {
       const HeifItem& part = heif_.item(tiles[i]);
@@ -121,7 +121,7 @@ class Painter {
   Signals signals_;
 };
 
-Picture cropped(const HeifFile& heif, const Picture& picture, const HeifProperty& aperture) {
+Image cropped(const HeifFile& heif, const Image& image, const HeifProperty& aperture) {
   const ByteReader r = reader(heif, aperture.content);
   const auto ratio = [&](std::uint64_t at) {
     const double below = r.i32(at + 4);
@@ -129,64 +129,63 @@ Picture cropped(const HeifFile& heif, const Picture& picture, const HeifProperty
     return r.i32(at) / below;
   };
   const double width = ratio(0), height = ratio(8);
-  const double x = (picture.width - width) / 2 + ratio(16), y = (picture.height - height) / 2 + ratio(24);
-  if (!(width >= 1 && height >= 1 && x >= -0.5 && y >= -0.5 && x + width <= picture.width + 0.5 &&
-        y + height <= picture.height + 0.5))
+  const double x = (image.width - width) / 2 + ratio(16), y = (image.height - height) / 2 + ratio(24);
+  if (!(width >= 1 && height >= 1 && x >= -0.5 && y >= -0.5 && x + width <= image.width + 0.5 &&
+        y + height <= image.height + 0.5))
     heif.file().damaged("a crop beyond the image");
   const int x0 = std::max(static_cast<int>(std::lround(x)), 0), y0 = std::max(static_cast<int>(std::lround(y)), 0);
-  Picture out(std::min(static_cast<int>(std::lround(width)), picture.width - x0),
-              std::min(static_cast<int>(std::lround(height)), picture.height - y0), picture.channels);
+  Image out(std::min(static_cast<int>(std::lround(width)), image.width - x0),
+            std::min(static_cast<int>(std::lround(height)), image.height - y0), image.channels);
   for (int row = 0; row < out.height; ++row)
-    std::copy_n(picture.at(x0, y0 + row), static_cast<std::ptrdiff_t>(out.width) * out.channels, out.at(0, row));
+    std::copy_n(image.at(x0, y0 + row), static_cast<std::ptrdiff_t>(out.width) * out.channels, out.at(0, row));
   return out;
 }
 
 // Crops, turns and mirrors in the order in which the item has them.
-Picture transformed(const HeifFile& heif, Picture picture, const HeifItem& item) {
+Image transformed(const HeifFile& heif, Image image, const HeifItem& item) {
   constexpr std::array<int, 4> kTurned = {1, 8, 3, 6};  // EXIF's numbers for quarters to the left
   for (const HeifProperty& property : item.properties) {
     const ByteReader r = reader(heif, property.content);
-    if (property.type == "clap") picture = cropped(heif, picture, property);
-    if (property.type == "irot") picture = apply_orientation(std::move(picture), kTurned[r.u8(0) & 3U]);
-    if (property.type == "imir") picture = apply_orientation(std::move(picture), (r.u8(0) & 1U) != 0 ? 2 : 4);
+    if (property.type == "clap") image = cropped(heif, image, property);
+    if (property.type == "irot") image = apply_orientation(std::move(image), kTurned[r.u8(0) & 3U]);
+    if (property.type == "imir") image = apply_orientation(std::move(image), (r.u8(0) & 1U) != 0 ? 2 : 4);
   }
-  return picture;
+  return image;
 }
 
-void convert_colours(const HeifItem& item, const Signals& signals, Picture& picture, const HeifFile& heif,
-                     const Source& source) {
+void convert_colours(const HeifItem& item, const Signals& signals, Image& image, const HeifFile& heif, const Source& source) {
   constexpr int kBt2020 = 9, kDisplayP3 = 12, kPq = 16, kHlg = 18;
   if (signals.transfer == kPq || signals.transfer == kHlg)
     source.notice("an image of high dynamic range; its brightness is taken as it is stored and may look flat");
   for (const HeifProperty& property : item.properties) {
     if (property.type != "colr" || property.content.size() < 4) continue;
     const std::string kind = reader(heif, property.content).text(0, 4);
-    if (kind == "prof" || kind == "rICC") return convert_to_srgb(picture, property.content.subspan(4), source);
+    if (kind == "prof" || kind == "rICC") return convert_to_srgb(image, property.content.subspan(4), source);
   }
-  if (signals.primaries == kBt2020) convert_to_srgb(picture, Primaries::bt2020);
-  if (signals.primaries == kDisplayP3) convert_to_srgb(picture, Primaries::display_p3);
+  if (signals.primaries == kBt2020) convert_to_srgb(image, Primaries::bt2020);
+  if (signals.primaries == kDisplayP3) convert_to_srgb(image, Primaries::display_p3);
 }
 
 }  // namespace
 
-Picture decode_heif(const Source& source) {
+Image decode_heif(const Source& source) {
   const HeifFile heif(source.bytes, source.name);
   const HeifItem& item = heif.item(heif.primary());
   const Size size = size_of(heif, item);
   const std::uint32_t alpha = heif.alpha_of(heif.primary());
-  Picture picture(size.width, size.height, alpha != 0 ? 4 : 3);
+  Image image(size.width, size.height, alpha != 0 ? 4 : 3);
   Painter painter(heif);
-  painter.paint(heif.primary(), picture, /*alpha=*/false);
+  painter.paint(heif.primary(), image, /*alpha=*/false);
   const Signals signals = painter.signals();
   if (alpha != 0) {
     const Size of_alpha = size_of(heif, heif.item(alpha));
     if (of_alpha.width != size.width || of_alpha.height != size.height) refuse(heif, "an alpha channel of another size");
-    painter.paint(alpha, picture, /*alpha=*/true);
-    if (heif.refers("prem", heif.primary(), alpha)) divide_by_alpha(picture);
+    painter.paint(alpha, image, /*alpha=*/true);
+    if (heif.refers("prem", heif.primary(), alpha)) divide_by_alpha(image);
   }
-  convert_colours(item, signals, picture, heif, source);
-  if (heif.pictures() > 1) source.notice(str("a file with ", heif.pictures(), " images; the primary one is used"));
-  return transformed(heif, std::move(picture), item);
+  convert_colours(item, signals, image, heif, source);
+  if (heif.images() > 1) source.notice(str("a file with ", heif.images(), " images; the primary one is used"));
+  return transformed(heif, std::move(image), item);
 }
 
 }  // namespace espalier::codec

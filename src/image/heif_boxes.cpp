@@ -190,7 +190,7 @@ void HeifFile::read_references(const Box& box) {
   }
 }
 
-std::size_t HeifFile::pictures() const {
+std::size_t HeifFile::images() const {
   std::size_t count = 0;
   for (const auto& [id, item] : items_) {
     if (item.hidden || (item.type != "hvc1" && item.type != "av01" && item.type != "grid")) continue;

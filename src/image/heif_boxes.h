@@ -31,7 +31,7 @@ class HeifFile {
 
   [[nodiscard]] const ByteReader& file() const { return file_; }
   [[nodiscard]] std::uint32_t primary() const { return primary_; }
-  [[nodiscard]] std::size_t pictures() const;  // items that stand for themselves and can be shown
+  [[nodiscard]] std::size_t images() const;  // items that stand for themselves and can be shown
   // Throws format for an item that is not there.
   [[nodiscard]] const HeifItem& item(std::uint32_t id) const;
   // The item's bytes, one part after the other; at most as many as the file has.

@@ -17,7 +17,7 @@ struct DecoderDeleter {
   void operator()(de265_decoder_context* decoder) const { de265_free_decoder(decoder); }
 };
 
-// The codec's own allocation, but for pictures that are larger than the container promised.
+// The codec's own allocation, but for images that are larger than the container promised.
 struct Limits {
   std::int64_t width = 0, height = 0;
 };
@@ -32,9 +32,9 @@ void release_buffer(de265_decoder_context* decoder, de265_image* image, void* /*
 
 class Decoder {
  public:
-  explicit Decoder(const CodedPicture& coded) : coded_(coded), decoder_(de265_new_decoder()) {
+  explicit Decoder(const CodedImage& coded) : coded_(coded), decoder_(de265_new_decoder()) {
     if (!decoder_) fail(ErrorCode::out_of_memory, coded.name, ": not enough memory to decode this HEIC");
-    constexpr int kBlock = 64;  // coded pictures are whole blocks of at most so many pixels
+    constexpr int kBlock = 64;  // coded images are whole blocks of at most so many pixels
     limits_ = {coded.width + kBlock, coded.height + kBlock};
     de265_image_allocation allocation{get_buffer, release_buffer};
     de265_set_image_allocation_functions(decoder_.get(), &allocation, &limits_);
@@ -57,7 +57,7 @@ class Decoder {
 
  private:
   void work() {
-    // It says that there is more to do as long as a picture waits to be taken.
+    // It says that there is more to do as long as an image waits to be taken.
     for (int more = 1; more != 0 && de265_peek_next_picture(decoder_.get()) == nullptr;) {
       const de265_error error = de265_decode(decoder_.get(), &more);
       if (error == DE265_ERROR_WAITING_FOR_INPUT_DATA || error == DE265_ERROR_IMAGE_BUFFER_FULL) return;
@@ -67,13 +67,13 @@ class Decoder {
   void check(de265_error error) const {
     if (de265_isOK(error) == 0) damaged(de265_get_error_text(error));
   }
-  const CodedPicture& coded_;
+  const CodedImage& coded_;
   Limits limits_;
   std::unique_ptr<de265_decoder_context, DecoderDeleter> decoder_;
 };
 
 // Parameter sets: arrays of units, each with a length of two bytes.
-unsigned push_configuration(Decoder& decoder, const CodedPicture& coded) {
+unsigned push_configuration(Decoder& decoder, const CodedImage& coded) {
   const ByteReader file(coded.configuration, coded.name, kKind, /*big_endian=*/true);
   const unsigned length_size = (file.u8(21) & 3U) + 1;
   std::uint64_t at = 23;
@@ -89,8 +89,8 @@ unsigned push_configuration(Decoder& decoder, const CodedPicture& coded) {
   return length_size;
 }
 
-YuvPicture view_of(const de265_image* image) {
-  YuvPicture p;
+YuvImage view_of(const de265_image* image) {
+  YuvImage p;
   const std::size_t planes = de265_get_chroma_format(image) == de265_chroma_mono ? 1 : 3;
   p.depth = de265_get_bits_per_pixel(image, 0);
   for (std::size_t i = 0; i < planes; ++i) {
@@ -108,7 +108,7 @@ YuvPicture view_of(const de265_image* image) {
 
 }  // namespace
 
-void decode_hevc(const CodedPicture& coded, const std::function<void(const YuvPicture&)>& use) {
+void decode_hevc(const CodedImage& coded, const std::function<void(const YuvImage&)>& use) {
   Decoder decoder(coded);
   const unsigned length_size = push_configuration(decoder, coded);
   const ByteReader data(coded.data, coded.name, kKind, /*big_endian=*/true);
@@ -121,18 +121,18 @@ void decode_hevc(const CodedPicture& coded, const std::function<void(const YuvPi
     if (length < 3) continue;
     constexpr std::uint32_t kFirstParameters = 32;
     const std::uint32_t type = std::to_integer<std::uint32_t>(unit[0]) >> 1U & 63U;
-    if (type < kFirstParameters && (unit[2] & std::byte{0x80}) != std::byte{0}) {  // a new picture
+    if (type < kFirstParameters && (unit[2] & std::byte{0x80}) != std::byte{0}) {  // a new image
       if (begun) break;
       begun = true;
     }
     decoder.push(unit);
   }
-  const YuvPicture picture = view_of(decoder.finish());
-  const bool depths = picture.depth <= 16 && (!picture.colour() || picture.planes[1].data != nullptr);
-  if (picture.planes[0].data == nullptr || !depths || picture.width() < coded.width || picture.height() < coded.height)
-    decoder.damaged(str("an image of ", picture.width(), " x ", picture.height(), " pixels where ", coded.width, " x ",
+  const YuvImage image = view_of(decoder.finish());
+  const bool depths = image.depth <= 16 && (!image.colour() || image.planes[1].data != nullptr);
+  if (image.planes[0].data == nullptr || !depths || image.width() < coded.width || image.height() < coded.height)
+    decoder.damaged(str("an image of ", image.width(), " x ", image.height(), " pixels where ", coded.width, " x ",
                         coded.height, " are promised"));
-  use(picture);
+  use(image);
 }
 
 }  // namespace espalier::codec

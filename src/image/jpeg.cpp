@@ -154,7 +154,7 @@ void check_colours(J_COLOR_SPACE space, const std::string& name) {
 
 }  // namespace
 
-Picture decode_jpeg(const Source& source) {
+Image decode_jpeg(const Source& source) {
   const std::string& name = source.name;
   Decoder decoder(source.monitor);
   const auto failed = [&] {
@@ -172,18 +172,18 @@ Picture decode_jpeg(const Source& source) {
   const int orientation = orientation_of(decoder.info);
   const std::vector<std::byte> profile = profile_of(decoder.info);
   const bool inks = decoder.info.jpeg_color_space == JCS_CMYK || decoder.info.jpeg_color_space == JCS_YCCK;
-  Picture picture;
+  Image image;
   if (inks) {
     // Programs that write CMYK write it as Adobe does, with 255 for no ink, also where they do not say so.
     std::vector<std::uint8_t> samples(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 4);
     if (!read_pixels(decoder, JCS_CMYK, samples.data())) failed();
-    picture = rgb_of_cmyk(width, height, std::move(samples), /*inverted=*/true, profile, source);
+    image = rgb_of_cmyk(width, height, std::move(samples), /*inverted=*/true, profile, source);
   } else {
-    picture = Picture(width, height, 3);
-    if (!read_pixels(decoder, JCS_RGB, picture.pixels.data())) failed();
-    convert_to_srgb(picture, profile, source);
+    image = Image(width, height, 3);
+    if (!read_pixels(decoder, JCS_RGB, image.pixels.data())) failed();
+    convert_to_srgb(image, profile, source);
   }
-  return apply_orientation(std::move(picture), orientation);
+  return apply_orientation(std::move(image), orientation);
 }
 
 }  // namespace espalier::codec
@@ -211,13 +211,13 @@ struct Encoder {
 };
 
 // False on an error, whose message is then in encoder.errors.
-bool write_pixels(Encoder& encoder, const Picture& picture, int quality) {
+bool write_pixels(Encoder& encoder, const Image& image, int quality) {
   constexpr int kFullChroma = 90;
   if (setjmp(encoder.errors.back) != 0) return false;  // NOLINT(cert-err52-cpp): see leave()
   jpeg_create_compress(&encoder.info);
   jpeg_mem_dest(&encoder.info, &encoder.data, &encoder.size);
-  encoder.info.image_width = static_cast<JDIMENSION>(picture.width);
-  encoder.info.image_height = static_cast<JDIMENSION>(picture.height);
+  encoder.info.image_width = static_cast<JDIMENSION>(image.width);
+  encoder.info.image_height = static_cast<JDIMENSION>(image.height);
   encoder.info.input_components = 3;
   encoder.info.in_color_space = JCS_RGB;
   jpeg_set_defaults(&encoder.info);
@@ -227,7 +227,7 @@ bool write_pixels(Encoder& encoder, const Picture& picture, int quality) {
   jpeg_start_compress(&encoder.info, TRUE);
   while (encoder.info.next_scanline < encoder.info.image_height) {
     // libjpeg only reads the row, but takes it without const.
-    auto* row = const_cast<JSAMPROW>(picture.at(0, static_cast<int>(encoder.info.next_scanline)));
+    auto* row = const_cast<JSAMPROW>(image.at(0, static_cast<int>(encoder.info.next_scanline)));
     jpeg_write_scanlines(&encoder.info, &row, 1);
   }
   jpeg_finish_compress(&encoder.info);
@@ -236,20 +236,20 @@ bool write_pixels(Encoder& encoder, const Picture& picture, int quality) {
 
 }  // namespace
 
-std::vector<std::byte> encode_jpeg(const Picture& picture, int quality) {
-  codec::check_encodable(picture, "encode_jpeg");
+std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
+  codec::check_encodable(image, "encode_jpeg");
   if (quality < 1 || quality > 100) {
     fail(ErrorCode::invalid_argument, "the quality of a JPEG lies between 1 and 100, not ", quality);
   }
-  if (picture.channels != 3) {
+  if (image.channels != 3) {
     fail(ErrorCode::invalid_argument, "a JPEG cannot hold transparency", hint("remove the alpha channel or write a PNG"));
   }
-  if (picture.width > JPEG_MAX_DIMENSION || picture.height > JPEG_MAX_DIMENSION) {
-    fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a JPEG (at most ",
+  if (image.width > JPEG_MAX_DIMENSION || image.height > JPEG_MAX_DIMENSION) {
+    fail(ErrorCode::invalid_argument, image.width, " x ", image.height, " pixels are too many for a JPEG (at most ",
          JPEG_MAX_DIMENSION, " on a side)", hint("scale the image down"));
   }
   Encoder encoder;
-  if (!write_pixels(encoder, picture, quality)) {
+  if (!write_pixels(encoder, image, quality)) {
     fail(encoder.errors.manager.msg_code == JERR_OUT_OF_MEMORY ? ErrorCode::out_of_memory : ErrorCode::internal,
          "cannot encode a JPEG: ", encoder.errors.message.data());
   }

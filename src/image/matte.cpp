@@ -8,10 +8,10 @@
 
 namespace espalier {
 
-std::vector<float> matte_input(const Picture& rgb, const MatteInput& form) {
+std::vector<float> matte_input(const Image& rgb, const MatteInput& form) {
   require(rgb.channels == 3 && rgb.width > 0 && rgb.height > 0, "matte_input", "an image of ", rgb.width, " x ", rgb.height,
           " x ", rgb.channels);
-  const Picture small = resize_lanczos(rgb, form.width, form.height);
+  const Image small = resize_lanczos(rgb, form.width, form.height);
   const double largest = std::max<double>(*std::max_element(small.pixels.begin(), small.pixels.end()), 1e-6);
   const std::size_t plane = small.pixel_count();
   std::vector<float> out(plane * 3);
@@ -41,12 +41,12 @@ Plane<std::uint8_t> matte_of(const std::vector<float>& output, int width, int he
   return matte;
 }
 
-Picture cut_by_matte(const Picture& rgb, const Plane<std::uint8_t>& matte) {
+Image cut_by_matte(const Image& rgb, const Plane<std::uint8_t>& matte) {
   require(rgb.channels == 3, "cut_by_matte", rgb.channels, " channels");
-  Picture grey(matte.width, matte.height, 1);
+  Image grey(matte.width, matte.height, 1);
   grey.pixels = matte.values;
-  const Picture alpha = resize_lanczos(grey, rgb.width, rgb.height);
-  Picture out(rgb.width, rgb.height, 4);
+  const Image alpha = resize_lanczos(grey, rgb.width, rgb.height);
+  Image out(rgb.width, rgb.height, 4);
   for (std::size_t i = 0; i < rgb.pixel_count(); ++i) {
     const std::uint8_t a = alpha.pixels[i];
     for (std::size_t c = 0; c < 3; ++c) {

@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "image/picture.h"
+#include "image/image.h"
 #include "image/plane.h"
 
 namespace espalier {
@@ -18,7 +18,7 @@ struct MatteInput {
 
 // The image squashed to the network's size (its proportions are not kept), divided by its own largest byte, less the mean and
 // divided by the deviation: [3, height, width]. rgb has 3 channels.
-[[nodiscard]] std::vector<float> matte_input(const Picture& rgb, const MatteInput& form);
+[[nodiscard]] std::vector<float> matte_input(const Image& rgb, const MatteInput& form);
 
 // The first output of the network [height, width] -> bytes: its smallest value becomes 0, its largest 255, in between
 // truncated. A map of one value has no object: zeros. Throws invalid_argument when a value is not finite.
@@ -26,6 +26,6 @@ struct MatteInput {
 
 // The matte resized to the image and put in front of transparent black. Colours come out multiplied by alpha, as rembg's do,
 // and alpha is the matte.
-[[nodiscard]] Picture cut_by_matte(const Picture& rgb, const Plane<std::uint8_t>& matte);
+[[nodiscard]] Image cut_by_matte(const Image& rgb, const Plane<std::uint8_t>& matte);
 
 }  // namespace espalier

@@ -27,17 +27,17 @@ Context make_context(int flags) {
 }
 
 // spng_decode_image, which cannot be stopped, row by row. 0 or an error of libspng.
-int decode_rows(spng_ctx* context, Picture& picture, int format, int flags, const Monitor* monitor) {
+int decode_rows(spng_ctx* context, Image& image, int format, int flags, const Monitor* monitor) {
   if (const int error = spng_decode_image(context, nullptr, 0, format, flags | SPNG_DECODE_PROGRESSIVE); error != 0)
     return error;
-  const std::size_t stride = static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.channels);
+  const std::size_t stride = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.channels);
   unsigned rows = 0;
   int error = 0;
   while (error == 0) {
     if (monitor != nullptr && rows++ % codec::kRowsBetweenLooks == 0) monitor->check();
     spng_row_info row{};
     error = spng_get_row_info(context, &row);
-    if (error == 0) error = spng_decode_row(context, picture.at(0, static_cast<int>(row.row_num)), stride);
+    if (error == 0) error = spng_decode_row(context, image.at(0, static_cast<int>(row.row_num)), stride);
   }
   return error == SPNG_EOI ? 0 : error;
 }
@@ -56,7 +56,7 @@ Bytes profile_in(spng_ctx* context) {
 
 }  // namespace
 
-Picture decode_png(const Source& source) {
+Image decode_png(const Source& source) {
   const std::string& name = source.name;
   const auto check = [&](int error) {
     if (error == SPNG_EMEM) fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this PNG");
@@ -76,23 +76,23 @@ Picture decode_png(const Source& source) {
                          header.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA ||
                          spng_get_trns(context.get(), &transparent_colours) == 0;
   const int format = has_alpha ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8;
-  Picture picture(static_cast<int>(header.width), static_cast<int>(header.height), has_alpha ? 4 : 3);
+  Image image(static_cast<int>(header.width), static_cast<int>(header.height), has_alpha ? 4 : 3);
   std::size_t size = 0;
   check(spng_decoded_image_size(context.get(), format, &size));
-  require(size == picture.pixels.size(), "decode_png", "the codec wants ", size, " bytes for ", picture.pixels.size());
-  check(decode_rows(context.get(), picture, format, has_alpha ? SPNG_DECODE_TRNS : 0, source.monitor));
+  require(size == image.pixels.size(), "decode_png", "the codec wants ", size, " bytes for ", image.pixels.size());
+  check(decode_rows(context.get(), image, format, has_alpha ? SPNG_DECODE_TRNS : 0, source.monitor));
 
-  convert_to_srgb(picture, profile_in(context.get()), source);
+  convert_to_srgb(image, profile_in(context.get()), source);
   spng_exif exif{};
   const int orientation =
       spng_get_exif(context.get(), &exif) == 0 ? exif_orientation(std::as_bytes(std::span(exif.data, exif.length))) : 1;
-  return apply_orientation(std::move(picture), orientation);
+  return apply_orientation(std::move(image), orientation);
 }
 
 }  // namespace codec
 
-std::vector<std::byte> encode_png(const Picture& picture) {
-  codec::check_encodable(picture, "encode_png");
+std::vector<std::byte> encode_png(const Image& image) {
+  codec::check_encodable(image, "encode_png");
   const auto check = [](int error) {
     if (error == SPNG_EMEM) fail(ErrorCode::out_of_memory, "not enough memory to encode a PNG");
     require(error == 0, "encode_png", spng_strerror(error));
@@ -103,12 +103,12 @@ std::vector<std::byte> encode_png(const Picture& picture) {
   constexpr int kLevel = 5;
   check(spng_set_option(context.get(), SPNG_IMG_COMPRESSION_LEVEL, kLevel));
   spng_ihdr header{};
-  header.width = static_cast<std::uint32_t>(picture.width);
-  header.height = static_cast<std::uint32_t>(picture.height);
+  header.width = static_cast<std::uint32_t>(image.width);
+  header.height = static_cast<std::uint32_t>(image.height);
   header.bit_depth = 8;
-  header.color_type = picture.channels == 4 ? SPNG_COLOR_TYPE_TRUECOLOR_ALPHA : SPNG_COLOR_TYPE_TRUECOLOR;
+  header.color_type = image.channels == 4 ? SPNG_COLOR_TYPE_TRUECOLOR_ALPHA : SPNG_COLOR_TYPE_TRUECOLOR;
   check(spng_set_ihdr(context.get(), &header));
-  check(spng_encode_image(context.get(), picture.pixels.data(), picture.pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE));
+  check(spng_encode_image(context.get(), image.pixels.data(), image.pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE));
   std::size_t size = 0;
   int error = 0;
   const std::unique_ptr<void, void (*)(void*)> png(spng_get_png_buffer(context.get(), &size, &error), std::free);

@@ -23,7 +23,7 @@ struct Extent {
   std::size_t solid = 0;
 };
 
-Extent extent_of(const Picture& rgba) {
+Extent extent_of(const Image& rgba) {
   Extent e;
   for (int y = 0; y < rgba.height; ++y) {
     for (int x = 0; x < rgba.width; ++x) {
@@ -57,7 +57,7 @@ Box object_box(const Extent& e) {
           round_half_even(y + 2 * half)};
 }
 
-void judge(const Picture& rgba, const Extent& e, CutoutReport& report) {
+void judge(const Image& rgba, const Extent& e, CutoutReport& report) {
   if (e.solid == 0) {
     fail(ErrorCode::invalid_argument,
          report.method == CutoutReport::Method::alpha
@@ -78,16 +78,16 @@ void judge(const Picture& rgba, const Extent& e, CutoutReport& report) {
   }
 }
 
-Picture square_cutout(const Picture& rgba, const Box& box) {
+Image square_cutout(const Image& rgba, const Box& box) {
   const int side = std::clamp(box.width(), kLeastCutout, kMostCutout);
   return resize_lanczos(rgba, box, side, side);
 }
 
 // Alpha 0 for pixels that are black, nearly, and linked to the border by such pixels.
-Picture without_black_surroundings(const Picture& picture) {
+Image without_black_surroundings(const Image& image) {
   constexpr std::uint8_t kBlack = 8;
-  const Picture rgb = without_alpha(picture);
-  Picture rgba(rgb.width, rgb.height, 4);
+  const Image rgb = without_alpha(image);
+  Image rgba(rgb.width, rgb.height, 4);
   for (std::size_t i = 0; i < rgb.pixel_count(); ++i) {
     std::copy_n(&rgb.pixels[i * 3], 3, &rgba.pixels[i * 4]);
     rgba.pixels[i * 4 + 3] = 255;
@@ -122,8 +122,8 @@ Picture without_black_surroundings(const Picture& picture) {
 }  // namespace
 
 // c/255 * a/255 in float32, times 255 in float32, truncated: the order of operations decides the bytes.
-Picture before_black(const Picture& rgba) {
-  Picture rgb(rgba.width, rgba.height, 3);
+Image before_black(const Image& rgba) {
+  Image rgb(rgba.width, rgba.height, 3);
   for (std::size_t i = 0; i < rgba.pixel_count(); ++i) {
     const float alpha = static_cast<float>(rgba.pixels[i * 4 + 3]) / 255.0F;
     for (std::size_t c = 0; c < 3; ++c) {
@@ -143,22 +143,22 @@ const char* name_of(CutoutReport::Method method) {
   return "";
 }
 
-Picture without_alpha(const Picture& picture) {
-  if (picture.channels == 3) return picture;
-  Picture rgb(picture.width, picture.height, 3);
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) std::copy_n(&picture.pixels[i * 4], 3, &rgb.pixels[i * 3]);
+Image without_alpha(const Image& image) {
+  if (image.channels == 3) return image;
+  Image rgb(image.width, image.height, 3);
+  for (std::size_t i = 0; i < image.pixel_count(); ++i) std::copy_n(&image.pixels[i * 4], 3, &rgb.pixels[i * 3]);
   return rgb;
 }
 
-bool has_alpha(const Picture& picture) {
-  if (picture.channels != 4) return false;
-  for (std::size_t i = 3; i < picture.pixels.size(); i += 4) {
-    if (picture.pixels[i] != 255) return true;
+bool has_alpha(const Image& image) {
+  if (image.channels != 4) return false;
+  for (std::size_t i = 3; i < image.pixels.size(); i += 4) {
+    if (image.pixels[i] != 255) return true;
   }
   return false;
 }
 
-Picture limited_to(Picture rgb, int side) {
+Image limited_to(Image rgb, int side) {
   const int largest = std::max(rgb.width, rgb.height);
   if (largest <= side) return rgb;
   const double scale = static_cast<double>(side) / largest;
@@ -168,53 +168,53 @@ Picture limited_to(Picture rgb, int side) {
   return resize_lanczos(rgb, width, height);
 }
 
-FoundObject find_object(const Picture& picture, const BackgroundRemover& remover) {
+FoundObject find_object(const Image& image, const BackgroundRemover& remover) {
   FoundObject found;
-  if (has_alpha(picture)) {
-    found.rgba = picture;
+  if (has_alpha(image)) {
+    found.rgba = image;
   } else if (remover) {
-    const Picture rgb = limited_to(without_alpha(picture), kRemovalSide);
+    const Image rgb = limited_to(without_alpha(image), kRemovalSide);
     found.rgba = remover(rgb);
     require(found.rgba.channels == 4 && found.rgba.width == rgb.width && found.rgba.height == rgb.height, "find_object",
             "the remover made ", found.rgba.width, " x ", found.rgba.height, " of ", rgb.width, " x ", rgb.height);
     found.report.method = CutoutReport::Method::network;
   } else {
-    Cutout cutout = remove_background(limited_to(without_alpha(picture), kRemovalSide));
-    found.rgba = std::move(cutout.picture);
+    Cutout cutout = remove_background(limited_to(without_alpha(image), kRemovalSide));
+    found.rgba = std::move(cutout.image);
     found.report.method = CutoutReport::Method::plain_background;
     found.report.warnings = std::move(cutout.warnings);
   }
   return found;
 }
 
-PreparedPicture prepare_picture(const Picture& picture, int size, const BackgroundRemover& remover) {
-  FoundObject found = find_object(picture, remover);
+PreparedImage prepare_image(const Image& image, int size, const BackgroundRemover& remover) {
+  FoundObject found = find_object(image, remover);
   const Extent extent = extent_of(found.rgba);
-  PreparedPicture out;
+  PreparedImage out;
   out.report = std::move(found.report);
   judge(found.rgba, extent, out.report);
   out.object = {extent.x0, extent.y0, extent.x1 + 1, extent.y1 + 1};
   out.box = object_box(extent);
   out.masked = resize_lanczos(found.rgba, out.box, size, size);
-  out.picture = before_black(out.masked);
+  out.image = before_black(out.masked);
   out.cutout = square_cutout(found.rgba, out.box);
   return out;
 }
 
-Picture cutout_as_is(const Picture& picture) {
-  const Picture rgba = has_alpha(picture) ? picture : without_black_surroundings(picture);
+Image cutout_as_is(const Image& image) {
+  const Image rgba = has_alpha(image) ? image : without_black_surroundings(image);
   const Extent extent = extent_of(rgba);
   constexpr int kSmallest = 3;
   if (extent.solid == 0 || std::max(extent.x1 - extent.x0, extent.y1 - extent.y0) < kSmallest) return {};
   return square_cutout(rgba, object_box(extent));
 }
 
-Picture encoder_picture(const Picture& picture, int size) { return without_alpha(resize_lanczos(picture, size, size)); }
+Image encoder_image(const Image& image, int size) { return without_alpha(resize_lanczos(image, size, size)); }
 
-std::vector<float> encoder_input(const Picture& picture, int size) {
+std::vector<float> encoder_input(const Image& image, int size) {
   constexpr std::array<float, 3> kMean = {0.485F, 0.456F, 0.406F};
   constexpr std::array<float, 3> kDeviation = {0.229F, 0.224F, 0.225F};
-  const Picture rgb = encoder_picture(picture, size);
+  const Image rgb = encoder_image(image, size);
   const std::size_t plane = rgb.pixel_count();
   std::vector<float> out(plane * 3);
   for (std::size_t i = 0; i < plane; ++i) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
@@ -26,35 +26,35 @@ struct CutoutReport {
 [[nodiscard]] const char* name_of(CutoutReport::Method method);
 
 // RGB; colours stay as they are where the image is transparent.
-[[nodiscard]] Picture without_alpha(const Picture& picture);
+[[nodiscard]] Image without_alpha(const Image& image);
 
 // True when some alpha of the image is not 255.
-[[nodiscard]] bool has_alpha(const Picture& picture);
+[[nodiscard]] bool has_alpha(const Image& image);
 
-struct PreparedPicture {
-  Picture picture;  // RGB, size x size, the object in front of black: what the encoder sees
-  Picture masked;   // RGBA, size x size: the same before it was put in front of black
-  Picture cutout;   // RGBA, square, what the image shows at its own resolution, within kLeastCutout and kMostCutout
-  Box object;       // the solid part (alpha > 204) of the foreground: the image, or its copy without background
-  Box box;          // the square around it that was resized, in the same pixels; may reach beyond them
+struct PreparedImage {
+  Image image;   // RGB, size x size, the object in front of black: what the encoder sees
+  Image masked;  // RGBA, size x size: the same before it was put in front of black
+  Image cutout;  // RGBA, square, what the image shows at its own resolution, within kLeastCutout and kMostCutout
+  Box object;    // the solid part (alpha > 204) of the foreground: the image, or its copy without background
+  Box box;       // the square around it that was resized, in the same pixels; may reach beyond them
   CutoutReport report;
 };
 
 // RGBA of the same size for an opaque image.
-using BackgroundRemover = std::function<Picture(const Picture& rgb)>;
+using BackgroundRemover = std::function<Image(const Image& rgb)>;
 
 // What is object in an image: alpha, of the image itself or of a copy at most 1024 pixels on a side whose background was
 // removed.
 struct FoundObject {
-  Picture rgba;
+  Image rgba;
   CutoutReport report;  // of method and warnings; the rest is zero
 };
 // An image counts as having alpha if some alpha is not 255; else its background is removed, by `remover` or, without one, as a
 // plain one. There may be no object in the result.
-[[nodiscard]] FoundObject find_object(const Picture& picture, const BackgroundRemover& remover = {});
+[[nodiscard]] FoundObject find_object(const Image& image, const BackgroundRemover& remover = {});
 
 // The image, or a copy that is as much smaller as it takes to have at most `side` pixels on its longer side.
-[[nodiscard]] Picture limited_to(Picture picture, int side);
+[[nodiscard]] Image limited_to(Image image, int side);
 
 inline constexpr int kLeastCutout = 64, kMostCutout = 1024;  // pixels on a side
 
@@ -63,20 +63,20 @@ inline constexpr int kLeastCutout = 64, kMostCutout = 1024;  // pixels on a side
 // else its background is removed (in a copy scaled to at most 1024 pixels), by `remover` or, without one, as a plain one. Byte
 // for byte as the reference for images with alpha, and for others with a remover that does what the reference's does. Throws
 // invalid_argument when there is no object or it is smaller than three pixels.
-[[nodiscard]] PreparedPicture prepare_picture(const Picture& picture, int size, const BackgroundRemover& remover = {});
+[[nodiscard]] PreparedImage prepare_image(const Image& image, int size, const BackgroundRemover& remover = {});
 
 // The cutout above of an image that is taken as it is: by its alpha, or else what is not the black that reaches the borders.
 // Empty when there is no object in it.
-[[nodiscard]] Picture cutout_as_is(const Picture& picture);
+[[nodiscard]] Image cutout_as_is(const Image& image);
 
 // RGBA in front of black, as the reference computes it.
-[[nodiscard]] Picture before_black(const Picture& rgba);
+[[nodiscard]] Image before_black(const Image& rgba);
 
 // What the encoder sees of an image: resized to size x size unless it has that size, alpha dropped.
-[[nodiscard]] Picture encoder_picture(const Picture& picture, int size);
+[[nodiscard]] Image encoder_image(const Image& image, int size);
 
-// The reference's encode_image up to the network: encoder_picture() scaled to [0, 1], less the mean and divided by the
+// The reference's encode_image up to the network: encoder_image() scaled to [0, 1], less the mean and divided by the
 // deviation of ImageNet. [3, size, size], channel-major.
-[[nodiscard]] std::vector<float> encoder_input(const Picture& picture, int size);
+[[nodiscard]] std::vector<float> encoder_input(const Image& image, int size);
 
 }  // namespace espalier

@@ -34,7 +34,7 @@ void spread(std::array<double, kCells>& histogram, const std::array<double, 3>& 
   }
 }
 
-std::array<double, kCells> histogram_of(const Picture& rgba) {
+std::array<double, kCells> histogram_of(const Image& rgba) {
   require(rgba.channels == 4, "shared_colours", "a foreground has four channels");
   std::array<double, kCells> histogram{};
   double total = 0.0;
@@ -51,7 +51,7 @@ std::array<double, kCells> histogram_of(const Picture& rgba) {
 
 }  // namespace
 
-double shared_colours(const Picture& a, const Picture& b) {
+double shared_colours(const Image& a, const Image& b) {
   const auto first = histogram_of(a), second = histogram_of(b);
   double shared = 0.0;
   for (std::size_t i = 0; i < kCells; ++i) shared += std::min(first[i], second[i]);

@@ -98,32 +98,32 @@ void filter_row(const Filter& filter, const std::uint8_t* row, int shift, std::u
   }
 }
 
-Picture crop(const Picture& picture, const Box& box) {
-  Picture out(box.width(), box.height(), picture.channels);
+Image crop(const Image& image, const Box& box) {
+  Image out(box.width(), box.height(), image.channels);
   const int x0 = std::max(box.x0, 0);
-  const int x1 = std::min(box.x1, picture.width);
-  for (int y = std::max(box.y0, 0); y < std::min(box.y1, picture.height) && x0 < x1; ++y) {
-    std::memcpy(out.at(x0 - box.x0, y - box.y0), picture.at(x0, y),
-                static_cast<std::size_t>(x1 - x0) * static_cast<std::size_t>(picture.channels));
+  const int x1 = std::min(box.x1, image.width);
+  for (int y = std::max(box.y0, 0); y < std::min(box.y1, image.height) && x0 < x1; ++y) {
+    std::memcpy(out.at(x0 - box.x0, y - box.y0), image.at(x0, y),
+                static_cast<std::size_t>(x1 - x0) * static_cast<std::size_t>(image.channels));
   }
   return out;
 }
 
 }  // namespace
 
-Picture resize_lanczos(const Picture& picture, const Box& box, int width, int height) {
+Image resize_lanczos(const Image& image, const Box& box, int width, int height) {
   require(box.width() > 0 && box.height() > 0 && width > 0 && height > 0 &&
-              (picture.channels == 1 || picture.channels == 3 || picture.channels == 4),
-          "resize_lanczos", "from ", box.width(), " x ", box.height(), " to ", width, " x ", height, " with ", picture.channels,
+              (image.channels == 1 || image.channels == 3 || image.channels == 4),
+          "resize_lanczos", "from ", box.width(), " x ", box.height(), " to ", width, " x ", height, " with ", image.channels,
           " channels");
-  if (box.width() == width && box.height() == height) return crop(picture, box);
+  if (box.width() == width && box.height() == height) return crop(image, box);
 
-  const bool alpha = picture.channels == 4;
-  const auto channels = static_cast<std::size_t>(picture.channels);
+  const bool alpha = image.channels == 4;
+  const auto channels = static_cast<std::size_t>(image.channels);
   // The part of the box that lies in the image; only that is ever touched, however large the box is.
-  const Box seen{std::clamp(0, box.x0, box.x1), std::clamp(0, box.y0, box.y1), std::clamp(picture.width, box.x0, box.x1),
-                 std::clamp(picture.height, box.y0, box.y1)};
-  Picture out(width, height, picture.channels);
+  const Box seen{std::clamp(0, box.x0, box.x1), std::clamp(0, box.y0, box.y1), std::clamp(image.width, box.x0, box.x1),
+                 std::clamp(image.height, box.y0, box.y1)};
+  Image out(width, height, image.channels);
   if (seen.width() <= 0 || seen.height() <= 0) return out;
   const Filter horizontal = make_filter(box.width(), width, seen.x0 - box.x0, seen.x1 - box.x0);
   const Filter vertical = make_filter(box.height(), height, seen.y0 - box.y0, seen.y1 - box.y0);
@@ -132,12 +132,12 @@ Picture resize_lanczos(const Picture& picture, const Box& box, int width, int he
   std::vector<std::uint8_t> narrow(out_row * static_cast<std::size_t>(seen.height()));
   std::vector<std::uint8_t> row(static_cast<std::size_t>(seen.width()) * channels);
   for (int y = seen.y0; y < seen.y1; ++y) {
-    std::memcpy(row.data(), picture.at(seen.x0, y), row.size());
+    std::memcpy(row.data(), image.at(seen.x0, y), row.size());
     std::uint8_t* to = narrow.data() + static_cast<std::size_t>(y - seen.y0) * out_row;
     if (alpha) {
       multiply_by_alpha(row);
       filter_row<4>(horizontal, row.data(), seen.x0 - box.x0, to);
-    } else if (picture.channels == 1) {
+    } else if (image.channels == 1) {
       filter_row<1>(horizontal, row.data(), seen.x0 - box.x0, to);
     } else {
       filter_row<3>(horizontal, row.data(), seen.x0 - box.x0, to);

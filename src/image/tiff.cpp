@@ -251,8 +251,8 @@ std::vector<std::uint8_t> read_samples(const ByteReader& file, const Directory& 
   return out;
 }
 
-Picture gray_or_palette(const Directory& directory, const Layout& l, const std::vector<std::uint8_t>& samples,
-                        std::uint32_t kept) {
+Image gray_or_palette(const Directory& directory, const Layout& l, const std::vector<std::uint8_t>& samples,
+                      std::uint32_t kept) {
   const std::uint32_t most = l.bits >= 8 ? 255 : (1U << l.bits) - 1U;
   std::array<std::array<std::uint8_t, 3>, 256> colours{};
   for (std::uint32_t i = 0; i <= most; ++i) {
@@ -265,27 +265,27 @@ Picture gray_or_palette(const Directory& directory, const Layout& l, const std::
       }
     }
   }
-  Picture picture(l.width, l.height, kept == 2 ? 4 : 3);
-  const auto channels = static_cast<std::size_t>(picture.channels);
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) {
-    std::copy_n(colours[samples[i * kept]].data(), 3, &picture.pixels[i * channels]);
-    if (kept == 2) picture.pixels[i * channels + 3] = samples[i * kept + 1];
+  Image image(l.width, l.height, kept == 2 ? 4 : 3);
+  const auto channels = static_cast<std::size_t>(image.channels);
+  for (std::size_t i = 0; i < image.pixel_count(); ++i) {
+    std::copy_n(colours[samples[i * kept]].data(), 3, &image.pixels[i * channels]);
+    if (kept == 2) image.pixels[i * channels + 3] = samples[i * kept + 1];
   }
-  return picture;
+  return image;
 }
 
 }  // namespace
 
-void divide_by_alpha(Picture& picture) {
-  if (picture.channels != 4) return;
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) {
-    std::uint8_t* pixel = &picture.pixels[i * 4];
+void divide_by_alpha(Image& image) {
+  if (image.channels != 4) return;
+  for (std::size_t i = 0; i < image.pixel_count(); ++i) {
+    std::uint8_t* pixel = &image.pixels[i * 4];
     for (std::size_t c = 0; c < 3 && pixel[3] > 0; ++c)
       pixel[c] = static_cast<std::uint8_t>(std::min((pixel[c] * 255 + pixel[3] / 2) / pixel[3], 255));
   }
 }
 
-Picture decode_tiff(const Source& source) {
+Image decode_tiff(const Source& source) {
   const bool big_endian = source.bytes[0] == std::byte{'M'};
   const ByteReader file(source.bytes, source.name, "TIFF", big_endian);
   if (file.u16(2) == 43) refuse(file, "of more than 4 GB (BigTIFF)");
@@ -294,22 +294,22 @@ Picture decode_tiff(const Source& source) {
   const bool cmyk = l.photometric == kCmyk;
   const std::uint32_t kept = l.colours + (l.alpha != 0 && !cmyk ? 1 : 0);
   std::vector<std::uint8_t> samples = read_samples(file, directory, l, kept);
-  Picture picture;
+  Image image;
   if (cmyk) {
-    picture = rgb_of_cmyk(l.width, l.height, std::move(samples), /*inverted=*/false, directory.bytes(kProfile), source);
+    image = rgb_of_cmyk(l.width, l.height, std::move(samples), /*inverted=*/false, directory.bytes(kProfile), source);
   } else if (l.colours == 1) {
-    picture = gray_or_palette(directory, l, samples, kept);
+    image = gray_or_palette(directory, l, samples, kept);
   } else {
-    picture.width = l.width;
-    picture.height = l.height;
-    picture.channels = static_cast<int>(kept);
-    picture.pixels = std::move(samples);
+    image.width = l.width;
+    image.height = l.height;
+    image.channels = static_cast<int>(kept);
+    image.pixels = std::move(samples);
   }
-  if (l.alpha == 1) divide_by_alpha(picture);
-  if (!cmyk) convert_to_srgb(picture, directory.bytes(kProfile), source);
+  if (l.alpha == 1) divide_by_alpha(image);
+  if (!cmyk) convert_to_srgb(image, directory.bytes(kProfile), source);
   if (directory.more()) source.notice("a TIFF with several pages; the first one is used");
   const std::uint64_t orientation = directory.value_or(kOrientation, 1);
-  return apply_orientation(std::move(picture), orientation <= 8 ? static_cast<int>(orientation) : 1);
+  return apply_orientation(std::move(image), orientation <= 8 ? static_cast<int>(orientation) : 1);
 }
 
 }  // namespace espalier::codec

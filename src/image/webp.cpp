@@ -49,11 +49,11 @@ std::string reason_of(VP8StatusCode status) {
 }
 
 // The bytes are shown to the decoder piece by piece, and between them the monitor is asked.
-VP8StatusCode decode_pieces(Bytes bytes, Picture& picture, const Monitor* monitor) {
+VP8StatusCode decode_pieces(Bytes bytes, Image& image, const Monitor* monitor) {
   constexpr std::size_t kPiece = std::size_t{64} << 10U;
-  const auto mode = picture.channels == 4 ? MODE_RGBA : MODE_RGB;
+  const auto mode = image.channels == 4 ? MODE_RGBA : MODE_RGB;
   const std::unique_ptr<WebPIDecoder, void (*)(WebPIDecoder*)> decoder(
-      WebPINewRGB(mode, picture.pixels.data(), picture.pixels.size(), picture.width * picture.channels), WebPIDelete);
+      WebPINewRGB(mode, image.pixels.data(), image.pixels.size(), image.width * image.channels), WebPIDelete);
   if (!decoder) return VP8_STATUS_OUT_OF_MEMORY;
   VP8StatusCode status = VP8_STATUS_SUSPENDED;
   for (std::size_t shown = 0; status == VP8_STATUS_SUSPENDED && shown < bytes.size();) {
@@ -64,7 +64,7 @@ VP8StatusCode decode_pieces(Bytes bytes, Picture& picture, const Monitor* monito
   return status == VP8_STATUS_SUSPENDED ? VP8_STATUS_NOT_ENOUGH_DATA : status;
 }
 
-Picture decode_still(Bytes bytes, const Source& source) {
+Image decode_still(Bytes bytes, const Source& source) {
   const std::string& name = source.name;
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   WebPBitstreamFeatures features{};
@@ -72,16 +72,16 @@ Picture decode_still(Bytes bytes, const Source& source) {
     fail_damaged(name, "WebP", reason_of(status));
   }
   check_size(static_cast<std::uint64_t>(features.width), static_cast<std::uint64_t>(features.height), name);
-  Picture picture(features.width, features.height, features.has_alpha != 0 ? 4 : 3);
-  if (const VP8StatusCode status = decode_pieces(bytes, picture, source.monitor); status != VP8_STATUS_OK) {
+  Image image(features.width, features.height, features.has_alpha != 0 ? 4 : 3);
+  if (const VP8StatusCode status = decode_pieces(bytes, image, source.monitor); status != VP8_STATUS_OK) {
     if (status == VP8_STATUS_OUT_OF_MEMORY) fail(ErrorCode::out_of_memory, name, ": not enough memory to decode this WebP");
     fail_damaged(name, "WebP", reason_of(status));
   }
-  return picture;
+  return image;
 }
 
 // An animation's canvas with its first frame; what that leaves free is transparent.
-Picture decode_first_frame(const Source& source, int width, int height) {
+Image decode_first_frame(const Source& source, int width, int height) {
   check_size(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), source.name);
   const Bytes frame = chunk_of(source.bytes, "ANMF");
   constexpr std::size_t kFrameHead = 16;
@@ -103,23 +103,23 @@ Picture decode_first_frame(const Source& source, int width, int height) {
   put(24, static_cast<std::uint64_t>(w) - 1, 3);
   put(27, static_cast<std::uint64_t>(h) - 1, 3);
   file.insert(file.end(), chunks.begin(), chunks.end());
-  const Picture part = decode_still(file, source);
+  const Image part = decode_still(file, source);
   if (part.width != w || part.height != h) fail_damaged(source.name, "WebP", "a frame of another size than it says");
   source.notice("an animated WebP; its first frame is used");
   if (part.width == width && part.height == height) return part;
-  Picture picture(width, height, 4);
+  Image image(width, height, 4);
   for (int y = 0; y < h; ++y) {
     for (int x = 0; x < w; ++x) {
-      std::copy_n(part.at(x, y), part.channels, picture.at(x0 + x, y0 + y));
-      if (part.channels == 3) picture.at(x0 + x, y0 + y)[3] = 255;
+      std::copy_n(part.at(x, y), part.channels, image.at(x0 + x, y0 + y));
+      if (part.channels == 3) image.at(x0 + x, y0 + y)[3] = 255;
     }
   }
-  return picture;
+  return image;
 }
 
 }  // namespace
 
-Picture decode_webp(const Source& source) {
+Image decode_webp(const Source& source) {
   const Bytes bytes = source.bytes;
   WebPBitstreamFeatures features{};
   if (const VP8StatusCode status =
@@ -127,23 +127,23 @@ Picture decode_webp(const Source& source) {
       status != VP8_STATUS_OK) {
     fail_damaged(source.name, "WebP", reason_of(status));
   }
-  Picture picture =
+  Image image =
       features.has_animation != 0 ? decode_first_frame(source, features.width, features.height) : decode_still(bytes, source);
-  convert_to_srgb(picture, chunk_of(bytes, "ICCP"), source);
-  return apply_orientation(std::move(picture), orientation_of(bytes));
+  convert_to_srgb(image, chunk_of(bytes, "ICCP"), source);
+  return apply_orientation(std::move(image), orientation_of(bytes));
 }
 
 }  // namespace espalier::codec
 
 namespace espalier {
 
-std::vector<std::byte> encode_webp(const Picture& picture, const WebpOptions& options) {
-  codec::check_encodable(picture, "encode_webp");
+std::vector<std::byte> encode_webp(const Image& image, const WebpOptions& options) {
+  codec::check_encodable(image, "encode_webp");
   if (options.quality < 0 || options.quality > 100) {
     fail(ErrorCode::invalid_argument, "the quality of a WebP lies between 0 and 100, not ", options.quality);
   }
-  if (picture.width > WEBP_MAX_DIMENSION || picture.height > WEBP_MAX_DIMENSION) {
-    fail(ErrorCode::invalid_argument, picture.width, " x ", picture.height, " pixels are too many for a WebP (at most ",
+  if (image.width > WEBP_MAX_DIMENSION || image.height > WEBP_MAX_DIMENSION) {
+    fail(ErrorCode::invalid_argument, image.width, " x ", image.height, " pixels are too many for a WebP (at most ",
          WEBP_MAX_DIMENSION, " on a side)", hint("scale the image down"));
   }
   WebPConfig config;
@@ -158,14 +158,14 @@ std::vector<std::byte> encode_webp(const Picture& picture, const WebpOptions& op
   config.quality = static_cast<float>(options.quality);
   config.lossless = config.exact = options.lossless ? 1 : 0;
   frame.use_argb = options.lossless ? 1 : 0;
-  frame.width = picture.width;
-  frame.height = picture.height;
+  frame.width = image.width;
+  frame.height = image.height;
   frame.writer = WebPMemoryWrite;
   frame.custom_ptr = &writer;
   WebPMemoryWriterInit(&writer);
-  const int stride = picture.width * picture.channels;
-  const bool imported = picture.channels == 4 ? WebPPictureImportRGBA(&frame, picture.pixels.data(), stride) != 0
-                                              : WebPPictureImportRGB(&frame, picture.pixels.data(), stride) != 0;
+  const int stride = image.width * image.channels;
+  const bool imported = image.channels == 4 ? WebPPictureImportRGBA(&frame, image.pixels.data(), stride) != 0
+                                            : WebPPictureImportRGB(&frame, image.pixels.data(), stride) != 0;
   const bool done = imported && WebPEncode(&config, &frame) != 0;
   std::vector<std::byte> bytes(done ? writer.size : 0);
   if (done) std::memcpy(bytes.data(), writer.mem, writer.size);

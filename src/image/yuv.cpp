@@ -24,7 +24,7 @@ Weights weights_of(int matrix) {
 // Samples to 0..1 (brightness) or -0.5..0.5 (differences).
 struct Levels {
   float offset = 0, scale = 0;
-  Levels(const YuvPicture& p, bool difference) {
+  Levels(const YuvImage& p, bool difference) {
     const double most = std::pow(2.0, p.depth) - 1, step = std::pow(2.0, p.depth - 8);
     const double low = p.full_range ? 0 : 16 * step, high = p.full_range ? most : (difference ? 240 : 235) * step;
     offset = static_cast<float>(difference ? 128 * step : low);
@@ -36,7 +36,7 @@ struct Levels {
 // A row of a plane of colour at the resolution of the brightness: samples lie in the middle of what they are for.
 class ColourRows {
  public:
-  ColourRows(const YuvPicture& p, std::size_t plane) : plane_(p.planes[plane]), whole_(p.planes[0]) {}
+  ColourRows(const YuvImage& p, std::size_t plane) : plane_(p.planes[plane]), whole_(p.planes[0]) {}
   [[nodiscard]] float at(int x, int y) const {
     const auto [x0, x1, fx] = place(x, whole_.width, plane_.width);
     const auto [y0, y1, fy] = place(y, whole_.height, plane_.height);
@@ -56,14 +56,14 @@ class ColourRows {
     return {nearest, next, 0.25F};
   }
   static float mix(float a, float b, float share) { return a + (b - a) * share; }
-  const YuvPicture::Plane& plane_;
-  const YuvPicture::Plane& whole_;
+  const YuvImage::Plane& plane_;
+  const YuvImage::Plane& whole_;
 };
 
 std::uint8_t byte_of(float v) { return static_cast<std::uint8_t>(std::clamp(v, 0.0F, 1.0F) * 255.0F + 0.5F); }
 
 template <class Pixel>
-void put(const YuvPicture& from, Picture& to, int x, int y, Pixel&& pixel) {
+void put(const YuvImage& from, Image& to, int x, int y, Pixel&& pixel) {
   const int width = std::min(from.width(), to.width - x), height = std::min(from.height(), to.height - y);
   for (int v = 0; v < height; ++v) {
     for (int u = 0; u < width; ++u) {
@@ -76,7 +76,7 @@ void put(const YuvPicture& from, Picture& to, int x, int y, Pixel&& pixel) {
 
 bool known_matrix(int matrix) { return matrix == 0 || matrix == 1 || matrix == 2 || matrix == 5 || matrix == 6 || matrix == 9; }
 
-void put_rgb(const YuvPicture& from, Picture& to, int x, int y) {
+void put_rgb(const YuvImage& from, Image& to, int x, int y) {
   const Levels brightness(from, false), difference(from, true);
   if (!from.colour()) {
     put(from, to, x, y, [&](float s, int, int, std::uint8_t* rgb) { std::fill_n(rgb, 3, byte_of(brightness.at(s))); });
@@ -104,7 +104,7 @@ void put_rgb(const YuvPicture& from, Picture& to, int x, int y) {
   });
 }
 
-void put_alpha(const YuvPicture& from, Picture& to, int x, int y) {
+void put_alpha(const YuvImage& from, Image& to, int x, int y) {
   require(to.channels == 4, "put_alpha", "an image of ", to.channels, " channels");
   const Levels brightness(from, false);
   put(from, to, x, y, [&](float s, int, int, std::uint8_t* rgba) { rgba[3] = byte_of(brightness.at(s)); });

@@ -1,4 +1,4 @@
-// Brightness and two differences of colour, as video codecs store pictures, to RGB.
+// Brightness and two differences of colour, as video codecs store images, to RGB.
 #pragma once
 
 #include <array>
@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <cstring>
 
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier::codec {
 
-// One coded picture in a decoder's memory; without colour only the first plane has samples.
-struct YuvPicture {
+// One coded image in a decoder's memory; without colour only the first plane has samples.
+struct YuvImage {
   struct Plane {
     int width = 0, height = 0;
     const std::uint8_t* data = nullptr;
@@ -37,10 +37,10 @@ struct YuvPicture {
 
 // Whether the matrix is one that rgb_of knows.
 [[nodiscard]] bool known_matrix(int matrix);
-// Writes the picture into `to` (RGB or RGBA, alpha is left) with its top left corner at x, y; what lies beyond is cut off.
+// Writes the image into `to` (RGB or RGBA, alpha is left) with its top left corner at x, y; what lies beyond is cut off.
 // Colours of fewer samples are interpolated.
-void put_rgb(const YuvPicture& from, Picture& to, int x, int y);
+void put_rgb(const YuvImage& from, Image& to, int x, int y);
 // The brightness as alpha.
-void put_alpha(const YuvPicture& from, Picture& to, int x, int y);
+void put_alpha(const YuvImage& from, Image& to, int x, int y);
 
 }  // namespace espalier::codec

@@ -1,8 +1,7 @@
-// Dense volumes and images. Volumes inside the networks are channels-last [batch, x, y, z, channels]; files and
-// latents are channels-first [batch, channels, x, y, z], as in the reference.
+// Rearrangements of dense volumes and images. Volumes inside the networks are channels-last [batch, x, y, z, channels]; files
+// and latents are channels-first [batch, channels, x, y, z], as in the reference.
 #pragma once
 
-#include "ops/gemm.h"
 #include "runtime/queue.h"
 
 namespace espalier {
@@ -34,12 +33,5 @@ void space_to_depth(Queue<Dev>& queue, In<Dev, T, 5> x, View<Dev, T, 5> out);
 // patches and (c, py, px) inside.
 template <class Dev, class T>
 void image_patches(Queue<Dev>& queue, In<Dev, T, 4> x, int patch, View<Dev, T, 2> out);
-
-// Dense convolution with a 3x3x3 kernel, stride 1, zero padding 1 (cross-correlation). x [batch, n0, n1, n2, in],
-// w [out, 3, 3, 3, in] (the file's [out, in, 3, 3, 3] reordered at load), bias [out], residual [batch, n0, n1, n2, out] or
-// empty, which is added; out [batch, n0, n1, n2, out], may be residual. Takes scratch from the queue's arena.
-template <class Dev, class T>
-void conv3d(Queue<Dev>& queue, In<Dev, T, 5> x, In<Dev, T, 5> w, In<Dev, T, 1> bias, In<Dev, T, 5> residual,
-            View<Dev, T, 5> out);
 
 }  // namespace espalier

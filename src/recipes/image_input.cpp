@@ -22,35 +22,35 @@ std::string short_name(const InputImage& input) {
   return named ? input.name() : std::filesystem::path(input.name()).filename().string();
 }
 
-Picture from_pixels(const InputImage& input) {
-  const auto side = [](int pixels) { return pixels >= 1 && pixels <= kMaxPictureSide; };
+Image from_pixels(const InputImage& input) {
+  const auto side = [](int pixels) { return pixels >= 1 && pixels <= kMaxImageSide; };
   if (!side(input.width()) || !side(input.height()) || (input.channels() != 3 && input.channels() != 4) ||
-      std::int64_t{input.width()} * input.height() > kMaxPicturePixels) {
+      std::int64_t{input.width()} * input.height() > kMaxImagePixels) {
     fail(ErrorCode::invalid_argument, input.name(), ": ", input.width(), " x ", input.height(), " pixels with ",
          input.channels(), " channels cannot be taken",
-         hint("give 3 or 4 channels, at most ", kMaxPictureSide, " pixels on a side and ", kMaxPicturePixels / 1'000'000,
+         hint("give 3 or 4 channels, at most ", kMaxImageSide, " pixels on a side and ", kMaxImagePixels / 1'000'000,
               " million in all"));
   }
-  Picture picture(input.width(), input.height(), input.channels());
-  if (input.bytes().size() != picture.pixels.size()) {
+  Image image(input.width(), input.height(), input.channels());
+  if (input.bytes().size() != image.pixels.size()) {
     fail(ErrorCode::invalid_argument, input.name(), ": ", input.bytes().size(), " bytes for ", input.width(), " x ",
-         input.height(), " pixels with ", input.channels(), " channels", hint(picture.pixels.size(), " are needed"));
+         input.height(), " pixels with ", input.channels(), " channels", hint(image.pixels.size(), " are needed"));
   }
-  std::memcpy(picture.pixels.data(), input.bytes().data(), picture.pixels.size());
-  return picture;
+  std::memcpy(image.pixels.data(), input.bytes().data(), image.pixels.size());
+  return image;
 }
 
 // One image, with what the user should know about its foreground.
 std::vector<float> encoder_input_of(const InputImage& input, Background background, ObjectFinder& finder, RecipeSink& sink,
-                                    std::vector<Picture>& foregrounds) {
+                                    std::vector<Image>& foregrounds) {
   std::vector<std::string> notices;
-  const Picture image = load_image(input, nullptr, &notices);
+  const Image image = load_image(input, nullptr, &notices);
   for (const std::string& notice : notices) sink.notice(short_name(input) + ": " + notice);
   if (background == Background::none) {
-    if (Picture as_is = cutout_as_is(image); as_is.width > 0) sink.foreground(std::move(as_is));
+    if (Image as_is = cutout_as_is(image); as_is.width > 0) sink.foreground(std::move(as_is));
     return encoder_input(image, kEncoderSide);
   }
-  PreparedPicture prepared = finder.prepare(input.name(), image, background);
+  PreparedImage prepared = finder.prepare(input.name(), image, background);
   foregrounds.push_back(prepared.cutout);
   sink.foreground(std::move(prepared.cutout));
   if (!input.mask().empty()) {
@@ -61,11 +61,11 @@ std::vector<float> encoder_input_of(const InputImage& input, Background backgrou
     sink.notice(short_name(input) + ": " + finder.how(prepared.report.method));
   }
   for (const std::string& w : prepared.report.warnings) sink.notice("warning: " + short_name(input) + ": " + w);
-  return encoder_input(prepared.picture, kEncoderSide);
+  return encoder_input(prepared.image, kEncoderSide);
 }
 
 // Says so when images that are taken for views of one object hardly look like it.
-void doubt_views(const std::vector<Picture>& foregrounds, RecipeSink& sink) {
+void doubt_views(const std::vector<Image>& foregrounds, RecipeSink& sink) {
   double least = 1.0;
   for (std::size_t i = 0; i < foregrounds.size(); ++i) {
     double best = foregrounds.size() > 1 ? 0.0 : 1.0;
@@ -91,9 +91,9 @@ void check_image_request(const Request& request) {
   }
 }
 
-Picture load_image(const InputImage& image, const Monitor* monitor, std::vector<std::string>* notices) {
-  if (!image.in_memory()) return load_picture(image.file(), monitor, notices);
-  return image.raw() ? from_pixels(image) : decode_picture(image.bytes(), image.name(), monitor, notices);
+Image load_image(const InputImage& image, const Monitor* monitor, std::vector<std::string>* notices) {
+  if (!image.in_memory()) return load_image_file(image.file(), monitor, notices);
+  return image.raw() ? from_pixels(image) : decode_image(image.bytes(), image.name(), monitor, notices);
 }
 
 std::string ObjectFinder::how(CutoutReport::Method method) const {
@@ -101,7 +101,7 @@ std::string ObjectFinder::how(CutoutReport::Method method) const {
   return "background removed by " + file_.filename().string();
 }
 
-ObjectFinder::Way ObjectFinder::way_of(const std::string& name, const Picture& image, Background background) {
+ObjectFinder::Way ObjectFinder::way_of(const std::string& name, const Image& image, Background background) {
   if (background == Background::alpha && !has_alpha(image)) {
     fail(ErrorCode::invalid_argument, name, ": the image has no transparent pixel, so it brings no foreground of its own",
          hint("let the background be removed (auto), or give an image with an alpha channel"));
@@ -113,27 +113,27 @@ ObjectFinder::Way ObjectFinder::way_of(const std::string& name, const Picture& i
   if (background == Background::alpha || (background == Background::automatic && has_alpha(image))) return {true, {}};
   if (file_.empty() || background == Background::plain) return {};
   if (network_ == nullptr) network_ = open_background_network(file_, device_, half_, monitor_);
-  return {false, [this](const Picture& rgb) { return network_->remove(rgb); }};
+  return {false, [this](const Image& rgb) { return network_->remove(rgb); }};
 }
 
-PreparedPicture ObjectFinder::prepare(const std::string& name, const Picture& image, Background background) {
+PreparedImage ObjectFinder::prepare(const std::string& name, const Image& image, Background background) {
   try {
     const Way way = way_of(name, image, background);
-    return prepare_picture(way.by_alpha ? image : without_alpha(image), kEncoderSide, way.remover);
+    return prepare_image(way.by_alpha ? image : without_alpha(image), kEncoderSide, way.remover);
   } catch (const Error& e) {
     if (std::string_view(e.what()).starts_with(name)) throw;
     fail_again(e, name, ": ");
   }
 }
 
-FoundObject ObjectFinder::find(const std::string& name, const Picture& image, Background background) {
+FoundObject ObjectFinder::find(const std::string& name, const Image& image, Background background) {
   const Way way = way_of(name, image, background);
   return find_object(way.by_alpha ? image : without_alpha(image), way.remover);
 }
 
 std::vector<std::vector<float>> encoder_inputs(const Request& request, ObjectFinder& finder, RecipeSink& sink) {
   std::vector<std::vector<float>> inputs;
-  std::vector<Picture> foregrounds;
+  std::vector<Image> foregrounds;
   for (const InputImage& image : request.images) {
     const std::size_t of_image = request.background.size() == 1 ? 0 : inputs.size();
     inputs.push_back(encoder_input_of(image, request.background[of_image], finder, sink, foregrounds));

@@ -18,11 +18,11 @@ inline constexpr int kEncoderSide = 518;  // pixels, what the reference feeds to
 // Throws invalid_argument for too many images, or backgrounds that do not match them.
 void check_image_request(const Request& request);
 
-// Reads and decodes. Throws as load_picture and decode_picture do, and invalid_argument for pixels that are not as many as
+// Reads and decodes. Throws as load_image_file and decode_image do, and invalid_argument for pixels that are not as many as
 // their sizes say.
 // What the user should know of the file goes to `notices`, unless it is null.
-[[nodiscard]] Picture load_image(const InputImage& image, const Monitor* monitor = nullptr,
-                                 std::vector<std::string>* notices = nullptr);
+[[nodiscard]] Image load_image(const InputImage& image, const Monitor* monitor = nullptr,
+                               std::vector<std::string>* notices = nullptr);
 
 // Finds the object in images. The network that removes backgrounds is opened when an image first needs it.
 class ObjectFinder {
@@ -31,10 +31,10 @@ class ObjectFinder {
   ObjectFinder(std::filesystem::path network, const DeviceChoice& device, bool half, const Monitor* monitor = nullptr)
       : file_(std::move(network)), device_(device), half_(half), monitor_(monitor) {}
 
-  // prepare_picture in the way that is asked for, which is not none; errors call the image by its name.
-  [[nodiscard]] PreparedPicture prepare(const std::string& name, const Picture& image, Background background);
+  // prepare_image in the way that is asked for, which is not none; errors call the image by its name.
+  [[nodiscard]] PreparedImage prepare(const std::string& name, const Image& image, Background background);
   // find_object likewise: the whole image, in which there may be no object.
-  [[nodiscard]] FoundObject find(const std::string& name, const Picture& image, Background background);
+  [[nodiscard]] FoundObject find(const std::string& name, const Image& image, Background background);
   // "alpha channel", "plain background removed" or "background removed by u2net.onnx".
   [[nodiscard]] std::string how(CutoutReport::Method method) const;
 
@@ -44,7 +44,7 @@ class ObjectFinder {
     bool by_alpha = false;
     BackgroundRemover remover;
   };
-  [[nodiscard]] Way way_of(const std::string& name, const Picture& image, Background background);
+  [[nodiscard]] Way way_of(const std::string& name, const Image& image, Background background);
 
   std::filesystem::path file_;
   DeviceChoice device_;

@@ -14,7 +14,7 @@
 #include "assets/region.h"
 #include "assets/voxels.h"
 #include "espalier/espalier.h"
-#include "image/picture.h"
+#include "image/image.h"
 #include "session/job_clock.h"
 #include "session/session.h"
 
@@ -32,7 +32,7 @@ class RecipeSink {
   [[nodiscard]] virtual bool wants_previews() const = 0;
   virtual void preview(const Voxels& voxels, int step, int steps) = 0;
 
-  virtual void foreground(Picture rgba) = 0;              // what the asset is made of, without its background
+  virtual void foreground(Image rgba) = 0;                // what the asset is made of, without its background
   virtual void structure(std::vector<float> latent) = 0;  // that the voxels were decoded of, which edit() needs
   virtual void latent(const Voxels& voxels, std::vector<float> values) = 0;
   virtual void gaussians(Gaussians value) = 0;

@@ -8,15 +8,9 @@
 #include "base/random.h"
 #include "recipes/recipe.h"
 #include "recipes/trellis_settings.h"
+#include "session/roles.h"
 
 namespace espalier {
-
-inline constexpr const char* kStructureFlow = "sparse_structure_flow_model";
-inline constexpr const char* kStructureDecoder = "sparse_structure_decoder";
-inline constexpr const char* kLatentFlow = "slat_flow_model";
-inline constexpr const char* kGaussianDecoder = "slat_decoder_gs";
-inline constexpr const char* kMeshDecoder = "slat_decoder_mesh";
-inline constexpr const char* kRadianceFieldDecoder = "slat_decoder_rf";
 
 // Checks that flows and decoders are there and fit together and to a condition of these channels. Throws format naming the
 // file.

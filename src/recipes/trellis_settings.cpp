@@ -146,8 +146,8 @@ SamplerSettings with_request(SamplerSettings s, const SamplerRequest& request, M
     s.interval_lo = (*request.interval)[0];
     s.interval_hi = (*request.interval)[1];
   }
-  s.multi_image = mode == MultiImageMode::stochastic ? MultiImage::stochastic : MultiImage::multidiffusion;
-  if (request.solver) s.solver = *request.solver == Solver::multistep ? FlowSolver::multistep : FlowSolver::euler;
+  s.multi_image = mode;
+  if (request.solver) s.solver = *request.solver;
   if (request.reuse) s.reuse = *request.reuse;
   if (request.reuse_order) s.reuse_order = *request.reuse_order;
   if (request.guidance_reuse) s.guidance_reuse = *request.guidance_reuse;
@@ -173,9 +173,8 @@ std::string describe(const SamplerSettings& s, int conditions) {
   std::string text = str("steps ", s.steps, ", guidance ", s.strength, ", rescale_t ", s.rescale_t, ", interval ",
                          s.interval_lo, " ", s.interval_hi);
   if (!reuses(s)) return text;
-  return text + str(", solver ", s.solver == FlowSolver::multistep ? "multistep" : "euler", ", reuse ", s.reuse,
-                    ", reuse_order ", s.reuse_order, ", guidance_reuse ", s.guidance_reuse, ", evaluations ",
-                    evaluations(s, conditions));
+  return text + str(", solver ", s.solver == Solver::multistep ? "multistep" : "euler", ", reuse ", s.reuse, ", reuse_order ",
+                    s.reuse_order, ", guidance_reuse ", s.guidance_reuse, ", evaluations ", evaluations(s, conditions));
 }
 
 }  // namespace espalier

@@ -43,7 +43,7 @@ std::vector<double> flow_times(int steps, double rescale_t) {
 
 std::vector<int> branches_of_step(const SamplerSettings& settings, int step, double t, int conditions) {
   std::vector<int> branches;
-  if (settings.multi_image == MultiImage::stochastic) {
+  if (settings.multi_image == MultiImageMode::stochastic) {
     branches.push_back(step % conditions);
   } else {
     for (int i = 0; i < conditions; ++i) branches.push_back(i);
@@ -54,7 +54,7 @@ std::vector<int> branches_of_step(const SamplerSettings& settings, int step, dou
 }
 
 int fewest_branches(const SamplerSettings& settings, int conditions) {
-  return settings.multi_image == MultiImage::stochastic ? 1 : conditions;
+  return settings.multi_image == MultiImageMode::stochastic ? 1 : conditions;
 }
 
 int most_branches(const SamplerSettings& settings, int conditions) {
@@ -143,7 +143,7 @@ class Integration {
       if (step.branches.back() == kNegative)
         combine<Dev, float>(queue_, 1.0F, mean, -1.0F, row(count - 1), difference_->add(step.t));
     }
-    const double to = settings_.solver == FlowSolver::multistep ? step.next : step.t;
+    const double to = settings_.solver == Solver::multistep ? step.next : step.t;
     positive_->extrapolate(step.t, to, 1.0, false, row(0));
     if (step.guided) difference_->extrapolate(step.t, to, settings_.strength, true, row(0));
   }

@@ -7,20 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "espalier/choices.h"
 #include "runtime/queue.h"
 
 namespace espalier {
-
-enum class MultiImage : std::uint8_t {
-  stochastic,      // step i uses condition i mod n
-  multidiffusion,  // every step averages over all conditions
-};
-
-// How a step follows from velocities.
-enum class FlowSolver : std::uint8_t {
-  euler,      // the velocity at its beginning
-  multistep,  // Adams-Bashforth: the mean, over the step, of the polynomial through the last velocities
-};
 
 struct SamplerSettings {
   int steps = 25;
@@ -30,9 +20,9 @@ struct SamplerSettings {
   double strength = 0.0;     // v = (1 + strength) v_cond - strength v_neg; at 0 v_neg is not evaluated
   double interval_lo = 0.0;  // guidance applies where lo <= t <= hi, both ends included
   double interval_hi = 1.0;
-  MultiImage multi_image = MultiImage::stochastic;
+  MultiImageMode multi_image = MultiImageMode::stochastic;
   // What samplers/reuse.h does with velocities of earlier steps.
-  FlowSolver solver = FlowSolver::euler;
+  Solver solver = Solver::euler;
   int reuse = 1;           // the flow is evaluated in every so many-th step; velocities of the others are extrapolated
   int reuse_order = 1;     // of the polynomials; 0: the last value
   int guidance_reuse = 1;  // the negative condition is evaluated in every so many-th of the guided steps that are evaluated

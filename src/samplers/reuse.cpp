@@ -8,12 +8,12 @@ namespace espalier {
 
 bool reuses(const SamplerSettings& s) {
   return s.reuse > 1 || (s.guided && s.strength > 0 && s.guidance_reuse > 1) ||
-         (s.solver == FlowSolver::multistep && s.reuse_order > 0);
+         (s.solver == Solver::multistep && s.reuse_order > 0);
 }
 
 void check_reuse(const SamplerSettings& s, int conditions, int repeats, const std::string& stage) {
   if (!reuses(s)) return;
-  if (conditions > 1 && s.multi_image == MultiImage::stochastic) {
+  if (conditions > 1 && s.multi_image == MultiImageMode::stochastic) {
     fail(ErrorCode::invalid_argument, stage, ": images that take turns leave no velocity to reuse",
          hint("use multi-image multidiffusion, or the solver euler with reuse 1 and guidance-reuse 1"));
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/config.h"
+#include "session/roles.h"
 #include "weights/tensor_source.h"
 
 namespace espalier {
@@ -44,9 +45,6 @@ struct Checkpoint {
   // The module of a role. Throws not_found naming the roles that exist.
   [[nodiscard]] const ModuleSource& module(const std::string& role) const;
 };
-
-inline constexpr const char* kImageEncoder = "image_cond_model";
-inline constexpr const char* kTextEncoder = "text_cond_model";
 
 // OWNER/REPO, as pipeline.json spells it -> the folder of that repository.
 using RepositoryFolders = std::map<std::string, std::filesystem::path>;

@@ -37,14 +37,17 @@ const NetworkClass& Registry::find(const std::string& name, const std::string& w
 const Registry& trellis_networks() {
   using Group = ResidencyGroup;
   static const Registry registry({
-      {"DinoVisionTransformer", Group::encode, plan_of<DinoEncoder>, image_rows},
+      {"DinoVisionTransformer", Group::encode, plan_of<DinoEncoder>, image_rows, false, kImageEncoder, sample_image_encoder},
       {"CLIPTextModel", Group::encode, plan_of<ClipTextEncoder>, text_rows},
-      {"SparseStructureFlowModel", Group::structure, plan_of<StructureFlow>, structure_rows},
-      {"SparseStructureDecoder", Group::structure, plan_of<StructureVolumeDecoder>, volume_rows},
+      {"SparseStructureFlowModel", Group::structure, plan_of<StructureFlow>, structure_rows, false, kStructureFlow,
+       sample_structure_flow},
+      {"SparseStructureDecoder", Group::structure, plan_of<StructureVolumeDecoder>, volume_rows, false, kStructureDecoder,
+       sample_structure_decoder},
       {"SparseStructureEncoder", Group::structure, plan_of<StructureVolumeEncoder>, volume_rows, true},
-      {"SLatFlowModel", Group::latent, plan_of<LatentFlow>, token_rows},
-      {"SLatGaussianDecoder", Group::decode, plan_of<LatentGaussians>, voxel_rows},
-      {"SLatMeshDecoder", Group::decode, plan_of<LatentMesh>, cube_rows},
+      {"SLatFlowModel", Group::latent, plan_of<LatentFlow>, token_rows, false, kLatentFlow, sample_latent_flow},
+      {"SLatGaussianDecoder", Group::decode, plan_of<LatentGaussians>, voxel_rows, false, kGaussianDecoder,
+       sample_gaussian_decoder},
+      {"SLatMeshDecoder", Group::decode, plan_of<LatentMesh>, cube_rows, false, kMeshDecoder, sample_mesh_decoder},
       {"SLatRadianceFieldDecoder", Group::decode, plan_of<LatentRadianceField>, voxel_rows, true},
   });
   return registry;

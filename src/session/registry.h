@@ -8,6 +8,7 @@
 
 #include "session/checkpoint.h"
 #include "session/network.h"
+#include "session/sample_networks.h"
 #include "session/stage_runner.h"
 #include "weights/loader.h"
 
@@ -65,6 +66,9 @@ struct NetworkClass {
   // Rows that all weights act on in one evaluation: what its time is estimated by.
   double (*rows)(const WorkSizes& sizes) = nullptr;
   bool on_demand = false;  // stays away from the device until a job asks for it, in every tier
+  // What `bench` runs, in the order of the registry: the role, and the arguments of a network; null: it runs none.
+  const char* role = nullptr;
+  nlohmann::json (*sample)(SampleSize size) = nullptr;
 };
 
 class Registry {

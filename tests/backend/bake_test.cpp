@@ -68,12 +68,12 @@ std::array<float, 3> waves(const float* p) {
           0.5F + 0.4F * std::sin(17.0F * p[2])};
 }
 
-BakeOptions small_bake(BakeQuality quality) {
+BakeOptions small_bake(BakeMode mode) {
   BakeOptions options;
   options.size = 192;
   options.views = 24;
   options.view_size = 160;
-  options.quality = quality;
+  options.mode = mode;
   return options;
 }
 
@@ -86,14 +86,14 @@ TYPED_TEST(Bake, TextureShowsTheField) {
   const Mesh mesh = chart_ball(24);
   FieldSource<TypeParam> source(queue, mesh, waves);
   const std::vector<OrbitCamera> others = sphere_cameras(12, 2.0F, 40.0F, {0.37F, 0.41F});
-  for (const auto& [quality, least] : {std::pair{BakeQuality::best, 38.0}, std::pair{BakeQuality::fast, 33.0}}) {
-    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
+  for (const auto& [mode, least] : {std::pair{BakeMode::best, 38.0}, std::pair{BakeMode::fast, 33.0}}) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(mode), nullptr);
     EXPECT_GT(baked.texels, 192 * 192 * 8 / 10);
     EXPECT_GT(baked.seen, baked.texels * 9 / 10);
-    EXPECT_GT(bake_fidelity(queue, mesh, baked.picture, source, others, 160, nullptr), least);
+    EXPECT_GT(bake_fidelity(queue, mesh, baked.image, source, others, 160, nullptr), least);
     // Outside of the charts the texture goes on as it is at their rims; nothing stays black.
-    for (std::size_t i = 0; i < baked.picture.pixels.size(); i += 3) {
-      ASSERT_GT(baked.picture.pixels[i] + baked.picture.pixels[i + 1] + baked.picture.pixels[i + 2], 40);
+    for (std::size_t i = 0; i < baked.image.pixels.size(); i += 3) {
+      ASSERT_GT(baked.image.pixels[i] + baked.image.pixels[i + 1] + baked.image.pixels[i + 2], 40);
     }
   }
 }
@@ -121,17 +121,17 @@ TYPED_TEST(Bake, NothingIsPaintedOnWhatLiesBehindAnEdge) {
   FieldSource<TypeParam> source(queue, spread, [](const float* p) -> std::array<float, 3> {
     return p[2] > 0 ? std::array{0.9F, 0.1F, 0.1F} : std::array{0.1F, 0.9F, 0.1F};
   });
-  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
-    BakeOptions options = small_bake(quality);
+  for (const BakeMode mode : {BakeMode::best, BakeMode::fast}) {
+    BakeOptions options = small_bake(mode);
     options.view_size = 320;
     options.views = 60;
-    const Picture picture = bake_texture(queue, mesh, source, options, nullptr).picture;
+    const Image image = bake_texture(queue, mesh, source, options, nullptr).image;
     int red = 0;
     for (int y = 8; y < 108; ++y) {
-      for (int x = 8; x < 108; ++x) red += picture.at(x, y)[0] > 0.1 * 255 + 24 ? 1 : 0;
+      for (int x = 8; x < 108; ++x) red += image.at(x, y)[0] > 0.1 * 255 + 24 ? 1 : 0;
     }
     EXPECT_EQ(red, 0);
-    EXPECT_NEAR(picture.at(150, 50)[0], 0.9 * 255, 4);
+    EXPECT_NEAR(image.at(150, 50)[0], 0.9 * 255, 4);
   }
 }
 
@@ -144,11 +144,11 @@ TYPED_TEST(Bake, SolvingIsSharperThanGathering) {
     return {v, v, v};
   });
   const std::vector<OrbitCamera> others = sphere_cameras(8, 2.0F, 40.0F, {0.37F, 0.41F});
-  const auto fidelity = [&](BakeQuality quality) {
-    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
-    return bake_fidelity(queue, mesh, baked.picture, source, others, 160, nullptr);
+  const auto fidelity = [&](BakeMode mode) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(mode), nullptr);
+    return bake_fidelity(queue, mesh, baked.image, source, others, 160, nullptr);
   };
-  const double best = fidelity(BakeQuality::best), fast = fidelity(BakeQuality::fast);
+  const double best = fidelity(BakeMode::best), fast = fidelity(BakeMode::fast);
   EXPECT_GT(best, fast + 0.3);
   EXPECT_GT(best, 14.5);
 }
@@ -162,11 +162,11 @@ TYPED_TEST(Bake, UnseenPartsTakeTheColoursAround) {
         return {p[2] > 0 ? 0.8F : 0.4F, 0.5F, 0.2F};
       },
       [](const float* p) { return p[2] > 0.36F; });
-  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
-    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(quality), nullptr);
+  for (const BakeMode mode : {BakeMode::best, BakeMode::fast}) {
+    const BakedTexture baked = bake_texture(queue, mesh, source, small_bake(mode), nullptr);
     EXPECT_LT(baked.seen, baked.texels);
     // The middle of the chart on top, which no view saw.
-    const std::uint8_t* middle = baked.picture.at(192 / 2, 192 * 3 / 4);
+    const std::uint8_t* middle = baked.image.at(192 / 2, 192 * 3 / 4);
     EXPECT_NEAR(middle[0], 0.8 * 255, 6);
     EXPECT_NEAR(middle[1], 0.5 * 255, 6);
     EXPECT_NEAR(middle[2], 0.2 * 255, 6);
@@ -177,11 +177,11 @@ TYPED_TEST(Bake, SameBytesEveryTime) {
   Queue<TypeParam> queue;
   const Mesh mesh = chart_ball(16);
   FieldSource<TypeParam> source(queue, mesh, waves);
-  for (const BakeQuality quality : {BakeQuality::best, BakeQuality::fast}) {
-    BakeOptions options = small_bake(quality);
+  for (const BakeMode mode : {BakeMode::best, BakeMode::fast}) {
+    BakeOptions options = small_bake(mode);
     options.views = 10;
-    const Picture first = bake_texture(queue, mesh, source, options, nullptr).picture;
-    EXPECT_EQ(first.pixels, bake_texture(queue, mesh, source, options, nullptr).picture.pixels);
+    const Image first = bake_texture(queue, mesh, source, options, nullptr).image;
+    EXPECT_EQ(first.pixels, bake_texture(queue, mesh, source, options, nullptr).image.pixels);
   }
 }
 
@@ -191,9 +191,9 @@ TYPED_TEST(Bake, DegenerateTextureCoordinates) {
   Mesh mesh = chart_ball(4);
   std::fill(mesh.uvs.begin(), mesh.uvs.end(), 0.5F);
   FieldSource<TypeParam> source(queue, mesh, waves);
-  BakeOptions options = small_bake(BakeQuality::best);
+  BakeOptions options = small_bake(BakeMode::best);
   options.views = 4;
-  EXPECT_EQ(bake_texture(queue, mesh, source, options, nullptr).picture.width, 192);
+  EXPECT_EQ(bake_texture(queue, mesh, source, options, nullptr).image.width, 192);
 }
 
 class Stop final : public Monitor {
@@ -214,7 +214,7 @@ TYPED_TEST(Bake, TellsProgressAndStops) {
   Queue<TypeParam> queue;
   const Mesh mesh = chart_ball(4);
   FieldSource<TypeParam> source(queue, mesh, waves);
-  BakeOptions options = small_bake(BakeQuality::best);
+  BakeOptions options = small_bake(BakeMode::best);
   const Stop stop(5);
   expect_error(ErrorCode::cancelled, {}, [&] { (void)bake_texture(queue, mesh, source, options, &stop); });
   EXPECT_EQ(stop.done_, 5);

@@ -1,6 +1,6 @@
 // Dense convolution with a 3x3x3 kernel.
 #include "harness.h"
-#include "ops/volume.h"
+#include "ops/convolution.h"
 
 namespace espalier::test {
 namespace {

@@ -3,9 +3,9 @@
 
 #if ESPALIER_WITH_CUDA
 #include "harness.h"
+#include "ops/convolution.h"
 #include "ops/elementwise.h"
 #include "ops/norm.h"
-#include "ops/volume.h"
 #include "weights/loader.h"
 
 namespace espalier::test {

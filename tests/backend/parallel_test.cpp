@@ -1,7 +1,9 @@
 // Sorting, running sums and owned arrays.
 #include <algorithm>
+#include <utility>
 
 #include "harness.h"
+#include "parallel/compact.h"
 #include "parallel/for_each.h"
 #include "parallel/scan.h"
 #include "parallel/sort.h"
@@ -68,6 +70,22 @@ TYPED_TEST(Parallel, SumsUpInPlace) {
     std::vector<std::int32_t> expected(counts.size());
     std::exclusive_scan(counts.begin(), counts.end(), expected.begin(), 0);
     EXPECT_EQ(values.host(queue), expected) << n;
+  }
+}
+
+TYPED_TEST(Parallel, ListsOfGroupsFollowEachOther) {
+  using Dev = typename TypeParam::Dev;
+  auto& queue = this->queue();
+  for (const std::int64_t n : {0, 1, 33, 40001}) {
+    std::vector<std::int32_t> counts = random_values<std::int32_t>(n, 4, 6), expected;
+    std::int32_t items = 0;
+    for (const std::int32_t count : counts) expected.push_back(std::exchange(items, items + count));
+    expected.push_back(items);
+    counts.push_back(-7);  // what stands behind the last group counts for nothing
+    const espalier::Array<Dev, std::int32_t> begin(queue, counts, "counts");
+    place_items<Dev>(queue, begin.template view<1>({n + 1}), this->room(sum_bytes<Dev>(n + 1)));
+    EXPECT_EQ(item_count<Dev>(queue, begin.template view<1>({n + 1})), items) << n;
+    EXPECT_EQ(begin.host(queue), expected) << n;
   }
 }
 

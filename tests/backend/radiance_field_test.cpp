@@ -14,7 +14,7 @@
 namespace espalier::test {
 namespace {
 
-struct Pictures {
+struct Images {
   std::vector<double> colour, alpha, depth;
 };
 
@@ -23,8 +23,8 @@ class FieldOracle {
  public:
   FieldOracle(const RadianceField& f, const Camera& camera, const RadianceFieldOptions& o) : f_(f), camera_(camera), o_(o) {}
 
-  [[nodiscard]] Pictures image() const {
-    Pictures out;
+  [[nodiscard]] Images image() const {
+    Images out;
     for (int y = 0; y < o_.height; ++y) {
       for (int x = 0; x < o_.width; ++x) {
         double total = 0.0;
@@ -162,7 +162,7 @@ Camera a_camera(float radius = 2.0F, float fov = 40.0F) {
 template <class Backend>
 class RadianceFieldTest : public OpTest<Backend> {
  protected:
-  Pictures render(const RadianceField& f, const Camera& camera, const RadianceFieldOptions& o) {
+  Images render(const RadianceField& f, const Camera& camera, const RadianceFieldOptions& o) {
     RadianceFieldRenderer<typename Backend::Dev> renderer(this->queue(), f);
     auto colour = this->template poisoned_of<float, 3>({o.height, o.width, 3});
     auto alpha = this->template poisoned_of<float, 2>({o.height, o.width});
@@ -172,7 +172,7 @@ class RadianceFieldTest : public OpTest<Backend> {
     return {colour.download().values, alpha.download().values, depth.download().values};
   }
   void expect_like_oracle(const RadianceField& f, const Camera& camera, const RadianceFieldOptions& o) {
-    const Pictures actual = render(f, camera, o), expected = FieldOracle(f, camera, o).image();
+    const Images actual = render(f, camera, o), expected = FieldOracle(f, camera, o).image();
     // A ray that leaves a voxel through an edge may be cut differently there.
     EXPECT_GT(psnr(actual.colour, expected.colour), 75.0);
     EXPECT_GT(psnr(actual.alpha, expected.alpha), 75.0);
@@ -220,7 +220,7 @@ TYPED_TEST(RadianceFieldTest, InsideAndCutByPlanes) {
   inside.fy *= 1.5F;
   this->expect_like_oracle(f, inside, {.width = 24, .height = 24});
   this->expect_like_oracle(f, a_camera(), {.width = 24, .height = 24, .near_plane = 1.9F, .far_plane = 2.1F});
-  const Pictures nothing = this->render(f, a_camera(), {.width = 8, .height = 8, .far_plane = 0.5F});
+  const Images nothing = this->render(f, a_camera(), {.width = 8, .height = 8, .far_plane = 0.5F});
   for (const double a : nothing.alpha) ASSERT_EQ(a, 0.0);
   for (const double d : nothing.depth) ASSERT_EQ(d, 0.0);
 }
@@ -234,7 +234,7 @@ TYPED_TEST(RadianceFieldTest, ACubeOfOneDensity) {
   Camera camera;
   camera.translation = {0, 0, 3};
   camera.fx = camera.fy = 1000.0F;  // rays are all but parallel
-  const Pictures image = this->render(f, camera, {.width = 4, .height = 4});
+  const Images image = this->render(f, camera, {.width = 4, .height = 4});
   const double density = std::log1p(std::exp(2.0)), left = std::exp(-density);
   // The mean of t over [2.5, 3.5] weighted by density exp(-density (t - 2.5)).
   const double depth = 2.5 + 1 / density - left / (1 - left);
@@ -249,10 +249,10 @@ TYPED_TEST(RadianceFieldTest, ViewsTogetherAreViewsAlone) {
   const RadianceField f = random_field(16, 16, 8, 400, 12);
   const RadianceFieldOptions o{.width = 31, .height = 18, .ssaa = 2, .background = {1, 1, 0}};
   std::vector<Camera> cameras;
-  Pictures alone;
+  Images alone;
   for (const OrbitCamera& orbit : sphere_cameras(5, 2.0F, 40.0F)) {
     cameras.push_back(camera_of(orbit));
-    const Pictures one = this->render(f, cameras.back(), o);
+    const Images one = this->render(f, cameras.back(), o);
     alone.colour.insert(alone.colour.end(), one.colour.begin(), one.colour.end());
     alone.alpha.insert(alone.alpha.end(), one.alpha.begin(), one.alpha.end());
   }

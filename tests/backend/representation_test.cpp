@@ -2,7 +2,7 @@
 #include "ops/representation.h"
 
 #include "harness.h"
-#include "sparse/convolution.h"
+#include "sparse/subdivision.h"
 
 namespace espalier::test {
 namespace {

@@ -2,7 +2,8 @@
 #include <map>
 
 #include "harness.h"
-#include "sparse/convolution.h"
+#include "ops/convolution.h"
+#include "sparse/subdivision.h"
 
 namespace espalier::test {
 namespace {

@@ -13,7 +13,7 @@
 
 namespace espalier::test {
 
-struct OraclePicture {
+struct OracleImage {
   std::vector<double> colour, alpha;  // [H * W * 3], [H * W]
 };
 
@@ -47,7 +47,7 @@ class SplatOracle {
     std::stable_sort(splats_.begin(), splats_.end(), [](const Drawn& a, const Drawn& b) { return a.depth < b.depth; });
     draw(o);
   }
-  [[nodiscard]] const OraclePicture& image() const { return picture_; }
+  [[nodiscard]] const OracleImage& image() const { return image_; }
 
  private:
   struct Drawn {
@@ -134,7 +134,7 @@ class SplatOracle {
   }
 
   void draw(const SplatOptions& o) {
-    OraclePicture fine;
+    OracleImage fine;
     for (std::int64_t y = 0; y < height_; ++y) {
       for (std::int64_t x = 0; x < width_; ++x) {
         double rest = 1.0;
@@ -153,8 +153,8 @@ class SplatOracle {
         fine.alpha.push_back(1 - rest);
       }
     }
-    picture_.colour = reduced(fine.colour, o, 3);
-    picture_.alpha = reduced(fine.alpha, o, 1);
+    image_.colour = reduced(fine.colour, o, 3);
+    image_.alpha = reduced(fine.alpha, o, 1);
   }
 
   [[nodiscard]] std::vector<double> reduced(const std::vector<double>& fine, const SplatOptions& o, int channels) const {
@@ -184,7 +184,7 @@ class SplatOracle {
 
   int width_, height_;
   std::vector<Drawn> splats_;
-  OraclePicture picture_;
+  OracleImage image_;
 };
 
 }  // namespace espalier::test

@@ -16,7 +16,7 @@
 namespace espalier::test {
 namespace {
 
-struct Pictures {
+struct Images {
   std::vector<double> colour, alpha;
 };
 
@@ -25,11 +25,11 @@ class SplatTest : public OpTest<Backend> {
  protected:
   using Dev = typename Backend::Dev;
 
-  Pictures render(const Gaussians& g, const std::vector<Camera>& cameras, const SplatOptions& o) {
+  Images render(const Gaussians& g, const std::vector<Camera>& cameras, const SplatOptions& o) {
     SplatRenderer<Dev> renderer(this->queue(), g);
     return render(renderer, cameras, o);
   }
-  Pictures render(SplatRenderer<Dev>& renderer, const std::vector<Camera>& cameras, const SplatOptions& o) {
+  Images render(SplatRenderer<Dev>& renderer, const std::vector<Camera>& cameras, const SplatOptions& o) {
     const auto n = static_cast<std::int64_t>(cameras.size());
     auto colour = this->template poisoned_of<float, 4>({n, o.height, o.width, 3});
     auto alpha = this->template poisoned_of<float, 3>({n, o.height, o.width});
@@ -73,7 +73,7 @@ std::vector<Camera> some_cameras(int count, float radius = 2.0F, float fov = 40.
 
 // Rounding decides which pixels a Gaussian at the limits of alpha or of its tiles reaches; there, 1/255 or, at the border of
 // a tile, exp(-4.5) comes or goes.
-void expect_like_oracle(const Pictures& actual, const OraclePicture& expected) {
+void expect_like_oracle(const Images& actual, const OracleImage& expected) {
   EXPECT_GT(psnr(actual.colour, expected.colour), 75.0);
   EXPECT_GT(psnr(actual.alpha, expected.alpha), 75.0);
   for (std::size_t i = 0; i < expected.colour.size(); ++i) ASSERT_NEAR(actual.colour[i], expected.colour[i], 0.02) << i;
@@ -81,7 +81,7 @@ void expect_like_oracle(const Pictures& actual, const OraclePicture& expected) {
 }
 
 // Images of the public rasteriser that TRELLIS renders with.
-TYPED_TEST(SplatTest, ThePictureOfTheReference) {
+TYPED_TEST(SplatTest, TheImageOfTheReference) {
   const GoldenFile golden(data_path("render/splats.safetensors").string());
   Gaussians g;
   g.xyz = golden.read<float>("means3D");
@@ -101,7 +101,7 @@ TYPED_TEST(SplatTest, ThePictureOfTheReference) {
   camera.fy = 0.5F / tangents[1];
   SplatOptions options{.width = size[0], .height = size[1]};
   for (std::size_t c = 0; c < 3; ++c) options.background[c] = background[c];
-  const Pictures whole = this->render(g, {camera}, options);
+  const Images whole = this->render(g, {camera}, options);
   std::vector<double> kept;
   for (int y = 0; y < size[1]; y += 3) {
     for (int x = 0; x < size[0]; x += 3) {
@@ -159,10 +159,10 @@ TYPED_TEST(SplatTest, ViewsTogetherAreViewsAlone) {
   const auto cameras = some_cameras(19);
   const SplatOptions o{.width = 50, .height = 37, .ssaa = 2};
   SplatRenderer<typename TypeParam::Dev> renderer(this->queue(), g);
-  const Pictures together = this->render(renderer, cameras, o);
-  Pictures alone;
+  const Images together = this->render(renderer, cameras, o);
+  Images alone;
   for (const Camera& camera : cameras) {
-    const Pictures one = this->render(renderer, {camera}, o);
+    const Images one = this->render(renderer, {camera}, o);
     alone.colour.insert(alone.colour.end(), one.colour.begin(), one.colour.end());
     alone.alpha.insert(alone.alpha.end(), one.alpha.begin(), one.alpha.end());
   }
@@ -177,7 +177,7 @@ TYPED_TEST(SplatTest, NothingToDraw) {
   for (std::size_t i = 0; i < 40; ++i) behind.xyz[3 * i + 2] -= 100.0F;
   Camera ahead;  // at the origin, looking along z
   for (const Gaussians& g : {Gaussians{}, behind}) {
-    const Pictures image = this->render(g, {ahead}, o);
+    const Images image = this->render(g, {ahead}, o);
     for (std::size_t i = 0; i < image.colour.size(); ++i) {
       ASSERT_EQ(image.colour[i], static_cast<double>(o.background[i % 3]));
     }
@@ -189,7 +189,7 @@ TYPED_TEST(SplatTest, BrokenGaussiansAreLeftOut) {
   const SplatOptions o{.width = 40, .height = 40};
   const Camera camera = some_cameras(1)[0];
   const Gaussians whole = random_gaussians(30, 1, 9);
-  const Pictures expected = this->render(whole, {camera}, o);
+  const Images expected = this->render(whole, {camera}, o);
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity, 1e30F, -1e30F}) {
     for (int field = 0; field < 4; ++field) {
@@ -203,7 +203,7 @@ TYPED_TEST(SplatTest, BrokenGaussiansAreLeftOut) {
       g.sh.insert(g.sh.end(), more.sh.begin(), more.sh.end());
       std::vector<float>* const fields[] = {&g.xyz, &g.scale, &g.rotation, &g.sh};
       fields[field]->back() = bad;
-      const Pictures image = this->render(g, {camera}, o);
+      const Images image = this->render(g, {camera}, o);
       for (const double v : image.colour) ASSERT_TRUE(std::isfinite(v)) << field << ", " << bad;
       if (!std::isfinite(bad)) {
         EXPECT_EQ(image.colour, expected.colour) << field << ", " << bad;
@@ -244,7 +244,7 @@ TEST_F(SplatDevices, BothDrawTheSame) {
   const Gaussians g = random_gaussians(20000, 3, 41, 0.01);
   const auto cameras = some_cameras(12);
   const SplatOptions o{.width = 256, .height = 200, .background = {1, 1, 1}};
-  const Pictures gpu = render(g, cameras, o);
+  const Images gpu = render(g, cameras, o);
   Queue<Cpu> queue;
   SplatRenderer<Cpu> renderer(queue, g);
   std::vector<float> colour(gpu.colour.size()), alpha(gpu.alpha.size());

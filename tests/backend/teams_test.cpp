@@ -17,8 +17,6 @@
 #include "ops/gemm.h"
 #include "ops/norm.h"
 #include "ops/pooling.h"
-#include "ops/volume.h"
-#include "sparse/convolution.h"
 
 namespace espalier::test {
 namespace {

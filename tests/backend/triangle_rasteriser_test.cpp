@@ -96,7 +96,7 @@ TYPED_TEST(RasterOn, WeightsAndDepthAreOptional) {
   EXPECT_EQ(canvas.download().face, show<TypeParam>(soup(50, 0.5F, 9), camera_of({}), 33, 21).face);
 }
 
-TYPED_TEST(RasterOn, ReferencePictures) {
+TYPED_TEST(RasterOn, ReferenceImages) {
   for (const char* name : {"torus_200", "torus_8k"}) {
     const GoldenFile golden(data_path(std::string("raster/") + name + ".safetensors").string());
     const auto size = golden.read<std::int32_t>("size_wh");

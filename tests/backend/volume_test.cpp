@@ -92,7 +92,7 @@ TYPED_TEST(Volume, PixelShuffleAndItsRelative) {
   }
 }
 
-TYPED_TEST(Volume, PicturePatches) {
+TYPED_TEST(Volume, ImagePatches) {
   struct Shape {
     std::int64_t batch, channels, height, width;
     int patch;

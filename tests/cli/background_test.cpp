@@ -15,16 +15,16 @@ class BackgroundOption : public ::testing::Test {
  protected:
   BackgroundOption() {
     // A soft gradient, so that the network has something to respond to.
-    Picture picture(120, 90, 3);
-    for (int y = 0; y < picture.height; ++y) {
-      for (int x = 0; x < picture.width; ++x) {
-        std::uint8_t* p = picture.at(x, y);
+    Image image(120, 90, 3);
+    for (int y = 0; y < image.height; ++y) {
+      for (int x = 0; x < image.width; ++x) {
+        std::uint8_t* p = image.at(x, y);
         p[0] = static_cast<std::uint8_t>(2 * x);
         p[1] = static_cast<std::uint8_t>(2 * y);
         p[2] = static_cast<std::uint8_t>(255 - x - y);
       }
     }
-    const auto bytes = encode_png(picture);
+    const auto bytes = encode_png(image);
     write_text(image_, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     std::filesystem::create_directories(folder_.path() / "home/.u2net");
   }
@@ -43,7 +43,7 @@ TEST_F(BackgroundOption, ANetworkByItsFile) {
   const Outcome outcome = preprocess({"--background-network", network_.string()});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("background removed by u2net_odd.onnx"), std::string::npos) << outcome.err;
-  const Picture made = load_picture(out_);
+  const Image made = load_image_file(out_);
   EXPECT_EQ(made.width, 518);
   EXPECT_EQ(made.channels, 4);
 }
@@ -58,7 +58,7 @@ TEST_F(BackgroundOption, ANetworkThatIsThereServesByItself) {
 }
 
 TEST_F(BackgroundOption, AMaskByHandSaysWhatTheObjectIs) {
-  Picture mask(60, 45, 3);
+  Image mask(60, 45, 3);
   for (int y = 10; y < 30; ++y) {
     for (int x = 20; x < 40; ++x) std::fill_n(mask.at(x, y), 3, 255);
   }
@@ -67,7 +67,7 @@ TEST_F(BackgroundOption, AMaskByHandSaysWhatTheObjectIs) {
   write_text(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   const Outcome outcome = preprocess({"--mask", file.string()});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  const Picture made = load_picture(out_);
+  const Image made = load_image_file(out_);
   EXPECT_EQ(made.at(259, 259)[3], 255);
   EXPECT_EQ(made.at(5, 5)[3], 0);
   expect_refusal(preprocess({"--mask", file.string(), "--mask", file.string()}), 2, {"2 masks", "1 images"});

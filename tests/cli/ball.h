@@ -44,21 +44,21 @@ inline void add_field(std::map<std::string, HostTensor>& tensors, std::map<std::
 }
 
 // What the ball looks like, nearly: a striped disc, cut out.
-inline void add_picture(std::map<std::string, HostTensor>& tensors) {
+inline void add_image(std::map<std::string, HostTensor>& tensors) {
   constexpr int kSide = 96;
-  Picture picture(kSide, kSide, 4);
+  Image image(kSide, kSide, 4);
   for (int y = 0; y < kSide; ++y) {
     for (int x = 0; x < kSide; ++x) {
       if (std::hypot(static_cast<float>(x) - 47.5F, static_cast<float>(y) - 47.5F) > 37.0F) continue;
       const auto stripe = static_cast<std::uint8_t>(y / 6 % 2 == 0 ? 150 : 90);
       const std::array<std::uint8_t, 4> colour{static_cast<std::uint8_t>(180 - y), stripe, 120, 255};
-      std::copy(colour.begin(), colour.end(), picture.at(x, y));
+      std::copy(colour.begin(), colour.end(), image.at(x, y));
     }
   }
-  const std::vector<std::byte> png = encode_png(picture);
+  const std::vector<std::byte> png = encode_png(image);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
-  tensors.emplace("picture.1", HostTensor::from(std::vector<std::uint8_t>(bytes, bytes + png.size()),
-                                                {static_cast<std::int64_t>(png.size()), 1}));
+  tensors.emplace("image.1", HostTensor::from(std::vector<std::uint8_t>(bytes, bytes + png.size()),
+                                              {static_cast<std::int64_t>(png.size()), 1}));
 }
 
 // A ball with bumps, Z up, and Gaussians on its surface, as save_asset writes them.
@@ -106,7 +106,7 @@ inline void write_ball(const std::filesystem::path& path) {
   tensors.emplace("gaussians.opacity", HostTensor::from(opacity, {count, 1}));
   std::map<std::string, std::string> metadata{{"format", "espalier-asset-1"}, {"record: seed", "7"}};
   add_field(tensors, metadata);
-  add_picture(tensors);
+  add_image(tensors);
   save_safetensors(path, tensors, metadata);
 }
 

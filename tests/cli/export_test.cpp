@@ -71,7 +71,7 @@ TEST_F(Export, TexturedMeshWithinTheBudgetInEveryFormat) {
   EXPECT_EQ(bytes("a.fbx").substr(0, 11), "Kaydara FBX");
   EXPECT_GT(fs::file_size(out("a.spz")), 1000U);
   EXPECT_EQ(fs::file_size(out("a.splat")) % 32, 0U);
-  EXPECT_GT(load_picture(out("look.png")).width, 512);
+  EXPECT_GT(load_image_file(out("look.png")).width, 512);
 }
 
 TEST_F(Export, SameBytesEveryTime) {
@@ -157,7 +157,7 @@ TEST_F(Export, BakesTheRadianceField) {
     const std::string name = std::string("radiance_field.") + part;
     EXPECT_TRUE(before.load(name).to_vector<float>(name) == after.load(name).to_vector<float>(name)) << name;
   }
-  const Picture texture = load_picture(out("g.png"));
+  const Image texture = load_image_file(out("g.png"));
   std::int64_t near = 0;
   for (int y = 0; y < texture.height; ++y) {
     for (int x = 0; x < texture.width; ++x) {
@@ -180,7 +180,7 @@ TEST_F(Export, NothingIsBakedFromARadianceFieldThatIsNotThere) {
   EXPECT_FALSE(fs::exists(out("x.glb")));
 }
 
-TEST_F(Export, PictureGoesIntoTheTexture) {
+TEST_F(Export, ImageGoesIntoTheTexture) {
   (void)export_asset({"--faces", "800", "-o", out("plain.obj")});
   const auto report =
       export_asset({"--faces", "800", "--project-image", "-o", out("i.obj"), "--save-asset", out("i.safetensors")});
@@ -191,28 +191,28 @@ TEST_F(Export, PictureGoesIntoTheTexture) {
   EXPECT_TRUE(report.at("notices").empty());
   EXPECT_FALSE(bytes("i.png") == bytes("plain.png"));
   const SafetensorsFile kept(out("i.safetensors"));
-  EXPECT_GT(kept.load("picture.1").size(), 100);
+  EXPECT_GT(kept.load("image.1").size(), 100);
 }
 
-TEST_F(Export, PictureOfSomethingElseStaysOut) {
+TEST_F(Export, ImageOfSomethingElseStaysOut) {
   const SafetensorsFile file(out("asset.safetensors"));
   std::map<std::string, HostTensor> tensors;
   for (const auto& [name, entry] : file.entries()) {
     if (name.rfind("radiance_field", 0) != 0) tensors.emplace(name, file.load(name));
   }
   // A crescent.
-  const HostTensor bytes_of_png = tensors.at("picture.1");
+  const HostTensor bytes_of_png = tensors.at("image.1");
   const auto* data = reinterpret_cast<const std::byte*>(bytes_of_png.data());
-  Picture picture = decode_picture({data, bytes_of_png.bytes()}, "picture");
+  Image image = decode_image({data, bytes_of_png.bytes()}, "image");
   for (int y = 0; y < 96; ++y) {
     for (int x = 0; x < 96; ++x) {
-      if (std::hypot(x - 60.0, y - 40.0) < 34.0) picture.at(x, y)[3] = 0;
+      if (std::hypot(x - 60.0, y - 40.0) < 34.0) image.at(x, y)[3] = 0;
     }
   }
-  const std::vector<std::byte> png = encode_png(picture);
+  const std::vector<std::byte> png = encode_png(image);
   const auto* first = reinterpret_cast<const std::uint8_t*>(png.data());
-  tensors.insert_or_assign("picture.1", HostTensor::from(std::vector<std::uint8_t>(first, first + png.size()),
-                                                         {static_cast<std::int64_t>(png.size()), 1}));
+  tensors.insert_or_assign("image.1", HostTensor::from(std::vector<std::uint8_t>(first, first + png.size()),
+                                                       {static_cast<std::int64_t>(png.size()), 1}));
   save_safetensors(out("other.safetensors"), tensors, file.metadata());
   const Outcome done = espalier({"export", out("other.safetensors"), "-o", out("j.glb"), "--faces", "800", "--project-image",
                                  "--device", "cpu", "--json", "--bake-views", "12", "--texture-size", "512"});
@@ -221,12 +221,16 @@ TEST_F(Export, PictureOfSomethingElseStaysOut) {
   EXPECT_EQ(report.at("finish").at("images").at(0).at("used"), false);
   EXPECT_NE(done.err.find("does not match the object well enough"), std::string::npos) << done.err;
 
-  tensors.erase("picture.1");
+  tensors.erase("image.1");
   save_safetensors(out("bare.safetensors"), tensors, file.metadata());
   expect_refusal(espalier({"export", out("bare.safetensors"), "-o", out("x.glb"), "--project-image"}), 1, {"no image"});
-  tensors.emplace("picture.1", HostTensor::from(std::vector<std::uint8_t>(64, 7), {64, 1}));
+  tensors.emplace("image.1", HostTensor::from(std::vector<std::uint8_t>(64, 7), {64, 1}));
   save_safetensors(out("damaged.safetensors"), tensors, file.metadata());
-  expect_refusal(espalier({"export", out("damaged.safetensors"), "-o", out("x.glb")}), 1, {"damaged.safetensors", "picture.1"});
+  expect_refusal(espalier({"export", out("damaged.safetensors"), "-o", out("x.glb")}), 1, {"damaged.safetensors", "image.1"});
+  // As earlier versions wrote it.
+  tensors.emplace("picture.1", tensors.extract("image.1").mapped());
+  save_safetensors(out("earlier.safetensors"), tensors, file.metadata());
+  expect_refusal(espalier({"export", out("earlier.safetensors"), "-o", out("x.glb")}), 1, {"earlier.safetensors", "picture.1"});
 }
 
 TEST_F(Export, EveryStageTellsItsMemory) {

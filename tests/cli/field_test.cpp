@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 std::string field(const std::string& name) { return data_path("field/" + name).string(); }
 
 struct Shown {
-  Picture picture;
+  Image image;
   std::string notices;
 };
 
@@ -30,7 +30,7 @@ Shown front(const std::string& file) {
   const Outcome done =
       espalier({"render", file, "-o", png, "--view", "180,0", "--size", "64", "--unlit", "--device", "cpu", "--quiet"});
   EXPECT_EQ(done.code, 0) << done.err;
-  return {done.code == 0 ? load_picture(png) : Picture(64, 64, 4), done.err};
+  return {done.code == 0 ? load_image_file(png) : Image(64, 64, 4), done.err};
 }
 
 nlohmann::json check(const std::string& file) {
@@ -42,7 +42,7 @@ nlohmann::json check(const std::string& file) {
 using Rgb = std::array<int, 3>;
 constexpr Rgb R = {220, 30, 30}, G = {30, 200, 30}, B = {30, 30, 220}, Y = {220, 200, 30}, kNothing = {-1, -1, -1};
 
-void expect_pixel(const Picture& p, int x, int y, const Rgb& wanted, int tolerance = 3) {
+void expect_pixel(const Image& p, int x, int y, const Rgb& wanted, int tolerance = 3) {
   const std::uint8_t* at = p.at(x, y);
   if (wanted == kNothing) {
     EXPECT_EQ(at[3], 0) << x << ", " << y;
@@ -57,10 +57,10 @@ void expect_pixel(const Picture& p, int x, int y, const Rgb& wanted, int toleran
 void expect_quarters(const std::string& file, const std::array<Rgb, 4>& wanted, int tolerance = 3) {
   SCOPED_TRACE(file);
   const Shown shown = front(file);
-  expect_pixel(shown.picture, 22, 22, wanted[0], tolerance);
-  expect_pixel(shown.picture, 41, 22, wanted[1], tolerance);
-  expect_pixel(shown.picture, 22, 41, wanted[2], tolerance);
-  expect_pixel(shown.picture, 41, 41, wanted[3], tolerance);
+  expect_pixel(shown.image, 22, 22, wanted[0], tolerance);
+  expect_pixel(shown.image, 41, 22, wanted[1], tolerance);
+  expect_pixel(shown.image, 22, 41, wanted[2], tolerance);
+  expect_pixel(shown.image, 41, 41, wanted[3], tolerance);
 }
 void expect_four(const std::string& name, const std::array<Rgb, 4>& wanted) { expect_quarters(field(name), wanted); }
 
@@ -79,7 +79,7 @@ TEST(Field, Gltf) {
 TEST(Field, GltfThatNeedsATextureTransform) {
   EXPECT_EQ(check(field("glb/blender_mapping_node.glb")).at("faces"), 2);
   // Twice in each direction: every quarter shows all four colours. The square covers columns and rows 10 to 54.
-  const Picture p = front(field("glb/blender_mapping_node.glb")).picture;
+  const Image p = front(field("glb/blender_mapping_node.glb")).image;
   for (const int x : {0, 22}) {
     for (const int y : {0, 22}) {
       expect_pixel(p, 15 + x, 15 + y, R);
@@ -91,7 +91,7 @@ TEST(Field, GltfThatNeedsATextureTransform) {
 }
 
 TEST(Field, GltfWithTwoTextures) {
-  const Picture p = front(field("glb/two_textures.glb")).picture;
+  const Image p = front(field("glb/two_textures.glb")).image;
   // One wide beside the other, 2.2 in all, so the left one is 20 pixels wide and the right one begins at 38.
   bool four[4] = {}, orange = false;
   for (int y = 0; y < p.height; ++y) {
@@ -124,7 +124,7 @@ TEST(Field, Obj) {
     expect_four(name, {R, G, B, Y});
   const Shown alone = front(field("obj/mtl_missing.obj"));
   EXPECT_NE(alone.notices.find("gone.mtl"), std::string::npos) << alone.notices;
-  EXPECT_EQ(alone.picture.at(32, 32)[3], 255);
+  EXPECT_EQ(alone.image.at(32, 32)[3], 255);
 
   const auto mark = check(field("obj/bom_vertex.obj"));
   EXPECT_EQ(mark.at("faces"), 4);
@@ -135,10 +135,10 @@ TEST(Field, Obj) {
   EXPECT_EQ(concave.at("faces"), 3);
   EXPECT_NEAR(concave.at("area").get<double>(), 2.4, 1e-5);
 
-  const Picture two = front(field("obj/two_kd.obj")).picture;
+  const Image two = front(field("obj/two_kd.obj")).image;
   expect_pixel(two, 22, 22, {0, 0, 255});
   expect_pixel(two, 41, 41, {255, 0, 0});
-  const Picture colours = front(field("obj/vertex_rgba.obj")).picture;
+  const Image colours = front(field("obj/vertex_rgba.obj")).image;
   expect_pixel(colours, 22, 22, {0xb7, 0x6e, 0x48});
   expect_pixel(colours, 41, 22, {0x48, 0x02, 0xb6});
   expect_pixel(colours, 22, 41, {0xb7, 0x02, 0x48});
@@ -147,7 +147,7 @@ TEST(Field, Obj) {
 
 TEST(Field, Ply) {
   expect_four("ply/wedge_uv.ply", {R, G, B, Y});
-  const Picture diffuse = front(field("ply/diffuse_colours.ply")).picture;
+  const Image diffuse = front(field("ply/diffuse_colours.ply")).image;
   expect_pixel(diffuse, 32, 18, {69, 0, 186}, 4);
   expect_pixel(diffuse, 32, 46, {191, 0, 64}, 4);
 }
@@ -179,7 +179,7 @@ TEST(Field, Gaussians) {
     EXPECT_EQ(written.code, 0) << written.err;
     EXPECT_EQ(check((folder / "o.ply").string()).at("gaussians"), c.count);
     const Shown shown = front(field(c.name));
-    EXPECT_EQ(shown.picture.width, 64);
+    EXPECT_EQ(shown.image.width, 64);
   }
   EXPECT_NE(check(field("splats/nan_x_row0.ply")).at("notices").dump().find("Gaussian 0"), std::string::npos);
 }
@@ -226,11 +226,11 @@ TEST(Field, MeshesRoundTrip) {
                   out("a.obj.zip"), "-o", out("a.gltf.zip"), "-o", out("a.3mf"), "-o", out("a.mesh.ply"), "-o", out("a.stl")});
     ASSERT_EQ(done.code, 0) << done.err;
     EXPECT_NE(done.err.find(c.not_in_obj != nullptr ? c.not_in_obj : ""), std::string::npos) << done.err;
-    const Picture original = front(field(c.name)).picture;
+    const Image original = front(field(c.name)).image;
     for (const char* name : {"a.glb", "a.gltf", "a.gltf.zip", "a.obj", "a.obj.zip"}) {
       SCOPED_TRACE(name);
       if (c.not_in_obj != nullptr && std::string(name).find("obj") != std::string::npos) continue;
-      const Picture again = front(out(name)).picture;
+      const Image again = front(out(name)).image;
       int differ = 0;
       for (std::size_t i = 0; i < original.pixels.size(); ++i)
         differ += std::abs(original.pixels[i] - again.pixels[i]) > 3 ? 1 : 0;
@@ -311,7 +311,7 @@ TEST(Field, FinishedMeshesKeepTheirLook) {
   (void)finished("glb/two_textures.glb", {"--compress", "meshopt", "--maps", "normal,ao"});
   EXPECT_NE(read_text(out("a.glb")).find("normalTexture"), std::string::npos);
   EXPECT_NE(read_text(out("a.glb")).find("occlusionTexture"), std::string::npos);
-  const Picture two = front(field("glb/two_textures.glb")).picture, one = front(out("a.glb")).picture;
+  const Image two = front(field("glb/two_textures.glb")).image, one = front(out("a.glb")).image;
   int differ = 0;
   for (std::size_t i = 0; i < two.pixels.size(); ++i) differ += std::abs(two.pixels[i] - one.pixels[i]) > 12 ? 1 : 0;
   EXPECT_LE(differ, 4 * 64 * 3) << "but for outlines";

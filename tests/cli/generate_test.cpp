@@ -29,8 +29,8 @@ class Generate : public ::testing::Test {
 
   // generate IMAGE ARGUMENTS... with few steps.
   [[nodiscard]] Words sampling(const Words& arguments) const {
-    Words all{"generate",       picture_, "--device",          "cpu", "--structure-steps",    "2",
-              "--latent-steps", "1",      "--latent-guidance", "0",   "--structure-guidance", "0"};
+    Words all{"generate",       image_, "--device",          "cpu", "--structure-steps",    "2",
+              "--latent-steps", "1",    "--latent-guidance", "0",   "--structure-guidance", "0"};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return all;
   }
@@ -46,7 +46,7 @@ class Generate : public ::testing::Test {
   }
 
   const TemporaryFolder folder_;
-  const std::string picture_ = data_path("images/typical_humanoid_dragonborn.in.webp").string();
+  const std::string image_ = data_path("images/typical_humanoid_dragonborn.in.webp").string();
 };
 
 TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
@@ -69,7 +69,7 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   for (const auto& file : report.at("files")) {
     EXPECT_EQ(fs::file_size(file.at("path").get<std::string>()), file.at("bytes").get<std::uintmax_t>());
   }
-  EXPECT_NE(bytes("whole.safetensors").substr(0, 4000).find("picture.1"), std::string::npos);
+  EXPECT_NE(bytes("whole.safetensors").substr(0, 4000).find("image.1"), std::string::npos);
   ASSERT_GE(report.at("stages").size(), 5U);
   for (const auto& stage : report.at("stages")) EXPECT_GE(stage.at("planned_bytes"), 0);
 
@@ -83,7 +83,7 @@ TEST_F(Generate, EveryFormatThenAgainFromTheLatent) {
   EXPECT_NE(bytes("a.ply").substr(0, 4000).find("seed: 42"), std::string::npos);
   EXPECT_NE(bytes("a.mesh.ply").substr(0, 4000).find("element face"), std::string::npos);
   EXPECT_NE(bytes("a.glb").find("sha256"), std::string::npos);
-  const Picture preview = load_picture(folder_ / "look.png");
+  const Image preview = load_image_file(folder_ / "look.png");
   EXPECT_GT(preview.width, preview.height);
 
   arguments = {"generate", "--from-latent", out("a.safetensors"),  "--device",
@@ -154,7 +154,7 @@ TEST_F(Generate, TakesTheMemoryThatWasPlanned) {
   expect_refusal(espalier(with(decode, half)), 1, {"limit", "--vram-limit"});
   expect_refusal(espalier({"plan", latent, "--device", "cpu", "--decode", "gaussians", "--json", "--vram-limit", half}), 1,
                  {"raise --vram-limit to"});
-  const auto whole = nlohmann::json::parse(succeed({"plan", picture_, "--device", "cpu", "--json"}).out);
+  const auto whole = nlohmann::json::parse(succeed({"plan", image_, "--device", "cpu", "--json"}).out);
   EXPECT_EQ(whole.at("tiers")[0].at("stages").size(), 6U);
   EXPECT_GT(whole.at("tiers")[0].at("peak_bytes"), whole.at("tiers")[2].at("peak_bytes"));
   expect_refusal(espalier({"plan", out("none.png"), "--device", "cpu"}), 1, {"none.png"});
@@ -170,14 +170,14 @@ TEST_F(Generate, SeedDecidesTheResult) {
   EXPECT_FALSE(first == latent("c.safetensors", "8")) << "another seed gave the same latent";
 }
 
-TEST_F(Generate, SeveralPicturesAndTheAppPreset) {
+TEST_F(Generate, SeveralImagesAndTheAppPreset) {
   const std::string second = data_path("images/blob_a.in.png").string();
   for (const char* mode : {"stochastic", "multidiffusion"}) {
     const Outcome outcome =
         succeed(sampling({second, "--views", "--multi-image", mode, "-o", out("a.ply"), "--json", "--quiet"}));
     EXPECT_EQ(nlohmann::json::parse(outcome.out).at("record").at("multi-image"), mode);
   }
-  const Outcome app = succeed({"generate", picture_, "--device", "cpu", "--preset", "app", "--structure-steps", "1",
+  const Outcome app = succeed({"generate", image_, "--device", "cpu", "--preset", "app", "--structure-steps", "1",
                                "--latent-steps", "1", "-o", out("b.ply"), "--json", "--quiet"});
   const auto record = nlohmann::json::parse(app.out).at("record");
   EXPECT_NE(record.at("first stage").get<std::string>().find("steps 1, guidance 7.5"), std::string::npos);
@@ -186,7 +186,7 @@ TEST_F(Generate, SeveralPicturesAndTheAppPreset) {
 
 // The plan and the record name the same evaluations, fewer than without the preset, and the memory is as planned.
 TEST_F(Generate, TheFastPresetEvaluatesLess) {
-  const Words fast{"generate", picture_, "--device", "cpu", "--preset", "fast", "--seed", "7", "--json", "--quiet", "-o"};
+  const Words fast{"generate", image_, "--device", "cpu", "--preset", "fast", "--seed", "7", "--json", "--quiet", "-o"};
   const auto with = [&](const std::string& name) {
     Words words = fast;
     words.push_back(out(name));
@@ -196,7 +196,7 @@ TEST_F(Generate, TheFastPresetEvaluatesLess) {
   (void)with("b.ply");
   EXPECT_TRUE(bytes("a.ply") == bytes("b.ply")) << "the same seed gave other Gaussians";
   const auto plan_of = [&](const std::string& preset) {
-    return nlohmann::json::parse(succeed({"plan", picture_, "--device", "cpu", "--json", "--preset", preset}).out);
+    return nlohmann::json::parse(succeed({"plan", image_, "--device", "cpu", "--json", "--preset", preset}).out);
   };
   const auto plan = plan_of("fast"), whole = plan_of("checkpoint");
   const int structure = plan.at("evaluations").at("structure"), latent = plan.at("evaluations").at("latent");
@@ -221,7 +221,7 @@ TEST_F(Generate, ReuseIsRefusedWhereImagesTakeTurns) {
   Words all = turns;
   all.insert(all.end(), {"--multi-image", "multidiffusion"});
   succeed(all);
-  succeed({"generate", picture_, second, "--views", "--device", "cpu", "--preset", "fast", "-o", out("b.ply"), "--quiet"});
+  succeed({"generate", image_, second, "--views", "--device", "cpu", "--preset", "fast", "-o", out("b.ply"), "--quiet"});
 }
 
 TEST_F(Generate, ReportsProgressTimesAndMemory) {
@@ -249,7 +249,7 @@ class Interrupted : public Generate {
   void stop(const std::string& stage, int signal) const {
     SCOPED_TRACE(stage);
     Program program(
-        {"generate", picture_, "--device", "cpu", "--structure-steps", "1000", "-o", out("a.glb"), "-o", out("a.ply")});
+        {"generate", image_, "--device", "cpu", "--structure-steps", "1000", "-o", out("a.glb"), "-o", out("a.ply")});
     ASSERT_TRUE(program.says(stage));
     const auto sent = std::chrono::steady_clock::now();
     program.send(signal);
@@ -329,9 +329,9 @@ TEST(Inspect, PreprocessWritesTheForeground) {
   const std::string out = (folder / "a.png").string();
   const Outcome outcome = espalier({"preprocess", data_path("images/blob_a.in.png").string(), "-o", out});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  const Picture cutout = load_picture(out);
+  const Image cutout = load_image_file(out);
   ASSERT_EQ(cutout.channels, 4);
-  EXPECT_TRUE(before_black(cutout).pixels == load_picture(data_path("images/blob_a.out.png")).pixels);
+  EXPECT_TRUE(before_black(cutout).pixels == load_image_file(data_path("images/blob_a.out.png")).pixels);
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ TEST_F(OneEach, NothingIsMergedOrOverwrittenSilently) {
 
 TEST_F(OneEach, OneThatFailsDoesNotStopTheOthers) {
   // Without a transparent pixel alpha is refused, which shows only when the image is prepared.
-  const Picture opaque(64, 64, 3);
+  const Image opaque(64, 64, 3);
   const auto bytes = encode_png(opaque);
   write_text(folder_ / "opaque.png", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   const Outcome made = espalier(sampling({out("opaque.png"), dragon_}, {"--background", "alpha", "--out-dir", out("o")}));

@@ -30,11 +30,11 @@ class Render : public ::testing::Test {
     EXPECT_EQ(done.code, 0) << done.err;
   }
   // render FILE -o view.png OPTIONS
-  [[nodiscard]] Picture view(const std::string& file, const Words& options = {}) const {
+  [[nodiscard]] Image view(const std::string& file, const Words& options = {}) const {
     Words all{"render", out(file), "-o", out("view.png"), "--device", "cpu", "--quiet", "--size", "96"};
     all.insert(all.end(), options.begin(), options.end());
     run(all);
-    return load_picture(out("view.png"));
+    return load_image_file(out("view.png"));
   }
   [[nodiscard]] nlohmann::json check(const std::string& name) const {
     const Outcome done = espalier({"check", out(name), "--json"});
@@ -46,7 +46,7 @@ class Render : public ::testing::Test {
 };
 
 // Share of the pixels that show something.
-double covered(const Picture& p) {
+double covered(const Image& p) {
   EXPECT_EQ(p.channels, 4);
   double sum = 0.0;
   for (std::size_t i = 3; i < p.pixels.size(); i += 4) sum += p.pixels[i] / 255.0;
@@ -54,7 +54,7 @@ double covered(const Picture& p) {
 }
 
 // Mean difference of pixels that both cover.
-double difference(const Picture& a, const Picture& b) {
+double difference(const Image& a, const Image& b) {
   EXPECT_EQ(a.pixels.size(), b.pixels.size());
   double sum = 0.0;
   int n = 0;
@@ -94,7 +94,7 @@ TEST_F(Render, AnAssetInEveryStyleItHas) {
 
 TEST_F(Render, ViewsBackgroundAndSheet) {
   EXPECT_EQ(view("asset.safetensors", {"--view", "180,0", "--view", "0,90", "--view", "-90,-45.5"}).width, 3 * 96);
-  const Picture orange = view("asset.safetensors", {"--background", "#ff8000"});
+  const Image orange = view("asset.safetensors", {"--background", "#ff8000"});
   EXPECT_EQ(orange.channels, 3);
   EXPECT_EQ(std::memcmp(orange.pixels.data(), "\xff\x80\x00", 3), 0);
   const Outcome done = espalier({"render", out("asset.safetensors"), "--sheet", out("sheet.png"), "--size", "48", "--json"});
@@ -102,7 +102,7 @@ TEST_F(Render, ViewsBackgroundAndSheet) {
   const auto files = nlohmann::json::parse(done.out).at("files");
   EXPECT_EQ(files.at(0).at("content"), "contact sheet");
   EXPECT_EQ(files.at(0).at("bytes"), fs::file_size(out("sheet.png")));
-  const Picture sheet = load_picture(out("sheet.png"));
+  const Image sheet = load_image_file(out("sheet.png"));
   EXPECT_GT(sheet.width, 4 * 48);
   EXPECT_GT(sheet.height, 6 * 48);  // splats, radiance field, colour, clay, normals, wireframe
 }
@@ -131,8 +131,8 @@ TEST_F(Render, MeshFilesOfEveryFormat) {
        out("a.mesh.ply"),
        "--sheet",
        out("sheet.png")});
-  EXPECT_GT(load_picture(out("sheet.png")).height, 6 * 384);  // and textured, uv-checker
-  const Picture glb = view("a.glb");
+  EXPECT_GT(load_image_file(out("sheet.png")).height, 6 * 384);  // and textured, uv-checker
+  const Image glb = view("a.glb");
   EXPECT_NEAR(covered(glb), ball_share(), 0.02);
   EXPECT_LT(difference(glb, view("a.glb", {"--style", "textured"})), 1e-9);
   EXPECT_LT(difference(glb, view("a.gltf")), 1e-9);
@@ -141,7 +141,7 @@ TEST_F(Render, MeshFilesOfEveryFormat) {
   EXPECT_LT(difference(glb, view("asset.safetensors", {"--style", "colour"})), 6.0);
   EXPECT_GT(difference(glb, view("a.glb", {"--style", "uv-checker"})), 20.0);
   // An .stl counts millimetres and stands on the ground; it is moved and scaled for the image, and has no colour.
-  const Picture stl = view("a.stl");
+  const Image stl = view("a.stl");
   EXPECT_NEAR(covered(stl), ball_share() / 0.64, 0.06);
   EXPECT_LT(difference(view("a.mesh.ply", {"--style", "clay"}), stl), 12.0);
 }
@@ -152,8 +152,8 @@ TEST_F(Render, GaussiansFromFormatToFormat) {
        out("sheet.png"), "--save-asset", out("b.safetensors")});
   run({"export", out("a.splat"), "--quiet", "-o", out("c.ply"), "--preview", out("c.png")});
   run({"export", out("a.spz"), "--quiet", "-o", out("d.splat")});
-  EXPECT_EQ(load_picture(out("c.png")).width, 4 * 512);
-  const Picture expected = view("asset.safetensors", {"--style", "splats"});
+  EXPECT_EQ(load_image_file(out("c.png")).width, 4 * 512);
+  const Image expected = view("asset.safetensors", {"--style", "splats"});
   for (const char* name : {"a.ply", "a.spz", "a.splat", "b.ply", "b.safetensors", "c.ply", "d.splat"}) {
     SCOPED_TRACE(name);
     EXPECT_LT(difference(expected, view(name)), 3.0);

@@ -132,7 +132,7 @@ class Text : public ::testing::Test {
 
   inline static fs::path root_;
   const TemporaryFolder folder_;
-  const std::string picture_ = data_path("images/typical_humanoid_dragonborn.in.webp").string();
+  const std::string image_ = data_path("images/typical_humanoid_dragonborn.in.webp").string();
 };
 
 TEST_F(Text, InfoChecksEveryTensorAndLeavesTheRestOut) {
@@ -196,9 +196,9 @@ TEST_F(Text, WhatIsNoPromptIsRefusedInOneLine) {
   refused(generate({"--prompt", ""}), 2, {"no image is given", "--prompt"});
   refused(generate({"--prompt", " \n"}), 1, {"the prompt is empty"});
   refused(generate({"--prompt", "red \xff chair"}), 1, {"the prompt is not UTF-8 from byte 5"});
-  refused(generate({picture_, "--prompt", "a chair"}), 2, {"an image and a prompt"});
+  refused(generate({image_, "--prompt", "a chair"}), 2, {"an image and a prompt"});
   refused(generate({"--negative-prompt", "a chair"}), 2, {"--negative-prompt", "--prompt"});
-  refused(generate({picture_}), 1, {"this checkpoint makes assets from a prompt"});
+  refused(generate({image_}), 1, {"this checkpoint makes assets from a prompt"});
   refused({"generate", "--prompt", "a chair", "-o", out("a.glb"), "--device", "cpu", "--model", "sprout"}, 1,
           {"this checkpoint makes assets from images", "espalier pull trellis-text-base"});
 }
@@ -293,13 +293,13 @@ TEST_F(Text, APartOfAnAssetIsMadeAnewByAPrompt) {
   for (const char* name : {"a.safetensors", "b.safetensors", "c.safetensors"}) fs::remove(folder_ / name);
   refused(edit(" ", "a.safetensors"), 1, {"the prompt is empty"});
   refused(edit("red \xff chair", "a.safetensors"), 1, {"not UTF-8 from byte 5"});
-  refused(sampling({"edit", asset, "--region", "box:-1,-1,0,1,1,1", "--image", picture_, "-o", out("a.glb")}), 1,
+  refused(sampling({"edit", asset, "--region", "box:-1,-1,0,1,1,1", "--image", image_, "-o", out("a.glb")}), 1,
           {"this checkpoint makes assets from a prompt"});
 }
 
 TEST_F(Text, AnImageModelVariesByImages) {
   const Outcome outcome =
-      espalier({"vary", box(), "--image", picture_, "-o", out("a.ply"), "--device", "cpu", "--latent-steps", "1", "--quiet"});
+      espalier({"vary", box(), "--image", image_, "-o", out("a.ply"), "--device", "cpu", "--latent-steps", "1", "--quiet"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
 }
 
@@ -319,7 +319,7 @@ TEST_F(Text, WhatIsNoShapeIsRefusedInOneLine) {
   refuse("tiled.obj", "v 0 0 0\nv 1 0 0\nv 1 1 1\nvt 0 0\nvt 4 0\nvt 4 4\nf 1/1 2/2 3/3\n", {"leave the unit square"},
          {"--keep-mesh", "--keep-uvs"});
   refused(sampling({"vary", box(), "-o", out("a.glb")}), 2, {"--prompt", "--image"});
-  refused(sampling({"vary", picture_, "--prompt", "x", "-o", out("a.glb")}), 1, {"webp"});
+  refused(sampling({"vary", image_, "--prompt", "x", "-o", out("a.glb")}), 1, {"webp"});
 }
 
 TEST_F(Text, AMissingTowerIsNamedWithTheCommandThatFetchesIt) {

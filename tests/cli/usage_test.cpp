@@ -25,71 +25,71 @@ void expect_misuse(const std::vector<Misuse>& cases) {
 }
 
 TEST(Usage, MisuseEndsWithTwoAndOneLine) {
-  const std::string picture = data_path("images/bar.in.png").string();
+  const std::string image = data_path("images/bar.in.png").string();
   const std::string without_ending = data_path("images/bar.in").string();
   const std::vector<Misuse> cases{
       {{}, "no command"},
       {{"frobnicate"}, "frobnicate"},
       {{"generate", "--frobnicate"}, "--frobnicate"},
       {{"generate"}, "no image"},
-      {{"generate", picture}, "no output"},
-      {{"generate", picture, "-o"}, "--output"},
-      {{"generate", picture, "-o", "a.xyz"}, ".glb"},
-      {{"generate", picture, "-o", "glb"}, ".glb"},
-      {{"generate", picture, "-o", "a.glb", "-o", "./a.glb"}, "twice"},
-      {{"generate", picture, "-o", "a.glb", "--preview", "a.jpg"}, ".png"},
-      {{"generate", picture, "-o", "a.glb", "--preview", picture}, "both input and output"},
-      {{"generate", picture, "-o", without_ending + ".obj"}, "would replace"},
-      {{"generate", picture, "-o", without_ending + ".gltf", "--texture-format", "png"}, "would replace"},
-      {{"generate", picture, "-o", "a.obj", "--preview", "a.png"}, "would replace"},
-      {{"generate", picture, "-o", "a.glb", "--save-latent", "a.bin"}, ".safetensors"},
-      {{"generate", picture, "-o", "a.glb", "--from-latent", "a.safetensors"}, "no images"},
-      {{"generate", picture, "-o", "a.glb", "--decode", "gaussians"}, "mesh"},
-      {{"generate", picture, "-o", "a.ply", "--decode", "mesh"}, "gaussians"},
-      {{"generate", picture, "-o", "a.glb", "--decode", "voxel"}, "voxel"},
-      {{"generate", picture, "-o", "a.glb", "--decode", ""}, "--decode"},
-      {{"generate", picture, "-o", "a.glb", "--background", "none,alpha"}, "--background"},
-      {{"generate", picture, "-o", "a.glb", "--vram-limit", "8x"}, "--vram-limit"},
-      {{"generate", picture, "-o", "a.glb", "--vram-limit", "1000"}, "1m"},
-      {{"generate", picture, "-o", "a.glb", "--vram-limit", "-1g"}, "8g"},
-      {{"generate", picture, "-o", "a.glb", "--bake-view-size", "63"}, "4096"},
-      {{"generate", picture, "-o", "a.glb", "--seed", "-1"}, "--seed"},
-      {{"generate", picture, "-o", "a.glb", "--seed", "4294967296"}, "4294967295"},
-      {{"generate", picture, "-o", "a.glb", "--seed", "1e3"}, "--seed"},
-      {{"generate", picture, "-o", "a.glb", "--seed", "1", "--seed", "2"}, "--seed"},
-      {{"generate", picture, "-o", "a.glb", "--structure-steps", "0"}, "--structure-steps"},
-      {{"generate", picture, "-o", "a.glb", "--latent-steps", "0"}, "--latent-steps"},
-      {{"generate", picture, "-o", "a.glb", "--latent-steps", "2.5"}, "--latent-steps"},
-      {{"generate", picture, "-o", "a.glb", "--latent-steps", "99999999999999999999"}, "--latent-steps"},
-      {{"generate", picture, "-o", "a.glb", "--structure-guidance", "nan"}, "--structure-guidance"},
-      {{"generate", picture, "-o", "a.glb", "--structure-guidance", "inf"}, "--structure-guidance"},
-      {{"generate", picture, "-o", "a.glb", "--latent-interval", "0.7,0.5"}, "--latent-interval"},
-      {{"generate", picture, "-o", "a.glb", "--latent-interval", "0.5"}, "--latent-interval"},
-      {{"generate", picture, "-o", "a.glb", "--structure-rescale-t", "0"}, "--structure-rescale-t"},
-      {{"generate", picture, "-o", "a.glb", "--device", "gpu"}, "cuda:N"},
-      {{"generate", picture, "-o", "a.glb", "--device", "cuda:-1"}, "cuda:N"},
-      {{"generate", picture, "-o", "a.glb", "--precision", "double"}, "full"},
-      {{"generate", picture, "-o", "a.glb", "--vram-tier", "tiny"}, "medium"},
-      {{"generate", picture, "-o", "a.glb", "--multi-image", "mean"}, "multidiffusion"},
-      {{"generate", picture, "-o", "a.glb", "--preset", "mobile"}, "app"},
-      {{"generate", picture, "-o", "a.stl", "--size", "0"}, "--size"},
-      {{"generate", picture, "-o", "a.stl", "--size", "12in"}, "mm"},
-      {{"generate", picture, "--turntable", "a.gif"}, ".webp"},
-      {{"generate", picture, "--sheet", "a.jpg"}, ".png"},
-      {{"generate", picture, "-o", "a.glb", "--turntable", "t.webp", "--sheet", "t.webp"}, ".png"},
+      {{"generate", image}, "no output"},
+      {{"generate", image, "-o"}, "--output"},
+      {{"generate", image, "-o", "a.xyz"}, ".glb"},
+      {{"generate", image, "-o", "glb"}, ".glb"},
+      {{"generate", image, "-o", "a.glb", "-o", "./a.glb"}, "twice"},
+      {{"generate", image, "-o", "a.glb", "--preview", "a.jpg"}, ".png"},
+      {{"generate", image, "-o", "a.glb", "--preview", image}, "both input and output"},
+      {{"generate", image, "-o", without_ending + ".obj"}, "would replace"},
+      {{"generate", image, "-o", without_ending + ".gltf", "--texture-format", "png"}, "would replace"},
+      {{"generate", image, "-o", "a.obj", "--preview", "a.png"}, "would replace"},
+      {{"generate", image, "-o", "a.glb", "--save-latent", "a.bin"}, ".safetensors"},
+      {{"generate", image, "-o", "a.glb", "--from-latent", "a.safetensors"}, "no images"},
+      {{"generate", image, "-o", "a.glb", "--decode", "gaussians"}, "mesh"},
+      {{"generate", image, "-o", "a.ply", "--decode", "mesh"}, "gaussians"},
+      {{"generate", image, "-o", "a.glb", "--decode", "voxel"}, "voxel"},
+      {{"generate", image, "-o", "a.glb", "--decode", ""}, "--decode"},
+      {{"generate", image, "-o", "a.glb", "--background", "none,alpha"}, "--background"},
+      {{"generate", image, "-o", "a.glb", "--vram-limit", "8x"}, "--vram-limit"},
+      {{"generate", image, "-o", "a.glb", "--vram-limit", "1000"}, "1m"},
+      {{"generate", image, "-o", "a.glb", "--vram-limit", "-1g"}, "8g"},
+      {{"generate", image, "-o", "a.glb", "--bake-view-size", "63"}, "4096"},
+      {{"generate", image, "-o", "a.glb", "--seed", "-1"}, "--seed"},
+      {{"generate", image, "-o", "a.glb", "--seed", "4294967296"}, "4294967295"},
+      {{"generate", image, "-o", "a.glb", "--seed", "1e3"}, "--seed"},
+      {{"generate", image, "-o", "a.glb", "--seed", "1", "--seed", "2"}, "--seed"},
+      {{"generate", image, "-o", "a.glb", "--structure-steps", "0"}, "--structure-steps"},
+      {{"generate", image, "-o", "a.glb", "--latent-steps", "0"}, "--latent-steps"},
+      {{"generate", image, "-o", "a.glb", "--latent-steps", "2.5"}, "--latent-steps"},
+      {{"generate", image, "-o", "a.glb", "--latent-steps", "99999999999999999999"}, "--latent-steps"},
+      {{"generate", image, "-o", "a.glb", "--structure-guidance", "nan"}, "--structure-guidance"},
+      {{"generate", image, "-o", "a.glb", "--structure-guidance", "inf"}, "--structure-guidance"},
+      {{"generate", image, "-o", "a.glb", "--latent-interval", "0.7,0.5"}, "--latent-interval"},
+      {{"generate", image, "-o", "a.glb", "--latent-interval", "0.5"}, "--latent-interval"},
+      {{"generate", image, "-o", "a.glb", "--structure-rescale-t", "0"}, "--structure-rescale-t"},
+      {{"generate", image, "-o", "a.glb", "--device", "gpu"}, "cuda:N"},
+      {{"generate", image, "-o", "a.glb", "--device", "cuda:-1"}, "cuda:N"},
+      {{"generate", image, "-o", "a.glb", "--precision", "double"}, "full"},
+      {{"generate", image, "-o", "a.glb", "--vram-tier", "tiny"}, "medium"},
+      {{"generate", image, "-o", "a.glb", "--multi-image", "mean"}, "multidiffusion"},
+      {{"generate", image, "-o", "a.glb", "--preset", "mobile"}, "app"},
+      {{"generate", image, "-o", "a.stl", "--size", "0"}, "--size"},
+      {{"generate", image, "-o", "a.stl", "--size", "12in"}, "mm"},
+      {{"generate", image, "--turntable", "a.gif"}, ".webp"},
+      {{"generate", image, "--sheet", "a.jpg"}, ".png"},
+      {{"generate", image, "-o", "a.glb", "--turntable", "t.webp", "--sheet", "t.webp"}, ".png"},
   };
   expect_misuse(cases);
 }
 
 TEST(Usage, MisuseOfTheOtherCommandsToo) {
-  const std::string picture = data_path("images/bar.in.png").string();
+  const std::string image = data_path("images/bar.in.png").string();
   const std::vector<Misuse> cases{
       {{"render"}, "render takes one"},
       {{"render", "a.glb", "b.glb", "-o", "a.png"}, "render takes one"},
       {{"render", "a.glb"}, "no output"},
       {{"render", "a.glb", "-o", "a.gif"}, ".mp4"},
       {{"render", "a.glb", "-o", "a.webp", "--turntable", "./a.webp"}, "twice"},
-      {{"render", picture, "-o", picture}, "both input and output"},
+      {{"render", image, "-o", image}, "both input and output"},
       {{"render", "a.glb", "-o", "a.png", "--style", "shiny"}, "wireframe"},
       {{"render", "a.glb", "-o", "a.png", "--view", "30"}, "--view"},
       {{"render", "a.glb", "-o", "a.png", "--view", "30,91"}, "--view"},
@@ -101,8 +101,8 @@ TEST(Usage, MisuseOfTheOtherCommandsToo) {
       {{"render", "a.glb", "-o", "a.png", "--background", "pink"}, "--background"},
       {{"render", "a.glb", "-o", "a.webp", "--seconds", "0"}, "--seconds"},
       {{"render", "a.glb", "-o", "a.webp", "--fps", "0"}, "--fps"},
-      {{"preprocess", picture}, "one output"},
-      {{"preprocess", picture, "-o", "a.jpg"}, ".png"},
+      {{"preprocess", image}, "one output"},
+      {{"preprocess", image, "-o", "a.jpg"}, ".png"},
       {{"bench", "--voxels", "1k"}, "12k"},
       {{"info", "a", "b"}, "b"},
   };
@@ -111,7 +111,7 @@ TEST(Usage, MisuseOfTheOtherCommandsToo) {
 
 // Options that contradict each other, or that nothing that is written could show.
 TEST(Usage, OptionsWithoutEffectAreRefused) {
-  const std::string picture = data_path("images/bar.in.png").string();
+  const std::string image = data_path("images/bar.in.png").string();
   const std::vector<Misuse> cases{
       {{"-o", "a.glb", "--raw-mesh", "--watertight"}, "--raw-mesh and --watertight cannot go together"},
       {{"-o", "a.glb", "--raw-mesh", "--faces", "100"}, "--raw-mesh and --faces"},
@@ -137,7 +137,7 @@ TEST(Usage, OptionsWithoutEffectAreRefused) {
       {{"-o", "a.glb", "--quiet", "--progress", "json"}, "--quiet and --progress"},
   };
   for (const Misuse& c : cases) {
-    std::vector<std::string> arguments{"generate", picture};
+    std::vector<std::string> arguments{"generate", image};
     arguments.insert(arguments.end(), c.arguments.begin(), c.arguments.end());
     SCOPED_TRACE(c.word);
     expect_refusal(espalier(arguments), 2, {c.word, "leave", "--help"});
@@ -200,11 +200,10 @@ TEST(Usage, AConfigurationFileHoldsDefaults) {
 }
 
 TEST(Usage, HintsNameTheCommandThatHelps) {
-  const std::string picture = data_path("images/bar.in.png").string();
-  expect_refusal(espalier({"generate", picture, "-o", "a.glb", "--model", "nope"}), 1,
-                 {"nope", "sprout", "trellis-image-large"});
+  const std::string image = data_path("images/bar.in.png").string();
+  expect_refusal(espalier({"generate", image, "-o", "a.glb", "--model", "nope"}), 1, {"nope", "sprout", "trellis-image-large"});
   const TemporaryFolder empty;
-  expect_refusal(espalier({"preprocess", picture, "-o", (empty / "a.png").string(), "--background", "network"},
+  expect_refusal(espalier({"preprocess", image, "-o", (empty / "a.png").string(), "--background", "network"},
                           {"U2NET_HOME=" + empty.path().string()}),
                  1, {"espalier pull isnet"});
 }

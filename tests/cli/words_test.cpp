@@ -19,17 +19,17 @@ struct Rgb {
 };
 
 // Mean over the pixels that are no background: those whose channels differ much.
-Rgb vivid_colour(const Picture& picture) {
+Rgb vivid_colour(const Image& image) {
   Rgb sum;
   double count = 0;
-  const auto step = static_cast<std::size_t>(picture.channels);
-  for (std::size_t i = 0; i + 2 < picture.pixels.size(); i += step) {
-    const std::uint8_t r = picture.pixels[i], g = picture.pixels[i + 1], b = picture.pixels[i + 2];
+  const auto step = static_cast<std::size_t>(image.channels);
+  for (std::size_t i = 0; i + 2 < image.pixels.size(); i += step) {
+    const std::uint8_t r = image.pixels[i], g = image.pixels[i + 1], b = image.pixels[i + 2];
     if (std::max({r, g, b}) - std::min({r, g, b}) < 40) continue;
     sum = {sum.red + r, sum.green + g, sum.blue + b};
     ++count;
   }
-  EXPECT_GT(count, 0.02 * static_cast<double>(picture.pixels.size() / step));
+  EXPECT_GT(count, 0.02 * static_cast<double>(image.pixels.size() / step));
   return {sum.red / count, sum.green / count, sum.blue / count};
 }
 
@@ -50,13 +50,13 @@ class ShippedText : public ::testing::Test {
 TEST_F(ShippedText, APromptWithoutAModelMakesASolidOfTheColourAskedFor) {
   const auto red = made("a red fish with red fins", "red");
   EXPECT_EQ(red.at("watertight"), true);
-  const Rgb r = vivid_colour(load_picture(out("red.png")));
+  const Rgb r = vivid_colour(load_image_file(out("red.png")));
   EXPECT_GT(r.red, r.green + 80);
   EXPECT_GT(r.red, r.blue + 80);
 
   const auto blue = made("a blue fish with blue fins", "blue");
   EXPECT_EQ(blue.at("watertight"), true);
-  const Rgb b = vivid_colour(load_picture(out("blue.png")));
+  const Rgb b = vivid_colour(load_image_file(out("blue.png")));
   EXPECT_GT(b.blue, b.red + 80);
   EXPECT_GT(b.blue, b.green + 40);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the small reference data of the unit tests for random numbers, pictures, Gaussian PLY files and splatting.
+"""Makes the small reference data of the unit tests for random numbers, images, Gaussian PLY files and splatting.
 
     tests/data/reduce_golden.py GOLDEN
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROWS_OF_GAUSSIANS = 24   # every how many rows of the recorded Gaussians are kept
-PICTURES = ["blob_a", "bar", "blob_c"]          # input and output
-PICTURES_BY_HASH = ["typical_humanoid_dragonborn"]  # input only; the test holds the hash of the output's pixels
+IMAGES = ["blob_a", "bar", "blob_c"]          # input and output
+IMAGES_BY_HASH = ["typical_humanoid_dragonborn"]  # input only; the test holds the hash of the output's pixels
 
 
 def load(path):
@@ -70,15 +70,15 @@ def gaussians(golden):
     write(HERE / "io/gaussians.json", out)
 
 
-def pictures(golden):
+def images(golden):
     tensors = load(golden / "cases/preprocess.safetensors")
-    for name in PICTURES:
+    for name in IMAGES:
         shutil.copyfile(golden / f"images/{name}.in.png", HERE / f"images/{name}.in.png")
         shutil.copyfile(golden / f"images/{name}.out.png", HERE / f"images/{name}.out.png")
-    for name in PICTURES_BY_HASH:
+    for name in IMAGES_BY_HASH:
         shutil.copyfile(golden / f"images/{name}.in.png", HERE / f"images/{name}.in.png")
     out = {}
-    for name in PICTURES + PICTURES_BY_HASH:
+    for name in IMAGES + IMAGES_BY_HASH:
         out[name + ".bbox"] = tensors[name + ".bbox"][1]
     # Every seventh pixel was recorded (74 x 74); a seventh of those is kept (11 x 11).
     (_, _, side), values = tensors["blob_a.normalised"]
@@ -88,7 +88,7 @@ def pictures(golden):
     write(HERE / "images/preprocess.json", out)
 
 
-# What the recorded pictures of Gaussians are drawn from, and every third pixel of every third row of them.
+# What the recorded images of Gaussians are drawn from, and every third pixel of every third row of them.
 def splats(golden):
     tensors = load(golden / "gaussian_render/g500.safetensors")
     (_, height, width), image = tensors["image"]
@@ -113,5 +113,5 @@ if __name__ == "__main__":
     source = Path(sys.argv[1])
     rng(source)
     gaussians(source)
-    pictures(source)
+    images(source)
     splats(source)

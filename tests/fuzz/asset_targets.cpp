@@ -57,8 +57,8 @@ bool read_splat(Input bytes) { return read_gaussians_named(bytes, "x.splat"); }
 bool read_ksplat(Input bytes) { return read_gaussians_named(bytes, "x.ksplat"); }
 
 std::vector<Bytes> gltf_seeds() {
-  const Picture picture(4, 4, 3);
-  const Bytes png = encode_png(picture), webp = encode_webp(picture, {});
+  const Image image(4, 4, 3);
+  const Bytes png = encode_png(image), webp = encode_webp(image, {});
   return {encode_glb(sample_box(), {}),
           encode_glb(sample_box_with_uvs(), {.texture = png}),
           encode_glb(sample_box_with_uvs(), {.texture = webp, .texture_fallback = png}),
@@ -75,9 +75,9 @@ std::vector<Bytes> packed_gltf_seeds() { return {draco_glb(), meshopt_glb(), byt
 std::vector<Bytes> archive_seeds() {
   std::vector<NamedFile> files;
   files.push_back({"box/box.obj", encode_obj(sample_box(), {})});
-  const Picture picture(4, 4, 3);
+  const Image image(4, 4, 3);
   return {encode_zip(files), encode_3mf(sample_box(), 10.0, {}),
-          encode_3mf(sample_box_with_uvs(), 10.0, {}, encode_png(picture))};
+          encode_3mf(sample_box_with_uvs(), 10.0, {}, encode_png(image))};
 }
 
 std::vector<Bytes> obj_seeds() {

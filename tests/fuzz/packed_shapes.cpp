@@ -97,12 +97,12 @@ std::string gaussians_shown_often(std::size_t bytes) {
 
 // Images of which every file of Gaussians is made, in one colour, and `n` bytes that nobody reads.
 std::string sog_of(std::size_t n, int side, std::size_t count) {
-  static const std::string large = text_of(encode_webp(Picture(10000, 10000, 4), {.lossless = true}));
-  const std::string picture = side == 10000 ? large : text_of(encode_webp(Picture(side, side, 4), {.lossless = true}));
+  static const std::string large = text_of(encode_webp(Image(10000, 10000, 4), {.lossless = true}));
+  const std::string image = side == 10000 ? large : text_of(encode_webp(Image(side, side, 4), {.lossless = true}));
   std::string book = "0";
   for (int i = 1; i < 256; ++i) book += ",0";
   std::vector<NamedFile> files;
-  for (const char* name : {"l", "u", "q", "s", "c"}) files.push_back({name, bytes_of(picture)});
+  for (const char* name : {"l", "u", "q", "s", "c"}) files.push_back({name, bytes_of(image)});
   files.push_back(
       {"meta.json",
        bytes_of(R"({"version":2,"count":)" + std::to_string(count) +
@@ -111,7 +111,7 @@ std::string sog_of(std::size_t n, int side, std::size_t count) {
   files.push_back({"rest", bytes_of(std::string(n, '\0'))});
   return text_of(encode_stored_zip(files, 64));
 }
-std::string sog_pictures(std::size_t n) { return sog_of(n, 10000, 1); }
+std::string sog_images(std::size_t n) { return sog_of(n, 10000, 1); }
 std::string sog_counts(std::size_t n) {
   const int side = n > (std::size_t{1} << 16U) ? 3100 : 300;
   return sog_of(n, side, static_cast<std::size_t>(side) * side);
@@ -135,14 +135,14 @@ std::string zip_gltf(std::size_t n) {
 }
 // An image that is large and small, as the texture of a material each.
 std::string zip_textures(std::size_t n) {
-  static const std::vector<std::byte> picture = encode_png(Picture(8000, 8000, 3));
+  static const std::vector<std::byte> image = encode_png(Image(8000, 8000, 3));
   std::string obj = "mtllib a.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\n", mtl;
   const std::size_t count = std::clamp<std::size_t>(n / 80, 1, 1000);
   for (std::size_t i = 0; i < count; ++i) {
     obj += "usemtl m" + std::to_string(i) + "\nf 1/1 2/1 3/1\n";
     mtl += "newmtl m" + std::to_string(i) + "\nmap_Kd " + std::string(i % 500 * 2, ' ') + "t.png\n";
   }
-  std::vector<NamedFile> files{{"a.obj", bytes_of(obj)}, {"a.mtl", bytes_of(mtl)}, {"t.png", picture}};
+  std::vector<NamedFile> files{{"a.obj", bytes_of(obj)}, {"a.mtl", bytes_of(mtl)}, {"t.png", image}};
   return text_of(encode_zip(files));
 }
 std::string three_mf(const std::string& model) {
@@ -175,9 +175,9 @@ std::string three_mf_deep(std::size_t n) { return three_mf("<model>" + repeated(
 
 // RIFF chunks that say nothing, before an image that is as large as can be.
 std::string webp_with(std::size_t n, std::string_view chunk) {
-  static const std::string picture = text_of(encode_webp(Picture(10000, 10000, 4), {.lossless = true}));
+  static const std::string image = text_of(encode_webp(Image(10000, 10000, 4), {.lossless = true}));
   std::string head("WEBPVP8X\x0A\0\0\0\0\0\0\0\x0F\x27\0\x0F\x27\0", 22);
-  std::string body = head + repeated(chunk, n) + picture.substr(12);
+  std::string body = head + repeated(chunk, n) + image.substr(12);
   std::string size;
   for (unsigned i = 0; i < 4; ++i) size += static_cast<char>(body.size() >> (8U * i) & 0xFFU);
   return "RIFF" + size + body;
@@ -194,13 +194,13 @@ std::vector<WorstShape> packed_shapes() {
           {"packed-gltf", "Draco that promises, as a walk", draco_edgebreaker},
           {"gaussian-glb", "Gaussians that are not stored", gaussians_not_stored},
           {"gaussian-glb", "clouds that are shown often", gaussians_shown_often},
-          {"sog", "large pictures of one Gaussian", sog_pictures},
+          {"sog", "large images of one Gaussian", sog_images},
           {"sog", "equal Gaussians", sog_counts, std::size_t{1} << 20U},  // honest beyond: so many bytes may hold as many
           {"sog", "a list of places", sog_lists},
           {"archive", "empty members", zip_members},
           {"archive", "equal lines of OBJ", zip_obj, kPacked},
           {"archive", "objects of glTF side by side", zip_gltf, kPacked},
-          {"archive", "one picture again and again", zip_textures, kPacked},
+          {"archive", "one image again and again", zip_textures, kPacked},
           {"archive", "components of components", three_mf_components, std::size_t{1} << 20U},
           {"archive", "items of one object", three_mf_items, kPacked},
           {"archive", "attributes", three_mf_attributes, kPacked},

@@ -78,7 +78,7 @@ bool read_manifest(Input bytes) {
 }
 
 std::vector<Bytes> asset_seeds() {
-  AssetBuilder small, pictured;
+  AssetBuilder small, imaged;
   Gaussians g;
   g.xyz = {0, 0, 0};
   g.dc = {0, 0, 1};
@@ -88,21 +88,21 @@ std::vector<Bytes> asset_seeds() {
   small.gaussians(g);
   small.record("seed", "1");
   g.sh.assign(9, 0.1F);
-  pictured.gaussians(g);
+  imaged.gaussians(g);
   Mesh mesh;
   mesh.vertices = {0, 0, 0, 1, 0, 0, 0, 1, 0};
   mesh.faces = {0, 1, 2};
-  pictured.mesh(mesh, SurfaceRule::solid);
-  pictured.picture(Picture(64, 64, 4));
-  pictured.radiance_field({.resolution = 8,
-                           .rank = 1,
-                           .dim = 2,
-                           .position = {0.1F, 0.2F, 0.3F},
-                           .trivec = std::vector<float>(6, 0.5F),
-                           .density = {1},
-                           .features_dc = {0, 0, 1}});
+  imaged.mesh(mesh, SurfaceRule::solid);
+  imaged.image(Image(64, 64, 4));
+  imaged.radiance_field({.resolution = 8,
+                         .rank = 1,
+                         .dim = 2,
+                         .position = {0.1F, 0.2F, 0.3F},
+                         .trivec = std::vector<float>(6, 0.5F),
+                         .density = {1},
+                         .features_dc = {0, 0, 1}});
   std::vector<Bytes> seeds;
-  for (AssetBuilder* builder : {&small, &pictured}) seeds.push_back(builder->build().encode("asset").front().bytes);
+  for (AssetBuilder* builder : {&small, &imaged}) seeds.push_back(builder->build().encode("asset").front().bytes);
   return seeds;
 }
 
@@ -251,7 +251,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
                                 {"pipeline", read_pipeline_json, pipeline_seeds},
                                 {"module", read_module, module_seeds},
                                 {"onnx", read_onnx, onnx_seeds}};
-    for (const std::vector<FuzzTarget>& more : {picture_targets(), weight_targets(), asset_targets()})
+    for (const std::vector<FuzzTarget>& more : {image_targets(), weight_targets(), asset_targets()})
       all.insert(all.end(), more.begin(), more.end());
     return all;
   }();

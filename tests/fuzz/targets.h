@@ -25,7 +25,7 @@ struct FuzzTarget {
 // Those among them that read files of torch.save.
 [[nodiscard]] std::vector<FuzzTarget> weight_targets();
 // Those among them that read images.
-[[nodiscard]] std::vector<FuzzTarget> picture_targets();
+[[nodiscard]] std::vector<FuzzTarget> image_targets();
 // Those among them that read meshes and Gaussians.
 [[nodiscard]] std::vector<FuzzTarget> asset_targets();
 

@@ -118,13 +118,13 @@ std::string asset_records(std::size_t n) {
   return with_length(out + "}}");
 }
 // As many images as may be, of the most pixels in the fewest bytes.
-std::string asset_pictures(std::size_t n) {
-  static const std::vector<std::byte> largest = encode_png(Picture(1024, 1024, 4)), huge = encode_png(Picture(10000, 10000, 4));
+std::string asset_images(std::size_t n) {
+  static const std::vector<std::byte> largest = encode_png(Image(1024, 1024, 4)), huge = encode_png(Image(10000, 10000, 4));
   const std::vector<std::byte>& one = n > (std::size_t{1} << 16U) ? huge : largest;
   const std::size_t count = std::clamp<std::size_t>(n / one.size(), 1, 64);
   std::string header = R"({"__metadata__":{"format":"espalier-asset-1"})", body;
   for (std::size_t i = 0; i < count; ++i) {
-    header += ",\"picture." + std::to_string(i + 1) + R"(":{"dtype":"U8","shape":[)" + std::to_string(one.size()) +
+    header += ",\"image." + std::to_string(i + 1) + R"(":{"dtype":"U8","shape":[)" + std::to_string(one.size()) +
               R"(,1],"data_offsets":[)" + std::to_string(body.size()) + "," + std::to_string(body.size() + one.size()) + "]}";
     body.append(reinterpret_cast<const char*>(one.data()), one.size());
   }
@@ -200,7 +200,7 @@ std::vector<WorstShape> weight_shapes() {
           {"pickle", "calls", pickle_calls},
           {"pickle", "lists of lists", pickle_nested},
           {"asset", "records", asset_records},
-          {"asset", "pictures", asset_pictures},
+          {"asset", "images", asset_images},
           {"asset", "arrays", asset_arrays},
           {"references", "models", references_models},
           {"references", "repositories", references_foreign},

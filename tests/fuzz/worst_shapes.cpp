@@ -275,7 +275,7 @@ std::string jpeg_scans(std::size_t n) {
 }
 // The same damaged texture of 64 million announced pixels, again and again.
 std::string gltf_textures(std::size_t n) {
-  std::vector<std::byte> image = encode_png(Picture(8000, 8000, 3));
+  std::vector<std::byte> image = encode_png(Image(8000, 8000, 3));
   image.resize(image.size() - 100);
   std::string data;
   constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -299,13 +299,13 @@ std::string gltf_textures(std::size_t n) {
 }
 // Chunks that say nothing, around an image that says as much.
 std::string png_of_zeros(std::size_t n) {
-  const std::vector<std::byte> image = encode_png(Picture(1, 1, 3));
+  const std::vector<std::byte> image = encode_png(Image(1, 1, 3));
   const std::string text = text_of(image);
   const std::string chunk = std::string("\0\0\0\0tEXt\x96\x42\xc5\x85", 12);
   return text.substr(0, 33) + repeated(chunk, n) + text.substr(33);
 }
 std::vector<WorstShape> with_others(std::vector<WorstShape> shapes) {
-  for (const std::vector<WorstShape>& more : {picture_shapes(), packed_shapes(), weight_shapes()})
+  for (const std::vector<WorstShape>& more : {image_shapes(), packed_shapes(), weight_shapes()})
     shapes.insert(shapes.end(), more.begin(), more.end());
   return shapes;
 }

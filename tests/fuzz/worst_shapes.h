@@ -17,7 +17,7 @@ struct WorstShape {
 
 [[nodiscard]] const std::vector<WorstShape>& worst_shapes();
 // Those among them that are images, that are packed, and that hold weights or lists of them.
-[[nodiscard]] std::vector<WorstShape> picture_shapes();
+[[nodiscard]] std::vector<WorstShape> image_shapes();
 [[nodiscard]] std::vector<WorstShape> packed_shapes();
 [[nodiscard]] std::vector<WorstShape> weight_shapes();
 

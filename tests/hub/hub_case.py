@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ["ESPALIER_PROGRAM"]
 PATIENCE = 240  # seconds until a command is a failure; nothing here is a measurement
 SPROUT = ROOT / "models" / "sprout"
-PICTURE = ROOT / "examples" / "02-chair.png"
+IMAGE_FILE = ROOT / "examples" / "02-chair.png"
 
 # Stems of the shipped checkpoint and those of TRELLIS-image-large.
 STEMS = {

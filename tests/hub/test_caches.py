@@ -7,7 +7,7 @@ import shutil
 import tarfile
 import unittest
 
-from hub_case import PICTURE, SPROUT, HubCase, image_large_files
+from hub_case import IMAGE_FILE, SPROUT, HubCase, image_large_files
 from hub_server import Content, git_sha1
 
 IMAGE = "microsoft/TRELLIS-image-large"
@@ -56,7 +56,7 @@ class Caches(HubCase):
                      str(snapshot.parent.parent)):
             folder, _ = self.modules(name)
             self.assertEqual(folder, snapshot, name)
-        outcome = self.run_command("generate", PICTURE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu",
+        outcome = self.run_command("generate", IMAGE_FILE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu",
                                    "--structure-steps", "1", "--latent-steps", "1", "--raw-mesh", "--quiet", HF_HUB_OFFLINE="1")
         self.assertEqual(outcome.code, 0, outcome.err)
 
@@ -80,26 +80,26 @@ class Caches(HubCase):
         self.assertEqual(self.modules("trellis-image-large", COMFYUI_PATH=str(moved))[0], moved / "models/checkpoints/TRELLIS-image-large")
 
     def test_absent_and_incomplete(self):
-        self.refused(["trellis-image-large is not on this machine", "espalier pull trellis-image-large (4.52 GB)"], "generate", PICTURE, "-o", "x.glb",
+        self.refused(["trellis-image-large is not on this machine", "espalier pull trellis-image-large (4.52 GB)"], "generate", IMAGE_FILE, "-o", "x.glb",
                      "--model", "trellis-image-large")
-        self.refused(["espalier pull a/b"], "generate", PICTURE, "-o", "x.glb", "--model", "a/b")
-        self.refused(["no such folder", "trellis-image-large"], "generate", PICTURE, "-o", "x.glb", "--model", "/no/where")
-        self.refused(["not a checkpoint"], "generate", PICTURE, "-o", "x.glb", "--model", "u2net")
+        self.refused(["espalier pull a/b"], "generate", IMAGE_FILE, "-o", "x.glb", "--model", "a/b")
+        self.refused(["no such folder", "trellis-image-large"], "generate", IMAGE_FILE, "-o", "x.glb", "--model", "/no/where")
+        self.refused(["not a checkpoint"], "generate", IMAGE_FILE, "-o", "x.glb", "--model", "u2net")
         snapshot = self.by_hand(self.cache, IMAGE, self.files)
         (snapshot / "ckpts/ss_dec_conv3d_16l8_fp16.safetensors").unlink()
-        self.refused(["espalier pull trellis-image-large"], "generate", PICTURE, "-o", "x.glb", "--model", "trellis-image-large")
+        self.refused(["espalier pull trellis-image-large"], "generate", IMAGE_FILE, "-o", "x.glb", "--model", "trellis-image-large")
 
     def test_the_image_encoder_of_torch_hub(self):
         pipeline = self.files["pipeline.json"].data.replace(b"dinov2_sprout14_reg", b"dinov2_vitl14_reg")
         files = {n: c for n, c in self.files.items() if "dinov2" not in n}
         files["pipeline.json"] = Content(pipeline, large=False)
         folder = self.flat(self.folder / "model", files)
-        self.refused(["dinov2_vitl14_reg", "espalier pull dinov2 (1.22 GB)", "--image-encoder"], "generate", PICTURE, "-o", "x.glb", "--model",
+        self.refused(["dinov2_vitl14_reg", "espalier pull dinov2 (1.22 GB)", "--image-encoder"], "generate", IMAGE_FILE, "-o", "x.glb", "--model",
                      str(folder))
         place = self.home / ".cache/torch/hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth"
         place.parent.mkdir(parents=True)
         place.write_bytes(b"not the weights")
-        outcome = self.run_command("generate", PICTURE, "-o", "x.glb", "--model", str(folder), "--quiet")
+        outcome = self.run_command("generate", IMAGE_FILE, "-o", "x.glb", "--model", str(folder), "--quiet")
         self.assertIn("dinov2_vitl14_reg4_pretrain.pth", outcome.err, "it was found and opened")
 
     def referring(self, owner):
@@ -140,7 +140,7 @@ class Caches(HubCase):
 
     def test_references_from_a_folder_into_the_cache(self):
         derived = self.flat(self.folder / "derived", self.referring("JeffreyXiang"))
-        self.refused(["microsoft/TRELLIS-image-large", "espalier pull microsoft/TRELLIS-image-large"], "generate", PICTURE, "-o", "x.glb", "--model",
+        self.refused(["microsoft/TRELLIS-image-large", "espalier pull microsoft/TRELLIS-image-large"], "generate", IMAGE_FILE, "-o", "x.glb", "--model",
                      str(derived))
         self.expect_decoders_in(self.by_hand(self.cache, IMAGE, self.files, refs=False), str(derived))
 
@@ -226,7 +226,7 @@ class Bundles(HubCase):
         self.assertEqual(outcome.code, 0, outcome.err)
         self.cache = home / ".cache/huggingface/hub"
         self.expect_snapshot(self.name)
-        outcome = self.run_command("generate", PICTURE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu", "--structure-steps", "1",
+        outcome = self.run_command("generate", IMAGE_FILE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu", "--structure-steps", "1",
                                    "--latent-steps", "1", "--raw-mesh", "--quiet", HOME=str(home))
         self.assertEqual(outcome.code, 0, outcome.err)
         again = self.run_command("pull", "--from-bundle", bundle, HOME=str(home))
@@ -253,7 +253,7 @@ class Bundles(HubCase):
         data = bundle.read_bytes()
         home = self.folder / "other"
         for what, bytes_, words in (("cut off", data[:len(data) // 2], ["cut off"]), ("no end", data[:-1024], ["cut off"]),
-                                    ("a picture", b"\x89PNG" * 300, ["not a bundle"]), ("empty", b"", ["cut off"]),
+                                    ("an image", b"\x89PNG" * 300, ["not a bundle"]), ("empty", b"", ["cut off"]),
                                     ("one bit", data[:-200_000] + bytes([data[-200_000] ^ 1]) + data[-199_999:], ["damaged"])):
             with self.subTest(what):
                 bundle.write_bytes(bytes_)

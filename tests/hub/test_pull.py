@@ -9,7 +9,7 @@ import signal
 import time
 import unittest
 
-from hub_case import PATIENCE, PICTURE, HubCase, image_large_files
+from hub_case import PATIENCE, IMAGE_FILE, HubCase, image_large_files
 from hub_server import Content
 
 BIG = random.Random(1).randbytes(3_000_000)
@@ -362,7 +362,7 @@ class Interrupted(HubCase):
         self.server.close()
         info = self.json_of("info", "trellis-image-large")
         self.assertEqual(len(info["modules"]), 7)
-        outcome = self.run_command("generate", PICTURE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu",
+        outcome = self.run_command("generate", IMAGE_FILE, "-o", "out.glb", "--model", "trellis-image-large", "--device", "cpu",
                                    "--structure-steps", "1", "--latent-steps", "1", "--raw-mesh", "--quiet", HF_HUB_OFFLINE="1")
         self.assertEqual(outcome.code, 0, outcome.err)
         self.assertGreater((self.folder / "out.glb").stat().st_size, 1000)

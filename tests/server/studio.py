@@ -19,7 +19,7 @@ import zlib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ["ESPALIER_PROGRAM"]
 PATIENCE = 120.0  # seconds until a wait is a failure; nothing here is a measurement
-PICTURE = ROOT / "examples" / "02-chair.png"
+IMAGE_FILE = ROOT / "examples" / "02-chair.png"
 LATENT = pathlib.Path(__file__).parent / "data" / "small_latent.safetensors"
 # The shortest way through all stages that ends in an asset.
 QUICK = {"seed": 1, "structure": {"steps": 1}, "latent": {"steps": 1}, "raw_mesh": True, "formats": ["glb"]}
@@ -221,8 +221,8 @@ class Server:
         kind, body = multipart(parts)
         return self.ask("POST", path, body, {"Content-Type": kind})
 
-    def post_picture(self, options=None, picture=None, filename="chair.png"):
-        data = PICTURE.read_bytes() if picture is None else picture
+    def post_image(self, options=None, image=None, filename="chair.png"):
+        data = IMAGE_FILE.read_bytes() if image is None else image
         return self.post_parts("/v1/jobs", [("image", filename, data), ("options", None, json.dumps(options or QUICK).encode())])
 
     def post_latent(self, options=None, data=None):

@@ -7,7 +7,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
-from studio import PICTURE, QUICK, Case, SharedServerCase, multipart, wait_for
+from studio import IMAGE_FILE, QUICK, Case, SharedServerCase, multipart, wait_for
 
 FINISHED = {"raw_mesh": False, "texture": False, "simplify": 0.5, "formats": ["glb"]}
 
@@ -41,10 +41,10 @@ class Assets(SharedServerCase):
         self.assertEqual(ended["state"], "done", ended["error"])
         return ended
 
-    def test_several_pictures_are_views_only_when_somebody_says_so(self):
+    def test_several_images_are_views_only_when_somebody_says_so(self):
         def post(options):
-            pictures = [("image", name, PICTURE.read_bytes()) for name in ("a.png", "b.png")]
-            return self.server.post_parts("/v1/jobs", [*pictures, ("options", None, json.dumps(QUICK | options).encode())])
+            images = [("image", name, IMAGE_FILE.read_bytes()) for name in ("a.png", "b.png")]
+            return self.server.post_parts("/v1/jobs", [*images, ("options", None, json.dumps(QUICK | options).encode())])
 
         refused = post({})
         self.expect_error(refused, 400, "invalid_argument")
@@ -55,7 +55,7 @@ class Assets(SharedServerCase):
 
     def test_a_request_that_is_sent_twice_makes_one_job(self):
         def post(options, key):
-            kind, body = multipart([("image", "a.png", PICTURE.read_bytes()), ("options", None, json.dumps(options).encode())])
+            kind, body = multipart([("image", "a.png", IMAGE_FILE.read_bytes()), ("options", None, json.dumps(options).encode())])
             return self.server.ask("POST", "/v1/jobs", body, {"Content-Type": kind, "Idempotency-Key": key})
 
         first, again = post(QUICK, "one"), post(QUICK, "one")
@@ -127,8 +127,8 @@ class Assets(SharedServerCase):
         self.assertIn("filename*=UTF-8''Gr%C3%BCner%20Stuhl_%20v1_2.glb", kept)
 
     def test_formats_made_later_know_how_the_asset_was_made(self):
-        picture = self.server.post_picture(QUICK | {"seed": 77}).json
-        job = self.server.ended(picture["id"])
+        image = self.server.post_image(QUICK | {"seed": 77}).json
+        job = self.server.ended(image["id"])
         first = glb_json(self.server.file(job["id"], "asset.glb").body)["asset"]["extras"]
         self.assertEqual(first["seed"], "77")
         later = self.export(job, {"formats": ["glb", "gltf.zip", "obj.zip", "mesh.ply", "ply", "stl", "3mf"]})
@@ -184,7 +184,7 @@ class Lanes(Case):
     def test_exports_do_not_wait_for_generations(self):
         server = self.serve()
         asset = server.ended(server.post_latent(FINISHED).json["id"])
-        slow = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        slow = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         wait_for(lambda: server.job(slow)["progress"], "the slow job to work")
         behind = server.post_latent().json
         self.assertEqual(behind["position"], 1)
@@ -197,7 +197,7 @@ class Lanes(Case):
 
     def test_what_a_cancelled_job_had_can_be_finished(self):
         server = self.serve()
-        waiting = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        waiting = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         early = server.post_export(waiting, {"formats": ["glb"]})
         self.expect_error(early, 409, "conflict")
         self.assertIn("wait", early.json["error"]["hint"])
@@ -207,7 +207,7 @@ class Lanes(Case):
         self.expect_error(late, 409, "conflict")
         self.assertNotIn("wait", late.json["error"]["hint"])
 
-        job = server.post_picture({"seed": 1, "structure": {"steps": 1}, "latent": {"steps": 1}, "texture_size": 4096}).json["id"]
+        job = server.post_image({"seed": 1, "structure": {"steps": 1}, "latent": {"steps": 1}, "texture_size": 4096}).json["id"]
         for name, data in server.events(job):
             if name == "file" and data["name"] == "asset.safetensors":
                 break

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from studio import LATENT, PATIENCE, PICTURE, PROGRAM, Case, SharedServerCase, multipart, png, wait_for
+from studio import LATENT, PATIENCE, IMAGE_FILE, PROGRAM, Case, SharedServerCase, multipart, png, wait_for
 
 SANITIZED = "ESPALIER_SANITIZED" in os.environ
 SIZES = (2**10, 2**16, 2**20, 60 * 2**20)
@@ -135,7 +135,7 @@ class Budget(SharedServerCase):
                   "gltf": ("a.gltf", b'{"asset":{"version":"2.0"},"nodes":[', b"{},", b"{}]}"), "stl": ("a.stl", b"solid a\n", b"facet normal 0 0 0\n", b"endsolid a\n")}
         for name, (file, head, unit, tail) in shapes.items():
             for size in SIZES:
-                parts = [("mesh", file, filled(head, unit, tail, size)), ("image", "a.png", PICTURE.read_bytes())]
+                parts = [("mesh", file, filled(head, unit, tail, size)), ("image", "a.png", IMAGE_FILE.read_bytes())]
 
                 def ask():
                     answer = self.server.post_parts("/v1/jobs", parts)
@@ -159,10 +159,10 @@ class Budget(SharedServerCase):
     def test_images(self):
         for size in SIZES:
             data = png(16384, 16384, bytes(size))
-            answer = self.check(("pixels", size), lambda: self.server.post_picture(picture=data))
+            answer = self.check(("pixels", size), lambda: self.server.post_image(image=data))
             self.assertEqual(answer.status, 422)
             data = b"\x89PNG\r\n\x1a\n" + (struct.pack(">I", 0) + b"tEXt" + bytes(4)) * (size // 12)
-            answer = self.check(("chunks", size), lambda: self.server.post_picture(picture=data))
+            answer = self.check(("chunks", size), lambda: self.server.post_image(image=data))
             self.assertEqual(answer.status, 422)
 
 
@@ -184,7 +184,7 @@ class Crowd(Case):
         server = self.serve(descriptors=64, memory=None if SANITIZED else 2**30)
         self.assertIn("limit of open files", (server.folder / "server.log").read_text())
         pid, statuses, waits, sizes = server.process.pid, [], [], []
-        picture = PICTURE.read_bytes()
+        image = IMAGE_FILE.read_bytes()
         idle = [server.connect() for _ in range(100)]  # more than there are descriptors; they ask for nothing
 
         def timed(ask):
@@ -196,14 +196,14 @@ class Crowd(Case):
         def previews():
             while statuses.count(200) < PREVIEWS:
                 try:
-                    statuses.append(timed(lambda: server.post_parts("/v1/preprocess", [("image", "chair.png", picture)])).status)
+                    statuses.append(timed(lambda: server.post_parts("/v1/preprocess", [("image", "chair.png", image)])).status)
                 except OSError as error:
                     statuses.append(repr(error))
                     return
         threads = [threading.Thread(target=previews) for _ in range(6)]
         for thread in threads:
             thread.start()
-        kind, body = multipart([("image", "chair.png", picture)])
+        kind, body = multipart([("image", "chair.png", image)])
         for i in range(JOBS):
             with server.connect() as left:  # a client that leaves before its preview is made
                 left.sendall(f"POST /v1/preprocess HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
@@ -265,7 +265,7 @@ class Crowd(Case):
             connection.close()
         # Connections that are in use are not ended: whoever comes waits until one is, and the server sleeps meanwhile.
         allow(4096)
-        kind, body = multipart([("image", "chair.png", PICTURE.read_bytes())])
+        kind, body = multipart([("image", "chair.png", IMAGE_FILE.read_bytes())])
         used, incoming = [], server.folder / "data" / "incoming"
 
         def upload():
@@ -295,8 +295,8 @@ class Crowd(Case):
         network = pathlib.Path(self.folder.name) / "wide.onnx"
         network.write_bytes(wide_network(1024, 48))
         server = self.serve("--background-network", str(network))
-        pid, picture = server.process.pid, png(64, 64, (b"\0" + bytes(range(192))) * 64)
-        parts = [("image", "a.png", picture), ("background", None, b"network")]
+        pid, image = server.process.pid, png(64, 64, (b"\0" + bytes(range(192))) * 64)
+        parts = [("image", "a.png", image), ("background", None, b"network")]
 
         def peak_of(clients):
             pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -62,7 +62,7 @@ class Durability(Case):
 
     def test_a_running_job_begins_again_once(self):
         server = self.serve()
-        job = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        job = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         waiting = server.post_latent().json["id"]
         for expected in ("running", "failed"):
             wait_for(lambda: server.job(job)["progress"], "the job to work")
@@ -75,7 +75,7 @@ class Durability(Case):
 
     def test_a_stopped_server_puts_its_job_back(self):
         server = self.serve()
-        job = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        job = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         for _ in range(3):  # any number of times
             wait_for(lambda: server.job(job)["progress"], "the job to work")
             self.assertEqual(server.stop(), 0)
@@ -139,7 +139,7 @@ class Durability(Case):
         try:
             server = self.serve()
             job = server.ended(server.post_latent().json["id"])
-            waiting = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+            waiting = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
             wait_for(lambda: server.job(waiting)["progress"], "the job to work")
             queued = server.post_latent().json["id"]
             with open(disk / "filler", "wb", buffering=0) as filler:
@@ -179,7 +179,7 @@ class Durability(Case):
 
     def test_a_closed_terminal_ends_it_as_any_end(self):
         server = self.serve()
-        job = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        job = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         wait_for(lambda: server.job(job)["progress"], "the job to work")
         server.process.send_signal(signal.SIGHUP)
         self.assertEqual(server.process.wait(timeout=60), 0)
@@ -227,7 +227,7 @@ class Durability(Case):
 
     def test_records_that_cannot_be_written_end_nothing(self):
         server = self.serve()
-        job = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        job = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         waiting = server.post_latent().json["id"]
         wait_for(lambda: server.job(job)["progress"], "the job to work")
         database = sqlite3.connect(server.folder / "data" / "espalier.db", isolation_level=None)

@@ -138,7 +138,7 @@ class FleetCase(Case):
             server.stop()
 
     def test_a_killed_worker_loses_no_job(self):
-        job = self.one.post_picture(LONG).json["id"]
+        job = self.one.post_image(LONG).json["id"]
         running(self.other, job)
         lost = self.fleet.worker_of(job)
         lost.kill()
@@ -157,7 +157,7 @@ class FleetCase(Case):
         self.assertEqual(self.one.ask("DELETE", f"/v1/jobs/{job}").status, 200)
         self.assertEqual(self.other.ended(job)["state"], "cancelled")
         # One that ends by itself, with files of the second attempt alone.
-        job = self.one.post_picture(SOME).json["id"]
+        job = self.one.post_image(SOME).json["id"]
         running(self.other, job)
         lost = self.fleet.worker_of(job)
         lost.process.send_signal(signal.SIGSTOP)  # silent, and back when another one has the job
@@ -175,7 +175,7 @@ class FleetCase(Case):
         told alone, and also for what it was not told, with the next of the words that it sends each second."""
         redis = self.fleet.redis
         def begun():
-            job = self.one.post_picture(LONG).json["id"]
+            job = self.one.post_image(LONG).json["id"]
             sampling(self.other, job)
             return job, "espalier:asks:" + self.record(job, "worker")
         job, channel = begun()
@@ -291,7 +291,7 @@ class Models(Case):
             server.patch("/v1/queue", {"paused": True})
             words = [("options", None, json.dumps(QUICK | {"model": "sprout-text", "prompt": "a red chair"}).encode())]
             sent = [("words", server.post_parts("/v1/jobs", words)), ("more words", server.post_parts("/v1/jobs", words))]
-            sent += [(str(i), server.post_picture()) for i in range(6)]
+            sent += [(str(i), server.post_image()) for i in range(6)]
             server.patch("/v1/queue", {"paused": False})
             ended = {name: server.ended(answer.json["id"]) for name, answer in sent}
             self.assertEqual({job["state"] for job in ended.values()}, {"done"})
@@ -303,7 +303,7 @@ class Outages(Case):
     def test_redis_is_killed_and_comes_back(self):
         with Fleet(self.folder.name, workers=1) as fleet:
             one, other = fleet.servers
-            first = one.post_picture(SOME).json["id"]
+            first = one.post_image(SOME).json["id"]
             ids = [one.post_latent(data=latent_of(i)).json["id"] for i in range(6)]
             running(other, first)
             fleet.redis.kill()
@@ -334,7 +334,7 @@ class Outages(Case):
         """Silently and loudly, between workers or servers and Redis: others take over, who was away comes back, and each job ends once."""
         with Fleet(self.folder.name, networks=2) as fleet:
             one, other = fleet.servers
-            job = one.post_picture(SOME).json["id"]
+            job = one.post_image(SOME).json["id"]
             running(other, job)
             away = fleet.networks[fleet.workers.index(fleet.worker_of(job))]
             away.stall()
@@ -352,7 +352,7 @@ class Outages(Case):
             for server in fleet.servers:
                 wait_for(lambda: server.get("/health").status == 200, "the server to be back")
             # Both workers hear and work again.
-            ids = [s.post_picture(LONG).json["id"] for s in fleet.servers]
+            ids = [s.post_image(LONG).json["id"] for s in fleet.servers]
             for job in ids:
                 sampling(one, job)
             self.assertNotEqual(*(fleet.redis.ask("HGET", f"espalier:job:{job}", "worker") for job in ids))

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from studio import PICTURE, ROOT, Server, wait_for
+from studio import IMAGE_FILE, ROOT, Server, wait_for
 
 WEB = ROOT / "web"
 NODE = shutil.which("node") or shutil.which("nodejs")
@@ -50,7 +50,7 @@ class TypeScript(unittest.TestCase):
         self.run_node(modules / "typescript" / "bin" / "tsc", "--project", ".")
         self.run_program(modules / ".bin" / "esbuild", "client.ts", "--bundle", "--platform=node", "--format=esm", "--outfile=client.mjs")
         wait_for(lambda: self.server.get("/health").status == 200, "the server to be ready")
-        image = base64.b64encode(PICTURE.read_bytes()).decode()
+        image = base64.b64encode(IMAGE_FILE.read_bytes()).decode()
         seen = json.loads(self.run_node("client.mjs", f"http://127.0.0.1:{self.server.port}", KEY, image))
         self.assertEqual(seen, {"model": "sprout", "same": True, "paused": False, "faces": True, "whole": True, "magic": "glTF", "renamed": "renamed",
                                 "refused": "invalid_argument", "removed": ["removed"]})

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import unittest
 
-from studio import PICTURE, Server, wait_for
+from studio import IMAGE_FILE, Server, wait_for
 
 HERE = pathlib.Path(__file__).resolve().parent
 GENERATOR = HERE / "node_modules" / "@openapitools" / "openapi-generator-cli" / "bin" / "openapi-generator.jar"
@@ -80,7 +80,7 @@ class Python(unittest.TestCase):
         (self.folder / "openapi.json").write_text(json.dumps(as_openapi_3_0(document)))
         self.run_program(JAVA, "-jar", GENERATOR, "generate", "-g", "python", "-i", "openapi.json", "-o", "client", "--package-name", "generated")
         wait_for(lambda: self.server.get("/health").status == 200, "the server to be ready")
-        image = base64.b64encode(PICTURE.read_bytes()).decode()
+        image = base64.b64encode(IMAGE_FILE.read_bytes()).decode()
         seen = json.loads(self.run_program(sys.executable, HERE / "python" / "client.py", f"http://127.0.0.1:{self.server.port}", KEY, image,
                                            PYTHONPATH=str(self.folder / "client")))
         self.assertEqual(seen, {

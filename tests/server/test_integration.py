@@ -6,8 +6,8 @@ import json
 import unittest
 import zipfile
 
-from studio import LATENT, PATIENCE, PICTURE, QUICK, Case, SharedServerCase, wait_for
-from test_pictures import BUSY, MIDDLE, rgba_of
+from studio import LATENT, PATIENCE, IMAGE_FILE, QUICK, Case, SharedServerCase, wait_for
+from test_images import BUSY, MIDDLE, rgba_of
 
 PLAIN = {key: value for key, value in QUICK.items() if key not in ("seed", "formats")}
 SLOW = PLAIN | {"structure": {"steps": 1000}}
@@ -17,7 +17,7 @@ def b64(data):
     return base64.b64encode(data).decode()
 
 
-IMAGE = b64(PICTURE.read_bytes())
+IMAGE = b64(IMAGE_FILE.read_bytes())
 
 
 class Generations(SharedServerCase):
@@ -52,7 +52,7 @@ class Generations(SharedServerCase):
         job = self.server.job(answer.headers["X-Espalier-Job"])
         self.assertEqual((job["kind"], job["name"], job["state"], job["options"]["seed"]), ("image", "red chair", "done", 1))
         self.assertEqual(self.server.file(job["id"], "asset.glb").body, answer.body)
-        self.assertEqual(self.server.file(job["id"], "input-1.png").body, PICTURE.read_bytes())
+        self.assertEqual(self.server.file(job["id"], "input-1.png").body, IMAGE_FILE.read_bytes())
         self.assertIsInstance(json.loads(answer.headers["X-Espalier-Notices"]), list)
         splats = self.generate(format="ply")
         self.assertEqual((splats.body[:4], self.options_of(splats)["formats"]), (b"ply\n", ["ply"]))
@@ -94,7 +94,7 @@ class Generations(SharedServerCase):
         self.refused("params is not", params=5)
         self.refused("no model", model="nobody's")
         self.refused("uv", uv="yes")
-        self.refused("neither PNG", image=b64(b"no picture"), status=415, code="format")
+        self.refused("neither PNG", image=b64(b"no image"), status=415, code="format")
         self.expect_error(self.server.ask("POST", "/v1/3d/generations", "x", {"Content-Type": "text/plain"}), 415, "unsupported")
         self.expect_error(self.server.raw("GET", "/v1/3d/generations"), 405, "invalid_argument")
 
@@ -151,7 +151,7 @@ class Json(SharedServerCase):
     def test_an_image_and_its_mask(self):
         for image in (IMAGE, {"data": IMAGE}, "data:;base64," + IMAGE, "data:image/png;charset=x;base64," + IMAGE, [IMAGE]):
             job = self.taken(image=image)
-            self.assertEqual(self.server.file(job["id"], "input-1.png").body, PICTURE.read_bytes())
+            self.assertEqual(self.server.file(job["id"], "input-1.png").body, IMAGE_FILE.read_bytes())
         self.assertEqual(self.taken(image={"name": "my chair.png", "data": IMAGE})["name"], "my chair")
         masked = self.taken(mask=b64(MIDDLE), image=b64(BUSY))
         self.assertEqual(masked["options"]["background"], "alpha")
@@ -172,7 +172,7 @@ class Json(SharedServerCase):
         body = json.dumps({"image": IMAGE, "options": QUICK}).replace("/", "\\/").replace("+", "\\u002b")
         answer = self.server.ask("POST", "/v1/jobs", " \n" + body + "\r\n", {"Content-Type": "application/json; charset=utf-8"})
         self.assertEqual(answer.status, 202, answer.body)
-        self.assertEqual(self.server.file(answer.json["id"], "input-1.png").body, PICTURE.read_bytes())
+        self.assertEqual(self.server.file(answer.json["id"], "input-1.png").body, IMAGE_FILE.read_bytes())
 
     def test_the_same_request_makes_one_job(self):
         ids = {self.server.post_json("/v1/jobs", {"image": IMAGE, "options": QUICK}, **{"Idempotency-Key": "json"}).json["id"] for _ in range(2)}
@@ -351,7 +351,7 @@ class Queue(Case):
 
     def test_what_runs_goes_on(self):
         server = self.serve()
-        slow = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        slow = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         wait_for(lambda: server.job(slow)["progress"], "the slow job to work")
         server.patch("/v1/queue", {"paused": True})
         waiting, other = server.post_latent().json["id"], server.post_latent().json["id"]
@@ -405,7 +405,7 @@ class Events(SharedServerCase):
 
     def test_a_change_of_name_is_no_second_start(self):
         before = self.server.metric("espalier_job_wait_seconds_count"), self.server.metric("espalier_job_run_seconds_count")
-        job = self.server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        job = self.server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         wait_for(lambda: self.server.job(job)["progress"], "the job to work")
         self.server.patch(f"/v1/jobs/{job}", {"name": "another"})
         self.server.ask("DELETE", f"/v1/jobs/{job}")

@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from studio import LATENT, PICTURE, PROGRAM, QUICK, Case, Schema, SharedServerCase, wait_for
+from studio import LATENT, IMAGE_FILE, PROGRAM, QUICK, Case, Schema, SharedServerCase, wait_for
 
 
 def is_glb(data):
@@ -28,7 +28,7 @@ def tensors(data):
 
 class Document(unittest.TestCase):
     def test_the_document_is_whole(self):
-        document = json.loads((PICTURE.parents[1] / "apps" / "server" / "openapi.json").read_text())
+        document = json.loads((IMAGE_FILE.parents[1] / "apps" / "server" / "openapi.json").read_text())
         names = []
 
         def walk(node, where):
@@ -71,8 +71,8 @@ class Jobs(SharedServerCase):
         self.assertEqual(self.server.metric("espalier_model_loaded"), 1)
         self.assertGreater(self.server.metric("espalier_resident_bytes"), 1e6)
 
-    def test_a_picture_becomes_an_asset(self):
-        answer = self.server.post_picture(QUICK | {"formats": ["glb", "gltf.zip", "spz"]}, filename="my chair.png")
+    def test_an_image_becomes_an_asset(self):
+        answer = self.server.post_image(QUICK | {"formats": ["glb", "gltf.zip", "spz"]}, filename="my chair.png")
         self.assertEqual(answer.status, 202)
         job = answer.json
         self.assertEqual(answer.headers["Location"], f"/v1/jobs/{job['id']}")
@@ -94,7 +94,7 @@ class Jobs(SharedServerCase):
             data = self.server.get(file["url"])
             self.assertEqual((len(data.body), data.headers["Content-Type"]), (file["bytes"], file["media_type"]))
         self.assertTrue(is_glb(self.server.file(job["id"], "asset.glb").body))
-        self.assertEqual(self.server.file(job["id"], "input-1.png").body, PICTURE.read_bytes())
+        self.assertEqual(self.server.file(job["id"], "input-1.png").body, IMAGE_FILE.read_bytes())
         self.again_from_its_latent(job)
         self.ranges_and_tags(job)
 
@@ -140,7 +140,7 @@ class Jobs(SharedServerCase):
 
     def test_the_structure_is_shown_while_it_is_sampled(self):
         steps = 12
-        job = self.server.post_picture(QUICK | {"structure": {"steps": steps}}).json
+        job = self.server.post_image(QUICK | {"structure": {"steps": steps}}).json
         seen = []
         for name, data in self.server.events(job["id"]):
             if name != "file":
@@ -162,7 +162,7 @@ class Jobs(SharedServerCase):
         # The command, which shows nothing on the way, makes the same.
         with tempfile.TemporaryDirectory() as folder:
             latent = pathlib.Path(folder) / "latent.safetensors"
-            subprocess.run([PROGRAM, "generate", PICTURE, "--model", "sprout", "--device", os.environ.get("ESPALIER_TEST_DEVICE", "cpu"), "--quiet",
+            subprocess.run([PROGRAM, "generate", IMAGE_FILE, "--model", "sprout", "--device", os.environ.get("ESPALIER_TEST_DEVICE", "cpu"), "--quiet",
                             "--seed", "1", "--structure-steps", str(steps), "--latent-steps", "1", "--raw-mesh", "--save-latent", latent,
                             "-o", latent.with_suffix(".glb")], check=True)
             self.assertEqual(tensors(self.server.file(job["id"], "latent.safetensors").body), tensors(latent.read_bytes()))
@@ -195,30 +195,30 @@ class Jobs(SharedServerCase):
         self.expect_error(answer, 422, "invalid_argument")
         self.assertIn("makes assets from images", answer.json["error"]["message"])
         self.assertIn("sprout-text", answer.json["error"]["hint"])
-        picture = ("image", "chair.png", PICTURE.read_bytes())
-        both = self.server.post_parts("/v1/jobs", [picture, options(prompt="a red armchair")])
+        image = ("image", "chair.png", IMAGE_FILE.read_bytes())
+        both = self.server.post_parts("/v1/jobs", [image, options(prompt="a red armchair")])
         self.expect_error(both, 400, "invalid_argument")
         self.assertIn("images and a prompt", both.json["error"]["message"])
         self.expect_error(self.server.post_parts("/v1/jobs", [options(prompt="")]), 400, "invalid_argument")
         self.expect_error(self.server.post_parts("/v1/jobs", [options(prompt="x" * 70000)]), 413, "too_large")
 
     def test_preprocess_shows_the_cut_out(self):
-        answer = self.server.post_parts("/v1/preprocess", [("image", "chair.png", PICTURE.read_bytes()), ("background", None, b"alpha")])
+        answer = self.server.post_parts("/v1/preprocess", [("image", "chair.png", IMAGE_FILE.read_bytes()), ("background", None, b"alpha")])
         self.assertEqual((answer.status, answer.body[:8]), (200, b"\x89PNG\r\n\x1a\n"))
         self.assertEqual(json.loads(answer.headers["X-Espalier-Notices"])[0], "alpha channel")
         self.assertEqual(png_shape(answer.body), (518, 518, "RGBA"))
-        as_it_is = self.server.post_parts("/v1/preprocess", [("image", "chair.png", PICTURE.read_bytes()), ("background", None, b"none")])
+        as_it_is = self.server.post_parts("/v1/preprocess", [("image", "chair.png", IMAGE_FILE.read_bytes()), ("background", None, b"none")])
         self.assertEqual(png_shape(as_it_is.body), (518, 518, "RGB"))
-        photo = (PICTURE.parents[1] / "docs" / "images" / "gallery.webp").read_bytes()
+        photo = (IMAGE_FILE.parents[1] / "docs" / "images" / "gallery.webp").read_bytes()
         refused = self.server.post_parts("/v1/preprocess", [("image", "gallery.webp", photo), ("background", None, b"alpha")])
         self.expect_error(refused, 422, "invalid_argument")
         self.assertIn("gallery.webp", refused.json["error"]["message"])
         self.assertNotIn(self.shared_folder.name, refused.json["error"]["message"])
 
-    def test_every_picture_has_its_background(self):
+    def test_every_image_has_its_background(self):
         def post(background):
             options = json.dumps(QUICK | {"raw_mesh": True, "views": True, "background": background}).encode()
-            return self.server.post_parts("/v1/jobs", [("image", "a.png", PICTURE.read_bytes()), ("image", "b.png", PICTURE.read_bytes()), ("options", None, options)])
+            return self.server.post_parts("/v1/jobs", [("image", "a.png", IMAGE_FILE.read_bytes()), ("image", "b.png", IMAGE_FILE.read_bytes()), ("options", None, options)])
 
         job = self.server.ended(post(["none", "alpha"]).json["id"])
         self.assertEqual((job["state"], job["options"]["background"]), ("done", ["none", "alpha"]), job["error"])
@@ -252,7 +252,7 @@ class Queue(Case):
 
     def test_cancelling_and_the_next_job(self):
         server = self.serve()
-        slow = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        slow = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         wait_for(lambda: server.job(slow)["progress"], "the slow job to work")
         waiting = server.post_latent().json
         self.assertEqual((waiting["state"], waiting["position"]), ("queued", 1))
@@ -278,7 +278,7 @@ class Queue(Case):
 
     def test_a_full_queue_refuses(self):
         server = self.serve("--max-queue", "2")
-        slow = server.post_picture(QUICK | {"structure": {"steps": 1000}}).json["id"]
+        slow = server.post_image(QUICK | {"structure": {"steps": 1000}}).json["id"]
         wait_for(lambda: server.job(slow)["state"] == "running", "the slow job to begin")
         for _ in range(2):
             self.assertEqual(server.post_latent().status, 202)

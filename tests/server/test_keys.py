@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from studio import PATIENCE, PICTURE, PROGRAM, QUICK, Case, multipart, wait_for
+from studio import PATIENCE, IMAGE_FILE, PROGRAM, QUICK, Case, multipart, wait_for
 
 MASTER = "the-one-key-of-the-server"
 
@@ -36,7 +36,7 @@ class KeyCase(Case):
         return answer
 
     def post(self, server, who, options=None, **headers):
-        kind, body = multipart([("image", "chair.png", PICTURE.read_bytes()), ("options", None, json.dumps(options or QUICK).encode())])
+        kind, body = multipart([("image", "chair.png", IMAGE_FILE.read_bytes()), ("options", None, json.dumps(options or QUICK).encode())])
         return self.ask(server, who, "POST", "/v1/jobs", body, **headers | {"Content-Type": kind})
 
     def status(self, *question, **more):
@@ -86,7 +86,7 @@ class Keys(KeyCase):
         for method, path, body in (("DELETE", f"/v1/jobs/{anna}", None), ("PATCH", f"/v1/jobs/{anna}", '{"name": "mine"}'),
                                    ("POST", f"/v1/jobs/{anna}/exports", '{"formats": ["stl"]}')):
             self.assertEqual(self.status(server, "bert", method, path, body), 404)
-        kind, body = multipart([("parent", None, anna.encode()), ("image", "a.png", PICTURE.read_bytes()), ("options", None, b'{"region": "sphere:0,0,0,0.2"}')])
+        kind, body = multipart([("parent", None, anna.encode()), ("image", "a.png", IMAGE_FILE.read_bytes()), ("options", None, b'{"region": "sphere:0,0,0,0.2"}')])
         self.assertEqual(self.status(server, "bert", "POST", "/v1/jobs", body, **{"Content-Type": kind}), 404)
         self.assertEqual(self.status(server, "chief", "PATCH", f"/v1/jobs/{anna}", '{"pinned": true}'), 200)
         # The same Idempotency-Key of two people is two.
@@ -148,7 +148,7 @@ class Keys(KeyCase):
         first = self.post(server, "bert", slow).json["id"]
         wait_for(lambda: server.job(first)["state"] == "running", "the job to run")
         self.assertEqual([self.post(server, "bert", slow).status for _ in range(3)], [202, 202, 429])
-        self.assertEqual(server.post_picture().status, 202)  # others go on
+        self.assertEqual(server.post_image().status, 202)  # others go on
         for job in server.jobs():
             if job["state"] in ("queued", "running"):
                 server.ask("DELETE", f"/v1/jobs/{job['id']}")

@@ -9,13 +9,13 @@ from studio import QUICK, Case, latent_of, wait_for
 CLIENTS = 50
 JOBS_EACH = 4
 SERIES = int(os.environ.get("ESPALIER_TEST_SERIES", "80"))
-PICTURES = os.environ.get("ESPALIER_TEST_PICTURES")  # instead of small latents: "quick" pictures of other seeds, or whole jobs
+IMAGES = os.environ.get("ESPALIER_TEST_IMAGES")  # instead of small latents: "quick" images of other seeds, or whole jobs
 
 
 class Load(Case):
     def test_many_clients_lose_nothing(self):
         server = self.serve("--max-queue", "200")
-        slow = server.post_picture({"structure": {"steps": 1000}, "latent": {"steps": 1000}}).json["id"]
+        slow = server.post_image({"structure": {"steps": 1000}, "latent": {"steps": 1000}}).json["id"]
         wait_for(lambda: server.job(slow)["progress"], "the slow job to work")
         accepted, heard, failures = [], {}, []
         lock = threading.Lock()
@@ -67,8 +67,8 @@ class Load(Case):
         server = self.serve("--keep-size", "0.5")
         sizes = []
         for seed in range(SERIES):
-            picture = (QUICK if PICTURES == "quick" else {}) | {"seed": seed}
-            answer = server.post_picture(picture) if PICTURES else server.post_latent({"formats": ["glb", "ply"]}, latent_of(seed))
+            image = (QUICK if IMAGES == "quick" else {}) | {"seed": seed}
+            answer = server.post_image(image) if IMAGES else server.post_latent({"formats": ["glb", "ply"]}, latent_of(seed))
             self.assertEqual(server.ended(answer.json["id"])["state"], "done")
             sizes.append(server.metric("espalier_resident_bytes"))
         # What is kept for shapes that come again, up to a bound, is all there after some jobs; sizes of jobs differ.

@@ -20,7 +20,7 @@ class Operations(Case):
         server = self.serve("--log", "json")
         done = server.ended(server.post_latent().json["id"])
         self.assertEqual(done["state"], "done")
-        long = server.post_picture({"structure": {"steps": 1000}, "raw_mesh": True}).json["id"]
+        long = server.post_image({"structure": {"steps": 1000}, "raw_mesh": True}).json["id"]
         wait_for(lambda: server.job(long)["state"] == "running", "the job to run")
         server.ask("DELETE", f"/v1/jobs/{long}")
         server.ended(long)
@@ -59,8 +59,8 @@ class Operations(Case):
 
     def test_the_queue_has_an_age(self):
         server = self.serve()
-        long = server.post_picture({"structure": {"steps": 1000}, "raw_mesh": True}).json["id"]
-        waiting = server.post_picture().json["id"]
+        long = server.post_image({"structure": {"steps": 1000}, "raw_mesh": True}).json["id"]
+        waiting = server.post_image().json["id"]
         wait_for(lambda: self.metrics(server)["espalier_queue_oldest_seconds"] > 0.2, "the job to age")
         for job in (waiting, long):
             server.ask("DELETE", f"/v1/jobs/{job}")

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from studio import LATENT, PATIENCE, PICTURE, PROGRAM, QUICK, Case, SharedServerCase, multipart, png
+from studio import LATENT, PATIENCE, IMAGE_FILE, PROGRAM, QUICK, Case, SharedServerCase, multipart, png
 
 KEY = "a-key-for-the-tests"
 
@@ -78,15 +78,15 @@ class Hostile(SharedServerCase):
                                b"Content-Length: 99999999\r\n\r\n")
             self.assertTrue(connection.recv(64).startswith(b"HTTP/1.1 413 "))
 
-    def test_pictures_that_are_none(self):
-        whole = PICTURE.read_bytes()
+    def test_images_that_are_none(self):
+        whole = IMAGE_FILE.read_bytes()
         for data, status, code in ((b"", 415, "format"), (b"GIF89a" + bytes(100), 422, "format"), (b"<svg/>", 415, "format"), (whole[:5000], 422, "format"),
                                    (whole[:40] + bytes(60) + whole[100:], 422, "format"), (b"\xff\xd8\xff" + bytes(50), 422, "format"),
                                    (png(20000, 20000), 422, "format"), (png(10000, 10000, bytes(30001 * 5)), 422, "format"),
                                    (png(50000, 2), 422, "format")):
             for path in ("/v1/jobs", "/v1/preprocess"):
                 self.expect_error(self.server.post_parts(path, [("image", "a.png", data)]), status, code)
-        if "ESPALIER_SANITIZED" not in os.environ:  # the claimed pictures were never allocated
+        if "ESPALIER_SANITIZED" not in os.environ:  # the claimed images were never allocated
             self.assertLess(self.server.metric("espalier_resident_bytes"), 2**30)
 
     def test_latents_that_are_none(self):
@@ -102,13 +102,13 @@ class Hostile(SharedServerCase):
         self.expect_error(post(b"{}", "application/json"), 400, "invalid_argument")
         self.expect_error(post(b"--b", "multipart/form-data"), 415, "unsupported")
         self.expect_error(post(b"x", "text/plain"), 415, "unsupported")
-        good, body = multipart([("image", "a.png", PICTURE.read_bytes())])
+        good, body = multipart([("image", "a.png", IMAGE_FILE.read_bytes())])
         self.expect_error(post(body[:-8], good), 400, "invalid_argument")
         self.expect_error(post(body.replace(b"form-data", b"attachment"), good), 400, "invalid_argument")
         self.expect_error(post(body.replace(b'filename="a.png"', b'filename="' + b"a" * 100000 + b'"'), good), 400, "invalid_argument")
         self.expect_error(post(b"--espalier-test-boundary\r\n" * 200, good), 400, "invalid_argument")
         self.expect_error(self.server.post_parts("/v1/jobs", []), 400, "invalid_argument")
-        self.expect_error(self.server.post_parts("/v1/jobs", [("picture", "a.png", b"x")]), 400, "invalid_argument")
+        self.expect_error(self.server.post_parts("/v1/jobs", [("photo", "a.png", b"x")]), 400, "invalid_argument")
         self.expect_error(self.server.post_parts("/v1/jobs", [("image", "a.png", png(8, 8))] * 9), 400, "invalid_argument")
         self.expect_error(self.server.post_parts("/v1/jobs", [("options", None, b"{}"), ("options", None, b"{}")]), 400, "invalid_argument")
         self.expect_error(self.server.post_parts("/v1/jobs", [("options", None, b"[" * 70000)]), 413, "too_large")
@@ -121,11 +121,11 @@ class Hostile(SharedServerCase):
                               ({"simplify": 1}, "simplify"), ({"faces": 1e99}, "faces"), ({"texture_size": 8192}, "texture_size"), ({"bake": "slow"}, "bake"),
                               ({"formats": []}, "formats"), ({"formats": ["glb", "glb"]}, "formats"), ({"formats": ["exe"]}, "formats"), ({"texture": 1}, "texture"),
                               ({"preset": "web"}, "preset"), ({"name": 7}, "name"), ({"turntable": {}}, "turntable")):
-            answer = self.server.post_picture(options)
+            answer = self.server.post_image(options)
             self.expect_error(answer, 400, "invalid_argument")
             self.assertIn(word, answer.json["error"]["message"])
         for text in (b"{", b"[]", b"3", b'{"seed": 1, "seed": 2}', b'{"structure": {"steps": 1, "steps": 2}}', b"[" * 60000, b'{"seed":' + b"9" * 5000 + b"}"):
-            self.expect_error(self.server.post_parts("/v1/jobs", [("image", "a.png", PICTURE.read_bytes()), ("options", None, text)]), 400, "invalid_argument")
+            self.expect_error(self.server.post_parts("/v1/jobs", [("image", "a.png", IMAGE_FILE.read_bytes()), ("options", None, text)]), 400, "invalid_argument")
         self.expect_error(self.server.get("/v1/jobs?limit=0"), 400, "invalid_argument")
         self.expect_error(self.server.get("/v1/jobs?state=all"), 400, "invalid_argument")
         for cursor in ("0", "-1", "1x", "99999999999999999999", "", "%20", "0x10"):
@@ -220,12 +220,12 @@ class Hostile(SharedServerCase):
 
     def test_names_are_data(self):
         name = '<img src=x onerror=alert(1)>"\'&\u202e\x07'
-        answer = self.server.post_picture(QUICK | {"name": name}).json
+        answer = self.server.post_image(QUICK | {"name": name}).json
         self.server.ask("DELETE", f"/v1/jobs/{answer['id']}")
         self.assertEqual(answer["name"], name.replace("\x07", "").replace("\u202e", ""))
         raw = self.server.get(f"/v1/jobs/{answer['id']}")
         self.assertEqual((raw.headers["Content-Type"], raw.headers["X-Content-Type-Options"]), ("application/json", "nosniff"))
-        answer = self.server.post_picture({}, filename="../../<b>x</b>.png").json
+        answer = self.server.post_image({}, filename="../../<b>x</b>.png").json
         self.server.ask("DELETE", f"/v1/jobs/{answer['id']}")
         self.assertEqual((answer["name"], answer["files"][0]["name"]), ("b>", "input-1.png"))
         self.assertTrue(all(f["name"].replace(".", "").replace("-", "").isalnum() for f in answer["files"]))
@@ -244,7 +244,7 @@ class Hostile(SharedServerCase):
         for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": f"http://localhost:{self.server.port + 1}"},
                         {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}):
             self.expect_error(self.server.raw("GET", "/v1/jobs", headers=headers), 403, "forbidden")
-            kind, body = multipart([("image", "a.png", PICTURE.read_bytes())])
+            kind, body = multipart([("image", "a.png", IMAGE_FILE.read_bytes())])
             self.expect_error(self.server.raw("POST", "/v1/jobs", body, headers | {"Content-Type": kind}), 403, "forbidden")
         own = {"Origin": f"http://127.0.0.1:{self.server.port}", "Sec-Fetch-Site": "same-origin"}
         answer = self.server.raw("GET", "/v1/jobs", headers=own)
@@ -266,7 +266,7 @@ class Keys(SharedServerCase):
                 answer = self.server.raw("GET", path, headers=headers)
                 self.expect_error(answer, 401, "unauthorized")
                 self.assertEqual(answer.headers["WWW-Authenticate"], "Bearer")
-        kind, body = multipart([("image", "a.png", PICTURE.read_bytes())])
+        kind, body = multipart([("image", "a.png", IMAGE_FILE.read_bytes())])
         self.expect_error(self.server.raw("POST", "/v1/jobs", body, {"Content-Type": kind}), 401, "unauthorized")
         for path in ("/", "/health", "/openapi.json"):
             self.assertEqual(self.server.raw("GET", path).status, 200)

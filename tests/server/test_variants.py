@@ -4,9 +4,9 @@ import math
 import struct
 import unittest
 
-from studio import LATENT, PICTURE, QUICK, SharedServerCase
+from studio import LATENT, IMAGE_FILE, QUICK, SharedServerCase
 
-OTHER = PICTURE.parent / "12-mushroom.png"
+OTHER = IMAGE_FILE.parent / "12-mushroom.png"
 TOP = "box:-0.5,-0.5,0,0.5,0.5,0.5"
 SIDE = 64
 
@@ -45,7 +45,7 @@ class Variants(SharedServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.made = cls.server.ended(cls.server.post_picture().json["id"])
+        cls.made = cls.server.ended(cls.server.post_image().json["id"])
         cls.asset = cls.server.file(cls.made["id"], "asset.safetensors").body
 
     def post(self, options, **parts):
@@ -74,14 +74,14 @@ class Variants(SharedServerCase):
         self.assertEqual(len(self.server.jobs()), before)
 
     def test_a_mesh_gets_other_details(self):
-        job = self.done(self.post(QUICK, mesh=("my ball.obj", ball()), image=("chair.png", PICTURE.read_bytes())))
+        job = self.done(self.post(QUICK, mesh=("my ball.obj", ball()), image=("chair.png", IMAGE_FILE.read_bytes())))
         self.assertEqual((job["kind"], job["name"], job["parent"]), ("variant", "my ball", None))
         roles = {f["name"]: f["role"] for f in job["files"]}
         self.assertEqual((roles["mesh.obj"], roles["input-1.png"]), ("source", "input"))
         self.assertIn("cutout.png", roles)
         self.assertEqual(self.server.file(job["id"], "mesh.obj").body, ball())
         self.assertNotIn("region", job["options"])
-        # Its voxels are those of a ball that fills the cube, whatever the picture shows.
+        # Its voxels are those of a ball that fills the cube, whatever the image shows.
         voxels = latents(self.server.file(job["id"], "asset.safetensors").body)
         self.assertGreater(len(voxels), 5000)
         for voxel in voxels:
@@ -89,7 +89,7 @@ class Variants(SharedServerCase):
 
     def test_a_given_mesh_is_kept(self):
         options = QUICK | {"raw_mesh": False, "keep_mesh": True, "texture_size": 512, "bake": "fast"}
-        job = self.done(self.post(options, mesh=("ball.obj", ball()), image=("chair.png", PICTURE.read_bytes())))
+        job = self.done(self.post(options, mesh=("ball.obj", ball()), image=("chair.png", IMAGE_FILE.read_bytes())))
         self.assertTrue(job["options"]["keep_mesh"])
         self.assertEqual(job["report"]["faces"], 2 * 16 + 10 * 16 * 2)
 
@@ -117,16 +117,16 @@ class Variants(SharedServerCase):
         self.assertIn(job["id"], [j["id"] for j in found])
 
     def test_a_job_keeps_what_it_is_made_of(self):
-        first = self.server.ended(self.server.post_picture().json["id"])
+        first = self.server.ended(self.server.post_image().json["id"])
         options = QUICK | {"region": TOP}
-        blocker = self.server.post_picture().json["id"]
+        blocker = self.server.post_image().json["id"]
         answer = self.post(options, parent=first["id"], image=("mushroom.png", OTHER.read_bytes()))
         self.server.ask("DELETE", f"/v1/jobs/{first['id']}")
         self.server.ended(blocker)
         self.done(answer)
 
     def test_requests_that_contradict_themselves(self):
-        image = ("chair.png", PICTURE.read_bytes())
+        image = ("chair.png", IMAGE_FILE.read_bytes())
         mesh, asset = ("ball.obj", ball()), ("a.safetensors", self.asset)
         edit = QUICK | {"region": TOP}
         self.refused(["no image was sent", "prompt"], QUICK, mesh=mesh)
@@ -149,7 +149,7 @@ class Variants(SharedServerCase):
             self.refused([region], QUICK | {"region": region}, image=image, asset=asset)
 
     def test_sources_that_are_not_what_they_should_be(self):
-        image = ("chair.png", PICTURE.read_bytes())
+        image = ("chair.png", IMAGE_FILE.read_bytes())
         edit = QUICK | {"region": TOP}
         self.refused(["the file is a saved latent"], edit, status=422, code="unsupported", image=image, asset=LATENT.read_bytes())
         self.refused(["the asset"], edit, status=422, code="format", image=image, asset=b"nothing of the kind")
@@ -162,7 +162,7 @@ class Variants(SharedServerCase):
             self.expect_error(answer, 404, "not_found")
 
     def test_jobs_that_cannot_be_done_say_why(self):
-        image = ("chair.png", PICTURE.read_bytes())
+        image = ("chair.png", IMAGE_FILE.read_bytes())
         for options, parts, words in (
                 (QUICK | {"region": "box:0.48,0.48,0.48,0.5,0.5,0.5"}, {"asset": self.asset}, ["lies outside the asset", "box:"]),
                 (QUICK, {"asset": self.asset, "voxels": b"0 0 64"}, ["voxel 0 0 64 lies outside the grid", "region.txt"]),

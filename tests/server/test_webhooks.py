@@ -132,7 +132,7 @@ class Webhooks(Case):
         tried = wait_for(lambda: (lambda w: w if w["tries"] > 0 else None)(server.job(job)["webhook"]), "the first try")
         self.assertTrue(tried["problem"])
         self.assertTrue(tried["next"])
-        slow = server.post_picture(QUICK | {"structure": {"steps": 1000}, "webhook": receiver.url}).json["id"]
+        slow = server.post_image(QUICK | {"structure": {"steps": 1000}, "webhook": receiver.url}).json["id"]
         wait_for(lambda: server.job(slow)["progress"], "the slow job to work")
         server.kill()
         receiver = self.receive(port)

@@ -68,7 +68,7 @@ class Results(WorkerCase):
         for options in ((), ("--workers", "2")):
             with self.subTest(options=options):
                 server = self.serve(*options)
-                job = server.post_picture().json["id"]
+                job = server.post_image().json["id"]
                 events = list(server.events(job))
                 ended = server.job(job)
                 self.assertEqual((ended["state"], ended["error"]), ("done", None))
@@ -102,11 +102,11 @@ class Results(WorkerCase):
     def test_failures_and_cancels_reach_across(self):
         server = self.serve("--workers", "1")
         grey = png(64, 64, (b"\0" + b"\x80" * 64 * 3) * 64)
-        failed = server.ended(server.post_picture(QUICK | {"background": "alpha"}, grey).json["id"])
+        failed = server.ended(server.post_image(QUICK | {"background": "alpha"}, grey).json["id"])
         self.assertEqual((failed["state"], failed["error"]["code"]), ("failed", "invalid_argument"))
         self.assertNotIn(str(server.folder), failed["error"]["message"])
-        running = server.post_picture(LONG).json["id"]
-        waiting = server.post_picture(QUICK).json["id"]
+        running = server.post_image(LONG).json["id"]
+        waiting = server.post_image(QUICK).json["id"]
         wait_for(lambda: (server.job(running)["progress"] or {}).get("stage") == "sample-structure", "the job to sample")
         self.assertEqual(server.ask("DELETE", f"/v1/jobs/{running}").status, 200)
         self.assertEqual(server.ended(running)["state"], "cancelled")
@@ -116,17 +116,17 @@ class Results(WorkerCase):
 
     def test_weights_leave_memory(self):
         server = self.serve("--workers", "1", "--keep-alive", "0")
-        self.assertEqual(server.ended(server.post_picture().json["id"])["state"], "done")
+        self.assertEqual(server.ended(server.post_image().json["id"])["state"], "done")
         wait_for(lambda: server.metric("espalier_model_loaded") == 0, "the weights to leave")
-        self.assertEqual(server.ended(server.post_picture().json["id"])["state"], "done")
+        self.assertEqual(server.ended(server.post_image().json["id"])["state"], "done")
 
     def test_jobs_of_the_model_in_memory_come_first(self):
         """Weights change twice instead of four times, and who needs others is passed over four times at most."""
         server = self.serve("--workers", "1")
         server.patch("/v1/queue", {"paused": True})
         words = [("options", None, json.dumps(QUICK | {"model": "sprout-text", "prompt": "a red chair"}).encode())]
-        sent = [("first", server.post_picture()), ("words", server.post_parts("/v1/jobs", words)), ("second", server.post_picture())]
-        sent += [("more words", server.post_parts("/v1/jobs", words))] + [(str(i), server.post_picture()) for i in range(4)]
+        sent = [("first", server.post_image()), ("words", server.post_parts("/v1/jobs", words)), ("second", server.post_image())]
+        sent += [("more words", server.post_parts("/v1/jobs", words))] + [(str(i), server.post_image()) for i in range(4)]
         before = server.metric("espalier_model_loads_total")
         server.patch("/v1/queue", {"paused": False})
         ended = {name: server.ended(answer.json["id"]) for name, answer in sent}
@@ -157,7 +157,7 @@ class Deaths(WorkerCase):
         server = self.serve("--workers", "2")
         chance = random.Random(1)
         ids = [server.post_latent(data=latent_of(i)).json["id"] for i in range(28)]
-        ids += [server.post_picture().json["id"] for _ in range(2)]
+        ids += [server.post_image().json["id"] for _ in range(2)]
         kills = 0
         while kills < 10:
             time.sleep(chance.uniform(0.0, 0.15))
@@ -194,7 +194,7 @@ class Deaths(WorkerCase):
 
     def test_a_job_that_loses_its_worker_is_tried_once_more(self):
         server = self.serve("--workers", "1")
-        job = server.post_picture(LONG).json["id"]
+        job = server.post_image(LONG).json["id"]
         for attempt in range(2):
             wait_for(lambda: (server.job(job)["progress"] or {}).get("stage") == "sample-structure", "the job to sample")
             os.kill(self.process_of(server), signal.SIGKILL)
@@ -204,7 +204,7 @@ class Deaths(WorkerCase):
         self.assertIn("twice", ended["error"]["message"])
         self.assertEqual(server.metric("espalier_jobs_retried_total"), 1)
         # It is the job that is given up, not the worker.
-        self.assertEqual(server.ended(server.post_picture().json["id"])["state"], "done")
+        self.assertEqual(server.ended(server.post_image().json["id"])["state"], "done")
         self.check_folders(server)
 
     def test_an_idle_worker_is_replaced(self):
@@ -216,7 +216,7 @@ class Deaths(WorkerCase):
         wait_for(lambda: len(set(children(server.process.pid)) - before) == 2, "new workers")
         wait_for(lambda: server.get("/health").status == 200, "the worker to be ready")
         self.assertEqual({w["restarts"] for w in self.workers(server).values()}, {1})
-        job = server.ended(server.post_picture().json["id"])
+        job = server.ended(server.post_image().json["id"])
         self.assertEqual((job["state"], job["error"]), ("done", None))
         self.assertEqual(server.ended(server.post_export(job["id"], {"formats": ["stl"]}).json["id"])["state"], "done")
 
@@ -224,7 +224,7 @@ class Deaths(WorkerCase):
         for end in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(end=end):
                 server = self.serve("--workers", "2")
-                job = server.post_picture(LONG).json["id"]
+                job = server.post_image(LONG).json["id"]
                 wait_for(lambda: (server.job(job)["progress"] or {}).get("stage") == "sample-structure", "the job to sample")
                 pids = list(children(server.process.pid))
                 self.assertEqual(len(pids), 3)

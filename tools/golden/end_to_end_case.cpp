@@ -123,8 +123,8 @@ void decode(Bench<Dev>& b, Case& c, const std::string& prefix, const Voxels& vox
 }
 
 Condition image_condition(Case& c, Session& session) {
-  const auto picture = load_picture(c.folder() / "images" / (c.spec().at("image").get<std::string>() + ".in.png"));
-  const std::vector<std::vector<float>> inputs{encoder_input(prepare_picture(picture, 518).picture, 518)};
+  const auto image = load_image_file(c.folder() / "images" / (c.spec().at("image").get<std::string>() + ".in.png"));
+  const std::vector<std::vector<float>> inputs{encoder_input(prepare_image(image, 518).image, 518)};
   Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(inputs);
   const auto cond = session.fetch(condition);
   for (const std::string& name : c.names()) {

@@ -244,7 +244,7 @@ void run_multi_image(Bench<Dev>& b, Case& c) {
   const auto latent_conditions = conditions_of<Dev, T>(b, c, *latent.loaded->model, "conds", latent.samples, true);
   SamplerSettings settings = settings_of(c);
   for (const auto& [mode, name] :
-       {std::pair{MultiImage::stochastic, "stochastic"}, std::pair{MultiImage::multidiffusion, "multidiffusion"}}) {
+       {std::pair{MultiImageMode::stochastic, "stochastic"}, std::pair{MultiImageMode::multidiffusion, "multidiffusion"}}) {
     settings.multi_image = mode;
     c.compare(std::string("ss_") + name,
               run_sampler<Dev, T>(b, c, structure, settings, c.floats("ss_noise"), structure_conditions, false));

@@ -92,15 +92,15 @@ void run_preprocess(Case& c) {
   for (const auto& tensor : c.spec().at("tensor_order")) {
     const auto name = tensor.get<std::string>();
     if (name.size() < 5 || name.compare(name.size() - 5, 5, ".bbox") != 0) continue;
-    const std::string picture_name = name.substr(0, name.size() - 5);
-    const Picture image = load_picture(c.folder() / "images" / (picture_name + ".in.png"));
-    const PreparedPicture prepared = prepare_picture(image, kSide);
+    const std::string image_name = name.substr(0, name.size() - 5);
+    const Image image = load_image_file(c.folder() / "images" / (image_name + ".in.png"));
+    const PreparedImage prepared = prepare_image(image, kSide);
     c.compare(name, std::vector<int>{prepared.object.x0, prepared.object.y0, prepared.object.x1 - 1, prepared.object.y1 - 1});
-    c.compare(picture_name + ".normalised", thinned(encoder_input(prepared.picture, kSide), kSide));
-    const Picture expected = load_picture(c.folder() / "images" / (picture_name + ".out.png"));
-    c.compare_bytes(picture_name + ".out.png", expected.pixels, prepared.picture.pixels);
+    c.compare(image_name + ".normalised", thinned(encoder_input(prepared.image, kSide), kSide));
+    const Image expected = load_image_file(c.folder() / "images" / (image_name + ".out.png"));
+    c.compare_bytes(image_name + ".out.png", expected.pixels, prepared.image.pixels);
     if (first && c.has("direct")) {
-      Picture rgb(image.width, image.height, 3);
+      Image rgb(image.width, image.height, 3);
       for (int y = 0; y < image.height; ++y) {
         for (int x = 0; x < image.width; ++x) std::copy_n(image.at(x, y), 3, rgb.at(x, y));
       }

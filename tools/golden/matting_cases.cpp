@@ -133,8 +133,8 @@ void run_networks(Queue<Dev>& queue, Case& c) {
   if (c.has("y0.half")) c.skip("y0.half", "how far half arithmetic goes elsewhere");
 }
 
-Picture rgb_of(const Picture& image) {
-  Picture rgb(image.width, image.height, 3);
+Image rgb_of(const Image& image) {
+  Image rgb(image.width, image.height, 3);
   for (std::size_t i = 0; i < image.pixel_count(); ++i) {
     std::copy_n(&image.pixels[i * static_cast<std::size_t>(image.channels)], 3, &rgb.pixels[i * 3]);
   }
@@ -144,12 +144,12 @@ Picture rgb_of(const Picture& image) {
 void run_input(Case& c) {
   for (const auto& entry : c.spec().at("images")) {
     const auto name = entry.get<std::string>();
-    const Picture rgb = rgb_of(load_picture(c.folder() / "images" / (name + ".png")));
+    const Image rgb = rgb_of(load_image_file(c.folder() / "images" / (name + ".png")));
     for (const std::string network : {"u2net", "isnet"}) {
       if (!c.has(name + "." + network + ".small")) continue;
       const MatteInput form = form_of(network);
       const int byte_step = network == "u2net" ? 2 : 8;
-      const Picture small = resize_lanczos(rgb, form.width, form.height);
+      const Image small = resize_lanczos(rgb, form.width, form.height);
       std::vector<int> bytes;
       for (int y = 0; y < small.height; y += byte_step) {
         for (int x = 0; x < small.width; x += byte_step) bytes.insert(bytes.end(), small.at(x, y), small.at(x, y) + 3);
@@ -169,18 +169,18 @@ void run_output(Case& c) {
   for (const auto& entry : c.spec().at("images")) {
     const auto name = entry.get<std::string>();
     const std::filesystem::path images = c.folder() / "images";
-    const Picture rgb = rgb_of(load_picture(images / (name + ".png")));
+    const Image rgb = rgb_of(load_image_file(images / (name + ".png")));
     const auto shape = c.shape(name + ".pred");
     const auto matte = matte_of(c.floats(name + ".pred"), static_cast<int>(shape[1]), static_cast<int>(shape[0]));
     c.compare(name + ".mask_small", matte.values);
-    const Picture cutout = cut_by_matte(rgb, matte);
+    const Image cutout = cut_by_matte(rgb, matte);
     std::vector<int> mask;
     for (std::size_t i = 3; i < cutout.pixels.size(); i += 4) mask.push_back(cutout.pixels[i]);
     c.compare(name + ".mask", mask);
-    c.compare_bytes(name + ".cutout.png", load_picture(images / (name + ".cutout.png")).pixels, cutout.pixels);
-    const PreparedPicture prepared = prepare_picture(cutout, 518);
+    c.compare_bytes(name + ".cutout.png", load_image_file(images / (name + ".cutout.png")).pixels, cutout.pixels);
+    const PreparedImage prepared = prepare_image(cutout, 518);
     compare_box(c, name, prepared.object);
-    c.compare_bytes(name + ".final.png", load_picture(images / (name + ".final.png")).pixels, prepared.picture.pixels);
+    c.compare_bytes(name + ".final.png", load_image_file(images / (name + ".final.png")).pixels, prepared.image.pixels);
   }
 }
 
@@ -208,11 +208,11 @@ void run_chain(Queue<Dev>& queue, Case& c) {
   MattingNetwork<Dev, T> network(queue, file.label(), plan_network(file.label(), file.graph(), 320, 320));
   for (const auto& entry : c.spec().at("images")) {
     const auto name = entry.get<std::string>();
-    const Picture image = load_picture(c.folder() / "images" / (name + ".png"));
+    const Image image = load_image_file(c.folder() / "images" / (name + ".png"));
     std::vector<float> output;
     Plane<std::uint8_t> matte;
-    Picture cutout;
-    const PreparedPicture prepared = prepare_picture(image, 518, [&](const Picture& rgb) {
+    Image cutout;
+    const PreparedImage prepared = prepare_image(image, 518, [&](const Image& rgb) {
       c.compare(name + ".size", std::vector<int>{rgb.width, rgb.height});
       output = network.run(matte_input(rgb, {}))[0];
       matte = matte_of(output, 320, 320);
@@ -229,8 +229,8 @@ void run_chain(Queue<Dev>& queue, Case& c) {
       continue;
     }
     compare_box(c, name, prepared.object);
-    const Picture expected = load_picture(c.folder() / "images" / (name + ".chain_final.png"));
-    compare_nearly(c, name + ".chain_final.png", expected.pixels, prepared.picture.pixels, 8, 1.0);
+    const Image expected = load_image_file(c.folder() / "images" / (name + ".chain_final.png"));
+    compare_nearly(c, name + ".chain_final.png", expected.pixels, prepared.image.pixels, 8, 1.0);
   }
 }
 

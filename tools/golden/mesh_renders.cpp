@@ -13,14 +13,14 @@ namespace espalier::golden {
 namespace {
 
 // A file of mesh_raster/.
-struct MeshPicture {
+struct MeshImage {
   Mesh mesh;
   std::vector<float> clip;  // [V * 4]
   std::int64_t width = 0, height = 0;
   std::vector<std::int32_t> face;
   std::vector<float> weights, depth;
 
-  explicit MeshPicture(const SafetensorsFile& file)
+  explicit MeshImage(const SafetensorsFile& file)
       : clip(file.load("pos_clip").to_vector<float>("pos_clip")),
         face(file.load("face_id").to_vector<std::int32_t>("face_id")),
         weights(file.load("uv").to_vector<float>("uv")),
@@ -28,11 +28,11 @@ struct MeshPicture {
     mesh.vertices.resize(clip.size() / 4 * 3);
     mesh.faces = file.load("tri").to_vector<std::int32_t>("tri");
     const auto size = file.load("size_wh").to_vector<std::int32_t>("size_wh");
-    require(size.size() == 2, "MeshPicture", "size_wh is not a pair");
+    require(size.size() == 2, "MeshImage", "size_wh is not a pair");
     width = size[0];
     height = size[1];
     const auto pixels = static_cast<std::size_t>(width * height);
-    require(face.size() == pixels && weights.size() == 2 * pixels && depth.size() == pixels, "MeshPicture",
+    require(face.size() == pixels && weights.size() == 2 * pixels && depth.size() == pixels, "MeshImage",
             "the images have another size than they say");
   }
 
@@ -63,7 +63,7 @@ struct Differences {
 };
 
 template <class Dev>
-Differences compare_picture(Queue<Dev>& queue, const MeshPicture& reference) {
+Differences compare_image(Queue<Dev>& queue, const MeshImage& reference) {
   constexpr double kEdge = 1.0 / 256;  // pixels
   constexpr int kGrid = 16;            // of the reference, per pixel
   const std::int64_t pixels = reference.width * reference.height, vertices = reference.mesh.vertex_count();
@@ -109,7 +109,7 @@ template <class Dev>
 void run_mesh_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally) {
   constexpr double kTolerance = 1e-4;
   for (const auto& path : files_of(options.folder / "mesh_raster")) {
-    const Differences d = compare_picture<Dev>(queue, MeshPicture(SafetensorsFile(path)));
+    const Differences d = compare_image<Dev>(queue, MeshImage(SafetensorsFile(path)));
     const bool alike = d.faces == d.near_edges && d.weights <= kTolerance && d.depth <= kTolerance;
     ++tally.compared;
     if (!alike) ++tally.failed;

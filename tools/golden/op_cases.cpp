@@ -4,12 +4,13 @@
 #include "models/trellis/sparse_structure_flow.h"
 #include "nn/backends.h"
 #include "nn/layers.h"
+#include "ops/convolution.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
 #include "ops/volume.h"
 #include "runner.h"
-#include "sparse/convolution.h"
 #include "sparse/structure.h"
+#include "sparse/subdivision.h"
 
 namespace espalier::golden {
 namespace {

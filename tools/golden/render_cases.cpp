@@ -18,7 +18,7 @@ std::vector<float> floats(const SafetensorsFile& file, const std::string& name) 
 
 // Decibels of the image of a file.
 template <class Dev>
-double compare_picture(Queue<Dev>& queue, const SafetensorsFile& file) {
+double compare_image(Queue<Dev>& queue, const SafetensorsFile& file) {
   Gaussians g;
   g.xyz = floats(file, "means3D");
   g.scale = floats(file, "scales");
@@ -29,7 +29,7 @@ double compare_picture(Queue<Dev>& queue, const SafetensorsFile& file) {
   for (std::size_t i = 0; i < colours.size(); ++i) (i % width_of_colours < 3 ? g.dc : g.sh).push_back(colours[i]);
   const auto view = floats(file, "viewmatrix"), tangents = floats(file, "tanfov"), background = floats(file, "bg");
   const auto size = file.load("size_wh").to_vector<std::int32_t>("size_wh");
-  require(view.size() == 16 && tangents.size() == 2 && background.size() == 3 && size.size() == 2, "compare_picture",
+  require(view.size() == 16 && tangents.size() == 2 && background.size() == 3 && size.size() == 2, "compare_image",
           "unexpected sizes of a camera");
   Camera camera;
   for (std::size_t row = 0; row < 3; ++row) {
@@ -51,7 +51,7 @@ double compare_picture(Queue<Dev>& queue, const SafetensorsFile& file) {
   std::vector<float> got(static_cast<std::size_t>(3 * height * width));
   download_bytes(queue, colour.data(), got.data(), got.size() * sizeof(float));
   const std::vector<float> reference = floats(file, "image");  // [3, H, W]
-  require(reference.size() == got.size(), "compare_picture", "the image has another size than it says");
+  require(reference.size() == got.size(), "compare_image", "the image has another size than it says");
   double squares = 0.0;
   for (std::size_t i = 0; i < got.size(); ++i) {
     const double other = static_cast<double>(reference[i % 3 * (got.size() / 3) + i / 3]);
@@ -66,7 +66,7 @@ template <class Dev>
 void run_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally) {
   constexpr double kLeast = 45.0;  // dB
   for (const auto& path : files_of(options.folder / "gaussian_render")) {
-    const double decibels = compare_picture<Dev>(queue, SafetensorsFile(path));
+    const double decibels = compare_image<Dev>(queue, SafetensorsFile(path));
     const bool alike = decibels >= kLeast;
     ++tally.compared;
     if (!alike) ++tally.failed;

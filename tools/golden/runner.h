@@ -38,8 +38,8 @@ class Case {
   [[nodiscard]] std::vector<std::int64_t> shape(const std::string& tensor) const;
   [[nodiscard]] double number(const std::string& key) const { return spec_.at(key).get<double>(); }
 
-  // Compares a result with the golden tensor of that name, or every fifth value with NAME.every5, if there is one; error = max|x - ref| / max(rms(ref), 1e-6).
-  // Integer tensors must be equal. Prints a line.
+  // Compares a result with the golden tensor of that name, or every fifth value with NAME.every5, if there is one; error =
+  // max|x - ref| / max(rms(ref), 1e-6). Integer tensors must be equal. Prints a line.
   template <class V>
   void compare(const std::string& tensor, const std::vector<V>& got) {
     if (has(tensor)) compare_values(tensor, {got.begin(), got.end()});

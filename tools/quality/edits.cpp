@@ -10,7 +10,7 @@
 namespace espalier::quality {
 namespace {
 
-constexpr int kPictureSize = 518;
+constexpr int kImageSize = 518;
 constexpr float kTolerance = 1.0F / 32;
 constexpr double kVoxel = 1.0;  // a step up to which a joint counts as smooth
 
@@ -51,7 +51,7 @@ class Edits {
   [[nodiscard]] Request request_for(const HeldOutObject& object, const std::string& name) const {
     Request request = settings_.request();
     request.images = {settings_.folder / name};
-    write_file(settings_.folder / name, encode_png(object.image(kPictureSize)));
+    write_file(settings_.folder / name, encode_png(object.image(kImageSize)));
     return request;
   }
 

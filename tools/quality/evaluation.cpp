@@ -17,7 +17,7 @@ namespace espalier::quality {
 
 namespace {
 
-constexpr int kResolution = 64, kPictureSize = 518;
+constexpr int kResolution = 64, kImageSize = 518;
 constexpr float kTolerance = 1.0F / 32;
 constexpr int kPoints = 100'000, kVertices = 50'000;
 constexpr int kViews = 4, kViewSize = 256;
@@ -39,7 +39,7 @@ std::vector<OrbitCamera> unseen_views(const HeldOutObject& object) {
 }
 
 // RGBA in front of black, premultiplied.
-Picture picture_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera) {
+Image image_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera) {
   constexpr auto kPixels = std::size_t{kViewSize} * kViewSize;
   std::vector<float> colour(3 * kPixels), alpha(kPixels);
   SplatOptions options;
@@ -47,7 +47,7 @@ Picture picture_of(SplatRenderer<Cpu>& renderer, const OrbitCamera& camera) {
   renderer.render(camera_of(camera), options, View<Cpu, float, 3>(colour.data(), {kViewSize, kViewSize, 3}),
                   View<Cpu, float, 2>(alpha.data(), {kViewSize, kViewSize}));
   const auto byte = [](float x) { return static_cast<std::uint8_t>(std::lround(std::clamp(x, 0.0F, 1.0F) * 255)); };
-  Picture image(kViewSize, kViewSize, 4);
+  Image image(kViewSize, kViewSize, 4);
   for (std::size_t i = 0; i < kPixels; ++i) {
     for (std::size_t c = 0; c < 3; ++c) image.pixels[4 * i + c] = byte(colour[3 * i + c]);
     image.pixels[4 * i + 3] = byte(alpha[i]);
@@ -60,7 +60,7 @@ double psnr_of(const Gaussians& gaussians, const HeldOutObject& object) {
   SplatRenderer<Cpu> renderer(queue, gaussians);
   std::vector<double> views;
   for (const OrbitCamera& camera : unseen_views(object)) {
-    views.push_back(psnr_in_union(picture_of(renderer, camera), object.render(camera, kViewSize)));
+    views.push_back(psnr_in_union(image_of(renderer, camera), object.render(camera, kViewSize)));
   }
   return mean(views);
 }
@@ -140,7 +140,7 @@ class Evaluation {
       return pipeline_.generate(request);
     }
     const auto path = settings_.folder / (std::to_string(number) + "-" + object.family() + ".png");
-    write_file(path, encode_png(object.image(kPictureSize)));
+    write_file(path, encode_png(object.image(kImageSize)));
     request.images = {path};
     return pipeline_.generate(request);
   }

@@ -24,7 +24,7 @@ struct Options {
   std::string checkpoint = "models/sprout", device = "auto";
   std::vector<std::string> sets = {"tools/quality/held_out.safetensors.gz", "tools/quality/held_out_fronts.safetensors.gz",
                                    "tools/quality/held_out_patterns.safetensors.gz"};
-  std::vector<std::string> pictures;
+  std::vector<std::string> images;
   int typical = 64;
   double share = 0.95;
   bool write = false;
@@ -47,8 +47,8 @@ void scale_to_one(float* a, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) a[i] /= length;
 }
 
-Tokens tokens_of(Session& session, const std::string& name, const Picture& picture, std::int64_t& channels) {
-  const std::vector<std::vector<float>> input = {encoder_input(prepare_picture(picture, kEncoderSide).picture, kEncoderSide)};
+Tokens tokens_of(Session& session, const std::string& name, const Image& image, std::int64_t& channels) {
+  const std::vector<std::vector<float>> input = {encoder_input(prepare_image(image, kEncoderSide).image, kEncoderSide)};
   const Condition condition = session.network<ImageEncoder>(kImageEncoder).encode(input);
   const std::vector<float> all = session.fetch(condition);
   channels = condition.channels;
@@ -132,7 +132,7 @@ int run(const Options& options) {
       (fit ? fitted : known).push_back(tokens_of(session, object.family(), object.image(kEncoderSide), channels));
     }
   }
-  for (const std::string& file : options.pictures) foreign.push_back(tokens_of(session, file, load_picture(file), channels));
+  for (const std::string& file : options.images) foreign.push_back(tokens_of(session, file, load_image_file(file), channels));
   const auto width = static_cast<std::size_t>(channels);
   const std::vector<float> typical = typical_of(fitted, width, options.typical);
   const Familiarity measure(typical, channels, 1);
@@ -163,7 +163,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Makes and measures what tells familiar images from others.", "espalier-familiarity");
   espalier::quality::Options options;
-  app.add_option("IMAGE", options.pictures, "images of things that the model does not know");
+  app.add_option("IMAGE", options.images, "images of things that the model does not know");
   app.add_option("--checkpoint", options.checkpoint, "folder of the checkpoint")->capture_default_str();
   app.add_option("--set", options.sets, "held-out objects: the even ones are fitted, the odd ones measured")
       ->capture_default_str();

@@ -18,7 +18,7 @@
 #include "image/codec.h"
 #include "image/preprocess.h"
 #include "image/resize.h"
-#include "render/pictures/contact_sheet.h"
+#include "render/views/contact_sheet.h"
 #include "runtime/device_choice.h"
 
 namespace espalier::quality {
@@ -53,10 +53,10 @@ std::vector<Camera> views(const Options& options) {
 }
 
 // What the encoder sees, but on paper where the image brought its own alpha and nothing else is on the sheet.
-Picture original(const std::filesystem::path& file, const Options& options) {
-  const Picture image = load_picture(file);
-  PreparedPicture prepared = prepare_picture(image, options.size);
-  if (!options.mesh_only || !has_alpha(image)) return std::move(prepared.picture);
+Image original(const std::filesystem::path& file, const Options& options) {
+  const Image image = load_image_file(file);
+  PreparedImage prepared = prepare_image(image, options.size);
+  if (!options.mesh_only || !has_alpha(image)) return std::move(prepared.image);
   return resize_lanczos(image, prepared.box, options.size, options.size);
 }
 
@@ -67,7 +67,7 @@ SheetRow with_views(Pipeline& pipeline, Request request, SheetRow row, const Opt
   const Asset asset = pipeline.generate(request);
   const Exhibit exhibit = exhibit_of(asset.data());
   const auto painter = make_painter(DeviceChoice::named(options.device), exhibit, nullptr);
-  const PictureOptions look{.width = options.size, .height = options.size, .background = kPaper};
+  const ImageOptions look{.width = options.size, .height = options.size, .background = kPaper};
   const auto draw = [&](RenderStyle style) {
     for (const Camera& camera : views(options)) row.images.push_back(painter->draw(style, true, camera, look));
   };
@@ -91,7 +91,7 @@ SheetRow row_of_prompt(Pipeline& pipeline, const std::string& prompt, const Opti
 // ---- Edits
 
 // A line of two pixels between two points of the world.
-void draw_line(Picture& image, const Camera& camera, const std::array<float, 3>& from, const std::array<float, 3>& to) {
+void draw_line(Image& image, const Camera& camera, const std::array<float, 3>& from, const std::array<float, 3>& to) {
   constexpr std::array<std::uint8_t, 3> kColour{208, 32, 48};
   constexpr int kThick = 2;
   const auto pixel_of = [&](const std::array<float, 3>& p) {
@@ -113,7 +113,7 @@ void draw_line(Picture& image, const Camera& camera, const std::array<float, 3>&
 }
 
 // The twelve edges of the box around the region, clipped to the unit cube.
-void draw_region(Picture& image, const Camera& camera, const std::string& region) {
+void draw_region(Image& image, const Camera& camera, const std::string& region) {
   constexpr int kSide = 64;
   const CellMarks cells = Region(region).cells(kSide);
   std::vector<std::int32_t> coords;
@@ -159,7 +159,7 @@ SheetRow row_of_edit(Pipeline& pipeline, const std::string& what, const std::str
   const auto add_input = [&](const std::string& input) {
     if (!pipeline.takes_text()) row.images.push_back(original(input, options));
   };
-  const PictureOptions look{.width = options.size, .height = options.size, .background = kPaper};
+  const ImageOptions look{.width = options.size, .height = options.size, .background = kPaper};
   const auto add_views = [&](const Asset& asset, const std::vector<float>& turns, bool with_region) {
     const Exhibit exhibit = exhibit_of(asset.data());
     const auto painter = make_painter(DeviceChoice::named(options.device), exhibit, nullptr);
@@ -183,7 +183,7 @@ SheetRow row_of_edit(Pipeline& pipeline, const std::string& what, const std::str
   return row;
 }
 
-std::vector<std::byte> encoded(const Picture& sheet, const Options& options) {
+std::vector<std::byte> encoded(const Image& sheet, const Options& options) {
   const std::filesystem::path ending = std::filesystem::path(options.output).extension();
   if (ending == ".png") return encode_png(sheet);
   if (ending == ".webp") return encode_webp(sheet, {.quality = options.quality});
@@ -194,7 +194,7 @@ std::vector<std::byte> encoded(const Picture& sheet, const Options& options) {
 std::vector<SheetRow> in_lines(SheetRow row) {
   constexpr std::size_t kLetter = 12;  // pixels of a letter on a sheet
   std::size_t width = 0;
-  for (const Picture& image : row.images) width += static_cast<std::size_t>(image.width);
+  for (const Image& image : row.images) width += static_cast<std::size_t>(image.width);
   std::vector<SheetRow> rows;
   std::istringstream words(row.label);
   std::string line;

@@ -63,8 +63,8 @@ std::vector<std::uint8_t> HeldOutObject::surface_cells(int resolution) const {
   return cells;
 }
 
-Picture HeldOutObject::shoot(std::span<const float> camera, int size, int light) const {
-  Picture image(size, size, 4);
+Image HeldOutObject::shoot(std::span<const float> camera, int size, int light) const {
+  Image image(size, size, 4);
   const std::int32_t first = 0;
   const std::int64_t n = std::int64_t{size} * size;
   const std::vector<std::int32_t> which(static_cast<std::size_t>(n), first);
@@ -72,8 +72,8 @@ Picture HeldOutObject::shoot(std::span<const float> camera, int size, int light)
   return image;
 }
 
-Picture HeldOutObject::image(int size) const {
-  Picture image = shoot(camera_, size, kLamp);
+Image HeldOutObject::image(int size) const {
+  Image image = shoot(camera_, size, kLamp);
   for (std::size_t i = 0; i < image.pixels.size(); i += 4) {
     const int alpha = image.pixels[i + 3];
     if (alpha == 0) continue;
@@ -84,7 +84,7 @@ Picture HeldOutObject::image(int size) const {
   return image;
 }
 
-Picture HeldOutObject::render(const OrbitCamera& orbit, int size) const {
+Image HeldOutObject::render(const OrbitCamera& orbit, int size) const {
   const Camera pose = camera_of(orbit);
   const auto origin = pose.position();
   const float half = 0.5F / pose.fx;

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "image/picture.h"
+#include "image/image.h"
 #include "render/raster/camera.h"
 
 namespace espalier::quality {
@@ -49,10 +49,10 @@ class HeldOutObject {
   // [resolution^3], x slowest: 1 where the surface crosses the cell.
   [[nodiscard]] std::vector<std::uint8_t> surface_cells(int resolution) const;
   // The conditioning image, RGBA.
-  [[nodiscard]] Picture image(int size) const;
+  [[nodiscard]] Image image(int size) const;
   // What a perfect asset looks like in the fixed soft light that the Gaussians were taught: RGBA in front of black,
   // premultiplied.
-  [[nodiscard]] Picture render(const OrbitCamera& camera, int size) const;
+  [[nodiscard]] Image render(const OrbitCamera& camera, int size) const;
   // `count` points spread evenly over the surface, always the same.
   [[nodiscard]] std::vector<Point> surface_points(int count) const;
   // For each of these points the closest point of the surface and the plain colour there.
@@ -62,7 +62,7 @@ class HeldOutObject {
   [[nodiscard]] std::vector<float> fields(std::span<const Point> points) const;
 
  private:
-  [[nodiscard]] Picture shoot(std::span<const float> camera, int size, int light) const;
+  [[nodiscard]] Image shoot(std::span<const float> camera, int size, int light) const;
 
   std::string family_;
   Caption caption_;

@@ -31,12 +31,12 @@ struct Options {
 };
 
 struct Sample {
-  Picture rgb;                      // the object before the background
+  Image rgb;                        // the object before the background
   std::vector<std::uint8_t> alpha;  // what of it is the object
 };
 
 // The middle of the background, of the wanted shape, resized to it.
-Picture cover(const Picture& background, int width, int height) {
+Image cover(const Image& background, int width, int height) {
   const double scale = std::min(static_cast<double>(background.width) / width, static_cast<double>(background.height) / height);
   const int w = std::max(1, static_cast<int>(width * scale)), h = std::max(1, static_cast<int>(height * scale));
   const int x = (background.width - w) / 2, y = (background.height - h) / 2;
@@ -44,7 +44,7 @@ Picture cover(const Picture& background, int width, int height) {
 }
 
 // The object in a square with a margin around its box, a part of the box's longer side.
-Sample placed(const Picture& object, const Picture& background, double margin) {
+Sample placed(const Image& object, const Image& background, double margin) {
   Box box{object.width, object.height, 0, 0};
   for (int y = 0; y < object.height; ++y) {
     for (int x = 0; x < object.width; ++x) {
@@ -69,8 +69,8 @@ Sample placed(const Picture& object, const Picture& background, double margin) {
   return out;
 }
 
-void write_png(const fs::path& path, const Picture& picture) {
-  const std::vector<std::byte> bytes = encode_png(picture);
+void write_png(const fs::path& path, const Image& image) {
+  const std::vector<std::byte> bytes = encode_png(image);
   std::ofstream file(path, std::ios::binary);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   if (!file) fail(ErrorCode::io, path.string(), ": cannot be written");
@@ -81,7 +81,7 @@ struct Agreement {
   double soft = 0;        // the sum of the smaller alphas over that of the larger
 };
 
-Agreement agreement(const std::vector<std::uint8_t>& truth, const Picture& found) {
+Agreement agreement(const std::vector<std::uint8_t>& truth, const Image& found) {
   double both = 0, any = 0, smaller = 0, larger = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {
     const int a = truth[i], b = found.pixels[i * 4 + 3];
@@ -103,14 +103,14 @@ class Measurement {
   explicit Measurement(const Options& options) : options_(options) {
     if (!options.network.empty())
       network_ = open_background_network(options.network, DeviceChoice::named(options.device), false);
-    for (const std::string& file : options.backgrounds) backgrounds_.push_back(load_picture(file));
+    for (const std::string& file : options.backgrounds) backgrounds_.push_back(load_image_file(file));
   }
 
   void measure(std::size_t object, std::size_t background) {
     const fs::path object_file = options_.objects[object], background_file = options_.backgrounds[background];
-    const Sample sample = placed(load_picture(object_file), backgrounds_[background], options_.margin);
+    const Sample sample = placed(load_image_file(object_file), backgrounds_[background], options_.margin);
     const FoundObject found =
-        find_object(sample.rgb, network_ ? BackgroundRemover([this](const Picture& rgb) { return network_->remove(rgb); })
+        find_object(sample.rgb, network_ ? BackgroundRemover([this](const Image& rgb) { return network_->remove(rgb); })
                                          : BackgroundRemover());
     if (found.rgba.pixel_count() != sample.alpha.size())
       fail(ErrorCode::unsupported, object_file.string(), ": the object with its margin is larger than 1024 pixels",
@@ -137,7 +137,7 @@ class Measurement {
  private:
   const Options& options_;
   std::unique_ptr<BackgroundNetwork> network_;
-  std::vector<Picture> backgrounds_;
+  std::vector<Image> backgrounds_;
   Totals totals_;
 };
 

@@ -165,7 +165,7 @@ Mesh seen_from_outside(const Mesh& mesh) {
   return seen;
 }
 
-double psnr_in_union(const Picture& found, const Picture& truth) {
+double psnr_in_union(const Image& found, const Image& truth) {
   if (found.width != truth.width || found.height != truth.height || found.channels != 4 || truth.channels != 4) {
     fail(ErrorCode::invalid_argument, "images to compare must be RGBA and of one size");
   }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "assets/mesh.h"
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier::quality {
 
@@ -34,7 +34,7 @@ struct FScore {
 
 // Peak signal-to-noise ratio in dB over the pixels that are more than half covered in one of the images. Both RGBA,
 // premultiplied, of one size. Without such pixels, or equal ones there: 99.
-[[nodiscard]] double psnr_in_union(const Picture& found, const Picture& truth);
+[[nodiscard]] double psnr_in_union(const Image& found, const Image& truth);
 
 // Mean difference per channel (0 ... 255) of `found` from `named` over the points whose true colour is `named`; nothing where
 // these are fewer than `least`.

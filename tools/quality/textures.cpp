@@ -44,7 +44,7 @@ Places places_on(const Mesh& mesh, const HeldOutObject& object) {
   return places;
 }
 
-TextureError error_of(const Picture& texture, const Places& places) {
+TextureError error_of(const Image& texture, const Places& places) {
   double found_true = 0, found_found = 0;
   const auto byte = [&](std::size_t i, std::size_t k) { return texture.pixels[3 * places.texels[i] + k]; };
   for (std::size_t i = 0; i < places.texels.size(); ++i) {
@@ -96,7 +96,7 @@ FinishedErrors finished_errors_of(const Asset& asset, const HeldOutObject& objec
   const Places places = places_on(made.mesh, object);
   FinishedErrors errors{.surface = surface_error_of(*asset.data().mesh, made.mesh), .textures = {}};
   for (const double strength : strengths) {
-    Picture texture = made.texture;
+    Image texture = made.texture;
     (void)delight(made.mesh, strength, texture);
     errors.textures.push_back(error_of(texture, places));
   }

@@ -1,4 +1,4 @@
-"""Training data made on the fly: a pool of conditioning pictures, and voxels with everything their SDF says about them."""
+"""Training data made on the fly: a pool of conditioning images, and voxels with everything their SDF says about them."""
 import torch
 
 from . import objects as ob
@@ -10,7 +10,7 @@ HELD = 777                                                                    # 
 
 
 class Pool:
-    """Pictures of random objects, in the encoder's patch form, with what they show. Overwritten in a ring as training goes on."""
+    """Images of random objects, in the encoder's patch form, with what they show. Overwritten in a ring as training goes on."""
     def __init__(self, vit, objs, size, spp=1):
         g = round(vit.pos_embed.shape[1] ** .5)
         self.vit, self.objs, self.g, self.spp, self.at, self.size = vit, objs, g, spp, 0, size
@@ -21,7 +21,7 @@ class Pool:
 
     def make(self, who, v):
         g = self.g
-        img, hit, ang = ob.pictures(self.objs, who.int(), v, g * self.vit.p, self.spp, g * SUB)
+        img, hit, ang = ob.images(self.objs, who.int(), v, g * self.vit.p, self.spp, g * SUB)
         hit = hit.view(-1, g, SUB, g, SUB, 10).permute(0, 1, 3, 2, 4, 5).reshape(len(who), g * g, SUB * SUB, 10)
         return self.vit.patches(img), hit.half(), ang
 
@@ -39,8 +39,8 @@ class Pool:
         return self.who[i], self.img[i], self.hit[i].float(), self.ang[i]
 
 
-def held_pictures(vit, objs, seed=HELD, spp=2):
-    """Fixed pictures of held-out objects (the same on every machine)."""
+def held_images(vit, objs, seed=HELD, spp=2):
+    """Fixed images of held-out objects (the same on every machine)."""
     v = ob.views(len(objs), torch.Generator().manual_seed(seed)).to(DEV)
     p = Pool(vit, objs, 1, spp)
     out = [p.make(torch.arange(i, min(i + 64, len(objs)), device=DEV), v[i:i + 64]) for i in range(0, len(objs), 64)]

@@ -277,7 +277,7 @@ class PatchEmbed(nn.Module):
 
 
 class DinoVisionTransformer(nn.Module):
-    """forward() takes patches as bytes, see patches(): a training set of pictures is kept in this form."""
+    """forward() takes patches as bytes, see patches(): a training set of images is kept in this form."""
     def __init__(self, img_size=518, patch_size=14, embed_dim=192, depth=5, num_heads=3, mlp_ratio=4, num_register_tokens=4, init_values=1.,
                  interpolate_antialias=True, interpolate_offset=0.):
         super().__init__()

@@ -554,7 +554,7 @@ def draw(n, seed, dev, families=None, patterns=0.):
 
 
 def nudge(objs, size=.04, shift=.015, turn=.06):
-    """Copies that are a little larger or smaller, moved, and turned about z: as far off as a generated shape is from the one in its picture."""
+    """Copies that are a little larger or smaller, moved, and turned about z: as far off as a generated shape is from the one in its image."""
     n, dev = len(objs), objs.device
     s, a = (1 + size * torch.randn(n, device=dev)).clamp(.9, 1.06), turn * torch.randn(n, device=dev).clamp(-2, 2)
     r = torch.zeros(n, 3, 3, device=dev)
@@ -575,7 +575,7 @@ def views(n, gen=None, dev='cpu'):
 
 
 def cameras(objs, who, v, frame=1.2):
-    """The 18 floats of a camera that sdf.cu takes. frame: the picture is frame times the object's box, as the product crops it; 0: the whole unit cube."""
+    """The 18 floats of a camera that sdf.cu takes. frame: the image is frame times the object's box, as the product crops it; 0: the whole unit cube."""
     dev, n = objs.device, len(who)
     yaw, pitch, fov = (v[:, i] * 0.017453293 for i in range(3))
     z = torch.zeros_like(yaw)
@@ -609,8 +609,8 @@ def shoot(objs, who, cam, size, spp=1, light=0, hits=False):
     return (img, hit) if hits else img
 
 
-def pictures(objs, who, v, size=518, spp=1, grid=0):
-    """Conditioning pictures as the product's preprocessing hands them on; grid > 0: also what the centres of grid x grid squares see, and (sin yaw, cos yaw, pitch)."""
+def images(objs, who, v, size=518, spp=1, grid=0):
+    """Conditioning images as the product's preprocessing hands them on; grid > 0: also what the centres of grid x grid squares see, and (sin yaw, cos yaw, pitch)."""
     cam = cameras(objs, who, v)
     img = shoot(objs, who, cam, size, spp)
     if not grid:

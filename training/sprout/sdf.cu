@@ -1,4 +1,4 @@
-// Batched evaluation of SDF objects: points, 64^3 surface cells, sphere-traced pictures; and the row gather of the sparse convolution.
+// Batched evaluation of SDF objects: points, 64^3 surface cells, sphere-traced images; and the row gather of the sparse convolution.
 // One source for both worlds:  nvcc -O3 -arch=sm_90 -Xcompiler -fPIC -shared   |   g++ -x c++ -O3 -fopenmp -fPIC -shared
 // A primitive is 24 floats: 0 type (-1 none, 0 rounded box, 1 rounded cone frustum, 2 ellipsoid, 3 torus), 1 op (0 union,
 // 1 smooth union, 2 subtract), 2 blend radius, 3-5 centre, 6-14 rotation (rows: world to local), 15-18 sizes, 19-21 colour,
@@ -113,7 +113,7 @@ HD void item_cell(int64_t i, const float* objs, int res, uint8_t* out) {      //
     out[i] = hit;
 }
 HD void item_pixel(int64_t i, const float* objs, const int32_t* who, const float* cams, int size, int spp, int light, uint8_t* out, float* hits) {
-    // light: 0 a lamp and a sky (conditioning pictures), 1 a fixed soft sky (what Gaussians and radiance field learn), 2 none (plain colours)
+    // light: 0 a lamp and a sky (conditioning images), 1 a fixed soft sky (what Gaussians and radiance field learn), 2 none (plain colours)
     // hits (or null), 10 floats: canonical position, normal and colour of what the pixel sees, 1; zeros where it sees nothing
     // camera, 18 floats: origin, right, up, forward, crop centre x y, crop half size (tangents), light
     int64_t b = i / ((int64_t)size * size); int j = i % ((int64_t)size * size);

@@ -1,4 +1,4 @@
-"""Gaussians to pictures in plain torch, for scores: elliptical splats with an opacity-preserving pixel filter, nearest first."""
+"""Gaussians to images in plain torch, for scores: elliptical splats with an opacity-preserving pixel filter, nearest first."""
 import math
 
 import torch

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from . import checkpoint as ck, objects as ob
 from .common import CUDA, DEV, Log, amp, module, profile, status, sync, touch, wait_for
-from .data import HELD, Pool, Surface, held_pictures, soft
+from .data import HELD, Pool, Surface, held_images, soft
 from .flat import Group, Trainer, schedule
 from .nets import diffuse, euler, logit_normal
 from .train_ss import seed_of, state_has, training_objects
@@ -207,7 +207,7 @@ def sample_slat(flow, c, V, noise, cfg=1., steps=8, rescale=5.):
 
 @torch.no_grad()
 def slat_scores(flow, vit, H, img, mean, std, **kw):
-    """Mean colour error (0..255), normal error (degrees), distance error (voxels) of latents sampled on true voxels, and the colour error with another object's picture."""
+    """Mean colour error (0..255), normal error (degrees), distance error (voxels) of latents sampled on true voxels, and the colour error with another object's image."""
     with amp():
         c = vit(img)
     out, i = [], 0
@@ -224,7 +224,7 @@ def slat_scores(flow, vit, H, img, mean, std, **kw):
 
 def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, muon=2e-3, tmean=2., tstd=1.5, jitter=.08, off=.5, objects=16384, refill=8, held=32, every=30., hard=False, more=0,
                     patterns=0., publish=60., reload=25., wait='', show=0):
-    """off: share of the batches in which the voxels are those of an object a little beside the one in the picture, as generated ones are.
+    """off: share of the batches in which the voxels are those of an object a little beside the one in the image, as generated ones are.
     The image encoder is frozen here; while another process still trains it, it is read again every `reload` seconds."""
     log, dev = Log(out, 'slat_flow'), DEV
     torch.manual_seed(3000 + seed)
@@ -235,14 +235,14 @@ def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, 
     B = Bins(objs, rows, most)
     vit, flow = module(state, 'dino', ck.has(state, 'dino')).eval(), module(state, 'slat_flow', state_has(state, 'slat_flow'))
     hobj, _ = ob.draw(held, HELD, dev)
-    himg = held_pictures(vit, hobj)[0]
+    himg = held_images(vit, hobj)[0]
     H = [Surface(hobj[i:i + 8].contiguous()) for i in range(0, held, 8)]
-    # several pictures per object would need an index; here picture and object share their number in the sorted order
+    # several images per object would need an index; here image and object share their number in the sorted order
     P = Pool(vit, B.objs, 1)
     img = torch.empty(len(B.objs), *P.img.shape[1:], dtype=torch.uint8, device=dev) if CUDA else None
     at = [0]
 
-    def draw_pictures(n):
+    def draw_images(n):
         for _ in range(0, n, 128):
             a = at[0] if at[0] + 128 <= len(B.objs) else 0
             who = torch.arange(a, min(a + 128, len(B.objs)), device=dev)
@@ -250,7 +250,7 @@ def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, 
             at[0] = a + 128
 
     if CUDA:
-        draw_pictures(len(B.objs))
+        draw_images(len(B.objs))
     tr = Trainer([Group([flow], lr, muon)], dev)
     log(event='config', seconds=seconds, rows=rows, lr=lr, muon=muon, t=[tmean, tstd], jitter=jitter, off=off, objects=objects, hard=hard, more=more, patterns=patterns, seed=seed)
     count = [0]
@@ -292,7 +292,7 @@ def train_slat_flow(state, out, seconds, seed=0, rows=260000, most=48, lr=1e-3, 
         tr.step([schedule(now / seconds)])
         step += 1
         if CUDA and step % 4 == 0:
-            draw_pictures(refill * 16)
+            draw_images(refill * 16)
         if step % 8 == 0 or not CUDA:
             if now >= rel:
                 rel += reload

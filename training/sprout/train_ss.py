@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from . import checkpoint as ck, objects as ob
 from .common import CUDA, DEV, Log, amp, fast, module, profile, status, sync, touch
-from .data import HELD, SUB, Pool, held_pictures
+from .data import HELD, SUB, Pool, held_images
 from .flat import Group, Trainer, schedule
 from .nets import diffuse, euler, logit_normal
 
@@ -175,12 +175,12 @@ def dense_losses(heads, c, hit, ang, coarse):
 
 
 class Held:
-    """Held-out objects with one fixed picture each."""
+    """Held-out objects with one fixed image each."""
     def __init__(self, vit, n, families=None, patterns=0.):
         self.objs, self.fam = ob.draw(n, HELD, DEV, families, patterns)
         self.occ = ob.cells(self.objs)[:, None]
         self.coarse = F.max_pool3d(self.occ.float(), 4).flatten(1)
-        self.img, self.hit, self.ang = held_pictures(vit, self.objs)
+        self.img, self.hit, self.ang = held_images(vit, self.objs)
         self.hit = self.hit.float()
         self.noise = torch.randn(n, 8, 16, 16, 16, generator=torch.Generator().manual_seed(1)).to(DEV)
 
@@ -314,7 +314,7 @@ def flow_scores(vit, flow, dec, h, **kw):
 
 def train_flow(state, out, seconds, seed=0, batch=128, lr=1e-3, muon=2e-3, alone=0., joint=.7, enc_scale=1., aux=.5, tmean=2.5, tstd=1.5, objects=16384, pool=16384, refill=24, held=128,
                flat=.4, last=.05, hard=False, more=0, patterns=0., skin=0, weight=.2, sweep=True, every=30., compile=True, graph=True, publish=30., early=True, show=0):
-    """alone: share of the time in which the encoder learns its auxiliary targets only, twice as many pictures a step; then both learn;
+    """alone: share of the time in which the encoder learns its auxiliary targets only, twice as many images a step; then both learn;
     from the share joint on the encoder is frozen (and published for the second half of the model). flat, last: see schedule().
     skin: so many samples of a step are also decoded, half of them from noise alone, and held against the true voxels; weight: of that.
     hard, more, patterns: see training_objects(). show: print where that many steps spend their time.

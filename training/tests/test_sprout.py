@@ -38,7 +38,7 @@ class Data(unittest.TestCase):
             f = ck.read_safetensors(os.path.join(held_out.FOLDER, name))
             self.assertTrue(torch.allclose(torch.tensor(f['objects']), objs, atol=1e-6))
             self.assertTrue(torch.equal(torch.tensor(f['views']), views))
-            self.assertTrue(torch.allclose(torch.tensor(f['cameras']), cams, atol=.02))   # framed by a small picture: a pixel may flip
+            self.assertTrue(torch.allclose(torch.tensor(f['cameras']), cams, atol=.02))   # framed by a small image: a pixel may flip
             self.assertEqual(any(ob.KNOWN[k] is ob.pile for k in fam.tolist()), kinds[0] is ob.FAMILIES)
             self.assertEqual(bool((objs[:, :, 22] > 0).any()), kinds[1] > 0)
 
@@ -63,7 +63,7 @@ class Data(unittest.TestCase):
             q = occ[k].nonzero()
             side = (q.amax(0) - q.amin(0) + 1).max().item() / 64
             self.assertTrue(.8 < side <= 1, side)
-        img = ob.pictures(o, torch.arange(21, dtype=torch.int32), ob.views(21, torch.Generator().manual_seed(1)), 74)
+        img = ob.images(o, torch.arange(21, dtype=torch.int32), ob.views(21, torch.Generator().manual_seed(1)), 74)
         share = (img[..., 3] > 0).float().mean((1, 2))
         self.assertTrue((share > .02).all() and (share < .8).all())
 
@@ -218,7 +218,7 @@ class Slat(unittest.TestCase):
         self.assertTrue(torch.allclose(img[16, 16], torch.tensor([.6, .36, 0, .96]), atol=.03))
         self.assertEqual(splat.psnr(img, img), 99.)
 
-    def test_flow_sees_the_picture(self):
+    def test_flow_sees_the_image(self):
         S = data.Surface(thin(2), .1)
         f = ck.build('slat_flow')
         for p in f.parameters():
@@ -388,7 +388,7 @@ class Checkpoint(unittest.TestCase):
             self.assertEqual(sorted(os.listdir(os.path.join(d, 'ckpts'))), [ck.MODULES['dino'][0] + x for x in ('.json', '.safetensors')])
             new = ck.load(d, 'dino')
             self.assertEqual(new.pos_embed.shape, (1, 1370, 192))
-            # a picture of one colour looks the same, and the patches lie where they lay
+            # an image of one colour looks the same, and the patches lie where they lay
             x = torch.full((1, 3, 518, 518), .5)
             a, b = (m.patch_embed.proj(x).mean((0, 2, 3)) for m in (old, new))
             self.assertTrue(torch.allclose(a, b, atol=.01 * a.std().item()))

@@ -1,4 +1,4 @@
-// The page in Firefox without WebGL, against the program itself: loading, the keyboard, an asset from a picture to its files.
+// The page in Firefox without WebGL, against the program itself: loading, the keyboard, an asset from an image to its files.
 // node tests/firefox.mjs [PROGRAM [FOLDER OF SCREENSHOTS]]; exit status 77 (skipped) when there is no Firefox or "npm ci" was not run.
 import assert from 'node:assert/strict';
 import {existsSync} from 'node:fs';
@@ -53,7 +53,7 @@ test('every control is reached with Tab, is seen and has a name', async () => {
       const element = document.activeElement;
       if (!element || element === document.body) return null;
       const shown = element.matches('input') && getComputedStyle(element).opacity === '0' ? element.nextElementSibling : element;
-      const mark = element.id === 'picture-files' ? document.querySelector('.drop') : shown;  // the chooser is 1 pixel large; its label shows the focus
+      const mark = element.id === 'image-files' ? document.querySelector('.drop') : shown;  // the chooser is 1 pixel large; its label shows the focus
       const name = element.getAttribute('aria-label') || element.labels?.[0]?.textContent || element.textContent || element.title || element.getAttribute('aria-labelledby');
       const box = mark.getBoundingClientRect();
       return {

@@ -6,7 +6,7 @@ import {fileURLToPath} from 'node:url';
 
 const [, , program] = process.argv;
 if (program) process.env.ESPALIER_PROGRAM = program;
-const {ended, example, launch, open, picture, Server, viewsHave} = await import('./browser/support.mjs');
+const {ended, example, launch, open, stillView, Server, viewsHave} = await import('./browser/support.mjs');
 
 const MADE = ['12-mushroom.png', '05-lamp.png', '11-boat.png', '03-car.png', '01-mug.png', '02-chair.png'];  // the last one is shown
 
@@ -30,7 +30,7 @@ try {
   await page.locator('output.ruler').waitFor();
   await page.mouse.move(0, 0);
   await page.waitForFunction(() => [...document.querySelectorAll('.card')].every((card) => card.querySelector('img')?.naturalWidth > 0));
-  await picture(page);
+  await stillView(page);
   const png = (await page.screenshot({animations: 'disabled'})).toString('base64');
   const webp = await page.evaluate(async (base64) => {
     const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], {type: 'image/png'}));

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "clients" / "python"), str(ROOT / "tests" / "server")]
 
 import espalier  # noqa: E402
-from studio import LATENT, PICTURE, Server  # noqa: E402
+from studio import LATENT, IMAGE_FILE, Server  # noqa: E402
 
 KEY = "the-key-of-the-tests"
 # The quickest job that ends in an asset.
@@ -51,7 +51,7 @@ class Waiting(ClientCase):
 
     def test_an_image_becomes_files(self):
         seen = []
-        job = self.client.generate(PICTURE, espalier.GenerateOptions(
+        job = self.client.generate(IMAGE_FILE, espalier.GenerateOptions(
             seed=1, structure=espalier.Sampler(steps=1), latent=espalier.Sampler(steps=1), raw_mesh=True, formats=["glb"],
             name="a chair"), on_progress=seen.append)
         self.assertEqual((job.state, job.name, job.kind), ("done", "a chair", "image"))
@@ -95,10 +95,10 @@ class Waiting(ClientCase):
         return await espalier.AsyncClient(self.url, KEY).change(job, pinned=False)
 
     def test_previews(self):
-        by_path = self.client.preprocess(PICTURE)
+        by_path = self.client.preprocess(IMAGE_FILE)
         self.assertEqual(by_path.png[:4], b"\x89PNG")
         self.assertTrue(by_path.notices)
-        self.assertEqual(self.client.preprocess(PICTURE.read_bytes(), "alpha").png, by_path.png)
+        self.assertEqual(self.client.preprocess(IMAGE_FILE.read_bytes(), "alpha").png, by_path.png)
 
     def test_events_name_what_happens(self):
         job = self.client.submit_latent(LATENT, FROM_LATENT)
@@ -113,7 +113,7 @@ class Waiting(ClientCase):
         self.assertEqual((caught.exception.status, caught.exception.code), (415, "format"))
         self.assertTrue(caught.exception.hint)
         with self.assertRaises(espalier.ApiError) as caught:
-            self.client.submit(PICTURE, {"colour": "red"})
+            self.client.submit(IMAGE_FILE, {"colour": "red"})
         self.assertIn("colour", str(caught.exception))
         with self.assertRaises(espalier.ApiError) as caught:
             self.client.job("0" * 24)
@@ -128,14 +128,14 @@ class Waiting(ClientCase):
 
     def test_several_images_are_views_of_one_object(self):
         for options, wanted in ((LONG, True), (LONG | {"views": True}, True)):
-            job = self.client.submit([PICTURE, PICTURE], options)
+            job = self.client.submit([IMAGE_FILE, IMAGE_FILE], options)
             self.addCleanup(self.client.cancel, job)
             self.assertEqual(job.options["views"], wanted)
         with self.assertRaisesRegex(espalier.ApiError, "views of one object"):
-            self.client.submit([PICTURE, PICTURE], LONG | {"views": False})
+            self.client.submit([IMAGE_FILE, IMAGE_FILE], LONG | {"views": False})
 
     def test_cancelling(self):
-        job = self.client.submit(PICTURE, LONG)
+        job = self.client.submit(IMAGE_FILE, LONG)
         for event in self.client.events(job):
             if event.progress is not None:
                 self.client.cancel(job)
@@ -148,7 +148,7 @@ class Waiting(ClientCase):
 
     def test_a_caller_that_gives_up_leaves_no_job_behind(self):
         with self.assertRaises(espalier.WaitTimeout) as caught:
-            self.client.generate(PICTURE, LONG, timeout=0.5)
+            self.client.generate(IMAGE_FILE, LONG, timeout=0.5)
         self.assertEqual(caught.exception.code, "timeout")
         with self.assertRaises(espalier.JobCancelled):
             self.client.wait(caught.exception.job)
@@ -156,7 +156,7 @@ class Waiting(ClientCase):
         def enough(progress):
             raise KeyError(progress.stage)
         with self.assertRaises(KeyError):
-            self.client.generate(PICTURE, LONG, on_progress=enough)
+            self.client.generate(IMAGE_FILE, LONG, on_progress=enough)
         with self.assertRaises(espalier.JobCancelled):
             self.client.wait(next(self.client.jobs()))
 
@@ -217,25 +217,25 @@ class Several(ClientCase):
 
     def test_one_request_for_an_asset(self):
         request = espalier.GenerationRequest(seed=1, steps=1, params=espalier.GenerateOptions(raw_mesh=True))
-        made = self.client.generation(PICTURE, request, key="one-asset")
+        made = self.client.generation(IMAGE_FILE, request, key="one-asset")
         self.assertEqual((made.data[:4], made.media_type, made.answer), (b"glTF", "model/gltf-binary", None))
         self.assertEqual(self.client.job(made.job).state, "done")
-        again = asyncio.run(espalier.AsyncClient(self.url, KEY).generation(PICTURE, request, key="one-asset"))
+        again = asyncio.run(espalier.AsyncClient(self.url, KEY).generation(IMAGE_FILE, request, key="one-asset"))
         self.assertEqual((again.job, again.data), (made.job, made.data))
         with self.assertRaisesRegex(espalier.EspalierError, "neither an image nor a prompt"):
             self.client.generation()
 
     def test_masks_and_the_document(self):
-        whole = self.client.preprocess(PICTURE, view="whole")
-        masked = asyncio.run(espalier.AsyncClient(self.url, KEY).preprocess(PICTURE, mask=whole.png))
+        whole = self.client.preprocess(IMAGE_FILE, view="whole")
+        masked = asyncio.run(espalier.AsyncClient(self.url, KEY).preprocess(IMAGE_FILE, mask=whole.png))
         self.assertNotEqual(masked.png, whole.png)
         self.client.pause_queue()
         self.addCleanup(self.client.resume_queue)
-        job = self.client.submit(PICTURE, masks=[whole.png])
+        job = self.client.submit(IMAGE_FILE, masks=[whole.png])
         self.assertEqual(job.options["background"], "alpha")
         self.client.cancel(job)
         with self.assertRaisesRegex(espalier.EspalierError, "2 masks for 1 images"):
-            self.client.submit(PICTURE, masks=[None, None])
+            self.client.submit(IMAGE_FILE, masks=[None, None])
         document = self.client.document()
         self.assertEqual({path: method for method, path, _ in espalier.types.OPERATIONS.values() if path not in document["paths"]}, {})
 
@@ -243,7 +243,7 @@ class Several(ClientCase):
 class Background(ClientCase):
     def test_a_job_in_a_thread(self):
         out = self.scratch()
-        job = espalier.BackgroundJob(self.client, PICTURE, {"structure": {"steps": 1}, "latent": {"steps": 1}, "formats": ["spz"]}, out)
+        job = espalier.BackgroundJob(self.client, IMAGE_FILE, {"structure": {"steps": 1}, "latent": {"steps": 1}, "formats": ["spz"]}, out)
         statuses = set()
         while not job.wait(0.01):
             statuses.add(job.status)
@@ -255,8 +255,8 @@ class Background(ClientCase):
         self.assertEqual(self.client.job(done).state, "done")
 
     def test_it_can_be_cancelled_at_any_time(self):
-        first = espalier.BackgroundJob(self.client, PICTURE, LONG, self.scratch())
-        second = espalier.BackgroundJob(self.client, PICTURE, LONG, self.scratch())
+        first = espalier.BackgroundJob(self.client, IMAGE_FILE, LONG, self.scratch())
+        second = espalier.BackgroundJob(self.client, IMAGE_FILE, LONG, self.scratch())
         while first.job is None or second.job is None:
             self.assertFalse(first.done() or second.done())
             first.wait(0.01)
@@ -264,7 +264,7 @@ class Background(ClientCase):
             job.cancel()
             with self.assertRaises(espalier.JobCancelled):
                 job.result()
-        third = espalier.BackgroundJob(self.client, PICTURE, LONG, self.scratch())
+        third = espalier.BackgroundJob(self.client, IMAGE_FILE, LONG, self.scratch())
         third.cancel()  # perhaps before the server has heard of it
         with self.assertRaises(espalier.JobCancelled):
             third.result()
@@ -293,7 +293,7 @@ class Asynchronous(ClientCase):
             paths = await client.download(exported, self.scratch())
             self.assertEqual([p.name for p in paths], ["asset.stl"])
             self.assertEqual((await client.fetch(ended[1], "asset.glb"))[:4], b"glTF")
-            self.assertEqual((await client.preprocess(PICTURE)).png[:4], b"\x89PNG")
+            self.assertEqual((await client.preprocess(IMAGE_FILE)).png[:4], b"\x89PNG")
             names = [event.name async for event in client.events(ended[2])]
             self.assertEqual(names, ["state"])
             await client.remove(exported)
@@ -306,7 +306,7 @@ class Asynchronous(ClientCase):
         async def main():
             client = espalier.AsyncClient(self.url, KEY)
             running = asyncio.Event()
-            task = asyncio.ensure_future(client.generate(PICTURE, LONG, on_progress=lambda _: running.set()))
+            task = asyncio.ensure_future(client.generate(IMAGE_FILE, LONG, on_progress=lambda _: running.set()))
             await running.wait()
             newest = [job async for job in client.jobs(limit=1)][0]
             task.cancel()
@@ -315,7 +315,7 @@ class Asynchronous(ClientCase):
             with self.assertRaises(espalier.JobCancelled):
                 await client.wait(newest)
             with self.assertRaises(espalier.WaitTimeout):
-                await client.generate(PICTURE, LONG, timeout=0.5)
+                await client.generate(IMAGE_FILE, LONG, timeout=0.5)
         asyncio.run(main())
 
 

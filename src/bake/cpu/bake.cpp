@@ -4,9 +4,9 @@
 namespace espalier {
 
 template BakedTexture bake_texture(Queue<Cpu>&, const Mesh&, ViewSource<Cpu>&, const BakeOptions&, const Monitor*);
-template double bake_fidelity(Queue<Cpu>&, const Mesh&, const Picture&, ViewSource<Cpu>&, const std::vector<OrbitCamera>&, int,
+template double bake_fidelity(Queue<Cpu>&, const Mesh&, const Image&, ViewSource<Cpu>&, const std::vector<OrbitCamera>&, int,
                               const Monitor*);
-template ProjectedPictures project_pictures(Queue<Cpu>&, const Mesh&, const std::vector<Picture>&, const ProjectOptions&,
-                                            Picture&, const Monitor*);
+template ProjectedImages project_images(Queue<Cpu>&, const Mesh&, const std::vector<Image>&, const ProjectOptions&, Image&,
+                                        const Monitor*);
 
 }  // namespace espalier

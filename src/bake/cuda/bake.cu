@@ -5,9 +5,9 @@
 namespace espalier {
 
 template BakedTexture bake_texture(Queue<Cuda>&, const Mesh&, ViewSource<Cuda>&, const BakeOptions&, const Monitor*);
-template double bake_fidelity(Queue<Cuda>&, const Mesh&, const Picture&, ViewSource<Cuda>&, const std::vector<OrbitCamera>&,
-                              int, const Monitor*);
-template ProjectedPictures project_pictures(Queue<Cuda>&, const Mesh&, const std::vector<Picture>&, const ProjectOptions&,
-                                            Picture&, const Monitor*);
+template double bake_fidelity(Queue<Cuda>&, const Mesh&, const Image&, ViewSource<Cuda>&, const std::vector<OrbitCamera>&, int,
+                              const Monitor*);
+template ProjectedImages project_images(Queue<Cuda>&, const Mesh&, const std::vector<Image>&, const ProjectOptions&, Image&,
+                                        const Monitor*);
 
 }  // namespace espalier

@@ -12,6 +12,7 @@
 #include "geometry/surface/solid_steps.h"
 #include "geometry/surface/surface.h"
 #include "geometry/surface/surface_steps.h"
+#include "parallel/compact.h"
 #include "parallel/for_each.h"
 #include "parallel/scan.h"
 #include "parallel/sort.h"
@@ -265,19 +266,12 @@ class Extractor {
   void each(std::int64_t n, const Step& step) {
     for_each(queue_, "extract_surface", n, step);
   }
-  // Sums counts up; the last element belongs to no count and becomes the total.
-  void sum_up(Ints counts) {
-    zero_bytes(queue_, counts.data() + counts.extent(0) - 1, sizeof(std::int32_t));
-    exclusive_sum<Dev>(queue_, counts, memory_.sum_workspace);
-  }
-  std::int32_t total_of(Ints counts) {
-    sum_up(counts);
-    return read(counts, counts.extent(0) - 1);
-  }
-  std::int32_t read(Ints values, std::int64_t at) {
-    std::int32_t value = 0;
-    download_bytes(queue_, values.data() + at, &value, sizeof value);
-    return value;
+  void place(Ints begin) { place_items<Dev>(queue_, begin, memory_.sum_workspace); }
+  std::int64_t count_of(Ints begin) { return item_count<Dev>(queue_, begin); }
+  bool flagged() {
+    std::int32_t flag = 0;
+    download_bytes(queue_, memory_.flag.data(), &flag, sizeof flag);
+    return flag != 0;
   }
 
   SolidCells decide(In<Dev, std::int32_t, 2> cubes, In<Dev, float, 2> features, int block, const KeptClosing* kept) {
@@ -343,8 +337,9 @@ class Extractor {
 
   void list_lattice(In<Dev, std::int32_t, 2> input, std::int64_t bound) {
     each(lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), nullptr});
-    lattice_count_ = total_of(memory_.lattice_begin);
-    if (read(memory_.flag, 0) != 0) explain(input);
+    place(memory_.lattice_begin);
+    lattice_count_ = count_of(memory_.lattice_begin);
+    if (flagged()) explain(input);
     check_blocks(lattice_count_, bound);
     memory_.take_lattice(arena_, lattice_count_, colour_);
     each(lattice_columns_, ListLattice{cubes(), memory_.lattice_begin.data(), memory_.lattice_keys.data()});
@@ -357,7 +352,8 @@ class Extractor {
     queue_.check();
     ListSurface step{field(), resolution_, memory_.surface_begin.data(), nullptr, nullptr};
     each(cube_columns_, step);
-    surface_count_ = total_of(memory_.surface_begin);
+    place(memory_.surface_begin);
+    surface_count_ = count_of(memory_.surface_begin);
     check_blocks(surface_count_, bound);
     memory_.take_surface(arena_, surface_count_);
     step.keys = memory_.surface_keys.data();
@@ -370,10 +366,10 @@ class Extractor {
   std::pair<std::int64_t, std::int64_t> count_mesh() {
     each(cube_columns_, CountVertices{table_, memory_.surface_begin.data(), memory_.resolved.data(), cube_columns_,
                                       memory_.vertex_starts.data()});
-    sum_up(memory_.vertex_starts);
+    place(memory_.vertex_starts);
     each(lattice_columns_, CountQuads{field(), surface(), memory_.cases.data(), lattice_columns_, memory_.quad_starts.data()});
-    const std::int64_t quads = total_of(memory_.quad_starts);
-    return {read(memory_.vertex_starts, 4 * cube_columns_), quads};
+    place(memory_.quad_starts);
+    return {count_of(memory_.vertex_starts), count_of(memory_.quad_starts)};
   }
 
   void place_vertices(const SurfaceMesh<Dev>& mesh) {

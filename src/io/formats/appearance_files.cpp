@@ -7,27 +7,27 @@
 #include "base/error.h"
 #include "image/codec.h"
 #include "image/colour.h"
-#include "image/picture_header.h"
+#include "image/image_header.h"
 
 namespace espalier {
 
-EncodedPicture encoded_picture(const Picture& picture, PictureKind kind) {
+EncodedImage encoded_image(const Image& image, ImageKind kind) {
   constexpr int kJpegQuality = 92;
-  if (kind == PictureKind::webp) return {encode_webp(picture, {}), ".webp", "image/webp"};
-  if (kind == PictureKind::jpeg && picture.channels == 3) return {encode_jpeg(picture, kJpegQuality), ".jpg", "image/jpeg"};
-  return {encode_png(picture), ".png", "image/png"};
+  if (kind == ImageKind::webp) return {encode_webp(image, {}), ".webp", "image/webp"};
+  if (kind == ImageKind::jpeg && image.channels == 3) return {encode_jpeg(image, kJpegQuality), ".jpg", "image/jpeg"};
+  return {encode_png(image), ".png", "image/png"};
 }
 
-EncodedPicture encoded_image(const Appearance& look, std::size_t image, PictureKind kind, bool webp) {
-  if (kind == PictureKind::webp && !webp) kind = PictureKind::png;
+EncodedImage encoded_image(const Appearance& look, std::size_t image, ImageKind kind, bool webp) {
+  if (kind == ImageKind::webp && !webp) kind = ImageKind::png;
   if (const ImageFile file = look.file(image)) {
-    const PictureHeader header = picture_header(*file).value_or(PictureHeader{});
+    const ImageHeader header = image_header(*file).value_or(ImageHeader{});
     const std::string_view ending = header.ending;
-    const PictureKind own = ending == ".jpg" ? PictureKind::jpeg : ending == ".webp" ? PictureKind::webp : PictureKind::png;
-    if (own == kind || (kind == PictureKind::as_found && (webp || own != PictureKind::webp)))
+    const ImageKind own = ending == ".jpg" ? ImageKind::jpeg : ending == ".webp" ? ImageKind::webp : ImageKind::png;
+    if (own == kind || (kind == ImageKind::as_found && (webp || own != ImageKind::webp)))
       return {*file, header.ending, header.media_type};
   }
-  return encoded_picture(look.images[image], kind);
+  return encoded_image(look.images[image], kind);
 }
 
 Mesh with_vertex_colours(const Mesh& mesh, const Appearance& look) {
@@ -47,7 +47,7 @@ Mesh with_vertex_colours(const Mesh& mesh, const Appearance& look) {
     std::array<float, 3> colour = {1, 1, 1};
     const bool multiplied = !mesh.colours.empty() && (m.vertex_colours || !m.texture.used());
     if (m.texture.used() && !mesh.uvs.empty()) {
-      const Picture& p = look.images[static_cast<std::size_t>(m.texture.image)];
+      const Image& p = look.images[static_cast<std::size_t>(m.texture.image)];
       const auto x = static_cast<int>(wrapped(mesh.uvs[2 * v], m.texture.u) * static_cast<float>(p.width));
       const auto y = static_cast<int>(wrapped(mesh.uvs[2 * v + 1], m.texture.v) * static_cast<float>(p.height));
       const std::uint8_t* texel = p.at(std::clamp(x, 0, p.width - 1), std::clamp(y, 0, p.height - 1));

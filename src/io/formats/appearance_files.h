@@ -12,7 +12,7 @@
 
 namespace espalier {
 
-enum class PictureKind {
+enum class ImageKind {
   png,
   jpeg,
   webp,
@@ -21,10 +21,10 @@ enum class PictureKind {
 
 struct AppearanceOptions {
   std::string generator = "Espalier";
-  std::string extras_json = {};             // glTF: the text of a JSON object, or empty
-  bool unlit = false;                       // glTF: all materials as they are, without light
-  PictureKind pictures = PictureKind::png;  // opaque ones; with alpha PNG takes the place of JPEG
-  std::string title = "asset";              // glTF: of node and mesh; valid UTF-8
+  std::string extras_json = {};       // glTF: the text of a JSON object, or empty
+  bool unlit = false;                 // glTF: all materials as they are, without light
+  ImageKind images = ImageKind::png;  // opaque ones; with alpha PNG takes the place of JPEG
+  std::string title = "asset";        // glTF: of node and mesh; valid UTF-8
 };
 
 // glTF 2.0 binary: one primitive for each material, with all that Appearance holds.
@@ -43,14 +43,14 @@ struct AppearanceOptions {
 [[nodiscard]] Mesh with_vertex_colours(const Mesh& mesh, const Appearance& appearance);
 
 // An image of an appearance as a file: its bytes and the ending of its name.
-struct EncodedPicture {
+struct EncodedImage {
   std::vector<std::byte> bytes;
   const char* ending;  // ".png"
   const char* mime;
 };
-[[nodiscard]] EncodedPicture encoded_picture(const Picture& picture, PictureKind kind);
+[[nodiscard]] EncodedImage encoded_image(const Image& image, ImageKind kind);
 // Of an image of an appearance; the bytes of the file that it came as where that is of the kind. Without `webp` PNG takes the
 // place of WebP.
-[[nodiscard]] EncodedPicture encoded_image(const Appearance& look, std::size_t image, PictureKind kind, bool webp);
+[[nodiscard]] EncodedImage encoded_image(const Appearance& look, std::size_t image, ImageKind kind, bool webp);
 
 }  // namespace espalier

@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kFormat = "FBX";
 constexpr double kCentimetres = 100.0;  // of a metre
 constexpr std::int64_t kDocument = 1'000'000, kGeometry = 2'000'000, kModel = 3'000'000, kMaterials = 10'000'000'000,
-                       kTextures = 20'000'000'000, kPictures = 30'000'000'000;  // what objects are numbered from
+                       kTextures = 20'000'000'000, kImages = 30'000'000'000;  // what objects are numbered from
 
 // Names carry their class behind them.
 std::string classed(const std::string& name, const char* kind) {
@@ -133,7 +133,7 @@ class Document {
     put_model(objects);
     for (std::size_t m = 0; m < scene_.materials.size(); ++m) put_material(objects, m);
     put_textures(objects);
-    put_pictures(objects);
+    put_images(objects);
     put_definitions(definitions);
     put_connections();
     add("Takes").add("Current").text("");
@@ -280,8 +280,8 @@ class Document {
     }
   }
   std::int64_t put_texture(FbxNode& objects, const TextureUse& use, bool alpha) {
-    const auto picture = static_cast<std::size_t>(use.image);
-    const std::string& name = scene_.pictures[picture].name;
+    const auto image = static_cast<std::size_t>(use.image);
+    const std::string& name = scene_.images[image].name;
     const std::int64_t id = kTextures + textures_++;
     FbxNode& texture = objects.add("Texture").id(id).text(classed(name, "Texture")).text("");
     texture.add("Type").text("TextureVideoClip");
@@ -292,7 +292,7 @@ class Document {
     texture.add("RelativeFilename").text(name);
     texture.add("ModelUVTranslation").number(0).number(0);
     texture.add("ModelUVScaling").number(1).number(1);
-    texture.add("Texture_Alpha_Source").text(alpha && scene_.transparent[picture] ? "Alpha_Black" : "None");
+    texture.add("Texture_Alpha_Source").text(alpha && scene_.transparent[image] ? "Alpha_Black" : "None");
     texture.add("Cropping").integer(0).integer(0).integer(0).integer(0);
     FbxNode& list = texture.add("Properties70");
     put_text(list, "UVSet", kUvs);
@@ -300,21 +300,21 @@ class Document {
     constexpr std::int32_t kRepeat = 0, kClamp = 1;
     put_choice(list, "WrapModeU", use.u == Wrap::clamp ? kClamp : kRepeat);
     put_choice(list, "WrapModeV", use.v == Wrap::clamp ? kClamp : kRepeat);
-    connect(kPictures + static_cast<std::int64_t>(picture), id);
+    connect(kImages + static_cast<std::int64_t>(image), id);
     return id;
   }
 
-  void put_pictures(FbxNode& objects) {
-    for (std::size_t i = 0; i < scene_.pictures.size(); ++i) {
-      const NamedFile& picture = scene_.pictures[i];
-      const std::int64_t id = kPictures + static_cast<std::int64_t>(i);
-      FbxNode& video = objects.add("Video").id(id).text(classed(picture.name, "Video")).text("Clip");
+  void put_images(FbxNode& objects) {
+    for (std::size_t i = 0; i < scene_.images.size(); ++i) {
+      const NamedFile& image = scene_.images[i];
+      const std::int64_t id = kImages + static_cast<std::int64_t>(i);
+      FbxNode& video = objects.add("Video").id(id).text(classed(image.name, "Video")).text("Clip");
       video.add("Type").text("Clip");
-      value(video.add("Properties70"), "Path", "KString", "XRefUrl").text(picture.name);
+      value(video.add("Properties70"), "Path", "KString", "XRefUrl").text(image.name);
       video.add("UseMipMap").integer(0);
-      video.add("Filename").text(picture.name);
-      video.add("RelativeFilename").text(picture.name);
-      video.add("Content").raw(picture.bytes);
+      video.add("Filename").text(image.name);
+      video.add("RelativeFilename").text(image.name);
+      video.add("Content").raw(image.bytes);
     }
   }
 
@@ -327,7 +327,7 @@ class Document {
          {"Model", 1},
          {"Material", static_cast<std::int64_t>(scene_.materials.size())},
          {"Texture", textures_},
-         {"Video", static_cast<std::int64_t>(scene_.pictures.size())}}};
+         {"Video", static_cast<std::int64_t>(scene_.images.size())}}};
     std::int64_t all = 0;
     for (const auto& [type, count] : counts) all += count;
     definitions.add("Version").integer(100);
@@ -360,8 +360,8 @@ std::vector<std::byte> encode_fbx(const Mesh& mesh, std::span<const std::byte> t
   return Document(scene, options).bytes();
 }
 
-std::vector<std::byte> encode_fbx(const Mesh& mesh, const Appearance& look, PictureKind pictures, const SceneOptions& options) {
-  const MeshScene scene = scene_of(mesh, look, pictures, options, kFormat);
+std::vector<std::byte> encode_fbx(const Mesh& mesh, const Appearance& look, ImageKind images, const SceneOptions& options) {
+  const MeshScene scene = scene_of(mesh, look, images, options, kFormat);
   return Document(scene, options).bytes();
 }
 

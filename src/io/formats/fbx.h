@@ -18,7 +18,7 @@ namespace espalier {
                                                 const SceneOptions& options);
 // The same with several materials. Colours that multiply a texture, mirrored textures, emission textures with coordinates of
 // their own, masks, sides of materials and alpha of vertices have no place there.
-[[nodiscard]] std::vector<std::byte> encode_fbx(const Mesh& mesh, const Appearance& look, PictureKind pictures,
+[[nodiscard]] std::vector<std::byte> encode_fbx(const Mesh& mesh, const Appearance& look, ImageKind images,
                                                 const SceneOptions& options);
 
 }  // namespace espalier

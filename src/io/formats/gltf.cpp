@@ -33,18 +33,18 @@ void check_texture(const Mesh& mesh, const GlbOptions& options) {
     fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates",
          hint("unwrap the mesh first"));
   }
-  const auto format = picture_format(options.texture);
+  const auto format = image_format(options.texture);
   if (!format) fail(ErrorCode::invalid_argument, kFormat, ": the texture is not a PNG, JPEG or WebP image");
   for (const auto& map : {options.normal_map, options.occlusion_map}) {
-    const auto kind = picture_format(map);
-    if (!map.empty() && kind != PictureFormat::png && kind != PictureFormat::jpeg)
+    const auto kind = image_format(map);
+    if (!map.empty() && kind != ImageFormat::png && kind != ImageFormat::jpeg)
       fail(ErrorCode::invalid_argument, kFormat, ": a normal or occlusion map is not a PNG or JPEG image");
   }
   if (!options.normal_map.empty() && mesh.normals.empty())
     fail(ErrorCode::invalid_argument, kFormat, ": a normal map needs a mesh with normals", hint("unwrap the mesh first"));
   if (options.texture_fallback.empty()) return;
-  const auto fallback = picture_format(options.texture_fallback);
-  if (format != PictureFormat::webp || !fallback || fallback == PictureFormat::webp) {
+  const auto fallback = image_format(options.texture_fallback);
+  if (format != ImageFormat::webp || !fallback || fallback == ImageFormat::webp) {
     fail(ErrorCode::invalid_argument, kFormat, ": only a WebP texture takes a fallback, which must be a PNG or JPEG image");
   }
 }
@@ -205,7 +205,7 @@ class Content {
     samplers_.push_back(
         {{"magFilter", kLinear}, {"minFilter", kLinearMipmapLinear}, {"wrapS", kClampToEdge}, {"wrapT", kClampToEdge}});
     Json texture = {{"name", options_.title}, {"sampler", 0}};
-    const bool webp = picture_format(options_.texture) == PictureFormat::webp;
+    const bool webp = image_format(options_.texture) == ImageFormat::webp;
     // Programs that do not know the extension take the plain source, so the fallback comes first.
     if (!options_.texture_fallback.empty())
       texture["source"] = parts_.add_image(options_.texture_fallback, parts_.stem(), options_.title);

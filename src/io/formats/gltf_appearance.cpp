@@ -129,9 +129,9 @@ class Content {
   std::size_t image_of(std::int32_t index) {
     const auto known = image_by_.find(index);
     if (known != image_by_.end()) return known->second;
-    const EncodedPicture picture = encoded_image(look_, static_cast<std::size_t>(index), options_.pictures, true);
-    webp_ = webp_ || std::string_view(picture.ending) == ".webp";
-    return image_by_.emplace(index, parts_.add_image(picture.bytes, str(parts_.stem(), "-", index))).first->second;
+    const EncodedImage image = encoded_image(look_, static_cast<std::size_t>(index), options_.images, true);
+    webp_ = webp_ || std::string_view(image.ending) == ".webp";
+    return image_by_.emplace(index, parts_.add_image(image.bytes, str(parts_.stem(), "-", index))).first->second;
   }
 
   void add_primitives() {

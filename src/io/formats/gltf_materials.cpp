@@ -171,9 +171,9 @@ std::int32_t GltfMaterials::load(std::uint64_t index) {
   const auto known = images_by_.find(index);
   if (known != images_by_.end()) return known->second;
   ImageFile file;
-  std::optional<Picture> picture;
+  std::optional<Image> image;
   try {
-    picture = decoded(index, file);
+    image = decoded(index, file);
   } catch (const Error& error) {
     // Damaged files may cost as much as whole ones, so there is an end to what is forgiven.
     constexpr int kMostDamaged = 100;
@@ -181,8 +181,8 @@ std::int32_t GltfMaterials::load(std::uint64_t index) {
     document_.source().left_out("texture ", index, " is left out: ", error.what());
   }
   std::int32_t at = -1;
-  if (picture) {
-    images_.push_back(std::move(*picture));
+  if (image) {
+    images_.push_back(std::move(*image));
     files_.push_back(std::move(file));
     at = static_cast<std::int32_t>(images_.size() - 1);
   }
@@ -190,7 +190,7 @@ std::int32_t GltfMaterials::load(std::uint64_t index) {
   return at;
 }
 
-std::optional<Picture> GltfMaterials::decoded(std::uint64_t index, ImageFile& file) {
+std::optional<Image> GltfMaterials::decoded(std::uint64_t index, ImageFile& file) {
   const Source& source = document_.source();
   const Json& image = document_.item("images", index);
   const Json* uri = GltfDocument::find(image, "uri");
@@ -207,9 +207,9 @@ std::optional<Picture> GltfMaterials::decoded(std::uint64_t index, ImageFile& fi
     beside = document_.resolve(*uri);
     bytes = beside;
   }
-  auto picture = source.picture(bytes, str("texture ", index), ColourProfiles::ignored);
-  if (picture) file = Source::image_file(bytes);
-  return picture;
+  auto pixels = source.image(bytes, str("texture ", index), ColourProfiles::ignored);
+  if (pixels) file = Source::image_file(bytes);
+  return pixels;
 }
 
 }  // namespace espalier::reader

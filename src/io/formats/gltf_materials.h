@@ -37,7 +37,7 @@ class GltfMaterials {
   [[nodiscard]] std::vector<Material> materials() const;
   // Whether one of them has a colour that the file states.
   [[nodiscard]] bool coloured() const;
-  [[nodiscard]] std::vector<Picture> take_images() { return std::move(images_); }
+  [[nodiscard]] std::vector<Image> take_images() { return std::move(images_); }
   [[nodiscard]] std::vector<ImageFile> take_files() { return std::move(files_); }
 
  private:
@@ -49,13 +49,13 @@ class GltfMaterials {
   // The image of a texture, or -1 and a notice.
   std::int32_t image_of(const GltfJson& texture);
   std::int32_t load(std::uint64_t image);
-  [[nodiscard]] std::optional<Picture> decoded(std::uint64_t image, ImageFile& file);
+  [[nodiscard]] std::optional<Image> decoded(std::uint64_t image, ImageFile& file);
 
   GltfDocument& document_;
   std::vector<GltfMaterial> list_;
   std::map<std::uint64_t, std::int32_t> known_;      // material of the file -> list; the largest number stands for none
   std::map<std::uint64_t, std::int32_t> images_by_;  // image of the file -> images; -1: left out
-  std::vector<Picture> images_;
+  std::vector<Image> images_;
   std::vector<ImageFile> files_;
   int damaged_ = 0;   // images whose bytes cannot be had
   bool own_ = false;  // written by this program

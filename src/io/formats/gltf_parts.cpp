@@ -12,11 +12,11 @@ struct Kind {
   const char* mime;
   const char* ending;
 };
-Kind kind_of(PictureFormat format) {
+Kind kind_of(ImageFormat format) {
   switch (format) {
-    case PictureFormat::png: return {"image/png", ".png"};
-    case PictureFormat::jpeg: return {"image/jpeg", ".jpg"};
-    case PictureFormat::webp: return {"image/webp", ".webp"};
+    case ImageFormat::png: return {"image/png", ".png"};
+    case ImageFormat::jpeg: return {"image/jpeg", ".jpg"};
+    case ImageFormat::webp: return {"image/webp", ".webp"};
   }
   fail(ErrorCode::internal, "glTF: an unknown image format");
 }
@@ -57,7 +57,7 @@ std::size_t GltfParts::add_accessor(const GltfArray& array, std::size_t view) {
 }
 
 std::size_t GltfParts::add_image(std::span<const std::byte> file, const std::string& name, const std::string& title) {
-  const Kind kind = kind_of(picture_format(file).value());
+  const Kind kind = kind_of(image_format(file).value());
   Json image = Json::object();
   if (!title.empty()) image["name"] = title;
   if (stem_.empty()) {
@@ -65,7 +65,7 @@ std::size_t GltfParts::add_image(std::span<const std::byte> file, const std::str
     image["mimeType"] = kind.mime;
   } else {
     image["uri"] = percent_notation(name + kind.ending);
-    pictures_.push_back({name + kind.ending, {file.begin(), file.end()}});
+    image_files_.push_back({name + kind.ending, {file.begin(), file.end()}});
   }
   images_.push_back(std::move(image));
   return images_.size() - 1;
@@ -86,7 +86,7 @@ std::string GltfParts::text(Json document) const {
 std::vector<NamedFile> GltfParts::take_files(const std::string& document) {
   ByteWriter json(document.size());
   json.text(document);
-  std::vector<NamedFile> files = std::move(pictures_);
+  std::vector<NamedFile> files = std::move(image_files_);
   files.push_back({stem_ + ".bin", binary_.take()});
   files.push_back({stem_ + ".gltf", json.take()});
   return files;

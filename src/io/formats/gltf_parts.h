@@ -43,7 +43,7 @@ class GltfParts {
   std::string stem_;
   ByteWriter binary_;
   Json accessors_ = Json::array(), views_ = Json::array(), images_ = Json::array();
-  std::vector<NamedFile> pictures_;
+  std::vector<NamedFile> image_files_;
 };
 
 // A document with its asset. `extras_json` is the text of a JSON object, or empty.

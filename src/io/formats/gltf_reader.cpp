@@ -97,15 +97,15 @@ class Looks {
     if (!any_uvs_) {
       for (Material& m : look.materials) m.texture.image = m.emission_texture.image = -1;
     }
-    bool pictures = false, special = false;
+    bool images = false, special = false;
     for (const Material& m : look.materials) {
-      pictures = pictures || m.texture.used() || m.emission_texture.used();
+      images = images || m.texture.used() || m.emission_texture.used();
       special = special || m.emits() || m.alpha != AlphaMode::opaque || m.unlit;
     }
     // Clay is what no material gives a colour, be it a gray one.
     const bool stated = materials_.coloured() || special || look.materials.size() > 1;
-    const bool coloured = any_colours_ || (!pictures && stated);
-    if (!pictures && coloured) bake_factors(look, mesh);
+    const bool coloured = any_colours_ || (!images && stated);
+    if (!images && coloured) bake_factors(look, mesh);
     if (coloured) {
       for (float& c : mesh.colours) c = srgb_of_linear(std::clamp(c, 0.0F, 1.0F));
     } else {
@@ -114,7 +114,7 @@ class Looks {
     if (std::any_of(alpha_.begin(), alpha_.end(), [](float a) { return a < 1.0F; })) look.alpha = std::move(alpha_);
     const bool one_sided =
         std::any_of(look.materials.begin(), look.materials.end(), [](const Material& m) { return !m.double_sided; });
-    if (source_.options.texture && (pictures || (coloured && (special || one_sided)))) file.appearance = std::move(look);
+    if (source_.options.texture && (images || (coloured && (special || one_sided)))) file.appearance = std::move(look);
   }
 
  private:

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/printable.h"
 #include "image/codec.h"
-#include "image/picture_header.h"
+#include "image/image_header.h"
 #include "io/formats/reader_parts.h"
 
 namespace espalier {
@@ -159,11 +159,11 @@ std::optional<std::vector<std::byte>> Source::companion(std::string file, const 
   }
 }
 
-std::optional<Picture> Source::picture(Bytes file, const std::string& what, ColourProfiles profiles) const {
+std::optional<Image> Source::image(Bytes file, const std::string& what, ColourProfiles profiles) const {
   constexpr std::uint64_t kMostPixels = 150'000'000;  // of all textures together
   constexpr std::uint64_t kMostSide = std::uint64_t{1} << 20U;
   // What it announces counts before it is decoded, and whether or not it can be: a few bytes may announce, and cost, a lot.
-  const std::optional<PictureHeader> header = picture_header(file);
+  const std::optional<ImageHeader> header = image_header(file);
   const std::uint64_t announced = header ? std::min(header->width, kMostSide) * std::min(header->height, kMostSide) : 0;
   const auto count = [&](std::uint64_t pixels) {
     const bool fits = pixels_ + pixels <= kMostPixels;
@@ -173,7 +173,7 @@ std::optional<Picture> Source::picture(Bytes file, const std::string& what, Colo
   };
   if (!count(announced)) return std::nullopt;
   try {
-    Picture decoded = decode_picture(file, what, nullptr, nullptr, profiles);
+    Image decoded = decode_image(file, what, nullptr, nullptr, profiles);
     const std::uint64_t pixels = decoded.pixel_count();
     if (!count(pixels > announced ? pixels - announced : 0)) return std::nullopt;
     return decoded;
@@ -186,7 +186,7 @@ std::optional<Picture> Source::picture(Bytes file, const std::string& what, Colo
 
 ImageFile Source::image_file(Bytes file) {
   constexpr std::size_t kHead = std::size_t{256} << 10U;
-  const std::optional<PictureHeader> header = picture_header(file);
+  const std::optional<ImageHeader> header = image_header(file);
   if (!header) return nullptr;
   const std::string_view head = text_of(file).substr(0, kHead), ending = header->ending;
   const auto holds = [&](std::string_view mark) { return head.find(mark) != std::string_view::npos; };

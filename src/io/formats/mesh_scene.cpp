@@ -13,7 +13,7 @@ namespace espalier {
 namespace {
 
 // What the names of images begin with.
-std::string picture_stem(const std::string& title) {
+std::string image_stem(const std::string& title) {
   std::string name = plain_name(title);
   const bool any = std::any_of(name.begin(), name.end(), [](char c) { return c != '_' && c != '.' && c != '-'; });
   return any ? name : "texture";
@@ -48,21 +48,21 @@ MeshScene scene_of(const Mesh& mesh, std::span<const std::byte> texture, const S
       fail(ErrorCode::invalid_argument, format, ": a texture needs a mesh with texture coordinates",
            hint("unwrap the mesh first"));
     }
-    const auto kind = picture_format(texture);
-    if (kind != PictureFormat::png && kind != PictureFormat::jpeg) {
+    const auto kind = image_format(texture);
+    if (kind != ImageFormat::png && kind != ImageFormat::jpeg) {
       fail(ErrorCode::invalid_argument, format, ": the texture must be a PNG or JPEG image",
            hint("the format knows no others"));
     }
-    const char* ending = kind == PictureFormat::png ? ".png" : ".jpg";
-    scene.pictures.push_back({picture_stem(options.title) + ending, {texture.begin(), texture.end()}});
+    const char* ending = kind == ImageFormat::png ? ".png" : ".jpg";
+    scene.images.push_back({image_stem(options.title) + ending, {texture.begin(), texture.end()}});
     scene.transparent.push_back(false);
     material.texture = {0, Wrap::clamp, Wrap::clamp};
     const auto add_map = [&](std::span<const std::byte> file, const char* name) {
       if (file.empty()) return -1;
-      const bool png = picture_format(file) == PictureFormat::png;
-      scene.pictures.push_back({picture_stem(options.title) + name + (png ? ".png" : ".jpg"), {file.begin(), file.end()}});
+      const bool png = image_format(file) == ImageFormat::png;
+      scene.images.push_back({image_stem(options.title) + name + (png ? ".png" : ".jpg"), {file.begin(), file.end()}});
       scene.transparent.push_back(false);
-      return static_cast<std::int32_t>(scene.pictures.size() - 1);
+      return static_cast<std::int32_t>(scene.images.size() - 1);
     };
     scene.normal_map = add_map(options.normal_map, "-normal");
     scene.occlusion_map = add_map(options.occlusion_map, "-occlusion");
@@ -72,7 +72,7 @@ MeshScene scene_of(const Mesh& mesh, std::span<const std::byte> texture, const S
   return scene;
 }
 
-MeshScene scene_of(const Mesh& mesh, const Appearance& look, PictureKind pictures, const SceneOptions& options,
+MeshScene scene_of(const Mesh& mesh, const Appearance& look, ImageKind images, const SceneOptions& options,
                    const char* format) {
   check_writable_mesh(mesh, format);
   check_comments(options.comments, format);
@@ -81,17 +81,17 @@ MeshScene scene_of(const Mesh& mesh, const Appearance& look, PictureKind picture
   scene.mesh = &mesh;
   scene.emission_uvs = look.emission_uvs;
   constexpr std::int32_t kUnused = -1;
-  std::vector<std::int32_t> material_of(look.materials.size(), kUnused), picture_of(look.images.size(), kUnused);
+  std::vector<std::int32_t> material_of(look.materials.size(), kUnused), image_of(look.images.size(), kUnused);
   std::set<std::string> names;
-  const auto take_picture = [&](TextureUse& use) {
+  const auto take_image = [&](TextureUse& use) {
     if (!use.used()) return;
-    std::int32_t& index = picture_of[static_cast<std::size_t>(use.image)];
+    std::int32_t& index = image_of[static_cast<std::size_t>(use.image)];
     if (index == kUnused) {
-      const Picture& picture = look.images[static_cast<std::size_t>(use.image)];
-      EncodedPicture file = encoded_image(look, static_cast<std::size_t>(use.image), pictures, false);
-      index = static_cast<std::int32_t>(scene.pictures.size());
-      scene.pictures.push_back({str(picture_stem(options.title), "-", index, file.ending), std::move(file.bytes)});
-      scene.transparent.push_back(picture.channels == 4);
+      const Image& image = look.images[static_cast<std::size_t>(use.image)];
+      EncodedImage file = encoded_image(look, static_cast<std::size_t>(use.image), images, false);
+      index = static_cast<std::int32_t>(scene.images.size());
+      scene.images.push_back({str(image_stem(options.title), "-", index, file.ending), std::move(file.bytes)});
+      scene.transparent.push_back(image.channels == 4);
     }
     use.image = index;
   };
@@ -101,8 +101,8 @@ MeshScene scene_of(const Mesh& mesh, const Appearance& look, PictureKind picture
       index = static_cast<std::int32_t>(scene.materials.size());
       Material material = look.materials[static_cast<std::size_t>(m)];
       if (mesh.uvs.empty()) material.texture = material.emission_texture = {};
-      take_picture(material.texture);
-      take_picture(material.emission_texture);
+      take_image(material.texture);
+      take_image(material.emission_texture);
       const std::string first = material.name.empty() ? "material" : material.name;
       material.name = first;
       for (int i = 2; !names.insert(material.name).second; ++i) material.name = str(first, "_", i);

@@ -26,9 +26,9 @@ struct SceneOptions {
 // The mesh must outlive it.
 struct MeshScene {
   const Mesh* mesh = nullptr;
-  std::vector<Material> materials;    // one at least; each has a name of its own, and faces; images are those of `pictures`
+  std::vector<Material> materials;    // one at least; each has a name of its own, and faces; images are those of `images`
   std::vector<std::int32_t> of_face;  // [F] index into materials; empty: all have the first
-  std::vector<NamedFile> pictures;    // PNG or JPEG; names of letters, digits and -._ without folders
+  std::vector<NamedFile> images;      // PNG or JPEG; names of letters, digits and -._ without folders
   std::vector<bool> transparent;      // of each image, whether it has alpha
   std::vector<float> emission_uvs;    // as Appearance has them
   std::int32_t normal_map = -1, occlusion_map = -1;  // of all materials, among the images; negative: none
@@ -46,7 +46,7 @@ struct MeshScene {
 [[nodiscard]] MeshScene scene_of(const Mesh& mesh, std::span<const std::byte> texture, const SceneOptions& options,
                                  const char* format);
 // The materials of an appearance, without those that no face has.
-[[nodiscard]] MeshScene scene_of(const Mesh& mesh, const Appearance& look, PictureKind pictures, const SceneOptions& options,
+[[nodiscard]] MeshScene scene_of(const Mesh& mesh, const Appearance& look, ImageKind images, const SceneOptions& options,
                                  const char* format);
 
 }  // namespace espalier

@@ -192,8 +192,8 @@ std::int32_t MtlLibrary::image(const Texture& texture) {
   if (known != known_.end()) return known->second;
   std::int32_t at = -1;
   if (const auto bytes = source_.companion(file, "texture")) {
-    if (auto picture = source_.picture(*bytes, "texture \"" + printable(file) + "\"")) {
-      images_.push_back(std::move(*picture));
+    if (auto image = source_.image(*bytes, "texture \"" + printable(file) + "\"")) {
+      images_.push_back(std::move(*image));
       files_.push_back(Source::image_file(*bytes));
       at = static_cast<std::int32_t>(images_.size() - 1);
     }
@@ -208,10 +208,10 @@ void MtlLibrary::add_alpha(const Entry& entry, Material& material) {
   if (entry.alpha.file == entry.base.file) return;
   const std::int32_t at = image(entry.alpha);
   if (at < 0) return;
-  const Picture& from = images_[static_cast<std::size_t>(at)];
-  Picture made(from.width, from.height, 4);
+  const Image& from = images_[static_cast<std::size_t>(at)];
+  Image made(from.width, from.height, 4);
   if (material.texture.used()) {
-    const Picture& base = images_[static_cast<std::size_t>(material.texture.image)];
+    const Image& base = images_[static_cast<std::size_t>(material.texture.image)];
     if (base.width != from.width || base.height != from.height)
       return source_.left_out("map_d of ", printable(material.name), " is left out: its size is not that of map_Kd");
     for (std::size_t i = 0; i < made.pixel_count(); ++i)

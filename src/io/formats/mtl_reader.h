@@ -32,7 +32,7 @@ class MtlLibrary {
   void load(std::string_view names);
   // The material of that name with its textures; one that no library describes is white.
   [[nodiscard]] MtlMaterial find(const std::string& name);
-  [[nodiscard]] std::vector<Picture> take_images() { return std::move(images_); }
+  [[nodiscard]] std::vector<Image> take_images() { return std::move(images_); }
   [[nodiscard]] std::vector<ImageFile> take_files() { return std::move(files_); }
 
  private:
@@ -60,7 +60,7 @@ class MtlLibrary {
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::int32_t> known_;  // files -> images; -1: left out
   std::set<std::string, std::less<>> loaded_;  // libraries, as they are named
-  std::vector<Picture> images_;
+  std::vector<Image> images_;
   std::vector<ImageFile> files_;
 };
 

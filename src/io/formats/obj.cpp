@@ -104,21 +104,21 @@ std::vector<NamedFile> encode_obj_files(const Mesh& mesh, std::span<const std::s
     fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates",
          hint("unwrap the mesh first"));
   }
-  const auto format = picture_format(texture);
-  if (format != PictureFormat::png && format != PictureFormat::jpeg) {
+  const auto format = image_format(texture);
+  if (format != ImageFormat::png && format != ImageFormat::jpeg) {
     fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG image, which all programs read");
   }
-  const auto ending_of = [](std::optional<PictureFormat> kind) { return kind == PictureFormat::png ? ".png" : ".jpg"; };
+  const auto ending_of = [](std::optional<ImageFormat> kind) { return kind == ImageFormat::png ? ".png" : ".jpg"; };
   const std::string name = plain_name(stem);
-  const std::string picture = name + ending_of(format);
+  const std::string image = name + ending_of(format);
   ByteWriter material(256);
   for (const std::string& comment : comments) material.text("# " + comment + "\n");
-  material.text("newmtl " + one_word(title) + "\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd " + picture + "\n");
-  const std::string normals = name + "-normal" + ending_of(picture_format(normal_map));
+  material.text("newmtl " + one_word(title) + "\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd " + image + "\n");
+  const std::string normals = name + "-normal" + ending_of(image_format(normal_map));
   if (!normal_map.empty()) material.text("norm " + normals + "\nmap_Bump -bm 1 " + normals + "\n");
   std::vector<std::byte> object = encode(mesh, comments, name + ".mtl", one_word(title));  // checks the comments, too
   std::vector<NamedFile> files;
-  files.push_back({picture, {texture.begin(), texture.end()}});
+  files.push_back({image, {texture.begin(), texture.end()}});
   if (!normal_map.empty()) files.push_back({normals, {normal_map.begin(), normal_map.end()}});
   files.push_back({name + ".mtl", material.take()});
   files.push_back({stem + ".obj", std::move(object)});

@@ -39,25 +39,25 @@ std::vector<std::string> names_of(const Appearance& look) {
   return names;
 }
 
-void put_map(ByteWriter& out, const char* key, const TextureUse& use, const std::vector<std::string>& pictures) {
+void put_map(ByteWriter& out, const char* key, const TextureUse& use, const std::vector<std::string>& images) {
   out.text(key);
   if (use.u == Wrap::clamp && use.v == Wrap::clamp) out.text(" -clamp on");
-  out.text(" " + pictures[static_cast<std::size_t>(use.image)] + "\n");
+  out.text(" " + images[static_cast<std::size_t>(use.image)] + "\n");
 }
 
 void put_material(ByteWriter& out, const std::string& name, const Material& m, const Appearance& look,
-                  const std::vector<std::string>& pictures) {
+                  const std::vector<std::string>& images) {
   out.text("newmtl " + name + "\nKa 0 0 0\nKs 0 0 0\nillum 1\n");
   put_values(out, "Kd", {srgb(m.factor[0]), srgb(m.factor[1]), srgb(m.factor[2])});
   put_values(out, "d", {m.alpha == AlphaMode::opaque ? 1.0F : m.factor[3]});
   if (m.texture.used()) {
-    put_map(out, "map_Kd", m.texture, pictures);
+    put_map(out, "map_Kd", m.texture, images);
     const bool alpha = look.images[static_cast<std::size_t>(m.texture.image)].channels == 4;
-    if (alpha && m.alpha != AlphaMode::opaque) put_map(out, "map_d", m.texture, pictures);
+    if (alpha && m.alpha != AlphaMode::opaque) put_map(out, "map_d", m.texture, images);
   }
   if (!m.emits()) return;
   put_values(out, "Ke", {srgb(m.emission[0]), srgb(m.emission[1]), srgb(m.emission[2])});
-  if (m.emission_texture.used() && look.emission_uvs.empty()) put_map(out, "map_Ke", m.emission_texture, pictures);
+  if (m.emission_texture.used() && look.emission_uvs.empty()) put_map(out, "map_Ke", m.emission_texture, images);
 }
 
 void put_face(ByteWriter& out, const Mesh& mesh, std::size_t face) {
@@ -86,15 +86,15 @@ std::vector<NamedFile> encode_obj_files(const Mesh& mesh, const Appearance& look
   const std::string name = plain_name(stem);
   const std::vector<std::string> materials = names_of(look);
   std::vector<NamedFile> files;
-  std::vector<std::string> pictures;
+  std::vector<std::string> images;
   for (std::size_t i = 0; i < look.images.size(); ++i) {
-    EncodedPicture picture = encoded_image(look, i, options.pictures, false);
-    pictures.push_back(look.images.size() == 1 ? name + picture.ending : str(name, "-", i, picture.ending));
-    files.push_back({pictures.back(), std::move(picture.bytes)});
+    EncodedImage image = encoded_image(look, i, options.images, false);
+    images.push_back(look.images.size() == 1 ? name + image.ending : str(name, "-", i, image.ending));
+    files.push_back({images.back(), std::move(image.bytes)});
   }
   ByteWriter library(1024);
   for (const std::string& comment : comments) library.text("# " + comment + "\n");
-  for (std::size_t m = 0; m < materials.size(); ++m) put_material(library, materials[m], look.materials[m], look, pictures);
+  for (std::size_t m = 0; m < materials.size(); ++m) put_material(library, materials[m], look.materials[m], look, images);
   ByteWriter out(mesh.vertices.size() * 48);
   for (const std::string& comment : comments) out.text("# " + comment + "\n");
   out.text("mtllib " + name + ".mtl\no asset\n");

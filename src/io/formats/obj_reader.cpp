@@ -299,20 +299,20 @@ class Parser {
     if (look.materials.empty()) return;
     look.of_face = std::move(of_face_);
     drop_unused(look);
-    bool pictures = false, special = colours_.any_alpha(), tinted = false;
+    bool images = false, special = colours_.any_alpha(), tinted = false;
     for (Material& m : look.materials) {
       if (colours_.any_alpha() && colours_.there()) m.alpha = AlphaMode::blend;
-      pictures = pictures || m.texture.used() || m.emission_texture.used();
+      images = images || m.texture.used() || m.emission_texture.used();
       special = special || m.emits() || m.alpha != AlphaMode::opaque;
       tinted = tinted || m.factor[0] != m.factor[1] || m.factor[1] != m.factor[2];  // a gray is no loss beside colours
     }
     Mesh& mesh = file.mesh;
-    if (pictures && colours_.there()) source_.left_out("the colours of vertices are not shown where there is a texture");
+    if (images && colours_.there()) source_.left_out("the colours of vertices are not shown where there is a texture");
     const bool several = look.materials.size() > 1 && described_;
-    if (!pictures && colours_.there() && tinted)
+    if (!images && colours_.there() && tinted)
       source_.left_out("the colours of materials (Kd) are left out: the vertices have colours of their own");
-    if (!pictures && !colours_.there() && (coloured_ || several || special)) bake_factors(mesh, look);
-    if (pictures || special) file.appearance = std::move(look);
+    if (!images && !colours_.there() && (coloured_ || several || special)) bake_factors(mesh, look);
+    if (images || special) file.appearance = std::move(look);
   }
 
   static constexpr std::size_t kMostMaterials = 100'000;

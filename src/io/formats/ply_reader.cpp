@@ -548,9 +548,9 @@ void add_textures(const Ply& ply, const Source& source, MeshFile& file) {
     m.name = name.substr(0, 200);
     m.vertex_colours = false;
     const auto bytes = source.companion(name, "texture");
-    auto picture = bytes ? source.picture(*bytes, "texture \"" + printable(name) + "\"") : std::nullopt;
-    if (picture) {
-      look.images.push_back(std::move(*picture));
+    auto image = bytes ? source.image(*bytes, "texture \"" + printable(name) + "\"") : std::nullopt;
+    if (image) {
+      look.images.push_back(std::move(*image));
       look.files.push_back(Source::image_file(*bytes));
       m.texture.image = static_cast<std::int32_t>(look.images.size() - 1);
     }

@@ -132,8 +132,8 @@ class Source {
   // The plain name of a file as it is there, in whatever case it is asked for.
   [[nodiscard]] std::optional<std::string> find_companion(const std::string& file) const;
   // The same for an image in bytes: nothing, and a notice, for one that cannot be read or that would be too much.
-  [[nodiscard]] std::optional<Picture> picture(Bytes file, const std::string& what,
-                                               ColourProfiles profiles = ColourProfiles::applied) const;
+  [[nodiscard]] std::optional<Image> image(Bytes file, const std::string& what,
+                                           ColourProfiles profiles = ColourProfiles::applied) const;
   // The same bytes, for writers that may take them over.
   [[nodiscard]] static ImageFile image_file(Bytes file);
   [[nodiscard]] std::vector<std::string> take_notices() const { return std::move(notices_); }

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/printable.h"
 #include "image/codec.h"
-#include "image/picture_header.h"
+#include "image/image_header.h"
 #include "io/formats/gaussian_builder.h"
 #include "io/formats/zip_reader.h"
 
@@ -36,8 +36,8 @@ class Sog {
     source_.unpacks(source_.bytes.size(), 16);  // images are packed well
     // Four bytes in each of up to six images.
     source_.take_memory(count_, 12);
-    const Picture low = picture(means, 0), high = picture(means, 1), quats = picture(member(meta_, "quats"), 0),
-                  scales = picture(member(meta_, "scales"), 0), colours = picture(member(meta_, "sh0"), 0);
+    const Image low = image(means, 0), high = image(means, 1), quats = image(member(meta_, "quats"), 0),
+                scales = image(member(meta_, "scales"), 0), colours = image(member(meta_, "sh0"), 0);
     load_harmonics();
     const auto bottom = numbers(means, "mins", 3), top = numbers(means, "maxs", 3);
     const Table scale_table = table(member(meta_, "scales"), 3), colour_table = table(member(meta_, "sh0"), 4);
@@ -103,13 +103,13 @@ class Sog {
   // Before it is decoded: a few bytes may announce, and take, a lot. An image that is larger than what it holds helps nobody.
   void check_extent(Bytes file, const std::string& what, std::uint64_t most) const {
     constexpr std::uint64_t kMostSide = std::uint64_t{1} << 20U;
-    const std::optional<PictureHeader> header = picture_header(file);
+    const std::optional<ImageHeader> header = image_header(file);
     const std::uint64_t pixels = header ? std::min(header->width, kMostSide) * std::min(header->height, kMostSide) : 0;
     if (header && pixels == 0) source_.unsupported(what, " does not say its size at its beginning");
     if (pixels > most) source_.damaged(what, " has ", pixels, " pixels for ", count_, " Gaussians");
   }
   // Of at most `most` pixels.
-  Picture load(const Json& object, std::size_t which, std::uint64_t most) const {
+  Image load(const Json& object, std::size_t which, std::uint64_t most) const {
     const Json& files = member(object, "files");
     if (!files.is_array() || which >= files.size() || !files[which].is_string())
       source_.damaged("its meta.json names no images");
@@ -119,24 +119,24 @@ class Sog {
     if (!found) source_.damaged("the archive lacks its image \"", printable(name), "\"");
     const std::vector<std::byte> file = archive_ == nullptr ? source_.neighbour(name) : archive_->read(*found);
     check_extent(file, what, most);
-    return decode_picture(file, what);
+    return decode_image(file, what);
   }
-  Picture picture(const Json& object, std::size_t which) const {
+  Image image(const Json& object, std::size_t which) const {
     constexpr std::uint64_t kSpare = 65536;  // whole rows, and sides that are multiples of something
-    Picture p = load(object, which, 4 * count_ + kSpare);
+    Image p = load(object, which, 4 * count_ + kSpare);
     if (p.pixel_count() < count_) source_.damaged("an image has ", p.pixel_count(), " pixels for ", count_, " Gaussians");
     return with_alpha(std::move(p));
   }
-  static Picture with_alpha(Picture p) {
+  static Image with_alpha(Image p) {
     if (p.channels == 4) return p;
-    Picture out(p.width, p.height, 4);
+    Image out(p.width, p.height, 4);
     for (std::size_t i = 0; i < p.pixel_count(); ++i) {
       std::copy_n(&p.pixels[3 * i], 3, &out.pixels[4 * i]);
       out.pixels[4 * i + 3] = 255;
     }
     return out;
   }
-  static const std::uint8_t* texel(const Picture& p, std::size_t i) { return &p.pixels[4 * i]; }
+  static const std::uint8_t* texel(const Image& p, std::size_t i) { return &p.pixels[4 * i]; }
 
   // w x y z: three bytes, and which one is left out.
   static std::array<float, 4> rotation(const std::uint8_t* texel) {
@@ -160,7 +160,7 @@ class Sog {
     constexpr std::size_t kInARow = 64;
     constexpr std::uint64_t kMostPalette = std::uint64_t{1} << 20U;  // 65,536 entries of 15 pixels
     palette_ = with_alpha(load(rest, 0, kMostPalette));
-    labels_ = picture(rest, 1);
+    labels_ = image(rest, 1);
     const auto width = static_cast<std::size_t>(palette_.width);
     for (const std::size_t c : kHarmonicsOfDegree) {
       if (width == kInARow * c) coefficients_ = c;
@@ -201,7 +201,7 @@ class Sog {
   Json meta_;
   bool second_ = false;
   std::size_t count_ = 0, coefficients_ = 0, palette_size_ = 0;
-  Picture palette_, labels_;
+  Image palette_, labels_;
   Table harmonic_table_;
   std::vector<float> values_;
 };
@@ -217,9 +217,9 @@ std::optional<std::string> sog_meta(const ZipArchive& archive) {
   if (found.size() != 1) return std::nullopt;
   // Other programs have files of that name, too.
   const std::string folder = found.front().substr(0, found.front().rfind('/') + 1);
-  const auto is_picture = [&](const std::string& name) { return name.starts_with(folder) && lower(name).ends_with(".webp"); };
-  const bool pictures = std::any_of(archive.names().begin(), archive.names().end(), is_picture);
-  return pictures ? std::optional(found.front()) : std::nullopt;
+  const auto is_image = [&](const std::string& name) { return name.starts_with(folder) && lower(name).ends_with(".webp"); };
+  const bool images = std::any_of(archive.names().begin(), archive.names().end(), is_image);
+  return images ? std::optional(found.front()) : std::nullopt;
 }
 
 GaussianFile read_sog(const Source& source) {

@@ -185,13 +185,13 @@ std::vector<std::byte> encode_3mf(const Mesh& mesh, const Placement& placement, 
       fail(ErrorCode::invalid_argument, kFormat, ": a texture needs a mesh with texture coordinates",
            hint("unwrap the mesh first"));
     }
-    const auto format = picture_format(texture);
-    if (format != PictureFormat::png && format != PictureFormat::jpeg) {
+    const auto format = image_format(texture);
+    if (format != ImageFormat::png && format != ImageFormat::jpeg) {
       fail(ErrorCode::invalid_argument, kFormat, ": the texture must be a PNG or JPEG image",
            hint("the format knows no others"));
     }
-    part = format == PictureFormat::png ? "3D/Textures/texture.png" : "3D/Textures/texture.jpeg";
-    mime = format == PictureFormat::png ? "image/png" : "image/jpeg";
+    part = format == ImageFormat::png ? "3D/Textures/texture.png" : "3D/Textures/texture.jpeg";
+    mime = format == ImageFormat::png ? "image/png" : "image/jpeg";
   }
   std::vector<NamedFile> files;
   files.push_back(

@@ -315,12 +315,12 @@ class Assembler {
     if (!name) source_.left_out("texture \"", printable(file), "\" is left out: the package lacks it");
     if (!name) return at->second;
     const std::vector<std::byte> bytes = archive_.read(*name);
-    auto picture = source_.picture(bytes, "texture \"" + printable(file) + "\"");
-    if (!picture) return at->second;
+    auto image = source_.image(bytes, "texture \"" + printable(file) + "\"");
+    if (!image) return at->second;
     Material m;
     m.name = printable(file);
     m.vertex_colours = false;
-    look_.images.push_back(std::move(*picture));
+    look_.images.push_back(std::move(*image));
     look_.files.push_back(Source::image_file(bytes));
     m.texture = {static_cast<std::int32_t>(look_.images.size() - 1), found->second.u, found->second.v, found->second.nearest};
     look_.materials.push_back(std::move(m));

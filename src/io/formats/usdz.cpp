@@ -304,7 +304,7 @@ class Layer : public UsdText {
     line(str("def Shader \"", name, "\""));
     open();
     line("uniform token info:id = \"UsdUVTexture\"");
-    line("asset inputs:file = @textures/" + scene_.pictures[static_cast<std::size_t>(use.image)].name + "@");
+    line("asset inputs:file = @textures/" + scene_.images[static_cast<std::size_t>(use.image)].name + "@");
     if (std::any_of(scale.begin(), scale.end(), [](float x) { return x != 1.0F; })) put_value("float4 inputs:scale", scale);
     line("token inputs:sourceColorSpace = \"sRGB\"");
     line("float2 inputs:st.connect = <" + coordinates + ".outputs:result>");
@@ -316,12 +316,12 @@ class Layer : public UsdText {
   }
 
   // Numbers, no colours; those of a normal map from -1 to 1.
-  void put_map(const char* name, const std::string& coordinates, std::int32_t picture, bool normals) {
+  void put_map(const char* name, const std::string& coordinates, std::int32_t image, bool normals) {
     line(str("def Shader \"", name, "\""));
     open();
     line("uniform token info:id = \"UsdUVTexture\"");
     if (normals) put_value("float4 inputs:bias", {-1, -1, -1, 0});
-    line("asset inputs:file = @textures/" + scene_.pictures[static_cast<std::size_t>(picture)].name + "@");
+    line("asset inputs:file = @textures/" + scene_.images[static_cast<std::size_t>(image)].name + "@");
     if (normals) put_value("float4 inputs:scale", {2, 2, 2, 1});
     line("token inputs:sourceColorSpace = \"raw\"");
     line("float2 inputs:st.connect = <" + coordinates + ".outputs:result>");
@@ -340,7 +340,7 @@ class Layer : public UsdText {
 std::vector<std::byte> archive(MeshScene scene, const SceneOptions& options) {
   std::vector<NamedFile> files;
   files.push_back({usd_identifier(options.title, "asset") + ".usda", Layer(scene, options).take()});
-  for (NamedFile& picture : scene.pictures) files.push_back({"textures/" + picture.name, std::move(picture.bytes)});
+  for (NamedFile& image : scene.images) files.push_back({"textures/" + image.name, std::move(image.bytes)});
   constexpr std::size_t kAlignment = 64;
   return encode_stored_zip(files, kAlignment);
 }
@@ -362,9 +362,8 @@ std::vector<std::byte> encode_usdz(const Mesh& mesh, std::span<const std::byte> 
   return archive(scene_of(mesh, texture, options, kFormat), options);
 }
 
-std::vector<std::byte> encode_usdz(const Mesh& mesh, const Appearance& look, PictureKind pictures,
-                                   const SceneOptions& options) {
-  return archive(scene_of(mesh, look, pictures, options, kFormat), options);
+std::vector<std::byte> encode_usdz(const Mesh& mesh, const Appearance& look, ImageKind images, const SceneOptions& options) {
+  return archive(scene_of(mesh, look, images, options, kFormat), options);
 }
 
 }  // namespace espalier

@@ -17,7 +17,7 @@ namespace espalier {
                                                  const SceneOptions& options);
 // The same with several materials, each a subset of the mesh. Colours of vertices that multiply a texture or a colour, their
 // alpha, and that a material is unlit have no place there.
-[[nodiscard]] std::vector<std::byte> encode_usdz(const Mesh& mesh, const Appearance& look, PictureKind pictures,
+[[nodiscard]] std::vector<std::byte> encode_usdz(const Mesh& mesh, const Appearance& look, ImageKind images,
                                                  const SceneOptions& options);
 
 // A name as USD takes it for a prim: letters, digits and _, not a digit first; `otherwise` where nothing is left of it.

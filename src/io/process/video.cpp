@@ -38,26 +38,26 @@ class Frames {
 
   [[nodiscard]] bool more() const { return done_ < options_.frames; }
   [[nodiscard]] int done() const { return done_; }
-  Picture next() {
+  Image next() {
     if (monitor_ != nullptr) monitor_->check();
-    Picture picture = source_(done_);
-    const bool whole = picture.width > 0 && picture.height > 0 && (picture.channels == 3 || picture.channels == 4) &&
-                       picture.pixels.size() == picture.pixel_count() * static_cast<std::size_t>(picture.channels);
+    Image image = source_(done_);
+    const bool whole = image.width > 0 && image.height > 0 && (image.channels == 3 || image.channels == 4) &&
+                       image.pixels.size() == image.pixel_count() * static_cast<std::size_t>(image.channels);
     require(whole, format_, "frame ", done_, " is not an image");
     constexpr int kMaxSide = 16383;
-    if (picture.width > kMaxSide || picture.height > kMaxSide) {
-      fail(ErrorCode::invalid_argument, format_, ": frames of ", picture.width, " x ", picture.height,
-           " are too large (at most ", kMaxSide, " on a side)");
+    if (image.width > kMaxSide || image.height > kMaxSide) {
+      fail(ErrorCode::invalid_argument, format_, ": frames of ", image.width, " x ", image.height, " are too large (at most ",
+           kMaxSide, " on a side)");
     }
     if (done_ == 0) {
-      width_ = picture.width;
-      height_ = picture.height;
-      channels_ = picture.channels;
+      width_ = image.width;
+      height_ = image.height;
+      channels_ = image.channels;
     }
-    require(picture.width == width_ && picture.height == height_ && picture.channels == channels_, format_, "frame ", done_,
+    require(image.width == width_ && image.height == height_ && image.channels == channels_, format_, "frame ", done_,
             " has another size than the first");
     ++done_;
-    return picture;
+    return image;
   }
   void report_done() const {
     if (monitor_ != nullptr) monitor_->progress(done_, options_.frames);
@@ -72,18 +72,18 @@ class Frames {
 };
 
 // H.264 in 4:2:0 wants even sides: the last row and column once more.
-Picture evened(Picture picture) {
-  if (picture.width % 2 == 0 && picture.height % 2 == 0) return picture;
-  Picture even(picture.width + picture.width % 2, picture.height + picture.height % 2, 3);
+Image evened(Image image) {
+  if (image.width % 2 == 0 && image.height % 2 == 0) return image;
+  Image even(image.width + image.width % 2, image.height + image.height % 2, 3);
   for (int y = 0; y < even.height; ++y) {
     for (int x = 0; x < even.width; ++x) {
-      std::memcpy(even.at(x, y), picture.at(std::min(x, picture.width - 1), std::min(y, picture.height - 1)), 3);
+      std::memcpy(even.at(x, y), image.at(std::min(x, image.width - 1), std::min(y, image.height - 1)), 3);
     }
   }
   return even;
 }
 
-std::vector<std::string> ffmpeg_arguments(const Picture& frame, const VideoOptions& options) {
+std::vector<std::string> ffmpeg_arguments(const Image& frame, const VideoOptions& options) {
   // The constant rate factor: 16 looks lossless, 36 poor.
   const int rate_factor = 36 - options.quality / 5;
   std::vector<std::string> words = {options.ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "error"};
@@ -125,14 +125,14 @@ struct OwnedData : WebPData {
 };
 
 struct OwnedFrame : WebPPicture {
-  explicit OwnedFrame(const Picture& picture) : WebPPicture() {
+  explicit OwnedFrame(const Image& image) : WebPPicture() {
     require(WebPPictureInit(this) != 0, "encode_animated_webp", "another libwebp than at build time");
     use_argb = 1;
-    width = picture.width;
-    height = picture.height;
-    const int step = picture.width * picture.channels;
-    const int done = picture.channels == 4 ? WebPPictureImportRGBA(this, picture.pixels.data(), step)
-                                           : WebPPictureImportRGB(this, picture.pixels.data(), step);
+    width = image.width;
+    height = image.height;
+    const int step = image.width * image.channels;
+    const int done = image.channels == 4 ? WebPPictureImportRGBA(this, image.pixels.data(), step)
+                                         : WebPPictureImportRGB(this, image.pixels.data(), step);
     if (done == 0) fail(ErrorCode::out_of_memory, "not enough memory for a frame of an animated WebP");
   }
   OwnedFrame(const OwnedFrame&) = delete;
@@ -158,7 +158,7 @@ std::vector<std::byte> encode_mp4(const FrameSource& source, const VideoOptions&
   Frames frames(source, options, monitor, kFormat);
   std::unique_ptr<Child> child;
   while (frames.more()) {
-    const Picture frame = evened(frames.next());
+    const Image frame = evened(frames.next());
     if (frame.channels != 3)
       fail(ErrorCode::invalid_argument, kFormat, ": a frame has an alpha channel, which a video cannot hold");
     if (!child) {
@@ -195,9 +195,9 @@ std::vector<std::byte> encode_animated_webp(const FrameSource& source, const Vid
   };
   while (frames.more()) {
     const int time = time_of(frames.done());
-    const Picture picture = frames.next();
-    OwnedFrame frame(picture);
-    if (!encoder) encoder.reset(WebPAnimEncoderNew(picture.width, picture.height, &animation));
+    const Image image = frames.next();
+    OwnedFrame frame(image);
+    if (!encoder) encoder.reset(WebPAnimEncoderNew(image.width, image.height, &animation));
     if (!encoder) fail(ErrorCode::out_of_memory, "not enough memory for an animated WebP");
     check(WebPAnimEncoderAdd(encoder.get(), &frame, time, &config));
     frames.report_done();

@@ -1,4 +1,4 @@
-// Moving pictures: MP4 by way of the program ffmpeg, animated WebP without it.
+// Videos: MP4 by way of the program ffmpeg, animated WebP without it.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/monitor.h"
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier {
 
@@ -19,8 +19,8 @@ struct VideoOptions {
   std::string ffmpeg = "ffmpeg";  // a name that is looked up in PATH, or a path
 };
 
-// The picture of a frame, 0 first; each is asked for once, in order. All have the size and channels of the first.
-using FrameSource = std::function<Picture(int frame)>;
+// The image of a frame, 0 first; each is asked for once, in order. All have the size and channels of the first.
+using FrameSource = std::function<Image(int frame)>;
 
 // H.264 in MP4 (yuv420p, BT.709, for playing while it loads) of RGB frames; an odd side repeats its last row or column. Runs
 // ffmpeg as a child: its input and output are pipes of this process, no shell and no temporary file is involved, and it is

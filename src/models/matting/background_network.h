@@ -27,7 +27,7 @@ class BackgroundNetwork {
   [[nodiscard]] virtual std::vector<float> run(const std::vector<float>& input) = 0;
 
   // What rembg's remove() gives for an opaque image: RGBA of its size.
-  [[nodiscard]] Picture remove(const Picture& rgb) {
+  [[nodiscard]] Image remove(const Image& rgb) {
     const MatteInput& f = form();
     return cut_by_matte(rgb, matte_of(run(matte_input(rgb, f)), f.width, f.height));
   }

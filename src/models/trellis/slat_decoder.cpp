@@ -4,8 +4,9 @@
 
 #include "nn/backends.h"
 #include "ops/child_taps.h"
+#include "ops/convolution.h"
 #include "ops/elementwise.h"
-#include "sparse/convolution.h"
+#include "sparse/subdivision.h"
 
 namespace espalier {
 namespace {

@@ -1,6 +1,7 @@
 #include "models/trellis/sparse_structure_vae.h"
 
 #include "nn/backends.h"
+#include "ops/convolution.h"
 #include "ops/elementwise.h"
 #include "ops/volume.h"
 

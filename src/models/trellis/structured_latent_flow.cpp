@@ -4,9 +4,9 @@
 
 #include "models/trellis/flow_settings.h"
 #include "nn/backends.h"
+#include "ops/convolution.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
-#include "sparse/convolution.h"
 
 namespace espalier {
 

@@ -1,5 +1,4 @@
 #include "ops/cuda/convolution.h"
-#include "ops/volume.h"
 #include "tensor/dtype.h"
 
 namespace espalier {

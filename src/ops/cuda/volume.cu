@@ -1,4 +1,4 @@
-// Rearrangements of volumes and images. conv3d has a file of its own.
+// Rearrangements of volumes and images.
 #include "ops/volume.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
@@ -200,7 +200,7 @@ void blocks_to_depth(Queue<Cuda>& queue, In<Cuda, T, 5> x, View<Cuda, T, 5> out)
 }
 
 template <class T>
-struct PictureBody {
+struct ImageBody {
   const T* x;
   T* out;
   std::int64_t channels, height, width, patch;
@@ -223,7 +223,7 @@ void patches(Queue<Cuda>& queue, In<Cuda, T, 4> x, int patch, View<Cuda, T, 2> o
                      out.extent(1) == x.extent(1) * patch * patch,
                  "image_patches", x, out);
   for_each(queue, "image_patches", out.size(),
-           PictureBody<T>{x.data(), out.data(), x.extent(1), x.extent(2), x.extent(3), patch});
+           ImageBody<T>{x.data(), out.data(), x.extent(1), x.extent(2), x.extent(3), patch});
 }
 
 }  // namespace

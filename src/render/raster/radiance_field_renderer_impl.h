@@ -37,8 +37,8 @@ void render_view(Queue<Dev>& queue, const Field& field, const Camera& camera, co
 
 // Throws internal where the images are not what the options ask for.
 template <class Dev>
-void check_pictures(std::int64_t views, const RadianceFieldOptions& o, View<Dev, float, 4> colour, View<Dev, float, 3> alpha,
-                    View<Dev, float, 3> depth) {
+void check_images(std::int64_t views, const RadianceFieldOptions& o, View<Dev, float, 4> colour, View<Dev, float, 3> alpha,
+                  View<Dev, float, 3> depth) {
   const Extents<3> flat{views, o.height, o.width};
   require(colour.extents() == Extents<4>{views, o.height, o.width, 3} && alpha.extents() == flat && colour.contiguous() &&
               alpha.contiguous() && (depth.data() == nullptr || (depth.extents() == flat && depth.contiguous())),
@@ -92,7 +92,7 @@ template <class Dev>
 void RadianceFieldRenderer<Dev>::render(const Camera& camera, const RadianceFieldOptions& options, View<Dev, float, 3> colour,
                                         View<Dev, float, 2> alpha, View<Dev, float, 2> depth) {
   radiance::check_options(options);
-  radiance::check_pictures<Dev>(1, options, radiance::alone(colour), radiance::alone(alpha), radiance::alone(depth));
+  radiance::check_images<Dev>(1, options, radiance::alone(colour), radiance::alone(alpha), radiance::alone(depth));
   state_->draw(camera, options, {colour.data(), alpha.data(), depth.data()});
 }
 
@@ -100,7 +100,7 @@ template <class Dev>
 void RadianceFieldRenderer<Dev>::render(std::span<const Camera> cameras, const RadianceFieldOptions& options,
                                         View<Dev, float, 4> colour, View<Dev, float, 3> alpha) {
   radiance::check_options(options);
-  radiance::check_pictures<Dev>(static_cast<std::int64_t>(cameras.size()), options, colour, alpha, {});
+  radiance::check_images<Dev>(static_cast<std::int64_t>(cameras.size()), options, colour, alpha, {});
   const std::int64_t pixels = std::int64_t{options.width} * options.height;
   for (std::size_t i = 0; i < cameras.size(); ++i) {
     const std::int64_t at = static_cast<std::int64_t>(i) * pixels;

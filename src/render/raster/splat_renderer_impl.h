@@ -18,7 +18,7 @@ template <class Dev>
 void SplatRenderer<Dev>::render(std::span<const Camera> cameras, const SplatOptions& options, View<Dev, float, 4> colour,
                                 View<Dev, float, 3> alpha) {
   splat::check_options(options);
-  splat::check_pictures(cameras.size(), options, colour.extents(), alpha.extents(), colour.contiguous() && alpha.contiguous());
+  splat::check_images(cameras.size(), options, colour.extents(), alpha.extents(), colour.contiguous() && alpha.contiguous());
   state_->render(cameras, options, colour.data(), alpha.data());
 }
 

@@ -56,8 +56,8 @@ void check_options(const SplatOptions& o) {
   }
 }
 
-void check_pictures(std::size_t views, const SplatOptions& o, const Extents<4>& colour, const Extents<3>& alpha,
-                    bool contiguous) {
+void check_images(std::size_t views, const SplatOptions& o, const Extents<4>& colour, const Extents<3>& alpha,
+                  bool contiguous) {
   const auto n = static_cast<std::int64_t>(views);
   require(contiguous && colour == Extents<4>{n, o.height, o.width, 3} && alpha == Extents<3>{n, o.height, o.width},
           "SplatRenderer::render", "the images are not what the options ask for");

@@ -28,8 +28,8 @@ struct HostScene {
 // Throws invalid_argument where sizes, kernel or background cannot be.
 void check_options(const SplatOptions& options);
 // Throws internal where the images are not [views, height, width(, 3)] and contiguous.
-void check_pictures(std::size_t views, const SplatOptions& options, const Extents<4>& colour, const Extents<3>& alpha,
-                    bool contiguous);
+void check_images(std::size_t views, const SplatOptions& options, const Extents<4>& colour, const Extents<3>& alpha,
+                  bool contiguous);
 
 // Throws invalid_argument for a camera that is not finite or has no field of view.
 [[nodiscard]] ViewPoint view_point_of(const Camera& camera, const SplatOptions& options);

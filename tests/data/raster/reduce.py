@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the files of this folder from the reference's pictures of triangle meshes: reduce.py MESH_RASTER_DIR OUT
+"""Makes the files of this folder from the reference's images of triangle meshes: reduce.py MESH_RASTER_DIR OUT
 
 Keeps the vertices in clip space, the faces and the face of each pixel (as 16-bit integers), and weights and depth of the
 pixels that are not empty, row by row.

@@ -3,10 +3,10 @@
 #include <espalier/checkpoint.h>
 #include <espalier/diagnostics.h>
 #include <espalier/espalier.h>
+#include <espalier/images.h>
 #include <espalier/models.h>
 #include <espalier/option_rules.h>
 #include <espalier/options.h>
-#include <espalier/pictures.h>
 
 #include <array>
 #include <cstdint>
@@ -124,15 +124,15 @@ void images(const fs::path& image) {
   const InputImage encoded = InputImage::encoded(bytes, "memory");
   expect(!file.in_memory() && file.file() == image && file.name() == image.string(), "an image in a file");
   expect(encoded.in_memory() && !encoded.raw() && encoded.bytes().size() == bytes.size(), "an image in memory");
-  Pipeline::check_picture(file);
-  Pipeline::check_picture(encoded);
+  Pipeline::check_image(file);
+  Pipeline::check_image(encoded);
   const Pipeline::Foreground foreground = Pipeline::preprocess(encoded, Background::automatic);
   expect(foreground.png == Pipeline::preprocess(file, Background::automatic).png, "foregrounds of file and memory");
   expect(foreground.png == Pipeline::preprocess(encoded, Pipeline::ForegroundRequest{}).png, "the request says the same");
   const InputImage pixels = InputImage::pixels(std::vector<std::byte>(64UL * 64 * 3), 64, 64, 3, "pixels");
   expect(pixels.raw() && pixels.width() == 64 && pixels.height() == 64 && pixels.channels() == 3, "pixels");
-  Pipeline::check_picture(pixels);
-  const PictureInfo info = picture_info(image);
+  Pipeline::check_image(pixels);
+  const ImageInfo info = image_info(image);
   expect(info.media_type == "image/" + info.format && info.width > 0, "what a file is");
   const Pipeline::Foreground whole = whole_foreground(file, {});
   const InputImage masked = with_mask(file, InputImage::encoded(whole.png, "mask"));
@@ -140,7 +140,7 @@ void images(const fs::path& image) {
   expect(masked.mask() == "mask" && file.masked_by("other").mask() == "other", "what the mask is called");
   expect(throws(ErrorCode::not_found, [&] { (void)background_network_memory(image.parent_path() / "no such.onnx"); }),
          "the memory of no network");
-  expect(throws(ErrorCode::invalid_argument, [] { Pipeline::check_picture(InputImage::pixels({}, 1, 1, 3, "none")); }),
+  expect(throws(ErrorCode::invalid_argument, [] { Pipeline::check_image(InputImage::pixels({}, 1, 1, 3, "none")); }),
          "no pixels");
 }
 
@@ -251,7 +251,7 @@ void files(const Asset& asset, const fs::path& folder) {
   expect(!copy.faces().empty(), "copies");
 }
 
-void pictures(const Asset& asset, const fs::path& folder) {
+void images(const Asset& asset, const fs::path& folder) {
   const ViewRequest view{.size = 64};
   render_view(asset, folder / "view.png", view, "cpu");
   render_views(asset, folder / "views.png", std::array{Viewpoint{}, Viewpoint{90.0, 0.0}}, view, "cpu");
@@ -294,7 +294,7 @@ int main(int argc, char** argv) {
     arrays(decoded);
     const Asset asset = finished(decoded, folder);
     files(asset, folder);
-    pictures(asset, folder);
+    images(asset, folder);
     variants(pipeline, asset, image);
     parts(pipeline, image, folder);
   } catch (const Error& error) {

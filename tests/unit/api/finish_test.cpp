@@ -44,7 +44,7 @@ TEST_F(Finish, LooksAtCancellationInEveryStage) {
   EXPECT_GT(looks[Stage::bake_texture], request_.views + 10);
   EXPECT_GT(looks[Stage::project_images], 500);
   ASSERT_EQ(finished.stages().size(), 4U);
-  EXPECT_EQ(finished.finish_report()->pictures.size(), 1U);
+  EXPECT_EQ(finished.finish_report()->images.size(), 1U);
 }
 
 TEST_F(Finish, StopsInEveryStage) {

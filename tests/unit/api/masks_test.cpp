@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "espalier/checkpoint.h"
-#include "espalier/pictures.h"
+#include "espalier/images.h"
 #include "image/codec.h"
 #include "recipes/familiarity.h"
 #include "support/data.h"
@@ -24,14 +24,14 @@ using test::expect_error;
 using test::project_path;
 using test::TemporaryFolder;
 
-InputImage image_of(const Picture& picture, const std::string& name) {
-  const auto bytes = std::as_bytes(std::span(picture.pixels));
-  return InputImage::pixels({bytes.begin(), bytes.end()}, picture.width, picture.height, picture.channels, name);
+InputImage image_of(const Image& image, const std::string& name) {
+  const auto bytes = std::as_bytes(std::span(image.pixels));
+  return InputImage::pixels({bytes.begin(), bytes.end()}, image.width, image.height, image.channels, name);
 }
-Picture filled(int width, int height, const std::vector<std::uint8_t>& colour) {
-  Picture picture(width, height, static_cast<int>(colour.size()));
-  for (std::size_t i = 0; i < picture.pixels.size(); ++i) picture.pixels[i] = colour[i % colour.size()];
-  return picture;
+Image filled(int width, int height, const std::vector<std::uint8_t>& colour) {
+  Image image(width, height, static_cast<int>(colour.size()));
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = colour[i % colour.size()];
+  return image;
 }
 int alpha_at(const InputImage& image, int x, int y) {
   return std::to_integer<int>(
@@ -39,10 +39,10 @@ int alpha_at(const InputImage& image, int x, int y) {
                     3]);
 }
 
-TEST(PictureInfo, OfEveryFormat) {
+TEST(ImageInfo, OfEveryFormat) {
   for (const auto& [name, format] : std::vector<std::pair<std::string, std::string>>{
            {"foreign/q.heic", "heic"}, {"foreign/q.avif", "avif"}, {"foreign/q.gif", "gif"}, {"foreign/q.tif", "tiff"}}) {
-    const PictureInfo info = picture_info(data_path("images/" + name));
+    const ImageInfo info = image_info(data_path("images/" + name));
     EXPECT_EQ(info.format, format);
     EXPECT_EQ(info.media_type, "image/" + format);
     // ffmpeg puts a TIFF's directory behind its pixels, which may be beyond what is looked at; here it is not.
@@ -50,23 +50,23 @@ TEST(PictureInfo, OfEveryFormat) {
     EXPECT_EQ(info.height, 32U) << name;
   }
   const TemporaryFolder folder;
-  const Picture picture = filled(30, 20, {1, 2, 3});
-  write_file(folder / "a", encode_png(picture));
-  write_file(folder / "b", encode_jpeg(picture, 90));
-  write_file(folder / "c", encode_webp(picture, {}));
+  const Image image = filled(30, 20, {1, 2, 3});
+  write_file(folder / "a", encode_png(image));
+  write_file(folder / "b", encode_jpeg(image, 90));
+  write_file(folder / "c", encode_webp(image, {}));
   for (const char* name : {"a", "b", "c"}) {
-    EXPECT_EQ(picture_info(folder / name).width, 30U) << name;
-    EXPECT_EQ(picture_info(folder / name).height, 20U) << name;
+    EXPECT_EQ(image_info(folder / name).width, 30U) << name;
+    EXPECT_EQ(image_info(folder / name).height, 20U) << name;
   }
-  const std::string text = "no picture";
+  const std::string text = "no image";
   write_file(folder / "d", std::as_bytes(std::span(text)));
-  expect_error(ErrorCode::format, {"known format"}, [&] { (void)picture_info(folder / "d"); });
-  expect_error(ErrorCode::not_found, {"cannot be read"}, [&] { (void)picture_info(folder / "e"); });
+  expect_error(ErrorCode::format, {"known format"}, [&] { (void)image_info(folder / "d"); });
+  expect_error(ErrorCode::not_found, {"cannot be read"}, [&] { (void)image_info(folder / "e"); });
 }
 
 TEST(Mask, IsBroughtToTheSizeOfItsImage) {
   const InputImage photo = image_of(filled(80, 40, {200, 100, 50}), "photo");
-  Picture mask(40, 20, 3);
+  Image mask(40, 20, 3);
   for (int y = 5; y < 15; ++y) {
     for (int x = 10; x < 30; ++x) std::fill_n(mask.at(x, y), 3, 255);
   }
@@ -78,7 +78,7 @@ TEST(Mask, IsBroughtToTheSizeOfItsImage) {
   EXPECT_EQ(alpha_at(made, 5, 5), 0);
   EXPECT_EQ(std::to_integer<int>(made.bytes()[0]), 200) << "colours stay where nothing is to be seen";
   // Alpha counts where some is transparent, whatever the colours are.
-  Picture clear = filled(80, 40, {255, 255, 255, 0});
+  Image clear = filled(80, 40, {255, 255, 255, 0});
   clear.at(7, 7)[3] = 200;
   EXPECT_EQ(alpha_at(with_mask(photo, image_of(clear, "mask")), 7, 7), 200);
   EXPECT_EQ(alpha_at(with_mask(photo, image_of(clear, "mask")), 8, 8), 0);
@@ -101,25 +101,25 @@ TEST(Mask, ThatMakesNoSenseIsRefused) {
 }
 
 TEST(WholeForeground, KeepsColoursAndNeedsNoObject) {
-  Picture picture = filled(64, 64, {240, 240, 240});
+  Image image = filled(64, 64, {240, 240, 240});
   for (int y = 20; y < 44; ++y) {
     for (int x = 20; x < 44; ++x) {
       const std::uint8_t red[] = {200, 30, 30};
-      std::copy_n(red, 3, picture.at(x, y));
+      std::copy_n(red, 3, image.at(x, y));
     }
   }
-  const Pipeline::Foreground whole = whole_foreground(image_of(picture, "p"), {});
-  const Picture made = decode_picture(whole.png, "made");
+  const Pipeline::Foreground whole = whole_foreground(image_of(image, "p"), {});
+  const Image made = decode_image(whole.png, "made");
   ASSERT_EQ(made.width, 64);
   EXPECT_EQ(made.at(2, 2)[3], 0);
   EXPECT_EQ(made.at(2, 2)[0], 240);
   EXPECT_EQ(made.at(32, 32)[3], 255);
   EXPECT_EQ(whole.notices.front(), "plain background removed");
   // Nothing stands out: the whole is there all the same, to be painted on.
-  const Picture empty = decode_picture(whole_foreground(image_of(filled(64, 64, {9, 9, 9}), "p"), {}).png, "made");
+  const Image empty = decode_image(whole_foreground(image_of(filled(64, 64, {9, 9, 9}), "p"), {}).png, "made");
   EXPECT_EQ(empty.width, 64);
-  const Picture large =
-      decode_picture(whole_foreground(image_of(filled(3000, 1500, {9, 9, 9}), "p"), {Background::none}).png, "made");
+  const Image large =
+      decode_image(whole_foreground(image_of(filled(3000, 1500, {9, 9, 9}), "p"), {Background::none}).png, "made");
   EXPECT_EQ(large.width, kMostForeground);
   EXPECT_EQ(large.at(3, 3)[3], 255);
 }

@@ -37,13 +37,13 @@ Asset an_asset(bool finished) {
     made.mesh = tetrahedron(0.25F);
     made.mesh.uvs = {0, 0, 1, 0, 0, 1, 1, 1};
     made.mesh.normals = {0, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0};
-    made.texture = Picture(16, 8, 3);
+    made.texture = Image(16, 8, 3);
     for (std::size_t i = 0; i < made.texture.pixels.size(); ++i) made.texture.pixels[i] = static_cast<std::uint8_t>(3 * i);
     made.report.hidden_faces = 7;
     made.report.charts = 4;
     made.report.mean_stretch = 1.25;
     made.report.texels_seen = 0.5;
-    made.report.pictures.push_back({0.9, 0.1, 10.0, 20.0, 2.0, 0.3, true});
+    made.report.images.push_back({0.9, 0.1, 10.0, 20.0, 2.0, 0.3, true});
     builder.finished(std::move(made));
   }
   builder.record("seed", "42");
@@ -112,9 +112,9 @@ TEST_F(MemoryFiles, ASavedAssetKeepsWhatWasFinished) {
   EXPECT_EQ(report.hidden_faces, 7);
   EXPECT_EQ(report.charts, 4);
   EXPECT_EQ(report.mean_stretch, 1.25);
-  ASSERT_EQ(report.pictures.size(), 1U);
-  EXPECT_EQ(report.pictures[0].yaw, 10.0);
-  EXPECT_TRUE(report.pictures[0].used);
+  ASSERT_EQ(report.images.size(), 1U);
+  EXPECT_EQ(report.images[0].yaw, 10.0);
+  EXPECT_TRUE(report.images[0].used);
   EXPECT_EQ(report.after.faces, 4);
   EXPECT_NEAR(report.after.area, report.before.area / 4.0, 1e-9) << "of the meshes themselves";
 }
@@ -171,29 +171,29 @@ TEST_F(MemoryFiles, DamagedFinishedMeshesAreRefused) {
 }
 
 TEST(InputImages, MemoryGivesWhatTheFileDoes) {
-  Picture picture(80, 64, 4);
+  Image image(80, 64, 4);
   for (int y = 16; y < 48; ++y) {
-    for (int x = 20; x < 60; ++x) std::memset(picture.at(x, y), 200, 4);
+    for (int x = 20; x < 60; ++x) std::memset(image.at(x, y), 200, 4);
   }
-  for (std::size_t i = 3; i < picture.pixels.size(); i += 4) picture.pixels[i] = picture.pixels[i] == 0 ? 0 : 255;
-  const auto* raw = reinterpret_cast<const std::byte*>(picture.pixels.data());
-  const InputImage encoded = InputImage::encoded(encode_png(picture), "encoded");
-  const InputImage pixels = InputImage::pixels({raw, raw + picture.pixels.size()}, 80, 64, 4, "pixels");
+  for (std::size_t i = 3; i < image.pixels.size(); i += 4) image.pixels[i] = image.pixels[i] == 0 ? 0 : 255;
+  const auto* raw = reinterpret_cast<const std::byte*>(image.pixels.data());
+  const InputImage encoded = InputImage::encoded(encode_png(image), "encoded");
+  const InputImage pixels = InputImage::pixels({raw, raw + image.pixels.size()}, 80, 64, 4, "pixels");
   const Pipeline::Foreground a = Pipeline::preprocess(encoded, Background::automatic);
   EXPECT_EQ(a.png, Pipeline::preprocess(pixels, Background::automatic).png);
   EXPECT_EQ(a.notices.at(0), "alpha channel");
 }
 
 TEST(InputImages, WorkOnThemStopsWhenNobodyWantsIt) {
-  Picture picture(300, 300, 3);
+  Image drawn(300, 300, 3);
   for (int y = 90; y < 210; ++y) {
-    for (int x = 90; x < 210; ++x) std::memset(picture.at(x, y), 200, 3);
+    for (int x = 90; x < 210; ++x) std::memset(drawn.at(x, y), 200, 3);
   }
-  const InputImage image = InputImage::encoded(encode_png(picture), "mine");
+  const InputImage image = InputImage::encoded(encode_png(drawn), "mine");
   int looks = 0, most = std::numeric_limits<int>::max();
   const Observer observer{.cancelled = [&] { return ++looks > most; }};
   const auto preprocess = [&] { (void)Pipeline::preprocess(image, Pipeline::ForegroundRequest{}, observer); };
-  const auto check = [&] { Pipeline::check_picture(image, observer); };
+  const auto check = [&] { Pipeline::check_image(image, observer); };
   for (const std::function<void()>& call : {std::function<void()>(preprocess), std::function<void()>(check)}) {
     most = std::numeric_limits<int>::max();
     looks = 0;
@@ -210,7 +210,7 @@ TEST(InputImages, WorkOnThemStopsWhenNobodyWantsIt) {
 TEST(InputImages, WhatCannotBeReadIsCalledByItsName) {
   const auto message = [](const InputImage& image) {
     try {
-      Pipeline::check_picture(image);
+      Pipeline::check_image(image);
     } catch (const Error& error) {
       return std::string(error.what());
     }

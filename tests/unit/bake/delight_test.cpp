@@ -17,7 +17,7 @@ namespace {
 using Albedo = std::function<std::array<double, 3>(const std::array<double, 3>&)>;
 
 // A ball under one lamp and an even light, as a texture of its charts.
-Picture lit(const Mesh& mesh, int size, const Albedo& albedo, double even, double lamp) {
+Image lit(const Mesh& mesh, int size, const Albedo& albedo, double even, double lamp) {
   const Texels texels = texels_of(mesh, size);
   const std::array<double, 3> to_lamp{0.36, -0.48, 0.8};
   std::vector<float> values(3 * texels.face.size(), 0.0F);
@@ -29,11 +29,11 @@ Picture lit(const Mesh& mesh, int size, const Albedo& albedo, double even, doubl
     for (std::size_t k = 0; k < 3; ++k)
       values[3 * i + k] = srgb_of_linear(static_cast<float>(own[k] * (even + lamp * std::max(facing, 0.0))));
   }
-  return picture_of(values, size);
+  return image_of(values, size);
 }
 
 // Standard deviation over mean of the linear green of all texels inside charts for which `where` holds.
-double spread(const Mesh& mesh, const Picture& texture, const std::function<bool(const std::array<double, 3>&)>& where) {
+double spread(const Mesh& mesh, const Image& texture, const std::function<bool(const std::array<double, 3>&)>& where) {
   const Texels texels = texels_of(mesh, texture.width);
   double sum = 0, squares = 0, count = 0;
   for (std::size_t i = 0; i < texels.face.size(); ++i) {
@@ -51,7 +51,7 @@ const auto kEverywhere = [](const std::array<double, 3>&) { return true; };
 TEST(Delight, ALambertianBallOfOneColourBecomesNearlyConstant) {
   const Mesh ball = test::chart_ball(24);
   const auto albedo = [](const std::array<double, 3>&) { return std::array<double, 3>{0.6, 0.35, 0.2}; };
-  Picture texture = lit(ball, 256, albedo, 0.4, 0.6);
+  Image texture = lit(ball, 256, albedo, 0.4, 0.6);
   const double before = spread(ball, texture, kEverywhere);
   const SurfaceLight light = delight(ball, 1.0, texture);
   EXPECT_GT(before, 0.25);
@@ -63,8 +63,8 @@ TEST(Delight, ALambertianBallOfOneColourBecomesNearlyConstant) {
 TEST(Delight, HalfOfItLeavesHalf) {
   const Mesh ball = test::chart_ball(16);
   const auto albedo = [](const std::array<double, 3>&) { return std::array<double, 3>{0.5, 0.5, 0.5}; };
-  const Picture given = lit(ball, 192, albedo, 0.4, 0.6);
-  Picture half = given, nothing = given;
+  const Image given = lit(ball, 192, albedo, 0.4, 0.6);
+  Image half = given, nothing = given;
   (void)delight(ball, 0.5, half);
   (void)delight(ball, 0.0, nothing);
   EXPECT_EQ(nothing.pixels, given.pixels);
@@ -80,8 +80,8 @@ TEST(Delight, PartsOfOtherColoursAreNotTakenForLight) {
   const auto albedo = [&](const std::array<double, 3>& p) {
     return upper(p) ? std::array<double, 3>{0.8, 0.7, 0.1} : std::array<double, 3>{0.05, 0.08, 0.3};
   };
-  const Picture given = lit(ball, 256, albedo, 0.9, 0.0);
-  Picture texture = given;
+  const Image given = lit(ball, 256, albedo, 0.9, 0.0);
+  Image texture = given;
   (void)delight(ball, 1.0, texture);
   const Texels texels = texels_of(ball, 256);
   double worst = 0;
@@ -90,16 +90,16 @@ TEST(Delight, PartsOfOtherColoursAreNotTakenForLight) {
   }
   EXPECT_LE(worst, 8);
   // Under a lamp, both become even.
-  Picture shaded = lit(ball, 256, albedo, 0.4, 0.6);
+  Image shaded = lit(ball, 256, albedo, 0.4, 0.6);
   (void)delight(ball, 1.0, shaded);
   EXPECT_LT(spread(ball, shaded, upper), 0.08);
 }
 
 TEST(Delight, RefusesWhatItCannotWorkOn) {
   const Mesh ball = test::chart_ball(4);
-  Picture texture(64, 64, 3);
+  Image texture(64, 64, 3);
   test::expect_error(ErrorCode::invalid_argument, {"strength"}, [&] { (void)delight(ball, 1.5, texture); });
-  Picture oblong(64, 32, 3);
+  Image oblong(64, 32, 3);
   test::expect_error(ErrorCode::invalid_argument, {"square"}, [&] { (void)delight(ball, 0.5, oblong); });
   // Nothing to learn from: black stays black.
   (void)delight(ball, 1.0, texture);

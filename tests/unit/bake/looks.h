@@ -18,19 +18,19 @@ namespace espalier::test {
 using Colour3 = std::array<double, 3>;
 
 // An image of `shown(column, row)`.
-inline Picture painted(int width, int height, int channels, const std::function<std::array<std::uint8_t, 4>(int, int)>& shown) {
-  Picture picture(width, height, channels);
+inline Image painted(int width, int height, int channels, const std::function<std::array<std::uint8_t, 4>(int, int)>& shown) {
+  Image image(width, height, channels);
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const auto colour = shown(x, y);
-      for (int k = 0; k < channels; ++k) picture.at(x, y)[k] = colour[static_cast<std::size_t>(k)];
+      for (int k = 0; k < channels; ++k) image.at(x, y)[k] = colour[static_cast<std::size_t>(k)];
     }
   }
-  return picture;
+  return image;
 }
 
 // One material for all faces.
-inline Appearance look_of(const Mesh& mesh, const Material& material, std::vector<Picture> images = {}) {
+inline Appearance look_of(const Mesh& mesh, const Material& material, std::vector<Image> images = {}) {
   Appearance look;
   look.materials = {material};
   look.of_face.assign(mesh.faces.size() / 3, 0);
@@ -41,7 +41,7 @@ inline Appearance look_of(const Mesh& mesh, const Material& material, std::vecto
 inline Mesh unwrapped(const Mesh& mesh, int size) { return unwrap(mesh, {.texture_size = size}).mesh; }
 
 // What a texture shows at weights of a face's corners, in bytes: the mean of the four texels around the place.
-inline std::array<double, 4> shown_at(const Mesh& mesh, const Picture& texture, std::int64_t face,
+inline std::array<double, 4> shown_at(const Mesh& mesh, const Image& texture, std::int64_t face,
                                       const std::array<double, 3>& weights) {
   const auto uv = value_at<2>(mesh, mesh.uvs, face, weights);
   const double x = uv[0] * texture.width - 0.5, y = uv[1] * texture.height - 0.5;

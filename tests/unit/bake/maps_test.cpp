@@ -26,7 +26,7 @@ Mesh plane(int n, const std::function<double(double, double)>& height) {
 }
 
 // The normal in space that a viewer makes of the map at a place.
-std::array<double, 3> decoded(const Mesh& mesh, const std::vector<float>& tangents, const Picture& map, std::int64_t face,
+std::array<double, 3> decoded(const Mesh& mesh, const std::vector<float>& tangents, const Image& map, std::int64_t face,
                               const std::array<double, 3>& weights) {
   const auto rgb = shown_at(mesh, map, face, weights);
   const auto n = value_at<3>(mesh, mesh.normals, face, weights);
@@ -44,7 +44,7 @@ std::array<double, 3> decoded(const Mesh& mesh, const std::vector<float>& tangen
 TEST(NormalMap, AFlatSurfaceGivesTheNeutralColour) {
   const auto flat = [](double, double) { return 0.0; };
   const Mesh mesh = test::unwrapped(plane(2, flat), 64);
-  const Picture map = normal_map(mesh, plane(16, flat), {.size = 64});
+  const Image map = normal_map(mesh, plane(16, flat), {.size = 64});
   ASSERT_EQ(map.channels, 3);
   for (int y = 0; y < 64; ++y) {
     for (int x = 0; x < 64; ++x) {
@@ -58,7 +58,7 @@ TEST(NormalMap, WavesOnAPlaneAreShownWithTheirSlopes) {
   constexpr double kHigh = 0.01, kTurns = 3;
   const auto wave = [](double x, double y) { return kHigh * std::sin(test::kTurn * kTurns * (x + 0.5 * y)); };
   const Mesh mesh = test::unwrapped(plane(1, [](double, double) { return 0.0; }), 256);
-  const Picture map = normal_map(mesh, plane(200, wave), {.size = 256, .reach = 0.05});
+  const Image map = normal_map(mesh, plane(200, wave), {.size = 256, .reach = 0.05});
   const std::vector<float> tangents = tangents_of(mesh);
   for_places(mesh, 100, [&](std::int64_t face, const std::array<double, 3>& weights) {
     const auto p = value_at<3>(mesh, mesh.vertices, face, weights);
@@ -73,7 +73,7 @@ TEST(NormalMap, WavesOnAPlaneAreShownWithTheirSlopes) {
 TEST(NormalMap, FewFacesShowTheNormalsOfABall) {
   const Mesh ball = test::sphere(32, 0.45);
   const Mesh mesh = test::unwrapped(simplified(ball, 300), 256);
-  const Picture map = normal_map(mesh, ball, {.size = 256, .reach = 0.05});
+  const Image map = normal_map(mesh, ball, {.size = 256, .reach = 0.05});
   const std::vector<float> tangents = tangents_of(mesh);
   double with = 0, without = 0;
   int count = 0;
@@ -103,7 +103,7 @@ TEST(NormalMap, NeedsNormalsAndASurface) {
   test::expect_error(ErrorCode::invalid_argument, {"normals"}, [&] { (void)normal_map(mesh, mesh, {.size = 64}); });
 }
 
-double mean_open(const Mesh& mesh, const Picture& map, const std::function<bool(const std::array<double, 3>&)>& where) {
+double mean_open(const Mesh& mesh, const Image& map, const std::function<bool(const std::array<double, 3>&)>& where) {
   double sum = 0;
   int count = 0;
   for_places(mesh, 6000, [&](std::int64_t face, const std::array<double, 3>& weights) {
@@ -120,7 +120,7 @@ TEST(OcclusionMap, ABallOnAPlaneDarkensItBelow) {
   constexpr double kRadius = 0.2;
   const Mesh floor = plane(24, [](double, double) { return 0.0; });
   const Mesh mesh = test::unwrapped(test::joined(floor, test::moved(test::sphere(10, kRadius), {0, 0, kRadius + 0.01})), 256);
-  const Picture map = occlusion_map(mesh, {.size = 256, .rays = 64});
+  const Image map = occlusion_map(mesh, {.size = 256, .rays = 64});
   const auto on_floor = [](double from, double to) {
     return [=](const std::array<double, 3>& p) {
       const double r = std::hypot(p[0], p[1]);
@@ -136,13 +136,13 @@ TEST(OcclusionMap, ABallOnAPlaneDarkensItBelow) {
   EXPECT_NEAR(mean_open(mesh, map, on_floor(0.28, 0.32)), 1 - hidden(0.3), 0.06);
   EXPECT_GT(mean_open(mesh, map, on_floor(0.55, 0.8)), 0.93);
   EXPECT_GT(mean_open(mesh, map, [](const auto& p) { return p[2] > 1.9 * kRadius; }), 0.99) << "the top sees the whole sky";
-  const Picture again = occlusion_map(mesh, {.size = 256, .rays = 64});
+  const Image again = occlusion_map(mesh, {.size = 256, .rays = 64});
   EXPECT_EQ(again.pixels, map.pixels);
 }
 
 TEST(OcclusionMap, ABallAloneIsNotDarkAnywhere) {
   const Mesh mesh = test::unwrapped(simplified(test::sphere(12, 0.4), 400), 128);
-  const Picture map = occlusion_map(mesh, {.size = 128, .rays = 32});
+  const Image map = occlusion_map(mesh, {.size = 128, .rays = 32});
   for (const std::uint8_t byte : map.pixels) ASSERT_GE(byte, 250);
 }
 

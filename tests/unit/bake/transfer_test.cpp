@@ -50,7 +50,7 @@ double to_edge(const std::array<double, 3>& p) {
 TEST(Transfer, ACheckerOnASimplifiedBallKeepsItsColours) {
   const Mesh ball = test::chart_ball(24);
   const Texels texels = texels_of(ball, 384);
-  Picture image(384, 384, 3);
+  Image image(384, 384, 3);
   for (std::size_t i = 0; i < texels.face.size(); ++i) {
     if (texels.face[i] == 0) continue;
     const auto& colour = checker(value_at<3>(ball, ball.vertices, texels.face[i] - 1, texels.weights(i)));
@@ -74,7 +74,7 @@ TEST(Transfer, ACheckerOnASimplifiedBallKeepsItsColours) {
 
 TEST(Transfer, WrapModesAndFiltersAreThoseOfTheFile) {
   // The left half of the image is red, the right one blue; the square shows three of it.
-  const Picture image = painted(64, 64, 3, [](int x, int) { return x < 32 ? kRed : kBlue; });
+  const Image image = painted(64, 64, 3, [](int x, int) { return x < 32 ? kRed : kBlue; });
   const Mesh from = square(0, 3), to = square(0);
   const auto shown = [&](Wrap wrap, double u) {
     const Appearance look = look_of(from, {.texture = {0, wrap, wrap}}, {image});
@@ -93,7 +93,7 @@ TEST(Transfer, WrapModesAndFiltersAreThoseOfTheFile) {
 
 TEST(Transfer, SmallerTexturesAreMeansInLinearLight) {
   // Stripes of one texel, black and white: half the light.
-  const Picture image = painted(256, 256, 3, [](int x, int) {
+  const Image image = painted(256, 256, 3, [](int x, int) {
     const std::uint8_t v = x % 2 == 0 ? 0 : 255;
     return std::array<std::uint8_t, 4>{v, v, v, 255};
   });
@@ -139,7 +139,7 @@ TEST(Transfer, HolesOfAMaskAndLightAreCarried) {
   const Mesh from = square(0), to = square(0);
   Material leaf{.texture = {0, Wrap::clamp, Wrap::clamp}, .alpha = AlphaMode::mask, .alpha_cutoff = 0.3F};
   leaf.emission = {4, 0, 0};
-  const Picture image = painted(64, 64, 4, [](int x, int) {
+  const Image image = painted(64, 64, 4, [](int x, int) {
     return x < 32 ? std::array<std::uint8_t, 4>{30, 200, 30, 100} : std::array<std::uint8_t, 4>{30, 200, 30, 50};
   });
   const TransferredLook carried = transferred_look(from, look_of(from, leaf, {image}), to, {.size = 64});

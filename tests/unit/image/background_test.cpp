@@ -21,8 +21,8 @@ using Background = std::function<Colour(int x, int y)>;
 constexpr int kMargin = 60;
 
 // The object before a background, with a margin around it.
-Picture before(const Picture& object, const Background& background) {
-  Picture rgb(object.width + 2 * kMargin, object.height + 2 * kMargin, 3);
+Image before(const Image& object, const Background& background) {
+  Image rgb(object.width + 2 * kMargin, object.height + 2 * kMargin, 3);
   for (int y = 0; y < rgb.height; ++y) {
     for (int x = 0; x < rgb.width; ++x) {
       const Colour behind = background(x, y);
@@ -40,7 +40,7 @@ Picture before(const Picture& object, const Background& background) {
 }
 
 // Sum of the smaller over sum of the larger alpha of both; 1 when they are equal.
-double agreement(const Picture& object, const Picture& cutout) {
+double agreement(const Image& object, const Image& cutout) {
   double common = 0.0, all = 0.0;
   for (int y = 0; y < cutout.height; ++y) {
     for (int x = 0; x < cutout.width; ++x) {
@@ -58,32 +58,32 @@ Background flat(float r, float g, float b) {
   return [=](int, int) { return Colour{r, g, b}; };
 }
 
-void expect_found(const Picture& object, const Background& background, double at_least, const char* what) {
+void expect_found(const Image& object, const Background& background, double at_least, const char* what) {
   const Cutout cutout = remove_background(before(object, background));
-  ASSERT_EQ(cutout.picture.channels, 4);
-  EXPECT_GE(agreement(object, cutout.picture), at_least) << what;
+  ASSERT_EQ(cutout.image.channels, 4);
+  EXPECT_GE(agreement(object, cutout.image), at_least) << what;
   EXPECT_TRUE(cutout.warnings.empty()) << what << ": " << cutout.warnings.front();
 }
 
 // A disc of one colour with a smooth rim; `inner` > 0 makes it a ring.
-Picture disc(int size, float outer, float inner, Colour colour) {
-  Picture picture(size, size, 4);
+Image disc(int size, float outer, float inner, Colour colour) {
+  Image image(size, size, 4);
   const float centre = 0.5F * static_cast<float>(size);
   for (int y = 0; y < size; ++y) {
     for (int x = 0; x < size; ++x) {
       const float r = std::hypot(static_cast<float>(x) + 0.5F - centre, static_cast<float>(y) + 0.5F - centre);
       const float cover =
           std::clamp(outer - r + 0.5F, 0.0F, 1.0F) * (inner > 0 ? std::clamp(r - inner + 0.5F, 0.0F, 1.0F) : 1.0F);
-      std::uint8_t* p = picture.at(x, y);
+      std::uint8_t* p = image.at(x, y);
       for (std::size_t c = 0; c < 3; ++c) p[c] = static_cast<std::uint8_t>(colour[c]);
       p[3] = static_cast<std::uint8_t>(std::lround(cover * 255.0F));
     }
   }
-  return picture;
+  return image;
 }
 
 TEST(Background, APaintedFigureBeforePlainBackgrounds) {
-  const Picture figure = load_picture(test::data_path("images/typical_humanoid_dragonborn.in.webp"));
+  const Image figure = load_image_file(test::data_path("images/typical_humanoid_dragonborn.in.webp"));
   expect_found(figure, flat(255, 255, 255), 0.98, "white");
   expect_found(figure, flat(60, 90, 200), 0.985, "blue");
   expect_found(
@@ -104,7 +104,7 @@ TEST(Background, APaintedFigureBeforePlainBackgrounds) {
 }
 
 TEST(Background, ASoftShadowBelongsToIt) {
-  const Picture ball = disc(300, 140, 0, {200, 60, 40});
+  const Image ball = disc(300, 140, 0, {200, 60, 40});
   expect_found(
       ball,
       [](int x, int y) {
@@ -118,7 +118,7 @@ TEST(Background, ASoftShadowBelongsToIt) {
 TEST(Background, ShowsThroughOpenings) { expect_found(disc(300, 130, 80, {30, 120, 60}), flat(240, 240, 240), 0.985, "ring"); }
 
 TEST(Background, AWhiteSpotOfTheObjectWithASoftRimStays) {
-  Picture ball = disc(300, 140, 0, {40, 90, 200});
+  Image ball = disc(300, 140, 0, {40, 90, 200});
   for (int y = 0; y < 300; ++y) {
     for (int x = 0; x < 300; ++x) {
       const float r = std::hypot(static_cast<float>(x) - 110.0F, static_cast<float>(y) - 110.0F);
@@ -134,8 +134,8 @@ TEST(Background, AWhiteSpotOfTheObjectWithASoftRimStays) {
 
 TEST(Background, ColoursOfTheEdgeAreFreedFromTheBackground) {
   const Cutout cutout = remove_background(before(disc(200, 90, 0, {200, 40, 40}), flat(40, 220, 60)));
-  for (std::size_t i = 0; i < cutout.picture.pixel_count(); ++i) {
-    const std::uint8_t* p = &cutout.picture.pixels[i * 4];
+  for (std::size_t i = 0; i < cutout.image.pixel_count(); ++i) {
+    const std::uint8_t* p = &cutout.image.pixels[i * 4];
     if (p[3] == 0) continue;
     EXPECT_NEAR(p[0], 200, 12);
     EXPECT_NEAR(p[1], 40, 12);
@@ -186,10 +186,10 @@ std::vector<std::pair<const char*, Background>> textures() {
 }
 
 // The examples that ship with the program, as large as they are.
-std::vector<std::pair<std::string, Picture>> examples() {
-  std::vector<std::pair<std::string, Picture>> all;
+std::vector<std::pair<std::string, Image>> examples() {
+  std::vector<std::pair<std::string, Image>> all;
   for (const auto& entry : std::filesystem::directory_iterator(test::project_path("examples"))) {
-    if (entry.path().extension() == ".png") all.emplace_back(entry.path().stem().string(), load_picture(entry.path()));
+    if (entry.path().extension() == ".png") all.emplace_back(entry.path().stem().string(), load_image_file(entry.path()));
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   return all;
@@ -197,7 +197,7 @@ std::vector<std::pair<std::string, Picture>> examples() {
 
 // Whatever came of it.
 TEST(Background, TexturesAreDoubted) {
-  const Picture ball = disc(300, 120, 0, {200, 60, 40});
+  const Image ball = disc(300, 120, 0, {200, 60, 40});
   const auto objects = examples();
   ASSERT_GE(objects.size(), textures().size());
   std::size_t next = 0;
@@ -257,23 +257,23 @@ TEST(Background, AnUnevenOneIsDoubted) {
   EXPECT_NE(cutout.warnings.front().find("transparent background"), std::string::npos) << cutout.warnings.front();
 }
 
-TEST(Background, PicturesOfAnySizeAreCutOut) {
+TEST(Background, ImagesOfAnySizeAreCutOut) {
   for (const auto& [width, height] : {std::pair{1, 1}, {1, 40}, {40, 1}, {2, 3}, {7, 7}, {500, 2}}) {
-    Picture rgb(width, height, 3);
+    Image rgb(width, height, 3);
     std::mt19937 random(3);
     for (std::uint8_t& v : rgb.pixels) v = static_cast<std::uint8_t>(random());
     const Cutout cutout = remove_background(rgb);
-    EXPECT_EQ(cutout.picture.width, width);
-    EXPECT_EQ(cutout.picture.height, height);
-    EXPECT_EQ(cutout.picture.channels, 4);
+    EXPECT_EQ(cutout.image.width, width);
+    EXPECT_EQ(cutout.image.height, height);
+    EXPECT_EQ(cutout.image.channels, 4);
   }
 }
 
-TEST(Background, APictureOfOneColourHasNoObject) {
-  Picture rgb(64, 48, 3);
+TEST(Background, AImageOfOneColourHasNoObject) {
+  Image rgb(64, 48, 3);
   std::fill(rgb.pixels.begin(), rgb.pixels.end(), std::uint8_t{200});
   const Cutout cutout = remove_background(rgb);
-  for (std::size_t i = 0; i < cutout.picture.pixel_count(); ++i) ASSERT_EQ(cutout.picture.pixels[i * 4 + 3], 0);
+  for (std::size_t i = 0; i < cutout.image.pixel_count(); ++i) ASSERT_EQ(cutout.image.pixels[i * 4 + 3], 0);
 }
 
 }  // namespace

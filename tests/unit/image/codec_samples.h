@@ -17,21 +17,21 @@
 #include <stdexcept>
 #include <vector>
 
-#include "image/picture.h"
+#include "image/image.h"
 
 namespace espalier::test {
 
 using Bytes = std::vector<std::byte>;
 
 // A smooth image with every channel different and nowhere fully transparent (WebP forgets colours there).
-inline Picture gradient(int width, int height, int channels) {
-  Picture picture(width, height, channels);
+inline Image gradient(int width, int height, int channels) {
+  Image image(width, height, channels);
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      for (int c = 0; c < channels; ++c) picture.at(x, y)[c] = static_cast<std::uint8_t>((x * 5 + y * 3 + c * 60) % 255 + 1);
+      for (int c = 0; c < channels; ++c) image.at(x, y)[c] = static_cast<std::uint8_t>((x * 5 + y * 3 + c * 60) % 255 + 1);
     }
   }
-  return picture;
+  return image;
 }
 
 struct PngForm {
@@ -96,7 +96,7 @@ struct JpegForm {
   J_COLOR_SPACE stored = JCS_UNKNOWN;  // the default for `space`
 };
 
-inline Bytes make_jpeg(const Picture& picture, const JpegForm& form) {
+inline Bytes make_jpeg(const Image& image, const JpegForm& form) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors{};
   info.err = jpeg_std_error(&errors);
@@ -104,9 +104,9 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form) {
   unsigned char* buffer = nullptr;
   unsigned long size = 0;  // NOLINT(google-runtime-int): libjpeg's type
   jpeg_mem_dest(&info, &buffer, &size);
-  info.image_width = static_cast<JDIMENSION>(picture.width);
-  info.image_height = static_cast<JDIMENSION>(picture.height);
-  info.input_components = picture.channels;
+  info.image_width = static_cast<JDIMENSION>(image.width);
+  info.image_height = static_cast<JDIMENSION>(image.height);
+  info.input_components = image.channels;
   info.in_color_space = form.space;
   jpeg_set_defaults(&info);
   if (form.stored != JCS_UNKNOWN) jpeg_set_colorspace(&info, form.stored);
@@ -132,7 +132,7 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form) {
     }
   }
   while (info.next_scanline < info.image_height) {
-    auto* row = const_cast<JSAMPROW>(picture.at(0, static_cast<int>(info.next_scanline)));
+    auto* row = const_cast<JSAMPROW>(image.at(0, static_cast<int>(info.next_scanline)));
     jpeg_write_scanlines(&info, &row, 1);
   }
   jpeg_finish_compress(&info);
@@ -143,12 +143,12 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form) {
   return bytes;
 }
 
-inline Bytes make_webp(const Picture& picture) {
+inline Bytes make_webp(const Image& image) {
   std::uint8_t* buffer = nullptr;
-  const int stride = picture.width * picture.channels;
-  const std::size_t size = picture.channels == 4
-                               ? WebPEncodeLosslessRGBA(picture.pixels.data(), picture.width, picture.height, stride, &buffer)
-                               : WebPEncodeLosslessRGB(picture.pixels.data(), picture.width, picture.height, stride, &buffer);
+  const int stride = image.width * image.channels;
+  const std::size_t size = image.channels == 4
+                               ? WebPEncodeLosslessRGBA(image.pixels.data(), image.width, image.height, stride, &buffer)
+                               : WebPEncodeLosslessRGB(image.pixels.data(), image.width, image.height, stride, &buffer);
   const auto* data = reinterpret_cast<const std::byte*>(buffer);
   Bytes bytes(data, data + size);
   WebPFree(buffer);

@@ -25,26 +25,26 @@ using test::HeifWriter;
 Bytes foreign(const std::string& name) { return read_file(data_path("images/foreign/" + name), 1 << 20); }
 
 struct Seen {
-  Picture picture;
+  Image image;
   std::vector<std::string> notices;
 };
 Seen decoded(const Bytes& file) {
   Seen seen;
-  seen.picture = decode_picture(file, "x", nullptr, &seen.notices);
+  seen.image = decode_image(file, "x", nullptr, &seen.notices);
   return seen;
 }
 
-void expect_colour(const Picture& picture, int x, int y, const std::array<int, 3>& colour, int tolerance) {
+void expect_colour(const Image& image, int x, int y, const std::array<int, 3>& colour, int tolerance) {
   for (std::size_t c = 0; c < 3; ++c)
-    EXPECT_NEAR(picture.at(x, y)[c], colour[c], tolerance) << x << ", " << y << ", channel " << c;
+    EXPECT_NEAR(image.at(x, y)[c], colour[c], tolerance) << x << ", " << y << ", channel " << c;
 }
 
 // Four fields of 24 x 16 pixels, of which the data file has one colour each.
-void expect_fields(const Picture& picture, int tolerance) {
-  ASSERT_EQ(picture.width, 48);
-  ASSERT_EQ(picture.height, 32);
+void expect_fields(const Image& image, int tolerance) {
+  ASSERT_EQ(image.width, 48);
+  ASSERT_EQ(image.height, 32);
   for (const int x : {4, 19, 28, 43}) {
-    for (const int y : {3, 12, 19, 28}) expect_colour(picture, x, y, {x < 24 ? 40 : 210, y < 16 ? 60 : 190, 120}, tolerance);
+    for (const int y : {3, 12, 19, 28}) expect_colour(image, x, y, {x < 24 ? 40 : 210, y < 16 ? 60 : 190, 120}, tolerance);
   }
 }
 
@@ -54,9 +54,9 @@ TEST(ForeignFiles, OfOtherPrograms) {
     SCOPED_TRACE(name);
     const Seen seen = decoded(foreign(name));
     // ffmpeg keeps a transparent colour in the palette of a GIF.
-    EXPECT_EQ(seen.picture.channels, name == "q.gif" ? 4 : 3);
+    EXPECT_EQ(seen.image.channels, name == "q.gif" ? 4 : 3);
     EXPECT_TRUE(seen.notices.empty());
-    expect_fields(seen.picture, tolerance);
+    expect_fields(seen.image, tolerance);
   }
 }
 
@@ -91,9 +91,9 @@ Bytes alone(HeifWriter::Item item, const std::vector<Bytes>& more = {}) {
 
 TEST(Heif, IsTurnedMirroredAndCropped) {
   const auto turned = [&](unsigned quarters) {
-    return decoded(alone(coded_item("q.avif"), {HeifWriter::box("irot", {std::byte(quarters)})})).picture;
+    return decoded(alone(coded_item("q.avif"), {HeifWriter::box("irot", {std::byte(quarters)})})).image;
   };
-  const Picture left = turned(1);  // the top right field comes to the top left
+  const Image left = turned(1);  // the top right field comes to the top left
   ASSERT_EQ(left.width, 32);
   ASSERT_EQ(left.height, 48);
   expect_colour(left, 4, 4, {210, 60, 120}, 4);
@@ -101,14 +101,14 @@ TEST(Heif, IsTurnedMirroredAndCropped) {
   expect_colour(turned(2), 4, 4, {210, 190, 120}, 4);
   expect_colour(turned(3), 4, 4, {40, 190, 120}, 4);
   const auto mirrored = [&](unsigned axis) {
-    return decoded(alone(coded_item("q.avif"), {HeifWriter::box("imir", {std::byte(axis)})})).picture;
+    return decoded(alone(coded_item("q.avif"), {HeifWriter::box("imir", {std::byte(axis)})})).image;
   };
   expect_colour(mirrored(0), 4, 4, {40, 190, 120}, 4);  // top and bottom exchanged
   expect_colour(mirrored(1), 4, 4, {210, 60, 120}, 4);
   // 20 x 12 pixels around (34, 20): x from 24, y from 14.
   ByteWriter clap(true);
   for (const int v : {20, 1, 12, 1, 10, 1, 4, 1}) clap.number(static_cast<std::uint32_t>(v), 4);
-  const Picture part = decoded(alone(coded_item("q.avif"), {HeifWriter::box("clap", clap.bytes)})).picture;
+  const Image part = decoded(alone(coded_item("q.avif"), {HeifWriter::box("clap", clap.bytes)})).image;
   ASSERT_EQ(part.width, 20);
   ASSERT_EQ(part.height, 12);
   expect_colour(part, 3, 0, {210, 60, 120}, 8);
@@ -119,7 +119,7 @@ TEST(Heif, IsTurnedMirroredAndCropped) {
 }
 
 // As telephones write it: tiles, of which the last row and column reach beyond the image.
-TEST(Heif, TilesMakeOnePicture) {
+TEST(Heif, TilesMakeOneImage) {
   for (const char* file : {"q.heic", "q.avif"}) {
     HeifWriter::Item tile = coded_item(file);
     const bool hevc = tile.type == "hvc1";  // coded with 64 x 64 pixels
@@ -134,12 +134,12 @@ TEST(Heif, TilesMakeOnePicture) {
     const std::uint32_t good = grid(2, 2, w + 40, h + 20), short_of = grid(2, 2, w * 2 + 1, h), few = grid(1, 3, w * 3, h);
     for (const std::uint32_t id : {good, short_of, few}) writer.refer("dimg", id, tiles);
     const Seen seen = decoded(writer.bytes(good));
-    ASSERT_EQ(seen.picture.width, static_cast<int>(w) + 40);
-    ASSERT_EQ(seen.picture.height, static_cast<int>(h) + 20);
+    ASSERT_EQ(seen.image.width, static_cast<int>(w) + 40);
+    ASSERT_EQ(seen.image.height, static_cast<int>(h) + 20);
     for (const int x : {0, static_cast<int>(w)}) {
       for (const int y : {0, static_cast<int>(h)}) {
-        expect_colour(seen.picture, x + 4, y + 4, {40, 60, 120}, 4);
-        expect_colour(seen.picture, x + 36, y + 4, {210, 60, 120}, 4);
+        expect_colour(seen.image, x + 4, y + 4, {40, 60, 120}, 4);
+        expect_colour(seen.image, x + 36, y + 4, {210, 60, 120}, 4);
       }
     }
     expect_error(ErrorCode::format, {"do not cover"}, [&] { (void)decoded(writer.bytes(short_of)); });
@@ -156,15 +156,15 @@ TEST(Heif, AlphaIsAnItemOfItsOwn) {
   const std::uint32_t alpha = writer.add(mask);
   writer.refer("auxl", alpha, {colour});
   const Seen straight = decoded(writer.bytes(colour));
-  ASSERT_EQ(straight.picture.channels, 4);
+  ASSERT_EQ(straight.image.channels, 4);
   EXPECT_TRUE(straight.notices.empty());
   // The brightness of the fields by BT.601, from 16..235.
   const auto brightness = [](int r, int g, int b) { return 0.299 * r + 0.587 * g + 0.114 * b; };
-  EXPECT_NEAR(straight.picture.at(4, 4)[3], brightness(40, 60, 120), 5);
-  EXPECT_NEAR(straight.picture.at(40, 28)[3], brightness(210, 190, 120), 5);
-  expect_colour(straight.picture, 4, 4, {40, 60, 120}, 4);
+  EXPECT_NEAR(straight.image.at(4, 4)[3], brightness(40, 60, 120), 5);
+  EXPECT_NEAR(straight.image.at(40, 28)[3], brightness(210, 190, 120), 5);
+  expect_colour(straight.image, 4, 4, {40, 60, 120}, 4);
   writer.refer("prem", colour, {alpha});
-  const Picture divided = decoded(writer.bytes(colour)).picture;
+  const Image divided = decoded(writer.bytes(colour)).image;
   const double share = divided.at(4, 4)[3] / 255.0;
   expect_colour(divided, 4, 4, {static_cast<int>(40 / share), static_cast<int>(60 / share), 255}, 4);
 }
@@ -181,14 +181,14 @@ TEST(Heif, ProfilesAndPrimariesAreHonoured) {
   const auto nclx = [](unsigned primaries, unsigned transfer) {
     return ByteWriter(true).text("nclx").number(primaries, 2).number(transfer, 2).number(6, 2).number(0x80, 1).bytes;
   };
-  expect_fields(with(nclx(1, 13)).picture, 4);
-  const Picture wide = with(nclx(9, 13)).picture;
+  expect_fields(with(nclx(1, 13)).image, 4);
+  const Image wide = with(nclx(9, 13)).image;
   EXPECT_GT(wide.at(40, 4)[0], 225);  // red is redder in a wide space
   EXPECT_LT(wide.at(40, 4)[1], 50);
-  const Picture p3 = with(nclx(12, 13)).picture;
+  const Image p3 = with(nclx(12, 13)).image;
   EXPECT_GT(p3.at(40, 4)[0], 215);
   EXPECT_LT(p3.at(40, 4)[0], wide.at(40, 4)[0]);
-  const Picture profiled = with(ByteWriter(true).text("prof").add(test::wide_profile()).bytes).picture;
+  const Image profiled = with(ByteWriter(true).text("prof").add(test::wide_profile()).bytes).image;
   EXPECT_NEAR(profiled.at(40, 4)[0], wide.at(40, 4)[0], 6);
   const Seen bright = with(nclx(9, 16));
   ASSERT_EQ(bright.notices.size(), 1U);
@@ -228,7 +228,7 @@ TEST(Heif, DamageAndLiesAreRefused) {
     // One that is much larger would make its decoder allocate more than was checked.
     item.properties.back() = HeifWriter::size(1, 1);
     if (item.type == "av01") {
-      EXPECT_EQ(decoded(alone(item)).picture.pixels.size(), 3U);
+      EXPECT_EQ(decoded(alone(item)).image.pixels.size(), 3U);
     }
   }
 }
@@ -245,10 +245,10 @@ TEST(Gif, AllCodeWidthsAndInterlacing) {
   test::GifForm form{.width = 120, .height = 97, .frame_width = 120, .frame_height = 97};
   const std::vector<std::uint8_t> values = ramp(120 * 97);
   const Seen plain = decoded(test::make_gif(form, values));
-  ASSERT_EQ(plain.picture.channels, 3);
+  ASSERT_EQ(plain.image.channels, 3);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    ASSERT_EQ(plain.picture.pixels[i * 3], values[i]) << i;
-    ASSERT_EQ(plain.picture.pixels[i * 3 + 1], 255 - values[i]);
+    ASSERT_EQ(plain.image.pixels[i * 3], values[i]) << i;
+    ASSERT_EQ(plain.image.pixels[i * 3 + 1], 255 - values[i]);
   }
   std::vector<std::uint8_t> stored;
   for (const auto& [start, step] : {std::pair{0, 8}, {4, 8}, {2, 4}, {1, 2}}) {
@@ -256,7 +256,7 @@ TEST(Gif, AllCodeWidthsAndInterlacing) {
       stored.insert(stored.end(), values.begin() + y * 120, values.begin() + (y + 1) * 120);
   }
   form.interlaced = true;
-  EXPECT_EQ(decoded(test::make_gif(form, stored)).picture.pixels, plain.picture.pixels);
+  EXPECT_EQ(decoded(test::make_gif(form, stored)).image.pixels, plain.image.pixels);
 }
 
 TEST(Gif, FramesTransparencyAndDamage) {
@@ -266,11 +266,11 @@ TEST(Gif, FramesTransparencyAndDamage) {
   values[5] = 9;
   const Bytes file = test::make_gif(form, values);
   const Seen seen = decoded(file);
-  ASSERT_EQ(seen.picture.channels, 4);
-  EXPECT_EQ(seen.picture.at(0, 0)[3], 0);
-  EXPECT_EQ(seen.picture.at(2, 1)[3], 255);
-  EXPECT_EQ(seen.picture.at(2, 1)[0], 100);
-  EXPECT_EQ(seen.picture.at(3, 2)[3], 0);
+  ASSERT_EQ(seen.image.channels, 4);
+  EXPECT_EQ(seen.image.at(0, 0)[3], 0);
+  EXPECT_EQ(seen.image.at(2, 1)[3], 255);
+  EXPECT_EQ(seen.image.at(2, 1)[0], 100);
+  EXPECT_EQ(seen.image.at(3, 2)[3], 0);
   ASSERT_EQ(seen.notices.size(), 1U);
   EXPECT_NE(seen.notices[0].find("first frame"), std::string::npos);
   for (const std::size_t size : {std::size_t{14}, std::size_t{500}, std::size_t{800}}) {
@@ -294,17 +294,17 @@ std::vector<test::TiffField> rgb_fields(std::uint32_t width, std::uint32_t heigh
 
 TEST(Tiff, StripsTilesPlanesAndPredictors) {
   constexpr int kWidth = 40, kHeight = 37;
-  const Picture picture = test::gradient(kWidth, kHeight, 3);
+  const Image image = test::gradient(kWidth, kHeight, 3);
   const auto rows = [&](int from, int to) {
-    return std::vector<std::uint8_t>(picture.at(0, from), picture.at(0, to - 1) + kWidth * 3);
+    return std::vector<std::uint8_t>(image.at(0, from), image.at(0, to - 1) + kWidth * 3);
   };
   for (const bool big : {false, true}) {
     const std::vector<Bytes> strips = {raw(rows(0, 20)), raw(rows(20, 37))};
-    EXPECT_EQ(decoded(test::make_tiff(big, rgb_fields(kWidth, kHeight, 1, 20), strips)).picture.pixels, picture.pixels);
+    EXPECT_EQ(decoded(test::make_tiff(big, rgb_fields(kWidth, kHeight, 1, 20), strips)).image.pixels, image.pixels);
     const std::vector<Bytes> packed = {test::lzw(rows(0, 20), 8, false), test::lzw(rows(20, 37), 8, false)};
-    EXPECT_EQ(decoded(test::make_tiff(big, rgb_fields(kWidth, kHeight, 5, 20), packed)).picture.pixels, picture.pixels);
+    EXPECT_EQ(decoded(test::make_tiff(big, rgb_fields(kWidth, kHeight, 5, 20), packed)).image.pixels, image.pixels);
     // Differences to the pixel before.
-    std::vector<std::uint8_t> differences = picture.pixels;
+    std::vector<std::uint8_t> differences = image.pixels;
     for (int y = 0; y < kHeight; ++y) {
       for (int i = kWidth * 3 - 1; i >= 3; --i) {
         std::uint8_t* row = &differences[static_cast<std::size_t>(y) * kWidth * 3];
@@ -313,18 +313,17 @@ TEST(Tiff, StripsTilesPlanesAndPredictors) {
     }
     auto fields = rgb_fields(kWidth, kHeight, 5, kHeight);
     fields.push_back({317, 3, {2}});
-    EXPECT_EQ(decoded(test::make_tiff(big, fields, {test::lzw(differences, 8, false)})).picture.pixels, picture.pixels);
+    EXPECT_EQ(decoded(test::make_tiff(big, fields, {test::lzw(differences, 8, false)})).image.pixels, image.pixels);
     // One plane for each channel.
     std::vector<Bytes> planes;
     for (int c = 0; c < 3; ++c) {
       std::vector<std::uint8_t> plane;
-      for (std::size_t i = 0; i < picture.pixel_count(); ++i)
-        plane.push_back(picture.pixels[i * 3 + static_cast<std::size_t>(c)]);
+      for (std::size_t i = 0; i < image.pixel_count(); ++i) plane.push_back(image.pixels[i * 3 + static_cast<std::size_t>(c)]);
       planes.push_back(raw(plane));
     }
     fields = rgb_fields(kWidth, kHeight, 1, kHeight);
     fields.push_back({284, 3, {2}});
-    EXPECT_EQ(decoded(test::make_tiff(big, fields, planes)).picture.pixels, picture.pixels);
+    EXPECT_EQ(decoded(test::make_tiff(big, fields, planes)).image.pixels, image.pixels);
     // Tiles of 32 x 16, the last ones beyond the image.
     std::vector<Bytes> tiles;
     for (int y0 = 0; y0 < kHeight; y0 += 16) {
@@ -333,7 +332,7 @@ TEST(Tiff, StripsTilesPlanesAndPredictors) {
         for (int y = y0; y < y0 + 16; ++y) {
           for (int x = x0; x < x0 + 32; ++x) {
             const bool inside = x < kWidth && y < kHeight;
-            for (int c = 0; c < 3; ++c) tile.push_back(inside ? picture.at(x, y)[c] : 0);
+            for (int c = 0; c < 3; ++c) tile.push_back(inside ? image.at(x, y)[c] : 0);
           }
         }
         tiles.push_back(raw(tile));
@@ -342,7 +341,7 @@ TEST(Tiff, StripsTilesPlanesAndPredictors) {
     fields = rgb_fields(kWidth, kHeight, 1, kHeight);
     fields.push_back({322, 3, {32}});
     fields.push_back({323, 3, {16}});
-    EXPECT_EQ(decoded(test::make_tiff(big, fields, tiles, /*tiles=*/true)).picture.pixels, picture.pixels);
+    EXPECT_EQ(decoded(test::make_tiff(big, fields, tiles, /*tiles=*/true)).image.pixels, image.pixels);
   }
 }
 
@@ -352,28 +351,28 @@ TEST(Tiff, DepthsPalettesAndAlpha) {
     return std::vector<test::TiffField>{{256, 3, {4}},    {257, 3, {1}}, {258, 3, {bits}}, {259, 3, {1}},
                                         {262, 3, {kind}}, {277, 3, {1}}, {278, 3, {1}}};
   };
-  EXPECT_EQ(decoded(test::make_tiff(false, gray(1, 1), {raw({0xA0})})).picture.pixels,
+  EXPECT_EQ(decoded(test::make_tiff(false, gray(1, 1), {raw({0xA0})})).image.pixels,
             (Values{255, 255, 255, 0, 0, 0, 255, 255, 255, 0, 0, 0}));
-  EXPECT_EQ(decoded(test::make_tiff(false, gray(4, 0), {raw({0x0F, 0x5A})})).picture.pixels,
+  EXPECT_EQ(decoded(test::make_tiff(false, gray(4, 0), {raw({0x0F, 0x5A})})).image.pixels,
             (Values{255, 255, 255, 0, 0, 0, 170, 170, 170, 85, 85, 85}));
-  EXPECT_EQ(decoded(test::make_tiff(true, gray(16, 1), {raw({0x12, 0xFF, 0x34, 0, 0x56, 0, 0x78, 0})})).picture.at(1, 0)[0],
+  EXPECT_EQ(decoded(test::make_tiff(true, gray(16, 1), {raw({0x12, 0xFF, 0x34, 0, 0x56, 0, 0x78, 0})})).image.at(1, 0)[0],
             0x34);
-  EXPECT_EQ(decoded(test::make_tiff(false, gray(16, 1), {raw({0xFF, 0x12, 0, 0x34, 0, 0x56, 0, 0x78})})).picture.at(1, 0)[0],
+  EXPECT_EQ(decoded(test::make_tiff(false, gray(16, 1), {raw({0xFF, 0x12, 0, 0x34, 0, 0x56, 0, 0x78})})).image.at(1, 0)[0],
             0x34);
   auto palette = gray(2, 3);
   palette.push_back({320, 3, {0x0A00, 0x0B00, 0x0C00, 0x0D00, 0x1A00, 0x1B00, 0x1C00, 0x1D00, 0x2A00, 0x2B00, 0x2C00, 0x2D00}});
-  EXPECT_EQ(decoded(test::make_tiff(false, palette, {raw({0x1B})})).picture.pixels,
+  EXPECT_EQ(decoded(test::make_tiff(false, palette, {raw({0x1B})})).image.pixels,
             (Values{10, 26, 42, 11, 27, 43, 12, 28, 44, 13, 29, 45}));
   auto rgba = rgb_fields(1, 1, 1, 1);
   rgba[2] = {258, 3, {8, 8, 8, 8}};
   rgba[5] = {277, 3, {4}};
   rgba.push_back({338, 3, {2}});
-  EXPECT_EQ(decoded(test::make_tiff(false, rgba, {raw({50, 25, 10, 128})})).picture.pixels, (Values{50, 25, 10, 128}));
+  EXPECT_EQ(decoded(test::make_tiff(false, rgba, {raw({50, 25, 10, 128})})).image.pixels, (Values{50, 25, 10, 128}));
   rgba.back() = {338, 3, {1}};
-  EXPECT_EQ(decoded(test::make_tiff(false, rgba, {raw({50, 25, 10, 128})})).picture.pixels, (Values{100, 50, 20, 128}));
+  EXPECT_EQ(decoded(test::make_tiff(false, rgba, {raw({50, 25, 10, 128})})).image.pixels, (Values{100, 50, 20, 128}));
   auto turned = gray(8, 1);
   turned.push_back({274, 3, {6}});
-  EXPECT_EQ(decoded(test::make_tiff(false, turned, {raw({1, 2, 3, 4})})).picture.height, 4);
+  EXPECT_EQ(decoded(test::make_tiff(false, turned, {raw({1, 2, 3, 4})})).image.height, 4);
 }
 
 TEST(Tiff, WhatIsNotReadIsNamedAndDamageIsRefused) {
@@ -401,19 +400,18 @@ TEST(Bmp, DepthsMasksAndRuns) {
   using Values = std::vector<std::uint8_t>;
   const Bytes rows24 = raw({30, 20, 10, 60, 50, 40, 0, 0, 90, 80, 70, 120, 110, 100, 0, 0});
   const Values down = {70, 80, 90, 100, 110, 120, 10, 20, 30, 40, 50, 60};
-  EXPECT_EQ(decoded(test::make_bmp({.width = 2, .height = 2}, rows24)).picture.pixels, down);
-  EXPECT_EQ(decoded(test::make_bmp({.width = 2, .height = -2}, rows24)).picture.pixels,
+  EXPECT_EQ(decoded(test::make_bmp({.width = 2, .height = 2}, rows24)).image.pixels, down);
+  EXPECT_EQ(decoded(test::make_bmp({.width = 2, .height = -2}, rows24)).image.pixels,
             (Values{10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120}));
   const test::BmpForm masked{
       .width = 1, .height = 1, .bits = 32, .compression = 3, .masks = {0xFF, 0xFF00, 0xFF0000, 0xFF000000}};
-  EXPECT_EQ(decoded(test::make_bmp(masked, raw({1, 2, 3, 4}))).picture.pixels, (Values{1, 2, 3, 4}));
-  EXPECT_EQ(decoded(test::make_bmp({.width = 1, .height = 1, .bits = 32}, raw({1, 2, 3, 0}))).picture.pixels,
-            (Values{3, 2, 1}));
+  EXPECT_EQ(decoded(test::make_bmp(masked, raw({1, 2, 3, 4}))).image.pixels, (Values{1, 2, 3, 4}));
+  EXPECT_EQ(decoded(test::make_bmp({.width = 1, .height = 1, .bits = 32}, raw({1, 2, 3, 0}))).image.pixels, (Values{3, 2, 1}));
   const test::BmpForm narrow{.width = 1, .height = 1, .bits = 16, .compression = 3, .masks = {0xF800, 0x07E0, 0x001F}};
-  EXPECT_EQ(decoded(test::make_bmp(narrow, raw({0xE0, 0x07, 0, 0}))).picture.pixels, (Values{0, 255, 0}));
+  EXPECT_EQ(decoded(test::make_bmp(narrow, raw({0xE0, 0x07, 0, 0}))).image.pixels, (Values{0, 255, 0}));
   test::BmpForm runs{.width = 4, .height = 2, .bits = 8, .compression = 1, .palette = {0x010203, 0x040506, 0x070809}};
   // Two of colour 1, then colours 2 0 as they are; end of row; a move by one; one of colour 2; the end.
-  EXPECT_EQ(decoded(test::make_bmp(runs, raw({2, 1, 0, 3, 2, 0, 2, 0, 0, 0, 0, 2, 1, 0, 1, 2, 0, 1}))).picture.pixels,
+  EXPECT_EQ(decoded(test::make_bmp(runs, raw({2, 1, 0, 3, 2, 0, 2, 0, 0, 0, 0, 2, 1, 0, 1, 2, 0, 1}))).image.pixels,
             (Values{1, 2, 3, 7, 8, 9, 1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8, 9, 1, 2, 3}));
   expect_error(ErrorCode::format, {"there is no colour 7"}, [&] { (void)decoded(test::make_bmp(runs, raw({1, 7}))); });
   expect_error(ErrorCode::format, {"damaged BMP"}, [] {
@@ -426,15 +424,14 @@ TEST(Bmp, DepthsMasksAndRuns) {
 // ---- Colours
 
 TEST(Profiles, ThatSaySrgbChangeNothing) {
-  const Picture picture = test::gradient(20, 20, 3);
+  const Image image = test::gradient(20, 20, 3);
   const Bytes profile = test::srgb_profile();
   const test::JpegForm plain{.quality = 95}, profiled{.quality = 95, .profile = &profile};
-  EXPECT_EQ(decoded(test::make_jpeg(picture, plain)).picture.pixels,
-            decoded(test::make_jpeg(picture, profiled)).picture.pixels);
+  EXPECT_EQ(decoded(test::make_jpeg(image, plain)).image.pixels, decoded(test::make_jpeg(image, profiled)).image.pixels);
 }
 
 TEST(Profiles, OfPngJpegWebpAndTiffAreHonoured) {
-  Picture flat(16, 16, 3);
+  Image flat(16, 16, 3);
   for (std::size_t i = 0; i < flat.pixel_count(); ++i) {
     const std::uint8_t colour[] = {210, 60, 120};
     std::copy_n(colour, 3, &flat.pixels[i * 3]);
@@ -447,21 +444,20 @@ TEST(Profiles, OfPngJpegWebpAndTiffAreHonoured) {
   }();
   auto fields = rgb_fields(16, 16, 1, 16);
   fields.push_back({34675, 7, bytes});
-  std::vector<Picture> pictures;
-  pictures.push_back(decoded(test::make_png(16, 16, {.profile = &profile}, flat.pixels)).picture);
-  pictures.push_back(decoded(test::make_tiff(false, fields, {raw(flat.pixels)})).picture);
-  pictures.push_back(decoded(test::make_jpeg(flat, {.quality = 100, .profile = &profile})).picture);
-  pictures.push_back(decoded(test::with_webp_chunk(test::make_webp(flat), 16, 16, "ICCP", profile, 0x20)).picture);
-  for (const Picture& p : pictures) {
+  std::vector<Image> images;
+  images.push_back(decoded(test::make_png(16, 16, {.profile = &profile}, flat.pixels)).image);
+  images.push_back(decoded(test::make_tiff(false, fields, {raw(flat.pixels)})).image);
+  images.push_back(decoded(test::make_jpeg(flat, {.quality = 100, .profile = &profile})).image);
+  images.push_back(decoded(test::with_webp_chunk(test::make_webp(flat), 16, 16, "ICCP", profile, 0x20)).image);
+  for (const Image& p : images) {
     EXPECT_GT(p.at(8, 8)[0], 225);
     EXPECT_LT(p.at(8, 8)[1], 50);
-    for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(p.at(8, 8)[c], pictures[0].at(8, 8)[c], 3);
+    for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(p.at(8, 8)[c], images[0].at(8, 8)[c], 3);
   }
   // Alpha is no colour.
-  Picture clear = test::gradient(8, 8, 4);
-  const Picture kept =
-      decoded(test::make_png(8, 8, {.colour_type = SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, .profile = &profile}, clear.pixels))
-          .picture;
+  Image clear = test::gradient(8, 8, 4);
+  const Image kept =
+      decoded(test::make_png(8, 8, {.colour_type = SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, .profile = &profile}, clear.pixels)).image;
   for (std::size_t i = 3; i < kept.pixels.size(); i += 4) ASSERT_EQ(kept.pixels[i], clear.pixels[i]);
   EXPECT_NE(kept.pixels, clear.pixels);
 }
@@ -469,49 +465,49 @@ TEST(Profiles, OfPngJpegWebpAndTiffAreHonoured) {
 TEST(Profiles, OfGrayAndUselessOnes) {
   const Bytes linear = test::linear_gray_profile();
   const Seen gray = decoded(test::make_png(2, 1, {.colour_type = SPNG_COLOR_TYPE_GRAYSCALE, .profile = &linear}, {0, 55}));
-  EXPECT_EQ(gray.picture.at(0, 0)[0], 0);
-  EXPECT_NEAR(gray.picture.at(1, 0)[0], 128, 3);  // 0.216 of the light
+  EXPECT_EQ(gray.image.at(0, 0)[0], 0);
+  EXPECT_NEAR(gray.image.at(1, 0)[0], 128, 3);  // 0.216 of the light
   const Bytes ink = test::gray_ink_profile();
   const Seen wrong = decoded(test::make_png(1, 1, {.profile = &ink}, {1, 2, 3}));
-  EXPECT_EQ(wrong.picture.pixels, (std::vector<std::uint8_t>{1, 2, 3}));
+  EXPECT_EQ(wrong.image.pixels, (std::vector<std::uint8_t>{1, 2, 3}));
   ASSERT_EQ(wrong.notices.size(), 1U);
   EXPECT_NE(wrong.notices[0].find("profile cannot be used"), std::string::npos);
 }
 
 TEST(Cmyk, WithAndWithoutProfile) {
-  Picture inks(16, 16, 4);
+  Image inks(16, 16, 4);
   for (std::size_t i = 0; i < inks.pixel_count(); ++i) {
     const std::uint8_t ink[] = {255, 55, 255, 205};  // Adobe's: 255 is no ink; 200 magenta, 50 black
     std::copy_n(ink, 4, &inks.pixels[i * 4]);
   }
   for (const J_COLOR_SPACE space : {JCS_CMYK, JCS_YCCK}) {
     const Seen plain = decoded(test::make_jpeg(inks, {.space = JCS_CMYK, .quality = 100, .stored = space}));
-    expect_colour(plain.picture, 8, 8, {205, 55 * 205 / 255, 205}, 3);
+    expect_colour(plain.image, 8, 8, {205, 55 * 205 / 255, 205}, 3);
     EXPECT_EQ(plain.notices.size(), 1U);
     const Bytes profile = test::gray_ink_profile();
     const Seen printed =
         decoded(test::make_jpeg(inks, {.space = JCS_CMYK, .quality = 100, .profile = &profile, .stored = space}));
     EXPECT_TRUE(printed.notices.empty());
     // A quarter of all inks together: three quarters of the lightness, without colour.
-    EXPECT_NEAR(printed.picture.at(8, 8)[0], printed.picture.at(8, 8)[1], 3);
-    EXPECT_GT(printed.picture.at(8, 8)[1], 160);
+    EXPECT_NEAR(printed.image.at(8, 8)[0], printed.image.at(8, 8)[1], 3);
+    EXPECT_GT(printed.image.at(8, 8)[1], 160);
   }
 }
 
 // ---- Notices and orientation
 
 TEST(WebpAnimation, ShowsItsFirstFrame) {
-  const Picture frame = test::gradient(10, 8, 4);
+  const Image frame = test::gradient(10, 8, 4);
   const Bytes still = test::make_webp(frame);
   const Bytes file = test::animated_webp(20, 12, 4, 2, 10, 8, still, 2);
   const Seen seen = decoded(file);
-  ASSERT_EQ(seen.picture.width, 20);
-  ASSERT_EQ(seen.picture.channels, 4);
-  EXPECT_EQ(seen.picture.at(0, 0)[3], 0);
-  EXPECT_TRUE(std::equal(frame.at(3, 3), frame.at(3, 3) + 4, seen.picture.at(7, 5)));
+  ASSERT_EQ(seen.image.width, 20);
+  ASSERT_EQ(seen.image.channels, 4);
+  EXPECT_EQ(seen.image.at(0, 0)[3], 0);
+  EXPECT_TRUE(std::equal(frame.at(3, 3), frame.at(3, 3) + 4, seen.image.at(7, 5)));
   ASSERT_EQ(seen.notices.size(), 1U);
   EXPECT_NE(seen.notices[0].find("animated WebP"), std::string::npos);
-  EXPECT_EQ(decoded(test::animated_webp(10, 8, 0, 0, 10, 8, still, 1)).picture.pixels, frame.pixels);
+  EXPECT_EQ(decoded(test::animated_webp(10, 8, 0, 0, 10, 8, still, 1)).image.pixels, frame.pixels);
   expect_error(ErrorCode::format, {"beyond"}, [&] { (void)decoded(test::animated_webp(12, 12, 4, 2, 10, 8, still, 1)); });
 }
 
@@ -529,7 +525,7 @@ TEST(OrientationAsLong, IsApplied) {
         .number(0, 4);
     std::vector<std::uint8_t> block;
     for (const std::byte b : exif.bytes) block.push_back(std::to_integer<std::uint8_t>(b));
-    EXPECT_EQ(decoded(test::make_jpeg(test::gradient(16, 8, 3), {.exif = &block})).picture.width, 8);
+    EXPECT_EQ(decoded(test::make_jpeg(test::gradient(16, 8, 3), {.exif = &block})).image.width, 8);
   }
 }
 

@@ -12,14 +12,14 @@
 namespace espalier {
 namespace {
 
-Picture flat(int width, int height, std::uint8_t r, std::uint8_t g, std::uint8_t b) {
-  Picture picture(width, height, 3);
-  for (std::size_t i = 0; i < picture.pixel_count(); ++i) {
-    picture.pixels[i * 3] = r;
-    picture.pixels[i * 3 + 1] = g;
-    picture.pixels[i * 3 + 2] = b;
+Image flat(int width, int height, std::uint8_t r, std::uint8_t g, std::uint8_t b) {
+  Image image(width, height, 3);
+  for (std::size_t i = 0; i < image.pixel_count(); ++i) {
+    image.pixels[i * 3] = r;
+    image.pixels[i * 3 + 1] = g;
+    image.pixels[i * 3 + 2] = b;
   }
-  return picture;
+  return image;
 }
 
 TEST(Matte, TheInputIsDividedByTheImagesOwnLargestByte) {
@@ -44,7 +44,7 @@ TEST(Matte, FromSmallestToLargestAndTruncated) {
 TEST(Matte, ColoursAreMultipliedByAlpha) {
   Plane<std::uint8_t> matte(2, 1);
   matte.values = {0, 255};
-  Picture rgb = flat(2, 1, 200, 100, 51);
+  Image rgb = flat(2, 1, 200, 100, 51);
   EXPECT_EQ(cut_by_matte(rgb, matte).pixels, (std::vector<std::uint8_t>{0, 0, 0, 0, 200, 100, 51, 255}));
   matte.values = {128, 128};
   EXPECT_EQ(cut_by_matte(rgb, matte).pixels, (std::vector<std::uint8_t>{100, 50, 26, 128, 100, 50, 26, 128}));
@@ -52,22 +52,22 @@ TEST(Matte, ColoursAreMultipliedByAlpha) {
 
 TEST(Matte, ARemoverTakesThePlaceOfTheUsualMethod) {
   int calls = 0;
-  const auto remover = [&](const Picture& rgb) {
+  const auto remover = [&](const Image& rgb) {
     ++calls;
     EXPECT_LE(std::max(rgb.width, rgb.height), 1024);
     Plane<std::uint8_t> matte(4, 4);
     matte.values = {0, 0, 0, 0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 0, 0, 0};
     return cut_by_matte(rgb, matte);
   };
-  const PreparedPicture prepared = prepare_picture(flat(2000, 1500, 90, 90, 90), 64, remover);
+  const PreparedImage prepared = prepare_image(flat(2000, 1500, 90, 90, 90), 64, remover);
   EXPECT_EQ(prepared.report.method, CutoutReport::Method::network);
   // Half of the quarter: the edge of so coarse a matte is wide and mostly below what counts as solid.
   EXPECT_NEAR(prepared.report.coverage, 0.125, 0.02);
-  Picture with_alpha(20, 20, 4);
+  Image with_alpha(20, 20, 4);
   for (int y = 5; y < 15; ++y) {
     for (int x = 5; x < 15; ++x) with_alpha.at(x, y)[3] = 255;
   }
-  EXPECT_EQ(prepare_picture(with_alpha, 64, remover).report.method, CutoutReport::Method::alpha);
+  EXPECT_EQ(prepare_image(with_alpha, 64, remover).report.method, CutoutReport::Method::alpha);
   EXPECT_EQ(calls, 1);
 }
 

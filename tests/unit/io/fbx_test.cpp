@@ -95,7 +95,7 @@ void expect_counts(const FbxRecord& root) {
 }
 
 TEST(Fbx, ATexturedBoxInCentimetres) {
-  const auto png = encode_png(Picture(2, 2, 3));
+  const auto png = encode_png(Image(2, 2, 3));
   const SceneOptions options = {"Espalier test", "blue mug", {"seed: 7", "steps: 12"}};
   const Mesh mesh = split_box();
   const auto bytes = encode_fbx(mesh, png, options);
@@ -147,7 +147,7 @@ TEST(Fbx, ATexturedBoxInCentimetres) {
 }
 
 TEST(Fbx, ANormalMapBelongsToTheMaterial) {
-  const auto png = encode_png(Picture(2, 2, 3)), normals = encode_png(Picture(4, 4, 3));
+  const auto png = encode_png(Image(2, 2, 3)), normals = encode_png(Image(4, 4, 3));
   SceneOptions options;
   options.normal_map = normals;
   const FbxRecord root = FbxReader::read(encode_fbx(split_box(), png, options));
@@ -174,7 +174,7 @@ TEST(Fbx, ColoursOfVertices) {
 
 Appearance two_materials() {
   Appearance look;
-  look.images = {Picture(2, 2, 3), Picture(2, 2, 3), Picture(2, 2, 4)};
+  look.images = {Image(2, 2, 3), Image(2, 2, 3), Image(2, 2, 4)};
   Material plain, glass;
   plain.name = glass.name = "part";
   plain.factor = {0.25F, 0.5F, 1.0F, 1.0F};
@@ -188,7 +188,7 @@ Appearance two_materials() {
 
 TEST(Fbx, SeveralMaterials) {
   const Mesh mesh = test::sample_box_with_uvs();
-  const FbxRecord root = FbxReader::read(encode_fbx(mesh, two_materials(), PictureKind::webp, {}));
+  const FbxRecord root = FbxReader::read(encode_fbx(mesh, two_materials(), ImageKind::webp, {}));
   expect_counts(root);
   const FbxRecord& objects = root.one("Objects");
   const auto materials = objects.all("Material");
@@ -250,7 +250,7 @@ TEST(Fbx, EveryTypeOfProperty) {
 }
 
 TEST(Fbx, WhatIsRefused) {
-  const auto png = encode_png(Picture(2, 2, 3)), webp = encode_webp(Picture(2, 2, 3), {});
+  const auto png = encode_png(Image(2, 2, 3)), webp = encode_webp(Image(2, 2, 3), {});
   expect_error(ErrorCode::invalid_argument, {"FBX", "unwrap"}, [&] { (void)encode_fbx(test::sample_box(), png, {}); });
   expect_error(ErrorCode::invalid_argument, {"FBX", "PNG or JPEG"},
                [&] { (void)encode_fbx(test::sample_box_with_uvs(), webp, {}); });

@@ -85,10 +85,10 @@ bool says(const MeshFile& file, std::string_view word) {
   return false;
 }
 
-Picture four_colours() {
-  Picture picture(2, 2, 3);
-  picture.pixels = {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 0};
-  return picture;
+Image four_colours() {
+  Image image(2, 2, 3);
+  image.pixels = {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 0};
+  return image;
 }
 std::string data_uri(const Bytes& png) { return "data:image/png;base64," + base64_of(png); }
 
@@ -131,7 +131,7 @@ TEST(DamagedGltf, DracoWithASkin) {
 }
 
 // A PNG whose profile exchanges red and blue.
-Bytes png_with_profile(const Picture& picture) {
+Bytes png_with_profile(const Image& image) {
   const cmsCIExyY white = {0.3127, 0.3290, 1.0};
   const cmsCIExyYTRIPLE primaries = {{0.15, 0.06, 1.0}, {0.30, 0.60, 1.0}, {0.64, 0.33, 1.0}};
   cmsToneCurve* curve = cmsBuildGamma(nullptr, 2.2);
@@ -154,7 +154,7 @@ Bytes png_with_profile(const Picture& picture) {
     chunk.insert(chunk.begin() + k, static_cast<Bytef>(length >> (24U - 8U * k)));
     chunk.push_back(static_cast<Bytef>(sum >> (24U - 8U * k)));
   }
-  Bytes png = encode_png(picture);
+  Bytes png = encode_png(image);
   constexpr std::ptrdiff_t kBehindHeader = 33;
   const auto* from = reinterpret_cast<const std::byte*>(chunk.data());
   png.insert(png.begin() + kBehindHeader, from, from + chunk.size());
@@ -163,7 +163,7 @@ Bytes png_with_profile(const Picture& picture) {
 
 TEST(DamagedGltf, ProfilesOfTexturesAreIgnored) {
   const Bytes png = png_with_profile(four_colours());
-  ASSERT_NE(decode_picture(png, "x").pixels, four_colours().pixels);  // everywhere else they count
+  ASSERT_NE(decode_image(png, "x").pixels, four_colours().pixels);  // everywhere else they count
   File file;
   file.set_texture(data_uri(png));
   const MeshFile read = file.read();

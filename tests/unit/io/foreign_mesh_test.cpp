@@ -83,8 +83,8 @@ class ForeignMtl : public testing::Test {
  protected:
   ForeignMtl() {
     std::filesystem::create_directory(folder_ / "sub");
-    write_file(folder_ / "tex.png", encode_png(Picture(2, 2, 3)));
-    write_file(folder_ / "sub" / "tex.png", encode_png(Picture(4, 4, 3)));
+    write_file(folder_ / "tex.png", encode_png(Image(2, 2, 3)));
+    write_file(folder_ / "sub" / "tex.png", encode_png(Image(4, 4, 3)));
   }
   MeshFile read(const std::string& line, const std::string& library, const std::string& mtl,
                 const std::string& square = kSquare) {
@@ -144,8 +144,8 @@ TEST_F(ForeignMtl, VeryManyFilesThatDoNotExist) {
 }
 
 TEST_F(ForeignMtl, NamesInAnotherCase) {
-  write_file(folder_ / "Tex2.PNG", encode_png(Picture(8, 8, 3)));
-  write_file(folder_ / "TEX2.png", encode_png(Picture(16, 16, 3)));
+  write_file(folder_ / "Tex2.PNG", encode_png(Image(8, 8, 3)));
+  write_file(folder_ / "TEX2.png", encode_png(Image(16, 16, 3)));
   EXPECT_EQ(width(read("mtllib A.MTL", "a.mtl", "newmtl a\nmap_Kd tex2.png\n")), 16);  // the first in the order of names
 }
 

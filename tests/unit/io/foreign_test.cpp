@@ -52,7 +52,7 @@ std::string triangle(const std::string& material, const std::string& members = "
                          0, 0, 3, 0, 0,   3,     0, 0, 3};             // a morph target
   std::vector<std::byte> raw(values.size() * 4);
   std::memcpy(raw.data(), values.data(), raw.size());
-  const std::string png = base64_of(encode_png(Picture(2, 2, 3)));
+  const std::string png = base64_of(encode_png(Image(2, 2, 3)));
   return R"({"asset":{"version":"2.0"},"scene":0,"scenes":[{"nodes":[0]}],"nodes":[{"mesh":0)" + node +
          R"(}],"meshes":[{"primitives":[{"material":0,"attributes":{"POSITION":0,"TEXCOORD_0":1,"TEXCOORD_1":2)" + primitive +
          R"(}]}],"accessors":[{"bufferView":0,"componentType":5126,"count":3,"type":"VEC3"},)"
@@ -166,7 +166,7 @@ TEST(ForeignObj, Materials) {
   const test::TemporaryFolder folder;
   const auto write = [&](const char* name, std::string_view text) { write_file(folder / name, bytes_of(text)); };
   std::filesystem::create_directory(folder / "Maps");
-  write_file(folder / "Maps" / "My Wood.PNG", encode_png(Picture(2, 2, 3)));
+  write_file(folder / "Maps" / "My Wood.PNG", encode_png(Image(2, 2, 3)));
   write("two words.mtl",
         "newmtl wood\r\nKd 0.5 1 1\r\nmap_Kd -s 2 3 1 -o 0.25 0 -clamp on maps\\my wood.png\r\n"
         "newmtl glass pane\nKd 0 1 0\nTr 0.75\nnewmtl lamp\nKd 0 0 0\nKe 1 0 0\n");
@@ -278,14 +278,14 @@ TEST(ForeignStl, CountsThatAreTooLow) {
 
 TEST(Archives, OurOwnAndOthers) {
   const Mesh box = test::sample_box_with_uvs();
-  Picture picture(4, 2, 3);
-  picture.pixels.assign(picture.pixels.size(), 200);
-  const MeshFile own = decode_mesh(encode_3mf(box, 40.0, {}, encode_png(picture)), "x", {.texture = true});
+  Image image(4, 2, 3);
+  image.pixels.assign(image.pixels.size(), 200);
+  const MeshFile own = decode_mesh(encode_3mf(box, 40.0, {}, encode_png(image)), "x", {.texture = true});
   EXPECT_EQ(own.format, "3MF");
   EXPECT_EQ(own.metres_per_unit, 0.001);
   EXPECT_EQ(own.mesh.face_count(), 12);
   ASSERT_EQ(own.appearance.images.size(), 1U);
-  EXPECT_EQ(own.appearance.images[0].pixels, picture.pixels);
+  EXPECT_EQ(own.appearance.images[0].pixels, image.pixels);
   float low = 1e9F, high = -1e9F;
   for (const float x : own.mesh.vertices) {
     low = std::min(low, x);

@@ -214,7 +214,7 @@ TEST(GltfCompression, DracoHoldsTheSameSurface) {
 TEST(GltfCompression, LevelsOfDetailShareTheTexture) {
   const Mesh mesh = ball(24);
   const std::vector<Mesh> levels{ball(12), ball(6)};
-  const auto png = encode_png(Picture(16, 16, 3));
+  const auto png = encode_png(Image(16, 16, 3));
   for (const GltfCompression compression : {GltfCompression::none, GltfCompression::meshopt, GltfCompression::draco}) {
     const Glb glb =
         open_glb(encode_glb(mesh, {.quantised = true, .compression = compression, .levels = levels, .texture = png}));

@@ -73,8 +73,8 @@ TEST(Glb, WithoutColoursAndNormals) {
 
 TEST(Glb, MapsComeWithTangents) {
   const Mesh ball = test::chart_ball(4);
-  const auto texture = encode_jpeg(Picture(8, 8, 3), 90), normals = encode_png(Picture(4, 4, 3)),
-             occlusion = encode_png(Picture(2, 2, 3));
+  const auto texture = encode_jpeg(Image(8, 8, 3), 90), normals = encode_png(Image(4, 4, 3)),
+             occlusion = encode_png(Image(2, 2, 3));
   const std::vector<float> wanted = tangents_of(ball);
   for (const bool quantised : {false, true}) {
     const tinygltf::Model model = read_glb(encode_glb(ball, {.quantised = quantised,
@@ -111,7 +111,7 @@ TEST(Glb, MapsComeWithTangents) {
   EXPECT_NE(text.find("TANGENT"), std::string::npos);
   EXPECT_NE(text.find("normalTexture"), std::string::npos);
   expect_error(ErrorCode::invalid_argument, {"normal"},
-               [&] { (void)encode_glb(ball, {.texture = texture, .normal_map = encode_webp(Picture(4, 4, 3), {})}); });
+               [&] { (void)encode_glb(ball, {.texture = texture, .normal_map = encode_webp(Image(4, 4, 3), {})}); });
 }
 
 TEST(Glb, AZeroNormalBecomesAUnitVector) {
@@ -133,10 +133,10 @@ TEST(Glb, ExtrasMustBeAnObject) {
   }
 }
 
-Picture sample_texture() {
-  Picture picture(16, 8, 3);
-  for (std::size_t i = 0; i < picture.pixels.size(); ++i) picture.pixels[i] = static_cast<std::uint8_t>(i);
-  return picture;
+Image sample_texture() {
+  Image image(16, 8, 3);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i);
+  return image;
 }
 
 std::vector<std::byte> image_bytes(const tinygltf::Model& model, int index) {
@@ -148,8 +148,8 @@ std::vector<std::byte> image_bytes(const tinygltf::Model& model, int index) {
 TEST(Glb, TexturedWithPngAndJpeg) {
   const Mesh mesh = sample_box_with_uvs();
   for (const bool png : {true, false}) {
-    const auto picture = png ? encode_png(sample_texture()) : encode_jpeg(sample_texture(), 90);
-    const tinygltf::Model model = read_glb(encode_glb(mesh, {.texture = picture}));
+    const auto image = png ? encode_png(sample_texture()) : encode_jpeg(sample_texture(), 90);
+    const tinygltf::Model model = read_glb(encode_glb(mesh, {.texture = image}));
     const auto& primitive = model.meshes.at(0).primitives.at(0);
     EXPECT_EQ(read_accessor<float>(model, primitive.attributes.at("TEXCOORD_0")), mesh.uvs);
     EXPECT_EQ(primitive.attributes.count("COLOR_0"), 0U);
@@ -157,7 +157,7 @@ TEST(Glb, TexturedWithPngAndJpeg) {
     EXPECT_EQ(material.pbrMetallicRoughness.baseColorTexture.index, 0);
     EXPECT_EQ(material.pbrMetallicRoughness.baseColorFactor, (std::vector<double>{1, 1, 1, 1}));
     const auto& texture = model.textures.at(0);
-    EXPECT_EQ(image_bytes(model, texture.source), picture);
+    EXPECT_EQ(image_bytes(model, texture.source), image);
     EXPECT_EQ(model.images.at(0).mimeType, png ? "image/png" : "image/jpeg");
     const auto& sampler = model.samplers.at(static_cast<std::size_t>(texture.sampler));
     EXPECT_EQ(sampler.minFilter, TINYGLTF_TEXTURE_FILTER_LINEAR_MIPMAP_LINEAR);

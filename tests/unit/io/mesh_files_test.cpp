@@ -65,7 +65,7 @@ std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_c
 
 TEST(Obj, WithATexture) {
   const Mesh mesh = test::sample_box_with_uvs();
-  const auto png = encode_png(Picture(2, 2, 3));
+  const auto png = encode_png(Image(2, 2, 3));
   const std::vector<std::string> comments = {"seed 7"};
   const auto files = encode_obj_files(mesh, comments, png, "my box");
   ASSERT_EQ(files.size(), 3U);
@@ -81,7 +81,7 @@ TEST(Obj, WithATexture) {
   EXPECT_NE(obj.find("\nvt 0.125 0.25\n"), std::string::npos);       // v points up
 
   expect_error(ErrorCode::invalid_argument, {"unwrap"}, [&] { (void)encode_obj_files(sample_box(), {}, png, "x"); });
-  const auto webp = encode_webp(Picture(2, 2, 3), {});
+  const auto webp = encode_webp(Image(2, 2, 3), {});
   expect_error(ErrorCode::invalid_argument, {"PNG or JPEG"}, [&] { (void)encode_obj_files(mesh, {}, webp, "x"); });
 }
 

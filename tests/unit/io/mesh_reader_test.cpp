@@ -44,15 +44,15 @@ Floats corners_of(const Mesh& mesh) {
   return corners;
 }
 
-Picture sample_texture() {
-  Picture picture(16, 8, 3);
-  for (std::size_t i = 0; i < picture.pixels.size(); ++i) picture.pixels[i] = static_cast<std::uint8_t>(i);
-  return picture;
+Image sample_texture() {
+  Image image(16, 8, 3);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i);
+  return image;
 }
 
 // Of the only texture; empty where there is none, or more than that says how the mesh looks.
 std::vector<std::uint8_t> texture_of(const MeshFile& file) {
-  const Picture* texture = plain_texture(file.appearance, file.mesh.uvs, file.mesh.colours);
+  const Image* texture = plain_texture(file.appearance, file.mesh.uvs, file.mesh.colours);
   return texture == nullptr ? std::vector<std::uint8_t>() : texture->pixels;
 }
 
@@ -80,13 +80,13 @@ TEST(ReadMesh, GlbGivesBackWhatWasWritten) {
 
 TEST(ReadMesh, TexturesOfGlbAndOfAFolder) {
   const Mesh mesh = sample_box_with_uvs();
-  const Picture picture = sample_texture();
-  const auto png = encode_png(picture), webp = encode_webp(picture, {.lossless = true});
+  const Image image = sample_texture();
+  const auto png = encode_png(image), webp = encode_webp(image, {.lossless = true});
   for (const auto& options :
        {GlbOptions{.texture = png}, GlbOptions{.texture = webp}, GlbOptions{.texture = webp, .texture_fallback = png}}) {
     const MeshFile file = decode_mesh(encode_glb(mesh, options), "x", {.texture = true});
     EXPECT_EQ(file.mesh.uvs, mesh.uvs);
-    EXPECT_EQ(texture_of(file), picture.pixels);
+    EXPECT_EQ(texture_of(file), image.pixels);
     EXPECT_TRUE(file.mesh.colours.empty());
     EXPECT_TRUE(decode_mesh(encode_glb(mesh, options), "x").appearance.materials.empty());
     const test::TemporaryFolder folder;
@@ -94,7 +94,7 @@ TEST(ReadMesh, TexturesOfGlbAndOfAFolder) {
     const MeshFile beside = read_mesh(folder / "a b%.gltf", {.texture = true});
     EXPECT_EQ(beside.format, "glTF");
     EXPECT_EQ(beside.mesh.vertices, mesh.vertices);
-    EXPECT_EQ(texture_of(beside), picture.pixels);
+    EXPECT_EQ(texture_of(beside), image.pixels);
   }
 }
 
@@ -107,12 +107,12 @@ TEST(ReadMesh, Obj) {
   EXPECT_EQ(file.mesh.colours.size(), 24U);
 
   const Mesh textured = sample_box_with_uvs();
-  const Picture picture = sample_texture();
+  const Image image = sample_texture();
   const test::TemporaryFolder folder;
-  write_files(folder.path(), encode_obj_files(textured, {}, encode_png(picture), "my box"));
+  write_files(folder.path(), encode_obj_files(textured, {}, encode_png(image), "my box"));
   const MeshFile with_texture = read_mesh(folder / "my box.obj", {.texture = true});
   EXPECT_EQ(corners_of(with_texture.mesh), corners_of(textured));
-  EXPECT_EQ(texture_of(with_texture), picture.pixels);
+  EXPECT_EQ(texture_of(with_texture), image.pixels);
   const std::int32_t vertex = with_texture.mesh.faces[1];  // vertex 2 of the box
   EXPECT_EQ(with_texture.mesh.uvs[static_cast<std::size_t>(vertex) * 2], textured.uvs[4]);
   EXPECT_EQ(with_texture.mesh.uvs[static_cast<std::size_t>(vertex) * 2 + 1], textured.uvs[5]);

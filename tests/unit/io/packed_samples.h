@@ -105,8 +105,8 @@ inline std::string sparse_gltf() {
 // Two Gaussians as SOG, its files in a folder of the archive: at (0, 0, 0) and (1, 0, 0), red and green, opacities 1 and
 // 51/255, scales e^-2 and e^-4.
 inline std::vector<std::byte> sog(int version, const std::string& folder = "") {
-  const auto picture = [](std::initializer_list<std::array<std::uint8_t, 4>> texels) {
-    Picture p(2, 1, 4);
+  const auto image = [](std::initializer_list<std::array<std::uint8_t, 4>> texels) {
+    Image p(2, 1, 4);
     std::size_t at = 0;
     for (const auto& t : texels) {
       for (const std::uint8_t v : t) p.pixels[at++] = v;
@@ -115,11 +115,11 @@ inline std::vector<std::byte> sog(int version, const std::string& folder = "") {
   };
   std::vector<NamedFile> files;
   // ln 2 is the place of 1; the range of x is 0 to ln 2.
-  files.push_back({"means_l.webp", picture({{0, 0, 0, 255}, {255, 0, 0, 255}})});
-  files.push_back({"means_u.webp", picture({{0, 0, 0, 255}, {255, 0, 0, 255}})});
-  files.push_back({"quats.webp", picture({{128, 128, 128, 252}, {128, 128, 128, 252}})});
-  files.push_back({"scales.webp", picture({{255, 255, 255, 255}, {0, 0, 0, 255}})});
-  files.push_back({"sh0.webp", picture({{255, 0, 0, 255}, {0, 255, 0, 51}})});
+  files.push_back({"means_l.webp", image({{0, 0, 0, 255}, {255, 0, 0, 255}})});
+  files.push_back({"means_u.webp", image({{0, 0, 0, 255}, {255, 0, 0, 255}})});
+  files.push_back({"quats.webp", image({{128, 128, 128, 252}, {128, 128, 128, 252}})});
+  files.push_back({"scales.webp", image({{255, 255, 255, 255}, {0, 0, 0, 255}})});
+  files.push_back({"sh0.webp", image({{255, 0, 0, 255}, {0, 255, 0, 51}})});
   const std::string means =
       R"("means":{"shape":[2,3],"mins":[0,0,0],"maxs":[0.69314718056,0,0],"files":["means_l.webp","means_u.webp"]},)";
   std::string book = "-4", colours = "-1";

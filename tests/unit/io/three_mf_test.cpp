@@ -128,8 +128,8 @@ TEST(ThreeMf, ATextureAndSeamsThatAreClosed) {
     split.faces.push_back(static_cast<std::int32_t>(split.faces.size()));
   }
   for (const bool png : {true, false}) {
-    const Picture picture(4, 4, 3);
-    const auto texture = png ? encode_png(picture) : encode_jpeg(picture, 90);
+    const Image image(4, 4, 3);
+    const auto texture = png ? encode_png(image) : encode_jpeg(image, 90);
     const auto members = read(encode_3mf(split, 80.0, {}, texture));
     const std::string part = png ? "3D/Textures/texture.png" : "3D/Textures/texture.jpeg";
     EXPECT_EQ(members.at(part).text.size(), texture.size());
@@ -171,7 +171,7 @@ TEST(ThreeMf, RandomMeshesObeyTheFormat) {
 }
 
 TEST(ThreeMf, WhatIsRefused) {
-  const auto webp = encode_webp(Picture(2, 2, 3), {});
+  const auto webp = encode_webp(Image(2, 2, 3), {});
   expect_error(ErrorCode::invalid_argument, {"unwrap"}, [&] { (void)encode_3mf(test::sample_box(), 50.0, {}, webp); });
   expect_error(ErrorCode::invalid_argument, {"PNG or JPEG"},
                [&] { (void)encode_3mf(test::sample_box_with_uvs(), 50.0, {}, webp); });

@@ -97,7 +97,7 @@ std::string layer_of(const std::vector<std::byte>& bytes, const std::string& nam
 
 TEST(Usdz, ATexturedBoxInMetres) {
   const Mesh mesh = test::sample_box_with_uvs();
-  const auto png = encode_png(Picture(2, 2, 3));
+  const auto png = encode_png(Image(2, 2, 3));
   const SceneOptions options = {"Espalier test", "7 \"blue\" mugs", {"seed: 7", "path: a\\b \"c\""}};
   const auto bytes = encode_usdz(mesh, png, options);
   EXPECT_EQ(bytes, encode_usdz(mesh, png, options));
@@ -134,8 +134,7 @@ TEST(Usdz, ATexturedBoxInMetres) {
 }
 
 TEST(Usdz, MapsAreNumbersAndNotColours) {
-  const auto png = encode_png(Picture(2, 2, 3)), normals = encode_png(Picture(4, 4, 3)),
-             jpeg = encode_jpeg(Picture(8, 8, 3), 90);
+  const auto png = encode_png(Image(2, 2, 3)), normals = encode_png(Image(4, 4, 3)), jpeg = encode_jpeg(Image(8, 8, 3), 90);
   SceneOptions options{.normal_map = normals, .occlusion_map = jpeg, .double_sided = false};
   const auto bytes = encode_usdz(test::sample_box_with_uvs(), png, options);
   const std::string layer = layer_of(bytes, "asset.usda");
@@ -166,7 +165,7 @@ TEST(Usdz, ColoursOfVertices) {
 
 TEST(Usdz, SeveralMaterials) {
   Appearance look;
-  look.images = {Picture(2, 2, 3), Picture(2, 2, 4)};
+  look.images = {Image(2, 2, 3), Image(2, 2, 4)};
   Material plain, leaf, lamp;
   plain.name = "Kelch groß";
   plain.factor = {0.25F, 0.5F, 1.0F, 0.75F};
@@ -185,7 +184,7 @@ TEST(Usdz, SeveralMaterials) {
   Mesh mesh = test::sample_box_with_uvs();
   mesh.colours.clear();
   look.emission_uvs = mesh.uvs;
-  const auto bytes = encode_usdz(mesh, look, PictureKind::jpeg, {});
+  const auto bytes = encode_usdz(mesh, look, ImageKind::jpeg, {});
   // Images in the order in which faces need them; with alpha a PNG.
   EXPECT_EQ(aligned_names(bytes), (std::vector<std::string>{"asset.usda", "textures/asset-0.png", "textures/asset-1.jpg"}));
   const std::string layer = layer_of(bytes, "asset.usda");
@@ -206,7 +205,7 @@ TEST(Usdz, NamesOfPrims) {
   EXPECT_EQ(usd_identifier("gro\xC3\x9F", "x"), "gro_");
   EXPECT_EQ(usd_identifier("\xD0\xA7\xD0\xB0", "x"), "x");
   EXPECT_EQ(usd_identifier("", "x"), "x");
-  const auto png = encode_png(Picture(2, 2, 3));
+  const auto png = encode_png(Image(2, 2, 3));
   EXPECT_EQ(aligned_names(encode_usdz(test::sample_box_with_uvs(), png, {"e", "\xD0\xA7\xD0\xB0"})),
             (std::vector<std::string>{"asset.usda", "textures/texture.png"}));
 }
@@ -221,7 +220,7 @@ TEST(Usdz, RandomMeshesAreAlignedAndWellFormed) {
 }
 
 TEST(Usdz, WhatIsRefused) {
-  const auto png = encode_png(Picture(2, 2, 3)), webp = encode_webp(Picture(2, 2, 3), {});
+  const auto png = encode_png(Image(2, 2, 3)), webp = encode_webp(Image(2, 2, 3), {});
   expect_error(ErrorCode::invalid_argument, {"USDZ", "unwrap"}, [&] { (void)encode_usdz(test::sample_box(), png, {}); });
   expect_error(ErrorCode::invalid_argument, {"USDZ", "PNG or JPEG"},
                [&] { (void)encode_usdz(test::sample_box_with_uvs(), webp, {}); });

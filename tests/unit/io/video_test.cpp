@@ -22,16 +22,16 @@ namespace {
 using test::expect_error;
 
 // A gray that grows from frame to frame, with a red left half.
-Picture frame_of(int index, int width, int height, int channels) {
-  Picture picture(width, height, channels);
+Image frame_of(int index, int width, int height, int channels) {
+  Image image(width, height, channels);
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       for (int c = 0; c < channels; ++c) {
-        picture.at(x, y)[c] = static_cast<std::uint8_t>(c == 3 ? 255 : (c == 0 && x < width / 2 ? 230 : 40 + 20 * index));
+        image.at(x, y)[c] = static_cast<std::uint8_t>(c == 3 ? 255 : (c == 0 && x < width / 2 ? 230 : 40 + 20 * index));
       }
     }
   }
-  return picture;
+  return image;
 }
 
 FrameSource frames(int width, int height, int channels = 3) {
@@ -79,7 +79,7 @@ TEST(AnimatedWebP, ReadsBack) {
       int end = 0;
       ASSERT_NE(WebPAnimDecoderGetNext(decoder, &rgba, &end), 0);
       EXPECT_EQ(end, (i + 1) * 40);
-      const Picture expected = frame_of(i, 33, 17, 4);
+      const Image expected = frame_of(i, 33, 17, 4);
       EXPECT_TRUE(std::equal(expected.pixels.begin(), expected.pixels.end(), rgba)) << "frame " << i;
     }
     WebPAnimDecoderDelete(decoder);
@@ -88,10 +88,10 @@ TEST(AnimatedWebP, ReadsBack) {
 
 TEST(AnimatedWebP, LossyIsSmallerAndCancelStops) {
   const auto noise = [](int index) {
-    Picture picture(64, 64, 3);
+    Image image(64, 64, 3);
     unsigned x = static_cast<unsigned>(index) + 1;
-    for (auto& p : picture.pixels) p = static_cast<std::uint8_t>((x = x * 1664525U + 1013904223U) >> 24U);
-    return picture;
+    for (auto& p : image.pixels) p = static_cast<std::uint8_t>((x = x * 1664525U + 1013904223U) >> 24U);
+    return image;
   };
   const auto size = [&](int quality) { return encode_animated_webp(noise, {.frames = 3, .quality = quality}, nullptr).size(); };
   EXPECT_LT(size(40), size(100));
@@ -111,10 +111,10 @@ TEST(Video, OptionsAndFramesThatMakeNoVideo) {
   refuse(frames(8, 8), {.frames = 2, .frames_per_second = 0}, argument, {"per second"});
   refuse(frames(8, 8), {.frames = 2, .quality = 101}, argument, {"quality"});
   refuse(frames(8, 8), {.frames = 2, .comment = "a\nb"}, argument, {"comment"});
-  refuse([](int) { return Picture(); }, {.frames = 2}, ErrorCode::internal, {"not an image"});
+  refuse([](int) { return Image(); }, {.frames = 2}, ErrorCode::internal, {"not an image"});
   refuse(frames(16384, 1), {.frames = 2}, argument, {"too large"});
   expect_error(ErrorCode::internal, {"another size"},
-               [] { (void)encode_animated_webp([](int i) { return Picture(8 + i, 8, 3); }, {.frames = 2}, nullptr); });
+               [] { (void)encode_animated_webp([](int i) { return Image(8 + i, 8, 3); }, {.frames = 2}, nullptr); });
 }
 
 // The first bytes of top-level boxes, in order.
@@ -150,7 +150,7 @@ TEST(Mp4, FfmpegReadsItBack) {
   const auto raw = read_file(folder / "x.raw", 1U << 20U);
   ASSERT_EQ(raw.size(), 6U * 66 * 48 * 3);
   for (int i = 0; i < 6; ++i) {
-    const Picture expected = frame_of(i, 65, 47, 3);
+    const Image expected = frame_of(i, 65, 47, 3);
     for (const auto& [x, y] : {std::pair{5, 5}, std::pair{60, 40}}) {
       const std::size_t at =
           ((static_cast<std::size_t>(i) * 48 + static_cast<std::size_t>(y)) * 66 + static_cast<std::size_t>(x)) * 3;

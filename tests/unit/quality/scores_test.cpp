@@ -82,7 +82,7 @@ TEST(Scores, PointsFollowTheArea) {
 }
 
 TEST(Scores, PsnrLooksAtTheUnionOnly) {
-  Picture a(4, 4, 4), b(4, 4, 4);
+  Image a(4, 4, 4), b(4, 4, 4);
   EXPECT_DOUBLE_EQ(psnr_in_union(a, b), 99.0);
   for (int i = 0; i < 2; ++i) {
     std::uint8_t* found = a.at(i, 0);
@@ -93,7 +93,7 @@ TEST(Scores, PsnrLooksAtTheUnionOnly) {
   }
   a.at(3, 3)[0] = 255;  // not covered in either: does not count
   EXPECT_NEAR(psnr_in_union(a, b), -20 * std::log10(0.2), 1e-9);
-  EXPECT_THROW((void)psnr_in_union(a, Picture(4, 4, 3)), Error);
+  EXPECT_THROW((void)psnr_in_union(a, Image(4, 4, 3)), Error);
 }
 
 TEST(Scores, QuantilesAreLinearBetweenValues) {
@@ -136,17 +136,17 @@ TEST(HeldOut, SurfacePointsLieInSurfaceCells) {
   EXPECT_EQ(points, object.surface_points(500));
 }
 
-TEST(HeldOut, PicturesShowTheObject) {
+TEST(HeldOut, ImagesShowTheObject) {
   const auto& object = set()[1];
-  const Picture picture = object.image(96),
-                view = object.render({.yaw = 1.0F, .pitch = 0.2F, .radius = 2.0F, .fov_degrees = 36.0F}, 96);
-  for (const Picture* p : {&picture, &view}) {
+  const Image image = object.image(96),
+              view = object.render({.yaw = 1.0F, .pitch = 0.2F, .radius = 2.0F, .fov_degrees = 36.0F}, 96);
+  for (const Image* p : {&image, &view}) {
     int covered = 0;
     for (std::size_t i = 3; i < p->pixels.size(); i += 4) covered += p->pixels[i] > 127 ? 1 : 0;
     EXPECT_GT(covered, 96 * 96 / 50);
     EXPECT_LT(covered, 96 * 96 * 4 / 5);
   }
-  EXPECT_EQ(picture.pixels, object.image(96).pixels);
+  EXPECT_EQ(image.pixels, object.image(96).pixels);
 }
 
 TEST(HeldOut, HalfOfTheThirdSetAreLaterFamilies) {

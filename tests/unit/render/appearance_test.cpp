@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "image/colour.h"
-#include "render/pictures/mesh_picture.h"
-#include "render/pictures/texture_sampler.h"
+#include "render/views/mesh_image.h"
+#include "render/views/texture_sampler.h"
 
 namespace espalier::test {
 namespace {
@@ -39,8 +39,8 @@ struct Scene {
     MeshPainter painter(queue, mesh, look);
     MeshLook what = how;
     if (what.style == Style::textured && !look.textured()) what.style = Style::colour;
-    const Picture picture = painter.draw(camera_of({}), what, {.width = 41, .height = 41});
-    const std::uint8_t* p = picture.at(x, y);
+    const Image image = painter.draw(camera_of({}), what, {.width = 41, .height = 41});
+    const std::uint8_t* p = image.at(x, y);
     return {p[0], p[1], p[2], p[3]};
   }
 };
@@ -84,7 +84,7 @@ TEST(Appearance, OneLayerOverNothing) {
 
 TEST(Appearance, MasksHideWhatIsBelowTheCutoff) {
   Scene scene;
-  Picture leaf(2, 1, 4);
+  Image leaf(2, 1, 4);
   leaf.pixels = {255, 0, 0, 200, 255, 0, 0, 90};
   scene.look.images.push_back(leaf);
   Material m = coloured(1, 1, 1, 1, AlphaMode::mask);
@@ -112,7 +112,7 @@ TEST(Appearance, OneSidedFacesAreNotSeenFromBehind) {
 
 TEST(Appearance, FactorTimesTextureTimesColourPlusEmission) {
   Scene scene;
-  Picture texture(1, 1, 3);
+  Image texture(1, 1, 3);
   texture.pixels = {200, 100, 50};
   scene.look.images.push_back(texture);
   Material m = coloured(0.5F, 1, 1);
@@ -135,7 +135,7 @@ TEST(Appearance, FactorTimesTextureTimesColourPlusEmission) {
 }
 
 TEST(Appearance, TexturesGoOnAsTheirSamplersSay) {
-  Picture texture(4, 1, 3);
+  Image texture(4, 1, 3);
   for (int i = 0; i < 4; ++i) std::fill_n(texture.at(i, 0), 3, static_cast<std::uint8_t>(40 * i));
   const TextureSampler sampler(texture);
   const auto at = [&](float u, Wrap wrap, bool nearest = false) {

@@ -1,4 +1,4 @@
-#include "render/pictures/preview.h"
+#include "render/views/preview.h"
 
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ TEST(MeshPreview, AxesOfTheCamera) {
   Mesh mesh;
   add_square(mesh, 0.3F, 0.0F, 0.0F, 0.1F, {1, 0, 0});
   add_square(mesh, -0.3F, 0.0F, 0.3F, 0.1F, {0, 1, 0});
-  const Picture image = render_preview(mesh, {}, kTransparent);
+  const Image image = render_preview(mesh, {}, kTransparent);
   const float pixels = 32.0F / std::tan(20.0F * kPi / 180.0F) / 2.0F;  // per unit at distance 2
   const auto at = [&](float x, float z) {
     return image.at(static_cast<int>(32 - x * pixels), static_cast<int>(32 - z * pixels));
@@ -66,8 +66,8 @@ TEST(MeshPreview, PitchLooksFromAbove) {
   EXPECT_EQ(strongest(render_preview(mesh, {.pitch = 1.0F}, kTransparent).at(32, 26)), 1);
 }
 
-TEST(MeshPreview, ABackgroundMakesAnOpaquePicture) {
-  const Picture image = render_preview(Mesh{}, {}, {.size = 8, .background = std::array<std::uint8_t, 3>{9, 8, 7}});
+TEST(MeshPreview, ABackgroundMakesAnOpaqueImage) {
+  const Image image = render_preview(Mesh{}, {}, {.size = 8, .background = std::array<std::uint8_t, 3>{9, 8, 7}});
   EXPECT_EQ(image.channels, 3);
   EXPECT_EQ(image.at(3, 3)[0], 9);
   EXPECT_EQ(image.at(7, 7)[2], 7);
@@ -76,7 +76,7 @@ TEST(MeshPreview, ABackgroundMakesAnOpaquePicture) {
 TEST(MeshPreview, BrokenVerticesAreLeftOut) {
   Mesh mesh;
   add_square(mesh, 0.0F, 0.0F, 0.0F, 0.2F, {1, 1, 1});
-  const Picture whole = render_preview(mesh, {}, kTransparent);
+  const Image whole = render_preview(mesh, {}, kTransparent);
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e30F}) {
     Mesh damaged = mesh;
     add_square(damaged, 0.0F, 0.1F, 0.0F, 0.2F, {1, 0, 0});
@@ -109,18 +109,18 @@ TEST(GaussianPreview, NearerSplatsHideOthers) {
 
 TEST(GaussianPreview, AColourDoesNotDependOnItsCoverage) {
   const Gaussians g{{0, 0, 0}, {1, 0, -1}, {0.1F, 0.1F, 0.1F}, {1, 0, 0, 0}, {0.6F}};
-  const Picture image = render_preview(g, {}, kTransparent);
+  const Image image = render_preview(g, {}, kTransparent);
   const int middle = image.at(32, 32)[3], aside = image.at(32, 40)[3];
   EXPECT_GT(middle, aside);
   EXPECT_GT(aside, 20);
   for (int c = 0; c < 3; ++c) EXPECT_NEAR(image.at(32, 40)[c], 255 * (0.5 + 0.28209479 * (1 - c)), 1);
-  const Picture blue = render_preview(g, {}, {.size = 64, .background = std::array<std::uint8_t, 3>{0, 0, 255}});
+  const Image blue = render_preview(g, {}, {.size = 64, .background = std::array<std::uint8_t, 3>{0, 0, 255}});
   EXPECT_NEAR(blue.at(32, 32)[0], image.at(32, 32)[0] * middle / 255.0, 1.5);
   EXPECT_EQ(blue.at(0, 0)[2], 255);
 }
 
 TEST(Preview, SheetsAndSizes) {
-  const Picture sheet = preview_sheet(Gaussians{}, {.size = 5, .background = {}});
+  const Image sheet = preview_sheet(Gaussians{}, {.size = 5, .background = {}});
   EXPECT_EQ(sheet.width, 20);
   EXPECT_EQ(sheet.height, 5);
   for (const int size : {0, -3, 100000}) {

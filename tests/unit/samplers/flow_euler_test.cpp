@@ -43,7 +43,7 @@ TEST(Branches, StochasticTakesTurnsAndMultidiffusionTakesAll) {
   s.interval_lo = 0.5;
   EXPECT_EQ(branches_of_step(s, 4, 0.9, 3), (std::vector<int>{1, kNegative}));
   EXPECT_EQ(branches_of_step(s, 4, 0.1, 3), (std::vector<int>{1}));
-  s.multi_image = MultiImage::multidiffusion;
+  s.multi_image = MultiImageMode::multidiffusion;
   EXPECT_EQ(branches_of_step(s, 4, 0.9, 3), (std::vector<int>{0, 1, 2, kNegative}));
   EXPECT_EQ(most_branches(s, 3), 4);
 }
@@ -82,7 +82,7 @@ TEST(SampleFlow, PartsGiveTheBitsOfTheWhole) {
   SamplerSettings s;
   s.steps = 7;
   s.rescale_t = 3.0;
-  s.multi_image = MultiImage::stochastic;
+  s.multi_image = MultiImageMode::stochastic;
   const Velocity<Cpu> curved = [](View<Cpu, const float, 1> x, double t, std::span<const int> branches,
                                   View<Cpu, float, 2> out) {
     for (std::int64_t i = 0; i < x.extent(0); ++i)
@@ -131,7 +131,7 @@ TEST(SampleFlow, GuidanceAndAverageCombineBranches) {
   s.steps = 1;
   s.guided = true;
   s.strength = 2.0;
-  s.multi_image = MultiImage::multidiffusion;
+  s.multi_image = MultiImageMode::multidiffusion;
   const Velocity<Cpu> field = [](View<Cpu, const float, 1>, double t, std::span<const int> branches, View<Cpu, float, 2> out) {
     EXPECT_EQ(t, 1.0);
     for (std::size_t b = 0; b < branches.size(); ++b)

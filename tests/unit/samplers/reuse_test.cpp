@@ -48,7 +48,7 @@ SamplerSettings plain(int steps) {
 
 SamplerSettings multistep(int steps, int order) {
   SamplerSettings s = plain(steps);
-  s.solver = FlowSolver::multistep;
+  s.solver = Solver::multistep;
   s.reuse_order = order;
   return s;
 }
@@ -150,7 +150,7 @@ TEST(GuidanceReuse, EndsWithTheInterval) {
   const AnalyticFlow flow{[](double, double) { return 1.0; }, [](double, double) { return -1.0; }};
   SamplerSettings s = guided(8, 5.0);
   const double full = sample(s, flow, 0.0).x;
-  for (const FlowSolver solver : {FlowSolver::euler, FlowSolver::multistep}) {
+  for (const Solver solver : {Solver::euler, Solver::multistep}) {
     for (const int order : {0, 1, 2}) {
       s.solver = solver;
       s.reuse_order = order;
@@ -170,7 +170,7 @@ TEST(PlanSteps, CountsWhatIsEvaluated) {
   s.guidance_reuse = 1;
   s.reuse = 2;
   EXPECT_EQ(evaluations(s, 1), 6 + 5);
-  s.multi_image = MultiImage::multidiffusion;
+  s.multi_image = MultiImageMode::multidiffusion;
   EXPECT_EQ(evaluations(s, 3), 18 + 5);
 }
 
@@ -195,7 +195,7 @@ TEST(CheckReuse, NothingIsReusedOfOtherConditionsOrOtherNoise) {
   EXPECT_THROW(check_reuse(s, 1, 2, "test"), Error);
   EXPECT_NO_THROW(check_reuse(plain(8), 2, 2, "test"));
   SamplerSettings all = s;
-  all.multi_image = MultiImage::multidiffusion;
+  all.multi_image = MultiImageMode::multidiffusion;
   EXPECT_NO_THROW(check_reuse(all, 2, 1, "test"));
   SamplerSettings unguided = plain(8);
   unguided.guided = true;

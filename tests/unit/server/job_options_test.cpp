@@ -32,7 +32,7 @@ TEST(GenerateOptions, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(to_json(parse_export_options(text_of(exported), Options())), exported);
 }
 
-TEST(GenerateOptions, OneBackgroundForAllPicturesOrOneForEach) {
+TEST(GenerateOptions, OneBackgroundForAllImagesOrOneForEach) {
   const auto read = [](const char* text) { return parse_generate_options(text).background; };
   EXPECT_EQ(read("{}"), std::vector{Background::automatic});
   EXPECT_EQ(read(R"({"background": "none"})"), std::vector{Background::none});

@@ -5,7 +5,7 @@ import type {Background, Example, FinishOptions, Job, JobOptions, Models, Storag
 const KEY = 'espalier.key';
 
 export interface Cutout {
-  picture: Blob;
+  image: Blob;
   notices: string[];
 }
 
@@ -42,7 +42,7 @@ export class Client {
     return this.foreground(image, mask, {background}, signal);
   }
 
-  /** The whole picture with its foreground as alpha, upright, at most 1024 pixels on a side. */
+  /** The whole image with its foreground as alpha, upright, at most 1024 pixels on a side. */
   async whole(image: File, background: Background, mask: Blob | null, signal: AbortSignal): Promise<Cutout> {
     return this.foreground(image, mask, {background, view: 'whole'}, signal);
   }
@@ -53,10 +53,10 @@ export class Client {
     if (mask) form.set('mask', mask, 'mask.png');
     for (const [name, value] of Object.entries(fields)) form.set(name, value);
     const response = await this.request('/v1/preprocess', {method: 'POST', body: form, signal});
-    return {picture: await response.blob(), notices: noticesIn(response.headers.get('X-Espalier-Notices'))};
+    return {image: await response.blob(), notices: noticesIn(response.headers.get('X-Espalier-Notices'))};
   }
 
-  /** `masks`: one for each picture, or null; a mask comes behind its picture. */
+  /** `masks`: one for each image, or null; a mask comes behind its image. */
   async start(images: readonly File[], masks: readonly (Blob | null)[], latent: File | null, options: JobOptions): Promise<Job> {
     const form = new FormData();
     images.forEach((image, i) => {

@@ -55,7 +55,7 @@ export interface JobOptions extends FinishOptions {
   latent?: SamplerOptions;
   multi_image?: MultiImage;
   views?: boolean;
-  background?: Background | Background[];  // one for all pictures, or one for each
+  background?: Background | Background[];  // one for all images, or one for each
   turntable?: TurntableOptions | null;
 }
 

@@ -10,7 +10,7 @@ export interface Draft {
 
 const NAME = 'espalier-studio';
 const STORE = 'drafts';
-const KEY = 'pictures';
+const KEY = 'images';
 const SETTINGS = 'espalier.settings';
 const MINE = 'espalier.mine';
 const SETS = 'espalier.sets';

@@ -1,7 +1,7 @@
 // Versions of one asset: what was made of the same input, and what was made of these again.
 import {isFinal, type Job} from '../api/types.js';
 
-/** One word for all versions of an asset. Inputs are told apart by their kind and size, which two pictures hardly share. */
+/** One word for all versions of an asset. Inputs are told apart by their kind and size, which two images hardly share. */
 export function familyOf(job: Job, known: ReadonlyMap<string, Job>): string {
   let root = job;
   for (let parent = root.parent && known.get(root.parent); parent; parent = root.parent && known.get(root.parent)) root = parent;

@@ -168,7 +168,7 @@ function textureOptions(settings: FinishSettings): FinishOptions {
   };
 }
 
-/** `backgrounds`: one for each picture; none where the job is made from a latent. */
+/** `backgrounds`: one for each image; none where the job is made from a latent. */
 export function jobOptions(settings: Settings, name: string, backgrounds: readonly Background[]): JobOptions {
   return withEffect({
     name,
@@ -233,9 +233,9 @@ export function settingsOf(options: JobOptions, model: Model | null): Settings {
   };
 }
 
-/** The background of each of so many pictures. */
-export function backgroundsOf({background = OPTIONS.background.fallback[0]}: JobOptions, pictures: number): Background[] {
-  return Array.from({length: pictures}, (_, i) => (Array.isArray(background) ? background[i] ?? OPTIONS.background.fallback[0] : background));
+/** The background of each of so many images. */
+export function backgroundsOf({background = OPTIONS.background.fallback[0]}: JobOptions, images: number): Background[] {
+  return Array.from({length: images}, (_, i) => (Array.isArray(background) ? background[i] ?? OPTIONS.background.fallback[0] : background));
 }
 
 function numbersIn(given: SamplerOptions | undefined): Partial<Numbers> {

@@ -60,7 +60,7 @@ export class DetailsPanel {
     this.ended = h('div', {class: 'row wrap'},
       this.pin, button({label: more.share.copyLink, icon: 'open', class: 'button', onclick: () => this.job && this.actions.share(this.job)}),
       button({label: more.details.rename, icon: PENCIL, class: 'button', onclick: () => this.job && this.actions.rename(this.job)}),
-      button({label: words.app.reuse, icon: 'picture', class: 'button', onclick: () => this.job && this.actions.reuse(this.job)}),
+      button({label: words.app.reuse, icon: 'image', class: 'button', onclick: () => this.job && this.actions.reuse(this.job)}),
       button({label: more.dialogs.deleteIt, icon: 'trash', class: 'button danger-quiet', onclick: () => this.job && this.actions.remove(this.job)}));
     this.element.append(this.head, this.facts, this.notices, this.versions.element, this.finished, this.settings, this.ended);
     this.clear();
@@ -156,8 +156,8 @@ function settings(job: Job): Row[] {
   };
   if (job.options.prompt) rows.push([more.details.prompt, job.options.prompt]);
   if (job.kind === 'image' || job.kind === 'text') {
-    const pictures = job.files.filter(({role}) => role === 'input').length;
-    if (pictures > 1) rows.push([more.details.pictures, String(pictures)]);
+    const images = job.files.filter(({role}) => role === 'input').length;
+    if (images > 1) rows.push([more.details.images, String(images)]);
     if (typeof seed === 'number') rows.push([more.details.seed, String(seed)]);
     sampler(more.details.stage1, structure);
     sampler(more.details.stage2, latent);

@@ -50,14 +50,14 @@ export function confirmed(question: Question): Promise<boolean> {
   });
 }
 
-/** What several pictures are; `each` when the question is closed without an answer, because nothing is lost by it. */
+/** What several images are; `each` when the question is closed without an answer, because nothing is lost by it. */
 export function askSeveral(count: number): Promise<'views' | 'each'> {
   return open<'views' | 'each'>((close) => {
     const answer = (value: 'views' | 'each', title: string, text: string, autofocus: boolean): HTMLElement =>
       h('button', {type: 'button', class: 'button answer', autofocus, onclick: () => close(value)}, h('strong', {text: title}), h('span', {class: 'hint', text}));
     const form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: more.dialogs.whatAre(count)}),
-      answer('each', words.pictures.each, more.dialogs.eachText(count), true),
-      answer('views', words.pictures.views, more.dialogs.viewsText, false));
+      answer('each', words.images.each, more.dialogs.eachText(count), true),
+      answer('views', words.images.views, more.dialogs.viewsText, false));
     return {form, otherwise: 'each'};
   });
 }
@@ -104,12 +104,12 @@ export function showText(title: string, text: string): Promise<void> {
   });
 }
 
-/** A picture and its cut-out, as large as the window allows. */
+/** An image and its cut-out, as large as the window allows. */
 export function lookCloser(name: string, original: string, cutout: string): Promise<void> {
   return open<void>((close) => {
     const frame = (src: string, caption: string): HTMLElement => h('figure', {}, h('img', {class: 'checked', src, alt: caption}), h('figcaption', {class: 'hint', text: caption}));
     const form = h('form', {method: 'dialog', class: 'stack'}, h('h2', {text: name}),
-      h('div', {class: 'closer'}, frame(original, words.pictures.input), frame(cutout, more.dialogs.cutoutCaption)),
+      h('div', {class: 'closer'}, frame(original, words.images.input), frame(cutout, more.dialogs.cutoutCaption)),
       h('div', {class: 'row end'}, h('button', {type: 'button', class: 'button', text: words.app.close, autofocus: true, onclick: () => close()})));
     return {form, otherwise: undefined, wide: true};
   });

@@ -4,20 +4,18 @@ import type {Client} from '../api/client.js';
 import {archiveOf} from '../api/several.js';
 import {ApiError} from '../api/errors.js';
 import {isFinal, type Job} from '../api/types.js';
-import {button, h, icon, saveBlob, uniqueId} from '../core/dom.js';
-import {ago, bytes} from '../core/format.js';
+import {button, h, type icon, saveBlob, uniqueId} from '../core/dom.js';
+import {bytes} from '../core/format.js';
 import {type Arrangement, arranged, bytesOf, FILTERS, SORTS} from '../core/gallery_list.js';
 import {more, words} from '../core/words.js';
 import {selectField} from './fields.js';
+import {GridCells} from './grid_cells.js';
 import type {Notifier} from './notify.js';
-import {Thumbnails} from './thumbnails.js';
 import type {Turner} from './turner.js';
 import {DOWNLOAD} from '../core/icons_later.js';
 
 const PAGE = 200;
-const CELL = {width: 150, height: 148, gap: 10};
-const SPARE_ROWS = 2;    // drawn above and below what is seen
-const ASK_AGAIN = 4000;  // while something runs
+const ASK_AGAIN = 4000;  // milliseconds, while something runs
 
 export interface GridActions {
   open(job: Job): void;
@@ -28,38 +26,26 @@ export interface GridActions {
 
 type Page = Awaited<ReturnType<Client['assets']>>;
 
-interface Cell {
-  element: HTMLElement;
-  place: HTMLElement;
-  caption: HTMLElement;
-  drawn: Job | null;  // as it was when the cell was filled
-  minute: number;
-}
-
-/** All assets in a grid as wide as the window; only rows that are seen exist as elements. */
+/** All assets in a grid as wide as the window. */
 export class GalleryGrid {
   private readonly dialog = h('dialog', {class: 'dialog gallery-grid'});
   private readonly list = h('div', {class: 'grid-list', tabindex: 0, role: 'listbox', 'aria-multiselectable': 'true', 'aria-label': words.gallery.title});
-  private readonly room = h('div', {class: 'grid-room', role: 'presentation'});
   private readonly search = h('input', {type: 'search', 'aria-label': more.grid.search, placeholder: more.grid.search, autofocus: true, oninput: () => this.arrange()});
   private readonly sort = selectField(more.grid.sort, SORTS.map((value) => ({value, label: more.grid.sorts[value]})), 'newest', () => this.arrange());
   private readonly filter = selectField(more.grid.show, FILTERS.map((value) => ({value, label: more.grid.filters[value]})), 'all', () => this.arrange());
   private readonly count = h('p', {class: 'hint', role: 'status'});
   private readonly none = h('p', {class: 'grid-none hint', hidden: true, text: more.grid.none});
   private readonly buttons;
-  private readonly cells = new Map<string, Cell>();
-  private readonly thumbnails;
+  private readonly cells;
   private readonly jobs = new Map<string, Job>();
   private readonly selected = new Set<string>();
   private shown: Job[] = [];
   private active = 0;
   private anchor = 0;
-  private columns = 1;
   private life = new AbortController();
-  private drawing = 0;
 
-  constructor(private readonly client: Client, private readonly notify: Notifier, private readonly turner: Turner, private readonly actions: GridActions) {
-    this.thumbnails = new Thumbnails(client);
+  constructor(private readonly client: Client, private readonly notify: Notifier, turner: Turner, private readonly actions: GridActions) {
+    this.cells = new GridCells(client, turner, this.list, () => ({jobs: this.shown, active: this.active, selected: this.selected}));
     const act = (label: string, iconName: Parameters<typeof icon>[0], onclick: () => void, look = ''): HTMLButtonElement =>
       button({label, icon: iconName, class: `button small ${look}`, onclick});
     this.buttons = {
@@ -70,7 +56,6 @@ export class GalleryGrid {
     };
     const title = h('h2', {id: uniqueId('title'), text: more.grid.title});
     this.dialog.setAttribute('aria-labelledby', title.id);
-    this.list.append(this.room);
     this.dialog.append(
       h('div', {class: 'grid-head'}, title, this.search, this.filter.element, this.sort.element,
         button({label: words.app.close, icon: 'close', iconOnly: true, class: 'button quiet', onclick: () => this.dialog.close()})),
@@ -88,7 +73,7 @@ export class GalleryGrid {
     for (const job of known) this.jobs.set(job.id, job);
     document.body.append(this.dialog);
     this.dialog.showModal();
-    const resized = new ResizeObserver(() => this.measure());
+    const resized = new ResizeObserver(() => this.cells.measure());
     resized.observe(this.list);
     this.arrange();
     this.activate(Math.max(0, this.shown.findIndex(({id}) => id === current)));
@@ -96,10 +81,7 @@ export class GalleryGrid {
     await new Promise((resolve) => this.dialog.addEventListener('close', resolve, {once: true}));
     this.life.abort();
     resized.disconnect();
-    this.turner.stop();
-    this.thumbnails.clear();
     this.cells.clear();
-    this.room.replaceChildren();
     this.dialog.remove();
     if (before instanceof HTMLElement && before.isConnected) before.focus();
   }
@@ -149,76 +131,8 @@ export class GalleryGrid {
     this.anchor = this.active;
     this.none.hidden = this.shown.length > 0;
     this.list.hidden = this.shown.length === 0;
-    this.measure();
+    this.cells.measure();
     this.say();
-  }
-
-  private measure(): void {
-    const width = this.list.clientWidth - 2 * CELL.gap;
-    this.columns = Math.max(1, Math.floor((width + CELL.gap) / (CELL.width + CELL.gap)));
-    this.room.style.height = `${Math.ceil(this.shown.length / this.columns) * (CELL.height + CELL.gap)}px`;
-    this.draw();
-  }
-
-  private readonly later = (): void => {
-    if (this.drawing === 0) this.drawing = requestAnimationFrame(() => this.draw());
-  };
-
-  /** Elements for what is seen, and a little more; those that went out of sight are taken away. */
-  private draw(): void {
-    this.drawing = 0;
-    const row = CELL.height + CELL.gap;
-    const first = Math.max(0, Math.floor(this.list.scrollTop / row) - SPARE_ROWS) * this.columns;
-    const last = Math.min(this.shown.length, (Math.ceil((this.list.scrollTop + this.list.clientHeight) / row) + SPARE_ROWS) * this.columns);
-    const seen = new Set<string>();
-    const now = Date.now();
-    const width = (this.list.clientWidth - 2 * CELL.gap + CELL.gap) / this.columns;
-    for (let i = first; i < last; ++i) {
-      const job = this.shown[i];
-      if (!job) continue;
-      seen.add(job.id);
-      const cell = this.cells.get(job.id) ?? this.newCell(job);
-      this.fill(cell, job, now);
-      const {element} = cell;
-      element.style.transform = `translate(${(i % this.columns) * width}px, ${Math.floor(i / this.columns) * row}px)`;
-      element.style.width = `${width - CELL.gap}px`;
-      element.setAttribute('aria-posinset', String(i + 1));
-      element.setAttribute('aria-setsize', String(this.shown.length));
-      element.setAttribute('aria-selected', String(this.selected.has(job.id)));
-      element.classList.toggle('active', i === this.active);
-    }
-    for (const [id, cell] of this.cells) {
-      if (seen.has(id)) continue;
-      cell.element.remove();
-      this.thumbnails.drop(cell.place);
-      this.cells.delete(id);
-    }
-    const active = this.shown[this.active];
-    const at = active ? this.cells.get(active.id)?.element.id : undefined;
-    if (at) this.list.setAttribute('aria-activedescendant', at);
-    else this.list.removeAttribute('aria-activedescendant');
-  }
-
-  private newCell(job: Job): Cell {
-    const place = h('span', {class: 'thumbnail'});
-    const caption = h('span', {class: 'caption'});
-    const element = h('div', {class: 'grid-cell', role: 'option', id: uniqueId('asset'), 'data-job': job.id}, place, caption, h('span', {class: 'grid-mark'}, icon('tick')));
-    this.turner.watch(element, place, () => this.jobs.get(job.id) ?? null);
-    const cell: Cell = {element, place, caption, drawn: null, minute: 0};
-    this.cells.set(job.id, cell);
-    this.room.append(element);
-    return cell;
-  }
-
-  private fill(cell: Cell, job: Job, now: number): void {
-    const minute = Math.floor(now / 60000);
-    if (cell.drawn === job && cell.minute === minute) return;
-    [cell.drawn, cell.minute] = [job, minute];
-    const state = words.gallery.states[job.state];
-    const about = [job.pinned ? words.gallery.pinned(state || ago(job.created, now)) : state || ago(job.created, now), bytes(bytesOf(job))].join(' · ');
-    cell.element.dataset['state'] = job.state;
-    cell.caption.replaceChildren(h('span', {class: 'card-name', dir: 'auto', text: job.name}), h('span', {class: 'card-when', text: about}));
-    this.thumbnails.show(cell.place, job);
   }
 
   private say(): void {
@@ -236,16 +150,15 @@ export class GalleryGrid {
   }
 
   private listen(): void {
-    this.list.addEventListener('scroll', this.later, {passive: true});
     this.list.addEventListener('click', (event) => {
-      const at = this.indexOf(event);
+      const at = this.cells.indexOf(event);
       if (at < 0) return;
       if (event.shiftKey) this.selectTo(at);
       else if (event.ctrlKey || event.metaKey || (event.target as Element).closest('.grid-mark')) this.toggle(at);
       else this.selectOnly(at);
     });
     this.list.addEventListener('dblclick', (event) => {
-      if (this.indexOf(event) >= 0) this.openActive();
+      if (this.cells.indexOf(event) >= 0) this.openActive();
     });
     this.list.addEventListener('keydown', (event) => this.key(event));
     this.search.addEventListener('keydown', (event) => {
@@ -262,17 +175,12 @@ export class GalleryGrid {
     });
   }
 
-  private indexOf(event: Event): number {
-    const cell = event.target instanceof Element ? event.target.closest<HTMLElement>('.grid-cell') : null;
-    return cell ? this.shown.findIndex(({id}) => id === cell.dataset['job']) : -1;
-  }
-
   private key(event: KeyboardEvent): void {
-    const rows = Math.max(1, Math.floor(this.list.clientHeight / (CELL.height + CELL.gap)));
+    const {columns, rows} = this.cells;
     const last = this.shown.length - 1;
     const moves: Readonly<Record<string, number>> = {
-      ArrowRight: this.active + 1, ArrowLeft: this.active - 1, ArrowDown: this.active + this.columns, ArrowUp: this.active - this.columns,
-      PageDown: this.active + rows * this.columns, PageUp: this.active - rows * this.columns, Home: 0, End: last,
+      ArrowRight: this.active + 1, ArrowLeft: this.active - 1, ArrowDown: this.active + columns, ArrowUp: this.active - columns,
+      PageDown: this.active + rows * columns, PageUp: this.active - rows * columns, Home: 0, End: last,
     };
     const to = moves[event.key];
     if (to !== undefined) {
@@ -294,11 +202,7 @@ export class GalleryGrid {
 
   private activate(at: number): void {
     this.active = at;
-    const row = CELL.height + CELL.gap;
-    const top = Math.floor(at / this.columns) * row;
-    if (top < this.list.scrollTop) this.list.scrollTop = top;
-    else if (top + row > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = top + row - this.list.clientHeight;
-    this.draw();
+    this.cells.reveal(at);
   }
 
   private toggle(at: number): void {
@@ -324,7 +228,7 @@ export class GalleryGrid {
 
   private changed(): void {
     this.say();
-    this.draw();
+    this.cells.draw();
   }
 
   private openActive(): void {

@@ -21,7 +21,7 @@ const GROUNDS = [
   {value: 'black', label: more.mask.black, title: more.mask.blackTitle},
 ] as const;
 
-/** The whole picture, and the mask that it has now. */
+/** The whole image, and the mask that it has now. */
 export interface Mended {
   colours: ImageData;  // opaque
   alpha: Uint8ClampedArray;
@@ -33,7 +33,7 @@ export class MaskEditor {
   private readonly canvas = h('canvas', {class: 'mask-canvas checked', tabindex: 0, 'aria-label': more.mask.canvas});
   private readonly pen;
   private readonly shown: ImageData;
-  // Wider than the picture, so that strokes and boxes may begin beside it.
+  // Wider than the image, so that strokes and boxes may begin beside it.
   private readonly room = h('div', {class: 'mask-room'});
   private readonly marker = h('div', {class: 'mask-marker', hidden: true});
   private readonly undoButton;
@@ -44,9 +44,9 @@ export class MaskEditor {
   private from: Point | null = null;  // of the stroke or box under way
   private clicked: Point | null = null;  // of the last fill, which the tolerance makes again
 
-  constructor(name: string, private readonly picture: Mended) {
-    const {width, height} = picture.colours;
-    this.mask = new Mask(width, height, picture.alpha);
+  constructor(name: string, private readonly image: Mended) {
+    const {width, height} = image.colours;
+    this.mask = new Mask(width, height, image.alpha);
     this.shown = new ImageData(width, height);
     this.canvas.width = width;
     this.canvas.height = height;
@@ -138,7 +138,7 @@ export class MaskEditor {
     if (this.tool === 'similar') {
       if (!this.mask.has(at)) return;
       this.clicked = at;
-      this.edited(() => this.mask.fill(this.picture.colours.data, at, this.tolerance.get(), 0));
+      this.edited(() => this.mask.fill(this.image.colours.data, at, this.tolerance.get(), 0));
       return;
     }
     this.from = at;
@@ -193,7 +193,7 @@ export class MaskEditor {
     const at = this.clicked;
     if (!at) return;
     this.mask.undo();
-    this.edited(() => this.mask.fill(this.picture.colours.data, at, this.tolerance.get(), 0));
+    this.edited(() => this.mask.fill(this.image.colours.data, at, this.tolerance.get(), 0));
   }
 
   private undo(): void {
@@ -203,7 +203,7 @@ export class MaskEditor {
   }
 
   private draw(): void {
-    const {data} = this.picture.colours;
+    const {data} = this.image.colours;
     this.shown.data.set(data);
     for (let i = 0; i < this.mask.alpha.length; ++i) this.shown.data[i * 4 + 3] = this.mask.alpha[i] ?? 0;
     this.pen.putImageData(this.shown, 0, 0);
@@ -212,7 +212,7 @@ export class MaskEditor {
     this.done.title = this.mask.empty ? more.mask.nothingLeft : '';
   }
 
-  /** White for the object, opaque: alpha would lose nothing on the way, but pictures of it would look empty. */
+  /** White for the object, opaque: alpha would lose nothing on the way, but views of it would look empty. */
   private png(): Promise<Blob | null> {
     const {width, height} = this.mask;
     const grey = new ImageData(width, height);
@@ -248,7 +248,7 @@ function slider(label: string, min: number, max: number, value: number, onchange
   };
 }
 
-/** The pixels of a picture file. */
+/** The pixels of an image file. */
 export async function pixelsOf(file: Blob): Promise<ImageData> {
   const bitmap = await createImageBitmap(file);
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);

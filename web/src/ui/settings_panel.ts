@@ -5,7 +5,7 @@ import {checkField, numberField, selectField} from './fields.js';
 import {FinishLater} from './finish_later.js';
 import {words} from '../core/words.js';
 
-/** Everything there is to choose before generating, but the pictures. */
+/** Everything there is to choose before generating, but the images. */
 export class SettingsPanel {
   readonly element: HTMLElement;
   private readonly finish = new FinishLater();

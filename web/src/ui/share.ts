@@ -16,15 +16,15 @@ export async function copy(text: string, what: 'asset' | 'settings' | 'curl', no
   }
 }
 
-interface Pictures {
+interface Images {
   files: readonly File[];
   masks: readonly (Blob | null)[];
   latent: File | null;
 }
 
 /** What Generate would send now, with its files in the folder of the shell. */
-export function curl(withKey: boolean, pictures: Pictures | null, options: JobOptions): string {
-  const {files = [], masks = [], latent = null} = pictures ?? {};
+export function curl(withKey: boolean, images: Images | null, options: JobOptions): string {
+  const {files = [], masks = [], latent = null} = images ?? {};
   const named = latent ? [{field: 'latent' as const, name: latent.name}] :
     files.flatMap(({name}, i) => [{field: 'image' as const, name}, ...(masks[i] ? [{field: 'mask' as const, name: `${stem(name)}-mask.png`}] : [])]);
   return curlOf({origin: location.origin, withKey, files: named, options});

@@ -9,7 +9,7 @@ interface Wanted {
   url: string;
 }
 
-/** Pictures of assets, fetched a few at a time, the ones asked for last first: they are in sight. */
+/** Images of assets, fetched a few at a time, the ones asked for last first: they are in sight. */
 export class Thumbnails {
   private readonly urls = new Map<HTMLElement, string>();     // what a place shows or waits for
   private readonly objects = new Map<HTMLElement, string>();  // what its image has: object URLs are to be taken back
@@ -19,14 +19,14 @@ export class Thumbnails {
   constructor(private readonly client: Client) {}
 
   show(place: HTMLElement, job: Job): void {
-    const picture = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role, format}) => role === 'input' && format !== 'safetensors');
-    if (!picture) {
-      if (place.childElementCount === 0) place.replaceChildren(icon(job.state === 'failed' ? 'warning' : 'picture'));
+    const image = job.files.find(({role}) => role === 'thumbnail') ?? job.files.find(({role, format}) => role === 'input' && format !== 'safetensors');
+    if (!image) {
+      if (place.childElementCount === 0) place.replaceChildren(icon(job.state === 'failed' ? 'warning' : 'image'));
       return;
     }
-    if (this.urls.get(place) === picture.url) return;
-    this.urls.set(place, picture.url);
-    this.queue.push({place, url: picture.url});
+    if (this.urls.get(place) === image.url) return;
+    this.urls.set(place, image.url);
+    this.queue.push({place, url: image.url});
     void this.work();
   }
 
@@ -60,11 +60,11 @@ export class Thumbnails {
     } catch {
       if (this.urls.get(place) !== url) return;
       this.urls.delete(place);  // tried again with the next list
-      if (place.childElementCount === 0) place.replaceChildren(icon('picture'));
+      if (place.childElementCount === 0) place.replaceChildren(icon('image'));
     }
   }
 
-  /** Under which an image element gets the picture: its own, but where a key has to be sent along. */
+  /** Under which an image element gets the image: its own, but where a key has to be sent along. */
   private async address(url: string): Promise<string> {
     return this.client.hasKey ? URL.createObjectURL(await this.client.file(url)) : url;
   }

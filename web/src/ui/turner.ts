@@ -48,7 +48,7 @@ export class Turner {
       this.turning ??= import('../viewer/turning.js').then(({Turning: Made}) => new Made());
       await (await this.turning).start(place, file, signal);
     } catch {
-      // Without WebGL, or without the file, the picture stays as it is.
+      // Without WebGL, or without the file, the image stays as it is.
     }
   }
 }

@@ -1,11 +1,12 @@
 import type {Client} from '../api/client.js';
-import {ApiError, isAbort} from '../api/errors.js';
-import type {Job, JobFile} from '../api/types.js';
+import {isAbort} from '../api/errors.js';
+import type {JobFile} from '../api/types.js';
 import {button, h, icon, saveBlob, segmented} from '../core/dom.js';
 import {fileName, metres} from '../core/format.js';
 import type {View, Viewer} from '../viewer/viewer.js';
-import {InputPictures} from './input_pictures.js';
+import {InputImages} from './input_images.js';
 import type {Notifier} from './notify.js';
+import {type Shown, ShownFiles} from './shown_files.js';
 import type {ViewerTools} from './viewer_tools.js';
 import type {Wipe} from './wipe.js';
 import {later, words} from '../core/words.js';
@@ -32,29 +33,6 @@ const NOT_YET: Record<View, string> = {
   layout: words.viewer.noUv,
 };
 
-/** What the viewer shows of a job: its files, or those that the job it was made from has. */
-export interface Shown {
-  structure: JobFile | null;  // while there is nothing else
-  splats: JobFile | null;
-  mesh: JobFile | null;
-  pictures: readonly JobFile[];
-}
-
-export function shownOf(job: Job, parent: Job | null): Shown {
-  const find = (role: string, format?: string): JobFile | null => {
-    const fits = (file: JobFile): boolean => file.role === role && (format === undefined || file.format === format);
-    return job.files.find(fits) ?? parent?.files.find(fits) ?? null;
-  };
-  const splats = find('splats') ?? find('result', 'ply');  // each says in its header where it stands
-  const mesh = find('result', 'glb') ?? find('mesh', 'glb');
-  return {
-    structure: splats || mesh ? null : job.files.filter(({role}) => role === 'structure').at(-1) ?? null,
-    splats,
-    mesh,
-    pictures: [job, parent].map((one) => one?.files.filter(({role, format}) => role === 'input' && format !== 'safetensors') ?? []).find(({length}) => length > 0) ?? [],
-  };
-}
-
 /** The viewer with its bar, and the input beside it. */
 export class ViewerPanel {
   readonly element: HTMLElement;
@@ -72,14 +50,13 @@ export class ViewerPanel {
   private viewer: Viewer | null = null;
   private opening: Promise<Viewer | null> | null = null;
   private chosen: View | null = null;
-  private loaded = {structure: '', splats: '', mesh: ''};
-  private generation = 0;
-  private abort = new AbortController();
+  private readonly files;
   private wipe: Wipe | null = null;
   private more: ViewerTools | null = null;
   private name = 'asset';
 
   constructor(private readonly client: Client, private readonly notify: Notifier) {
+    this.files = new ShownFiles(client, notify, this.busy);
     this.views = segmented<View>(words.viewer.view, VIEW_CHOICES, 'textured', (view) => this.choose(view), false);
     const measure = button({label: words.viewer.grid, icon: 'grid', iconOnly: true, class: 'button quiet', onclick: () => this.toggleMeasure()});
     measure.setAttribute('aria-pressed', 'true');
@@ -94,7 +71,7 @@ export class ViewerPanel {
       button({label: words.viewer.full, icon: 'full', iconOnly: true, class: 'button quiet', onclick: () => void this.fullScreen()}));
     this.canvasPlace.addEventListener('keydown', (event) => this.key(event));
     this.canvasPlace.append(this.message, this.scale, this.busy);
-    this.inputs = new InputPictures(client, () => this.toggleCompare());
+    this.inputs = new InputImages(client, () => this.toggleCompare());
     this.split.append(this.inputs.element, this.canvasPlace, this.tools);
     this.element = h('div', {class: 'viewer'}, this.split, this.bar);
     this.empty();
@@ -110,15 +87,12 @@ export class ViewerPanel {
   /** Nothing to show: how to begin. */
   empty(): void {
     this.reset();
-    this.say('picture', words.viewer.empty, words.viewer.emptyHint);
+    this.say('image', words.viewer.empty, words.viewer.emptyHint);
   }
 
   /** Forgets what is shown; the next files belong to another job. */
   reset(): void {
-    ++this.generation;
-    this.abort.abort();
-    this.abort = new AbortController();
-    this.loaded = {structure: '', splats: '', mesh: ''};
+    this.files.reset();
     this.chosen = null;
     this.viewer?.clear();
     this.more?.reset();
@@ -135,22 +109,22 @@ export class ViewerPanel {
     this.wipe?.element.remove();
     this.wipe = null;
     this.element.classList.remove('wiping');
-    const generation = this.generation;
-    const current = (): boolean => generation === this.generation && this.wipe === wipe;
+    const {signal} = this.files;
+    const current = (): boolean => !signal.aborted && this.wipe === wipe;
     if (!other) {
-      await this.viewer?.setOther(null, () => generation === this.generation);
+      await this.viewer?.setOther(null, () => !signal.aborted);
       return this.refresh();
     }
     const {Wipe} = await later(() => import('./wipe.js'));
     const viewer = await this.openOrSay();
-    if (!viewer || generation !== this.generation) return;
+    if (!viewer || signal.aborted) return;
     const wipe = new Wipe(this.name, other.name, (share) => viewer.setSplit(share), () => {
       void this.compareWith(null, swap);
       this.focus();
     }, swap);
     this.wipe = wipe;
     try {
-      const blob = await this.client.file(other.file.url, this.abort.signal);
+      const blob = await this.client.file(other.file.url, signal);
       await viewer.setOther(blob, current);
       if (!current()) return;
       this.element.classList.add('wiping');
@@ -167,7 +141,7 @@ export class ViewerPanel {
   }
 
   /** A sentence in place of the object. */
-  say(mark: 'picture' | 'warning', title: string, text: string, ...more: HTMLElement[]): void {
+  say(mark: 'image' | 'warning', title: string, text: string, ...more: HTMLElement[]): void {
     this.message.hidden = false;
     this.message.classList.toggle('problem', mark === 'warning');
     this.message.classList.toggle('aside', this.viewer?.shows ?? false);  // beside the object, not on it
@@ -187,33 +161,13 @@ export class ViewerPanel {
   /** Loads what is new of a job's files. */
   async show(files: Shown, name: string): Promise<void> {
     this.name = name;
-    this.inputs.show(files.pictures);
+    this.inputs.show(files.images);
+    const taken = (): void => this.refresh();
     await Promise.all([
-      this.load('structure', files.structure, async (blob, current) => (await this.openOrSay())?.setStructure(blob, current)),
-      this.load('splats', files.splats, async (blob, current) => (await this.openOrSay())?.setSplats(blob, current)),
-      this.load('mesh', files.mesh, async (blob, current) => (await this.openOrSay())?.setMesh(blob, current)),
+      this.files.load('structure', files.structure, async (blob, current) => (await this.openOrSay())?.setStructure(blob, current), taken),
+      this.files.load('splats', files.splats, async (blob, current) => (await this.openOrSay())?.setSplats(blob, current), taken),
+      this.files.load('mesh', files.mesh, async (blob, current) => (await this.openOrSay())?.setMesh(blob, current), taken),
     ]);
-  }
-
-  private async load(what: keyof ViewerPanel['loaded'], file: JobFile | null, take: (blob: Blob, current: () => boolean) => Promise<void> | void): Promise<void> {
-    if (!file || this.loaded[what] === file.url) return;
-    this.loaded[what] = file.url;
-    const generation = this.generation;
-    const current = (): boolean => generation === this.generation && this.loaded[what] === file.url;
-    this.busy.hidden = false;
-    try {
-      const blob = await this.client.file(file.url, this.abort.signal);
-      if (!current()) return;
-      await take(blob, current);
-      if (current()) this.refresh();
-    } catch (error) {
-      if (!current() || isAbort(error)) return;
-      this.loaded[what] = '';
-      if ((file.role === 'mesh' || file.role === 'structure') && error instanceof ApiError && error.status === 404) return;  // a better one took its place
-      this.notify.error(words.viewer.notShown(file.name), error);
-    } finally {
-      if (generation === this.generation) this.busy.hidden = true;
-    }
   }
 
   /** The viewer, made when first needed; null where there is no WebGL. */
@@ -287,8 +241,8 @@ export class ViewerPanel {
   }
 
   private async snapshot(): Promise<void> {
-    const picture = await this.viewer?.snapshot();
-    if (picture) saveBlob(picture, `${fileName(this.name)}-view.png`);
+    const image = await this.viewer?.snapshot();
+    if (image) saveBlob(image, `${fileName(this.name)}-view.png`);
   }
 
   private async fullScreen(): Promise<void> {

@@ -2,7 +2,7 @@ import '../style/wipe.css';
 import {button, h} from '../core/dom.js';
 import {more, words} from '../core/words.js';
 
-/** Two assets in one picture: the line between them, which is dragged or moved with the keyboard, and their names. */
+/** Two assets in one image: the line between them, which is dragged or moved with the keyboard, and their names. */
 export class Wipe {
   readonly element: HTMLElement;
   private readonly slider = h('input', {type: 'range', class: 'wipe-slider', min: 0, max: 100, value: 50, step: 1, 'aria-label': more.wipe.slider});

@@ -6,7 +6,7 @@ import {words} from '../core/words.js';
 
 const NAMES = ['width', 'height', 'depth'] as const;
 
-/** The middle of a label that stays in the picture. */
+/** The middle of a label that stays in the image. */
 function inside(left: number, width: number): string {
   const half = 32;
   return Math.min(Math.max(left, half), Math.max(width - half, half)).toFixed(1);

@@ -23,7 +23,7 @@ export class Ruler {
     return a && b ? a.distanceTo(b) : null;
   }
 
-  /** Takes the point of the surface at a place of the picture, from -1 to 1; a third begins anew. False where there is nothing.
+  /** Takes the point of the surface at a place of the image, from -1 to 1; a third begins anew. False where there is nothing.
       `seen`: whether a point is drawn. */
   take(x: number, y: number, camera: PerspectiveCamera, target: Object3D, seen: (point: Vector3) => boolean, theme: Theme): boolean {
     camera.updateMatrixWorld();  // it may have moved since the last frame

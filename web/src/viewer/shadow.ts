@@ -12,15 +12,15 @@ export class ContactShadow {
   private readonly other = new WebGLRenderTarget(SIZE, SIZE, {minFilter: LinearFilter, magFilter: LinearFilter});
   private readonly depth = new MeshDepthMaterial({side: DoubleSide});
   private readonly blur = new ShaderMaterial({
-    uniforms: {picture: {value: null}, step: {value: new Vector2()}},
+    uniforms: {image: {value: null}, step: {value: new Vector2()}},
     vertexShader: 'varying vec2 at; void main() { at = uv; gl_Position = vec4(position.xy, 0.0, 1.0); }',
     fragmentShader: `
-      uniform sampler2D picture; uniform vec2 step; varying vec2 at;
+      uniform sampler2D image; uniform vec2 step; varying vec2 at;
       void main() {
         vec4 sum = vec4(0.0); float weights = 0.0;
         for (int i = -8; i <= 8; ++i) {
           float w = exp(-float(i * i) / 24.0);
-          sum += w * texture2D(picture, at + float(i) * step); weights += w;
+          sum += w * texture2D(image, at + float(i) * step); weights += w;
         }
         gl_FragColor = sum / weights;
       }`,
@@ -80,8 +80,8 @@ export class ContactShadow {
   }
 
   private pass(renderer: WebGLRenderer, from: WebGLRenderTarget, to: WebGLRenderTarget, x: number, y: number): void {
-    const {picture, step} = this.blur.uniforms;
-    if (picture) picture.value = from.texture;
+    const {image, step} = this.blur.uniforms;
+    if (image) image.value = from.texture;
     (step?.value as Vector2 | undefined)?.set(x, y);
     renderer.setRenderTarget(to);
     renderer.clear();

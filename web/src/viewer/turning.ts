@@ -4,7 +4,7 @@ import {themeOf} from './theme.js';
 
 const ONCE = 4000;  // milliseconds of a turn
 
-/** A small picture of one asset that turns, in whatever place it is put. */
+/** A small image of one asset that turns, in whatever place it is put. */
 export class Turning {
   private readonly renderer = new WebGLRenderer({antialias: true, alpha: true, powerPreference: 'low-power'});
   private readonly scene = new Scene();

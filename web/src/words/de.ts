@@ -84,7 +84,7 @@ export const de: Words = {
     other: (name) => `Für eigene Bilder ${name} wählen.`,
     fetch: 'Für eigene Bilder das richtige Modell holen und den Server neu starten: ',
   },
-  pictures: {
+  images: {
     title: 'Bild',
     first: 'Bild ablegen, einfügen oder wählen',
     another: 'Weiteres Bild hinzufügen',
@@ -126,7 +126,7 @@ export const de: Words = {
     mend: 'Maske ausbessern',
     asItIs: 'unverändert, als Quadrat',
     byHand: 'Maske von Hand gemacht',
-    inputPicture: 'Eingabebild',
+    inputImage: 'Eingabebild',
     sideBySide: 'Eingabebild: nebeneinander oder klein',
     before: 'Voriges Bild',
     next: 'Nächstes Bild',

@@ -74,7 +74,7 @@ export const deMore: More = {
     steps: (n) => s(n, 'Schritt', 'Schritte'),
     guidance: (n) => `Guidance ${n}`,
     prompt: 'Prompt',
-    pictures: 'Bilder',
+    images: 'Bilder',
     seed: 'Seed',
     stage1: 'Stufe 1',
     stage2: 'Stufe 2',

@@ -83,7 +83,7 @@ export const en = {
     other: (name: string) => `Choose ${name} for your own images.`,
     fetch: 'For your own images, fetch the full model and restart the server: ',
   },
-  pictures: {
+  images: {
     title: 'Image',
     first: 'Drop, paste or choose an image',
     another: 'Add another image',
@@ -125,7 +125,7 @@ export const en = {
     mend: 'Edit the mask',
     asItIs: 'taken as it is, as a square',
     byHand: 'mask edited by hand',
-    inputPicture: 'Input image',
+    inputImage: 'Input image',
     sideBySide: 'Input image: side by side or small',
     before: 'Previous image',
     next: 'Next image',

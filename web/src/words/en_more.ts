@@ -73,7 +73,7 @@ export const enMore = {
     steps: (n: number) => s(n, 'step', 'steps'),
     guidance: (n: string) => `guidance ${n}`,
     prompt: 'Prompt',
-    pictures: 'Images',
+    images: 'Images',
     seed: 'Seed',
     stage1: 'Stage 1',
     stage2: 'Stage 2',

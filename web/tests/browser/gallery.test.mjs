@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {unzipSync} from 'fflate';
 import {MANY, pretend} from './many.mjs';
-import {asset, axe, launch, newPage, open, picture, save, Server, shot} from './support.mjs';
+import {asset, axe, launch, newPage, open, stillView, save, Server, shot} from './support.mjs';
 
 let server;
 let browser;
@@ -93,7 +93,7 @@ test('a page with two thousand assets opens them within a second, and blocks no 
   const known = Date.now() - begun;
   await page.waitForTimeout(800);
   assert.equal(await page.locator('.turning').count(), 0, 'what comes to lie under a pointer at rest does not turn');
-  console.log(`# 2,000 assets: the first pictures after ${opened} ms, all known after ${known} ms`);
+  console.log(`# 2,000 assets: the first images after ${opened} ms, all known after ${known} ms`);
   const session = await page.context().newCDPSession(page);
   await session.send('Profiler.enable');
   await session.send('Profiler.start');
@@ -143,7 +143,7 @@ test('a thumbnail turns under the pointer, not for those who want stillness; cho
       await dialog.waitFor({state: 'detached'});
       await page.locator('.asset-name', {hasText: 'كرسي'}).waitFor();
       await page.locator('.canvas-place[data-views~="checker"]').waitFor();
-      await picture(page);
+      await stillView(page);
       await shot(page, '41-right-to-left');
       assert.deepEqual(await axe(page), []);
     }

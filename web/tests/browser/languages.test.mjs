@@ -17,7 +17,7 @@ after(async () => {
   await server?.stop();
 });
 
-test('a German browser gets a German page, from the picture to the asset', async () => {
+test('a German browser gets a German page, from the image to the asset', async () => {
   const page = await open(browser, server, {locale: 'de-AT'});
   assert.equal(await page.evaluate(() => document.documentElement.lang), 'de');
   await page.getByRole('heading', {name: 'Zum Beginnen ein Bild ablegen'}).waitFor();
@@ -60,7 +60,7 @@ test('the language is switched by hand and kept; what is on the page stays', asy
   await page.getByRole('combobox', {name: 'Language'}).selectOption('de');
   await page.getByRole('button', {name: 'Erzeugen', exact: true}).waitFor();
   await cutoutReady(page);
-  assert.equal(await page.locator('.picture-name').innerText(), 'mug.png');
+  assert.equal(await page.locator('.image-name').innerText(), 'mug.png');
   const group = page.locator('.make details', {has: page.locator('summary', {hasText: 'Mesh, Textur'})});
   await group.locator('summary').click();
   assert.equal(await group.getByRole('spinbutton', {name: 'Anteil entfernter Flächen'}).inputValue(), '0.9');

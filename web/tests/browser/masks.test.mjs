@@ -25,7 +25,7 @@ after(async () => {
 });
 
 /** Share of the cut-out that is opaque, and the alpha in its middle. */
-const opacity = (page) => page.locator('.picture .checked img').first().evaluate(async (image) => {
+const opacity = (page) => page.locator('.image .checked img').first().evaluate(async (image) => {
   await image.decode();
   const canvas = document.createElement('canvas');
   canvas.width = image.naturalWidth;
@@ -80,7 +80,7 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
   const dialog = page.getByRole('dialog', {name: 'Mask of chair.png'});
   await dialog.waitFor();
   const whole = await kept(page);
-  assert.ok(whole > 0.05 && whole < 0.9, `${whole} of the picture is the object`);
+  assert.ok(whole > 0.05 && whole < 0.9, `${whole} of the image is the object`);
   await shot(page, '21-mask-squares');
 
   await drag(page, [0.3, 0.5], [0.7, 0.5]);
@@ -125,7 +125,7 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
 
   await dialog.getByRole('radio', {name: 'Crop'}).check();
   await drag(page, [-0.01, -0.01], [1.01, 0.55]);
-  assert.ok((await kept(page)) < whole - 0.01, 'a box may begin beside the picture');
+  assert.ok((await kept(page)) < whole - 0.01, 'a box may begin beside the image');
   await dialog.getByRole('button', {name: 'Use this mask'}).click();
   await dialog.waitFor({state: 'detached'});
   await cutoutReady(page);
@@ -155,13 +155,13 @@ test('a model is chosen, a mask is mended, and the asset is made of what is left
   await page.context().close();
 }, {timeout: 2 * PATIENCE});
 
-test('a picture that the browser cannot show is shown as the server reads it', async () => {
+test('an image that the browser cannot show is shown as the server reads it', async () => {
   const page = await open(browser, server);
   const base64 = readFileSync(join(root, 'tests/data/images/foreign/q.heic')).toString('base64');
   await drop(page, {name: 'phone.heic', type: 'image/heic', base64});
   await page.getByRole('radio', {name: 'None'}).check();
   await cutoutReady(page);
-  await page.waitForFunction(() => document.querySelector('.picture img[alt="Input: phone.heic"]')?.naturalWidth === 48);
+  await page.waitForFunction(() => document.querySelector('.image img[alt="Input: phone.heic"]')?.naturalWidth === 48);
   await shot(page, '26-heic');
   await page.context().close();
 });

@@ -175,7 +175,7 @@ test('a page of somebody else stays where it is; a file waits for another, says 
 
 test('the present settings as a command that makes such a job, and as a link', async () => {
   const page = await open(browser, server, {permissions: ['clipboard-read', 'clipboard-write']});
-  await page.locator('#picture-files').setInputFiles(example(LIGHT));
+  await page.locator('#image-files').setInputFiles(example(LIGHT));
   await cutoutReady(page);
   await page.getByLabel('Randomise').uncheck();
   await page.getByLabel('Seed', {exact: true}).fill('1234');

@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs';
 import {after, before, test} from 'node:test';
 import validator from 'gltf-validator';
 import {
-  axe, cutoutReady, differing, draftKept, drop, example, fileOf, finished, generate, launch, LIGHT, newPage, open, openGroup, paste, PATIENCE, picture, reached, replaced, save, Server, setFinish, setSteps,
+  axe, cutoutReady, differing, draftKept, drop, example, fileOf, finished, generate, launch, LIGHT, newPage, open, openGroup, paste, PATIENCE, stillView, reached, replaced, save, Server, setFinish, setSteps,
   shot, viewsHave,
 } from './support.mjs';
 
@@ -20,32 +20,32 @@ after(async () => {
   await server?.stop();
 });
 
-/** Width of a picture in the page, and the alpha of its first pixel. */
-const cornerOf = (page, picture) => page.locator(picture).first().evaluate((image) => {
+/** Width of an image in the page, and the alpha of its first pixel. */
+const cornerOf = (page, place) => page.locator(place).first().evaluate((image) => {
   const canvas = document.createElement('canvas');
   const pen = canvas.getContext('2d');
   pen.drawImage(image, 0, 0);
   return [image.naturalWidth, pen.getImageData(0, 0, 1, 1).data[3]];
 });
 
-test('from a dropped picture to a valid GLB', async () => {
+test('from a dropped image to a valid GLB', async () => {
   const page = await open(browser, server);
   await shot(page, '01-empty');
   assert.ok(await page.getByRole('button', {name: 'Generate'}).isDisabled(), 'nothing to generate from yet');
   await drop(page, fileOf(example('02-chair.png'), 'my chair.png'));
   await cutoutReady(page);
-  assert.deepEqual(await cornerOf(page, '.picture .checked img'), [518, 0], 'the surroundings are cut away');
+  assert.deepEqual(await cornerOf(page, '.image .checked img'), [518, 0], 'the surroundings are cut away');
   await page.getByRole('radio', {name: 'None'}).check();
   await cutoutReady(page);
-  assert.deepEqual(await cornerOf(page, '.picture .checked img'), [518, 255], 'nothing is cut away');
+  assert.deepEqual(await cornerOf(page, '.image .checked img'), [518, 255], 'nothing is cut away');
   await page.getByRole('radio', {name: 'Alpha'}).check();
   assert.equal(await page.evaluate(() => document.activeElement.value), 'alpha', 'the focus stays while the cut-out is made again');
   await cutoutReady(page);
-  await shot(page, '02-picture');
+  await shot(page, '02-image');
   await page.locator('.frames').focus();
   await page.keyboard.press('Enter');
   await page.getByRole('dialog').getByAltText('Foreground', {exact: false}).waitFor();
-  await shot(page, '02-picture-closer');
+  await shot(page, '02-image-closer');
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({state: 'detached'});
   assert.ok(await page.evaluate(() => document.activeElement.matches('.frames')), 'the focus is where it was');
@@ -107,7 +107,7 @@ test('every view shows the asset in its own way, and nothing is drawn while noth
   for (const view of ['Textured', 'Clay', 'Normals', 'Wireframe', 'UV checker', 'Splats']) {
     await page.getByRole('radio', {name: view}).check();
     if (view === 'Splats') await page.waitForTimeout(1500);  // they are sorted beside the page
-    const bytes = await picture(page);
+    const bytes = await stillView(page);
     await shot(page, `06-${view.toLowerCase().replace(' ', '-')}`);
     assert.ok(bytes.length > 8000, `${view} shows something`);
     seen.add(bytes.toString('base64'));
@@ -115,7 +115,7 @@ test('every view shows the asset in its own way, and nothing is drawn while noth
   assert.equal(seen.size, 6, 'no two views look the same');
 
   await page.getByRole('radio', {name: 'Textured'}).check();
-  await picture(page);
+  await stillView(page);
   const drawn = await page.evaluate(async () => {
     let frames = 0;
     const ask = window.requestAnimationFrame.bind(window);
@@ -126,7 +126,7 @@ test('every view shows the asset in its own way, and nothing is drawn while noth
   assert.equal(drawn, 0);
 
   await page.getByRole('button', {name: 'Side by side with the input'}).click();
-  assert.ok((await page.locator('.input-picture').boundingBox()).width > 200);
+  assert.ok((await page.locator('.input-image').boundingBox()).width > 200);
   await shot(page, '07-side-by-side');
   const view = await save(page, () => page.getByRole('button', {name: 'Save this view as an image'}).click());
   assert.equal(view.bytes.subarray(1, 4).toString(), 'PNG');
@@ -207,7 +207,7 @@ test('a running job is cancelled, the settings are taken up again, and the next 
   await page.locator('.viewer').getByRole('button', {name: 'Use image and settings'}).click();
   await replaced(page);
   await cutoutReady(page);
-  assert.equal(await page.locator('.picture-name').innerText(), 'plane.png');
+  assert.equal(await page.locator('.image-name').innerText(), 'plane.png');
   assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '1000');
   await setSteps(page, 2, 1);
   await generate(page);
@@ -237,7 +237,7 @@ test('what a cancelled job had decoded is seen, said, finished and taken', async
   }
   const {x, y, width, height} = await message.boundingBox();
   assert.ok(height < 140, `the message is beside the object: ${height}`);
-  for (const other of ['.split .input-picture', '.split .tools']) {
+  for (const other of ['.split .input-image', '.split .tools']) {
     const box = await page.locator(other).boundingBox();
     assert.ok(box.x + box.width <= x || x + width <= box.x || y + height <= box.y, `${other} does not lie on it`);
   }
@@ -252,12 +252,12 @@ test('what a cancelled job had decoded is seen, said, finished and taken', async
 
 test('a reload in mid-job finds the job again', async () => {
   const page = await open(browser, server);
-  await page.locator('#picture-files').setInputFiles([example('03-car.png'), example('03-car.png')]);
+  await page.locator('#image-files').setInputFiles([example('03-car.png'), example('03-car.png')]);
   await shot(page, '09-what-are-these');
   await page.getByRole('dialog').getByRole('button', {name: /^Views of one object/}).click();
   await cutoutReady(page);
-  await page.locator('.picture').nth(1).getByRole('radio', {name: 'None'}).check();
-  await page.locator('.picture[aria-busy="true"]').waitFor({state: 'detached'});
+  await page.locator('.image').nth(1).getByRole('radio', {name: 'None'}).check();
+  await page.locator('.image[aria-busy="true"]').waitFor({state: 'detached'});
   await shot(page, '09-several');
   await page.getByLabel('Several images', {exact: true}).selectOption('multidiffusion');
   await setSteps(page, 12);
@@ -275,15 +275,15 @@ test('a reload in mid-job finds the job again', async () => {
   assert.equal(options.multi_image, 'multidiffusion');
   assert.deepEqual(options.background, ['auto', 'none']);
   await page.getByRole('button', {name: 'Next image'}).click();
-  await page.locator('.input-picture figcaption', {hasText: '2 of 2'}).waitFor();
+  await page.locator('.input-image figcaption', {hasText: '2 of 2'}).waitFor();
   await page.locator('.details').getByRole('button', {name: 'Use image and settings'}).click();
   await replaced(page);
-  await page.locator('.picture').nth(1).getByRole('radio', {name: 'None', checked: true}).waitFor();
+  await page.locator('.image').nth(1).getByRole('radio', {name: 'None', checked: true}).waitFor();
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
 
-test('several pictures become an asset each, are kept over a reload, and the list has assets alone', async () => {
+test('several images become an asset each, are kept over a reload, and the list has assets alone', async () => {
   const page = await open(browser, server);
   await page.locator('.card').first().waitFor();  // they come at once, and after the examples
   const before = await page.locator('.card').count();
@@ -293,8 +293,8 @@ test('several pictures become an asset each, are kept over a reload, and the lis
   await setFinish(page, false);
   await draftKept(page, 2);
   await page.reload();
-  await page.locator('.picture[aria-busy="false"]').nth(1).waitFor();
-  assert.deepEqual(await page.locator('.picture-name').allInnerTexts(), ['red car.png', 'tree.png']);
+  await page.locator('.image[aria-busy="false"]').nth(1).waitFor();
+  assert.deepEqual(await page.locator('.image-name').allInnerTexts(), ['red car.png', 'tree.png']);
   assert.equal(await (await openGroup(page, 'Stage 1')).getByRole('spinbutton', {name: 'Steps'}).inputValue(), '2');
   await shot(page, '09-one-each');
   await page.getByRole('button', {name: 'Generate 2 assets'}).click();
@@ -328,19 +328,19 @@ test('several pictures become an asset each, are kept over a reload, and the lis
   await page.context().close();
 });
 
-test('files that are no pictures, and names that look like HTML', async () => {
+test('files that are no images, and names that look like HTML', async () => {
   const page = await open(browser, server);
   const name = '<img src=x onerror=document.title=1>.png';
-  await drop(page, {name, type: 'image/png', base64: Buffer.from('this is no picture').toString('base64')});
-  await page.locator('.picture .problem').waitFor();
-  assert.ok((await page.locator('.picture .problem').innerText()).length > 20);
-  assert.equal(await page.locator('.picture-name').innerText(), name);
+  await drop(page, {name, type: 'image/png', base64: Buffer.from('this is no image').toString('base64')});
+  await page.locator('.image .problem').waitFor();
+  assert.ok((await page.locator('.image .problem').innerText()).length > 20);
+  assert.equal(await page.locator('.image-name').innerText(), name);
   assert.equal(await page.locator('img[src="x"]').count(), 0);
   assert.ok(await page.getByRole('button', {name: 'Generate'}).isDisabled());
   await page.getByText('An image was refused').waitFor();
   await shot(page, '10-bad-file');
   await page.getByRole('button', {name: `Remove ${name}`}).click();
-  // A name like that on a good picture is shown as text in the gallery and above the asset, too.
+  // A name like that on a good image is shown as text in the gallery and above the asset, too.
   await drop(page, fileOf(example('10-person.png'), '<b>person</b>.png'));
   await cutoutReady(page);
   await setSteps(page, 2, 1);
@@ -365,7 +365,7 @@ test('the whole way with the keyboard', async () => {
         const at = document.activeElement;
         const shown = at.matches('input') && getComputedStyle(at).opacity === '0' ? at.nextElementSibling : at;
         // The file chooser is 1 pixel large; its label shows the focus.
-        const mark = at.id === 'picture-files' ? document.querySelector('.drop') : shown;
+        const mark = at.id === 'image-files' ? document.querySelector('.drop') : shown;
         return at === document.body || getComputedStyle(mark).outlineStyle !== 'none';
       });
       assert.ok(visible, `focus is seen on the way to ${what}`);
@@ -393,9 +393,9 @@ test('the whole way with the keyboard', async () => {
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({state: 'detached'});
   assert.ok(await page.evaluate(() => document.activeElement.matches('.canvas-place')), 'the focus is where it was');
-  const start = await picture(page);
+  const start = await stillView(page);
   await page.keyboard.press('ArrowLeft');
-  const turned = await picture(page);
+  const turned = await stillView(page);
   assert.notDeepEqual(start, turned);
   await page.keyboard.press('3');
   await page.locator('.canvas-place[data-view="clay"]').waitFor();
@@ -461,7 +461,7 @@ test('everything has a name, and text, controls and focus stand out from their g
     assert.deepEqual(faint, [], `contrast in ${colorScheme}`);
     assert.deepEqual(await axe(page), [], colorScheme);
     await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = false)));
-    await picture(page);
+    await stillView(page);
     await shot(page, `12-${colorScheme}`);
     assert.deepEqual(page.complaints, []);
     await page.context().close();
@@ -479,7 +479,7 @@ test('on a phone', async () => {
   assert.deepEqual(small, []);
   await shot(page, '13-phone-top');
   await page.locator('.viewer').scrollIntoViewIfNeeded();
-  await picture(page);
+  await stillView(page);
   await shot(page, '14-phone-viewer');
   await page.getByRole('radio', {name: 'Clay'}).tap();
   await page.locator('.canvas-place[data-view="clay"]').waitFor();
@@ -501,7 +501,7 @@ test('fingers turn, pinch and move the object, and scroll the page elsewhere', a
   const page = await open(browser, server, {hash: `#job=${seed.id}`, viewport: {width: 390, height: 844}, isMobile: true, hasTouch: true});
   await viewsHave(page, 'checker');
   await page.locator('.viewer').evaluate((viewer) => viewer.scrollIntoView({block: 'start'}));
-  await picture(page);
+  await stillView(page);
   const cdp = await page.context().newCDPSession(page);
   const send = (type, points) => cdp.send('Input.dispatchTouchEvent', {type, touchPoints: points.map(([x, y], id) => ({x, y, id}))});
   /** Fingers go from where they are to where they shall be. */
@@ -509,7 +509,7 @@ test('fingers turn, pinch and move the object, and scroll the page elsewhere', a
     await send('touchStart', from);
     for (let i = 1; i <= 8; ++i) await send('touchMove', from.map((a, f) => a.map((v, axis) => v + (to[f][axis] - v) * i / 8)));
     await send('touchEnd', []);
-    await picture(page);
+    await stillView(page);
   };
   /** The labels of width and depth: how far apart, where their middle is, and how one lies to the other. */
   const labels = async () => {
@@ -611,7 +611,7 @@ test('the server is killed in mid-job and comes back; the gallery is as before',
   await server.kill();
   await page.locator('.away strong').waitFor();
   await page.getByRole('radio', {name: 'None'}).check();  // a cut-out that is asked for now comes later
-  await page.locator('.picture[aria-busy="true"]').waitFor();
+  await page.locator('.image[aria-busy="true"]').waitFor();
   await shot(page, '18-server-away');
   await server.run();
   await page.locator('.away').waitFor({state: 'hidden'});
@@ -626,7 +626,7 @@ test('the server is killed in mid-job and comes back; the gallery is as before',
   }
   await shot(page, '19-server-back');
   assert.equal(await page.locator('.card').count(), cards + 1);
-  // A thumbnail is a picture that was loaded.
+  // A thumbnail is an image that was loaded.
   await page.waitForFunction((card) => document.querySelector(`.card[data-job="${card}"] img`)?.naturalWidth > 0, seed.id);
   await page.locator(`.card[data-job="${seed.id}"] .card-open`).click();
   await finished(page);
@@ -645,7 +645,7 @@ test('one asset after another is shown, and each as before', async () => {
     await page.locator('.canvas-place[data-views~="splats"][data-views~="clay"]').waitFor();
     await page.getByRole('radio', {name: 'Clay'}).check();
     await page.mouse.move(0, 0);
-    return picture(page);
+    return stillView(page);
   };
   const chair = await show('my chair');
   const mushroom = await show('mushroom');

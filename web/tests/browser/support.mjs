@@ -191,7 +191,7 @@ export async function setFinish(page, finish) {
   return group;
 }
 
-export const cutoutReady = (page) => page.locator('.picture[aria-busy="false"] .checked img').first().waitFor();
+export const cutoutReady = (page) => page.locator('.image[aria-busy="false"] .checked img').first().waitFor();
 /** The browser has kept so many images, and masks made by hand: that is done a moment after they changed. */
 export const draftKept = (page, images, masks = 0) => page.waitForFunction(async (wanted) => {
   const answer = (request) => new Promise((resolve, reject) => {
@@ -199,11 +199,11 @@ export const draftKept = (page, images, masks = 0) => page.waitForFunction(async
     request.onerror = () => reject(request.error);
   });
   const database = await answer(indexedDB.open('espalier-studio'));
-  const draft = await answer(database.transaction('drafts').objectStore('drafts').get('pictures'));
+  const draft = await answer(database.transaction('drafts').objectStore('drafts').get('images'));
   database.close();
   return draft && [draft.files.length, draft.masks.filter(Boolean).length].join() === wanted;
 }, [images, masks].join());
-/** The user's own pictures make room for others. */
+/** The user's own images make room for others. */
 export const replaced = (page) => page.getByRole('dialog').getByRole('button', {name: 'Replace'}).click();
 export const generate = (page) => page.getByRole('button', {name: 'Generate'}).click();
 export const viewsHave = (page, view) => page.locator(`.canvas-place[data-views~="${view}"]`).waitFor({timeout: PATIENCE});
@@ -211,8 +211,8 @@ export const viewsHave = (page, view) => page.locator(`.canvas-place[data-views~
 export const reached = (page, phase) => page.locator('.phases .current', {hasText: phase}).waitFor({timeout: PATIENCE});
 export const finished = (page) => page.locator('.details .downloads').first().waitFor({timeout: PATIENCE});
 
-/** The picture in the viewer once it stands still: labels and the input beside it come a moment after what is drawn. */
-export async function picture(page) {
+/** The image in the viewer once it stands still: labels and the input beside it come a moment after what is drawn. */
+export async function stillView(page) {
   const end = Date.now() + PATIENCE;
   for (let before = Buffer.alloc(0);;) {
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
@@ -223,10 +223,10 @@ export async function picture(page) {
   }
 }
 
-/** Share of the pixels that differ between two pictures of one size by more than antialiasing does. */
+/** Share of the pixels that differ between two images of one size by more than antialiasing does. */
 export function differing(page, one, other) {
-  return page.evaluate(async (pictures) => {
-    const [a, b] = await Promise.all(pictures.map(async (base64) => {
+  return page.evaluate(async (images) => {
+    const [a, b] = await Promise.all(images.map(async (base64) => {
       const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], {type: 'image/png'}));
       const pen = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
       pen.drawImage(bitmap, 0, 0);

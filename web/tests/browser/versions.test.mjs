@@ -1,7 +1,7 @@
-// Several seeds to choose from, versions of an asset in one card, and two assets in one picture.
+// Several seeds to choose from, versions of an asset in one card, and two assets in one image.
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
-import {asset, axe, cutoutReady, drop, ended, example, fileOf, launch, open, openGroup, PATIENCE, picture, Server, setFinish, setSteps, shot, viewsHave} from './support.mjs';
+import {asset, axe, cutoutReady, drop, ended, example, fileOf, launch, open, openGroup, PATIENCE, stillView, Server, setFinish, setSteps, shot, viewsHave} from './support.mjs';
 
 let server;
 let browser;
@@ -32,7 +32,7 @@ test('four seeds in one click; one is chosen, the others go', async () => {
   await seeds.locator('li', {hasText: 'seed 9'}).locator('button').click();
   await viewsHave(page, 'clay');
   await page.waitForFunction(() => document.querySelectorAll('.seeds img').length === 4);
-  await picture(page);
+  await stillView(page);
   await shot(page, '50-seeds');
   assert.deepEqual(await axe(page), []);
   assert.equal(await page.locator('.card').count(), 1, 'one card for all four');
@@ -49,7 +49,7 @@ test('four seeds in one click; one is chosen, the others go', async () => {
   await page.context().close();
 }, {timeout: 6 * PATIENCE});
 
-test('versions: what is different, a name for each, and two of them in one picture', async () => {
+test('versions: what is different, a name for each, and two of them in one image', async () => {
   const first = await asset(server, 'chair');
   await asset(server, 'chair', {seed: 2});
   const again = await ended(server, await server.json(`/v1/jobs/${first.id}/exports`, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({faces: 400, texture: false})}));
@@ -70,13 +70,13 @@ test('versions: what is different, a name for each, and two of them in one pictu
   assert.equal((await server.json('/v1/jobs?kind=assets')).jobs.filter(({name}) => name === 'كرسي آخر').length, 1);
 
   await page.getByRole('radio', {name: 'Clay'}).check();
-  const alone = await picture(page);
+  const alone = await stillView(page);
   await versions.locator(`li[data-job="${again.id}"]`).getByRole('button', {name: /^Compare/}).click();
   const slider = page.getByRole('slider', {name: 'Line between the two'});
   await slider.waitFor();
   assert.ok(await page.evaluate(() => document.activeElement.matches('.wipe-slider')), 'the line has the focus');
   await page.getByRole('radio', {name: 'Wireframe'}).check();
-  await picture(page);
+  await stillView(page);
   await shot(page, '51-two');
   assert.deepEqual(await axe(page), []);
   await page.getByRole('radio', {name: 'Clay'}).check();
@@ -88,17 +88,17 @@ test('versions: what is different, a name for each, and two of them in one pictu
   assert.notDeepEqual(left, right, 'the other asset is on the right');
   await page.getByRole('group', {name: /on the left/}).getByRole('button', {name: 'Close'}).click();
   await slider.waitFor({state: 'detached'});
-  assert.deepEqual(await picture(page), alone, 'one alone, as before');
+  assert.deepEqual(await stillView(page), alone, 'one alone, as before');
   const again2 = await openGroup(page, 'Make again');
   assert.ok(await again2.isVisible());
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 }, {timeout: 6 * PATIENCE});
 
-/** The picture without what lies over it. */
+/** The image without what lies over it. */
 async function withoutWipe(page) {
   await page.locator('.wipe').evaluate((wipe) => (wipe.style.opacity = '0'));
-  const bytes = await picture(page);
+  const bytes = await stillView(page);
   await page.locator('.wipe').evaluate((wipe) => (wipe.style.opacity = ''));
   return bytes;
 }

@@ -1,7 +1,7 @@
 // What the viewer can do beside showing: light, section, ruler, turntable, flat layouts; and meshes that have to be decoded.
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
-import {asset, axe, differing, ended, launch, open, picture, Server, shot, viewsHave} from './support.mjs';
+import {asset, axe, differing, ended, launch, open, stillView, Server, shot, viewsHave} from './support.mjs';
 
 let server;
 let browser;
@@ -19,7 +19,7 @@ after(async () => {
 
 const SAME = 0.002;  // share of pixels: edges of the object, where it is drawn by another program of the card
 
-/** A page with the asset, its grid away, its input out of the picture. */
+/** A page with the asset, its grid away, its input out of the image. */
 async function look(options = {}, id = job.id) {
   const page = await open(browser, server, {hash: `#job=${id}`, ...options});
   await viewsHave(page, 'clay');
@@ -28,9 +28,9 @@ async function look(options = {}, id = job.id) {
   return page;
 }
 
-test('panoramas, light, exposure and background change the picture, and are kept', async () => {
+test('panoramas, light, exposure and background change the image, and are kept', async () => {
   const page = await look();
-  const lamp = await picture(page);
+  const lamp = await stillView(page);
   await page.keyboard.press('l');
   const panel = page.getByRole('region', {name: 'Light and section'});
   await panel.waitFor();
@@ -38,13 +38,13 @@ test('panoramas, light, exposure and background change the picture, and are kept
   for (const light of ['studio', 'overcast', 'sunset']) {
     await panel.getByLabel('Light', {exact: true}).selectOption(light);
     await panel.getByLabel('Background', {exact: true}).selectOption('panorama');
-    seen.add((await picture(page)).toString('base64'));
+    seen.add((await stillView(page)).toString('base64'));
     await shot(page, `60-${light}`);
   }
   await panel.getByRole('slider', {name: 'Turn the light'}).fill('90');
-  seen.add((await picture(page)).toString('base64'));
+  seen.add((await stillView(page)).toString('base64'));
   await panel.getByRole('slider', {name: 'Exposure'}).fill('1.5');
-  seen.add((await picture(page)).toString('base64'));
+  seen.add((await stillView(page)).toString('base64'));
   assert.equal(seen.size, 6, 'each looks different');
   await panel.getByLabel('Background', {exact: true}).selectOption('colour');
   await panel.getByLabel('Colour of the background').fill('#204080');
@@ -61,7 +61,7 @@ test('panoramas, light, exposure and background change the picture, and are kept
   await panel.waitFor({state: 'hidden'});
   await page.locator('.canvas-place').focus();
   await page.mouse.move(0, 0);
-  const again = await picture(page);
+  const again = await stillView(page);
   await shot(page, '60-as-at-first');
   const changed = await differing(page, again, lamp);
   assert.ok(changed < SAME, `as at first: ${changed} of the pixels differ`);
@@ -71,14 +71,14 @@ test('panoramas, light, exposure and background change the picture, and are kept
 
 test('the object is cut open, one half or the other', async () => {
   const page = await look();
-  const whole = await picture(page);
+  const whole = await stillView(page);
   await page.getByRole('button', {name: /^Light, background/}).click();
   const panel = page.getByRole('region', {name: 'Light and section'});
   await panel.getByRole('radio', {name: 'X'}).check();
-  const left = await picture(page);
+  const left = await stillView(page);
   await shot(page, '61-section');
   await panel.getByLabel('The other half').check();
-  const right = await picture(page);
+  const right = await stillView(page);
   const halves = await differing(page, left, right);
   assert.ok(halves > 5 * SAME, `one half and the other: ${halves} of the pixels differ`);
   await panel.getByRole('slider', {name: 'Position'}).fill('0');
@@ -86,7 +86,7 @@ test('the object is cut open, one half or the other', async () => {
   await panel.waitFor({state: 'hidden'});
   await page.locator('.canvas-place').focus();
   await page.mouse.move(0, 0);
-  const changed = await differing(page, await picture(page), whole);
+  const changed = await differing(page, await stillView(page), whole);
   assert.ok(changed < SAME, `nothing is cut at the end: ${changed} of the pixels differ`);
   assert.deepEqual(page.complaints, []);
   await page.context().close();
@@ -142,18 +142,18 @@ test('two points are measured, with the pointer and with the keyboard', async ()
 
 test('it turns until it is told to stop; the matcap and the layout of the texture are views', async () => {
   const page = await look();
-  const seen = new Set([(await picture(page)).toString('base64')]);
+  const seen = new Set([(await stillView(page)).toString('base64')]);
   await page.keyboard.press('7');
   await page.locator('.canvas-place[data-view="matcap"]').waitFor();
-  seen.add((await picture(page)).toString('base64'));
+  seen.add((await stillView(page)).toString('base64'));
   await shot(page, '63-matcap');
   await page.keyboard.press('8');
   await page.locator('.canvas-place[data-view="layout"]').waitFor();
-  const layout = await picture(page);
+  const layout = await stillView(page);
   seen.add(layout.toString('base64'));
   await shot(page, '63-layout');
   await page.keyboard.press('ArrowLeft');
-  assert.deepEqual(await picture(page), layout, 'a sheet has one side');
+  assert.deepEqual(await stillView(page), layout, 'a sheet has one side');
   assert.equal(seen.size, 3);
   await page.keyboard.press('2');
   await page.keyboard.press('t');
@@ -162,7 +162,7 @@ test('it turns until it is told to stop; the matcap and the layout of the textur
   await page.waitForTimeout(800);
   assert.notDeepEqual(await canvas.screenshot(), one, 'it turns');
   await page.getByRole('button', {name: /^Turntable/, pressed: true}).click();
-  await picture(page);
+  await stillView(page);
   assert.equal(await page.locator('.facts div[title*="cut into"]').count(), 1, 'figures are explained');
   assert.deepEqual(await axe(page), []);
   assert.deepEqual(page.complaints, []);
@@ -180,7 +180,7 @@ test('at 200 % everything is there, and nothing lies on anything else', async ()
     assert.ok(box.y + box.height <= tools.y + tools.height + 1, await button.getAttribute('aria-label'));
   }
   await page.locator('.viewer').scrollIntoViewIfNeeded();
-  await picture(page);
+  await stillView(page);
   await shot(page, '65-zoomed');
   await page.locator('.downloads').first().scrollIntoViewIfNeeded();
   await shot(page, '65-zoomed-details');
@@ -198,7 +198,7 @@ test('meshes that are compressed are shown as others are', async () => {
     assert.ok(extensionsRequired.some((name) => name.includes(compress)), `${extensionsRequired}`);
     const page = await look({}, made.id);
     await viewsHave(page, 'layout');
-    assert.ok((await picture(page)).length > 8000);
+    assert.ok((await stillView(page)).length > 8000);
     await shot(page, `64-${compress}`);
     assert.deepEqual(page.complaints, []);
     await page.context().close();

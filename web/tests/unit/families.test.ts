@@ -5,20 +5,20 @@ import type {Job} from '../../src/api/types.js';
 import {changes} from '../../src/core/changes.js';
 import {families, frontOf} from '../../src/core/families.js';
 
-const picture = (bytes: number, format = 'png'): Job['files'][number] => ({name: `input.${format}`, role: 'input', format, bytes, media_type: '', url: ''});
+const image = (bytes: number, format = 'png'): Job['files'][number] => ({name: `input.${format}`, role: 'input', format, bytes, media_type: '', url: ''});
 const job = (id: string, more: Partial<Job> = {}): Job => ({
   id, kind: 'image', asset: true, pinned: false, parent: null, name: id, state: 'done', created: '', started: null, finished: null, position: null,
-  options: {}, progress: null, error: null, files: [picture(1000)], report: null, notices: [], ...more,
+  options: {}, progress: null, error: null, files: [image(1000)], report: null, notices: [], ...more,
 });
 const grouped = (...jobs: Job[]): string[] => families(jobs, new Map(jobs.map((one) => [one.id, one]))).map((family) => family.map(({id}) => id).join('+'));
 
 test('versions have one input, or come from one another', () => {
-  assert.deepEqual(grouped(job('a'), job('b', {files: [picture(7)]}), job('c')), ['a+c', 'b']);
-  assert.deepEqual(grouped(job('a'), job('b', {files: [picture(1000), picture(1000)]})), ['a', 'b'], 'two pictures are another input than one');
-  assert.deepEqual(grouped(job('e', {kind: 'export', parent: 'd', files: []}), job('d', {kind: 'export', parent: 'a', files: []}), job('x', {files: [picture(5)]}), job('a')), ['e+d+a', 'x']);
+  assert.deepEqual(grouped(job('a'), job('b', {files: [image(7)]}), job('c')), ['a+c', 'b']);
+  assert.deepEqual(grouped(job('a'), job('b', {files: [image(1000), image(1000)]})), ['a', 'b'], 'two images are another input than one');
+  assert.deepEqual(grouped(job('e', {kind: 'export', parent: 'd', files: []}), job('d', {kind: 'export', parent: 'a', files: []}), job('x', {files: [image(5)]}), job('a')), ['e+d+a', 'x']);
   assert.deepEqual(grouped(job('e', {kind: 'export', parent: 'gone', files: []}), job('f', {kind: 'export', parent: 'gone', files: []})), ['e+f']);
   assert.deepEqual(grouped(job('a', {kind: 'text', options: {prompt: 'x'}}), job('b', {kind: 'text', options: {prompt: 'y'}}), job('c', {kind: 'text', options: {prompt: 'x'}})), ['a+c', 'b']);
-  assert.deepEqual(grouped(job('a', {files: [picture(1000, 'bmp')]}), job('b', {files: [picture(1000, 'bmp')]})), ['a', 'b'], 'sizes of bitmaps tell nothing');
+  assert.deepEqual(grouped(job('a', {files: [image(1000, 'bmp')]}), job('b', {files: [image(1000, 'bmp')]})), ['a', 'b'], 'sizes of bitmaps tell nothing');
 });
 
 test('the version in view stands for the others, else what runs, else the newest that is finished', () => {

@@ -37,12 +37,12 @@ test('how long ago', () => {
 });
 
 test('beginnings of sentences', () => {
-  assert.equal(capitalised('the picture is too large'), 'The picture is too large');
-  assert.equal(capitalised('my chair.png: the picture is too large'), 'my chair.png: the picture is too large');
+  assert.equal(capitalised('the image is too large'), 'The image is too large');
+  assert.equal(capitalised('my chair.png: the image is too large'), 'my chair.png: the image is too large');
 });
 
 test('names of files', () => {
-  assert.equal(stem('C:\\pictures\\front view.jpeg'), 'front view');
+  assert.equal(stem('C:\\images\\front view.jpeg'), 'front view');
   assert.equal(stem('.png'), '.png');
   assert.equal(stem('archive.tar'), 'archive');
   assert.equal(fileName('a/b\\c:d<e>"f"|g?h*\n'), 'a_b_c_d_e_f_g_h_');

@@ -36,9 +36,9 @@ test('phases have titles, and unknown ones are left alone', () => {
 });
 
 test('errors say what happened and what to do', () => {
-  const error = errorOf(400, '{"error":{"code":"format","message":"no picture","hint":"use a PNG"}}');
+  const error = errorOf(400, '{"error":{"code":"format","message":"no image","hint":"use a PNG"}}');
   assert.ok(error instanceof ApiError);
-  assert.deepEqual(explain(error), {message: 'No picture', hint: 'Use a PNG'});
+  assert.deepEqual(explain(error), {message: 'No image', hint: 'Use a PNG'});
   assert.match(explain(errorOf(502, '<html>Bad gateway</html>')).message, /502/);
   assert.match(explain(new Unreachable()).hint, /espalier serve/);
   assert.equal(explain(new Error('odd')).message, 'Odd');

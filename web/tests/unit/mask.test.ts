@@ -28,7 +28,7 @@ test('strokes cover what is near their line, with a soft edge, and are undone on
   assert.equal(kept(mask), 1200, 'there is nothing more to undo');
 });
 
-test('rectangles add and erase, whichever corner comes first, and do not reach beyond the picture', () => {
+test('rectangles add and erase, whichever corner comes first, and do not reach beyond the image', () => {
   const mask = full(10, 10);
   mask.rectangle({x: 8, y: 7}, {x: 2, y: 3}, 0);
   assert.equal(kept(mask), 100 - 6 * 4);

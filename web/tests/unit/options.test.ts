@@ -26,7 +26,7 @@ test('a random seed is left to the server, a chosen one is sent', () => {
   assert.equal(jobOptions({...settings, randomise: false, seed: 7}, 'chair', ONE).seed, 7);
 });
 
-test('the algorithm for several pictures is sent with several pictures', () => {
+test('the algorithm for several images is sent with several images', () => {
   const settings = initialSettings(MODEL);
   assert.equal('multi_image' in jobOptions(settings, 'chair', ONE), false);
   assert.equal(jobOptions(settings, 'chair', TWO).multi_image, 'stochastic');
@@ -34,7 +34,7 @@ test('the algorithm for several pictures is sent with several pictures', () => {
   assert.equal('views' in jobOptions(settings, 'chair', ONE), false);
 });
 
-test('every picture has its background, and a latent has none', () => {
+test('every image has its background, and a latent has none', () => {
   const settings = initialSettings(MODEL);
   assert.deepEqual(backgroundsOf(jobOptions(settings, 'chair', TWO), 2), TWO);
   assert.equal('background' in jobOptions(settings, 'chair', []), false);
