@@ -31,15 +31,19 @@ struct CheckpointInfo {
     const std::map<std::string, std::filesystem::path>& repositories = {}, const std::filesystem::path& text_encoder = {});
 
 struct ConvertedWeights {
-  std::int64_t tensors = 0, parameters = 0;
-  std::uint64_t bytes = 0;  // of the file that was written
-  std::string sha256;       // of that file
+  std::int64_t tensors = 0, parameters = 0;  // scales of 8-bit matrices are tensors, but no parameters
+  std::int64_t quantised = 0;                // matrices in 8 bits
+  std::uint64_t bytes = 0;                   // of the file that was written
+  std::string sha256;                        // of that file
 };
 // Writes all tensors of a file of weights (.pth, .pt, .bin of torch.save, or .safetensors) as a safetensors file, in the order
 // and form of the public library and so byte for byte what that writes; metadata is kept. Files of torch.save are read without
 // running what is in them; tensors go from file to file one at a time. Atomic. Throws not_found, io, format for damaged files,
 // unsupported for names in the pickle that weights do not need, invalid_argument when `to` does not end with .safetensors.
-ESPALIER_API ConvertedWeights convert_weights(const std::filesystem::path& from, const std::filesystem::path& to);
+// int8: matrices of transformer blocks become I8 [rows, columns] with F32 [rows] beside them under the name with _scale behind
+// it, element = number * scale of its row; throws format where one is not finite.
+ESPALIER_API ConvertedWeights convert_weights(const std::filesystem::path& from, const std::filesystem::path& to,
+                                              bool int8 = false);
 
 // What a job would take of a device's memory.
 struct PlannedMemory {

@@ -34,6 +34,8 @@ enum class Precision {
   automatic,  // half on a GPU; full on the CPU
   full,       // float32 everywhere
   half,       // networks' torsos in float16 on a GPU; bfloat16 products on processors that have them
+  int8,       // as half, with the matrices of transformer blocks in 8 bits, expanded for each product: half the memory
+  fp8,        // as half, with large products of transformer blocks in float8; GPUs of compute capability 8.9 and newer
 };
 enum class MemoryTier {
   automatic,  // by the memory that is free now

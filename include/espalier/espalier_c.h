@@ -101,7 +101,9 @@ ESPALIER_API void espalier_observer_defaults(espalier_observer* observer, size_t
 typedef enum espalier_precision {
   ESPALIER_PRECISION_AUTO = 0,
   ESPALIER_PRECISION_FULL,
-  ESPALIER_PRECISION_HALF
+  ESPALIER_PRECISION_HALF,
+  ESPALIER_PRECISION_INT8,
+  ESPALIER_PRECISION_FP8
 } espalier_precision;
 typedef enum espalier_tier {
   ESPALIER_TIER_AUTO = 0,

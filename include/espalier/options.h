@@ -123,6 +123,7 @@ struct Options {
   std::string prompt{}, negative_prompt{};
   std::filesystem::path prompts{};                    // list of prompts
   std::filesystem::path weights_in{}, weights_out{};  // of convert
+  bool int8 = false;                                  // convert: matrices of transformer blocks in 8 bits
   std::vector<std::filesystem::path> outputs{};
   std::filesystem::path preview{}, turntable{}, sheet{}, save_latent{}, from_latent{}, save_asset{};
   std::filesystem::path keep_structure{};  // asset whose voxels a new one has

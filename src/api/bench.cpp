@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "api/option_checks.h"
+#include "api/pipeline.h"
 #include "api/workload.h"
 #include "base/random.h"
 #include "espalier/diagnostics.h"
@@ -154,7 +155,7 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   const auto checkpoint = synthetic_checkpoint(options.quick ? SampleSize::small : SampleSize::large);
   SessionOptions where;
   where.device = DeviceChoice::named(options.device);
-  where.half = options.precision == Precision::half || (options.precision == Precision::automatic && where.device.cuda);
+  where.precision = precision_on(options.precision, where.device);
   where.tier = MemoryTier::high;
   Session session(where, checkpoint, trellis_networks());
   const Samplers samplers = samplers_of(options);

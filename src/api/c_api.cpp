@@ -191,7 +191,7 @@ espalier_pipeline* espalier_pipeline_open(const char* checkpoint, const espalier
       o.device = device_of(c.device);
       if (c.image_encoder != nullptr) o.image_encoder = c.image_encoder;
       if (c.text_encoder != nullptr) o.text_encoder = c.text_encoder;
-      o.precision = enumerator(c.precision, Precision::half, "precision");
+      o.precision = enumerator(c.precision, Precision::fp8, "precision");
       o.tier = enumerator(c.tier, MemoryTier::low, "tier");
       o.memory_limit = c.memory_limit;
     }

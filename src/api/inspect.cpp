@@ -9,6 +9,7 @@
 #include "recipes/recipe.h"
 #include "recipes/trellis_settings.h"
 #include "session/session.h"
+#include "weights/quantise.h"
 
 namespace espalier {
 CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& image_encoder,
@@ -30,7 +31,7 @@ CheckpointInfo inspect_checkpoint(const std::filesystem::path& folder, const std
     module.file = m.file;
     for (const auto& [name, entry] : m.tensors->entries()) {
       ++module.tensors;
-      module.parameters += checked_size(entry.extents);
+      if (!holds_scales(*m.tensors, name)) module.parameters += checked_size(entry.extents);
       module.bytes += static_cast<std::int64_t>(entry.bytes);
       ++module.tensors_by_dtype[name_of(entry.dtype)];
     }
@@ -69,8 +70,8 @@ CheckpointDescription describe_checkpoint(const PipelineOptions& options) {
 MemoryNeed memory_need(const PipelineOptions& options) {
   const auto checkpoint = std::make_shared<const Checkpoint>(open_described(options));
   const DeviceChoice device = DeviceChoice::named(options.device);
-  const bool half = half_precision(options.precision, device);
-  const Session session({.device = device, .half = half, .tier = MemoryTier::low}, checkpoint, trellis_networks());
+  const Precision precision = precision_on(options.precision, device);
+  const Session session({.device = device, .precision = precision, .tier = MemoryTier::low}, checkpoint, trellis_networks());
   const Session::MemoryNeed need = session.memory_need();
   return {need.least, need.all};
 }

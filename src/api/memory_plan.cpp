@@ -41,7 +41,7 @@ class Planner {
   Planner(const PipelineOptions& options, const PlanRequest& request)
       : request_(request),
         device_(DeviceChoice::named(options.device)),
-        half_(half_precision(options.precision, device_)),
+        precision_(precision_on(options.precision, device_)),
         limit_(options.memory_limit),
         checkpoint_(
             std::make_shared<Checkpoint>(open_checkpoint(options.checkpoint, {options.image_encoder, options.text_encoder},
@@ -86,7 +86,7 @@ class Planner {
   }
 
   [[nodiscard]] SessionOptions session_options(MemoryTier tier) const {
-    return {.device = device_, .half = half_, .tier = tier, .memory_limit = limit_, .only_measure = true};
+    return {.device = device_, .precision = precision_, .tier = tier, .memory_limit = limit_, .only_measure = true};
   }
 
   [[nodiscard]] TierPlan measure(MemoryTier tier) const {
@@ -122,7 +122,7 @@ class Planner {
 
   const PlanRequest& request_;
   DeviceChoice device_;
-  bool half_;
+  Precision precision_;
   std::uint64_t limit_;
   std::shared_ptr<const Checkpoint> checkpoint_;
   MeasuredJob job_;

@@ -15,7 +15,7 @@ namespace espalier {
 template <class Enum>
 inline constexpr std::array<const char*, 0> kNames{};
 template <>
-inline constexpr std::array kNames<Precision>{"auto", "full", "half"};
+inline constexpr std::array kNames<Precision>{"auto", "full", "half", "int8", "fp8"};
 template <>
 inline constexpr std::array kNames<MemoryTier>{"auto", "high", "medium", "low"};
 template <>

@@ -690,13 +690,6 @@ std::vector<Option> machine_rows() {
        flag_variable(),
        "Set to anything: no colours on a terminal.",
        {.fallback = "colours", .variable = "NO_COLOR", .only_variable = true}},
-      {"in",
-       files,
-       use_convert,
-       of(&Options::weights_in, "IN"),
-       "Weights written by torch.save (.pth, .pt, .bin), or a safetensors file.",
-       {.positional = true}},
-      {"out", files, use_convert, of(&Options::weights_out, "OUT"), "The file to write (.safetensors).", {.positional = true}},
       {"model",
        machine,
        opening | environment,
@@ -732,8 +725,10 @@ std::vector<Option> machine_rows() {
       {"device", machine, opening | render | preprocess | use_bench | use_doctor | environment,
        matching(of(&Options::device, "NAME"), "auto, cpu, cuda or cuda:N", is_device), "Device to compute on."},
       {"precision", machine, opening | use_bench | environment, of(&Options::precision),
-       "Numerical precision. full: float32. half: float16 on a GPU, bfloat16 products on CPUs that have them. auto: half on a "
-       "GPU, full on the CPU."},
+       "Numerical precision. full: float32. half: float16 on a GPU, bfloat16 products on CPUs that have them. int8: as half, "
+       "with "
+       "the matrices of transformer blocks in 8 bits, for less memory. fp8: as half, with large products of transformer blocks "
+       "in float8, for speed; GPUs of compute capability 8.9 and newer. auto: half on a GPU, full on the CPU."},
       {"vram-tier", machine, opening | environment, of(&Options::tier),
        "How many weights stay in memory. high: all. medium: those of one stage. low: those of one network, with tiled "
        "decoding. auto: as many as free memory allows."},
@@ -750,6 +745,16 @@ std::vector<Option> machine_rows() {
 
 std::vector<Option> weights_rows() {
   return {
+      {"in",
+       files,
+       use_convert,
+       of(&Options::weights_in, "IN"),
+       "Weights written by torch.save (.pth, .pt, .bin), or a safetensors file.",
+       {.positional = true}},
+      {"out", files, use_convert, of(&Options::weights_out, "OUT"), "The file to write (.safetensors).", {.positional = true}},
+      {"int8", files, use_convert, of(&Options::int8),
+       "Store matrices of transformer blocks in 8 bits with a scale for each row: about half the size of float16. Every "
+       "precision reads such files."},
       {"name",
        weights,
        use_pull,

@@ -229,8 +229,9 @@ class AssetSink final : public RecipeSink {
 
 }  // namespace
 
-bool half_precision(Precision precision, const DeviceChoice& device) {
-  return precision == Precision::half || (precision == Precision::automatic && device.cuda);
+Precision precision_on(Precision precision, const DeviceChoice& device) {
+  if (precision != Precision::automatic) return precision;
+  return device.cuda ? Precision::half : Precision::full;
 }
 
 std::string version() { return ESPALIER_VERSION; }
@@ -248,7 +249,7 @@ struct Pipeline::Impl {
   static SessionOptions session_options(const PipelineOptions& options) {
     SessionOptions s;
     s.device = DeviceChoice::named(options.device);
-    s.half = half_precision(options.precision, s.device);
+    s.precision = precision_on(options.precision, s.device);
     s.tier = options.tier;
     s.memory_limit = options.memory_limit;
     return s;

@@ -15,7 +15,7 @@ namespace espalier {
 [[nodiscard]] Pipeline open_pipeline(const PipelineOptions& options, std::shared_ptr<const Checkpoint> checkpoint,
                                      const Registry& registry, const RecipeBook& recipes);
 
-// Whether networks run in half precision on a device.
-[[nodiscard]] bool half_precision(Precision precision, const DeviceChoice& device);
+// What automatic is on a device: half on a GPU, full on the CPU; any other precision is itself.
+[[nodiscard]] Precision precision_on(Precision precision, const DeviceChoice& device);
 
 }  // namespace espalier

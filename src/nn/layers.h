@@ -6,6 +6,7 @@
 #include "ops/attention.h"
 #include "ops/gemm.h"
 #include "ops/norm.h"
+#include "ops/quantised.h"
 #include "weights/loader.h"
 
 namespace espalier {
@@ -13,22 +14,26 @@ namespace espalier {
 template <class Dev, class T>
 struct Linear {
   Linear() = default;
-  Linear(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in, std::int64_t out, bool bias = true)
-      : w(load.template take<T, 2>(prefix + ".weight", {out, in})) {
+  Linear(WeightLoader<Dev>& load, const std::string& prefix, std::int64_t in, std::int64_t out, bool bias = true,
+         LayerRows rows = LayerRows::many)
+      : w(load.template take_matrix<T>(prefix + ".weight", {out, in}, rows)) {
     if (bias) b = load.template take<T, 1>(prefix + ".bias", {out});
   }
 
   void operator()(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, T, 2> out, Activation activation = Activation::none) const {
-    linear<Dev, T>(queue, x, w, b, activation, out);
+    std::visit([&](const auto& matrix) { linear<Dev, T>(queue, x, matrix, b, activation, out); }, w);
   }
-  void add_to(Queue<Dev>& queue, In<Dev, T, 2> x, In<Dev, T, 2> residual, View<Dev, T, 2> out) const {
-    linear_add<Dev, T>(queue, x, w, b, residual, out);
-  }
-  [[nodiscard]] std::int64_t in() const { return w.extent(1); }
-  [[nodiscard]] std::int64_t out() const { return w.extent(0); }
+  [[nodiscard]] std::int64_t in() const { return extent(1); }
+  [[nodiscard]] std::int64_t out() const { return extent(0); }
+  [[nodiscard]] bool given() const { return out() > 0; }
 
-  View<Dev, const T, 2> w;
+  WeightMatrix<Dev, T> w;
   View<Dev, const T, 1> b;  // empty without a bias
+
+ private:
+  [[nodiscard]] std::int64_t extent(int i) const {
+    return std::visit([&](const auto& matrix) { return matrix.extent(i); }, w);
+  }
 };
 
 // Gain and bias of a normalisation; float32 in every checkpoint.

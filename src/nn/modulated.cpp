@@ -30,14 +30,14 @@ FlowTransformer<Dev, T>::FlowTransformer(const FlowTransformerConfig& config, We
     b.norm2 = Affine<Dev>(load, p + ".norm2", c);
     b.self_attention = SelfAttention<Dev, T>(load, p + ".self_attn", c, config.heads, config.qk_rms_norm);
     b.cross_q = Linear<Dev, T>(load, p + ".cross_attn.to_q", c, c);
-    b.cross_kv = Linear<Dev, T>(load, p + ".cross_attn.to_kv", config.condition_channels, 2 * c);
+    b.cross_kv = Linear<Dev, T>(load, p + ".cross_attn.to_kv", config.condition_channels, 2 * c, true, LayerRows::few);
     b.cross_out = Linear<Dev, T>(load, p + ".cross_attn.to_out", c, c);
     if (config.qk_rms_norm_cross) {
       b.cross_q_gamma = load.template take<float, 2>(p + ".cross_attn.q_rms_norm.gamma", {config.heads, width});
       b.cross_k_gamma = load.template take<float, 2>(p + ".cross_attn.k_rms_norm.gamma", {config.heads, width});
     }
     b.feed_forward = FeedForward<Dev, T>(load, p + ".mlp.mlp.0", p + ".mlp.mlp.2", c, config.hidden, Activation::gelu_tanh);
-    if (!config.share_mod) b.modulation = Linear<Dev, T>(load, p + ".adaLN_modulation.1", c, 6 * c);
+    if (!config.share_mod) b.modulation = Linear<Dev, T>(load, p + ".adaLN_modulation.1", c, 6 * c, true, LayerRows::few);
   }
 }
 

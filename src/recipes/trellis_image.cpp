@@ -43,7 +43,7 @@ class TrellisImage final : public TrellisRecipe {
 
   // The network for backgrounds is gone before the encoder comes.
   static std::vector<std::vector<float>> inputs_of(const Session& session, const Request& request, RecipeSink& sink) {
-    ObjectFinder finder(request.background_network, session.device(), session.half());
+    ObjectFinder finder(request.background_network, session.device(), session.precision() != Precision::full);
     return encoder_inputs(request, finder, sink);
   }
 

@@ -47,11 +47,11 @@ class BackEnd {
   virtual void loaded(double seconds, std::size_t resident, std::size_t own) = 0;
 };
 
-// half: float16 torsos on a GPU; on the CPU bfloat16 products where the processor has them.
-[[nodiscard]] std::unique_ptr<BackEnd> make_back_end(const DeviceChoice& device, bool half);
+// The precision must not be automatic. Throws unsupported where the device does not have it.
+[[nodiscard]] std::unique_ptr<BackEnd> make_back_end(const DeviceChoice& device, Precision precision);
 
 // One per back end; make_back_end chooses.
-[[nodiscard]] std::unique_ptr<BackEnd> make_cpu_back_end(bool half);
-[[nodiscard]] std::unique_ptr<BackEnd> make_cuda_back_end(int ordinal, bool half);
+[[nodiscard]] std::unique_ptr<BackEnd> make_cpu_back_end(Precision precision);
+[[nodiscard]] std::unique_ptr<BackEnd> make_cuda_back_end(int ordinal, Precision precision);
 
 }  // namespace espalier

@@ -39,19 +39,23 @@ class NetworkPlan {
   // Every tensor that the network reads; `tensors` tells which optional ones exist.
   [[nodiscard]] virtual std::vector<Declaration> declare(const TensorSource& tensors) const = 0;
   // Working memory of a detailed object, roughly, to choose a memory tier by.
-  [[nodiscard]] virtual std::size_t working_bytes(bool cuda, bool half) const = 0;
+  [[nodiscard]] virtual std::size_t working_bytes(bool cuda, Precision precision) const = 0;
 
-  // Bytes of the weights on the device; checks every declaration. Throws format listing all mismatches.
-  [[nodiscard]] virtual std::size_t weight_bytes(Queue<Cpu>& queue, const TensorSource& tensors) const = 0;
-  [[nodiscard]] virtual std::unique_ptr<Network> load(StageRunner<Cpu>& runner, const TensorSource& tensors) const = 0;
+  // Bytes of the weights on the device; checks every declaration. Throws format listing all mismatches. No precision here and
+  // below is automatic.
+  [[nodiscard]] virtual std::size_t weight_bytes(Queue<Cpu>& queue, const TensorSource& tensors, Precision precision) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Network> load(StageRunner<Cpu>& runner, const TensorSource& tensors,
+                                                      Precision precision) const = 0;
   // The network without memory for its weights, whose stages can only be measured (StageRunner::only_measure).
-  [[nodiscard]] virtual std::unique_ptr<Network> measurable(StageRunner<Cpu>& runner, const TensorSource& tensors) const = 0;
-  // With float16 torsos if `half`. Builds without CUDA never get here.
-  [[nodiscard]] virtual std::size_t weight_bytes(Queue<Cuda>& queue, const TensorSource& tensors, bool half) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Network> measurable(StageRunner<Cpu>& runner, const TensorSource& tensors,
+                                                            Precision precision) const = 0;
+  // With float16 torsos unless `precision` is full. Builds without CUDA never get here.
+  [[nodiscard]] virtual std::size_t weight_bytes(Queue<Cuda>& queue, const TensorSource& tensors,
+                                                 Precision precision) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Network> load(StageRunner<Cuda>& runner, const TensorSource& tensors,
-                                                      bool half) const = 0;
+                                                      Precision precision) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Network> measurable(StageRunner<Cuda>& runner, const TensorSource& tensors,
-                                                            bool half) const = 0;
+                                                            Precision precision) const = 0;
 };
 
 // What the time of a network grows with.

@@ -15,17 +15,17 @@ constexpr double kCoreRate = 8.5e10;
 
 }  // namespace
 
-std::unique_ptr<BackEnd> make_back_end(const DeviceChoice& device, bool half) {
-  return device.cuda ? make_cuda_back_end(device.ordinal, half) : make_cpu_back_end(half);
+std::unique_ptr<BackEnd> make_back_end(const DeviceChoice& device, Precision precision) {
+  return device.cuda ? make_cuda_back_end(device.ordinal, precision) : make_cpu_back_end(precision);
 }
 
 Session::Session(const SessionOptions& options, std::shared_ptr<const Checkpoint> checkpoint, const Registry& registry)
     : checkpoint_(std::move(checkpoint)),
       device_(options.device),
-      half_(options.half),
+      precision_(options.precision),
       only_measure_(options.only_measure),
       memory_limit_(options.memory_limit),
-      back_end_(make_back_end(options.device, options.half)) {
+      back_end_(make_back_end(options.device, options.precision)) {
   for (const auto& [role, module] : checkpoint_->modules) add(role, module, registry);
   residency_.set_tier(options.tier == MemoryTier::automatic ? fitting_tier() : options.tier);
   back_end_->save_memory(residency_.tier() == MemoryTier::low);

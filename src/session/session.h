@@ -17,7 +17,7 @@ namespace espalier {
 
 struct SessionOptions {
   DeviceChoice device{};
-  bool half = false;  // GPU: float16 torsos; CPU: bfloat16 products where the processor has them
+  Precision precision = Precision::full;  // not automatic
   MemoryTier tier = MemoryTier::automatic;
   std::size_t memory_limit = 0;  // bytes of device memory that weights and stages together stay within; 0: what is free
   bool only_measure = false;     // no weights are loaded: stages measure what they would take, and make nothing
@@ -33,7 +33,7 @@ class Session {
 
   [[nodiscard]] const Checkpoint& checkpoint() const { return *checkpoint_; }
   [[nodiscard]] const DeviceChoice& device() const { return device_; }
-  [[nodiscard]] bool half() const { return half_; }  // as SessionOptions has it
+  [[nodiscard]] Precision precision() const { return precision_; }
   [[nodiscard]] bool has(const std::string& role) const { return roles_.count(role) != 0; }
   // The configuration of a role's network. Throws not_found naming the roles that exist; with Interface, format when the
   // network is of another kind.
@@ -90,7 +90,8 @@ class Session {
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   DeviceChoice device_;
-  bool half_, only_measure_;
+  Precision precision_;
+  bool only_measure_;
   std::size_t memory_limit_;
   std::unique_ptr<BackEnd> back_end_;
   std::map<std::string, Role> roles_;

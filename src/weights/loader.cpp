@@ -24,8 +24,10 @@ void check_declarations(const TensorSource& source, const std::vector<Declaratio
       wrong.push_back(d.name + ": expected " + to_string(d.extents) + ", found nothing");
     } else if (it->second.extents != d.extents) {
       wrong.push_back(d.name + ": expected " + to_string(d.extents) + ", found " + to_string(it->second.extents));
-    } else if (!is_floating(it->second.dtype)) {
+    } else if (!holds_reals(it->second)) {
       wrong.push_back(d.name + ": expected a floating-point type, found " + name_of(it->second.dtype));
+    } else if (it->second.scales != nullptr) {
+      known.insert(d.name + kScaleEnding);
     }
   }
   for (const auto& [name, entry] : source.entries()) {
@@ -73,6 +75,19 @@ void convert(const std::byte* from, To* to, std::int64_t outer, std::int64_t inn
         target[t * inner + i] = narrow<To>(widen(value));
       }
     }
+  });
+}
+
+// values[o, i] * scales[o]
+template <class To>
+void convert_scaled(const TensorEntry& entry, To* to) {
+  const std::int64_t width = entry.extents[1];
+  parallel_for(entry.extents[0], grain_for(width), [&](std::int64_t o) {
+    float scale = 0.0F;
+    std::memcpy(&scale, entry.scales + static_cast<std::size_t>(o) * sizeof(float), sizeof(float));
+    const auto* const row = reinterpret_cast<const std::int8_t*>(entry.data) + o * width;
+    for (std::int64_t i = 0; i < width; ++i)
+      to[o * width + i] = narrow<To>(static_cast<double>(static_cast<float>(row[i]) * scale));
   });
 }
 
@@ -126,7 +141,9 @@ const T* convert_tensor(const std::string& label, const std::string& name, const
     case DType::f32: convert<float, T>(entry.data, to, outer, inner, taps); break;
     case DType::f16: convert<half, T>(entry.data, to, outer, inner, taps); break;
     case DType::bf16: convert<bfloat16, T>(entry.data, to, outer, inner, taps); break;
-    default: refuse_type(label, name, entry.dtype);
+    default:
+      if (entry.scales == nullptr) refuse_type(label, name, entry.dtype);
+      convert_scaled(entry, to);
   }
   return to;
 }

@@ -5,6 +5,7 @@
 // surplus and misshapen tensors are one error that lists them), then against real memory of exactly the measured size.
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,11 +13,16 @@
 #include <type_traits>
 #include <vector>
 
+#include "parallel/parallel_for.h"
 #include "runtime/queue.h"
+#include "weights/quantise.h"
 #include "weights/safetensors.h"
 #include "weights/tensor_move.h"
 
 namespace espalier {
+
+// Of how many rows a layer's products are: those of few gain nothing from float8.
+enum class LayerRows : std::uint8_t { many, few };
 
 // How the file's elements are ordered in memory.
 enum class Order : std::uint8_t {
@@ -48,11 +54,11 @@ const T* convert_tensor(const std::string& label, const std::string& name, const
 template <class Dev>
 class WeightLoader {
  public:
-  WeightLoader(Queue<Dev>& queue, Arena<Dev>& arena, const TensorSource& source)
-      : queue_(queue), arena_(arena), source_(source) {}
+  WeightLoader(Queue<Dev>& queue, Arena<Dev>& arena, const TensorSource& source, MatrixFormat format = MatrixFormat::plain)
+      : queue_(queue), arena_(arena), source_(source), format_(format) {}
 
   // The tensor `name`, which must have exactly these extents, as T on the device. Floating-point tensors of any width
-  // convert; others are refused.
+  // convert, and so do those of I8 with scales; others are refused.
   template <class T, int Rank>
   [[nodiscard]] View<Dev, const T, Rank> take(const std::string& name, const Extents<Rank>& extents,
                                               Order order = Order::as_stored) {
@@ -68,6 +74,18 @@ class WeightLoader {
     }
     fill<T>(name, order, view.data(), view.size());
     return view;
+  }
+
+  // The matrix of a linear layer [out, in]: in the loader's format where may_be_quantised() lets it, else as T.
+  template <class T>
+  [[nodiscard]] WeightMatrix<Dev, T> take_matrix(const std::string& name, const Extents<2>& extents, LayerRows rows) {
+    if (may_be_quantised(name, extents)) {
+      if (format_ == MatrixFormat::int8) return take_scaled<std::int8_t>(name, extents);
+      if constexpr (std::is_constructible_v<WeightMatrix<Dev, T>, Float8Matrix<Dev>>) {
+        if (format_ == MatrixFormat::float8 && rows == LayerRows::many) return take_scaled<float8>(name, extents);
+      }
+    }
+    return take<T, 2>(name, extents);
   }
 
   // A tensor that stays on the host as float32, for values that are resampled or read by host code.
@@ -127,14 +145,14 @@ class WeightLoader {
   template <class T>
   void fill(const std::string& name, Order order, T* to, std::int64_t elements) {
     if constexpr (std::is_same_v<Dev, Cuda>) {
-      // Bytes that stay where they are wait for the others, so that all are moved at once.
-      const TensorEntry lasting = source_.entries().at(name);
-      const TensorEntry entry = lasting.data != nullptr ? lasting : source_.read(name);
-      const TensorMove move = plan_move(source_.label(), name, entry, order, to, dtype_of<T>::value);
-      if (lasting.data != nullptr) {
-        moves_.push_back(move);
+      const auto [entry, lasting] = entry_of(name);
+      if (entry.scales != nullptr) {
+        std::vector<std::byte> staging;
+        const T* host = convert_tensor<T>(source_.label(), name, entry, order, staging);
+        constexpr DType kType = dtype_of<T>::value;
+        send({reinterpret_cast<const std::byte*>(host), kType, elements, 1, 1, to, kType}, false);
       } else {
-        move_tensors(queue_, std::span(&move, 1));
+        send(plan_move(source_.label(), name, entry, order, to, dtype_of<T>::value), lasting);
       }
     } else {
       std::vector<std::byte> staging;
@@ -143,9 +161,68 @@ class WeightLoader {
     }
   }
 
+  // A tensor's bytes, and whether they stay where they are until finish().
+  [[nodiscard]] std::pair<TensorEntry, bool> entry_of(const std::string& name) const {
+    const TensorEntry entry = source_.entries().at(name);
+    return entry.data != nullptr ? std::pair{entry, true} : std::pair{source_.read(name), false};
+  }
+  // What lasts waits for the others, so that all are moved at once.
+  void send(const TensorMove& move, bool lasting) {
+    if (lasting) {
+      moves_.push_back(move);
+    } else {
+      move_tensors(queue_, std::span(&move, 1));
+    }
+  }
+
+  template <class Q>
+  [[nodiscard]] ScaledMatrix<Dev, Q> take_scaled(const std::string& name, const Extents<2>& extents) {
+    const auto values = arena_.template take<Q, 2>(extents);
+    const auto scales = arena_.template take<float, 1>({extents[0]});
+    if (arena_.metering()) {
+      declared_.push_back({name, {extents.begin(), extents.end()}});
+    } else {
+      fill_scaled<Q>(name, values, scales);
+    }
+    return {values, scales};
+  }
+  template <class Q>
+  void fill_scaled(const std::string& name, View<Dev, Q, 2> values, View<Dev, float, 1> scales) {
+    const auto [entry, lasting] = entry_of(name);
+    if (std::is_same_v<Q, std::int8_t> && entry.scales != nullptr) return copy_scaled(entry, values.data(), scales);
+    std::vector<std::byte> staging;
+    if constexpr (std::is_same_v<Dev, Cuda>) {
+      TensorMove move{entry.data, entry.dtype, values.size(), values.extent(1), 1, values.data()};
+      move.format = std::is_same_v<Q, float8> ? MatrixFormat::float8 : MatrixFormat::int8;
+      move.scales = scales.data();
+      if (entry.scales != nullptr) {
+        move.from =
+            reinterpret_cast<const std::byte*>(convert_tensor<float>(source_.label(), name, entry, Order::as_stored, staging));
+        move.stored = DType::f32;
+      }
+      send(move, lasting && staging.empty());
+    } else {
+      const float* const from = convert_tensor<float>(source_.label(), name, entry, Order::as_stored, staging);
+      const std::int64_t columns = values.extent(1);
+      parallel_for(values.extent(0), grain_for(columns),
+                   [&](std::int64_t r) { scales(r) = quantise_row(from + r * columns, columns, &values(r, 0)); });
+    }
+  }
+  // Quantised tensors of a file as they are; their bytes last.
+  void copy_scaled(const TensorEntry& entry, void* values, View<Dev, float, 1> scales) {
+    if constexpr (std::is_same_v<Dev, Cuda>) {
+      send({entry.data, DType::i8, static_cast<std::int64_t>(entry.bytes), 1, 1, values, DType::i8}, true);
+      send({entry.scales, DType::f32, scales.size(), 1, 1, scales.data(), DType::f32}, true);
+    } else {
+      std::memcpy(values, entry.data, entry.bytes);
+      std::memcpy(scales.data(), entry.scales, static_cast<std::size_t>(scales.size()) * sizeof(float));
+    }
+  }
+
   Queue<Dev>& queue_;
   Arena<Dev>& arena_;
   const TensorSource& source_;
+  MatrixFormat format_;
   std::vector<Declaration> declared_;
   std::vector<TensorMove> moves_;
 };
@@ -157,11 +234,13 @@ struct Loaded {
   std::unique_ptr<Model> model;
 };
 
-// Bytes that the weights of Model(config) take on the device; checks every declaration against the source.
+// Bytes that the weights of Model(config) take on the device, its matrices in `format`; checks every declaration against the
+// source.
 template <class Model, class Dev, class Config>
-[[nodiscard]] std::size_t measure_weights(Queue<Dev>& queue, const TensorSource& source, const Config& config) {
+[[nodiscard]] std::size_t measure_weights(Queue<Dev>& queue, const TensorSource& source, const Config& config,
+                                          MatrixFormat format = MatrixFormat::plain) {
   Arena<Dev> meter;
-  WeightLoader<Dev> loader(queue, meter, source);
+  WeightLoader<Dev> loader(queue, meter, source, format);
   const Model probe(config, loader);
   check_declarations(source, loader.declared(), {});
   return meter.peak();
@@ -169,11 +248,11 @@ template <class Model, class Dev, class Config>
 
 template <class Model, class Dev, class Config>
 [[nodiscard]] std::unique_ptr<Loaded<Model, Dev>> load_model(Queue<Dev>& queue, const TensorSource& source,
-                                                             const Config& config) {
-  const std::size_t bytes = measure_weights<Model>(queue, source, config);
+                                                             const Config& config, MatrixFormat format = MatrixFormat::plain) {
+  const std::size_t bytes = measure_weights<Model>(queue, source, config, format);
   auto loaded = std::make_unique<Loaded<Model, Dev>>();
   loaded->weights = Arena<Dev>(std::max<std::size_t>(bytes, 1), queue.ordinal(), "weights of " + source.label());
-  WeightLoader<Dev> loader(queue, loaded->weights, source);
+  WeightLoader<Dev> loader(queue, loaded->weights, source, format);
   loaded->model = std::make_unique<Model>(config, loader);
   loader.finish();
   return loaded;

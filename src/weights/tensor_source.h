@@ -16,7 +16,11 @@ struct TensorEntry {
   std::vector<std::int64_t> extents;
   const std::byte* data = nullptr;
   std::size_t bytes = 0;
+  // Of a matrix of I8: float32, one for each row, at any alignment; an element is the number stored times that of its row.
+  const std::byte* scales = nullptr;
 };
+// Whether the elements stand for real numbers.
+[[nodiscard]] inline bool holds_reals(const TensorEntry& entry) { return is_floating(entry.dtype) || entry.scales != nullptr; }
 
 // Anything that holds named tensors. Not to be shared by threads: read() may reuse a buffer.
 class TensorSource {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/printable.h"
+#include "weights/quantise.h"
 #include "weights/safetensors.h"
 #include "weights/torch_file.h"
 
@@ -57,7 +58,7 @@ std::unique_ptr<const TensorSource> open_weights(const fs::path& path) {
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.size());
   if (text.empty()) fail(ErrorCode::format, label, ": it is empty", hint("fetch it again"));
   refuse_lfs_pointer(label, text);
-  if (is_safetensors(text)) return std::make_unique<SafetensorsFile>(std::move(file));
+  if (is_safetensors(text)) return with_scales(std::make_unique<SafetensorsFile>(std::move(file)));
   if (TorchFile::recognises(file.bytes())) return std::make_unique<TorchFile>(std::move(file));
   const std::string other = other_format(text);
   if (other.empty() && path.extension() == ".safetensors") return std::make_unique<SafetensorsFile>(std::move(file));

@@ -65,7 +65,8 @@ template <class Dev, class T>
 void decode_gaussians(Bench<Dev>& b, Case& c, const std::string& prefix, const Voxels& voxels,
                       const std::vector<float>& latent) {
   const ModuleSource m = c.manifest().checkpoint().module("slat_decoder_gs");
-  const auto loaded = load_model<GaussianDecoder<Dev, T>>(b.queue, *m.tensors, GaussianDecoderConfig::from(m.arguments()));
+  const auto loaded =
+      load_model<GaussianDecoder<Dev, T>>(b.queue, *m.tensors, GaussianDecoderConfig::from(m.arguments()), c.format());
   const std::int64_t n = voxels.rows();
   const auto tokens = loaded->model->head().transformer().prepare(b.queue, b.arena, voxels);
   auto raw = b.arena.template take<float, 2>({n, loaded->model->config().channels()});
@@ -77,14 +78,14 @@ void decode_gaussians(Bench<Dev>& b, Case& c, const std::string& prefix, const V
 template <class Dev, class T>
 void decode_mesh(Bench<Dev>& b, Case& c, const std::string& prefix, const Voxels& voxels, const std::vector<float>& latent,
                  Session& session) {
-  if (c.half()) {
+  if (c.rounded()) {
     for (const std::string& name : c.names()) {
-      if (name.rfind(prefix + "mesh.", 0) == 0) c.skip(name, "half precision may flip a sign near the surface");
+      if (name.rfind(prefix + "mesh.", 0) == 0) c.skip(name, "less than full precision may flip a sign near the surface");
     }
     return;
   }
   const auto m = c.manifest().checkpoint().module("slat_decoder_mesh");
-  const auto decoder = load_model<MeshDecoder<Dev, T>>(b.queue, *m.tensors, MeshDecoderConfig::from(m.arguments()));
+  const auto decoder = load_model<MeshDecoder<Dev, T>>(b.queue, *m.tensors, MeshDecoderConfig::from(m.arguments()), c.format());
   const std::int64_t n = voxels.rows();
   const auto tokens = decoder->model->transformer().prepare(b.queue, b.arena, voxels);
   const auto neighbours = place<Dev, std::int32_t, 2>(b.queue, b.arena, neighbour_map(voxels), {n, 27});
@@ -203,11 +204,11 @@ bool run_end_to_end_case(Bench<Dev>& b, Case& c) {
   const Frame<Dev> frame(b.arena);
   // Stage by stage in half precision, each from golden inputs; tolerances of the folder's README.
   constexpr double kHalf = 5e-2;
-  if (c.half()) c.set_tolerance(kHalf);
+  c.relax(kHalf);
   const auto checkpoint = std::make_shared<Checkpoint>(c.manifest().checkpoint());
   SessionOptions options;
   options.device = {Dev::where == Where::cuda, b.queue.ordinal()};
-  options.half = c.half();
+  options.precision = c.precision();
   options.tier = MemoryTier::low;
   Session session(options, checkpoint, trellis_networks());
   const Condition condition = image ? image_condition(c, session) : text_condition(c, session);

@@ -55,8 +55,8 @@ struct StructureModel {
   std::int64_t samples = 1;
   TokenLayout<Dev> layout;
 
-  StructureModel(Bench<Dev>& b, const ModuleSource& m)
-      : loaded(load_model<Model>(b.queue, *m.tensors, SparseStructureFlowConfig::from(m.arguments()))) {}
+  StructureModel(Bench<Dev>& b, const ModuleSource& m, MatrixFormat format)
+      : loaded(load_model<Model>(b.queue, *m.tensors, SparseStructureFlowConfig::from(m.arguments()), format)) {}
   void prepare(Bench<Dev>& b, std::int64_t batch) {
     samples = batch;
     layout = loaded->model->layout(b.queue, b.arena, batch);
@@ -77,8 +77,8 @@ struct LatentModel {
   std::int64_t samples = 1;
   LatentStructure<Dev> structure;
 
-  LatentModel(Bench<Dev>& b, const ModuleSource& m)
-      : loaded(load_model<Model>(b.queue, *m.tensors, StructuredLatentFlowConfig::from(m.arguments()))) {}
+  LatentModel(Bench<Dev>& b, const ModuleSource& m, MatrixFormat format)
+      : loaded(load_model<Model>(b.queue, *m.tensors, StructuredLatentFlowConfig::from(m.arguments()), format)) {}
   void prepare(Bench<Dev>& b, const std::vector<std::int32_t>& coords, std::int64_t batch) {
     samples = batch;
     structure = loaded->model->prepare(b.queue, b.arena, make_voxels(coords, batch, loaded->model->config().resolution));
@@ -117,10 +117,10 @@ void run_forwards(Bench<Dev>& b, Case& c, const M& model) {
 // Both flows under one condition, each once.
 template <class Dev, class T>
 void run_text_flows(Bench<Dev>& b, Case& c) {
-  StructureModel<Dev, T> structure(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
+  StructureModel<Dev, T> structure(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()), c.format());
   structure.prepare(b, c.shape("x")[0]);
   run_forwards<Dev, T>(b, c, structure);
-  LatentModel<Dev, T> latent(b, c.manifest().module(c.spec().at("slat_checkpoint").get<std::string>()));
+  LatentModel<Dev, T> latent(b, c.manifest().module(c.spec().at("slat_checkpoint").get<std::string>()), c.format());
   const auto coords = c.ints("coords");
   latent.prepare(b, coords, batch_of(coords));
   const auto contexts = contexts_of<Dev, T>(b, *latent.loaded->model, c.floats("cond"), c.shape("cond"));
@@ -204,7 +204,7 @@ Conditions<Dev, T> conditions_of(Bench<Dev>& b, Case& c, const Flow& flow, const
 
 template <class Dev, class T>
 void run_structure_sampler(Bench<Dev>& b, Case& c) {
-  StructureModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
+  StructureModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()), c.format());
   model.prepare(b, c.shape("noise")[0]);
   const auto conditions = conditions_of<Dev, T>(b, c, *model.loaded->model, "cond", model.samples, false);
   const SamplerSettings settings = settings_of(c);
@@ -214,7 +214,7 @@ void run_structure_sampler(Bench<Dev>& b, Case& c) {
 
 template <class Dev, class T>
 void run_latent_sampler(Bench<Dev>& b, Case& c) {
-  LatentModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
+  LatentModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()), c.format());
   const auto coords = c.ints("coords");
   model.prepare(b, coords, batch_of(coords));
   const auto conditions = conditions_of<Dev, T>(b, c, *model.loaded->model, "cond", model.samples, false);
@@ -235,8 +235,8 @@ void run_latent_sampler(Bench<Dev>& b, Case& c) {
 
 template <class Dev, class T>
 void run_multi_image(Bench<Dev>& b, Case& c) {
-  StructureModel<Dev, T> structure(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
-  LatentModel<Dev, T> latent(b, c.manifest().module(c.spec().at("slat_checkpoint").get<std::string>()));
+  StructureModel<Dev, T> structure(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()), c.format());
+  LatentModel<Dev, T> latent(b, c.manifest().module(c.spec().at("slat_checkpoint").get<std::string>()), c.format());
   structure.prepare(b, c.shape("ss_noise")[0]);
   const auto coords = c.ints("coords");
   latent.prepare(b, coords, batch_of(coords));
@@ -260,9 +260,7 @@ bool run_flow_case(Bench<Dev>& b, Case& c) {
   const Frame<Dev> frame(b.arena);
   constexpr double kHalfForward = 3e-2;
   constexpr double kHalfSampler = 5e-2;
-  const auto relax = [&](double tolerance) {
-    if (c.half()) c.set_tolerance(tolerance);
-  };
+  const auto relax = [&](double tolerance) { c.relax(tolerance); };
   if (starts(c, "ss_sampler") || starts(c, "text_sampler")) {
     relax(kHalfSampler);
     run_structure_sampler<Dev, T>(b, c);
@@ -277,12 +275,12 @@ bool run_flow_case(Bench<Dev>& b, Case& c) {
     run_text_flows<Dev, T>(b, c);
   } else if (starts(c, "ss_flow")) {
     relax(kHalfForward);
-    StructureModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
+    StructureModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()), c.format());
     model.prepare(b, c.shape("x")[0]);
     run_forwards<Dev, T>(b, c, model);
   } else if (starts(c, "slat_flow")) {
     relax(kHalfForward);
-    LatentModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()));
+    LatentModel<Dev, T> model(b, c.manifest().module(c.spec().at("checkpoint").get<std::string>()), c.format());
     const auto coords = c.ints("coords");
     model.prepare(b, coords, batch_of(coords));
     if (c.has("mid.down_coords")) {

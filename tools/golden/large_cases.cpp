@@ -67,16 +67,16 @@ struct Large {
     compare_whole(c, "y", values);
     std::int64_t occupied = 0;
     for (const float v : values) occupied += v > 0.0F ? 1 : 0;
-    if (c.half()) {
-      c.skip("occupied", "half precision may flip a voxel whose logit is near zero");
+    if (c.rounded()) {
+      c.skip("occupied", "less than full precision may flip a voxel whose logit is near zero");
     } else {
       c.compare("occupied", std::vector<std::int64_t>{occupied});
     }
     compare_norms(c, "blocks.l2", recorder, "block");
   }
   void structure_flow() const {
-    const auto loaded =
-        load_model<SparseStructureFlow<Dev, T>>(b.queue, *module.tensors, SparseStructureFlowConfig::from(module.arguments()));
+    const auto loaded = load_model<SparseStructureFlow<Dev, T>>(
+        b.queue, *module.tensors, SparseStructureFlowConfig::from(module.arguments()), c.format());
     const auto x = b.template put<float, 5>(unit_values(seed, "ss_x", 8 * 4096), {1, 8, 16, 16, 16});
     const auto context = loaded->model->transformer().condition(b.queue, b.arena, condition());
     const std::vector<const Context<Dev, T>*> used{&context};
@@ -88,8 +88,8 @@ struct Large {
     compare_norms(c, "blocks.l2", recorder, "block");
   }
   void latent_flow() const {
-    const auto loaded = load_model<StructuredLatentFlow<Dev, T>>(b.queue, *module.tensors,
-                                                                 StructuredLatentFlowConfig::from(module.arguments()));
+    const auto loaded = load_model<StructuredLatentFlow<Dev, T>>(
+        b.queue, *module.tensors, StructuredLatentFlowConfig::from(module.arguments()), c.format());
     const auto x = b.template put<float, 2>(unit_values(seed, "slat_x", voxels.rows() * 8), {voxels.rows(), 8});
     const auto context = loaded->model->transformer().condition(b.queue, b.arena, condition());
     const std::vector<const Context<Dev, T>*> used{&context};
@@ -103,8 +103,8 @@ struct Large {
     compare_norms(c, "out_blocks.l2", recorder, "out_blocks");
   }
   void gaussian_decoder() const {
-    const auto loaded =
-        load_model<GaussianDecoder<Dev, T>>(b.queue, *module.tensors, GaussianDecoderConfig::from(module.arguments()));
+    const auto loaded = load_model<GaussianDecoder<Dev, T>>(b.queue, *module.tensors,
+                                                            GaussianDecoderConfig::from(module.arguments()), c.format());
     const auto& decoder = *loaded->model;
     const auto tokens = decoder.head().transformer().prepare(b.queue, b.arena, voxels);
     auto raw = b.arena.template take<float, 2>({voxels.rows(), decoder.config().channels()});
@@ -124,8 +124,8 @@ struct Large {
     compare_whole(c, "opacity", b.get(f.opacity));
   }
   void radiance_decoder() const {
-    const auto loaded =
-        load_model<RadianceDecoder<Dev, T>>(b.queue, *module.tensors, RadianceDecoderConfig::from(module.arguments()));
+    const auto loaded = load_model<RadianceDecoder<Dev, T>>(b.queue, *module.tensors,
+                                                            RadianceDecoderConfig::from(module.arguments()), c.format());
     const auto tokens = loaded->model->head().transformer().prepare(b.queue, b.arena, voxels);
     auto raw = b.arena.template take<float, 2>({voxels.rows(), loaded->model->config().channels()});
     Recorder<Dev> recorder;
@@ -138,7 +138,8 @@ struct Large {
     compare_whole(c, "density", f.density);
   }
   void mesh_decoder() const {
-    const auto loaded = load_model<MeshDecoder<Dev, T>>(b.queue, *module.tensors, MeshDecoderConfig::from(module.arguments()));
+    const auto loaded =
+        load_model<MeshDecoder<Dev, T>>(b.queue, *module.tensors, MeshDecoderConfig::from(module.arguments()), c.format());
     const auto& decoder = *loaded->model;
     const std::int64_t n = voxels.rows();
     const auto tokens = decoder.transformer().prepare(b.queue, b.arena, voxels);
@@ -154,13 +155,14 @@ struct Large {
     const auto surface = extract<Dev>(b, cubes, raw, decoder.config().grid(), 4, nullptr);
     // The mesh of random features is noise: its counts hang on signs near zero.
     const auto counts = c.input("mesh_counts").to_doubles();
-    c.compare_count("mesh_counts", static_cast<double>(surface.vertices.size()) / 3, counts[0], c.half() ? 1e-2 : 1e-3);
+    c.compare_count("mesh_counts", static_cast<double>(surface.vertices.size()) / 3, counts[0], c.rounded() ? 1e-2 : 1e-3);
     for (const char* name : {"vertices.values", "vertices.stats", "attrs.values", "attrs.stats"})
       c.skip(name, "the mesh of random features is noise");
   }
   void dino() const {
     const auto loaded = load_model<Dino<Dev, T>>(b.queue, *module.tensors,
-                                                 typename Dino<Dev, T>::Shape{DinoConfig::from(module.arguments()), 518, 518});
+                                                 typename Dino<Dev, T>::Shape{DinoConfig::from(module.arguments()), 518, 518},
+                                                 c.format(LayerRows::few));
     const std::int64_t channels = loaded->model->shape().config.channels;
     auto prenorm = b.arena.template take<float, 2>({loaded->model->tokens(), channels});
     auto cond = b.arena.template take<float, 2>(prenorm.extents());
@@ -182,7 +184,7 @@ struct Large {
 }  // namespace
 
 template <class Dev, class T>
-void run_large(Bench<Dev>& b, const RunOptions& options, bool half_precision, Tally& tally) {
+void run_large(Bench<Dev>& b, const RunOptions& options, Tally& tally) {
   const auto folder = options.folder / "image-large";
   const auto file = folder / "index.json";
   const auto bytes = read_file(file, std::uint64_t{1} << 20U);
@@ -194,8 +196,9 @@ void run_large(Bench<Dev>& b, const RunOptions& options, bool half_precision, Ta
   for (const auto& [name, spec] : index.items()) {
     if (!options.only.empty() && std::find(options.only.begin(), options.only.end(), name) == options.only.end()) continue;
     nlohmann::json case_spec = spec;
-    case_spec["tolerance"] = half_precision ? 3e-2 : 5e-4;
-    Case c(folder, name, case_spec, half_precision, tally);
+    case_spec["tolerance"] = 5e-4;
+    Case c(folder, name, case_spec, options.precision, tally);
+    c.relax(3e-2);
     const Frame<Dev> frame(b.arena);
     const std::string checkpoint = spec.at("checkpoint").template get<std::string>();
     const Large<Dev, T> run{b, c, manifest.module(checkpoint.substr(checkpoint.rfind('/') + 1)),
@@ -211,7 +214,7 @@ void run_large(Bench<Dev>& b, const RunOptions& options, bool half_precision, Ta
   }
 }
 
-#define ESPALIER_INSTANTIATE(Dev, T) template void run_large<Dev, T>(Bench<Dev>&, const RunOptions&, bool, Tally&);
+#define ESPALIER_INSTANTIATE(Dev, T) template void run_large<Dev, T>(Bench<Dev>&, const RunOptions&, Tally&);
 ESPALIER_FOR_EACH_BACKEND(ESPALIER_INSTANTIATE)
 #undef ESPALIER_INSTANTIATE
 

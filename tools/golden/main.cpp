@@ -27,6 +27,11 @@ bool run_case(Bench<Dev>& bench, Case& c) {
          run_text_case<Dev, T>(bench, c) || run_end_to_end_case<Dev, T>(bench, c);
 }
 
+const char* in_8_bits(Precision precision) {
+  if (precision == Precision::int8) return " with int8 weights";
+  return precision == Precision::fp8 ? " with float8 products" : "";
+}
+
 template <class Dev, class T>
 int run(const RunOptions& options) {
   constexpr bool kHalf = std::is_same_v<T, half>;
@@ -40,7 +45,7 @@ int run(const RunOptions& options) {
       fail(ErrorCode::not_found, options.folder.string(), " has no images in gaussian_render/ or mesh_raster/");
     }
   } else if (options.large) {
-    run_large<Dev, T>(bench, options, kHalf, tally);
+    run_large<Dev, T>(bench, options, tally);
   } else {
     const auto index = load_index(options.folder / "cases.json");
     for (const auto& [name, spec] : index.items()) {
@@ -49,7 +54,7 @@ int run(const RunOptions& options) {
       plain["tensor_order"] = nlohmann::json::array();
       for (const auto& [tensor, shape] : spec.at("tensors").items()) plain["tensor_order"].push_back(tensor);
       try {
-        Case c(options.folder, name, plain, kHalf, tally);
+        Case c(options.folder, name, plain, options.precision, tally);
         const bool ops = name.rfind("norms", 0) == 0 || name.rfind("sparse_", 0) == 0;
         if (kHalf && ops) c.set_tolerance(kHalfOps);
         if (!run_case<Dev, T>(bench, c)) {
@@ -65,23 +70,35 @@ int run(const RunOptions& options) {
       std::fflush(stdout);
     }
   }
-  std::printf("%d tensors compared on %s in %s: %d failed, %d not covered\n", tally.compared, Dev::name,
-              kHalf ? "float16" : "float32", tally.failed, tally.missing);
+  std::printf("%d tensors compared on %s in %s%s: %d failed, %d not covered\n", tally.compared, Dev::name,
+              kHalf ? "float16" : "float32", in_8_bits(options.precision), tally.failed, tally.missing);
   return tally.compared > 0 && tally.failed == 0 && tally.missing == 0 ? 0 : 1;
 }
 
-int dispatch(const RunOptions& options, const std::string& device, const std::string& precision) {
-  if (device == "cpu") return run<Cpu, float>(options);
+int dispatch(const RunOptions& options, const std::string& device) {
+  const bool eight_bits = options.precision == Precision::int8 || options.precision == Precision::fp8;
+  if (device == "cpu") {
+    if (options.precision != Precision::full && options.precision != Precision::int8)
+      fail(ErrorCode::unsupported, "the CPU is compared in full and int8");
+    return run<Cpu, float>(options);
+  }
 #if ESPALIER_WITH_CUDA
-  if (precision == "half") return run<Cuda, half>(options);
+  if (options.precision == Precision::half || eight_bits) return run<Cuda, half>(options);
   return run<Cuda, float>(options);
 #else
-  (void)precision;
+  (void)eight_bits;
   fail(ErrorCode::unsupported, "this build has no CUDA back end", hint("rebuild with: make cuda"));
 #endif
 }
 
 }  // namespace
+
+Precision precision_named(const std::string& name) {
+  if (name == "half") return Precision::half;
+  if (name == "int8") return Precision::int8;
+  return name == "fp8" ? Precision::fp8 : Precision::full;
+}
+
 }  // namespace espalier::golden
 
 int main(int argc, char** argv) {
@@ -96,18 +113,20 @@ int main(int argc, char** argv) {
   app.add_option("--synthetic", synthetic, "write a checkpoint of this size with synthetic weights into CASES_DIR instead")
       ->check(CLI::IsMember(espalier::golden::synthetic_names()));
   app.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
-  app.add_option("--precision", precision, "full or half (cuda only)")->check(CLI::IsMember({"full", "half"}));
+  app.add_option("--precision", precision, "full or int8; cuda also half and fp8")
+      ->check(CLI::IsMember({"full", "half", "int8", "fp8"}));
   app.add_option("--case", options.only, "only these cases");
   app.add_flag("--large", options.large, "the full-size forwards of image-large instead of the cases");
   app.add_flag("--renders", options.renders, "the images of gaussian_render/ and mesh_raster/ instead of the cases");
   CLI11_PARSE(app, argc, argv);
   options.folder = folder;
+  options.precision = precision_named(precision);
   try {
     if (!synthetic.empty()) {
       espalier::golden::write_synthetic(synthetic, ESPALIER_PUBLISHED, options.folder);
       return 0;
     }
-    return espalier::golden::dispatch(options, device, precision);
+    return espalier::golden::dispatch(options, device);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "espalier-golden: %s\n", e.what());
     return 1;

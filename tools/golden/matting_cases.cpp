@@ -249,7 +249,7 @@ bool run_matting_case(Bench<Dev>& bench, Case& c) {
   const bool network = c.name().rfind("u2net", 0) == 0 || c.name().rfind("isnet", 0) == 0 || c.name() == "onnx_ops";
   if (!network && c.name() != "chain") return false;
   if (c.name() == "isnet_half") c.set_tolerance(kRoundedInside);
-  if (c.half()) c.set_tolerance(kHalfNetwork);
+  if (std::is_same_v<T, half>) c.set_tolerance(kHalfNetwork);
   Queue<Dev> queue(bench.queue.ordinal());
   network ? run_networks<Dev, T>(queue, c) : run_chain<Dev, T>(queue, c);
   return true;

@@ -93,8 +93,8 @@ void run_structure_decoder(Bench<Dev>& b, Case& c) {
     coords.insert(coords.end(),
                   {at(i / (side * side * side)), at(i / (side * side) % side), at(i / side % side), at(i % side)});
   }
-  if (c.half()) {
-    c.skip("coords", "half precision may flip a voxel whose logit is near zero");
+  if (c.rounded()) {
+    c.skip("coords", "less than full precision may flip a voxel whose logit is near zero");
   } else {
     c.compare("coords", coords);
   }
@@ -124,7 +124,8 @@ void run_structure_encoder(Bench<Dev>& b, Case& c) {
 template <class Dev, class T>
 void run_gaussian_decoder(Bench<Dev>& b, Case& c) {
   const ModuleSource m = module_of(c);
-  const auto loaded = load_model<GaussianDecoder<Dev, T>>(b.queue, *m.tensors, GaussianDecoderConfig::from(m.arguments()));
+  const auto loaded =
+      load_model<GaussianDecoder<Dev, T>>(b.queue, *m.tensors, GaussianDecoderConfig::from(m.arguments()), c.format());
   const auto& decoder = *loaded->model;
   const Voxels voxels = voxels_of(c, decoder.config().transformer.resolution);
   const auto latent = b.template put<float, 2>(c.floats("slat"), {voxels.rows(), c.shape("slat")[1]});
@@ -143,7 +144,8 @@ void run_gaussian_decoder(Bench<Dev>& b, Case& c) {
 template <class Dev, class T>
 void run_radiance_decoder(Bench<Dev>& b, Case& c) {
   const ModuleSource m = module_of(c);
-  const auto loaded = load_model<RadianceDecoder<Dev, T>>(b.queue, *m.tensors, RadianceDecoderConfig::from(m.arguments()));
+  const auto loaded =
+      load_model<RadianceDecoder<Dev, T>>(b.queue, *m.tensors, RadianceDecoderConfig::from(m.arguments()), c.format());
   const auto& decoder = *loaded->model;
   const Voxels voxels = voxels_of(c, decoder.config().transformer.resolution);
   const auto latent = b.template put<float, 2>(c.floats("slat"), {voxels.rows(), c.shape("slat")[1]});
@@ -180,7 +182,7 @@ View<Dev, const float, 2> surface_features(Bench<Dev>& b, Case& c, In<Dev, float
 template <class Dev, class T>
 void run_mesh_decoder(Bench<Dev>& b, Case& c) {
   const ModuleSource m = module_of(c);
-  const auto loaded = load_model<MeshDecoder<Dev, T>>(b.queue, *m.tensors, MeshDecoderConfig::from(m.arguments()));
+  const auto loaded = load_model<MeshDecoder<Dev, T>>(b.queue, *m.tensors, MeshDecoderConfig::from(m.arguments()), c.format());
   const auto& decoder = *loaded->model;
   const Voxels voxels = voxels_of(c, decoder.config().transformer.resolution);
   const std::int64_t n = voxels.rows();
@@ -196,9 +198,10 @@ void run_mesh_decoder(Bench<Dev>& b, Case& c) {
   c.compare("raw", b.get(raw));
   c.compare_every("raw.rows8", b.get(raw), decoder.config().channels());
   c.compare("coords_out", b.get(cubes));
-  if (c.half()) {
+  if (c.rounded()) {
     for (const std::string& name : c.names()) {
-      if (name.rfind("mesh.", 0) == 0) c.skip(name, "half precision may flip a sign near the surface; features are compared");
+      if (name.rfind("mesh.", 0) == 0)
+        c.skip(name, "less than full precision may flip a sign near the surface; features are compared");
     }
     return;
   }
@@ -219,7 +222,8 @@ void run_dino(Bench<Dev>& b, Case& c) {
     const Frame<Dev> frame(b.arena);
     const auto size = c.ints(prefix + ".size");
     const auto loaded = load_model<Dino<Dev, T>>(
-        b.queue, *m.tensors, typename Dino<Dev, T>::Shape{DinoConfig::from(m.arguments()), size[0], size[1]});
+        b.queue, *m.tensors, typename Dino<Dev, T>::Shape{DinoConfig::from(m.arguments()), size[0], size[1]},
+        c.format(LayerRows::few));
     const auto& model = *loaded->model;
     const std::int64_t channels = model.shape().config.channels;
     const std::int64_t n = std::int64_t{3} * size[0] * size[1];
@@ -258,7 +262,7 @@ template <class Dev, class T>
 bool run_model_case(Bench<Dev>& b, Case& c) {
   const Frame<Dev> frame(b.arena);
   constexpr double kHalf = 3e-2;
-  if (c.half()) c.set_tolerance(kHalf);
+  c.relax(kHalf);
   if (starts(c, "ss_decoder")) {
     run_structure_decoder<Dev, T>(b, c);
   } else if (starts(c, "ss_encoder")) {

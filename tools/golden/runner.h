@@ -7,6 +7,7 @@
 #include <set>
 
 #include "assets/voxels.h"
+#include "espalier/espalier.h"
 #include "nn/probe.h"
 #include "synth.h"
 
@@ -20,13 +21,19 @@ struct Tally {
 // One case: its golden tensors, what was compared and how it went. Every tensor must be used as an input or compared.
 class Case {
  public:
-  Case(std::filesystem::path folder, std::string name, const nlohmann::json& spec, bool half, Tally& tally);
+  Case(std::filesystem::path folder, std::string name, const nlohmann::json& spec, Precision precision, Tally& tally);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const nlohmann::json& spec() const { return spec_; }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   [[nodiscard]] const Manifest& manifest();
-  [[nodiscard]] bool half() const { return half_; }
+  [[nodiscard]] Precision precision() const { return precision_; }
+  [[nodiscard]] bool rounded() const { return precision_ != Precision::full; }
+  // Of the matrices of linear layers, as sessions choose it; encoders have few rows.
+  [[nodiscard]] MatrixFormat format(LayerRows rows = LayerRows::many) const {
+    if (precision_ == Precision::int8) return MatrixFormat::int8;
+    return precision_ == Precision::fp8 && rows == LayerRows::many ? MatrixFormat::float8 : MatrixFormat::plain;
+  }
   [[nodiscard]] bool has(const std::string& tensor) const { return file_.has(tensor); }
   [[nodiscard]] std::vector<std::string> names() const;
 
@@ -57,8 +64,10 @@ class Case {
   void compare_count(const std::string& what, double got, double ref, double allowed);
   // Not compared on purpose; prints why.
   void skip(const std::string& tensor, const std::string& why);
-  // Case-wide overrides of the tolerance (half precision).
+  // Case-wide overrides of the tolerance.
   void set_tolerance(double tolerance) { tolerance_ = tolerance; }
+  // That of a network in half precision; no change in full precision, and what 8 bits add in those.
+  void relax(double half);
   [[nodiscard]] double tolerance() const { return tolerance_; }
   void set_exact_ignored(bool ignored) { ignore_exact_ = ignored; }
 
@@ -78,7 +87,7 @@ class Case {
   std::filesystem::path folder_;
   std::string name_;
   nlohmann::json spec_;
-  bool half_;
+  Precision precision_;
   Tally& tally_;
   SafetensorsFile file_;
   std::optional<Manifest> manifest_;
@@ -178,6 +187,7 @@ struct RunOptions {
   bool large = false;             // the full-size forwards beside the cases
   bool renders = false;           // the images of gaussian_render/ and mesh_raster/ instead of the cases
   int ordinal = 0;
+  Precision precision = Precision::full;
 };
 
 // The families of cases. Each returns false when the case is none of its own.
@@ -199,7 +209,7 @@ bool run_text_case(Bench<Dev>& bench, Case& c);  // tokenizer*, text_tower*, cli
 template <class Dev, class T>
 bool run_end_to_end_case(Bench<Dev>& bench, Case& c);  // end_to_end*, text_end_to_end*, text_variant*
 template <class Dev, class T>
-void run_large(Bench<Dev>& bench, const RunOptions& options, bool half, Tally& tally);
+void run_large(Bench<Dev>& bench, const RunOptions& options, Tally& tally);
 template <class Dev>
 void run_renders(Queue<Dev>& queue, const RunOptions& options, Tally& tally);
 template <class Dev>

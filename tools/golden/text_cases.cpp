@@ -39,7 +39,8 @@ template <class Dev, class T>
 void run_tower(Bench<Dev>& b, Case& c) {
   const Frame<Dev> frame(b.arena);
   const ModuleSource m = c.manifest().module(c.spec().at("checkpoint").get<std::string>());
-  const auto loaded = load_model<ClipText<Dev, T>>(b.queue, *m.tensors, ClipTextConfig::from(m.arguments()));
+  const auto loaded =
+      load_model<ClipText<Dev, T>>(b.queue, *m.tensors, ClipTextConfig::from(m.arguments()), c.format(LayerRows::few));
   const std::vector<std::int32_t> ids = joined_ids(tokens_of(c));
   c.compare("ids", ids);
   const auto rows = static_cast<std::int64_t>(ids.size());
@@ -80,7 +81,7 @@ bool run_text_case(Bench<Dev>& b, Case& c) {
   if (starts(c, "tokenizer")) {
     run_tokenizer(c);
   } else if (starts(c, "text_tower") || starts(c, "clip_text")) {
-    if (c.half()) c.set_tolerance(kHalf);
+    c.relax(kHalf);
     run_tower<Dev, T>(b, c);
   } else if (starts(c, "voxelize")) {
     Voxels voxels;

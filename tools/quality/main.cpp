@@ -29,7 +29,10 @@ constexpr const char *kTextCheckpoint = "models/sprout-text", *kCaptions = "tool
 constexpr const char* kFronts = "tools/quality/held_out_fronts.safetensors.gz";  // objects that are no piles of parts
 
 Precision precision_of(const std::string& name) {
-  return name == "full" ? Precision::full : name == "half" ? Precision::half : Precision::automatic;
+  if (name == "full") return Precision::full;
+  if (name == "half") return Precision::half;
+  if (name == "int8") return Precision::int8;
+  return name == "fp8" ? Precision::fp8 : Precision::automatic;
 }
 
 // Of images: how close the Gaussians come; of captions: how many of the named colours are met.
@@ -213,8 +216,8 @@ int main(int argc, char** argv) {
   app.add_option("--first", options.first, "the first one")->capture_default_str();
   app.add_option("--seed", options.seed, "seed of the noise")->capture_default_str();
   app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
-  app.add_option("--precision", options.precision, "auto, full or half")
-      ->check(CLI::IsMember({"auto", "full", "half"}))
+  app.add_option("--precision", options.precision, "auto, full, half, int8 or fp8")
+      ->check(CLI::IsMember({"auto", "full", "half", "int8", "fp8"}))
       ->capture_default_str();
   app.add_option("--sampling", options.sampling, "NAME=VALUE of an option about sampling, such as preset=fast; repeatable")
       ->allow_extra_args(false);

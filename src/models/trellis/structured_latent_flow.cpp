@@ -84,7 +84,7 @@ void StructuredLatentFlow<Dev, T>::ResidualBlock::operator()(Queue<Dev>& queue, 
   tail.activation = Activation::silu;
   layer_norm<Dev, T, T>(queue, h, tail, kBlockEpsilon, b);
   View<Dev, const T, 2> residual = x;
-  if (skip.w.data() != nullptr) {
+  if (skip.given()) {
     auto skipped = up ? arena.template take<T, 2>({x.extent(0), out}) : h;
     skip(queue, x, skipped);
     residual = skipped;

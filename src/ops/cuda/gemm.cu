@@ -5,6 +5,7 @@
 
 #include "ops/cuda/activation.cuh"
 #include "ops/cuda/gemm.h"
+#include "ops/cuda/gemm_float8.h"
 #include "ops/gemm.h"
 #include "parallel/cuda/for_each.cuh"
 #include "runtime/cuda/element.cuh"
@@ -22,13 +23,20 @@ inline constexpr cudaDataType_t kDataType<half> = CUDA_R_16F;
 
 // One product as the library sees it. residual and bias may be null.
 struct Product {
-  cudaDataType_t type;
+  cudaDataType_t type;  // of x and w
   std::int64_t rows, in, width;
   const void *x, *w, *residual, *bias;
   void* out;
   std::int64_t x_stride, w_stride, residual_stride, out_stride;
   // Several products of the same x: elements from a w and an out to the next.
   std::int64_t count = 1, w_step = 0, out_step = 0;
+  // One for each row of x and of w, or none.
+  const float *x_scales = nullptr, *w_scales = nullptr;
+  bool fast_sums = false;
+
+  [[nodiscard]] bool float8() const { return type == CUDA_R_8F_E4M3; }
+  [[nodiscard]] bool scaled() const { return x_scales != nullptr; }
+  [[nodiscard]] cudaDataType_t out_type() const { return float8() ? CUDA_R_16F : type; }
 };
 
 // Bytes that divide an address and the step to the next one in a batch, as far as kernels can profit from it.
@@ -42,7 +50,8 @@ GemmKey key_of(const Product& p, cublasLtEpilogue_t epilogue) {
   for (const void* address : {p.x, p.w, p.residual, static_cast<const void*>(p.out), p.bias}) {
     alignments = alignments * 512 + alignment_of(address);
   }
-  return {{p.type, epilogue, p.residual != nullptr, p.rows, p.in, p.width, p.x_stride, p.w_stride, p.residual_stride,
+  const std::int64_t kind = p.type + (p.scaled() ? 1000 : 0) + (p.fast_sums ? 2000 : 0);
+  return {{kind, epilogue, p.residual != nullptr, p.rows, p.in, p.width, p.x_stride, p.w_stride, p.residual_stride,
            p.out_stride, p.count, p.w_step, p.out_step, alignments}};
 }
 
@@ -60,7 +69,7 @@ struct Preference {
     ESPALIER_CHECK_CUDA(cublasLtMatmulPreferenceInit(&state));
     set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{cuda::kBlasWorkspace});
     set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
-    const std::int64_t element = p.type == CUDA_R_16F ? 2 : 4;
+    const std::int64_t element = p.out_type() == CUDA_R_16F ? 2 : 4;
     const std::int64_t out_step = p.out_step * element;
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.w, p.w_step * element));
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(p.x));
@@ -73,17 +82,34 @@ struct Preference {
   }
 };
 
+void describe_float8(GemmPlan& plan, const Product& p) {
+  set(plan, CUBLASLT_MATMUL_DESC_FAST_ACCUM, static_cast<std::int8_t>(p.fast_sums ? 1 : 0));
+  set(plan, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<std::int32_t>(p.out_type()));
+  if (!p.scaled()) return;
+  set(plan, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, static_cast<std::int32_t>(CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F));
+  set(plan, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, static_cast<std::int32_t>(CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F));
+}
+
+// What belongs to one product and not to its plan.
+void point(GemmPlan& plan, const Product& p, bool has_bias) {
+  if (has_bias) set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  if (!p.scaled()) return;
+  set(plan, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, p.w_scales);
+  set(plan, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, p.x_scales);
+}
+
 void describe(GemmPlan& plan, const Product& p, cublasLtEpilogue_t epilogue) {
   ESPALIER_CHECK_CUDA(cublasLtMatmulDescInit(&plan.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
   set(plan, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
   set(plan, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+  if (p.float8()) describe_float8(plan, p);
   const auto in = static_cast<std::uint64_t>(p.in);
   const auto rows = static_cast<std::uint64_t>(p.rows);
   const auto width = static_cast<std::uint64_t>(p.width);
   ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.w, p.type, in, width, p.w_stride));
   ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.x, p.type, in, rows, p.x_stride));
-  ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.residual, p.type, width, rows, p.residual_stride));
-  ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.out, p.type, width, rows, p.out_stride));
+  ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.residual, p.out_type(), width, rows, p.residual_stride));
+  ESPALIER_CHECK_CUDA(cublasLtMatrixLayoutInit(&plan.out, p.out_type(), width, rows, p.out_stride));
   if (p.count == 1) return;
   const auto repeat = [&](cublasLtMatrixLayoutOpaque_t& layout, std::int64_t step) {
     const auto count = static_cast<std::int32_t>(p.count);
@@ -105,7 +131,7 @@ GemmPlan& plan_for(Queue<Cuda>& queue, const Product& p, cublasLtEpilogue_t epil
   GemmPlan& plan = entry->second;
   if (!fresh) return plan;
   describe(plan, p, epilogue);
-  if (has_bias) set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  point(plan, p, has_bias);
   Preference preference(p);
   cublasLtMatmulHeuristicResult_t best{};
   int count = 0;
@@ -118,17 +144,16 @@ GemmPlan& plan_for(Queue<Cuda>& queue, const Product& p, cublasLtEpilogue_t epil
 }
 
 // False when the library has no kernel for the product with this epilogue; nothing was queued then.
-bool run(Queue<Cuda>& queue, const Product& p, cublasLtEpilogue_t epilogue) {
+bool run(Queue<Cuda>& queue, const Product& p, cublasLtEpilogue_t epilogue, float factor = 1.0F) {
   const cudaStream_t stream = cuda::activate(queue);
   const bool has_bias = epilogue == CUBLASLT_EPILOGUE_BIAS || epilogue == CUBLASLT_EPILOGUE_GELU_BIAS;
   GemmPlan& plan = plan_for(queue, p, epilogue, has_bias);
   if (!plan.found) return false;
-  if (has_bias) set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  point(plan, p, has_bias);
   auto& native = queue.native();
-  const float one = 1.0F;
   const float beta = p.residual == nullptr ? 0.0F : 1.0F;
   const void* addend = p.residual == nullptr ? p.out : p.residual;
-  ESPALIER_CHECK_CUDA(cublasLtMatmul(native.blas, &plan.operation, &one, p.w, &plan.w, p.x, &plan.x, &beta, addend,
+  ESPALIER_CHECK_CUDA(cublasLtMatmul(native.blas, &plan.operation, &factor, p.w, &plan.w, p.x, &plan.x, &beta, addend,
                                      &plan.residual, p.out, &plan.out, &plan.algorithm, native.workspace.data(),
                                      native.workspace.bytes(), stream));
   return true;
@@ -211,9 +236,110 @@ void product(Queue<Cuda>& queue, const char* where, In<Cuda, T, 2> x, In<Cuda, T
   finish<T>(queue, out, added, activation);
 }
 
+constexpr float kUnscaled = 1.0F / (kLargest<float8> * kLargest<float8>);
+
+// out[r, c] = activation(out[r, c] * x_scale[r] * w_scale[c] / kUnscaled + bias[c]); bias may be null.
+struct ScaleBody {
+  half* out;
+  const float *x_scales, *w_scales;
+  const half* bias;
+  std::int64_t stride;
+  Activation activation;
+
+  template <int N>
+  __device__ void operator()(std::int64_t row, std::int64_t column) const {
+    half* at = out + row * stride + column;
+    const float of_row = x_scales[row] / kUnscaled;
+    float v[N], of_column[N];
+    cuda::load_floats<N>(at, v);
+    cuda::load_floats<N>(w_scales + column, of_column);
+#pragma unroll
+    for (int k = 0; k < N; ++k) v[k] *= of_row * of_column[k];
+    if (bias != nullptr) {
+      float b[N];
+      cuda::load_floats<N>(bias + column, b);
+#pragma unroll
+      for (int k = 0; k < N; ++k) v[k] += b[k];
+    }
+#pragma unroll
+    for (int k = 0; k < N; ++k) v[k] = cuda::activate_value<half>(v[k], activation);
+    cuda::store_floats<N>(at, v);
+  }
+};
+
+void scale_after(Queue<Cuda>& queue, const Product& p, View<Cuda, half, 2> out, const float* x_scales, const float* w_scales,
+                 const half* bias, Activation activation) {
+  constexpr int kPack = cuda::kPackOf<half>;
+  const bool packed = cuda::fits_packs(out.data(), out.outer_stride(), kPack) && cuda::fits_packs(bias, 0, kPack) &&
+                      cuda::fits_packs(w_scales, 0, kPack);
+  cuda::for_each_pack<kPack>(queue, "linear_float8", p.rows, p.width, packed,
+                             ScaleBody{out.data(), x_scales, w_scales, bias, out.outer_stride(), activation});
+}
+
 }  // namespace
 
 namespace cuda {
+
+Float8Way usual_way(const Queue<Cuda>& queue) {
+  const cudaDeviceProp& gpu = queue.native().properties;
+  return {.scaled_inside = gpu.major == 9 && gpu.minor == 0, .fast_sums = false};
+}
+
+bool float8_fits(std::int64_t in, View<Cuda, half, 2> out) {
+  constexpr std::int64_t kStep = 16;     // of the library, in both sides of a product
+  constexpr std::int64_t kMost = 65504;  // a sum of more could leave the range of float16
+  return in % kStep == 0 && in <= kMost && out.extent(1) % kStep == 0 && out.outer_stride() % (kStep / 2) == 0 &&
+         alignment_of(out.data()) >= kStep;
+}
+
+void linear_float8(Queue<Cuda>& queue, const Float8Matrix<Cuda>& x, const Float8Matrix<Cuda>& w, View<Cuda, const half, 1> bias,
+                   Activation activation, View<Cuda, half, 2> out, Float8Way way) {
+  constexpr const char* kName = "linear_float8";
+  const std::int64_t rows = out.extent(0), width = out.extent(1), in = x.extent(1);
+  require(x.extent(0) == rows && w.extent(1) == in && w.extent(0) == width && x.scales.size() == rows &&
+              w.scales.size() == width && (bias.empty() || bias.size() == width) && float8_fits(in, out),
+          kName, "x [", x.extent(0), ", ", in, "], w [", w.extent(0), ", ", w.extent(1), "], bias [", bias.size(), "], out [",
+          rows, ", ", width, "]");
+  if (queue.metering() || rows == 0 || width == 0) return;
+  const half* const added = bias.empty() ? nullptr : bias.data();
+  Product p{.type = CUDA_R_8F_E4M3,
+            .rows = rows,
+            .in = in,
+            .width = width,
+            .x = x.values.data(),
+            .w = w.values.data(),
+            .residual = nullptr,
+            .bias = added,
+            .out = out.data(),
+            .x_stride = in,
+            .w_stride = in,
+            .residual_stride = out.outer_stride(),
+            .out_stride = out.outer_stride(),
+            .fast_sums = way.fast_sums};
+  if (way.scaled_inside) {
+    p.x_scales = x.scales.data();
+    p.w_scales = w.scales.data();
+    const bool gelu = activation == Activation::gelu_tanh;
+    const cublasLtEpilogue_t fused = added != nullptr ? (gelu ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
+                                                      : (gelu ? CUBLASLT_EPILOGUE_GELU : CUBLASLT_EPILOGUE_DEFAULT);
+    if (run(queue, p, fused)) {
+      if (!gelu && activation != Activation::none) finish<half>(queue, out, nullptr, activation);
+      return;
+    }
+    p.bias = nullptr;
+    if (fused != CUBLASLT_EPILOGUE_DEFAULT && run(queue, p, CUBLASLT_EPILOGUE_DEFAULT)) {
+      finish<half>(queue, out, added, activation);
+      return;
+    }
+  }
+  p.bias = nullptr;
+  p.x_scales = p.w_scales = nullptr;
+  if (!run(queue, p, CUBLASLT_EPILOGUE_DEFAULT, kUnscaled)) {
+    fail(ErrorCode::device, kName, ": cuBLASLt has no kernel for ", rows, " x ", in, " times ", in, " x ", width,
+         hint("update the CUDA libraries, or use --precision half"));
+  }
+  scale_after(queue, p, out, x.scales.data(), w.scales.data(), added, activation);
+}
 
 void linear_taps(Queue<Cuda>& queue, View<Cuda, const half, 2> x, View<Cuda, const half, 3> w, View<Cuda, half, 3> out) {
   constexpr const char* kName = "linear_taps";

@@ -14,6 +14,7 @@ class DinoEncoder final : public HeldNetwork<ImageEncoder, Dino<Dev, T>, DinoSha
  public:
   using Base = HeldNetwork<ImageEncoder, Dino<Dev, T>, DinoShape, Dev>;
   using Base::Base;
+  static constexpr bool kManyRows = false;
   static constexpr int kSide = 518;  // what the reference feeds to it, whatever size the position embedding has
 
   // The configuration's JSON, or what the public name of the weights implies.

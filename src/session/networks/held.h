@@ -16,6 +16,7 @@ class HeldNetwork : public Interface {
  public:
   using Model = Model_;
   using Config = Config_;
+  static constexpr bool kManyRows = true;
   HeldNetwork(StageRunner<Dev>& runner, std::unique_ptr<Loaded<Model, Dev>> loaded)
       : runner_(runner), loaded_(std::move(loaded)) {}
   [[nodiscard]] std::size_t weight_bytes() const override { return loaded_->weights.capacity(); }

@@ -16,6 +16,7 @@ class ClipTextEncoder final : public HeldNetwork<TextEncoder, ClipText<Dev, T>, 
   using Base = HeldNetwork<TextEncoder, ClipText<Dev, T>, ClipTextConfig, Dev>;
   using Base::Base;
   using Tokens = TextEncoder::Tokens;
+  static constexpr bool kManyRows = false;
 
   static ClipTextConfig configure(const ModuleSource& m) { return ClipTextConfig::from(m.arguments()); }
   static NetworkShape shape(const ClipTextConfig& c) { return {.out_channels = c.channels}; }
