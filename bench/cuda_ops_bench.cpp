@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "captured_calls.h"
+#include "ops/cuda/gemm_float8.h"
 #include "ops/elementwise.h"
 #include "ops/norm.h"
+#include "ops/quantised.h"
 #include "ops/volume.h"
 #include "program.h"
 #include "sparse/subdivision.h"
@@ -223,6 +225,68 @@ void time_copies(Bench& bench) {
   });
 }
 
+template <class Q>
+ScaledMatrix<Cuda, Q> take_scaled(Bench& bench, std::int64_t rows, std::int64_t columns) {
+  return {bench.take<Q>(std::array<std::int64_t, 2>{rows, columns}), bench.take<float>(std::array<std::int64_t, 1>{rows})};
+}
+
+// What a layer takes in float8 with everything, the product alone in each way, and the pass over its input.
+void time_float8(Bench& bench, std::int64_t rows, std::int64_t in, std::int64_t out, Activation activation) {
+  const double flops = 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
+  const std::string size = str(rows, " x ", in, " -> ", out, activation == Activation::none ? "" : " with GELU");
+  const auto take = [&bench](std::int64_t n, std::int64_t m) { return bench.take<half>(std::array<std::int64_t, 2>{n, m}); };
+  if (rows >= kFewestFloat8Rows) {
+    bench.time("linear float8 " + size, flops, 0, [=, &bench] {
+      const auto x = take(rows, in), y = take(rows, out);
+      const auto w = take_scaled<float8>(bench, out, in);
+      const auto bias = bench.take<half>(std::array<std::int64_t, 1>{out});
+      return [=, &bench] { linear<Cuda, half>(bench.queue(), x, w, bias, activation, y); };
+    });
+  }
+  for (const bool inside : {true, false}) {
+    for (const bool fast : {false, true}) {
+      if (inside && !cuda::usual_way(bench.queue()).scaled_inside) continue;
+      const std::string way = str(inside ? ", scaled inside" : ", scaled after", fast ? ", fast sums" : "");
+      bench.time("product float8 " + size + way, flops, 0, [=, &bench] {
+        const auto x = take_scaled<float8>(bench, rows, in), w = take_scaled<float8>(bench, out, in);
+        const auto bias = bench.take<half>(std::array<std::int64_t, 1>{out});
+        const auto y = take(rows, out);
+        return [=, &bench] { cuda::linear_float8(bench.queue(), x, w, bias, activation, y, {inside, fast}); };
+      });
+    }
+  }
+  bench.time(str("quantise_rows ", rows, " x ", in), 0, 3.0 * static_cast<double>(rows) * static_cast<double>(in), [=, &bench] {
+    const auto x = take(rows, in);
+    const auto to = bench.take<float8>(std::array<std::int64_t, 2>{rows, in});
+    const auto scales = bench.take<float>(std::array<std::int64_t, 1>{rows});
+    return [=, &bench] { quantise_rows<Cuda, half>(bench.queue(), x, to, scales); };
+  });
+}
+
+void time_quantised(Bench& bench) {
+  using A = Activation;
+  bench.time("expand int8 4096 x 1024", 0, 3.0 * 4096 * 1024, [&] {
+    const auto from = take_scaled<std::int8_t>(bench, 4096, 1024);
+    const auto to = bench.take<half>(std::array<std::int64_t, 2>{4096, 1024});
+    return [=, &bench] { expand<Cuda, half>(bench.queue(), from, to); };
+  });
+  if (!multiplies_float8(bench.queue())) return;
+  for (const std::int64_t rows : {3016, 4096, 6032, 8192}) {
+    time_float8(bench, rows, 1024, 3072, A::none);
+    time_float8(bench, rows, 1024, 1024, A::none);
+    time_float8(bench, rows, 1024, 4096, A::gelu_tanh);
+    time_float8(bench, rows, 4096, 1024, A::none);
+    time_linear<half>(bench, rows, 1024, 3072, A::none, false);
+    time_linear<half>(bench, rows, 1024, 1024, A::none, false);
+    time_linear<half>(bench, rows, 1024, 4096, A::gelu_tanh, false);
+    time_linear<half>(bench, rows, 4096, 1024, A::none, false);
+  }
+  time_float8(bench, 12000, 768, 2304, A::none);
+  time_float8(bench, 12000, 768, 3072, A::gelu_tanh);
+  time_float8(bench, 12000, 3072, 768, A::none);
+  time_linear<half>(bench, 12000, 3072, 768, A::none, false);
+}
+
 }  // namespace
 }  // namespace espalier
 
@@ -233,6 +297,7 @@ int main(int argc, char** argv) {
     if (list_gpus().empty()) fail(ErrorCode::device, "no GPU in this machine");
     Bench bench;
     time_linears(bench);
+    time_quantised(bench);
     time_row_norms(bench);
     time_group_norms(bench);
     time_copies(bench);
