@@ -60,20 +60,20 @@ class DoctorQuantisedChecks : private DoctorBench<Dev, T> {
   };
   template <class Q>
   Quantised<Q> quantised(const Values& from, std::int64_t rows, std::int64_t columns) {
-    std::vector<Q> values(from.size());
+    std::vector<Q> codes(from.size());
     std::vector<float> scales;
     for (std::int64_t r = 0; r < rows; ++r)
-      scales.push_back(quantise_row(from.data() + r * columns, columns, values.data() + r * columns));
+      scales.push_back(quantise_row(from.data() + r * columns, columns, codes.data() + r * columns));
     Quantised<Q> out;
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t i = 0; i < codes.size(); ++i) {
       const double scale = scales[i / static_cast<std::size_t>(columns)];
       if constexpr (std::is_same_v<Q, float8>) {
-        out.meant.push_back(to_float(values[i]) * scale);
+        out.meant.push_back(to_float(codes[i]) * scale);
       } else {
-        out.meant.push_back(values[i] * scale);
+        out.meant.push_back(codes[i] * scale);
       }
     }
-    out.matrix = {this->template put_as<Q, 2>(values, {rows, columns}), this->template put_as<float, 1>(scales, {rows})};
+    out.matrix = {this->template put_as<Q, 2>(codes, {rows, columns}), this->template put_as<float, 1>(scales, {rows})};
     return out;
   }
   double int8_products() {

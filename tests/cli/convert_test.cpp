@@ -136,5 +136,52 @@ TEST_F(Convert, CheckpointsMayHoldFilesOfTorch) {
             "ss_dec_conv3d_sprout_fp16.safetensors");
 }
 
+TEST_F(Convert, Int8FilesStandForTheOthers) {
+  const CheckpointCopy checkpoint(folder_ / "checkpoint");
+  const auto info = [](const fs::path& path) {
+    const Outcome done = espalier({"info", path.string(), "--json"});
+    EXPECT_EQ(done.code, 0) << done.err;
+    return nlohmann::json::parse(done.out).at("modules");
+  };
+  for (const nlohmann::json& m : info(shipped_checkpoint())) {
+    const fs::path file = m.at("file").get<std::string>();
+    const std::string to = in(file.filename().string());
+    const Outcome done = espalier({"convert", "--int8", file.string(), to, "--json"});
+    ASSERT_EQ(done.code, 0) << done.err;
+    const auto report = nlohmann::json::parse(done.out);
+    EXPECT_EQ(report.at("parameters"), m.at("parameters"));
+    EXPECT_EQ(report.at("tensors"), m.at("tensors").get<int>() + report.at("quantised").get<int>());
+    checkpoint.replace("ckpts/" + file.filename().string(), read_text(to));
+    // A second time there is nothing left to do.
+    EXPECT_EQ(espalier({"convert", "--int8", to, in("again.safetensors")}).code, 0);
+    EXPECT_EQ(sha256_of_file(in("again.safetensors")), sha256_of_file(to));
+  }
+  const nlohmann::json before = info(shipped_checkpoint()), after = info(checkpoint.path());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(after[i].at("parameters"), before[i].at("parameters"));
+    if (before[i].at("role") != "sparse_structure_flow_model") continue;
+    EXPECT_EQ(after[i].at("tensors_by_dtype").at("I8"), 6 * 8);  // blocks, matrices in each
+    EXPECT_LT(after[i].at("bytes").get<double>(), 0.6 * before[i].at("bytes").get<double>());
+  }
+  const auto made = [&](const fs::path& model, const std::string& precision, const std::string& name) {
+    const Outcome done = espalier({"generate", data_path("images/bar.in.png").string(), "-o", in(name), "--model",
+                                   model.string(), "--precision", precision, "--decode", "gaussians", "--structure-steps", "1",
+                                   "--latent-steps", "1", "--device", "cpu", "--quiet"});
+    EXPECT_EQ(done.code, 0) << done.err;
+    return sha256_of_file(in(name));
+  };
+  const std::string quantised = made(shipped_checkpoint(), "int8", "a.ply");
+  EXPECT_EQ(made(checkpoint.path(), "int8", "b.ply"), quantised);
+  EXPECT_NE(made(shipped_checkpoint(), "full", "c.ply"), quantised);
+  // The same numbers in float32, and without rounded products where the processor has such.
+  EXPECT_NE(made(checkpoint.path(), "full", "d.ply"), sha256_of_file(in("c.ply")));
+}
+
+TEST_F(Convert, Float8IsForGpus) {
+  expect_refusal(espalier({"generate", data_path("images/bar.in.png").string(), "-o", in("a.glb"), "--precision", "fp8",
+                           "--device", "cpu", "--quiet"}),
+                 1, {"fp8", "--precision int8"});
+}
+
 }  // namespace
 }  // namespace espalier::test

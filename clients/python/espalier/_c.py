@@ -272,7 +272,7 @@ class espalier_view(c.Structure):
 # Enumeration: {word: value}.
 ENUMS = {
     "espalier_code": {"ok": 0, "invalid_argument": 1, "not_found": 2, "format": 3, "unsupported": 4, "io": 5, "out_of_memory": 6, "device": 7, "cancelled": 8, "internal": 9},
-    "espalier_precision": {"auto": 0, "full": 1, "half": 2},
+    "espalier_precision": {"auto": 0, "full": 1, "half": 2, "int8": 3, "fp8": 4},
     "espalier_tier": {"auto": 0, "high": 1, "medium": 2, "low": 3},
     "espalier_image_kind": {"in_file": 0, "encoded": 1, "pixels": 2},
     "espalier_background": {"auto": 0, "alpha": 1, "none": 2},

@@ -69,23 +69,26 @@ class SmallPlan : public NetworkPlan {
   [[nodiscard]] NetworkShape shape() const override { return {}; }
   [[nodiscard]] std::string_view kind() const override { return Interface::kKind; }
   [[nodiscard]] std::vector<Declaration> declare(const TensorSource& /*tensors*/) const override { return {{"w", {4}}}; }
-  [[nodiscard]] std::size_t working_bytes(bool /*cuda*/, bool /*half*/) const override { return 400; }
-  [[nodiscard]] std::size_t weight_bytes(Queue<Cpu>& /*queue*/, const TensorSource& tensors) const override {
+  [[nodiscard]] std::size_t working_bytes(bool /*cuda*/, Precision /*precision*/) const override { return 400; }
+  [[nodiscard]] std::size_t weight_bytes(Queue<Cpu>& /*queue*/, const TensorSource& tensors,
+                                         Precision /*precision*/) const override {
     check_declarations(tensors, declare(tensors), {});
     return 1000;
   }
-  [[nodiscard]] std::size_t weight_bytes(Queue<Cuda>& /*queue*/, const TensorSource& /*t*/, bool /*half*/) const override {
+  [[nodiscard]] std::size_t weight_bytes(Queue<Cuda>& /*queue*/, const TensorSource& /*t*/,
+                                         Precision /*precision*/) const override {
     return 0;
   }
   [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cuda>& /*r*/, const TensorSource& /*t*/,
-                                              bool /*half*/) const override {
+                                              Precision /*precision*/) const override {
     return nullptr;
   }
-  [[nodiscard]] std::unique_ptr<Network> measurable(StageRunner<Cpu>& runner, const TensorSource& t) const override {
-    return this->load(runner, t);
+  [[nodiscard]] std::unique_ptr<Network> measurable(StageRunner<Cpu>& runner, const TensorSource& t,
+                                                    Precision precision) const override {
+    return this->load(runner, t, precision);
   }
   [[nodiscard]] std::unique_ptr<Network> measurable(StageRunner<Cuda>& /*r*/, const TensorSource& /*t*/,
-                                                    bool /*half*/) const override {
+                                                    Precision /*precision*/) const override {
     return nullptr;
   }
   using NetworkPlan::load;
@@ -97,7 +100,8 @@ class CounterPlan final : public SmallPlan<Counter> {
     step_ = static_cast<int>(args.integer("step", 1, 9));
     args.finish();
   }
-  [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cpu>& runner, const TensorSource& /*tensors*/) const override {
+  [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cpu>& runner, const TensorSource& /*tensors*/,
+                                              Precision /*precision*/) const override {
     return std::make_unique<StepCounter>(runner, step_, 1000);
   }
 
@@ -106,7 +110,8 @@ class CounterPlan final : public SmallPlan<Counter> {
 };
 class PainterPlan final : public SmallPlan<Painter> {
  public:
-  [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cpu>& /*runner*/, const TensorSource& /*tensors*/) const override {
+  [[nodiscard]] std::unique_ptr<Network> load(StageRunner<Cpu>& /*runner*/, const TensorSource& /*tensors*/,
+                                              Precision /*precision*/) const override {
     return std::make_unique<LinePainter>(1000);
   }
 };
