@@ -321,7 +321,7 @@ TEST_F(Float8Product, WhatIsNotFiniteStaysSo) {
       const bool broken = r == 3 || r == 100 || r == 4095;
       for (std::int64_t c = 0; c < kOut; ++c) {
         ASSERT_EQ(std::isnan(got(r, c)), broken) << "row " << r;
-        if (r == 7) ASSERT_EQ(got(r, c), 0.0);
+        ASSERT_TRUE(r != 7 || got(r, c) == 0.0);
       }
     }
   }

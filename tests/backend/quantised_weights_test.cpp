@@ -161,7 +161,7 @@ class QuantisedWeights : public OpTest<Backend> {
 TYPED_TEST_SUITE(QuantisedWeights, Backends, BackendNames);
 
 TYPED_TEST(QuantisedWeights, TheSameFromEveryFile) {
-  using T = typename TestFixture::Element;
+  using E = typename TestFixture::Element;
   for (const DType type : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
     SCOPED_TRACE(name_of(type));
     const auto plain = this->file(type);
@@ -183,7 +183,7 @@ TYPED_TEST(QuantisedWeights, TheSameFromEveryFile) {
     for (std::int64_t i = 0; i < kRows * kColumns; ++i) {
       const auto q = static_cast<std::int8_t>(expected.bytes[static_cast<std::size_t>(i)]);
       const float number = static_cast<float>(q) * expected.scales[static_cast<std::size_t>(i / kColumns)];
-      ASSERT_EQ(numbers[static_cast<std::size_t>(i)], to_double(from_double<T>(number))) << i;
+      ASSERT_EQ(numbers[static_cast<std::size_t>(i)], to_double(from_double<E>(number))) << i;
     }
   }
 }

@@ -120,7 +120,7 @@ int main(int argc, char** argv) {
   app.add_flag("--renders", options.renders, "the images of gaussian_render/ and mesh_raster/ instead of the cases");
   CLI11_PARSE(app, argc, argv);
   options.folder = folder;
-  options.precision = precision_named(precision);
+  options.precision = espalier::golden::precision_named(precision);
   try {
     if (!synthetic.empty()) {
       espalier::golden::write_synthetic(synthetic, ESPALIER_PUBLISHED, options.folder);
