@@ -81,7 +81,7 @@ void time_linear(Bench& bench, std::int64_t rows, std::int64_t in, std::int64_t 
   const auto w = bench.take<T>(std::array{out, in});
   const auto bias = bench.take<T>(std::array{out});
   const double flops = 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
-  bench.time(name, flops, 0, [&] {
+  bench.time(name, flops, 0, [=, &bench] {
     const auto x = bench.take<T>(std::array{rows, in});
     const auto y = bench.take<T>(std::array{rows, out});
     return [&bench, x, w, bias, y, activation, add] {
@@ -135,7 +135,7 @@ void time_row_norms(Bench& bench) {
        {Shape{4096, 1024, 1}, Shape{8192, 1024, 2}, Shape{3008, 1024, 1}, Shape{1374, 1024, 1}, Shape{12000, 768, 1}}) {
     const double matrix = 2.0 * static_cast<double>(s.rows * s.channels);
     const std::string size = str(" F16 ", s.rows, " x ", s.channels, " batch ", s.batch);
-    bench.time("add_layer_norm" + size, 0, 4 * matrix, [&] {
+    bench.time("add_layer_norm" + size, 0, 4 * matrix, [=, &bench] {
       const auto x = bench.take<half>(std::array{s.rows, s.channels});
       const auto h = bench.take<half>(std::array{s.rows, s.channels});
       const auto out = bench.take<half>(std::array{s.rows, s.channels});
@@ -143,21 +143,21 @@ void time_row_norms(Bench& bench) {
       const auto tail = modulation(bench, s.rows, s.channels, s.batch);
       return [=, &bench] { add_layer_norm(bench.queue(), x, h, gate, tail, 1e-6F, out); };
     });
-    bench.time("layer_norm" + size, 0, 2 * matrix, [&] {
+    bench.time("layer_norm" + size, 0, 2 * matrix, [=, &bench] {
       const auto x = bench.take<half>(std::array{s.rows, s.channels});
       const auto out = bench.take<half>(std::array{s.rows, s.channels});
       const auto tail = modulation(bench, s.rows, s.channels, s.batch);
       return [=, &bench] { layer_norm<Cuda, half, half>(bench.queue(), x, tail, 1e-6F, out); };
     });
     const std::int64_t heads = s.channels / 64;
-    bench.time("rms_norm_heads q and k of qkv" + size, 0, 4 * matrix, [&] {
+    bench.time("rms_norm_heads q and k of qkv" + size, 0, 4 * matrix, [=, &bench] {
       const auto qkv = bench.take<half>(std::array{s.rows, 3 * s.channels});
       const auto gamma = bench.take<float>(std::array{2 * heads, std::int64_t{64}});
       return [=, &bench] { rms_norm_heads(bench.queue(), head_columns(qkv, 0, 2 * heads, 64), gamma); };
     });
   }
   for (const Shape s : {Shape{262144, 32, 1}, Shape{32768, 128, 1}, Shape{4096, 512, 1}}) {
-    bench.time(str("layer_norm silu F16 ", s.rows, " x ", s.channels), 0, 4.0 * static_cast<double>(s.rows * s.channels), [&] {
+    bench.time(str("layer_norm silu F16 ", s.rows, " x ", s.channels), 0, 4.0 * static_cast<double>(s.rows * s.channels), [=, &bench] {
       const auto x = bench.take<half>(std::array{s.rows, s.channels});
       const auto out = bench.take<half>(std::array{s.rows, s.channels});
       NormTail<Cuda, half> tail;
@@ -176,7 +176,7 @@ void time_group_norms(Bench& bench) {
   for (const Shape s : {Shape{768000, 96}, Shape{96000, 192}, Shape{12000, 768}, Shape{96000, 96}}) {
     bench.time(
         str("group_norm silu F16 ", s.rows, " x ", s.channels, " (3 passes)"), 0,
-        6.0 * static_cast<double>(s.rows * s.channels), [&] {
+        6.0 * static_cast<double>(s.rows * s.channels), [=, &bench] {
           const auto x = bench.take<half>(std::array{s.rows, s.channels});
           const auto out = bench.take<half>(std::array{s.rows, s.channels});
           const auto gain = bench.take<float>(std::array{s.channels});
@@ -191,34 +191,34 @@ void time_group_norms(Bench& bench) {
 
 void time_copies(Bench& bench) {
   const double matrix = 2.0 * 12000 * 1024;
-  bench.time("copy F16 12000 x 1024", 0, 2 * matrix, [&] {
+  bench.time("copy F16 12000 x 1024", 0, 2 * matrix, [=, &bench] {
     const auto x = bench.take<half>(std::array<std::int64_t, 2>{12000, 1024});
     const auto out = bench.take<half>(std::array<std::int64_t, 2>{12000, 1024});
     return [=, &bench] { copy(bench.queue(), x, out); };
   });
-  bench.time("gather_rows F16 12000 x 1024, one source row", 0, matrix, [&] {
+  bench.time("gather_rows F16 12000 x 1024, one source row", 0, matrix, [=, &bench] {
     const auto x = bench.take<half>(std::array<std::int64_t, 2>{12000, 1024});
     const auto out = bench.take<half>(std::array<std::int64_t, 2>{12000, 1024});
     const auto index = bench.zeros<std::int32_t>(std::array<std::int64_t, 1>{12000});
     return [=, &bench] { gather_rows(bench.queue(), x, index, out); };
   });
-  bench.time("add_gated F16 12000 x 1024", 0, 3 * matrix, [&] {
+  bench.time("add_gated F16 12000 x 1024", 0, 3 * matrix, [=, &bench] {
     const auto x = bench.take<half>(std::array<std::int64_t, 2>{12000, 1024});
     const auto h = bench.take<half>(std::array<std::int64_t, 2>{12000, 1024});
     const auto gate = bench.take<half>(std::array<std::int64_t, 2>{1, 1024});
     return [=, &bench] { add_gated(bench.queue(), x, h, gate, {}); };
   });
-  bench.time("repeat_children F16 96000 x 96", 0, 9 * 2.0 * 96000 * 96, [&] {
+  bench.time("repeat_children F16 96000 x 96", 0, 9 * 2.0 * 96000 * 96, [=, &bench] {
     const auto x = bench.take<half>(std::array<std::int64_t, 2>{96000, 96});
     const auto out = bench.take<half>(std::array<std::int64_t, 2>{768000, 96});
     return [=, &bench] { repeat_children(bench.queue(), x, out); };
   });
-  bench.time("pixel_shuffle F16 32^3 x 256 -> 64^3 x 32", 0, 2 * 2.0 * 262144 * 32, [&] {
+  bench.time("pixel_shuffle F16 32^3 x 256 -> 64^3 x 32", 0, 2 * 2.0 * 262144 * 32, [=, &bench] {
     const auto x = bench.take<half>(std::array<std::int64_t, 5>{1, 32, 32, 32, 256});
     const auto out = bench.take<half>(std::array<std::int64_t, 5>{1, 64, 64, 64, 32});
     return [=, &bench] { pixel_shuffle(bench.queue(), x, out); };
   });
-  bench.time("subdivide_neighbours 12000 rows", 0, 9 * 4.0 * 12000 * 27, [&] {
+  bench.time("subdivide_neighbours 12000 rows", 0, 9 * 4.0 * 12000 * 27, [=, &bench] {
     const auto parents = bench.zeros<std::int32_t>(std::array<std::int64_t, 2>{12000, 27});
     const auto out = bench.take<std::int32_t>(std::array<std::int64_t, 2>{96000, 27});
     return [=, &bench] { subdivide_neighbours(bench.queue(), parents, out); };
@@ -265,7 +265,7 @@ void time_float8(Bench& bench, std::int64_t rows, std::int64_t in, std::int64_t 
 
 void time_quantised(Bench& bench) {
   using A = Activation;
-  bench.time("expand int8 4096 x 1024", 0, 3.0 * 4096 * 1024, [&] {
+  bench.time("expand int8 4096 x 1024", 0, 3.0 * 4096 * 1024, [=, &bench] {
     const auto from = take_scaled<std::int8_t>(bench, 4096, 1024);
     const auto to = bench.take<half>(std::array<std::int64_t, 2>{4096, 1024});
     return [=, &bench] { expand<Cuda, half>(bench.queue(), from, to); };
