@@ -142,9 +142,9 @@ class Baker {
     const Array<Dev, std::int32_t> faces(queue_, mesh_.faces, "faces of a mesh");
     const Array<Dev, float> uvs(queue_, mesh_.uvs, "texture coordinates");
     const Array<Dev, std::uint8_t> usable(queue_, usable_faces(mesh_, options_), "usable faces");
-    const Array<Dev, std::uint32_t> planes(queue_, Sums::kPlanes * texels_, "sums of a texture");
-    planes.zero(queue_);
-    const Sums sums{planes.data(), texels_};
+    const Array<Dev, std::uint64_t> words(queue_, Sums::kWords * texels_, "sums of a texture");
+    words.zero(queue_);
+    const Sums sums{words.data()};
     each_view([&](const Camera&) {
       for_each(queue_, "bake_texture", view_.pixels(),
                AddEquation{view_.seen(), faces.data(), uvs.data(), usable.data(), view_.trust(), options_.size, sums});

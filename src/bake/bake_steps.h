@@ -14,11 +14,13 @@ namespace espalier::baking {
 inline constexpr float kUnit = 4096.0F;
 inline constexpr float kLeastAlpha = 0.5F;  // pixels of which less is covered say more about the background
 
-ESPALIER_DEVICE_CODE void add_to(std::uint32_t* sum, std::uint32_t value) {
+// To two sums in one word, of which the lower never overflows into the upper.
+ESPALIER_DEVICE_CODE void add_to(std::uint64_t* sums, std::uint32_t lower, std::uint32_t upper) {
+  const std::uint64_t both = lower | static_cast<std::uint64_t>(upper) << 32;
 #ifdef __CUDA_ARCH__
-  atomicAdd(sum, value);
+  atomicAdd(reinterpret_cast<unsigned long long*>(sums), static_cast<unsigned long long>(both));
 #else
-  std::atomic_ref<std::uint32_t>(*sum).fetch_add(value, std::memory_order_relaxed);
+  std::atomic_ref<std::uint64_t>(*sums).fetch_add(both, std::memory_order_relaxed);
 #endif
 }
 
@@ -114,14 +116,24 @@ ESPALIER_DEVICE_CODE TexturePlace place_of(const std::int32_t* faces, const floa
   return {b0 * p0[0] + b1 * p1[0] + b2 * p2[0], b0 * p0[1] + b1 * p1[1] + b2 * p2[1]};
 }
 
-// The sums of the normal equations, planes of [size * size] each: the diagonal, the couplings with the texels to the right,
-// below, below right and below left, and the three right-hand sides.
+// The sums of the normal equations. A texel has eight, side by side, two in a word: what is added to one is mostly added to its
+// neighbour as well, and a view's pixels go to texels all over the texture.
+enum class Sum : std::uint8_t { diagonal, red, green, blue, right, below, below_right, below_left };
 struct Sums {
-  static constexpr int kPlanes = 8;
-  std::uint32_t* planes;
-  std::int64_t stride;  // elements of a plane
-  [[nodiscard]] ESPALIER_DEVICE_CODE std::uint32_t* at(int plane, std::int64_t texel) const {
-    return planes + plane * stride + texel;
+  static constexpr int kWords = 4;  // of a texel
+  std::uint64_t* words;             // [texels, kWords]
+
+  [[nodiscard]] ESPALIER_DEVICE_CODE float at(Sum sum, std::int64_t texel) const {
+    const int place = static_cast<int>(sum);
+    const std::uint64_t word = words[texel * kWords + place / 2];
+    return static_cast<float>(static_cast<std::uint32_t>(place % 2 == 0 ? word : word >> 32));
+  }
+  [[nodiscard]] ESPALIER_DEVICE_CODE float colour(int channel, std::int64_t texel) const {
+    return at(static_cast<Sum>(static_cast<int>(Sum::red) + channel), texel);
+  }
+  // To `first`, which is a word's lower one, and to the one after it.
+  ESPALIER_DEVICE_CODE void add(std::int64_t texel, Sum first, float lower, float upper) const {
+    add_to(words + texel * kWords + static_cast<int>(first) / 2, parts_of(lower), parts_of(upper));
   }
 };
 
@@ -144,30 +156,31 @@ struct AddEquation {
     const Footprint foot = footprint_at(place.u, place.v, size);
     const float weight = (alpha < 1.0F ? alpha * alpha : 1.0F) * trust[i];
     const float* w = foot.weight;
+    float colour[3];
+    for (int c = 0; c < 3; ++c) colour[c] = clamped(seen.colour[3 * i + c] / alpha, 0.0F, 1.0F);
     for (int k = 0; k < 4; ++k) {
-      add_to(sums.at(0, foot.texel[k]), parts_of(weight * w[k] * w[k]));
-      for (int c = 0; c < 3; ++c) {
-        const float colour = clamped(seen.colour[3 * i + c] / alpha, 0.0F, 1.0F);
-        add_to(sums.at(5 + c, foot.texel[k]), parts_of(weight * w[k] * colour));
-      }
+      sums.add(foot.texel[k], Sum::diagonal, weight * w[k] * w[k], weight * w[k] * colour[0]);
+      sums.add(foot.texel[k], Sum::green, weight * w[k] * colour[1], weight * w[k] * colour[2]);
     }
-    add_to(sums.at(1, foot.texel[0]), parts_of(weight * w[0] * w[1]));
-    add_to(sums.at(1, foot.texel[2]), parts_of(weight * w[2] * w[3]));
-    add_to(sums.at(2, foot.texel[0]), parts_of(weight * w[0] * w[2]));
-    add_to(sums.at(2, foot.texel[1]), parts_of(weight * w[1] * w[3]));
-    add_to(sums.at(3, foot.texel[0]), parts_of(weight * w[0] * w[3]));
-    add_to(sums.at(4, foot.texel[1]), parts_of(weight * w[1] * w[2]));
+    sums.add(foot.texel[0], Sum::right, weight * w[0] * w[1], weight * w[0] * w[2]);
+    sums.add(foot.texel[0], Sum::below_right, weight * w[0] * w[3], 0);
+    sums.add(foot.texel[1], Sum::right, 0, weight * w[1] * w[3]);
+    sums.add(foot.texel[1], Sum::below_right, 0, weight * w[1] * w[2]);
+    sums.add(foot.texel[2], Sum::right, weight * w[2] * w[3], 0);
   }
 };
 
 // The couplings of a texel with its eight neighbours, in the order of kNeighbourX and kNeighbourY.
 struct Neighbour {
-  int dx, dy, plane;
-  bool own;  // the sum stands at this texel, else at the neighbour
+  int dx, dy;
+  Sum coupling;
+  bool own;  // it stands at this texel, else at the neighbour
 };
 ESPALIER_DEVICE_CODE Neighbour neighbour(int k) {
-  constexpr Neighbour all[8] = {{1, 0, 1, true},   {0, 1, 2, true},   {1, 1, 3, true},    {-1, 1, 4, true},
-                                {-1, 0, 1, false}, {0, -1, 2, false}, {-1, -1, 3, false}, {1, -1, 4, false}};
+  constexpr Neighbour all[8] = {
+      {1, 0, Sum::right, true},         {0, 1, Sum::below, true},         {1, 1, Sum::below_right, true},
+      {-1, 1, Sum::below_left, true},   {-1, 0, Sum::right, false},       {0, -1, Sum::below, false},
+      {-1, -1, Sum::below_right, false}, {1, -1, Sum::below_left, false}};
   return all[k];
 }
 
@@ -182,17 +195,17 @@ struct FirstGuess {
 
   ESPALIER_DEVICE_CODE void operator()(std::int64_t i) const {
     const int x = static_cast<int>(i % size), y = static_cast<int>(i / size);
-    float total = static_cast<float>(*sums.at(0, i));
+    float total = sums.at(Sum::diagonal, i);
     for (int k = 0; k < 8; ++k) {
       const Neighbour n = neighbour(k);
       const int nx = x + n.dx, ny = y + n.dy;
       if (nx < 0 || ny < 0 || nx >= size || ny >= size) continue;
-      total += static_cast<float>(*sums.at(n.plane, n.own ? i : static_cast<std::int64_t>(ny) * size + nx));
+      total += sums.at(n.coupling, n.own ? i : static_cast<std::int64_t>(ny) * size + nx);
     }
     // Less than an eighth of one equation is too little to trust.
     known[i] = face[i] != 0 && total >= kUnit / 8 ? 1 : 0;
     if (known[i] == 0) return;
-    for (int c = 0; c < 3; ++c) texture[3 * i + c] = static_cast<float>(*sums.at(5 + c, i)) / total;
+    for (int c = 0; c < 3; ++c) texture[3 * i + c] = sums.colour(c, i) / total;
   }
 };
 
@@ -211,16 +224,16 @@ struct Relax {
     if (x >= size || y >= size) return;
     const std::int64_t i = static_cast<std::int64_t>(y) * size + x;
     if (face[i] == 0) return;
-    float diagonal = static_cast<float>(*sums.at(0, i));
+    float diagonal = sums.at(Sum::diagonal, i);
     float value[3];
-    for (int c = 0; c < 3; ++c) value[c] = static_cast<float>(*sums.at(5 + c, i));
+    for (int c = 0; c < 3; ++c) value[c] = sums.colour(c, i);
     for (int k = 0; k < 8; ++k) {
       const Neighbour n = neighbour(k);
       const int nx = x + n.dx, ny = y + n.dy;
       if (nx < 0 || ny < 0 || nx >= size || ny >= size) continue;
       const std::int64_t j = static_cast<std::int64_t>(ny) * size + nx;
       if (face[j] == 0) continue;
-      float coupling = static_cast<float>(*sums.at(n.plane, n.own ? i : j));
+      float coupling = sums.at(n.coupling, n.own ? i : j);
       if (n.dx == 0 || n.dy == 0) {
         coupling -= smoothness;
         diagonal += smoothness;
