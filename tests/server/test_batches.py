@@ -5,6 +5,7 @@ import signal
 import time
 import unittest
 
+from fleet import REDIS, Fleet
 from studio import QUICK, png, wait_for
 from test_workers import WorkerCase
 
@@ -133,6 +134,27 @@ class Lost(BatchCase):
         self.assertEqual(self.batches(server), {"1": 3, "4": 1})
         self.assertEqual(server.metric("espalier_jobs_retried_total"), 3)
         self.check_folders(server)
+
+
+class InAFleet(BatchCase):
+    @unittest.skipUnless(REDIS, "there is no redis-server")
+    def test_a_worker_takes_what_is_next_together(self):
+        with Fleet(self.folder.name, servers=1, workers=1, env={"ESPALIER_MAX_BATCH": "4", "ESPALIER_MAX_WAIT_MS": "0"}) as fleet:
+            server = fleet.servers[0]
+            server.patch("/v1/queue", {"paused": True})
+            options = [STEPS | {"seed": 1}, STEPS | {"seed": 2}, STEPS | {"latent": {"steps": 1}}, STEPS | {"seed": 3}, STEPS | {"seed": 4}]
+            ids = [server.post_picture(one).json["id"] for one in options]
+            self.go(server)
+            jobs = [server.ended(job) for job in ids]
+            self.assertEqual([(job["state"], job["error"]) for job in jobs], [("done", None)] * 5)
+            for first, second in ((0, 1), (3, 4)):  # both had begun before one had ended
+                self.assertLess(max(jobs[first]["started"], jobs[second]["started"]), min(jobs[first]["finished"], jobs[second]["finished"]))
+            self.assertGreater(jobs[2]["started"], jobs[1]["finished"])  # goes back, and is next
+            self.assertGreater(jobs[3]["started"], jobs[2]["finished"])
+            self.assertEqual(fleet.left_in_queue(), [])
+            alone = self.serve()
+            made = [alone.ended(alone.post_picture(one).json["id"]) for one in options[:2]]
+            self.assertEqual(self.latents(alone, made), self.latents(server, jobs[:2]))
 
 
 if __name__ == "__main__":
