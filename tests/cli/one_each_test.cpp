@@ -91,7 +91,7 @@ TEST_F(OneEach, ADamagedFileDoesNotStopTheOthers) {
 }
 
 TEST_F(OneEach, TogetherTheyAreWhatEachIsAlone) {
-  const Picture opaque(64, 64, 3);
+  const Image opaque(64, 64, 3);
   const auto bytes = encode_png(opaque);
   write_text(folder_ / "opaque.png", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   const Words images{blob_, out("opaque.png"), dragon_};

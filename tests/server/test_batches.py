@@ -45,8 +45,8 @@ class Together(BatchCase):
         for options in ((), ("--max-batch", "4"), ("--max-batch", "4", "--workers", "1")):
             with self.subTest(options=options):
                 server = self.paused(*options)
-                ids = [server.post_picture(one).json["id"] for one in seeds(4)]
-                other = server.post_picture(STEPS | {"latent": {"steps": 1}}).json["id"]
+                ids = [server.post_image(one).json["id"] for one in seeds(4)]
+                other = server.post_image(STEPS | {"latent": {"steps": 1}}).json["id"]
                 self.go(server)
                 jobs = [server.ended(job) for job in ids + [other]]
                 self.assertEqual([(job["state"], job["error"]) for job in jobs], [("done", None)] * 5)
@@ -71,9 +71,9 @@ class Together(BatchCase):
                 server = self.paused("--max-batch", "4", *options)
                 long = {"structure": {"steps": 50}, "latent": {"steps": 1}}
                 grey = png(64, 64, (b"\0" + b"\x80" * 64 * 3) * 64)
-                stays, leaves = (server.post_picture(QUICK | long | {"seed": seed}).json["id"] for seed in (1, 2))
-                fails = server.post_picture(QUICK | long | {"background": "alpha"}, grey).json["id"]
-                large = server.post_picture(QUICK | long | {"seed": 3, "max_bytes": 1000}).json["id"]
+                stays, leaves = (server.post_image(QUICK | long | {"seed": seed}).json["id"] for seed in (1, 2))
+                fails = server.post_image(QUICK | long | {"background": "alpha"}, grey).json["id"]
+                large = server.post_image(QUICK | long | {"seed": 3, "max_bytes": 1000}).json["id"]
                 self.go(server)
                 wait_for(lambda: (server.job(leaves)["progress"] or {}).get("stage") == "sample-structure", "the jobs to sample")
                 self.assertEqual(server.job(stays)["state"], "running")
@@ -87,7 +87,7 @@ class Together(BatchCase):
                 self.assertEqual(self.batches(server), {"4": 1})
                 for state, count in (("done", 1), ("failed", 2), ("cancelled", 1)):
                     self.assertEqual(server.metric(f'espalier_jobs_total{{state="{state}"}}'), count)
-                alone = server.ended(server.post_picture(QUICK | long | {"seed": 1}).json["id"])
+                alone = server.ended(server.post_image(QUICK | long | {"seed": 1}).json["id"])
                 self.assertEqual(*self.latents(server, [alone, ended["stays"]]))
                 self.check_folders(server)
                 self.assertEqual(server.stop(), 0)
@@ -95,22 +95,22 @@ class Together(BatchCase):
 
     def test_a_job_waits_for_others_no_longer_than_it_shall(self):
         server = self.serve("--max-batch", "2", "--max-wait-ms", "20000")
-        first = server.post_picture(STEPS).json["id"]
+        first = server.post_image(STEPS).json["id"]
         wait_for(lambda: server.job(first)["state"] == "running", "the first job to be taken")
         started = time.monotonic()
-        second = server.post_picture(STEPS | {"seed": 2}).json["id"]
+        second = server.post_image(STEPS | {"seed": 2}).json["id"]
         self.assertEqual([server.ended(job)["state"] for job in (first, second)], ["done", "done"])
         self.assertLess(time.monotonic() - started, 20, "the batch was full")
         self.assertEqual(self.batches(server), {"2": 1})
         self.assertEqual(server.stop(), 0)
         (server.folder / "data").rename(server.folder / "data1")
         server = self.serve("--max-batch", "2", "--max-wait-ms", "100")
-        self.assertEqual(server.ended(server.post_picture(STEPS).json["id"])["state"], "done")
+        self.assertEqual(server.ended(server.post_image(STEPS).json["id"])["state"], "done")
         self.assertEqual(self.batches(server), {"1": 1})
 
     def test_a_batch_that_is_stopped_waits_for_the_next_start(self):
         server = self.paused("--max-batch", "3")
-        ids = [server.post_picture(STEPS | {"seed": seed, "structure": {"steps": 300}}).json["id"] for seed in range(3)]
+        ids = [server.post_image(STEPS | {"seed": seed, "structure": {"steps": 300}}).json["id"] for seed in range(3)]
         self.go(server)
         wait_for(lambda: (server.job(ids[2])["progress"] or {}).get("stage") == "sample-structure", "the jobs to sample")
         self.assertEqual(server.stop(), 0)
@@ -125,7 +125,7 @@ class Together(BatchCase):
 class Lost(BatchCase):
     def test_who_lost_a_worker_together_is_tried_again_alone(self):
         server = self.paused("--max-batch", "3", "--workers", "1")
-        ids = [server.post_picture(STEPS | {"seed": seed, "structure": {"steps": 30}}).json["id"] for seed in range(3)]
+        ids = [server.post_image(STEPS | {"seed": seed, "structure": {"steps": 30}}).json["id"] for seed in range(3)]
         self.go(server)
         wait_for(lambda: (server.job(ids[2])["progress"] or {}).get("stage") == "sample-structure", "the jobs to sample")
         os.kill(self.process_of(server), signal.SIGKILL)
@@ -143,7 +143,7 @@ class InAFleet(BatchCase):
             server = fleet.servers[0]
             server.patch("/v1/queue", {"paused": True})
             options = [STEPS | {"seed": 1}, STEPS | {"seed": 2}, STEPS | {"latent": {"steps": 1}}, STEPS | {"seed": 3}, STEPS | {"seed": 4}]
-            ids = [server.post_picture(one).json["id"] for one in options]
+            ids = [server.post_image(one).json["id"] for one in options]
             self.go(server)
             jobs = [server.ended(job) for job in ids]
             self.assertEqual([(job["state"], job["error"]) for job in jobs], [("done", None)] * 5)
@@ -153,7 +153,7 @@ class InAFleet(BatchCase):
             self.assertGreater(jobs[3]["started"], jobs[2]["finished"])
             self.assertEqual(fleet.left_in_queue(), [])
             alone = self.serve()
-            made = [alone.ended(alone.post_picture(one).json["id"]) for one in options[:2]]
+            made = [alone.ended(alone.post_image(one).json["id"]) for one in options[:2]]
             self.assertEqual(self.latents(alone, made), self.latents(server, jobs[:2]))
 
 
