@@ -238,9 +238,15 @@ std::optional<Asset> kept_structure(const Settings& settings) {
   return load_asset(settings.keep_structure);
 }
 
-Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& observer) {
+// With the masks of its images.
+Request full_request_of(const Settings& settings) {
   Request request = request_of(settings);
   if (!settings.masks.empty()) request.images = masked_images(settings);
+  return request;
+}
+
+Asset asset_of(Pipeline& pipeline, const Settings& settings, const Observer& observer) {
+  const Request request = full_request_of(settings);
   if (const std::optional<Asset> structure = kept_structure(settings)) {
     Asset made;
     const auto take = [&](std::uint32_t, const Asset& asset) { made = asset; };
@@ -292,7 +298,7 @@ class Failures {
   std::map<std::size_t, std::string> reasons_;
 };
 
-// One after another with one pipeline. What fails is reported, and the others are made all the same.
+// One after another with one pipeline, or several together. What fails is reported, and the others are made all the same.
 class EachAsset {
  public:
   explicit EachAsset(const std::vector<Settings>& assets) : assets_(assets), any_(assets.front()), work_(any_) {}
@@ -304,7 +310,7 @@ class EachAsset {
     } else {
       for (std::size_t i = 0; i < assets_.size(); ++i) note(i);
     }
-    if (any_.json) print_json(reports_);
+    if (any_.json) print_json(nlohmann::ordered_json(reports_));
     if (failures_.count() == 0) return 0;
     failures_.list(work_.printer(), assets_.size(), any_.images.empty() ? "prompts" : "images");
     return 1;
@@ -335,7 +341,11 @@ class EachAsset {
     Pipeline pipeline(options);
     if (pipeline.takes_text() == any_.images.empty()) {
       const Workplace workplace = workplace_of(pipeline, options);
-      for (std::size_t i = 0; i < assets_.size(); ++i) make_one(i, pipeline, workplace);
+      const auto most = any_.keep_structure.empty() ? static_cast<std::size_t>(any_.max_batch) : std::size_t{1};
+      for (std::size_t i = 0; i < assets_.size(); i += most) {
+        const std::size_t count = std::min(most, assets_.size() - i);
+        count == 1 ? make_one(i, pipeline, workplace) : make_together(i, count, pipeline, workplace);
+      }
       return;
     }
     (void)asset_of(pipeline, any_, {});  // throws: the model takes no such input, whichever it is
@@ -344,25 +354,58 @@ class EachAsset {
   void make_one(std::size_t i, Pipeline& pipeline, const Workplace& workplace) {
     if (failures_.reason(i) == nullptr) {
       work_.printer().begin(title_of(i));
-      (void)attempt(i, [&] { report(i, pipeline, workplace); });
+      (void)attempt(
+          i, [&] { report(i, workplace, [&](const Observer& observer) { return asset_of(pipeline, assets_[i], observer); }); });
     }
     note(i);
+  }
+
+  // `count` assets from `first` on.
+  void make_together(std::size_t first, std::size_t count, Pipeline& pipeline, const Workplace& workplace) {
+    std::vector<Pipeline::BatchItem> items;
+    std::vector<std::size_t> place;
+    std::size_t shown = 0;  // whose progress is shown
+    for (std::size_t i = first; i < first + count; ++i) {
+      if (failures_.reason(i) != nullptr) {
+        note(i);
+        continue;
+      }
+      const auto is_shown = [&shown, item = items.size()] { return item == shown; };
+      items.push_back({full_request_of(assets_[i]), shown_while(work_.observer(), is_shown)});
+      place.push_back(i);
+    }
+    work_.printer().begin(title_of(first) + " and " + std::to_string(count - 1) + " more");
+    pipeline.generate_batch(items, static_cast<int>(count), [&](std::size_t item, const Pipeline::BatchResult& result) {
+      const std::size_t i = place[item];
+      shown = item + 1;
+      work_.printer().begin(title_of(i));
+      (void)attempt(i, [&] {
+        if (result.failure) std::rethrow_exception(result.failure);
+        report(i, workplace, [&](const Observer&) { return *result.asset; });
+      });
+      note(i);
+    });
   }
 
   // What became of an asset, for --json.
   void note(std::size_t i) {
     if (!any_.json) return;
-    if (const std::string* const reason = failures_.reason(i); reason != nullptr) reports_.push_back({{"error", *reason}});
-    reports_.back()[assets_[i].images.empty() ? "prompt" : "image"] = subject_of(assets_[i]);
+    if (const std::string* const reason = failures_.reason(i); reason != nullptr) reports_[i] = {{"error", *reason}};
+    reports_[i][assets_[i].images.empty() ? "prompt" : "image"] = subject_of(assets_[i]);
   }
 
-  void report(std::size_t i, Pipeline& pipeline, const Workplace& workplace) {
+  // `make(observer)` gives the asset.
+  template <class Make>
+  void report(std::size_t i, const Workplace& workplace, Make make) {
     const Settings& one = assets_[i];
     const Produced made = work_.produce(one, [&](const Observer& observer, Workplace& at) {
       at = workplace;
-      return asset_of(pipeline, one, observer);
+      return make(observer);
     });
-    if (any_.json) return reports_.push_back(json_of_result(made.workplace, made.asset, made.writing, made.files));
+    if (any_.json) {
+      reports_[i] = json_of_result(made.workplace, made.asset, made.writing, made.files);
+      return;
+    }
     if (!any_.quiet) std::printf("%s%s\n", std::exchange(printed_, true) ? "\n" : "", title_of(i).c_str());
     print_result(made.workplace, made.asset, made.writing, made.files, one);
   }
@@ -371,7 +414,7 @@ class EachAsset {
   const Settings& any_;
   Work work_;
   Failures failures_;
-  nlohmann::ordered_json reports_ = nlohmann::ordered_json::array();
+  std::vector<nlohmann::ordered_json> reports_ = std::vector<nlohmann::ordered_json>(assets_.size());
   bool printed_ = false;
 };
 
@@ -386,8 +429,7 @@ int generate_seeds(const Settings& settings) {
   const PipelineOptions options = pipeline_options(settings, find_checkpoint(settings));
   Pipeline pipeline(options);
   const Workplace workplace = workplace_of(pipeline, options);
-  Request request = request_of(settings);
-  if (!settings.masks.empty()) request.images = masked_images(settings);
+  const Request request = full_request_of(settings);
   std::vector<NamedAsset> made;
   const auto take = [&](std::uint32_t seed, const Asset& asset) {
     const Settings& one = each[made.size()];
@@ -400,7 +442,7 @@ int generate_seeds(const Settings& settings) {
     print_result(produced.workplace, produced.asset, produced.writing, produced.files, one);
     made.push_back({title, settings.sheet.empty() ? Asset() : asset});
   };
-  pipeline.generate_each(request, settings.seeds, take, work.observer(), structure ? &*structure : nullptr);
+  pipeline.generate_each(request, settings.seeds, take, work.observer(), structure ? &*structure : nullptr, settings.max_batch);
   if (!settings.sheet.empty()) render_comparison(made, settings.sheet, {}, settings.device, work.observer());
   return 0;
 }

@@ -102,21 +102,59 @@ int info(const Settings& settings) {
   return 0;
 }
 
+namespace {
+
+void print_batches(const std::vector<BatchBenchRow>& rows) {
+  Table table({"together", "wall ms", "assets/s", "sampling ms each", "device ms each", "peak memory"});
+  for (const BatchBenchRow& row : rows) {
+    table.add({std::to_string(row.assets), fixed(row.wall_ms, 1), fixed(1000.0 * row.assets / row.wall_ms, 2),
+               fixed(row.sampling_ms / row.assets, 1), row.device_ms > 0 ? fixed(row.device_ms / row.assets, 1) : "",
+               byte_count(row.peak_bytes)});
+  }
+  std::printf("%s", table.text().c_str());
+}
+
+Json json_of(const std::vector<BatchBenchRow>& rows, const Settings& settings) {
+  Json json{{"version", version()},
+            {"device", device_in_words(settings.device)},
+            {"precision", name_of(settings.precision)},
+            {"preset", name_of(settings.preset)},
+            {"voxels", settings.voxels},
+            {"batches", Json::array()}};
+  for (const BatchBenchRow& row : rows) {
+    json["batches"].push_back({{"assets", row.assets},
+                               {"wall_ms", row.wall_ms},
+                               {"device_ms", row.device_ms},
+                               {"sampling_ms", row.sampling_ms},
+                               {"peak_bytes", row.peak_bytes}});
+  }
+  return json;
+}
+
+}  // namespace
+
 int bench(const Settings& settings) {
   Interrupt interrupt;
   ProgressPrinter printer(settings.quiet);
   const Observer observer{.progress = [&](const Progress& progress) { printer.show(progress); },
                           .cancelled = [&] { return interrupt.requested(); },
                           .message = [&](const std::string& text) { printer.message(text); }};
-  const std::vector<BenchRow> rows = espalier::bench({.device = settings.device,
-                                                      .precision = settings.precision,
-                                                      .voxels = settings.voxels,
-                                                      .repetitions = settings.repetitions,
-                                                      .quick = settings.quick,
-                                                      .structure = settings.structure,
-                                                      .latent = settings.latent,
-                                                      .preset = settings.preset},
-                                                     observer);
+  const BenchOptions options{.device = settings.device,
+                             .precision = settings.precision,
+                             .voxels = settings.voxels,
+                             .repetitions = settings.repetitions,
+                             .quick = settings.quick,
+                             .structure = settings.structure,
+                             .latent = settings.latent,
+                             .preset = settings.preset,
+                             .batches = settings.batches};
+  if (!settings.batches.empty()) {
+    const std::vector<BatchBenchRow> rows = bench_batches(options, observer);
+    printer.clear();
+    settings.json ? print(json_of(rows, settings)) : print_batches(rows);
+    return 0;
+  }
+  const std::vector<BenchRow> rows = espalier::bench(options, observer);
   printer.clear();
   if (settings.json) {
     print(rows_json(rows, settings));

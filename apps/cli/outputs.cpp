@@ -172,7 +172,8 @@ nlohmann::ordered_json report_json(const Workplace& w, const Asset& asset, const
                                 {"weight_bytes", stage.weight_bytes},
                                 {"planned_bytes", stage.planned_bytes},
                                 {"peak_bytes", stage.peak_bytes},
-                                {"process_bytes", stage.process_bytes}});
+                                {"process_bytes", stage.process_bytes},
+                                {"assets", stage.assets}});
   }
   for (const WrittenFile& file : files) {
     report["files"].push_back({{"path", file.path.string()}, {"bytes", size_of(file.path)}, {"content", file.content}});

@@ -23,12 +23,14 @@ PlanRequest request_of(const Settings& settings) {
   request.structure_sampler = settings.structure;
   request.latent_sampler = settings.latent;
   request.preset = settings.preset;
+  request.together = settings.max_batch;
   const auto& files = settings.inputs;
   const bool latent = !files.empty() && files.front().extension() == ".safetensors";
   if (latent && files.size() > 1) throw UsageError("one latent is decoded at a time");
   if (latent) {
     for (const Option& row : option_table()) {
-      if (row.group == OptionGroup::sampling && row.is_for(use_plan) && settings.asked.contains(row.name))
+      const bool samples = row.group == OptionGroup::sampling || row.name == "max-batch";
+      if (samples && row.is_for(use_plan) && settings.asked.contains(row.name))
         throw UsageError("--" + row.name + " has no effect: a latent is decoded without sampling");
     }
     request.latent = files.front();

@@ -39,6 +39,14 @@ int percent(const Progress& p) { return static_cast<int>(std::floor(100.0 * std:
 
 }  // namespace
 
+Observer shown_while(const Observer& observer, std::function<bool()> shown) {
+  Observer one = observer;
+  one.progress = [progress = observer.progress, shown = std::move(shown)](const Progress& at) {
+    if (progress && shown()) progress(at);
+  };
+  return one;
+}
+
 ProgressPrinter::ProgressPrinter(bool quiet, ProgressStyle style)
     : quiet_(quiet), style_(style), terminal_(style == ProgressStyle::automatic && ::isatty(STDERR_FILENO) == 1) {}
 

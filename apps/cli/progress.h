@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +11,9 @@
 #include "espalier/options.h"
 
 namespace espalier::cli {
+
+// The observer, whose progress is that of one asset of several: it is shown while `shown` says so.
+[[nodiscard]] Observer shown_while(const Observer& observer, std::function<bool()> shown);
 
 class ProgressPrinter {
  public:

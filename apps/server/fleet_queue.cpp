@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "fleet_scripts.h"
+#include "job_batch.h"
 #include "job_record.h"
 
 namespace espalier::server {
@@ -150,6 +151,28 @@ std::optional<Job> FleetQueue::take_next(LaneKind lane, const std::string& loade
   return std::move(task->job);
 }
 
+JobQueue::Companions FleetQueue::take_companions(const Job& first, std::size_t most) {
+  constexpr const char* kOnce = "1";
+  Companions found;
+  const std::string key = batch_key(first);
+  const auto begun = [this](const std::string& id) {
+    const auto task = task_of(id);
+    return task ? task->begun : std::string();
+  };
+  found.last = key.empty() || begun(first.id) != kOnce;
+  while (!found.last && found.jobs.size() < most) {
+    std::optional<Job> job = take_next(LaneKind::networks, model_of(first));
+    if (!job) break;
+    if (batch_key(*job) == key && begun(job->id) == kOnce) {
+      found.jobs.push_back(*std::move(job));
+    } else {
+      put_back(job->id);
+      found.last = true;
+    }
+  }
+  return found;
+}
+
 // {id, attempt, version of the message, fields}
 std::optional<FleetQueue::Task> FleetQueue::taken(const RedisReply& given, LaneKind lane) {
   Task task;
@@ -164,13 +187,17 @@ std::optional<FleetQueue::Task> FleetQueue::taken(const RedisReply& given, LaneK
            "bring the servers and workers of the fleet to one version, then send it again");
     return std::nullopt;
   }
-  auto job = job_of(task.job.id, fields_of(given.at(3)));
+  const auto fields = fields_of(given.at(3));
+  const auto count = fields.find("begun");
+  const std::string begun = count == fields.end() ? std::string() : count->second;
+  auto job = job_of(task.job.id, fields);
   if (!job) {
     refuse(task, "unsupported", "the record of the job cannot be read; it is damaged, or of another version",
            "bring the servers and workers of the fleet to one version, then send it again");
     return std::nullopt;
   }
   task.job = *std::move(job);
+  task.begun = begun;
   std::erase_if(task.job.files, [](const JobFile& file) { return file.attempt != 0; });
   return task;
 }

@@ -42,6 +42,8 @@ class FleetQueue : public JobQueue {
   [[nodiscard]] bool is_shared() const override { return true; }
   void await(LaneKind lane, std::chrono::milliseconds longest, const std::function<bool()>& enough) override;
   [[nodiscard]] std::optional<Job> take_next(LaneKind lane, const std::string& loaded) override;
+  // The jobs that are next by the fleet's order, up to the first that is another sort of job, which goes back.
+  [[nodiscard]] Companions take_companions(const Job& first, std::size_t most) override;
   [[nodiscard]] std::filesystem::path folder_of(const std::string& id) const override { return options_.scratch / id; }
   [[nodiscard]] std::optional<Job> find(const std::string& id) override;
   void put_back(const std::string& id) override;
@@ -60,6 +62,7 @@ class FleetQueue : public JobQueue {
     Job job;
     LaneKind lane = LaneKind::networks;
     std::int64_t attempt = 0;
+    std::string begun{};  // how often it was begun, as Redis has it
     std::optional<Job> parent{};
     std::vector<JobFile> files{};      // what it has made
     std::vector<std::string> fresh{};  // of these, as JSON, what nobody has heard of

@@ -88,6 +88,13 @@ class JobQueue {
   // The first job of the lane that waits, now running; nothing while the queue is paused. One of the model `loaded`, whose
   // weights are in memory, comes before others, kMostPasses times in a row at most; empty: none is.
   [[nodiscard]] virtual std::optional<Job> take_next(LaneKind lane, const std::string& loaded) = 0;
+  // Jobs that wait and have the batch_key() of `first`, which was just taken, in their order, at most `most`, now running. None
+  // while the queue is paused; and none for, or of, jobs that were begun before, whose worker may have been lost by them.
+  struct Companions {
+    std::vector<Job> jobs{};
+    bool last = false;  // more are not worth waiting for
+  };
+  [[nodiscard]] virtual Companions take_companions(const Job& first, std::size_t most) = 0;
   // Where the files of a job that runs are, and of the job that it is made from.
   [[nodiscard]] virtual std::filesystem::path folder_of(const std::string& id) const = 0;
   // The same jobs.

@@ -17,15 +17,24 @@ JobRunner::Lane::Lane(JobRunner& runner, std::string name, WorkerOptions options
   }
 }
 
-void JobRunner::Lane::on_progress(const Json& progress) {
-  runner_.hub_.publish(current_, {"progress", text_of(progress)});
-  const std::scoped_lock lock(runner_.mutex_);
+bool JobRunner::Running::cancelled() const { return cancelled_ || lane_.runner_.interrupted_; }
+
+void JobRunner::Running::on_progress(const Json& progress) {
+  JobRunner& runner = lane_.runner_;
+  runner.hub_.publish(job_.id, {"progress", text_of(progress)});
+  const std::scoped_lock lock(runner.mutex_);
   progress_ = progress;
 }
 
-void JobRunner::Lane::on_file(const JobFile& file) {
-  runner_.store_.add_file(current_, file);
-  runner_.hub_.publish(current_, {"file", text_of(json_of(current_, file))});
+void JobRunner::Running::on_file(const JobFile& file) {
+  lane_.runner_.store_.add_file(job_.id, file);
+  lane_.runner_.hub_.publish(job_.id, {"file", text_of(json_of(job_.id, file))});
+}
+
+void JobRunner::Running::on_dropped(const std::string& file) { lane_.runner_.store_.drop_file(job_.id, file); }
+
+void JobRunner::Running::on_stages(const std::vector<StageReport>& stages) {
+  lane_.runner_.paces_.learn(lane_.options_.place(), stages);
 }
 
 void JobRunner::Lane::on_models(const std::vector<ModelFacts>& models) {

@@ -1,4 +1,4 @@
-// A lane of JobRunner: its thread, its worker, and the job that it runs.
+// A lane of JobRunner: its thread, its worker, and the jobs that it runs.
 #pragma once
 
 #include <atomic>
@@ -6,28 +6,47 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "job_runner.h"
 
 namespace espalier::server {
 
+// A job that a lane runs. What its thread shares with others is guarded by the runner's mutex.
+class JobRunner::Running : public JobListener {
+ public:
+  Running(Lane& lane, Job job) : lane_(lane), job_(std::move(job)) {}
+
+  // Of JobListener, on the lane's thread.
+  [[nodiscard]] bool cancelled() const override;
+  void on_progress(const Json& progress) override;
+  void on_file(const JobFile& file) override;
+  void on_dropped(const std::string& file) override;
+  void on_stages(const std::vector<StageReport>& stages) override;
+
+ private:
+  friend class JobRunner;
+
+  Lane& lane_;
+  const Job job_;
+  Json progress_;
+  bool ended_ = false;  // or back in the queue
+  std::atomic<bool> cancelled_{false};
+};
+
 // What a lane's thread shares with others is guarded by the runner's mutex.
-class JobRunner::Lane : public JobListener, public WorkerListener {
+class JobRunner::Lane : public WorkerListener {
  public:
   Lane(JobRunner& runner, std::string name, WorkerOptions options, bool process);
 
-  // Of JobListener and WorkerListener, on the lane's thread.
-  [[nodiscard]] bool cancelled() const override { return cancelled_ || runner_.interrupted_; }
-  void on_progress(const Json& progress) override;
-  void on_file(const JobFile& file) override;
-  void on_dropped(const std::string& file) override { runner_.store_.drop_file(current_, file); }
-  void on_stages(const std::vector<StageReport>& stages) override { runner_.paces_.learn(options_.place(), stages); }
+  // Of WorkerListener, on the lane's thread.
   void on_models(const std::vector<ModelFacts>& models) override;
   void on_loaded(const ModelFacts& model) override;
   void on_warning(const std::string& text) override { runner_.report_(text); }
 
  private:
   friend class JobRunner;
+  friend class Running;
 
   JobRunner& runner_;
   const std::string name_;
@@ -42,15 +61,13 @@ class JobRunner::Lane : public JobListener, public WorkerListener {
   std::chrono::steady_clock::time_point last_job_{}, last_removal_{};
 
   // Written by the lane's thread under the runner's mutex.
-  std::string current_;  // id of the running job
-  Json progress_;
-  std::string loaded_;  // the model whose weights are in memory
+  std::vector<std::unique_ptr<Running>> running_;  // the jobs that it took together, also those that have ended
+  std::string loaded_;                             // the model whose weights are in memory
   std::string state_ = "starting";
   std::uint64_t restarts_ = 0;
   int pid_ = 0;
   bool cannot_load_ = false;  // the last attempt to start it ended with an error
   bool woken_ = false;        // of any thread, under the mutex
-  std::atomic<bool> cancelled_{false};
 };
 
 }  // namespace espalier::server

@@ -69,11 +69,13 @@ void JobRunner::interrupt() {
   interrupted_ = true;
   changed_.notify_all();
   for (const auto& lane : lanes_) {
-    if (lane->current_.empty() || lane->cancelled_) continue;
-    try {
-      store_.put_back(lane->current_);
-    } catch (const Error&) {
-      continue;  // the disk is full, for example: the job begins again as after a sudden end
+    for (const auto& job : lane->running_) {
+      if (job->ended_ || job->cancelled_) continue;
+      try {
+        store_.put_back(job->job_.id);
+      } catch (const Error&) {
+        continue;  // the disk is full, for example: the job begins again as after a sudden end
+      }
     }
   }
 }
@@ -93,19 +95,23 @@ void JobRunner::wake() {
   changed_.notify_all();
 }
 
-JobRunner::Lane* JobRunner::running(const std::string& id) const {
-  const auto found = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->current_ == id; });
-  return found == lanes_.end() ? nullptr : found->get();
+JobRunner::Running* JobRunner::running(const std::string& id) const {
+  for (const auto& lane : lanes_) {
+    for (const auto& job : lane->running_) {
+      if (!job->ended_ && job->job_.id == id) return job.get();
+    }
+  }
+  return nullptr;
 }
 
 bool JobRunner::cancel(const std::string& id) {
   {
-    // next_job() takes jobs under this lock, so a job is either waiting or a running one.
+    // take_jobs() takes them under this lock, so a job is either waiting or a running one.
     const std::scoped_lock lock(mutex_);
     if (!store_.cancel_waiting(id)) {
-      Lane* const lane = running(id);
-      if (lane == nullptr) return false;
-      lane->cancelled_ = true;
+      Running* const job = running(id);
+      if (job == nullptr) return false;
+      job->cancelled_ = true;
       return true;
     }
   }
@@ -137,8 +143,8 @@ std::exception_ptr JobRunner::failure() const {
 
 Json JobRunner::progress_of(const std::string& id) const {
   const std::scoped_lock lock(mutex_);
-  const Lane* const lane = running(id);
-  return lane == nullptr ? Json(nullptr) : lane->progress_;
+  const Running* const job = running(id);
+  return job == nullptr ? Json(nullptr) : job->progress_;
 }
 
 std::vector<WorkerState> JobRunner::workers() const { return has_processes_ ? lanes() : std::vector<WorkerState>(); }
@@ -187,8 +193,7 @@ bool JobRunner::recorded(const std::function<void()>& work) {
   }
 }
 
-std::optional<Job> JobRunner::next_job(Lane& lane) {
-  std::optional<Job> job;
+bool JobRunner::take_jobs(Lane& lane) {
   const bool asked = recorded([&] {
     std::unique_lock lock(mutex_);
     lane.woken_ = false;
@@ -196,16 +201,40 @@ std::optional<Job> JobRunner::next_job(Lane& lane) {
     const std::string loaded = lane.loaded_;
     // Others are not kept waiting for an answer of another machine; who cancels there waits until the job is known here.
     if (store_.is_shared()) lock.unlock();
-    job = store_.take_next(lane.options_.lane, loaded);
+    std::optional<Job> job = store_.take_next(lane.options_.lane, loaded);
     if (!lock.owns_lock()) lock.lock();
     if (!job) return;
-    lane.current_ = job->id;
-    lane.progress_ = nullptr;
-    lane.cancelled_ = false;
+    lane.running_.push_back(std::make_unique<Running>(lane, *std::move(job)));
     lane.state_ = "busy";
   });
   if (asked) records_fail_ = false;
-  return job;
+  if (lane.running_.empty()) return false;
+  take_companions(lane);
+  return true;
+}
+
+// Waits for them as long as --max-wait-ms says.
+void JobRunner::take_companions(Lane& lane) {
+  const auto most = static_cast<std::size_t>(options_.max_batch);
+  if (most < 2 || lane.options_.lane != LaneKind::networks) return;
+  const Running& first = *lane.running_.front();
+  const auto until = Clock::now() + std::chrono::milliseconds(options_.max_wait_ms);
+  while (true) {
+    bool last = false;
+    (void)recorded([&] {
+      std::unique_lock lock(mutex_);
+      lane.woken_ = false;
+      last = stopping_ || first.cancelled_;
+      if (last) return;
+      if (store_.is_shared()) lock.unlock();
+      JobQueue::Companions found = store_.take_companions(first.job_, most - lane.running_.size());
+      if (!lock.owns_lock()) lock.lock();
+      for (Job& job : found.jobs) lane.running_.push_back(std::make_unique<Running>(lane, std::move(job)));
+      last = found.last;
+    });
+    if (last || lane.running_.size() >= most || Clock::now() >= until) return;
+    wait(lane, until);
+  }
 }
 
 void JobRunner::wait(Lane& lane, Clock::time_point until) {
@@ -308,13 +337,13 @@ void JobRunner::loop(Lane& lane) {
       lane.was_reported_ = false;
       if (!revive(lane)) return;
     }
-    const std::optional<Job> job = next_job(lane);
+    const bool taken = take_jobs(lane);
     {
       const std::scoped_lock lock(mutex_);
       if (stopping_) return;
     }
-    if (job) {
-      run(lane, *job);
+    if (taken) {
+      run(lane);
       remove_old();
       lane.last_job_ = Clock::now();
     } else {
@@ -331,14 +360,15 @@ Assignment JobRunner::assignment_of(const Lane& lane, const Job& job) {
   return assignment;
 }
 
-std::optional<JobEnd> JobRunner::end_of_lost(Lane& lane, const Job& job, const WorkerLost& lost) {
+std::optional<JobEnd> JobRunner::end_of_lost(Lane& lane, Running& running, const WorkerLost& lost) {
   lane.was_reported_ = true;
+  const Job& job = running.job_;
   std::optional<JobEnd> end;
   const bool known = recorded([&] {
     const std::scoped_lock lock(mutex_);
     end.reset();
     if (interrupted_) return;  // interrupt() has put it back
-    if (lane.cancelled_) {
+    if (running.cancelled_) {
       end = JobEnd{.state = JobState::cancelled, .error = nullptr, .report = nullptr, .notices = Json::array()};
       store_.clean(job.id);
     } else if (!store_.try_again(job.id)) {
@@ -347,8 +377,7 @@ std::optional<JobEnd> JobRunner::end_of_lost(Lane& lane, const Job& job, const W
           error_of("interrupted", std::string("the process that ran this job was lost twice; the second time ") + lost.what(),
                    "start it again with other settings, or look at the server's messages");
     } else {
-      lane.current_.clear();
-      lane.progress_ = nullptr;
+      running.ended_ = true;
     }
   });
   if (known && !interrupted_)
@@ -357,37 +386,72 @@ std::optional<JobEnd> JobRunner::end_of_lost(Lane& lane, const Job& job, const W
   return known ? end : std::nullopt;
 }
 
-void JobRunner::run(Lane& lane, const Job& job) {
+void JobRunner::run(Lane& lane) {
   const auto start = Clock::now();
-  JobEnd end;
-  try {
-    publish_state(job.id);
-    end = lane.worker_->run(assignment_of(lane, job), lane);
+  std::vector<Running*> jobs;
+  for (const auto& job : lane.running_) jobs.push_back(job.get());
+  if (lane.options_.lane == LaneKind::networks) {
+    const std::scoped_lock lock(metrics_.mutex);
+    metrics_.batches.add(static_cast<double>(jobs.size()));
+  }
+  std::exception_ptr broken;  // of keeping an end
+  const auto ended = [&](std::size_t i, const JobEnd& how) {
     lane.failures_ = 0;
+    try {
+      end(*jobs[i], how, start);
+    } catch (...) {
+      broken = std::current_exception();
+    }
+  };
+  const auto end_others = [&](const auto& how) {
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      if (!jobs[i]->ended_) how(i);
+    }
+  };
+  try {
+    std::vector<Assignment> assignments;
+    for (const Running* job : jobs) {
+      publish_state(job->job_.id);
+      assignments.push_back(assignment_of(lane, job->job_));
+    }
+    std::vector<JobTask> tasks;
+    for (std::size_t i = 0; i < jobs.size(); ++i) tasks.push_back({assignments[i], *jobs[i]});
+    lane.worker_->run(tasks, ended);
   } catch (const WorkerLost& lost) {
-    auto ended = end_of_lost(lane, job, lost);
-    if (!ended) {
+    end_others([&](std::size_t i) {
+      if (const auto how = end_of_lost(lane, *jobs[i], lost)) return end(*jobs[i], *how, start);
       if (interrupted_) return;
       ++metrics_.retried;
-      (void)recorded([&] { publish_state(job.id); });
-      return wake();  // another worker may be free
-    }
-    end = *std::move(ended);
+      (void)recorded([&] { publish_state(jobs[i]->job_.id); });
+    });
+    if (!interrupted_) wake();  // another worker may be free
   } catch (...) {
-    end = end_of_exception({job, store_.folder_of(job.id), std::nullopt, {}, {}});
+    end_others([&](std::size_t i) {
+      ended(i, end_of_exception({jobs[i]->job_, store_.folder_of(jobs[i]->job_.id), std::nullopt, {}, {}}));
+    });
   }
-  if (end.state == JobState::cancelled && interrupted_ && !lane.cancelled_) return;  // interrupt() has put it back
-  if (!recorded([&] { store_.end(job.id, end); })) return;
+  {
+    const std::scoped_lock lock(mutex_);
+    // Until the threads have ended, interrupt() may yet put back what has not.
+    if (!interrupted_) lane.running_.clear();
+    lane.state_ = "idle";
+  }
+  if (broken) std::rethrow_exception(broken);
+}
+
+void JobRunner::end(Running& job, const JobEnd& end, Clock::time_point start) {
+  const std::string& id = job.job_.id;
+  if (end.state == JobState::cancelled && interrupted_ && !job.cancelled_) return;  // interrupt() has put it back
+  if (!recorded([&] { store_.end(id, end); })) return;
   (end.state == JobState::done ? metrics_.done : end.state == JobState::failed ? metrics_.failed : metrics_.cancelled)++;
   metrics_.job_milliseconds +=
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count());
   {
     const std::scoped_lock lock(mutex_);
-    lane.current_.clear();
-    lane.progress_ = nullptr;
-    lane.state_ = "idle";
+    job.ended_ = true;
+    job.progress_ = nullptr;
   }
-  (void)recorded([&] { publish_state(job.id); });
+  (void)recorded([&] { publish_state(id); });
 }
 
 }  // namespace espalier::server

@@ -58,6 +58,7 @@ class JobRunner : public JobControl {
 
  private:
   class Lane;
+  class Running;
 
   void loop(Lane& lane);
   // Until the lane's worker is ready; false when the server ends first.
@@ -65,14 +66,17 @@ class JobRunner : public JobControl {
   // Whether another lane may yet load the checkpoint.
   [[nodiscard]] bool others_may_load(const Lane& lane) const;
   void idle(Lane& lane);
-  [[nodiscard]] std::optional<Job> next_job(Lane& lane);
+  // Takes the next job, and those that are sampled with it; false when there is none.
+  [[nodiscard]] bool take_jobs(Lane& lane);
+  void take_companions(Lane& lane);
   void wait(Lane& lane, std::chrono::steady_clock::time_point until);
-  // The lane that runs the job, or null.
-  [[nodiscard]] Lane* running(const std::string& id) const;
-  void run(Lane& lane, const Job& job);
+  // The job, if it runs, or null.
+  [[nodiscard]] Running* running(const std::string& id) const;
+  void run(Lane& lane);
+  void end(Running& job, const JobEnd& end, std::chrono::steady_clock::time_point start);
   [[nodiscard]] Assignment assignment_of(const Lane& lane, const Job& job);
   // The end of a job whose worker was lost; nothing when it is tried again.
-  [[nodiscard]] std::optional<JobEnd> end_of_lost(Lane& lane, const Job& job, const WorkerLost& lost);
+  [[nodiscard]] std::optional<JobEnd> end_of_lost(Lane& lane, Running& job, const WorkerLost& lost);
   void publish_state(const std::string& id);
   void remove_old();
   bool recorded(const std::function<void()>& work);

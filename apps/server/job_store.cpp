@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "job_batch.h"
 #include "job_record.h"
 
 namespace espalier::server {
@@ -463,7 +464,32 @@ std::optional<Job> JobStore::take_next(LaneKind lane, const std::string& loaded)
   if (paused_) return std::nullopt;
   std::vector<Job> jobs = first_waiting(lane, loaded);
   if (jobs.empty()) return std::nullopt;
-  Job& job = jobs.front();
+  begin(jobs.front());
+  return std::move(jobs.front());
+}
+
+// A job of networks may come before others that wait as long as one batch more, at most.
+JobQueue::Companions JobStore::take_companions(const Job& first, std::size_t most) {
+  constexpr int kMostLooked = 256;
+  const std::scoped_lock lock(mutex_);
+  Companions found;
+  const std::string key = batch_key(first);
+  Statement begun(*database_, "SELECT attempts FROM jobs WHERE id = ?", first.id);
+  found.last = key.empty() || !begun.step() || begun.number(0) > 1;
+  if (paused_ || found.last) return found;
+  Statement rows(*database_,
+                 sql("WHERE state = 'queued' AND kind = ? AND attempts = 0 ORDER BY place, sequence LIMIT ?").c_str(),
+                 name_of(first.kind), kMostLooked);
+  for (Job& job : read(rows)) {
+    if (found.jobs.size() == most) break;
+    if (batch_key(job) != key) continue;
+    begin(job);
+    found.jobs.push_back(std::move(job));
+  }
+  return found;
+}
+
+void JobStore::begin(Job& job) {
   job.state = JobState::running;
   job.position.reset();
   job.started = now();
@@ -476,7 +502,6 @@ std::optional<Job> JobStore::take_next(LaneKind lane, const std::string& loaded)
       .run();
   transaction.commit();
   changed(job.id);
-  return std::move(job);
 }
 
 void JobStore::put_back(const std::string& id) {

@@ -80,6 +80,7 @@ class JobStore : public JobBook, public JobQueue {
 
   // The first job of the lane that waits, now running; nothing while the queue is paused. See JobQueue.
   [[nodiscard]] std::optional<Job> take_next(LaneKind lane = LaneKind::networks, const std::string& loaded = {}) override;
+  [[nodiscard]] Companions take_companions(const Job& first, std::size_t most) override;
   // A running job, back into its place of the queue as if it had not run; nothing happens to others.
   void put_back(const std::string& id) override;
   // A running job whose worker was lost: back into its place of the queue, without what it made, unless it was begun twice;
@@ -150,6 +151,7 @@ class JobStore : public JobBook, public JobQueue {
   void remove_too_old(double days, const Moment& at, std::vector<std::string>& removed);
   void remove_too_much(std::uint64_t bytes, std::vector<std::string>& removed);
   [[nodiscard]] std::vector<Job> read(Statement& rows);
+  void begin(Job& job);
   [[nodiscard]] std::vector<Job> first_waiting(LaneKind lane, const std::string& loaded);
   [[nodiscard]] std::optional<std::string> job_of(const RequestKey& request);
   [[nodiscard]] JobRecord record_of(const std::string& id);

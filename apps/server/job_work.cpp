@@ -210,16 +210,74 @@ void JobWork::unload() {
   listener_.on_loaded({});
 }
 
-JobEnd JobWork::run(const Assignment& assignment, JobListener& listener) {
-  const Task task{assignment, listener};
-  JobEnd end;
-  try {
-    end = assignment.job.kind == JobKind::exported ? run_export(task) : run_generation(task);
-  } catch (...) {
-    end = end_of_exception(assignment);
+struct JobWork::Generation {
+  Options options;
+  Request request{};
+  Observer observer{};
+  std::string structure{};  // the file of the last preview
+  Clock::time_point shown{};
+};
+
+void JobWork::run(std::span<const JobTask> tasks, const TaskEnded& ended) {
+  if (tasks.size() == 1) {
+    const JobEnd end = run_one({tasks.front()});
+    ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
+    ended(0, end);
+    return;
   }
-  ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
-  return end;
+  run_together(tasks, ended);
+  ::malloc_trim(0);
+}
+
+JobEnd JobWork::run_one(const Task& task) {
+  try {
+    if (task.job().kind == JobKind::exported) return run_export(task);
+    const auto generation = prepared(task);
+    load(generation->options.model.string());
+    const Asset asset = made_of(task, generation->request, generation->options.edit, generation->observer);
+    return keep_asset(task, *generation, asset);
+  } catch (...) {
+    return end_of_exception(task.assignment);
+  }
+}
+
+void JobWork::run_together(std::span<const JobTask> tasks, const TaskEnded& ended) {
+  std::vector<std::unique_ptr<Generation>> generations(tasks.size());
+  std::vector<bool> over(tasks.size());
+  const auto finish = [&](std::size_t i, const JobEnd& end) {
+    over[i] = true;
+    ended(i, end);
+  };
+  try {
+    std::vector<Pipeline::BatchItem> items;
+    std::vector<std::size_t> place;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      try {
+        generations[i] = prepared({tasks[i]});
+        items.push_back({generations[i]->request, generations[i]->observer});
+        place.push_back(i);
+      } catch (...) {
+        finish(i, end_of_exception(tasks[i].assignment));
+      }
+    }
+    if (items.empty()) return;
+    load(generations[place.front()]->options.model.string());
+    pipeline_->generate_batch(items, static_cast<int>(items.size()), [&](std::size_t k, const Pipeline::BatchResult& result) {
+      const std::size_t i = place[k];
+      JobEnd end;
+      try {
+        if (result.failure) std::rethrow_exception(result.failure);
+        end = keep_asset({tasks[i]}, *generations[i], *result.asset);
+      } catch (...) {
+        end = end_of_exception(tasks[i].assignment);
+      }
+      finish(i, end);
+    });
+  } catch (...) {
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      if (!over[i]) finish(i, end_of_exception(tasks[i].assignment));
+    }
+  }
 }
 
 Observer JobWork::observer_of(const Task& task) const {
@@ -294,12 +352,12 @@ void JobWork::keep_cutouts(const Task& task, const std::vector<Background>& back
   }
 }
 
-JobEnd JobWork::run_generation(const Task& task) {
+std::unique_ptr<JobWork::Generation> JobWork::prepared(const Task& task) const {
   const Job& job = task.job();
-  const Options options = parse_generate_options(text_of(job.options), Spelling::any);
+  auto generation = std::make_unique<Generation>(Generation{parse_generate_options(text_of(job.options), Spelling::any)});
+  const Options& options = generation->options;
   if (std::any_of(job.files.begin(), job.files.end(), is_image)) keep_cutouts(task, options.background);
-  load(options.model.string());
-  Request request;
+  Request& request = generation->request;
   request.prompt = options.prompt;
   request.negative_prompt = options.negative_prompt;
   request.seed = options.seed;
@@ -313,22 +371,26 @@ JobEnd JobWork::run_generation(const Task& task) {
   request.finish = finish_request_of(options);
   request.keep_mesh = options.keep_mesh;
   request.keep_uvs = options.keep_uvs;
-  Observer observer = observer_of(task);
-  std::string structure;
-  observer.structure = [&, last = Clock::time_point()](const StructurePreview& preview) mutable {
-    constexpr auto kPause = std::chrono::seconds(1);  // what is replaced sooner, nobody sees
-    if (!structure.empty() && Clock::now() - last < kPause) return;
-    keep_structure(task, preview, structure);
-    last = Clock::now();
-  };
-  observer.partial = [&, splats = true](const Asset& asset) mutable {
-    keep_partial(task, asset, std::exchange(splats, false));
-    if (!structure.empty()) task.listener.on_dropped(std::exchange(structure, {}));
-  };
   for (const JobFile& file : job.files) {
     if (is_image(file)) request.images.push_back(task.assignment.folder / file.name);
   }
-  const Asset asset = made_of(task, request, options.edit, observer);
+  Observer& observer = generation->observer;
+  observer = observer_of(task);
+  observer.structure = [task, &g = *generation](const StructurePreview& preview) {
+    constexpr auto kPause = std::chrono::seconds(1);  // what is replaced sooner, nobody sees
+    if (!g.structure.empty() && Clock::now() - g.shown < kPause) return;
+    keep_structure(task, preview, g.structure);
+    g.shown = Clock::now();
+  };
+  observer.partial = [this, task, &g = *generation, splats = true](const Asset& asset) mutable {
+    keep_partial(task, asset, std::exchange(splats, false));
+    if (!g.structure.empty()) task.listener.on_dropped(std::exchange(g.structure, {}));
+  };
+  return generation;
+}
+
+JobEnd JobWork::keep_asset(const Task& task, const Generation& generation, const Asset& asset) const {
+  const Options& options = generation.options;
   task.listener.on_stages(asset.stages());
   keep(task, "latent.safetensors", "latent", "safetensors", "application/octet-stream",
        [&](const fs::path& path) { asset.save_latent(path); });

@@ -1,7 +1,9 @@
 // Runs jobs in this process.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <span>
 
 #include "job_options.h"
 #include "job_worker.h"
@@ -17,23 +19,26 @@ class JobWork : public JobWorker {
   ~JobWork() override;
 
   void start(const std::function<bool()>& leaving) override;
-  [[nodiscard]] JobEnd run(const Assignment& assignment, JobListener& listener) override;
+  void run(std::span<const JobTask> tasks, const TaskEnded& ended) override;
   void unload() override;
   [[nodiscard]] bool alive() override { return true; }
   [[nodiscard]] int process() const override { return 0; }
 
  private:
-  // Of the job that runs.
-  struct Task {
-    const Assignment& assignment;
-    JobListener& listener;
+  // Of a job that runs.
+  struct Task : JobTask {
     [[nodiscard]] const Job& job() const { return assignment.job; }
   };
+  // What a job asks of the pipeline, which watches it with the observer.
+  struct Generation;
 
   void learn_models();
   void load(const std::string& name);
   [[nodiscard]] const ServedModel& model_named(const std::string& name) const;
-  [[nodiscard]] JobEnd run_generation(const Task& task);
+  [[nodiscard]] JobEnd run_one(const Task& task);
+  void run_together(std::span<const JobTask> tasks, const TaskEnded& ended);
+  [[nodiscard]] std::unique_ptr<Generation> prepared(const Task& task) const;
+  [[nodiscard]] JobEnd keep_asset(const Task& task, const Generation& generation, const Asset& asset) const;
   [[nodiscard]] Asset made_of(const Task& task, const Request& request, EditRequest part, const Observer& observer);
   [[nodiscard]] JobEnd run_export(const Task& task);
   [[nodiscard]] Observer observer_of(const Task& task) const;

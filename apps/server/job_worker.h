@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -61,6 +62,14 @@ class JobListener {
   virtual void on_stages(const std::vector<StageReport>& stages) = 0;
 };
 
+// One of the jobs that a worker runs. Of references that outlive the run.
+struct JobTask {
+  const Assignment& assignment;
+  JobListener& listener;
+};
+// Hears of the end of a task, by its place.
+using TaskEnded = std::function<void(std::size_t task, const JobEnd& end)>;
+
 // Hears of a worker, on the thread that called it.
 class WorkerListener {
  public:
@@ -79,15 +88,17 @@ class WorkerLost : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Runs one job at a time. Of one thread, but for process().
+// Runs one job at a time, or several together. Of one thread, but for process().
 class JobWorker {
  public:
   virtual ~JobWorker() = default;
   // Gets ready, again after it was lost: of networks, learns of the models and loads the first. `leaving` is asked meanwhile
   // and later: true when the server ends and nothing is waited for. Throws Error what loading throws, WorkerLost.
   virtual void start(const std::function<bool()>& leaving) = 0;
-  // Runs the job to its end, whatever that is. Throws WorkerLost; and what the listener throws.
-  [[nodiscard]] virtual JobEnd run(const Assignment& assignment, JobListener& listener) = 0;
+  // Runs jobs to their ends, whatever these are: one, or several of one batch_key(), which are sampled together. `ended` hears
+  // of each as soon as it ends, and throws nothing. Throws WorkerLost, which concerns those that have not ended; and what the
+  // listeners throw.
+  virtual void run(std::span<const JobTask> tasks, const TaskEnded& ended) = 0;
   // Gives the weights' memory back.
   virtual void unload() = 0;
   // False once it was lost; to be asked while nothing runs.

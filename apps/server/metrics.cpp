@@ -23,14 +23,6 @@ void keep_heaps_small() {
   ::mallopt(M_MMAP_THRESHOLD, kMappedBytes);
 }
 
-void Histogram::add(double seconds) {
-  for (std::size_t i = 0; i < kBounds.size(); ++i) {
-    if (seconds <= kBounds.at(i)) ++within.at(i);
-  }
-  ++count;
-  sum += seconds;
-}
-
 MetricsText& MetricsText::family(const char* name, const char* kind, const char* help) {
   name_ = name;
   text_ += "# HELP " + name_ + " " + help + "\n# TYPE " + name_ + " " + kind + "\n";
@@ -42,17 +34,10 @@ MetricsText& MetricsText::value(double value, const std::string& labels) {
   return *this;
 }
 
-MetricsText& MetricsText::values(const Histogram& histogram, const std::string& labels) {
-  const std::string before = labels.empty() ? "" : labels + ",";
-  for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
-    std::array<char, 32> bound{};
-    std::snprintf(bound.data(), bound.size(), "%g", Histogram::kBounds.at(i));
-    line(name_ + "_bucket", static_cast<double>(histogram.within.at(i)), before + "le=\"" + bound.data() + '"');
-  }
-  line(name_ + "_bucket", static_cast<double>(histogram.count), before + "le=\"+Inf\"");
-  line(name_ + "_sum", histogram.sum, labels);
-  line(name_ + "_count", static_cast<double>(histogram.count), labels);
-  return *this;
+void MetricsText::bucket(double bound, std::uint64_t within, const std::string& labels) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", bound);
+  line(name_ + "_bucket", static_cast<double>(within), labels + "le=\"" + text.data() + '"');
 }
 
 void MetricsText::line(const std::string& name, double value, const std::string& labels) {

@@ -423,6 +423,8 @@ Response Routes::metrics_page() {
   {
     const std::scoped_lock lock(metrics_.mutex);
     text.family("espalier_job_wait_seconds", "histogram", "Time that jobs waited before they began.").values(metrics_.waits);
+    text.family("espalier_batch_jobs", "histogram", "Jobs that were taken together to be sampled at once.")
+        .values(metrics_.batches);
     text.family("espalier_job_run_seconds", "histogram", "Time from the start of a job to its end.").values(metrics_.runs);
     text.family("espalier_stage_seconds", "histogram", "Time of each stage of jobs.");
     for (const auto& [stage, times] : metrics_.stages) text.values(times, "stage=\"" + stage + "\"");

@@ -1,9 +1,10 @@
 // What passes between a server and the processes that work for it: one JSON object a line over a socket, both ways.
 //
-// Version 1. From the server: start, which is the first message (protocol, version of the program, process of the server, lane,
-// models, background_network); job (record as job_record.h has it, folder, parent, parent_folder, pace); cancel; unload. From
-// the worker: models, loaded, warning; ready or failed (an error) after start; of a job progress, file, dropped, stages and,
-// last, end. A worker of another version refuses to start. Either side takes the end of the socket as the end of the other.
+// Version 2. From the server: start, which is the first message (protocol, version of the program, process of the server, lane,
+// models, background_network); jobs, one or several that run together (record as job_record.h has it, folder, parent,
+// parent_folder, pace); cancel (task); unload. From the worker: models, loaded, warning; ready or failed (an error) after
+// start; of each job progress, file, dropped, stages and, last, end, with `task`, its place in the message jobs. A worker of
+// another version refuses to start. Either side takes the end of the socket as the end of the other.
 #pragma once
 
 #include <chrono>
@@ -15,7 +16,7 @@
 
 namespace espalier::server {
 
-inline constexpr int kWorkerProtocol = 1;
+inline constexpr int kWorkerProtocol = 2;
 inline constexpr int kWorkerSocket = 3;  // the worker's descriptor
 
 // One end. send() and receive() may be called from a thread each.

@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <deque>
 #include <fstream>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "espalier/diagnostics.h"
@@ -27,18 +27,11 @@ using namespace std::chrono_literals;
 constexpr int kExitFault = 3, kExitUsage = 2;
 constexpr int kMostGpus = 64;
 
-// Sends what is heard of the job that runs. Of the working thread.
-class Reporter : public JobListener, public WorkerListener {
+// Sends what is heard of the worker. Of the working thread.
+class Reporter : public WorkerListener {
  public:
   explicit Reporter(WorkerChannel& channel) : channel_(channel) {}
 
-  [[nodiscard]] bool cancelled() const override { return cancelled_; }
-  void cancel(bool now) { cancelled_ = now; }  // from any thread
-
-  void on_progress(const Json& progress) override { send({{"type", "progress"}, {"progress", progress}}); }
-  void on_file(const JobFile& file) override { send({{"type", "file"}, {"file", to_json(file)}}); }
-  void on_dropped(const std::string& name) override { send({{"type", "dropped"}, {"name", name}}); }
-  void on_stages(const std::vector<StageReport>& stages) override { send({{"type", "stages"}, {"stages", to_json(stages)}}); }
   void on_models(const std::vector<ModelFacts>& models) override {
     Json list = Json::array();
     for (const ModelFacts& model : models) list.push_back(to_json(model));
@@ -50,7 +43,49 @@ class Reporter : public JobListener, public WorkerListener {
 
  private:
   WorkerChannel& channel_;
-  std::atomic<bool> cancelled_{false};
+};
+
+// Which of the jobs that run shall end soon. Of any thread.
+class Cancelled {
+ public:
+  void add(std::size_t task) {
+    const std::scoped_lock lock(mutex_);
+    tasks_.insert(task);
+  }
+  void clear() {
+    const std::scoped_lock lock(mutex_);
+    tasks_.clear();
+  }
+  [[nodiscard]] bool has(std::size_t task) const {
+    const std::scoped_lock lock(mutex_);
+    return tasks_.contains(task);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::size_t> tasks_;
+};
+
+// Sends what is heard of a job that runs. Of the working thread.
+class TaskReporter : public JobListener {
+ public:
+  TaskReporter(std::size_t task, Reporter& reporter, const Cancelled& cancelled)
+      : task_(task), reporter_(reporter), cancelled_(cancelled) {}
+
+  [[nodiscard]] bool cancelled() const override { return cancelled_.has(task_); }
+  void on_progress(const Json& progress) override { send({{"type", "progress"}, {"progress", progress}}); }
+  void on_file(const JobFile& file) override { send({{"type", "file"}, {"file", to_json(file)}}); }
+  void on_dropped(const std::string& name) override { send({{"type", "dropped"}, {"name", name}}); }
+  void on_stages(const std::vector<StageReport>& stages) override { send({{"type", "stages"}, {"stages", to_json(stages)}}); }
+  void send(Json message) {
+    message["task"] = task_;
+    reporter_.send(message);
+  }
+
+ private:
+  std::size_t task_;
+  Reporter& reporter_;
+  const Cancelled& cancelled_;
 };
 
 // The messages that wait for the working thread.
@@ -78,16 +113,16 @@ class Mailbox {
 };
 
 // Ends with the server: at once, since nobody will look at what would be made. Its folder is put right at the next start.
-void read_messages(WorkerChannel& channel, Reporter& reporter, Mailbox& mailbox) {
+void read_messages(WorkerChannel& channel, Cancelled& cancelled, Mailbox& mailbox) {
   while (true) {
     auto message = channel.receive(60s);
     if (channel.ended()) ::_exit(0);
     if (!message) continue;
     const std::string type = type_of(*message);
     if (type == "cancel") {
-      reporter.cancel(true);
+      cancelled.add(message->value("task", std::size_t{0}));
     } else {
-      if (type == "job") reporter.cancel(false);
+      if (type == "jobs") cancelled.clear();
       mailbox.put(*std::move(message));
     }
   }
@@ -122,10 +157,29 @@ bool is_fault(const JobEnd& end) {
   return end.state == JobState::failed && end.error.is_object() && end.error.at("code") == word_of(ErrorCode::device);
 }
 
+void run_tasks(const Json& message, JobWork& work, Reporter& reporter, const Cancelled& cancelled) {
+  std::vector<Assignment> assignments;
+  for (const Json& job : message.at("jobs")) assignments.push_back(assignment_of(job));
+  std::deque<TaskReporter> reporters;
+  std::vector<JobTask> tasks;
+  for (std::size_t i = 0; i < assignments.size(); ++i) {
+    reporters.emplace_back(i, reporter, cancelled);
+    tasks.push_back({assignments[i], reporters[i]});
+  }
+  work.run(tasks, [&](std::size_t i, const JobEnd& end) {
+    Json sent = to_json(end);
+    sent["type"] = "end";
+    if (is_fault(end)) sent["fault"] = end.error.at("message");
+    reporters[i].send(std::move(sent));
+    if (is_fault(end)) ::_exit(kExitFault);
+  });
+}
+
 int run_jobs(const WorkerOptions& options, WorkerChannel& channel) {
   Reporter reporter(channel);
+  Cancelled cancelled;
   Mailbox mailbox;
-  std::thread([&] { read_messages(channel, reporter, mailbox); }).detach();  // until the process ends
+  std::thread([&] { read_messages(channel, cancelled, mailbox); }).detach();  // until the process ends
   JobWork work(options, reporter);
   try {
     work.start([] { return false; });
@@ -137,13 +191,7 @@ int run_jobs(const WorkerOptions& options, WorkerChannel& channel) {
   while (true) {
     const Json message = mailbox.next();
     if (type_of(message) == "unload") work.unload();
-    if (type_of(message) != "job") continue;
-    const JobEnd end = work.run(assignment_of(message), reporter);
-    Json sent = to_json(end);
-    sent["type"] = "end";
-    if (is_fault(end)) sent["fault"] = end.error.at("message");
-    reporter.send(sent);
-    if (is_fault(end)) ::_exit(kExitFault);
+    if (type_of(message) == "jobs") run_tasks(message, work, reporter, cancelled);
   }
 }
 

@@ -211,6 +211,20 @@ bool WorkerProcess::alive() {
 
 namespace {
 
+// The task that a message is about; one that there is not for a message about none.
+std::size_t task_of(const Json& message) {
+  const auto task = message.find("task");
+  return task != message.end() && task->is_number_unsigned() ? task->get<std::size_t>() : static_cast<std::size_t>(-1);
+}
+
+JobEnd end_of(const std::exception_ptr& trouble, const Assignment& assignment) {
+  try {
+    std::rethrow_exception(trouble);
+  } catch (...) {
+    return end_of_exception(assignment);
+  }
+}
+
 // Passes a message of a job on; false for one that is none.
 bool pass_on(const Json& message, JobListener& listener) try {
   const std::string type = type_of(message);
@@ -234,32 +248,42 @@ bool pass_on(const Json& message, JobListener& listener) try {
 
 }  // namespace
 
-JobEnd WorkerProcess::run(const Assignment& assignment, JobListener& listener) {
+void WorkerProcess::run(std::span<const JobTask> tasks, const TaskEnded& ended) {
+  struct State {
+    std::exception_ptr trouble;  // of keeping what the job made; it ends then
+    bool asked = false, over = false;
+  };
   if (!channel_) lose();
-  Json job = to_json(assignment);
-  job["type"] = "job";
-  if (!channel_->send(job)) lose();
-  std::exception_ptr trouble;  // of keeping what the job made; it ends then
-  bool asked = false;
-  while (true) {
+  Json jobs = Json::array();
+  for (const JobTask& task : tasks) jobs.push_back(to_json(task.assignment));
+  if (!channel_->send({{"type", "jobs"}, {"jobs", jobs}})) lose();
+  std::vector<State> states(tasks.size());
+  for (std::size_t left = tasks.size(); left > 0;) {
     const auto message = channel_->receive(kPoll);
     if (!message && channel_->ended()) lose();
-    if (!asked && (trouble || listener.cancelled())) {
-      asked = true;
-      if (!channel_->send({{"type", "cancel"}})) lose();
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      State& state = states[i];
+      if (state.over || state.asked || !(state.trouble || tasks[i].listener.cancelled())) continue;
+      state.asked = true;
+      if (!channel_->send({{"type", "cancel"}, {"task", i}})) lose();
     }
-    if (leaving_()) lose("the server ends");  // the job waits for the next start
+    if (leaving_()) lose("the server ends");  // the jobs wait for the next start
     if (!message || take(*message)) continue;
+    const std::size_t i = task_of(*message);
+    if (i >= tasks.size() || states[i].over) lose(kNotUnderstood);
+    State& state = states[i];
     if (type_of(*message) == "end") {
       // A device that has failed once fails for ever in its process.
       if (message->contains("fault")) lose("its GPU has failed: " + text_of((*message)["fault"]));
-      if (trouble) std::rethrow_exception(trouble);
-      return end_of(*message);
+      state.over = true;
+      --left;
+      ended(i, state.trouble ? end_of(state.trouble, tasks[i].assignment) : end_of(*message));
+      continue;
     }
     try {
-      if (!pass_on(*message, listener)) lose(kNotUnderstood);
+      if (!pass_on(*message, tasks[i].listener)) lose(kNotUnderstood);
     } catch (const Error&) {
-      if (!trouble) trouble = std::current_exception();
+      if (!state.trouble) state.trouble = std::current_exception();
     }
   }
 }

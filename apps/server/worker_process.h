@@ -20,7 +20,7 @@ class WorkerProcess : public JobWorker {
   ~WorkerProcess() override;
 
   void start(const std::function<bool()>& leaving) override;
-  [[nodiscard]] JobEnd run(const Assignment& assignment, JobListener& listener) override;
+  void run(std::span<const JobTask> tasks, const TaskEnded& ended) override;
   void unload() override;
   [[nodiscard]] bool alive() override;
   [[nodiscard]] int process() const override { return process_; }

@@ -68,6 +68,7 @@ struct MemoryPlan {
 };
 struct PlanRequest {
   int images = 1;                  // of one object
+  int together = 1;                // assets like it that are sampled at once
   std::filesystem::path latent{};  // a saved latent, which is decoded without sampling
   std::string voxels = "12k";      // 12k or 24k: the object that is expected where there is no latent
   bool mesh = true, gaussians = true, radiance_field = false;
@@ -99,6 +100,7 @@ struct BenchOptions {
   // As in Request; those of the workload are 12 steps, guidance 7.5 and 3 in [0.5, 1], rescale_t 3.
   SamplerRequest structure{}, latent{};
   SamplerPreset preset = SamplerPreset::checkpoint;
+  std::vector<int> batches{};  // of bench_batches(): how many assets are sampled together
 };
 struct BenchRow {
   std::string stage;
@@ -108,5 +110,16 @@ struct BenchRow {
 };
 // Times every stage of the image-large configuration with synthetic weights, on the workload of docs/performance.md.
 [[nodiscard]] ESPALIER_API std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observer = {});
+
+// Of a batch of so many assets, from encoding to decoding, each with images and noise of its own and the voxels of the
+// workload.
+struct BatchBenchRow {
+  int assets = 1;
+  double wall_ms = 0.0, device_ms = 0.0;  // of all of them together, medians; device_ms is 0 on the CPU
+  double sampling_ms = 0.0;               // of wall_ms: both flows
+  std::uint64_t peak_bytes = 0;           // device memory, weights included
+};
+// One row for each of options.batches. Throws out_of_memory for one that memory does not hold.
+[[nodiscard]] ESPALIER_API std::vector<BatchBenchRow> bench_batches(const BenchOptions& options, const Observer& observer = {});
 
 }  // namespace espalier

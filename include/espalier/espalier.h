@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -233,6 +234,7 @@ struct StageReport {
   // Resident host memory of the process at the peak; 0 without Observer::measure_memory, or where the system has no figure.
   std::uint64_t process_bytes = 0;
   double planned_seconds = 0.0;  // that progress planned for it, by sizes alone; 0 where nothing was planned
+  int assets = 1;                // that were sampled together: seconds and bytes are those of all of them
 };
 // Runs the work and reports what it cost, memory included: as if with Observer::measure_memory.
 [[nodiscard]] ESPALIER_API StageReport measured(Stage stage, const std::function<void()>& work);
@@ -551,12 +553,27 @@ class ESPALIER_API Pipeline {
   // Other details for a shape that exists: the mesh of `shape` (of load_mesh) becomes voxels, on which only the second stage
   // samples, for the images or the prompt of the request. Throws invalid_argument for a shape without faces or volume.
   [[nodiscard]] Asset vary(const Asset& shape, const Request& request, const Observer& observer = {});
+  // Several assets, each as generate() makes it and its observer watches it. At most `together` of them, as many as memory
+  // takes and those whose samplers are set alike, are sampled at once: a step then takes the weights once for all. Of these,
+  // StageReport::assets says how many; the structure is shown when it is known, not before. One that is cancelled leaves them.
+  // `ended` receives each as soon as it exists or has failed; what it throws ends all. The same items give the same assets;
+  // docs/performance.md says how much an asset may differ from one that is sampled alone.
+  struct BatchItem {
+    Request request{};
+    Observer observer{};
+  };
+  struct BatchResult {
+    std::optional<Asset> asset{};
+    std::exception_ptr failure{};  // what generate() would have thrown; then there is no asset
+  };
+  void generate_batch(std::span<const BatchItem> items, int together,
+                      const std::function<void(std::size_t item, const BatchResult& result)>& ended);
   // Several assets of one request, one for each seed; they share the encoded images or prompt, and the weights. `made` receives
-  // each as soon as it exists. With `structure`, all have the voxels of that asset, and details alone are sampled; throws
-  // invalid_argument where it has none, or such of another grid.
+  // each as soon as it exists. At most `together` are sampled at once, as of generate_batch(). With `structure`, all have the
+  // voxels of that asset, and details alone are sampled; throws invalid_argument where it has none, or such of another grid.
   void generate_each(const Request& request, std::span<const std::uint32_t> seeds,
                      const std::function<void(std::uint32_t seed, const Asset& asset)>& made, const Observer& observer = {},
-                     const Asset* structure = nullptr);
+                     const Asset* structure = nullptr, int together = 1);
   // A part of an asset (of generate() or load_asset) made anew, for the images or the prompt of the request. Voxels and latents
   // outside the region and its rim stay as they are, bit for bit, and so does what is decoded of them: Gaussians, and vertices
   // of the mesh more than a voxel away, by the asset's own SurfaceRule. The mesh is decoded again, so that takes the device and

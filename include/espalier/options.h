@@ -93,6 +93,8 @@ struct ServerOptions {
   std::string s3_region = "us-east-1";
   std::string s3_access_key{}, s3_secret_key{};
   double lease_seconds = 30;  // after which the job of a worker that is silent is another's
+  int max_batch = 1;          // jobs that are sampled together
+  int max_wait_ms = 50;       // that a job waits for others to be sampled with
 };
 
 // A video of a job's asset, as the JSON of a job asks for it.
@@ -170,6 +172,7 @@ struct Options {
   Precision precision = Precision::automatic;
   MemoryTier tier = MemoryTier::automatic;
   std::uint64_t vram_limit = 0;  // bytes; 0: what is free
+  int max_batch = 1;             // assets of a command that are sampled together
 
   ServerOptions serve{};
   BatchOptions batch{};
@@ -190,6 +193,7 @@ struct Options {
   // Reports.
   std::string voxels = "12k";
   int repetitions = 5;
+  std::vector<int> batches{};  // sizes of batches that bench times; empty: stages of one asset
   bool quick = false;
   ProgressStyle progress = ProgressStyle::automatic;
   Shell shell = Shell::bash;  // of completion

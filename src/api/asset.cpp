@@ -44,7 +44,13 @@ void AssetBuilder::drop_finished() {
 
 void AssetBuilder::costs(const std::vector<StageCost>& costs) {
   for (const StageCost& c : costs)
-    data_.stages.push_back({c.stage, c.seconds, c.weight_bytes, c.planned_bytes, c.peak_bytes, c.process_bytes});
+    data_.stages.push_back({.stage = c.stage,
+                            .seconds = c.seconds,
+                            .weight_bytes = c.weight_bytes,
+                            .planned_bytes = c.planned_bytes,
+                            .peak_bytes = c.peak_bytes,
+                            .process_bytes = c.process_bytes,
+                            .assets = c.assets});
 }
 
 void AssetBuilder::report_notices(const Observer& observer) {

@@ -143,6 +143,22 @@ bool is_workload(const BenchOptions& options) {
   return !options.quick && same(asked.structure, own.structure) && same(asked.latent, own.latent);
 }
 
+SessionOptions session_options_of(const BenchOptions& options) {
+  SessionOptions where;
+  where.device = DeviceChoice::named(options.device);
+  where.precision = precision_on(options.precision, where.device);
+  where.tier = MemoryTier::high;
+  return where;
+}
+
+std::shared_ptr<Checkpoint> sample_checkpoint(const BenchOptions& options) {
+  return synthetic_checkpoint(options.quick ? SampleSize::small : SampleSize::large);
+}
+
+void check_cancelled(const Observer& observer) {
+  if (observer.cancelled && observer.cancelled()) fail(ErrorCode::cancelled, "cancelled on request");
+}
+
 }  // namespace
 
 std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observer) {
@@ -152,12 +168,7 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   check_bench(options);
   const Voxels voxels = workload_voxels(options.voxels);
   report(str("workload ", options.voxels, ": ", voxels.rows(), " voxels; with synthetic weights"));
-  const auto checkpoint = synthetic_checkpoint(options.quick ? SampleSize::small : SampleSize::large);
-  SessionOptions where;
-  where.device = DeviceChoice::named(options.device);
-  where.precision = precision_on(options.precision, where.device);
-  where.tier = MemoryTier::high;
-  Session session(where, checkpoint, trellis_networks());
+  Session session(session_options_of(options), sample_checkpoint(options), trellis_networks());
   const Samplers samplers = samplers_of(options);
   const auto& [structure, latent] = samplers;
   report(str("samplers: ", describe(structure, 1), "; ", describe(latent, 1), "; ", evaluations(structure, 1), " and ",
@@ -170,7 +181,7 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
   std::vector<double> whole;
   const int runs = options.quick ? 1 : options.repetitions + 1;
   for (int run = 0; run < runs; ++run) {
-    if (observer.cancelled && observer.cancelled()) fail(ErrorCode::cancelled, "cancelled on request");
+    check_cancelled(observer);
     (void)session.take_costs();
     const double seconds = walk.run();
     const Mesh& mesh = walk.mesh();
@@ -194,6 +205,100 @@ std::vector<BenchRow> bench(const BenchOptions& options, const Observer& observe
         {std::string(stage_id(r.stage)), median(wall[r.stage]), median(on_device[r.stage]), baseline, peak[r.stage]});
   }
   rows.push_back({"end to end", median(whole), 0.0, small && compared ? kEndToEnd12k : 0.0, most});
+  return rows;
+}
+
+namespace {
+
+// Assets that are sampled together, each with its image and its noise.
+class BatchWorkload {
+ public:
+  BatchWorkload(const BenchOptions& options, int most)
+      : session_(session_options_of(options), sample_checkpoint(options), trellis_networks()),
+        samplers_(samplers_of(options)),
+        voxels_(workload_voxels(options.voxels)),
+        distances_(workload_distances(options.voxels, voxels_)) {
+    TorchGenerator stream(0);
+    for (int i = 0; i < most; ++i) {
+      inputs_.push_back({{draw_noise(stream, 3 * 518 * 518)},
+                         draw_noise(stream, session_.network<Flow>(kStructureFlow).noise_values(nullptr)),
+                         draw_noise(stream, session_.network<Flow>(kLatentFlow).noise_values(&voxels_))});
+    }
+  }
+  [[nodiscard]] Session& session() { return session_; }
+  [[nodiscard]] std::int64_t voxels() const { return voxels_.rows(); }
+
+  void run(int assets) {
+    const std::span all(inputs_.data(), static_cast<std::size_t>(assets));
+    std::vector<Condition> conditions;
+    for (const Input& input : all) conditions.push_back(session_.network<ImageEncoder>(kImageEncoder).encode(input.image));
+    std::vector<Flow::Member> structures, latents;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      structures.push_back({{.noise = all[i].structure}, &conditions[i]});
+      latents.push_back({{.noise = all[i].latent, .voxels = &voxels_}, &conditions[i]});
+    }
+    const auto volumes = session_.network<Flow>(kStructureFlow).sample_each(structures, samplers_.structure);
+    for (const auto& volume : volumes) (void)session_.network<StructureDecoder>(kStructureDecoder).decode(volume);
+    const auto samples = session_.network<Flow>(kLatentFlow).sample_each(latents, samplers_.latent);
+    for (const auto& sample : samples) {
+      (void)session_.network<GaussianNetwork>(kGaussianDecoder).decode(voxels_, sample);
+      (void)session_.network<MeshNetwork>(kMeshDecoder).decode(voxels_, sample, SurfaceRule::reference, distances_);
+    }
+  }
+
+ private:
+  struct Input {
+    std::vector<std::vector<float>> image;
+    std::vector<float> structure, latent;
+  };
+
+  Session session_;
+  Samplers samplers_;
+  Voxels voxels_;
+  std::vector<float> distances_;
+  std::vector<Input> inputs_;
+};
+
+}  // namespace
+
+std::vector<BatchBenchRow> bench_batches(const BenchOptions& options, const Observer& observer) {
+  check_bench(options);
+  require(!options.batches.empty(), "bench_batches", "no batches");
+  const auto report = [&](const std::string& line) {
+    if (observer.message) observer.message(line);
+  };
+  BatchWorkload workload(options, *std::max_element(options.batches.begin(), options.batches.end()));
+  Session& session = workload.session();
+  report(str("workload ", options.voxels, ": ", workload.voxels(), " voxels; with synthetic weights"));
+  report("device " + session.device_name() + ", " + session.precision_name());
+  std::vector<BatchBenchRow> rows;
+  for (const int assets : options.batches) {
+    std::vector<double> wall, on_device, sampling;
+    BatchBenchRow row{.assets = assets};
+    const int runs = options.quick ? 1 : options.repetitions + 1;
+    for (int run = 0; run < runs; ++run) {
+      check_cancelled(observer);
+      (void)session.take_costs();
+      const auto start = std::chrono::steady_clock::now();
+      workload.run(assets);
+      const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+      report(str(assets, " together, run ", run, ": ", ms, " ms"));
+      if (run == 0 && runs > 1) continue;  // the first run warms up libraries and plans
+      wall.push_back(ms);
+      double device = 0.0, flows = 0.0;
+      for (const StageCost& c : session.take_costs()) {
+        device += c.device_ms;
+        if (c.stage == Stage::sample_structure || c.stage == Stage::sample_latent) flows += c.seconds * 1000.0;
+        row.peak_bytes = std::max<std::uint64_t>(row.peak_bytes, c.weight_bytes + c.peak_bytes);
+      }
+      on_device.push_back(device);
+      sampling.push_back(flows);
+    }
+    row.wall_ms = median(wall);
+    row.device_ms = median(on_device);
+    row.sampling_ms = median(sampling);
+    rows.push_back(row);
+  }
   return rows;
 }
 

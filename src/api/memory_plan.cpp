@@ -53,6 +53,7 @@ class Planner {
     const auto recipe = trellis_recipes().find(checkpoint_->pipeline, checkpoint_->where).open(session);
     const Recipe::LatentShape shape = recipe->latent_shape(session);
     job_.images = request_.images;
+    job_.assets = request_.together;
     job_.sampled = request_.latent.empty();
     job_.voxels = job_.sampled ? workload_on(request_.voxels, shape.resolution)
                                : load_latent(request_.latent, shape.resolution, shape.channels).voxels;
@@ -137,6 +138,8 @@ const TierPlan& MemoryPlan::chosen() const {
 MemoryPlan plan_memory(const PipelineOptions& options, const PlanRequest& request) {
   if (request.images < 1)
     fail(ErrorCode::invalid_argument, "PlanRequest::images is ", request.images, hint("give at least one"));
+  if (request.together < 1)
+    fail(ErrorCode::invalid_argument, "PlanRequest::together is ", request.together, hint("give at least one"));
   if (!request.mesh && !request.gaussians && !request.radiance_field)
     fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
   return Planner(options, request).plan(options.tier);

@@ -143,6 +143,33 @@ OptionField seed_list() {
       });
 }
 
+OptionField batch_list() {
+  OptionField field{.type = OptionType::numbers, .low = 1.0, .high = kMostTogether, .most = 8, .meta = "N,..."};
+  field.accept = "up to 8 whole numbers from 1 to 32, such as 1,2,4";
+  field.parse = [](const std::string& text) -> std::optional<OptionValue> {
+    std::vector<double> sizes;
+    for (const std::string& word : split_at_commas(text)) {
+      const auto size = parsed_number<int>(word);
+      if (!size) return std::nullopt;
+      sizes.push_back(*size);
+    }
+    return sizes;
+  };
+  return field_of(
+      field, access(&Options::batches),
+      [](const std::vector<int>& sizes) { return std::vector<double>(sizes.begin(), sizes.end()); },
+      [most = field.most](const OptionValue& value) -> std::optional<std::vector<int>> {
+        const auto* const numbers = std::get_if<std::vector<double>>(&value);
+        if (numbers == nullptr || numbers->size() > most) return std::nullopt;
+        std::vector<int> sizes;
+        for (const double n : *numbers) {
+          if (!(n >= 1.0 && n <= kMostTogether)) return std::nullopt;
+          sizes.push_back(static_cast<int>(n));
+        }
+        return sizes;
+      });
+}
+
 OptionField interval(SamplerRequest Options::*stage) {
   OptionField field{.type = OptionType::numbers, .low = 0.0, .high = 1.0, .most = 2, .meta = "LOW,HIGH"};
   field.accept = "two numbers from 0 to 1, low and high, such as 0.5,1";
@@ -795,6 +822,12 @@ std::vector<Option> report_rows() {
        "Coordinate set of docs/performance.md: 12k is a usual object, 24k a large or intricate one."},
       {"repetitions", reports, use_bench, of(&Options::repetitions, 1, 1000),
        "Timed runs of each stage; the median is reported."},
+      {"batch",
+       reports,
+       use_bench,
+       batch_list(),
+       "Time whole assets instead of stages, so many of them sampled together, for each of these numbers.",
+       {.fallback = "none"}},
       {"quick", reports, use_bench, of(&Options::quick), "One small repetition, to check that it runs."},
       {"json", reports,
        made | render | check | use_convert | info | use_bench | use_doctor | use_pull | use_models | batch | plan,

@@ -155,6 +155,11 @@ std::vector<Option> limit_rows() {
        "Rebuild the job database from the records in the job folders; the old one is moved to lost/ in the data folder."},
       {"keep-alive", server, all | mcp | worker, of(&ServerOptions::keep_alive_minutes, 0.0, 525600.0, "MIN"),
        "Minutes without a job after which weights are unloaded; the next job loads them again."},
+      {"max-batch", server, all | worker, of(&ServerOptions::max_batch, 1, kMostTogether),
+       "Number of jobs that are sampled together, at most: those that wait, of one model, with equal sampling settings. 1: one "
+       "after another."},
+      {"max-wait-ms", server, all | worker, of(&ServerOptions::max_wait_ms, 0, 60000),
+       "Milliseconds that a job waits for others to be sampled with, where fewer than --max-batch are there."},
       {"max-queue", server, all, of(&ServerOptions::max_queue, 1, 100000), "Maximum number of waiting jobs; more are refused."},
       {"max-upload", server, all,
        bytes(&ServerOptions::max_upload_bytes, kMiB / 100, 64 * kGiB, kMiB,
@@ -216,6 +221,9 @@ std::vector<Option> batch_rows() {
        {.secret = true}},
       {"api-key-file", server, batch | mcp | environment, key_file(&BatchOptions::api_key),
        "Read that key from the first line of this file."},
+      {"max-batch", machine, generate | batch | plan | environment, of(&Options::max_batch, 1, kMostTogether),
+       "Number of assets that are sampled together, at most, and as many as memory takes: of several images, prompts or seeds "
+       "whose sampling settings are equal. 1: one after another."},
       {"in-flight", server, batch | environment, of(&BatchOptions::in_flight, 1, 64),
        "Number of jobs on the server at a time."},
   };

@@ -397,6 +397,7 @@ void check_bench(const BenchOptions& request) {
   Options options;
   options.voxels = request.voxels;
   options.repetitions = request.repetitions;
+  options.batches = request.batches;
   options.structure = request.structure;
   options.latent = request.latent;
   options.preset = request.preset;

@@ -2,9 +2,11 @@
 #include "api/pipeline.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "api/asset.h"
 #include "api/finish_given.h"
@@ -295,6 +297,18 @@ struct Pipeline::Impl {
          hint("take one that --save-asset wrote, or give a mesh other details with espalier vary"));
   }
 
+  class Making;
+  class BatchRun;
+
+  // Whether two requests can be sampled together; what is wrong with one of them is reported when it is its turn.
+  [[nodiscard]] bool alike(const Request& a, const Request& b) const {
+    try {
+      return recipe->samples_alike(a, b);
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   // Stages of sampling and decoding, and those of finishing behind them.
   [[nodiscard]] std::vector<PlannedStage> with_finishing(std::vector<PlannedStage> stages, const Request& request,
                                                          const JobSizes& sizes) const {
@@ -303,33 +317,10 @@ struct Pipeline::Impl {
     return stages;
   }
 
-  // Runs `decode(sink)` and finishing, as the observer watches.
+  // Runs `work(sink)` and finishing, as the observer watches.
   template <class Plan, class Work>
   Asset run(const Request& request, const Observer& observer, const JobSizes& first, Plan plan, AssetBuilder& asset, Work work,
-            const KeptMesh* kept = nullptr, const std::string& prefix = {}) {
-    JobProgress progress(observer, with_finishing(plan(first), request, first));
-    AssetSink sink(asset, observer, prefix,
-                   [&](const JobSizes& sizes) { progress.replan(with_finishing(plan(sizes), request, sizes)); });
-    struct Detach {
-      Session& session;
-      ~Detach() { session.set_hooks({}); }
-    } const detach{session};
-    session.set_hooks(progress.hooks());
-    (void)session.take_costs();
-    start_hashes();
-    work(sink);
-    std::vector<StageReport> finishing;
-    if (request.finish) {
-      progress.replan(finishing_costs(session.device(), *request.finish, sizes_of(asset.data())));
-      if (!asset.mesh_is_empty()) finish_builder(session.device(), *request.finish, progress.hooks(), asset, finishing, kept);
-    }
-    asset.costs(session.take_costs());
-    for (const StageReport& stage : finishing) asset.stage(stage);
-    progress.fill_in(asset.stages());
-    record(request, asset);
-    asset.report_notices(observer);
-    return asset.build();
-  }
+            const KeptMesh* kept = nullptr, const std::string& prefix = {});
 
   void record(const Request& request, AssetBuilder& asset) {
     asset.record("generator", "Espalier " + version());
@@ -345,6 +336,239 @@ struct Pipeline::Impl {
     if (request.mesh && asset.mesh_is_empty()) asset.notice("warning: the mesh has no faces: the decoder found no surface");
   }
 };
+
+// An asset in the making, from the first stage to finishing, as its observer watches it.
+class Pipeline::Impl::Making {
+ public:
+  using Plan = std::function<std::vector<PlannedStage>(const JobSizes&)>;
+
+  // All that is given by reference outlives it.
+  Making(Impl& impl, const Request& request, const Observer& observer, const JobSizes& first, Plan plan, AssetBuilder& asset,
+         std::string prefix = {})
+      : impl_(impl),
+        request_(request),
+        observer_(observer),
+        plan_(std::move(plan)),
+        asset_(asset),
+        progress_(observer, impl.with_finishing(plan_(first), request, first)),
+        sink_(asset, observer, std::move(prefix),
+              [this](const JobSizes& sizes) { progress_.replan(impl_.with_finishing(plan_(sizes), request_, sizes)); }) {}
+  Making(const Making&) = delete;
+  Making& operator=(const Making&) = delete;
+  ~Making() = default;
+
+  // Stages of networks: `some(sink)`.
+  template <class Work>
+  void work(Work some) {
+    const Hooked hooked(impl_.session, progress_.hooks());
+    (void)impl_.session.take_costs();
+    impl_.start_hashes();
+    some(sink_);
+    asset_.costs(impl_.session.take_costs());
+  }
+  [[nodiscard]] Asset finish(const KeptMesh* kept = nullptr) {
+    std::vector<StageReport> finishing;
+    const DeviceChoice& device = impl_.session.device();
+    if (request_.finish) {
+      progress_.replan(finishing_costs(device, *request_.finish, sizes_of(asset_.data())));
+      if (!asset_.mesh_is_empty()) finish_builder(device, *request_.finish, progress_.hooks(), asset_, finishing, kept);
+    }
+    for (const StageReport& stage : finishing) asset_.stage(stage);
+    progress_.fill_in(asset_.stages());
+    impl_.record(request_, asset_);
+    asset_.report_notices(observer_);
+    return asset_.build();
+  }
+  [[nodiscard]] RecipeSink& sink() { return sink_; }
+  [[nodiscard]] StageHooks hooks() { return progress_.hooks(); }
+
+  // The session's stages are heard of while it lives.
+  class Hooked {
+   public:
+    Hooked(Session& session, StageHooks hooks) : session_(session) { session.set_hooks(std::move(hooks)); }
+    Hooked(const Hooked&) = delete;
+    Hooked& operator=(const Hooked&) = delete;
+    ~Hooked() { session_.set_hooks({}); }
+
+   private:
+    Session& session_;
+  };
+
+ private:
+  Impl& impl_;
+  const Request& request_;
+  const Observer& observer_;
+  Plan plan_;
+  AssetBuilder& asset_;
+  JobProgress progress_;
+  AssetSink sink_;
+};
+
+// Assets whose samples are made together; each ends by itself.
+class Pipeline::Impl::BatchRun {
+ public:
+  using Ended = std::function<void(std::size_t, const BatchResult&)>;
+  using PlanOf = std::function<std::vector<PlannedStage>(const Request&, const JobSizes&)>;
+
+  // Of at most `count` assets.
+  BatchRun(Impl& impl, std::size_t count, Ended ended) : impl_(impl), count_(count), ended_(std::move(ended)) {
+    sampling_.reserve(count);
+  }
+  BatchRun(const BatchRun&) = delete;
+  BatchRun& operator=(const BatchRun&) = delete;
+  ~BatchRun() = default;
+
+  // One more, which begins with `common`. `condition(sink)` gives what its samplers are conditioned on.
+  template <class ConditionOf>
+  void add(const Request& request, const Observer& observer, PlanOf plan, const JobSizes& first, const Asset::Data& common,
+           const Voxels* structure, ConditionOf condition) {
+    const std::size_t index = members_.size();
+    members_.push_back(std::make_unique<Member>(request, observer, common));
+    Member& m = *members_.back();
+    sampling_.push_back({.request = &m.request, .structure = structure, .left = [this, index] { return left(index); }});
+    guarded(index, [&] {
+      m.request = with_what_finishing_needs(request);
+      m.making.emplace(impl_, m.request, m.observer, first, planned(m.request, std::move(plan)), m.asset);
+      sampling_[index].sink = &m.making->sink();
+      m.making->work([&](RecipeSink& sink) { sampling_[index].condition = condition(sink); });
+    });
+  }
+
+  // To the end of each; `decoded(asset)` is called when its networks have run.
+  template <class Decoded>
+  void run(Decoded decoded) {
+    sample();
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      Member& m = *members_[i];
+      BatchMember& sampled = sampling_[i];
+      if (left(i)) continue;
+      if (sampled.failure) {
+        end(i, {.asset = std::nullopt, .failure = sampled.failure});
+        continue;
+      }
+      BatchResult result;
+      guarded(i, [&] {
+        m.asset.costs(sampled.costs);
+        m.making->work([&](RecipeSink& sink) {
+          impl_.recipe->decode(impl_.session, sampled.voxels, sampled.latent, m.request, sink);
+          decoded(m.asset);
+        });
+        result.asset = m.making->finish();
+      });
+      sampled.latent = {};
+      sampled.condition = {};
+      if (result.asset) end(i, result);
+    }
+  }
+
+ private:
+  struct Member {
+    Member(const Request& asked, const Observer& watching, const Asset::Data& common)
+        : request(asked), observer(watching), asset(common) {}
+    Request request;
+    Observer observer;
+    AssetBuilder asset;
+    std::optional<Making> making{};
+    bool ended = false;
+  };
+  // Work stops when nobody waits for any of its assets.
+  class AllLeft final : public Monitor {
+   public:
+    explicit AllLeft(BatchRun& run) : run_(run) {}
+    void progress(int /*done*/, int /*total*/) const override {}
+    [[nodiscard]] bool cancelled() const override {
+      if (all_ || std::this_thread::get_id() != owner_) return all_;
+      bool all = true;
+      for (std::size_t i = 0; i < run_.members_.size(); ++i) all = run_.left(i) && all;
+      return all_ = all;
+    }
+
+   private:
+    BatchRun& run_;
+    const std::thread::id owner_ = std::this_thread::get_id();
+    mutable std::atomic<bool> all_{false};
+  };
+
+  // What is sampled together takes the time of all.
+  [[nodiscard]] Making::Plan planned(const Request& request, PlanOf plan) const {
+    return [&request, plan = std::move(plan), count = count_](const JobSizes& sizes) {
+      std::vector<PlannedStage> stages = plan(request, sizes);
+      for (PlannedStage& s : stages) {
+        if (s.stage == Stage::sample_structure || s.stage == Stage::sample_latent) s.take_times(static_cast<double>(count));
+      }
+      return stages;
+    };
+  }
+  void end(std::size_t i, const BatchResult& result) {
+    members_[i]->ended = true;
+    try {
+      ended_(i, result);
+    } catch (...) {
+      refused_ = true;
+      throw;
+    }
+  }
+  // What fails in `work` is the end of this asset; what `ended` throws is that of all.
+  template <class Work>
+  void guarded(std::size_t i, Work work) {
+    std::exception_ptr failure;
+    try {
+      work();
+    } catch (...) {
+      if (refused_) throw;
+      failure = std::current_exception();
+    }
+    if (failure && !members_[i]->ended) end(i, {.asset = std::nullopt, .failure = failure});
+  }
+  // Whether the asset has ended or does so now, because its observer has cancelled it.
+  [[nodiscard]] bool left(std::size_t i) {
+    Member& m = *members_[i];
+    if (!m.ended && m.observer.cancelled && m.observer.cancelled()) {
+      const Error cancelled(ErrorCode::cancelled, "cancelled on request");
+      end(i, {.asset = std::nullopt, .failure = std::make_exception_ptr(cancelled)});
+    }
+    return m.ended;
+  }
+  void sample() {
+    std::vector<BatchMember*> staying;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      if (!left(i)) staying.push_back(&sampling_[i]);
+    }
+    if (staying.empty()) return;
+    const AllLeft monitor(*this);
+    const auto progress = [this](Stage stage, int step, int steps) {
+      for (const auto& m : members_) {
+        if (!m->ended) m->making->hooks().progress(stage, step, steps);
+      }
+    };
+    const bool measured =
+        std::any_of(members_.begin(), members_.end(), [](const auto& m) { return m->observer.measure_memory; });
+    const Making::Hooked hooked(impl_.session, {.progress = progress, .monitor = &monitor, .measure_memory = measured});
+    try {
+      impl_.recipe->sample_batch(impl_.session, staying);
+    } catch (...) {
+      if (refused_) throw;
+      for (BatchMember* const member : staying) {
+        if (!member->failure) member->failure = std::current_exception();
+      }
+    }
+  }
+
+  Impl& impl_;
+  const std::size_t count_;
+  Ended ended_;
+  std::vector<std::unique_ptr<Member>> members_;
+  std::vector<BatchMember> sampling_;
+  bool refused_ = false;  // `ended` has thrown
+};
+
+template <class Plan, class Work>
+Asset Pipeline::Impl::run(const Request& request, const Observer& observer, const JobSizes& first, Plan plan,
+                          AssetBuilder& asset, Work work, const KeptMesh* kept, const std::string& prefix) {
+  Making making(*this, request, observer, first, plan, asset, prefix);
+  making.work(work);
+  return making.finish(kept);
+}
 
 Pipeline::Pipeline(const PipelineOptions& options)
     : Pipeline(std::make_unique<Impl>(
@@ -417,9 +641,42 @@ Asset Pipeline::vary(const Asset& shape, const Request& asked, const Observer& o
   return p.run(request, observer, first, plan, asset, work, kept ? &*kept : nullptr);
 }
 
+void Pipeline::generate_batch(std::span<const BatchItem> items, int together,
+                              const std::function<void(std::size_t, const BatchResult&)>& ended) {
+  Impl& p = *impl_;
+  std::vector<bool> taken(items.size());
+  for (std::size_t first = 0; first < items.size(); ++first) {
+    if (taken[first]) continue;
+    std::vector<std::size_t> group{first};
+    for (std::size_t i = first + 1; i < items.size() && std::ssize(group) < together; ++i) {
+      if (!taken[i] && p.alike(items[first].request, items[i].request)) group.push_back(i);
+    }
+    for (const std::size_t i : group) taken[i] = true;
+    if (group.size() == 1) {
+      BatchResult result;
+      try {
+        result.asset = generate(items[first].request, items[first].observer);
+      } catch (...) {
+        result.failure = std::current_exception();
+      }
+      ended(first, result);
+      continue;
+    }
+    Impl::BatchRun batch(p, group.size(), [&](std::size_t i, const BatchResult& result) { ended(group[i], result); });
+    for (const std::size_t i : group) {
+      const Request& request = items[i].request;
+      const JobSizes sizes{.images = std::max(1, static_cast<int>(request.images.size()))};
+      const auto plan = [&p](const Request& known, const JobSizes& at) { return p.recipe->plan(p.session, known, at); };
+      batch.add(request, items[i].observer, plan, sizes, {}, nullptr,
+                [&](RecipeSink& sink) { return p.recipe->condition(p.session, request, sink); });
+    }
+    batch.run([](AssetBuilder&) {});
+  }
+}
+
 void Pipeline::generate_each(const Request& asked, std::span<const std::uint32_t> seeds,
                              const std::function<void(std::uint32_t, const Asset&)>& made, const Observer& observer,
-                             const Asset* structure) {
+                             const Asset* structure, int together) {
   Request request = with_what_finishing_needs(asked);
   Impl& p = *impl_;
   const Voxels* voxels = structure != nullptr ? &p.structure_of(structure->data()) : nullptr;
@@ -442,16 +699,40 @@ void Pipeline::generate_each(const Request& asked, std::span<const std::uint32_t
     if (condition.items > 0) stages.erase(stages.begin());
     return stages;
   };
-  for (const std::uint32_t seed : seeds) {
-    request.seed = seed;
+  const auto note_structure = [&](AssetBuilder& asset) {
+    if (structure == nullptr) return;
+    asset.structure(structure->data().structure);
+    asset.record("shape", str("the ", voxels->rows(), " voxels of another asset"));
+  };
+  const auto most = static_cast<std::size_t>(std::max(1, p.alike(request, request) ? together : 1));
+  for (std::size_t first_seed = 0; first_seed < seeds.size(); first_seed += most) {
+    const auto some = seeds.subspan(first_seed, std::min(most, seeds.size() - first_seed));
+    if (some.size() > 1) {
+      std::size_t shown = 0;  // whose progress is shown: while they are sampled it is that of all
+      Impl::BatchRun batch(p, some.size(), [&](std::size_t i, const BatchResult& result) {
+        if (result.failure) std::rethrow_exception(result.failure);
+        shown = i + 1;
+        made(some[i], *result.asset);
+      });
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        request.seed = some[i];
+        Observer one = observer;
+        one.progress = [&, i](const Progress& progress) {
+          if (observer.progress && i == shown) observer.progress(progress);
+        };
+        const auto plan_one = [&plan](const Request&, const JobSizes& sizes) { return plan(sizes); };
+        batch.add(request, one, plan_one, first, encoded.data(), voxels, [&](RecipeSink&) { return condition; });
+      }
+      batch.run(note_structure);
+      continue;
+    }
+    request.seed = some.front();
     AssetBuilder asset(encoded.data());
     const auto work = [&](RecipeSink& sink) {
       p.recipe->sample(p.session, condition, voxels, request, sink);
-      if (structure == nullptr) return;
-      asset.structure(structure->data().structure);
-      asset.record("shape", str("the ", voxels->rows(), " voxels of another asset"));
+      note_structure(asset);
     };
-    made(seed, p.run(request, observer, first, plan, asset, work));
+    made(request.seed, p.run(request, observer, first, plan, asset, work));
   }
 }
 

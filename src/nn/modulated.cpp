@@ -1,5 +1,7 @@
 #include "nn/modulated.h"
 
+#include <algorithm>
+
 #include "base/with_cuda.h"
 #include "nn/backends.h"
 #include "ops/elementwise.h"
@@ -117,8 +119,9 @@ void FlowTransformer<Dev, T>::modulate(Queue<Dev>& queue, View<Dev, const float,
 template <class Dev, class T>
 void FlowTransformer<Dev, T>::attend(Queue<Dev>& queue, const Block& block, const Pass& pass) const {
   const bool all = pass.begun == pass.x.extent(0);
-  block.self_attention(queue, pass.y.rows(0, pass.begun), all ? pass.layout.elements : pass.layout.queries[0],
-                       pass.h.rows(0, pass.begun));
+  const Packing<Dev> elements =
+      all ? pass.layout.elements : pass.layout.first(static_cast<std::int64_t>(pass.distinct)).elements;
+  block.self_attention(queue, pass.y.rows(0, pass.begun), elements, pass.h.rows(0, pass.begun));
 }
 
 template <class Dev, class T>
@@ -138,7 +141,7 @@ void FlowTransformer<Dev, T>::cross(Queue<Dev>& queue, std::size_t block, const 
     if (context.zero()) continue;
     const auto q = q_all.rows(begin, rows);
     const auto mixed = mixed_all.rows(begin, rows);
-    b.cross_q(queue, pass.y.rows(shared ? 0 : begin, rows), q);
+    b.cross_q(queue, pass.y.rows(shared ? layout.begin[e % pass.distinct] : begin, rows), q);
     if (config_.qk_rms_norm_cross) rms_norm_heads<Dev, T>(queue, head_columns(q, 0, config_.heads, width), b.cross_q_gamma);
     const auto kv = context.keys_values[block];
     attention<Dev, T>(queue, head_columns(q, 0, config_.heads, width), head_columns(kv, 0, config_.heads, width),
@@ -153,17 +156,21 @@ void FlowTransformer<Dev, T>::add_cross(Queue<Dev>& queue, std::size_t block, co
                                         const NormTail<Dev, T>& tail) const {
   const std::size_t batch = pass.contexts.size();
   const auto constant = [&](std::size_t e) { return View<Dev, const T, 2>(pass.contexts[e]->constants[block]); };
-  // The zero condition of guidance is the last element, whose constant goes into the norm itself. Others, and what a probe
-  // wants to see, are written out.
-  const bool last = pass.probe == nullptr && pass.contexts[batch - 1]->zero();
-  for (std::size_t e = 0; e + (last ? 1 : 0) < batch; ++e) {
+  // The zero condition of guidance is that of the last elements, whose constant goes into the norm itself. Others, and what a
+  // probe wants to see, are written out.
+  std::size_t written = batch;
+  while (pass.probe == nullptr && written > 0 && pass.contexts[written - 1]->zero() &&
+         pass.contexts[written - 1] == pass.contexts[batch - 1]) {
+    --written;
+  }
+  for (std::size_t e = 0; e < written; ++e) {
     if (!pass.contexts[e]->zero()) continue;
     const std::int64_t rows = pass.layout.begin[e + 1] - pass.layout.begin[e];
     const View<Dev, const T, 2> repeated(constant(e).data(), {rows, config_.channels}, 0);
     scale_columns<Dev, T>(queue, repeated, {}, {}, pass.h.rows(pass.layout.begin[e], rows));
   }
-  if (last) {
-    add_layer_norm<Dev, T>(queue, pass.x, pass.h.rows(0, pass.layout.begin[batch - 1]), {}, tail, kBlockEpsilon, pass.y,
+  if (written < batch) {
+    add_layer_norm<Dev, T>(queue, pass.x, pass.h.rows(0, pass.layout.begin[written]), {}, tail, kBlockEpsilon, pass.y,
                            constant(batch - 1));
   } else {
     add_layer_norm<Dev, T>(queue, pass.x, pass.h, {}, tail, kBlockEpsilon, pass.y);
@@ -177,10 +184,12 @@ void FlowTransformer<Dev, T>::operator()(Queue<Dev>& queue, View<Dev, T, 2> x, s
                                          const std::string& prefix) const {
   const auto batch = static_cast<std::int64_t>(contexts.size());
   const std::int64_t rows = x.extent(0);
-  require(batch == layout.batch() && modulation.size() == blocks_.size() && (begun == rows || begun * batch == rows),
+  const std::int64_t distinct = std::lower_bound(layout.begin.begin(), layout.begin.end(), begun) - layout.begin.begin();
+  require(batch == layout.batch() && modulation.size() == blocks_.size() && distinct > 0 && batch % distinct == 0 &&
+              layout.begin[static_cast<std::size_t>(distinct)] == begun && begun * (batch / distinct) == rows,
           "FlowTransformer", batch, " conditions for ", layout.batch(), " batch elements, ", begun, " of ", rows, " rows");
   if (blocks_.empty()) {
-    for (; begun < rows; begun += rows / batch) copy<Dev, T, 2>(queue, x.rows(0, rows / batch), x.rows(begun, rows / batch));
+    for (std::int64_t row = begun; row < rows; row += begun) copy<Dev, T, 2>(queue, x.rows(0, begun), x.rows(row, begun));
     return;
   }
   const bool one_time = modulation[0].extent(0) == 1;
@@ -188,9 +197,15 @@ void FlowTransformer<Dev, T>::operator()(Queue<Dev>& queue, View<Dev, T, 2> x, s
           " batch elements");
   const Frame<Dev> frame(queue.scratch());
   const std::int64_t c = config_.channels;
-  Pass pass{
-      layout, contexts, x,    queue.scratch().template take<T, 2>({rows, c}), queue.scratch().template take<T, 2>({rows, c}),
-      begun,  one_time, probe};
+  Pass pass{layout,
+            contexts,
+            x,
+            queue.scratch().template take<T, 2>({rows, c}),
+            queue.scratch().template take<T, 2>({rows, c}),
+            begun,
+            static_cast<std::size_t>(distinct),
+            one_time,
+            probe};
   // Chunk i of a block's six: shift, scale and gate of the attention, then of the feed-forward layer.
   const auto chunk = [&](std::size_t block, std::int64_t i) {
     return columns(View<Dev, const T, 2>(modulation[block]), i * c, c);

@@ -93,7 +93,8 @@ class FlowTransformer {
 
   // Runs all blocks on x [rows, channels] in place. `modulation` has per block one row for all elements or one for each;
   // contexts has one entry per batch element. `begun`: the rows of x that have values, all of them, or those of the first
-  // element when all elements are equal until their contexts come in: what lies before is then computed once.
+  // elements when all others repeat these, in their order, until their contexts come in: what lies before is then computed
+  // once. Fastest where elements with the zero condition share one context and come last.
   void operator()(Queue<Dev>& queue, View<Dev, T, 2> x, std::int64_t begun, std::span<const View<Dev, T, 2>> modulation,
                   const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts, Probe<Dev>* probe,
                   const std::string& prefix) const;
@@ -115,6 +116,7 @@ class FlowTransformer {
     std::span<const Context<Dev, T>* const> contexts;
     View<Dev, T, 2> x, y, h;  // the state, what a part reads, what it gives
     std::int64_t begun;       // rows of x and y that have values
+    std::size_t distinct;     // elements that had values at first; the others repeat them
     bool one_time;            // the modulation has one row
     Probe<Dev>* probe;
     [[nodiscard]] View<Dev, const std::int32_t, 1> row_batch(std::int64_t first, std::int64_t rows) const {

@@ -18,6 +18,12 @@ void Recipe::sample(Session& session, const Condition& /*condition*/, const Voxe
   structure == nullptr ? generate(session, request, sink) : vary(session, *structure, request, sink);
 }
 
+bool Recipe::samples_alike(const Request& /*a*/, const Request& /*b*/) const { return false; }
+
+void Recipe::sample_batch(Session& session, std::span<BatchMember* const> /*members*/) const {
+  fail(ErrorCode::unsupported, session.checkpoint().where, ": this pipeline samples no assets together");
+}
+
 void Recipe::edit(Session& session, const PartEdit& /*edit*/, const Request& /*request*/, RecipeSink& /*sink*/) const {
   fail(ErrorCode::unsupported, session.checkpoint().where, ": this pipeline changes no part of an asset");
 }

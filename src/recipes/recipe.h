@@ -2,6 +2,8 @@
 // walk over the networks of a session; which one a checkpoint needs, its class in pipeline.json says.
 #pragma once
 
+#include <exception>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -65,6 +67,21 @@ struct PartEdit {
   bool keep_structure = false;
 };
 
+// One of several assets that are sampled together: what it is made for, and what becomes of it.
+struct BatchMember {
+  const Request* request = nullptr;
+  Condition condition{};
+  const Voxels* structure = nullptr;  // as for Recipe::sample()
+  RecipeSink* sink = nullptr;
+  std::function<bool()> left{};  // asked after every step: true: nobody wants it any more
+  // What sample_batch() makes, unless it failed or was left.
+  Voxels voxels{};
+  std::vector<float> latent{};
+  std::exception_ptr failure{};
+  std::vector<StageCost> costs{};  // seconds of what several share are those of all of them
+  [[nodiscard]] bool stays() const { return !failure && !(left && left()); }
+};
+
 class Recipe {
  public:
   Recipe() = default;
@@ -86,6 +103,12 @@ class Recipe {
   [[nodiscard]] virtual Condition condition(Session& session, const Request& request, RecipeSink& sink) const;
   virtual void sample(Session& session, const Condition& condition, const Voxels* structure, const Request& request,
                       RecipeSink& sink) const;
+  // Whether the samples of two requests can be made together: both samplers are set alike, and there are as many images.
+  // A recipe that cannot do so says no.
+  [[nodiscard]] virtual bool samples_alike(const Request& a, const Request& b) const;
+  // sample() of several such requests up to their latents, which decode() is for; each with the bits that these members
+  // together give. What is more than memory takes is made in parts. What fails for one is no trouble for others.
+  virtual void sample_batch(Session& session, std::span<BatchMember* const> members) const;
   // Samples structure and latent of a part of an asset anew, for the request; all that is further away than the rim stays: its
   // voxels, latents and what is decoded of them. A recipe that has no such thing throws unsupported.
   virtual void edit(Session& session, const PartEdit& edit, const Request& request, RecipeSink& sink) const;

@@ -113,16 +113,20 @@ Structure decode_structure(Session& session, std::span<const float> latent) {
   return session.network<StructureDecoder>(kStructureDecoder).decode(latent);
 }
 
+Structure occupied_voxels(Structure structure) {
+  if (structure.voxels.rows() == 0) {
+    fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another image");
+  }
+  return structure;
+}
+
 SampledStructure sample_structure(Session& session, const Condition& condition, const SamplerSettings& settings,
                                   TorchGenerator& stream, RecipeSink& sink) {
   Flow& flow = session.network<Flow>(kStructureFlow);
   std::vector<float> noise = draw_noise(stream, flow.noise_values(nullptr));
   std::vector<float> latent = sink.wants_previews() ? sample_with_previews(session, condition, settings, std::move(noise), sink)
                                                     : flow.sample({.noise = noise}, condition, settings);
-  Structure structure = decode_structure(session, latent);
-  if (structure.voxels.rows() == 0) {
-    fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another image");
-  }
+  Structure structure = occupied_voxels(decode_structure(session, latent));
   if (sink.wants_previews()) sink.preview(structure.voxels, settings.steps, settings.steps);
   return {std::move(structure.voxels), std::move(latent)};
 }

@@ -22,6 +22,9 @@ void check_trellis_networks(const Session& session, const TrellisSettings& setti
 // The occupancy grid that a sampled latent of the structure stands for; one without voxels is no error here.
 [[nodiscard]] Structure decode_structure(Session& session, std::span<const float> latent);
 
+// The same. Throws invalid_argument where there is no voxel.
+[[nodiscard]] Structure occupied_voxels(Structure structure);
+
 struct SampledStructure {
   Voxels voxels;
   std::vector<float> latent;  // that they were decoded of

@@ -47,18 +47,21 @@ void measure_sampling(Measurement& measurement, const Session& session, const Me
     settings.interval_hi = 1.0;
     return settings;
   };
+  const auto together = [&](const Flow::Input& input) {
+    return std::vector<Flow::Member>(static_cast<std::size_t>(job.assets), Flow::Member{input, &condition});
+  };
   std::int64_t values = 0;
   measurement.add<Flow>(kStructureFlow, [&](Flow& flow) {
     values = flow.noise_values(nullptr);
-    (void)flow.sample({.noise = std::vector<float>(static_cast<std::size_t>(values))}, condition,
-                      at_most(job.samplers.structure));
+    const std::vector<float> noise(static_cast<std::size_t>(values));
+    (void)flow.sample_each(together({.noise = noise}), at_most(job.samplers.structure));
   });
   measurement.add<StructureDecoder>(kStructureDecoder, [&](StructureDecoder& decoder) {
     (void)decoder.decode(std::vector<float>(static_cast<std::size_t>(values)));
   });
   measurement.add<Flow>(kLatentFlow, [&](Flow& flow) {
     const std::vector<float> noise(static_cast<std::size_t>(flow.noise_values(&job.voxels)));
-    (void)flow.sample({.noise = noise, .voxels = &job.voxels}, condition, at_most(job.samplers.latent));
+    (void)flow.sample_each(together({.noise = noise, .voxels = &job.voxels}), at_most(job.samplers.latent));
   });
 }
 

@@ -11,6 +11,7 @@ namespace espalier {
 
 struct MeasuredJob {
   int images = 1;       // of one object
+  int assets = 1;       // that are sampled together
   bool sampled = true;  // false: a latent is given, and only decoders run
   Samplers samplers{};  // that it is sampled with
   Voxels voxels{};      // that sampling is expected to find, or those of the latent

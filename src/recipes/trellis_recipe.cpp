@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "recipes/trellis_batch.h"
 #include "recipes/trellis_edit.h"
 #include "recipes/trellis_latent.h"
 #include "samplers/reuse.h"
@@ -76,6 +77,23 @@ void TrellisRecipe::sample(Session& session, const Condition& condition, const V
   sink.latent(voxels, latent);
   decode_latent(session, voxels, latent, request, sink);
   record_samplers(sink, request, samplers, given == nullptr, static_cast<int>(condition.items));
+}
+
+bool TrellisRecipe::samples_alike(const Request& a, const Request& b) const {
+  if (images_of(a) != images_of(b)) return false;
+  const Samplers of_a = samplers_for(settings_, a, images_of(a)), of_b = samplers_for(settings_, b, images_of(b));
+  return of_a.structure == of_b.structure && of_a.latent == of_b.latent;
+}
+
+void TrellisRecipe::sample_batch(Session& session, std::span<BatchMember* const> members) const {
+  const Request& any = *members.front()->request;
+  const Samplers samplers = samplers_for(settings_, any, images_of(any));
+  sample_members(session, settings_, samplers, members);
+  for (const BatchMember* const member : members) {
+    if (!member->stays()) continue;
+    record_samplers(*member->sink, *member->request, samplers, member->structure == nullptr,
+                    static_cast<int>(member->condition.items));
+  }
 }
 
 void TrellisRecipe::generate(Session& session, const Request& request, RecipeSink& sink) const {

@@ -20,6 +20,8 @@ class TrellisRecipe : public Recipe {
   [[nodiscard]] Condition condition(Session& session, const Request& request, RecipeSink& sink) const final;
   void sample(Session& session, const Condition& condition, const Voxels* structure, const Request& request,
               RecipeSink& sink) const final;
+  [[nodiscard]] bool samples_alike(const Request& a, const Request& b) const final;
+  void sample_batch(Session& session, std::span<BatchMember* const> members) const final;
   void edit(Session& session, const PartEdit& edit, const Request& request, RecipeSink& sink) const final;
   void decode(Session& session, const Voxels& voxels, const std::vector<float>& latent, const Request& request,
               RecipeSink& sink) const final;

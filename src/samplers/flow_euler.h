@@ -26,6 +26,7 @@ struct SamplerSettings {
   int reuse = 1;           // the flow is evaluated in every so many-th step; velocities of the others are extrapolated
   int reuse_order = 1;     // of the polynomials; 0: the last value
   int guidance_reuse = 1;  // the negative condition is evaluated in every so many-th of the guided steps that are evaluated
+  [[nodiscard]] bool operator==(const SamplerSettings& other) const = default;
 };
 
 // Throws invalid_argument naming the setting that is out of range.

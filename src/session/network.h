@@ -8,6 +8,7 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "assets/gaussians.h"
@@ -74,9 +75,22 @@ class Flow : public Network {
   };
   // Values of the noise, and of the sample: channels of the volume's cells, or of `voxels`.
   [[nodiscard]] virtual std::int64_t noise_values(const Voxels* voxels) const = 0;
-  // Throws invalid_argument for settings out of range and for conditions of other channels.
-  [[nodiscard]] virtual std::vector<float> sample(const Input& input, const Condition& condition,
-                                                  const SamplerSettings& settings) = 0;
+  // One of several samples that are made together.
+  struct Member {
+    Input input;
+    const Condition* condition = nullptr;
+    std::function<bool()> left{};  // asked after every step: true: nobody wants it any more, and it comes back empty
+  };
+  // The samples of all members, evaluated together: a step takes the weights once for all of them. Conditions have as many
+  // items each; members of more than one keep nothing, and make all steps. The same members give the same bits. Throws
+  // invalid_argument for settings out of range and for conditions of other channels; out_of_memory where one member alone might
+  // fit.
+  [[nodiscard]] virtual std::vector<std::vector<float>> sample_each(std::span<const Member> members,
+                                                                    const SamplerSettings& settings) = 0;
+  [[nodiscard]] std::vector<float> sample(const Input& input, const Condition& condition, const SamplerSettings& settings) {
+    const Member one{input, &condition};
+    return std::move(sample_each({&one, 1}, settings).front());
+  }
 };
 
 // An occupancy grid of the first stage.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
@@ -9,25 +10,55 @@
 
 #include "nn/modulated.h"
 #include "samplers/flow_euler.h"
+#include "samplers/reuse.h"
 #include "session/condition.h"
 #include "session/network.h"
 #include "session/stage_runner.h"
 
 namespace espalier {
 
-// What a flow's cross attention needs of every item of the condition, then, with guidance, of the negative one.
+using Members = std::span<const Flow::Member>;
+
+// What a flow's cross attention needs of the conditions of all members. Those without a negative condition share the zero one.
 template <class Dev, class T>
-[[nodiscard]] std::vector<Context<Dev, T>> contexts_of(Queue<Dev>& queue, const FlowTransformer<Dev, T>& transformer,
-                                                       const Condition& condition, bool guided) {
-  std::vector<Context<Dev, T>> all;
-  for (std::int64_t i = 0; i < condition.items; ++i)
-    all.push_back(transformer.condition(queue, queue.scratch(), tokens_of<Dev>(condition, i)));
-  if (!guided) return all;
-  const auto negative = negative_tokens_of<Dev>(condition);
-  all.push_back(negative.data() == nullptr ? transformer.zero_condition(queue, queue.scratch())
-                                           : transformer.condition(queue, queue.scratch(), negative));
-  return all;
-}
+class MemberContexts {
+ public:
+  MemberContexts(Queue<Dev>& queue, const FlowTransformer<Dev, T>& transformer, Members members, bool guided) {
+    for (const Flow::Member& member : members) {
+      const Condition& condition = *member.condition;
+      Item& item = items_.emplace_back();
+      for (std::int64_t i = 0; i < condition.items; ++i)
+        item.positive.push_back(transformer.condition(queue, queue.scratch(), tokens_of<Dev>(condition, i)));
+      if (!guided) continue;
+      const auto negative = negative_tokens_of<Dev>(condition);
+      if (negative.data() != nullptr) {
+        item.negative = transformer.condition(queue, queue.scratch(), negative);
+      } else if (!zero_) {
+        zero_ = transformer.zero_condition(queue, queue.scratch());
+      }
+    }
+  }
+  // For each branch those of all members.
+  [[nodiscard]] std::vector<const Context<Dev, T>*> of(std::span<const int> branches) const {
+    std::vector<const Context<Dev, T>*> used;
+    for (const int branch : branches) {
+      for (const Item& item : items_) {
+        used.push_back(branch != kNegative ? &item.positive[static_cast<std::size_t>(branch)]
+                       : item.negative     ? &*item.negative
+                                           : &*zero_);
+      }
+    }
+    return used;
+  }
+
+ private:
+  struct Item {
+    std::vector<Context<Dev, T>> positive;
+    std::optional<Context<Dev, T>> negative{};
+  };
+  std::vector<Item> items_;
+  std::optional<Context<Dev, T>> zero_;
+};
 
 // What the sample keeps, in the scratch arena; nothing where nothing is kept. `noise`: as the state begins.
 template <class Dev>
@@ -106,32 +137,96 @@ class RunModulation {
   int part_ = -1;
 };
 
-// Integrates `state` [values] in place, as `input` says. `tables` are those of a forward over most_branches copies of the
-// state, one for each branch. `forward(input, modulation, tables, contexts, out)` evaluates the velocities of all branches,
-// which differ in their context alone: input [values], out [b, values].
+// The noises of all members one after another, in the scratch arena.
+template <class Dev>
+[[nodiscard]] View<Dev, float, 1> place_noise(StageRunner<Dev>& runner, Members members) {
+  std::int64_t values = 0;
+  for (const Flow::Member& member : members) values += static_cast<std::int64_t>(member.input.noise.size());
+  const auto state = runner.scratch().template take<float, 1>({values});
+  std::int64_t at = 0;
+  for (const Flow::Member& member : members) {
+    const std::span<const float> noise = member.input.noise;
+    upload_bytes(runner.queue(), noise.data(), state.data() + at, noise.size() * sizeof(float));
+    at += static_cast<std::int64_t>(noise.size());
+  }
+  return state;
+}
+
+// Integrates the state of all members, as place_noise() has it, in place from step `first` on, and returns how many steps are
+// made then: all, or fewer where a member has left. `tables` are those of a forward over most_branches times the members.
+// `forward(input, modulation, tables, contexts, out)` evaluates the velocities of all branches, each for all members, which
+// differ in their context alone: input [values], out [b, values].
 template <class Dev, class T, class Network, class Tables, class Forward>
-void sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1> state, const Network& network,
-            const Condition& condition, const SamplerSettings& settings, const Flow::Input& input, const Tables& tables,
-            Forward forward) {
+[[nodiscard]] int sample(StageRunner<Dev>& runner, Stage stage, bool real, View<Dev, float, 1> state, const Network& network,
+                         Members members, const SamplerSettings& settings, int first, const Tables& tables, Forward forward) {
   Queue<Dev>& queue = runner.queue();
+  const Flow::Input& input = members.front().input;
   const auto keep = place_kept<Dev>(runner, input);
-  const int items = static_cast<int>(condition.items);
-  const std::vector<Context<Dev, T>> all = contexts_of(queue, network.transformer(), condition, settings.guided);
+  const int items = static_cast<int>(members.front().condition->items);
+  const MemberContexts<Dev, T> contexts(queue, network.transformer(), members, settings.guided);
   RunModulation<Dev, T, Network> modulation(queue, network, settings);
   const Velocity<Dev> velocity = [&](View<Dev, const float, 1> x, double t, std::span<const int> branches,
                                      View<Dev, float, 2> out) {
-    std::vector<const Context<Dev, T>*> used;
-    for (const int branch : branches)
-      used.push_back(branch == kNegative ? &all.back() : &all[static_cast<std::size_t>(branch)]);
-    forward(x, modulation.at(t), tables.first(static_cast<std::int64_t>(branches.size())),
+    const std::vector<const Context<Dev, T>*> used = contexts.of(branches);
+    forward(x, modulation.at(t), tables.first(static_cast<std::int64_t>(used.size())),
             std::span<const Context<Dev, T>* const>(used), out);
   };
+  const int last = input.range.last < 0 ? settings.steps : input.range.last;
   const auto report = [&](const StepReport<Dev>& r) {
     if (!real) return;
     runner.report_done(stage, r.step + 1, r.steps);
     if (input.estimate != nullptr && r.step + 1 == input.range.last) *input.estimate = clean_estimate(runner, r);
   };
-  sample_flow<Dev>(queue, state, settings, items, velocity, report, keep ? &*keep : nullptr, input.range);
+  const auto integrate = [&](const StepRange& range) {
+    sample_flow<Dev>(queue, state, settings, items, velocity, report, keep ? &*keep : nullptr, range);
+  };
+  // A run that uses velocities again has no parts, so who leaves it is carried along.
+  if (!real || members.size() == 1 || reuses(settings)) {
+    integrate({first, last});
+    return last;
+  }
+  const auto left = [](const Flow::Member& member) { return member.left && member.left(); };
+  for (int step = first; step < last; ++step) {
+    integrate({step, step + 1});
+    if (std::any_of(members.begin(), members.end(), left)) return step + 1;
+  }
+  return last;
+}
+
+// The samples of all members that stay: `run(staying, first)` makes steps with those, whose noise is what they are at `first`,
+// puts what they are then into `states`, one after another, and returns how many are made.
+template <class Run>
+[[nodiscard]] std::vector<std::vector<float>> sample_staying(Members members, const SamplerSettings& settings, Run run) {
+  std::vector<std::vector<float>> results(members.size());
+  std::vector<Flow::Member> staying(members.begin(), members.end());
+  std::vector<std::size_t> place(members.size());
+  std::iota(place.begin(), place.end(), std::size_t{0});
+  const StepRange& range = members.front().input.range;
+  const int last = range.last < 0 ? settings.steps : range.last;
+  std::vector<float> states;
+  for (int step = range.first; step < last && !staying.empty();) {
+    step = run(Members(staying), step, states);
+    std::vector<Flow::Member> still;
+    std::vector<std::size_t> where;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < staying.size(); ++i) {
+      Flow::Member& member = staying[i];
+      const auto values = std::span(states).subspan(states.empty() ? 0 : at, states.empty() ? 0 : member.input.noise.size());
+      at += member.input.noise.size();
+      std::vector<float>& result = results[place[i]];
+      result.assign(values.begin(), values.end());
+      if (members.size() > 1 && member.left && member.left()) {
+        result.clear();
+        continue;
+      }
+      member.input.noise = result;
+      still.push_back(member);
+      where.push_back(place[i]);
+    }
+    staying = std::move(still);
+    place = std::move(where);
+  }
+  return results;
 }
 
 }  // namespace espalier

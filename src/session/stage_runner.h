@@ -29,6 +29,7 @@ struct StageCost {
   double load_seconds = 0.0;  // of weights that were not on the device yet
   std::size_t weight_bytes = 0, planned_bytes = 0, peak_bytes = 0;
   std::size_t process_bytes = 0;  // resident host memory of the process at the peak; 0 when unknown or not asked for
+  int assets = 1;                 // that share it
 };
 
 // How a job watches its stages. Not owned; empty by default.
@@ -99,9 +100,10 @@ class StageRunner {
     return result;
   }
 
-  // Runs body(false) against a metering arena, then body(true) with an arena of the metered size.
+  // Runs body(false) against a metering arena, then body(true) with an arena of the metered size. `divisible`: who asks has
+  // smaller work instead, so more than what is free is refused as more than a limit is.
   template <class Body>
-  void run(Stage stage, Body body);
+  void run(Stage stage, Body body, bool divisible = false);
   // Inside body(true): what follows is counted as this stage, a further one or one that has begun already.
   void count_as(Stage stage);
   // `bytes` were allocated beside the arena for the stage that is counted now.
@@ -158,6 +160,7 @@ class StageRunner {
   void end_segment();
   void add_cost(StageCost cost);
   void check_limit(Stage stage, std::size_t work) const;
+  void check_free(Stage stage, std::size_t work) const;
 
   Queue<Dev> queue_;
   StageHooks hooks_;
@@ -185,6 +188,14 @@ void StageRunner<Dev>::check_limit(Stage stage, std::size_t work) const {
   fail(ErrorCode::out_of_memory, stage_title(stage), " takes ", mib(work), " beside ", mib(resident_),
        " of weights, more than the limit of ", mib(limit_),
        hint(low_helps ? "run with --vram-tier low" : raise + ", or run with --device cpu"));
+}
+
+template <class Dev>
+void StageRunner<Dev>::check_free(Stage stage, std::size_t work) const {
+  const std::size_t free = free_memory<Dev>(queue_.ordinal());
+  if (work <= free / 10 * 9) return;
+  fail(ErrorCode::out_of_memory, stage_title(stage), " takes ", work, " bytes, and ", free, " are free",
+       hint("sample fewer assets at once with --max-batch"));
 }
 
 template <class Dev>
@@ -225,7 +236,7 @@ void StageRunner<Dev>::count_as(Stage stage) {
 
 template <class Dev>
 template <class Body>
-void StageRunner<Dev>::run(Stage stage, Body body) {
+void StageRunner<Dev>::run(Stage stage, Body body, bool divisible) {
   queue_.check();
   // The queue must not keep an arena of a stage that failed.
   struct Release {
@@ -245,6 +256,7 @@ void StageRunner<Dev>::run(Stage stage, Body body) {
     return;
   }
   check_limit(stage, meter.peak());
+  if (divisible) check_free(stage, meter.peak());
   const HostMemoryWatch memory(hooks_.measure_memory);
   segment_start_ = Clock::now();
   Arena<Dev> arena(std::max<std::size_t>(meter.peak(), 1), queue_.ordinal(), std::string(stage_title(stage)));

@@ -1,5 +1,7 @@
 // Flows over branches that begin alike: what is shared and what is computed beforehand gives what plain forwards give.
 #include <memory>
+#include <numeric>
+#include <utility>
 
 #include "harness.h"
 #include "models/trellis/sparse_structure_flow.h"
@@ -139,6 +141,131 @@ TYPED_TEST(SharedFlow, OverVoxels) {
                   const Frame<Dev> frame(queue.scratch());
                   const auto structure = model.prepare(queue, queue.scratch(), tables).first(branches);
                   model.forward(queue, {x, {states * rows, 8}}, times, structure, contexts, {out, {branches * rows, 8}});
+                });
+  }
+}
+
+// Several elements with states and conditions of their own, in branches that begin alike: as each alone.
+template <class Backend>
+class FlowBatch : public SharedFlow<Backend> {
+ public:
+  using Device = typename Backend::Dev;
+  using Element = typename Backend::T;
+
+  // `values`: of the state of each element. forward(queue, state, first, elements, branches, modulation, contexts, out)
+  // evaluates the branches of `elements` elements from `first` on, which lie one after another.
+  template <class Model, class Forward>
+  void check(const Model& model, const std::vector<std::int64_t>& values, Forward forward) {
+    const auto elements = static_cast<std::int64_t>(values.size());
+    const std::int64_t all = std::accumulate(values.begin(), values.end(), std::int64_t{0});
+    const auto state = this->template random_of<float>(Extents<1>{all});
+    const auto tokens = this->template random_of<float>(Extents<2>{5 * elements, 48});
+    Host<1> at({1});
+    at.values = {637.5};
+    const auto times = this->template make<float, 1>(at);
+    constexpr std::int64_t kBranches = 3;  // a condition, another one, and zero
+    auto alone = this->template poisoned_of<float>(Extents<2>{kBranches, all});
+    auto together = this->template poisoned_of<float>(Extents<2>{kBranches, all});
+    this->run([&](Queue<Device>& queue) {
+      const Frame<Device> frame(queue.scratch());
+      const auto modulation = model.take_modulation(queue.scratch(), 1);
+      model.modulate(queue, times.view(), modulation);
+      std::vector<Context<Device, Element>> own;
+      for (std::int64_t e = 0; e < elements; ++e)
+        own.push_back(model.transformer().condition(queue, queue.scratch(), tokens.view().rows(5 * e, 5)));
+      const auto zero = model.transformer().zero_condition(queue, queue.scratch());
+      const auto other = [&](std::size_t e) { return &own[(e + 1) % own.size()]; };
+      std::vector<const Context<Device, Element>*> used;
+      for (std::size_t e = 0; e < own.size(); ++e) used.push_back(&own[e]);
+      for (std::size_t e = 0; e < own.size(); ++e) used.push_back(other(e));
+      for (std::size_t e = 0; e < own.size(); ++e) used.push_back(&zero);
+      forward(queue, state.view().data(), 0, elements, kBranches, modulation, std::span(std::as_const(used)),
+              together.view().data());
+      std::int64_t begin = 0;
+      for (std::int64_t e = 0; e < elements; ++e) {
+        const auto i = static_cast<std::size_t>(e);
+        const Frame<Device> one_frame(queue.scratch());
+        auto out = queue.scratch().template take<float, 2>({kBranches, values[i]});
+        const std::vector<const Context<Device, Element>*> of_one{&own[i], other(i), &zero};
+        forward(queue, state.view().data() + begin, e, 1, kBranches, modulation, std::span(of_one), out.data());
+        for (std::int64_t b = 0; b < kBranches; ++b) {
+          const View<Device, float, 1> to(alone.view().data() + b * all + begin, {values[i]});
+          copy<Device, float, 1>(queue, View<Device, const float, 1>(out.data() + b * values[i], {values[i]}), to);
+        }
+        begin += values[i];
+      }
+    });
+    const Host<2> expected = alone.download(), found = together.download();
+    EXPECT_FALSE(has_nan(expected));
+    if constexpr (std::is_same_v<Device, Cpu>) {
+      EXPECT_EQ(found.values, expected.values) << "not the bits of each alone";
+    } else {
+      expect_close(found, expected, std::is_same_v<Element, half> ? 2e-2 : 2e-5, "elements of a batch");
+    }
+    EXPECT_GT(std::abs(expected(0, 0) - expected(1, 0)) + std::abs(expected(0, 1) - expected(2, 1)), 1e-3);
+  }
+};
+TYPED_TEST_SUITE(FlowBatch, Backends, BackendNames);
+
+TYPED_TEST(FlowBatch, OfVolumes) {
+  using Dev = typename TestFixture::Device;
+  using T = typename TestFixture::Element;
+  for (const bool share_mod : {false, true}) {
+    SparseStructureFlowConfig config;
+    config.resolution = 4;
+    config.patch_size = 1;
+    config.in_channels = config.out_channels = 8;
+    config.transformer = transformer(share_mod);
+    const auto loaded = this->template load<SparseStructureFlow<Dev, T>>(config);
+    const auto& model = *loaded->model;
+    const auto volumes = [](std::int64_t n) { return Extents<5>{n, 8, 4, 4, 4}; };
+    this->check(
+        model, {512, 512, 512},
+        [&](Queue<Dev>& queue, const float* x, std::int64_t /*first*/, std::int64_t elements, std::int64_t branches,
+            const TimeModulation<Dev, T>& modulation, std::span<const Context<Dev, T>* const> contexts, float* out) {
+          const Frame<Dev> frame(queue.scratch());
+          const auto layout = model.layout(queue, queue.scratch(), elements * branches + 1).first(elements * branches);
+          model.forward(queue, {x, volumes(elements)}, modulation, layout, contexts, {out, volumes(elements * branches)});
+        });
+  }
+}
+
+TYPED_TEST(FlowBatch, OfDifferentVoxels) {
+  using Dev = typename TestFixture::Device;
+  using T = typename TestFixture::Element;
+  constexpr std::int32_t kFill[] = {4, 1, 7};  // of 11 cells
+  std::vector<Voxels> own;
+  std::vector<std::int32_t> all;
+  for (std::int32_t e = 0; e < 3; ++e) {
+    std::vector<std::int32_t> coords;
+    for (std::int32_t i = 0; i < 512; ++i) {
+      if (i * 7 % 11 < kFill[e]) coords.insert(coords.end(), {0, i / 64, i / 8 % 8, i % 8});
+    }
+    for (std::size_t i = 0; i < coords.size(); i += 4) all.insert(all.end(), {e, coords[i + 1], coords[i + 2], coords[i + 3]});
+    own.push_back(make_voxels(std::move(coords), 1, 8));
+  }
+  const Voxels together = make_voxels(std::move(all), 3, 8);
+  for (const bool skip : {true, false}) {
+    StructuredLatentFlowConfig config;
+    config.resolution = 8;
+    config.in_channels = config.out_channels = 8;
+    config.io_channels = {32};
+    config.skip_connections = skip;
+    config.transformer = transformer(false);
+    const auto loaded = this->template load<StructuredLatentFlow<Dev, T>>(config);
+    const auto& model = *loaded->model;
+    const auto rows_of = [&](std::int64_t first, std::int64_t elements) {
+      return elements == 1 ? own[static_cast<std::size_t>(first)].rows() : together.rows();
+    };
+    this->check(model, {8 * own[0].rows(), 8 * own[1].rows(), 8 * own[2].rows()},
+                [&](Queue<Dev>& queue, const float* x, std::int64_t first, std::int64_t elements, std::int64_t branches,
+                    const TimeModulation<Dev, T>& modulation, std::span<const Context<Dev, T>* const> contexts, float* out) {
+                  const Frame<Dev> frame(queue.scratch());
+                  const Voxels& voxels = elements == 1 ? own[static_cast<std::size_t>(first)] : together;
+                  const LatentTables tables = repeat_tables(latent_tables(config, voxels), branches);
+                  const auto structure = model.prepare(queue, queue.scratch(), tables).first(elements * branches);
+                  const std::int64_t rows = rows_of(first, elements);
+                  model.forward(queue, {x, {rows, 8}}, modulation, structure, contexts, {out, {branches * rows, 8}});
                 });
   }
 }

@@ -103,6 +103,21 @@ class Here(BatchCase):
         self.assertEqual((report["done"], report["skipped"]), (1, 1))
         self.assertEqual(self.hash_of("a.spz"), first)
 
+    def test_together_is_as_alone(self):
+        for name, example in (("a.png", "02-chair.png"), ("b.png", "03-car.png"), ("d.png", "05-lamp.png")):
+            self.add(name, example)
+        (self.images / "c.png").write_bytes(b"not an image")
+        self.batch(*QUICK, code=1)
+        alone = {name: self.hash_of(f"{name}.spz") for name in "abd"}
+        shutil.rmtree(self.out)
+        report = self.batch(*QUICK, "--max-batch", "2", code=1)
+        self.assertEqual((report["items"], report["done"]), (4, 3))
+        self.assertEqual([f["name"] for f in report["failed"]], ["c"])
+        self.check_whole(["a", "b", "d"])
+        self.assertEqual({name: self.hash_of(f"{name}.spz") for name in "abd"}, alone)
+        err = self.batch("--server", "http://127.0.0.1:1", "--max-batch", "2", code=2)
+        self.assertIn("--max-batch", err)
+
     def test_retry_does_failures_again(self):
         (self.images / "a.png").write_bytes(b"not an image")
         self.batch(*QUICK, code=1)

@@ -159,9 +159,9 @@ TEST_F(Generate, TakesTheMemoryThatWasPlanned) {
   EXPECT_GT(whole.at("tiers")[0].at("peak_bytes"), whole.at("tiers")[2].at("peak_bytes"));
   // Weights in 8 bits count as such: a quarter of float32, but for what stays.
   const auto in_8_bits =
-      nlohmann::json::parse(succeed({"plan", picture_, "--device", "cpu", "--json", "--precision", "int8"}).out);
-  const auto flow = [](const nlohmann::json& plan) {
-    return plan.at("tiers")[2].at("stages")[1].at("weight_bytes").get<double>();
+      nlohmann::json::parse(succeed({"plan", image_, "--device", "cpu", "--json", "--precision", "int8"}).out);
+  const auto flow = [](const nlohmann::json& planned) {
+    return planned.at("tiers")[2].at("stages")[1].at("weight_bytes").get<double>();
   };
   EXPECT_EQ(whole.at("tiers")[2].at("stages")[1].at("stage"), "sample-structure");
   EXPECT_LT(flow(in_8_bits), 0.4 * flow(whole));

@@ -90,6 +90,35 @@ TEST_F(OneEach, ADamagedFileDoesNotStopTheOthers) {
   EXPECT_FALSE(reports[2].contains("error"));
 }
 
+TEST_F(OneEach, TogetherTheyAreWhatEachIsAlone) {
+  const Image opaque(64, 64, 3);
+  const auto bytes = encode_png(opaque);
+  write_text(folder_ / "opaque.png", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const Words images{blob_, out("opaque.png"), dragon_};
+  const Words common{"--background", "alpha", "--decode", "gaussians", "-o"};
+  const auto with = [&](const Words& more) {
+    Words all = common;
+    all.insert(all.end(), more.begin(), more.end());
+    return espalier(sampling(images, all));
+  };
+  const Outcome alone = with({out("alone-{name}.ply")});
+  const Outcome together = with({out("{name}.ply"), "--max-batch", "3", "--json"});
+  EXPECT_EQ(alone.code, 1);
+  EXPECT_EQ(together.code, 1);
+  EXPECT_NE(together.err.find("1 of 3 images"), std::string::npos) << together.err;
+  for (const char* name : {"blob_a.in.ply", "typical_humanoid_dragonborn.in.ply"})
+    EXPECT_TRUE(read_text(folder_ / name) == read_text(folder_ / (std::string("alone-") + name))) << name;
+  const auto reports = nlohmann::json::parse(together.out);
+  ASSERT_EQ(reports.size(), 3U);
+  EXPECT_EQ(reports[0].at("image"), blob_);
+  EXPECT_TRUE(reports[1].contains("error"));
+  EXPECT_EQ(reports[2].at("image"), dragon_);
+  for (const auto& stage : reports[2].at("stages")) {
+    const bool sampled = stage.at("stage") == "sample-structure" || stage.at("stage") == "sample-latent";
+    EXPECT_EQ(stage.at("assets"), sampled ? 2 : 1) << stage;
+  }
+}
+
 TEST_F(OneEach, ViewsThatDoNotLookAlikeAreDoubted) {
   const Outcome doubted = espalier(sampling({dragon_, blob_}, {"--views", "-o", out("a.glb")}));
   ASSERT_EQ(doubted.code, 0) << doubted.err;

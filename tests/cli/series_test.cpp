@@ -41,6 +41,9 @@ TEST_F(Series, EverySeedGivesWhatItGivesAlone) {
   EXPECT_GT(fs::file_size(folder_ / "sheet.png"), 10'000U);
   make({"--seed", "3", "-o", out("alone.ply")});
   EXPECT_TRUE(same("a-3.ply", "alone.ply"));
+  make({"--seeds", "7,3", "-o", out("{seed}-together.ply"), "--max-batch", "2"});
+  EXPECT_TRUE(same("a-7.ply", "7-together.ply"));
+  EXPECT_TRUE(same("a-3.ply", "3-together.ply"));
   EXPECT_FALSE(same("a-3.ply", "a-7.ply"));
   // On the voxels of the first, with the seed of the second.
   make({"--seed", "3", "--keep-structure", out("a-7.safetensors"), "-o", out("b.ply"), "--save-asset", out("b.safetensors")});

@@ -30,7 +30,7 @@ class SparseStructureFlow {
   void modulate(Queue<Dev>& queue, View<Dev, const float, 1> t, const TimeModulation<Dev, T>& out,
                 Probe<Dev>* probe = nullptr) const;
 
-  // Velocity of x [batch, in, r, r, r], or of one x [1, in, r, r, r] that all elements share, -> out [batch, out, r, r, r].
+  // Velocity of x [batch, in, r, r, r], or of fewer that the elements repeat in turn, -> out [batch, out, r, r, r].
   // `modulation`: of one time for all elements or of one for each.
   void forward(Queue<Dev>& queue, View<Dev, const float, 5> x, const TimeModulation<Dev, T>& modulation,
                const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 5> out,

@@ -1,5 +1,6 @@
 #include "models/trellis/structured_latent_flow.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/trellis/flow_settings.h"
@@ -167,11 +168,13 @@ Voxels repeat_voxels(const Voxels& voxels, std::int64_t copies) {
   all.begin = {0};
   all.coords.reserve(voxels.coords.size() * static_cast<std::size_t>(copies));
   for (std::int64_t b = 0; b < copies; ++b) {
+    const auto first = static_cast<std::int32_t>(b * voxels.batch());
+    const std::int64_t row = all.rows();
     for (std::size_t i = 0; i < voxels.coords.size(); i += 4) {
       all.coords.insert(all.coords.end(),
-                        {static_cast<std::int32_t>(b), voxels.coords[i + 1], voxels.coords[i + 2], voxels.coords[i + 3]});
+                        {first + voxels.coords[i], voxels.coords[i + 1], voxels.coords[i + 2], voxels.coords[i + 3]});
     }
-    all.begin.push_back(all.rows());
+    for (auto end = voxels.begin.begin() + 1; end != voxels.begin.end(); ++end) all.begin.push_back(row + *end);
   }
   return all;
 }
@@ -181,7 +184,6 @@ Voxels repeat_voxels(const Voxels& voxels, std::int64_t copies) {
 LatentTables repeat_tables(const LatentTables& tables, std::int64_t copies) {
   LatentTables all;
   for (const LatentTables::Level& one : tables.levels) {
-    require(one.voxels.batch() == 1, "repeat_tables", one.voxels.batch(), " batch elements");
     const std::int64_t rows = one.voxels.rows(), coarse = one.coarser.coarse.rows();
     LatentTables::Level& l = all.levels.emplace_back();
     l.voxels = repeat_voxels(one.voxels, copies);
@@ -280,8 +282,10 @@ void StructuredLatentFlow<Dev, T>::forward(Queue<Dev>& queue, View<Dev, const fl
   const auto flat = [](auto m) { return m.template reshape<1>({m.size()}); };
   const std::int64_t c = config_.transformer.channels;
   const std::int64_t fine = structure.levels[0].rows;
-  const LatentStructure<Dev> begun = x.extent(0) == fine ? structure : structure.first(1);
-  require(x.extent(0) == begun.levels[0].rows, "StructuredLatentFlow", x.extent(0), " rows of x for ", fine);
+  const std::vector<std::int64_t>& elements = structure.levels[0].elements;
+  const auto distinct = std::lower_bound(elements.begin(), elements.end(), x.extent(0));
+  require(distinct != elements.end() && *distinct == x.extent(0), "StructuredLatentFlow", x.extent(0), " rows of x for ", fine);
+  const LatentStructure<Dev> begun = x.extent(0) == fine ? structure : structure.first(distinct - elements.begin());
   auto mods = modulation.residual.begin();
 
   auto h = arena.template take<T, 2>({x.extent(0), input_.out()});

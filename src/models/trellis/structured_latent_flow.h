@@ -71,7 +71,7 @@ struct LatentTables {
   std::vector<Level> levels;
 };
 [[nodiscard]] LatentTables latent_tables(const StructuredLatentFlowConfig& config, const Voxels& voxels);
-// The tables of `copies` batch elements that have the voxels of the one in `tables`.
+// The tables of a batch that has the elements of `tables` so many times, all of them in each turn.
 [[nodiscard]] LatentTables repeat_tables(const LatentTables& tables, std::int64_t copies);
 
 template <class Dev, class T>
@@ -88,7 +88,7 @@ class StructuredLatentFlow {
   [[nodiscard]] TimeModulation<Dev, T> take_modulation(Arena<Dev>& arena, std::int64_t times) const;
   void modulate(Queue<Dev>& queue, View<Dev, const float, 1> t, const TimeModulation<Dev, T>& out) const;
 
-  // Velocity of x -> out [rows, out]. x [rows, in], or [rows of the first element, in] when all elements share it.
+  // Velocity of x -> out [rows, out]. x [rows, in], or [rows of the first elements, in] when all others repeat them in turn.
   // `modulation`: of one time for all elements or of one for each.
   void forward(Queue<Dev>& queue, View<Dev, const float, 2> x, const TimeModulation<Dev, T>& modulation,
                const LatentStructure<Dev>& structure, std::span<const Context<Dev, T>* const> contexts, View<Dev, float, 2> out,
@@ -123,7 +123,7 @@ class StructuredLatentFlow {
     Linear<Dev, T> emb_layer, skip;  // skip is empty when in == out
   };
 
-  // h beside the skip, which may be of the first element alone, shared by all.
+  // h beside the skip, which may be of the first elements alone, repeated by the others.
   [[nodiscard]] View<Dev, T, 2> join(Queue<Dev>& queue, View<Dev, const T, 2> h, View<Dev, const T, 2> skip) const;
 
   StructuredLatentFlowConfig config_;

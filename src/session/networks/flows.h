@@ -16,15 +16,26 @@ template <class T>
   return static_cast<std::size_t>(2 * tokens * (c.channels * 8 + c.hidden)) * sizeof(T);
 }
 
-// Throws invalid_argument for what cannot be sampled.
-inline void check_sampling(Stage stage, const FlowTransformerConfig& c, const Condition& condition,
-                           const SamplerSettings& settings, std::int64_t noise, std::int64_t wanted) {
+// Throws invalid_argument for what cannot be sampled. `wanted(voxels)`: values of noise.
+template <class Wanted>
+void check_sampling(Stage stage, const FlowTransformerConfig& c, Members members, const SamplerSettings& settings,
+                    Wanted wanted) {
   check_settings(settings, std::string(stage_title(stage)));
-  require(condition.items > 0, "Flow::sample", "nothing was encoded");
-  require(noise == wanted, "Flow::sample", noise, " values of noise for ", wanted);
-  if (condition.channels != c.condition_channels) {
-    fail(ErrorCode::invalid_argument, stage_title(stage), ": the condition has ", condition.channels,
-         " channels, but the flow takes ", c.condition_channels);
+  require(!members.empty(), "Flow::sample_each", "no members");
+  for (const Flow::Member& member : members) {
+    const Condition& condition = *member.condition;
+    const auto noise = static_cast<std::int64_t>(member.input.noise.size());
+    require(condition.items > 0, "Flow::sample", "nothing was encoded");
+    require(condition.items == members.front().condition->items, "Flow::sample_each", "conditions of ", condition.items,
+            " and ", members.front().condition->items, " items");
+    require(
+        members.size() == 1 || (member.input.kept == nullptr && member.input.range.first == 0 && member.input.range.last < 0),
+        "Flow::sample_each", "several members with a part of a run, or with values to keep");
+    require(noise == wanted(member.input.voxels), "Flow::sample", noise, " values of noise for ", wanted(member.input.voxels));
+    if (condition.channels != c.condition_channels) {
+      fail(ErrorCode::invalid_argument, stage_title(stage), ": the condition has ", condition.channels,
+           " channels, but the flow takes ", c.condition_channels);
+    }
   }
 }
 
@@ -44,33 +55,43 @@ class StructureFlow final : public HeldNetwork<Flow, SparseStructureFlow<Dev, T>
     return c.in_channels * c.resolution * c.resolution * c.resolution;
   }
 
-  [[nodiscard]] std::vector<float> sample(const Flow::Input& input, const Condition& condition,
-                                          const SamplerSettings& settings) override {
+  [[nodiscard]] std::vector<std::vector<float>> sample_each(Members all, const SamplerSettings& settings) override {
     constexpr Stage kStage = Stage::sample_structure;
+    check_sampling(kStage, this->model().config().transformer, all, settings,
+                   [this](const Voxels* voxels) { return noise_values(voxels); });
+    StageRunner<Dev>& runner = this->runner();
+    runner.report(kStage, all.front().input.range.first, settings.steps);
+    return sample_staying(all, settings, [&](Members members, int first, std::vector<float>& states) {
+      int made = first;
+      const auto body = [&](bool real) {
+        const auto state = place_noise(runner, members);
+        made = integrate(real, state, members, settings, first);
+        if (real) states = runner.fetch(state);
+      };
+      runner.run(kStage, body, all.size() > 1);
+      return made;
+    });
+  }
+
+ private:
+  [[nodiscard]] int integrate(bool real, View<Dev, float, 1> state, Members members, const SamplerSettings& settings,
+                              int first) {
     const auto& flow = this->model();
     const auto& c = flow.config();
-    StageRunner<Dev>& runner = this->runner();
-    const auto noise = static_cast<std::int64_t>(input.noise.size());
-    check_sampling(kStage, c.transformer, condition, settings, noise, noise_values(nullptr));
-    std::vector<float> result;
-    runner.report(kStage, input.range.first, settings.steps);
-    runner.run(kStage, [&](bool real) {
-      Queue<Dev>& queue = runner.queue();
-      const auto state = runner.template place_values<1>(input.noise, {noise});
-      const int most = most_branches(settings, static_cast<int>(condition.items));
-      const TokenLayout<Dev> layouts = flow.layout(queue, queue.scratch(), most);
-      const auto forward = [&](View<Dev, const float, 1> x, const TimeModulation<Dev, T>& modulation,
-                               const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts,
-                               View<Dev, float, 2> v) {
-        const auto volumes = [&](std::int64_t n) {
-          return Extents<5>{n, c.in_channels, c.resolution, c.resolution, c.resolution};
-        };
-        flow.forward(queue, {x.data(), volumes(1)}, modulation, layout, contexts, {v.data(), volumes(v.extent(0))});
+    Queue<Dev>& queue = this->runner().queue();
+    const auto count = static_cast<std::int64_t>(members.size());
+    const std::int64_t most = count * most_branches(settings, static_cast<int>(members.front().condition->items));
+    const TokenLayout<Dev> layouts = flow.layout(queue, queue.scratch(), most);
+    const auto forward = [&](View<Dev, const float, 1> x, const TimeModulation<Dev, T>& modulation,
+                             const TokenLayout<Dev>& layout, std::span<const Context<Dev, T>* const> contexts,
+                             View<Dev, float, 2> v) {
+      const auto volumes = [&](std::int64_t n) {
+        return Extents<5>{n, c.in_channels, c.resolution, c.resolution, c.resolution};
       };
-      espalier::sample<Dev, T>(runner, kStage, real, state, flow, condition, settings, input, layouts, forward);
-      if (real) result = runner.fetch(state);
-    });
-    return result;
+      flow.forward(queue, {x.data(), volumes(count)}, modulation, layout, contexts, {v.data(), volumes(v.extent(0) * count)});
+    };
+    return espalier::sample<Dev, T>(this->runner(), Stage::sample_structure, real, state, flow, members, settings, first,
+                                    layouts, forward);
   }
 };
 
@@ -92,49 +113,86 @@ class LatentFlow final : public HeldNetwork<Flow, StructuredLatentFlow<Dev, T>, 
     require(voxels != nullptr, "LatentFlow", "no voxels");
     return voxels->rows() * this->model().config().in_channels;
   }
-  [[nodiscard]] std::vector<float> sample(const Flow::Input& input, const Condition& condition,
-                                          const SamplerSettings& settings) override;
+  [[nodiscard]] std::vector<std::vector<float>> sample_each(Members all, const SamplerSettings& settings) override;
+
+ private:
+  // Steps from `first` on; how many are made then.
+  [[nodiscard]] int integrate(bool real, View<Dev, float, 1> state, Members members, const SamplerSettings& settings, int first,
+                              const LatentTables& tables);
+  // Samples become values * deviation + mean.
+  void denormalise(View<Dev, float, 1> state, Members members);
 };
 
-template <class Dev, class T>
-std::vector<float> LatentFlow<Dev, T>::sample(const Flow::Input& input, const Condition& condition,
-                                              const SamplerSettings& settings) {
-  constexpr Stage kStage = Stage::sample_latent;
-  require(input.voxels != nullptr, "LatentFlow::sample", "no voxels");
-  const Voxels& voxels = *input.voxels;
-  const auto& flow = this->model();
-  const std::int64_t rows = voxels.rows(), channels = flow.config().in_channels;
-  if (rows < 1 || rows > kMaxVoxels) {
-    fail(ErrorCode::invalid_argument, stage_title(kStage), ": ", rows, " voxels",
-         hint("between 1 and ", kMaxVoxels, " can be sampled"));
+// The voxels of all members as the elements of one batch.
+[[nodiscard]] inline Voxels voxels_of(Members members) {
+  if (members.size() == 1) return *members.front().input.voxels;
+  std::vector<std::int32_t> coords;
+  for (std::size_t b = 0; b < members.size(); ++b) {
+    const std::vector<std::int32_t>& own = members[b].input.voxels->coords;
+    for (std::size_t i = 0; i < own.size(); i += 4)
+      coords.insert(coords.end(), {static_cast<std::int32_t>(b), own[i + 1], own[i + 2], own[i + 3]});
   }
-  const auto noise = static_cast<std::int64_t>(input.noise.size());
-  check_sampling(kStage, flow.config().transformer, condition, settings, noise, rows * channels);
-  StageRunner<Dev>& runner = this->runner();
-  runner.report(kStage, input.range.first, settings.steps);
-  const int most = most_branches(settings, static_cast<int>(condition.items));
-  const LatentTables tables = runner.prepare([&] { return repeat_tables(latent_tables(flow.config(), voxels), most); });
-  std::vector<float> result;
-  runner.run(kStage, [&](bool real) {
-    Queue<Dev>& queue = runner.queue();
-    const auto state = runner.template place_values<1>(input.noise, {noise});
-    const LatentStructure<Dev> structures = flow.prepare(queue, queue.scratch(), tables);
-    const auto forward = [&](View<Dev, const float, 1> x, const TimeModulation<Dev, T>& modulation,
-                             const LatentStructure<Dev>& structure, std::span<const Context<Dev, T>* const> contexts,
-                             View<Dev, float, 2> v) {
-      flow.forward(queue, {x.data(), {rows, channels}}, modulation, structure, contexts,
-                   {v.data(), {v.extent(0) * rows, channels}});
-    };
-    espalier::sample<Dev, T>(runner, kStage, real, state, flow, condition, settings, input, structures, forward);
-    if (!input.mean.empty()) {
-      const auto deviation = runner.template place_values<1>(input.deviation, {channels});
-      const auto mean = runner.template place_values<1>(input.mean, {channels});
-      const auto matrix = state.template reshape<2>({rows, channels});
-      scale_columns<Dev, float>(queue, matrix, deviation, mean, matrix);
+  return make_voxels(std::move(coords), static_cast<std::int64_t>(members.size()), members.front().input.voxels->resolution);
+}
+
+template <class Dev, class T>
+int LatentFlow<Dev, T>::integrate(bool real, View<Dev, float, 1> state, Members members, const SamplerSettings& settings,
+                                  int first, const LatentTables& tables) {
+  const auto& flow = this->model();
+  Queue<Dev>& queue = this->runner().queue();
+  const std::int64_t channels = flow.config().in_channels, rows = state.size() / channels;
+  const LatentStructure<Dev> structures = flow.prepare(queue, queue.scratch(), tables);
+  const auto forward = [&](View<Dev, const float, 1> x, const TimeModulation<Dev, T>& modulation,
+                           const LatentStructure<Dev>& structure, std::span<const Context<Dev, T>* const> contexts,
+                           View<Dev, float, 2> v) {
+    flow.forward(queue, {x.data(), {rows, channels}}, modulation, structure, contexts,
+                 {v.data(), {v.extent(0) * rows, channels}});
+  };
+  return espalier::sample<Dev, T>(this->runner(), Stage::sample_latent, real, state, flow, members, settings, first, structures,
+                                  forward);
+}
+
+template <class Dev, class T>
+void LatentFlow<Dev, T>::denormalise(View<Dev, float, 1> state, Members members) {
+  const Flow::Input& input = members.front().input;
+  if (input.mean.empty()) return;
+  const std::int64_t channels = this->model().config().in_channels;
+  const auto deviation = this->runner().template place_values<1>(input.deviation, {channels});
+  const auto mean = this->runner().template place_values<1>(input.mean, {channels});
+  const auto matrix = state.template reshape<2>({state.size() / channels, channels});
+  scale_columns<Dev, float>(this->runner().queue(), matrix, deviation, mean, matrix);
+}
+
+template <class Dev, class T>
+std::vector<std::vector<float>> LatentFlow<Dev, T>::sample_each(Members all, const SamplerSettings& settings) {
+  constexpr Stage kStage = Stage::sample_latent;
+  for (const Flow::Member& member : all) {
+    require(member.input.voxels != nullptr, "LatentFlow::sample", "no voxels");
+    if (const std::int64_t rows = member.input.voxels->rows(); rows < 1 || rows > kMaxVoxels) {
+      fail(ErrorCode::invalid_argument, stage_title(kStage), ": ", rows, " voxels",
+           hint("between 1 and ", kMaxVoxels, " can be sampled"));
     }
-    if (real) result = runner.fetch(state);
+  }
+  check_sampling(kStage, this->model().config().transformer, all, settings,
+                 [this](const Voxels* voxels) { return noise_values(voxels); });
+  StageRunner<Dev>& runner = this->runner();
+  const StepRange& range = all.front().input.range;
+  const int last = range.last < 0 ? settings.steps : range.last;
+  runner.report(kStage, range.first, settings.steps);
+  return sample_staying(all, settings, [&](Members members, int first, std::vector<float>& states) {
+    const int most = most_branches(settings, static_cast<int>(members.front().condition->items));
+    const LatentTables tables =
+        runner.prepare([&] { return repeat_tables(latent_tables(this->model().config(), voxels_of(members)), most); });
+    int made = first;
+    const auto body = [&](bool real) {
+      const auto state = place_noise(runner, members);
+      made = integrate(real, state, members, settings, first, tables);
+      if (made == last) denormalise(state, members);
+      if (real) states = runner.fetch(state);
+    };
+    runner.run(kStage, body, all.size() > 1);
+    return made;
   });
-  return result;
 }
 
 }  // namespace espalier

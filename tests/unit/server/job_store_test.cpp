@@ -72,6 +72,61 @@ TEST_F(Store, JobsOfALoadedModelComeFirstButNotForEver) {
   EXPECT_EQ(taken("c"), any);
 }
 
+TEST_F(Store, CompanionsAreSetAlikeAndWereNeverBegun) {
+  JobStore store(folder_);
+  const auto add_of = [&](const Json& options, int images = 1, JobKind kind = JobKind::image) {
+    Job job;
+    job.id = JobStore::new_id();
+    job.kind = kind;
+    job.options = options;
+    if (kind == JobKind::text) job.options["prompt"] = "a chair";
+    std::filesystem::create_directory(store.folder_of(job.id));
+    for (int i = 0; i < images; ++i) {
+      const std::string name = "image-" + std::to_string(i) + ".png";
+      std::ofstream(store.folder_of(job.id) / name) << "x";
+      job.files.push_back({name, "input", "png", "image/png", 1});
+    }
+    return store.add(job, 100);
+  };
+  const Json quick{{"structure", {{"steps", 2}}}};
+  const auto with = [&](const Json& more) {
+    Json all = quick;
+    all.update(more);
+    return all;
+  };
+  const std::string first = add_of(with({{"seed", 1}}));
+  const std::string steps = add_of({{"structure", {{"steps", 3}}}}), two_images = add_of(quick, 2);
+  const std::string guidance = add_of(with({{"latent", {{"guidance", 2.0}}}}));
+  const std::string second = add_of(with({{"seed", 2}, {"formats", {"stl"}}, {"texture_size", 512}}));
+  const std::string prompt = add_of(quick, 0, JobKind::text), model = add_of(with({{"model", "other"}}));
+  const std::string third = add_of(quick), fourth = add_of(quick);
+  const auto ids_of = [](const JobQueue::Companions& found) {
+    std::vector<std::string> ids;
+    for (const Job& job : found.jobs) ids.push_back(job.id);
+    return ids;
+  };
+  const auto taken = store.take_next();
+  ASSERT_TRUE(taken);
+  ASSERT_EQ(taken->id, first);
+  store.pause(true);
+  EXPECT_TRUE(store.take_companions(*taken, 9).jobs.empty());
+  store.pause(false);
+  EXPECT_EQ(ids_of(store.take_companions(*taken, 2)), (std::vector{second, third}));
+  EXPECT_EQ(store.find(third)->state, JobState::running);
+  EXPECT_EQ(store.find(fourth)->state, JobState::queued);
+  // One that has lost a worker is begun again alone, as the first and as one of others.
+  ASSERT_TRUE(store.try_again(third));
+  EXPECT_EQ(ids_of(store.take_companions(*taken, 9)), std::vector{fourth});
+  store.put_back(fourth);  // as if it had not run
+  for (const std::string& id : {steps, two_images, guidance, prompt, model}) EXPECT_EQ(store.take_next()->id, id);
+  const auto again = store.take_next();
+  ASSERT_EQ(again->id, third);
+  const JobQueue::Companions none = store.take_companions(*again, 9);
+  EXPECT_TRUE(none.jobs.empty());
+  EXPECT_TRUE(none.last);
+  EXPECT_EQ(store.take_next()->id, fourth);
+}
+
 TEST_F(Store, AFolderThatIsInUseIsLeftAlone) {
   const JobStore store(folder_);
   std::ofstream(store.incoming() / (JobStore::new_id() + ".part")) << "on its way";

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace espalier::test {
 namespace {
 
@@ -49,6 +52,57 @@ TEST(RunModulation, EveryStepHasItsOwn) {
     EXPECT_THROW((void)modulation.at(0.0), Error) << "nothing is evaluated at the end";
   }
   queue.use(nullptr);
+}
+
+// Every step adds one to all values; members leave after the step that is named, -1: never.
+struct Counting {
+  std::vector<int> leave_after;
+  int made = 0;
+  std::vector<std::size_t> sizes{};  // of the groups that ran
+
+  [[nodiscard]] std::vector<std::vector<float>> run(int steps) {
+    std::vector<std::vector<float>> noises;
+    for (std::size_t i = 0; i < leave_after.size(); ++i) noises.emplace_back(i + 1, 100.0F * static_cast<float>(i));
+    std::vector<Flow::Member> members;
+    for (std::size_t i = 0; i < noises.size(); ++i) {
+      const auto left = [this, i] { return leave_after[i] >= 0 && made >= leave_after[i]; };
+      members.push_back({{.noise = noises[i]}, nullptr, left});
+    }
+    SamplerSettings settings;
+    settings.steps = steps;
+    return sample_staying(members, settings, [&](Members staying, int first, std::vector<float>& states) {
+      sizes.push_back(staying.size());
+      states.clear();
+      for (const Flow::Member& member : staying)
+        states.insert(states.end(), member.input.noise.begin(), member.input.noise.end());
+      for (int step = first; step < steps; ++step) {
+        for (float& value : states) value += 1.0F;
+        made = step + 1;
+        if (std::any_of(staying.begin(), staying.end(), [](const Flow::Member& m) { return m.left(); })) return made;
+      }
+      return steps;
+    });
+  }
+};
+
+TEST(SampleStaying, OthersGoOnWhereOneHasLeft) {
+  Counting counting{{-1, 3, -1, 5}};
+  const auto samples = counting.run(8);
+  EXPECT_EQ(samples, (std::vector<std::vector<float>>{{8.0F}, {}, {208.0F, 208.0F, 208.0F}, {}}));
+  EXPECT_EQ(counting.sizes, (std::vector<std::size_t>{4, 3, 2}));
+  EXPECT_EQ(counting.made, 8);
+}
+
+TEST(SampleStaying, EndsWhenAllHaveLeft) {
+  Counting counting{{2, 2}};
+  const auto samples = counting.run(8);
+  EXPECT_EQ(samples, (std::vector<std::vector<float>>{{}, {}}));
+  EXPECT_EQ(counting.made, 2);
+}
+
+TEST(SampleStaying, OneAloneIsNotAsked) {
+  Counting counting{{2}};  // who is alone is cancelled by the monitor
+  EXPECT_EQ(counting.run(1), (std::vector<std::vector<float>>{{1.0F}}));
 }
 
 }  // namespace
