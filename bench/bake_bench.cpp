@@ -1,6 +1,6 @@
-// What baking keeps of an asset: bake_bench [VIEWSxSIZE] ASSET... finishes each file of --save-asset with both ways of baking and
-// prints the peak signal-to-noise ratio of the textured mesh against the Gaussians from 20 views that were not baked, and the
-// share of the texture that was seen. VIEWSxSIZE, such as 64x768: how many views of how many pixels are baked.
+// What baking keeps of an asset: bake_bench [VIEWSxSIZE] ASSET... finishes each file of --save-asset with both ways of baking
+// and prints the peak signal-to-noise ratio of the textured mesh against the Gaussians from 20 views that were not baked, and
+// the share of the texture that was seen. VIEWSxSIZE, such as 64x768: how many views of how many pixels are baked.
 #include <cstdio>
 #include <exception>
 

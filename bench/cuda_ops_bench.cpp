@@ -157,15 +157,16 @@ void time_row_norms(Bench& bench) {
     });
   }
   for (const Shape s : {Shape{262144, 32, 1}, Shape{32768, 128, 1}, Shape{4096, 512, 1}}) {
-    bench.time(str("layer_norm silu F16 ", s.rows, " x ", s.channels), 0, 4.0 * static_cast<double>(s.rows * s.channels), [=, &bench] {
-      const auto x = bench.take<half>(std::array{s.rows, s.channels});
-      const auto out = bench.take<half>(std::array{s.rows, s.channels});
-      NormTail<Cuda, half> tail;
-      tail.gain = bench.take<float>(std::array{s.channels});
-      tail.bias = bench.take<float>(std::array{s.channels});
-      tail.activation = Activation::silu;
-      return [=, &bench] { layer_norm<Cuda, half, half>(bench.queue(), x, tail, 1e-5F, out); };
-    });
+    bench.time(str("layer_norm silu F16 ", s.rows, " x ", s.channels), 0, 4.0 * static_cast<double>(s.rows * s.channels),
+               [=, &bench] {
+                 const auto x = bench.take<half>(std::array{s.rows, s.channels});
+                 const auto out = bench.take<half>(std::array{s.rows, s.channels});
+                 NormTail<Cuda, half> tail;
+                 tail.gain = bench.take<float>(std::array{s.channels});
+                 tail.bias = bench.take<float>(std::array{s.channels});
+                 tail.activation = Activation::silu;
+                 return [=, &bench] { layer_norm<Cuda, half, half>(bench.queue(), x, tail, 1e-5F, out); };
+               });
   }
 }
 

@@ -74,9 +74,11 @@ class LocalBatch {
         piece_of.push_back(&piece);
       });
     }
+    std::vector<bool> over(items.size());
     pipeline_->generate_batch(items, settings_.max_batch, [&](std::size_t item, const Pipeline::BatchResult& result) {
       const Piece& piece = *piece_of[item];
-      shown = item + 1;
+      over[item] = true;
+      while (shown < over.size() && over[shown]) ++shown;
       (void)attempt(*piece.task, [&] {
         if (result.failure) std::rethrow_exception(result.failure);
         (void)save_all(*result.asset, piece.settings, interrupt_, observer);

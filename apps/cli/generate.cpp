@@ -371,13 +371,19 @@ class EachAsset {
         continue;
       }
       const auto is_shown = [&shown, item = items.size()] { return item == shown; };
-      items.push_back({full_request_of(assets_[i]), shown_while(work_.observer(), is_shown)});
-      place.push_back(i);
+      (void)attempt(i, [&] {
+        items.push_back({full_request_of(assets_[i]), shown_while(work_.observer(), is_shown)});
+        place.push_back(i);
+      });
+      if (failures_.reason(i) != nullptr) note(i);
     }
+    if (items.empty()) return;
     work_.printer().begin(title_of(first) + " and " + std::to_string(count - 1) + " more");
+    std::vector<bool> over(items.size());
     pipeline.generate_batch(items, static_cast<int>(count), [&](std::size_t item, const Pipeline::BatchResult& result) {
       const std::size_t i = place[item];
-      shown = item + 1;
+      over[item] = true;
+      while (shown < over.size() && over[shown]) ++shown;
       work_.printer().begin(title_of(i));
       (void)attempt(i, [&] {
         if (result.failure) std::rethrow_exception(result.failure);

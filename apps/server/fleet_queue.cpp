@@ -117,17 +117,20 @@ void FleetQueue::note_turn(const std::string& model, const std::string& loaded) 
 }
 
 std::optional<Job> FleetQueue::take_next(LaneKind lane, const std::string& loaded) {
+  if (lane == LaneKind::exports) return take_of(lane, {std::string()});
+  std::optional<Job> job = take_of(lane, models_by_turn(loaded));
+  if (job) note_turn(model_of(*job), loaded);
+  return job;
+}
+
+std::optional<Job> FleetQueue::take_of(LaneKind lane, const std::vector<std::string>& models) {
   std::vector<std::string> arguments{name_of(lane),
                                      options_.worker,
                                      std::to_string(static_cast<std::int64_t>(options_.lease_seconds * 1000)),
                                      now(),
                                      std::to_string(kMostBegins),
                                      text_of(end_of_spent())};
-  if (lane == LaneKind::exports) {
-    arguments.emplace_back();
-  } else {
-    for (const std::string& model : models_by_turn(loaded)) arguments.push_back(model);
-  }
+  arguments.insert(arguments.end(), models.begin(), models.end());
   const RedisReply reply = redis_.run(fleet_scripts().take, arguments);
   for (const RedisReply& entry : reply.at(1).items)
     report_("a message of the queue names no job, and is removed: " + entry.str().substr(0, 40));
@@ -135,7 +138,6 @@ std::optional<Job> FleetQueue::take_next(LaneKind lane, const std::string& loade
   auto task = taken(reply.at(0), lane);
   if (!task) return std::nullopt;
   const std::string id = task->job.id;
-  if (lane == LaneKind::networks) note_turn(model_of(task->job), loaded);
   try {
     fetch(*task);
   } catch (const FileMissing&) {
@@ -160,15 +162,21 @@ JobQueue::Companions FleetQueue::take_companions(const Job& first, std::size_t m
     return task ? task->begun : std::string();
   };
   found.last = key.empty() || begun(first.id) != kOnce;
-  while (!found.last && found.jobs.size() < most) {
-    std::optional<Job> job = take_next(LaneKind::networks, model_of(first));
-    if (!job) break;
-    if (batch_key(*job) == key && begun(job->id) == kOnce) {
-      found.jobs.push_back(*std::move(job));
-    } else {
-      put_back(job->id);
-      found.last = true;
+  try {
+    while (!found.last && found.jobs.size() < most) {
+      std::optional<Job> job = take_of(LaneKind::networks, {model_of(first)});
+      if (!job) break;
+      if (batch_key(*job) == key && begun(job->id) == kOnce) {
+        note_turn(model_of(*job), model_of(first));
+        found.jobs.push_back(*std::move(job));
+      } else {
+        put_back(job->id);
+        found.last = true;
+      }
     }
+  } catch (const Error&) {  // those that are taken are run
+    if (found.jobs.empty()) throw;
+    found.last = true;
   }
   return found;
 }
@@ -271,7 +279,12 @@ std::string FleetQueue::release(const Task& task, bool as_if_not_run) {
 void FleetQueue::put_back(const std::string& id) {
   const auto task = task_of(id);
   if (!task) return;
-  (void)release(*task, true);
+  try {
+    (void)release(*task, true);
+  } catch (const Error&) {  // its lease ends, if nobody renews it
+    forget(id);
+    throw;
+  }
   forget(id);
 }
 

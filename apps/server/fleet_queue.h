@@ -74,6 +74,8 @@ class FleetQueue : public JobQueue {
   // The models that this process can run, in the order in which their jobs are looked for.
   [[nodiscard]] std::vector<std::string> models_by_turn(const std::string& loaded) const;
   void note_turn(const std::string& model, const std::string& loaded);
+  // The first job of the lane that is of one of these models, with what it is made of.
+  [[nodiscard]] std::optional<Job> take_of(LaneKind lane, const std::vector<std::string>& models);
   [[nodiscard]] std::optional<Task> taken(const RedisReply& given, LaneKind lane);
   void fetch(Task& task);
   void bring(const std::string& id, const JobFile& file, const std::filesystem::path& folder);

@@ -483,7 +483,13 @@ JobQueue::Companions JobStore::take_companions(const Job& first, std::size_t mos
   for (Job& job : read(rows)) {
     if (found.jobs.size() == most) break;
     if (batch_key(job) != key) continue;
-    begin(job);
+    try {
+      begin(job);
+    } catch (const Error&) {  // those that have begun are run
+      if (found.jobs.empty()) throw;
+      found.last = true;
+      break;
+    }
     found.jobs.push_back(std::move(job));
   }
   return found;

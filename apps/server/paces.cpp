@@ -48,6 +48,7 @@ void Paces::learn(const std::string& place, const std::vector<StageReport>& stag
   if (known_.size() >= kMostPlaces && known_.find(place) == known_.end()) known_.clear();
   bool learned = false;
   for (const StageReport& stage : stages) {
+    if (stage.assets > 1) continue;  // what several take together says little about one
     const double factor = stage.planned_seconds > 0.0 ? stage.seconds / stage.planned_seconds : 0.0;
     if (!(factor >= kLeast && factor <= kMost)) continue;
     const auto [at, first] = known_[place].emplace(stage.stage, factor);

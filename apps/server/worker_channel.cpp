@@ -232,7 +232,10 @@ JobEnd end_of(const Json& json) {
 Json to_json(const std::vector<StageReport>& stages) {
   Json list = Json::array();
   for (const StageReport& stage : stages)
-    list.push_back({{"stage", stage_id(stage.stage)}, {"seconds", stage.seconds}, {"planned_seconds", stage.planned_seconds}});
+    list.push_back({{"stage", stage_id(stage.stage)},
+                    {"seconds", stage.seconds},
+                    {"planned_seconds", stage.planned_seconds},
+                    {"assets", stage.assets}});
   return list;
 }
 
@@ -246,6 +249,7 @@ std::vector<StageReport> stages_of(const Json& json) {
       report.stage = *stage;
       one.at("seconds").get_to(report.seconds);
       one.at("planned_seconds").get_to(report.planned_seconds);
+      one.at("assets").get_to(report.assets);
       stages.push_back(report);
     }
     return stages;

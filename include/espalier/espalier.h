@@ -113,7 +113,7 @@ struct FinishRequest {
   int texture_size = 1024;              // texels on a side
   BakeMode bake = BakeMode::best;
   bool bake_radiance_field = false;  // bake from the radiance field, which must be decoded, instead of the Gaussians
-  int views = 100;                   // that are baked
+  int views = 64;                    // that are baked
   int view_size = 1024;              // pixels on a side of such a view
   // Blend the images that the asset was made of into the texels that they see. Where they were taken from is found by
   // comparing them with the object; an image that does not match it well enough is left out, with a notice.

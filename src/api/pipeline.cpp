@@ -441,6 +441,7 @@ class Pipeline::Impl::BatchRun {
     for (std::size_t i = 0; i < members_.size(); ++i) {
       Member& m = *members_[i];
       BatchMember& sampled = sampling_[i];
+      for (std::size_t waiting = i + 1; waiting < members_.size(); ++waiting) (void)left(waiting);
       if (left(i)) continue;
       if (sampled.failure) {
         end(i, {.asset = std::nullopt, .failure = sampled.failure});
@@ -480,7 +481,7 @@ class Pipeline::Impl::BatchRun {
       if (all_ || std::this_thread::get_id() != owner_) return all_;
       bool all = true;
       for (std::size_t i = 0; i < run_.members_.size(); ++i) all = run_.left(i) && all;
-      return all_ = all;
+      return all_ = all || run_.refusal_ != nullptr;
     }
 
    private:
@@ -504,7 +505,7 @@ class Pipeline::Impl::BatchRun {
     try {
       ended_(i, result);
     } catch (...) {
-      refused_ = true;
+      refusal_ = std::current_exception();
       throw;
     }
   }
@@ -515,7 +516,7 @@ class Pipeline::Impl::BatchRun {
     try {
       work();
     } catch (...) {
-      if (refused_) throw;
+      if (refusal_) std::rethrow_exception(refusal_);
       failure = std::current_exception();
     }
     if (failure && !members_[i]->ended) end(i, {.asset = std::nullopt, .failure = failure});
@@ -547,11 +548,11 @@ class Pipeline::Impl::BatchRun {
     try {
       impl_.recipe->sample_batch(impl_.session, staying);
     } catch (...) {
-      if (refused_) throw;
       for (BatchMember* const member : staying) {
         if (!member->failure) member->failure = std::current_exception();
       }
     }
+    if (refusal_) std::rethrow_exception(refusal_);
   }
 
   Impl& impl_;
@@ -559,7 +560,7 @@ class Pipeline::Impl::BatchRun {
   Ended ended_;
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<BatchMember> sampling_;
-  bool refused_ = false;  // `ended` has thrown
+  std::exception_ptr refusal_{};  // what `ended` has thrown
 };
 
 template <class Plan, class Work>

@@ -27,7 +27,7 @@ namespace espalier {
 
 struct BakeOptions {
   int size = 1024;       // texels on a side, 64 to 8192
-  int views = 100;       // 1 to 1000, spread over the sphere
+  int views = 64;        // 1 to 1000, spread over the sphere
   int view_size = 1024;  // pixels on a side of a view, 64 to 4096
   BakeMode mode = BakeMode::best;
   float radius = 2.0F, fov_degrees = 40.0F;  // of the views' cameras

@@ -177,10 +177,10 @@ struct Neighbour {
   bool own;  // it stands at this texel, else at the neighbour
 };
 ESPALIER_DEVICE_CODE Neighbour neighbour(int k) {
-  constexpr Neighbour all[8] = {
-      {1, 0, Sum::right, true},         {0, 1, Sum::below, true},         {1, 1, Sum::below_right, true},
-      {-1, 1, Sum::below_left, true},   {-1, 0, Sum::right, false},       {0, -1, Sum::below, false},
-      {-1, -1, Sum::below_right, false}, {1, -1, Sum::below_left, false}};
+  constexpr Neighbour all[8] = {{1, 0, Sum::right, true},          {0, 1, Sum::below, true},
+                                {1, 1, Sum::below_right, true},    {-1, 1, Sum::below_left, true},
+                                {-1, 0, Sum::right, false},        {0, -1, Sum::below, false},
+                                {-1, -1, Sum::below_right, false}, {1, -1, Sum::below_left, false}};
   return all[k];
 }
 

@@ -17,8 +17,9 @@ template <class Dev, class T>
 void quantise_rows(Queue<Dev>& queue, In<Dev, T, 2> x, View<Dev, float8, 2> values, View<Dev, float, 1> scales);
 
 // As linear of ops/gemm.h, with weights in 8 bits. int8: the weights are expanded to T in the scratch arena.
-// float8: from kFewestFloat8Rows rows on x is quantised too and both are multiplied as they are, accumulated in float32;
-// products of fewer rows, and of matrices whose sides are no multiples of 16, are done as for int8.
+// float8: from kFewestFloat8Rows rows on x is quantised too and both are multiplied as they are, accumulated in the tensor
+// cores, which keep 14 bits of a sum; products of fewer rows, and of matrices whose sides are no multiples of 16, are done as
+// for int8.
 template <class Dev, class T, class Q>
 void linear(Queue<Dev>& queue, In<Dev, T, 2> x, const ScaledMatrix<Dev, Q>& w, In<Dev, T, 1> bias, Activation activation,
             View<Dev, T, 2> out);

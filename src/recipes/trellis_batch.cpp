@@ -1,6 +1,7 @@
 #include "recipes/trellis_batch.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -46,16 +47,21 @@ class BatchSampling {
     std::vector<Sampled*> staying;
     std::copy_if(all.begin(), all.end(), std::back_inserter(staying), [](const Sampled* s) { return s->member->stays(); });
     if (staying.empty()) return;
-    if (staying.size() == 1) return attempt(*staying.front()->member, [&] { sample(staying, input_of); });
+    if (staying.size() == 1) {
+      attempt(*staying.front()->member, [&] { sample(staying, input_of); });
+      (void)session_.take_costs();  // of what has failed
+      return;
+    }
     try {
-      sample(staying, input_of);
+      return sample(staying, input_of);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::out_of_memory) throw;
-      (void)session_.take_costs();
-      const auto half = std::span(staying).first((staying.size() + 1) / 2);
-      run(half, input_of);
-      run(std::span(staying).subspan(half.size()), input_of);
+    } catch (const std::bad_alloc&) {  // the host's memory: the same
     }
+    (void)session_.take_costs();
+    const auto half = std::span(staying).first((staying.size() + 1) / 2);
+    run(half, input_of);
+    run(std::span(staying).subspan(half.size()), input_of);
   }
 
  private:

@@ -10,7 +10,7 @@ export interface Draft {
 
 const NAME = 'espalier-studio';
 const STORE = 'drafts';
-const KEY = 'images';
+const KEY = 'pictures';  // as it was from the first version on, so that drafts stay readable
 const SETTINGS = 'espalier.settings';
 const MINE = 'espalier.mine';
 const SETS = 'espalier.sets';
