@@ -11,7 +11,7 @@ namespace {
 
 // What 8 bits add at most to the error of a golden tensor: docs/performance.md has what was measured.
 constexpr double kInt8Error = 1e-1;
-constexpr double kFloat8Error = 5e-1;
+constexpr double kFloat8Error = 8e-1;
 
 }  // namespace
 
