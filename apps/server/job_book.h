@@ -71,7 +71,8 @@ class JobBook {
   virtual void note_webhook(const std::string& id, const JobWebhook& state) = 0;
 };
 
-// How many jobs may overtake one whose model would have to be loaded. As many share what loading takes.
+// How many takings (a job, or with --max-batch a batch) may overtake a job whose model would have to be loaded. As many share
+// what loading takes.
 inline constexpr int kMostPasses = 4;
 
 class JobQueue {
