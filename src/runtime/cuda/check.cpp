@@ -55,7 +55,7 @@ void fail_memory(const std::string& what, std::size_t wanted) {
   const std::string need = wanted > 0 ? str(" needs ", (wanted + kMiB - 1) / kMiB, " MiB") : " does not fit";
   const std::string have = known ? str(", ", available / kMiB, " of ", total / kMiB, " MiB are free") : std::string();
   fail(ErrorCode::out_of_memory, what, need, " on the GPU", have,
-       hint("close other programs that use it, or run with --vram-tier low"));
+       hint("close other programs that use it, or run with --vram-tier low or --precision int8"));
 }
 
 void fail_call(cudaError_t status, const char* call, const char* file, int line) {
