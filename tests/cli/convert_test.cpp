@@ -168,13 +168,15 @@ TEST_F(Convert, Int8FilesStandForTheOthers) {
                                    model.string(), "--precision", precision, "--decode", "gaussians", "--structure-steps", "1",
                                    "--latent-steps", "1", "--device", "cpu", "--quiet"});
     EXPECT_EQ(done.code, 0) << done.err;
-    return sha256_of_file(in(name));
+    const std::string text = read_text(in(name));
+    return text.substr(text.find("end_header"));  // before it stand the hashes of the weights' files
   };
   const std::string quantised = made(shipped_checkpoint(), "int8", "a.ply");
-  EXPECT_EQ(made(checkpoint.path(), "int8", "b.ply"), quantised);
-  EXPECT_NE(made(shipped_checkpoint(), "full", "c.ply"), quantised);
+  EXPECT_TRUE(made(checkpoint.path(), "int8", "b.ply") == quantised);
+  const std::string full = made(shipped_checkpoint(), "full", "c.ply");
+  EXPECT_FALSE(full == quantised);
   // The same numbers in float32, and without rounded products where the processor has such.
-  EXPECT_NE(made(checkpoint.path(), "full", "d.ply"), sha256_of_file(in("c.ply")));
+  EXPECT_FALSE(made(checkpoint.path(), "full", "d.ply") == full);
 }
 
 TEST_F(Convert, Float8IsForGpus) {

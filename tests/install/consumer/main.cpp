@@ -114,6 +114,7 @@ void diagnostics(const fs::path& checkpoint, const fs::path& folder) {
   expect(converted.tensors == info.modules.front().tensors, "converted weights");
   for (const Check& check : doctor("cpu")) expect(check.passed || check.skipped, check.name.c_str());
   expect(!bench({.device = "cpu", .repetitions = 1, .quick = true}).empty(), "a bench");
+  expect(bench_batches({.device = "cpu", .repetitions = 1, .quick = true, .batches = {1}}).size() == 1, "a bench of batches");
   int ran = 0;
   expect(measured(Stage::write_files, [&] { ++ran; }).stage == Stage::write_files && ran == 1, "measured work");
 }
@@ -195,6 +196,10 @@ void parts(Pipeline& pipeline, const fs::path& image, const fs::path& folder) {
     made.push_back({std::to_string(seed), asset});
   });
   expect(made.size() == 2, "an asset for each seed");
+  const std::array<Pipeline::BatchItem, 2> items{{{.request = request, .observer = {}}, {.request = request, .observer = {}}}};
+  int ended = 0;
+  pipeline.generate_batch(items, 2, [&](std::size_t, const Pipeline::BatchResult& result) { ended += result.asset ? 1 : 0; });
+  expect(ended == 2, "a batch");
   render_comparison(made, folder / "comparison.png", {1, {.size = 64}}, "cpu");
   const EditRequest part{.region = "box:-0.5,-0.5,-0.5,0.5,0.5,0"};
   Pipeline::check_region(part.region);

@@ -47,7 +47,7 @@ TEST(OptionTable, NamesAreUniqueWhereTheyAreUsed) {
 TEST(OptionTable, RowsAreWhole) {
   for (const Option& row : option_table()) {
     SCOPED_TRACE(row.name);
-    EXPECT_EQ(row.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz-"), std::string::npos);
+    EXPECT_EQ(row.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-"), std::string::npos);
     EXPECT_FALSE(row.help.empty());
     EXPECT_TRUE(row.help.ends_with('.'));
     EXPECT_TRUE(row.is_for(kCommands | kJson));
