@@ -17,6 +17,7 @@ class Load(Case):
         server = self.serve("--max-queue", "200")
         slow = server.post_image({"structure": {"steps": 1000}, "latent": {"steps": 1000}}).json["id"]
         wait_for(lambda: server.job(slow)["progress"], "the slow job to work")
+        server.patch("/v1/queue", {"paused": True})  # however long clients take, nothing begins behind it
         accepted, heard, failures = [], {}, []
         lock = threading.Lock()
 
@@ -45,6 +46,7 @@ class Load(Case):
         wait_for(lambda: len(accepted) == CLIENTS * JOBS_EACH or failures, "all jobs to be accepted")
         self.assertEqual(failures, [])
         self.assertGreaterEqual(server.metric('espalier_jobs{state="queued"}'), CLIENTS - 1)
+        server.patch("/v1/queue", {"paused": False})
         server.ask("DELETE", f"/v1/jobs/{slow}")
         for thread in threads:
             thread.join()
