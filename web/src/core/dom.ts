@@ -137,6 +137,11 @@ export class ObjectUrls {
   }
 }
 
+/** Gives the memory behind an address of URL.createObjectURL back; what is being loaded from there still arrives. */
+export function takeBack(url: string): void {
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
 export function saveBlob(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = h('a', {href: url, download: name});

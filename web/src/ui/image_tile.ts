@@ -2,7 +2,7 @@ import type {Client} from '../api/client.js';
 import type {Connection} from '../api/connection.js';
 import {explain, isAbort} from '../api/errors.js';
 import type {Background} from '../api/types.js';
-import {button, h, icon, segmented} from '../core/dom.js';
+import {button, h, icon, segmented, takeBack} from '../core/dom.js';
 import {capitalised} from '../core/format.js';
 import {later, words} from '../core/words.js';
 import {dialogs} from './dialogs_later.js';
@@ -59,7 +59,7 @@ export class ImageTile {
   release(): void {
     this.abort.abort();
     this.life.abort();
-    URL.revokeObjectURL(this.original);
+    takeBack(this.original);
     this.setCutout(null);
     this.element.remove();
   }
@@ -90,7 +90,7 @@ export class ImageTile {
   private async showAsServed(input: HTMLImageElement): Promise<void> {
     try {
       const {image} = await this.connection.patiently(() => this.client.whole(this.file, 'none', null, this.life.signal), this.life.signal);
-      URL.revokeObjectURL(this.original);
+      takeBack(this.original);
       this.original = URL.createObjectURL(image);
       input.addEventListener('error', () => input.replaceWith(icon('warning')), {once: true});
       input.src = this.original;
@@ -123,7 +123,7 @@ export class ImageTile {
   }
 
   private setCutout(image: Blob | null): void {
-    if (this.cutout) URL.revokeObjectURL(this.cutout);
+    if (this.cutout) takeBack(this.cutout);
     this.cutout = image ? URL.createObjectURL(image) : null;
   }
 
