@@ -342,6 +342,8 @@ class EachAsset {
     if (pipeline.takes_text() == any_.images.empty()) {
       const Workplace workplace = workplace_of(pipeline, options);
       const auto most = any_.keep_structure.empty() ? static_cast<std::size_t>(any_.max_batch) : std::size_t{1};
+      if (most == 1 && any_.max_batch > 1)
+        work_.printer().message("--max-batch is left aside: with --keep-structure, images are sampled one by one");
       for (std::size_t i = 0; i < assets_.size(); i += most) {
         const std::size_t count = std::min(most, assets_.size() - i);
         count == 1 ? make_one(i, pipeline, workplace) : make_together(i, count, pipeline, workplace);

@@ -55,7 +55,8 @@ void ProgressPrinter::show(const Progress& progress) {
   const auto now = Clock::now();
   const bool new_stage = progress.stage != stage_;
   const bool often = terminal_ || style_ == ProgressStyle::json;
-  if (!new_stage && now - last_ < (often ? Clock::duration(redraw_interval) : Clock::duration(line_interval))) return;
+  const bool end = often && progress.fraction >= 1.0;  // is shown, however soon it comes
+  if (!new_stage && !end && now - last_ < (often ? Clock::duration(redraw_interval) : Clock::duration(line_interval))) return;
   stage_ = progress.stage;
   last_ = now;
   if (style_ == ProgressStyle::json) {

@@ -10,7 +10,9 @@ namespace espalier::server {
 
 JobRunner::Lane::Lane(JobRunner& runner, std::string name, WorkerOptions options, bool process)
     : runner_(runner), name_(std::move(name)), options_(std::move(options)), process_(process) {
-  if (process_) {
+  if (runner_.make_) {
+    worker_ = runner_.make_(options_, *this);
+  } else if (process_) {
     worker_ = std::make_unique<WorkerProcess>(options_, *this);
   } else {
     worker_ = std::make_unique<JobWork>(options_, *this);

@@ -29,12 +29,13 @@ WorkerOptions worker_options(const ServeOptions& options, LaneKind lane, const s
 }  // namespace
 
 JobRunner::JobRunner(const ServeOptions& options, const std::vector<std::string>& devices, JobQueue& store, EventHub& hub,
-                     Metrics& metrics, Reporter report)
+                     Metrics& metrics, Reporter report, WorkerMaker make)
     : options_(options),
       store_(store),
       hub_(hub),
       metrics_(metrics),
       report_(std::move(report)),
+      make_(std::move(make)),
       paces_(options.data / "costs.json") {
   const bool processes = has_processes_ = !devices.empty();
   const int threads = processes ? threads_of_worker(devices.size()) : 0;

@@ -28,9 +28,10 @@ class JobRunner : public JobControl {
   // Is told what a person at the terminal should know.
   using Reporter = std::function<void(const std::string&)>;
 
-  // With a process for each of `devices` and one for exports; without any, all is done in this process.
+  // With a process for each of `devices` and one for exports; without any, all is done in this process. `make`: with other
+  // workers than those.
   JobRunner(const ServeOptions& options, const std::vector<std::string>& devices, JobQueue& store, EventHub& hub,
-            Metrics& metrics, Reporter report);
+            Metrics& metrics, Reporter report, WorkerMaker make = {});
   ~JobRunner() override;
 
   // Loads the checkpoint, then runs jobs.
@@ -86,6 +87,7 @@ class JobRunner : public JobControl {
   EventHub& hub_;
   Metrics& metrics_;
   Reporter report_;
+  WorkerMaker make_;  // may be empty
   Paces paces_;
   std::atomic<bool> records_fail_{false};  // was said
 

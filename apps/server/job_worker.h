@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -106,6 +107,9 @@ class JobWorker {
   // Its process; 0: this one. From any thread.
   [[nodiscard]] virtual int process() const = 0;
 };
+
+// The listener outlives the worker.
+using WorkerMaker = std::function<std::unique_ptr<JobWorker>(const WorkerOptions& options, WorkerListener& listener)>;
 
 // How a job ends with the exception that is being handled. Folders of the server are left out of its message.
 [[nodiscard]] JobEnd end_of_exception(const Assignment& assignment);

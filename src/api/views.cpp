@@ -123,6 +123,17 @@ std::vector<RenderStyle> styles_of(const Exhibit& e) {
   return styles;
 }
 
+// One asset in one style, from all sides.
+SheetRow sheet_row(Job& job, std::string name, RenderStyle style, const SheetRequest& request, const Bytes3& background) {
+  SheetRow row{std::move(name), {}};
+  for (int i = 0; i < request.views; ++i) {
+    Viewpoint from = request.look.from;
+    from.yaw += 360.0 * i / request.views;
+    row.images.push_back(job.image(style, from, request.look, background));
+  }
+  return row;
+}
+
 }  // namespace
 
 void render_view(const Asset& asset, const fs::path& png, const ViewRequest& request, const std::string& device,
@@ -184,13 +195,7 @@ void render_contact_sheet(const Asset& asset, const fs::path& png, const SheetRe
   Job job(asset, device, observer, Stage::render_contact_sheet, static_cast<int>(styles.size()) * request.views);
   std::vector<SheetRow> rows;
   for (const RenderStyle style : styles) {
-    SheetRow row{std::string(name_of(style)), {}};
-    for (int i = 0; i < request.views; ++i) {
-      Viewpoint from = request.look.from;
-      from.yaw += 360.0 * i / request.views;
-      row.images.push_back(job.image(style, from, request.look, background));
-    }
-    rows.push_back(std::move(row));
+    rows.push_back(sheet_row(job, std::string(name_of(style)), style, request, background));
   }
   write_file(png, encode_png(contact_sheet(rows, background)));
 }
@@ -205,13 +210,7 @@ void render_comparison(std::span<const NamedAsset> assets, const fs::path& png, 
   for (const NamedAsset& named : assets) {
     const RenderStyle style = resolved_style(request.look.style, exhibit_of(named.asset.data()));
     Job job(named.asset, device, observer, Stage::render_contact_sheet, request.views);
-    SheetRow row{named.name, {}};
-    for (int i = 0; i < request.views; ++i) {
-      Viewpoint from = request.look.from;
-      from.yaw += 360.0 * i / request.views;
-      row.images.push_back(job.image(style, from, request.look, background));
-    }
-    rows.push_back(std::move(row));
+    rows.push_back(sheet_row(job, named.name, style, request, background));
   }
   write_file(png, encode_png(contact_sheet(rows, background)));
 }

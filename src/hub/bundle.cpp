@@ -39,7 +39,7 @@ Digest hub_digest(const fs::path& path, const PlannedFile& f) {
     if (const Digest name = digest_of_etag(real.filename().string()); name.known()) return name;
   }
   const std::uint64_t bytes = fs::file_size(path, ignored);
-  if (f.digest.known() && (bytes >= kSmall || f.digest.kind == DigestKind::git_sha1)) return f.digest;
+  if (f.digest.known() && (f.of_hub || bytes >= kSmall || f.digest.kind == DigestKind::git_sha1)) return f.digest;
   return digest_of_file(path, bytes < kSmall ? DigestKind::git_sha1 : DigestKind::sha256);
 }
 

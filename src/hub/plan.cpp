@@ -61,7 +61,7 @@ class Planner {
       if (!fs::is_regular_file(entry->path(), ignored)) continue;
       const std::uint64_t bytes = fs::file_size(entry->path(), ignored);
       const Digest digest = digest_of_etag(fs::canonical(entry->path(), ignored).filename().string());
-      planned.files.push_back({{entry->path().lexically_relative(folder).generic_string(), bytes, ""}, digest});
+      planned.files.push_back({{entry->path().lexically_relative(folder).generic_string(), bytes, ""}, digest, digest.known()});
     }
     std::sort(planned.files.begin(), planned.files.end(),
               [](const PlannedFile& a, const PlannedFile& b) { return a.file.path < b.file.path; });
@@ -85,7 +85,7 @@ class Planner {
                                .commit((main_file == tree.end() ? tree.front() : *main_file).path, options_, transfers_);
     planned.part.revision = planned.commit;
     for (const TreeFile& f : tree) {
-      planned.files.push_back({{f.path, f.bytes, f.digest.kind == DigestKind::sha256 ? f.digest.hex : ""}, f.digest});
+      planned.files.push_back({{f.path, f.bytes, f.digest.kind == DigestKind::sha256 ? f.digest.hex : ""}, f.digest, true});
     }
     if (main_file != tree.end())
       pipeline = Repository(caches_.paths(), repository, planned.commit).text("pipeline.json", options_, transfers_);

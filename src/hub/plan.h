@@ -15,7 +15,8 @@ namespace espalier::hub {
 
 struct PlannedFile {
   KnownFile file;
-  Digest digest;  // none when neither we nor the hub have said it yet
+  Digest digest;        // none when neither we nor the hub have said it yet
+  bool of_hub = false;  // the hub itself gave it, so its kind is the one that names the file's blob
 };
 
 struct PlannedPart {

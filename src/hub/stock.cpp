@@ -166,8 +166,9 @@ bool Stock::adopt(PresentPart& present, std::size_t i, std::size_t index) {
   for (const Found& found : caches_.candidates(present.plan.part, f.file)) {
     Digest digest = f.digest.known() ? f.digest : digest_by_name(present.plan, f.file.path, found.path);
     if (!digest.known() || !is_right(found.path, digest, f.file.path, index)) continue;
-    // The hub names small files by git's hash.
-    if (f.file.bytes < kSmall && digest.kind == DigestKind::sha256) digest = digest_of_file(found.path, DigestKind::git_sha1);
+    // Small files of the catalogue are text, which the hub names by git's hash.
+    if (!f.of_hub && f.file.bytes < kSmall && digest.kind == DigestKind::sha256)
+      digest = digest_of_file(found.path, DigestKind::git_sha1);
     const Placement placement = layout_->placement_of(present.plan.part, present.plan.commit, f.file.path, digest);
     adopt_file(found.path, placement);
     layout_->publish(present.plan.part, present.plan.commit, f.file.path, placement);

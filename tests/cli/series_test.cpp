@@ -29,6 +29,7 @@ class Series : public ::testing::Test {
   [[nodiscard]] bool same(const char* a, const char* b) const { return read_text(folder_ / a) == read_text(folder_ / b); }
 
   const std::string image_ = (shipped_checkpoint().parent_path().parent_path() / "examples/06-snowman.png").string();
+  const std::string other_ = (fs::path(image_).parent_path() / "07-plane.png").string();
   const TemporaryFolder folder_;
 };
 
@@ -55,6 +56,11 @@ TEST_F(Series, EverySeedGivesWhatItGivesAlone) {
   EXPECT_EQ(first.load("coords").to_vector<std::int32_t>("coords"), kept.load("coords").to_vector<std::int32_t>("coords"));
   EXPECT_EQ(first.load("structure").to_vector<float>("z"), kept.load("structure").to_vector<float>("z"));
   EXPECT_NE(first.load("feats").to_vector<float>("feats"), kept.load("feats").to_vector<float>("feats"));
+  // What a batch cannot do is said.
+  const Outcome each = espalier({"generate", image_, other_, "--device", "cpu", "--latent-steps", "1", "--keep-structure",
+                                 out("a-7.safetensors"), "--max-batch", "2", "-o", out("each-{name}.ply")});
+  EXPECT_EQ(each.code, 0) << each.err;
+  EXPECT_NE(each.err.find("--max-batch is left aside"), std::string::npos) << each.err;
 }
 
 TEST_F(Series, WhatDoesNotGoTogetherIsRefusedInOneLine) {

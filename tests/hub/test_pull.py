@@ -153,6 +153,15 @@ class Network(HubCase):
         self.pull(NAME)
         self.expect_snapshot(NAME)
 
+    def test_what_an_ended_pull_left_keeps_the_name_that_the_hub_gave(self):
+        """A file below a megabyte can be one of git-lfs, too: what names its blob is the hub's list, not its size."""
+        blobs = self.snapshot(NAME).parent.parent / "blobs"
+        blobs.mkdir(parents=True)
+        (blobs / hashlib.sha256(OTHER).hexdigest()).write_bytes(OTHER)
+        self.pull(NAME)
+        self.expect_snapshot(NAME)
+        self.assertEqual(self.server.requests("cdn", "GET", hashlib.sha256(OTHER).hexdigest()), [], "it is not fetched again")
+
     def test_a_wrong_hash_never_counts(self):
         self.fault("corrupt", times=None)
         self.refused(["model.safetensors", "not the published file"], "pull", NAME)
