@@ -62,6 +62,16 @@ std::string listed(const std::vector<std::string>& names, const char* before) {
   return text.str();
 }
 
+// " (not of `espalier render`)"
+std::string exceptions_of(const OptionRule& rule) {
+  std::string text;
+  for (const Command& command : commands()) {
+    if ((command.use & rule.not_for) != 0)
+      text += std::string(text.empty() ? " (not of `" : ", `") + "espalier " + command.name + '`';
+  }
+  return text.empty() ? text : text + ")";
+}
+
 void add_rules(std::ostringstream& out) {
   out << "\n## What options require of each other\nThe command, the server and the studio follow this table "
          "(src/api/option_rules.cpp) and refuse what would have no effect. A flag or a key that is given replaces a default "
@@ -69,8 +79,8 @@ void add_rules(std::ostringstream& out) {
          "a variable, the configuration file or an earlier job where the two contradict each other.\n\n"
          "| option | cannot be given with | has no effect without |\n|---|---|---|\n";
   for (const OptionRule& rule : option_rules()) {
-    out << "| `" << rule.option << (rule.value.empty() ? "" : " = ") << rule.value << "` | " << listed(rule.excludes, "")
-        << " | " << listed(rule.needs, "");
+    out << "| `" << rule.option << (rule.value.empty() ? "" : " = ") << rule.value << '`' << exceptions_of(rule) << " | "
+        << listed(rule.excludes, "") << " | " << listed(rule.needs, "");
     if (!rule.formats.empty()) out << (rule.needs.empty() ? "" : ", or ") << "a file of " << listed(rule.formats, ".");
     out << " |\n";
   }
@@ -82,8 +92,8 @@ void add_row(std::ostringstream& out, const Option& row) {
   std::string flags = row.extras.only_variable ? "" : "`" + row.flags() + "`";
   for (std::size_t at = 0; (at = flags.find(',', at)) != std::string::npos; at += 4) flags.replace(at, 1, "`, `");
   const std::string variable = row.variable().empty() ? "" : "`" + row.variable() + "`";
-  const std::string value =
-      row.field.meta.empty() || row.extras.only_variable || row.extras.positional ? "" : " " + row.field.meta;
+  std::string value = row.field.meta.empty() || row.extras.only_variable || row.extras.positional ? "" : " " + row.field.meta;
+  for (std::size_t at = 0; (at = value.find('|', at)) != std::string::npos; at += 2) value.insert(at, 1, '\\');
   out << "| " << flags << value << " | " << variable << " | " << row.description() << " |\n";
 }
 
@@ -107,7 +117,7 @@ void add_json_rows(std::ostringstream& out, const char* title, OptionUse use) {
 std::string markdown() {
   std::ostringstream out;
   out << "# Options\n\n"
-         "Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.\n"
+         "Made by scripts/options from the tables in src/api/option_rows*.cpp; a test compares the two.\n"
          "A flag takes precedence over its environment variable, and the variable over the configuration file.\n\n"
          "The configuration file is `espalier/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`, or the one that `--config` or "
          "`ESPALIER_CONFIG` names. Keys are options without their dashes; those at the top hold for every command that has "
@@ -122,14 +132,16 @@ std::string markdown() {
          "went away.\n";
   for (const Command& command : commands()) {
     out << "\n## espalier " << command.name << "\n" << command.summary << ".\n";
-    std::string group;
+    std::vector<std::string_view> groups;  // as they come first
     for (const Option& row : option_table()) {
-      if (!row.is_for(command.use)) continue;
-      if (title_of(row.group) != group) {
-        group = title_of(row.group);
-        out << "\n### " << group << "\n\n| option | environment | meaning |\n|---|---|---|\n";
+      const std::string_view group = title_of(row.group);
+      if (row.is_for(command.use) && std::find(groups.begin(), groups.end(), group) == groups.end()) groups.push_back(group);
+    }
+    for (const std::string_view group : groups) {
+      out << "\n### " << group << "\n\n| option | environment | meaning |\n|---|---|---|\n";
+      for (const Option& row : option_table()) {
+        if (row.is_for(command.use) && title_of(row.group) == group) add_row(out, row);
       }
-      add_row(out, row);
     }
   }
   out << "\n## Options of jobs\nWhat `POST /v1/jobs` and its relatives take as JSON ([server.md](server.md)); a dot stands "
@@ -246,7 +258,7 @@ std::string schemas() {
 
 std::string page() {
   std::ostringstream out;
-  out << "// Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.\n\n"
+  out << "// Made by scripts/options from the tables in src/api/option_rows*.cpp; a test compares the two.\n\n"
          "export const OPTIONS = {\n";
   for (const Option& row : option_table()) {
     if (!row.is_for(kJsonUses)) continue;

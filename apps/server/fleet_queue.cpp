@@ -123,7 +123,8 @@ std::optional<Job> FleetQueue::take_next(LaneKind lane, const std::string& loade
   return job;
 }
 
-std::optional<Job> FleetQueue::take_of(LaneKind lane, const std::vector<std::string>& models) {
+std::optional<Job> FleetQueue::take_of(LaneKind lane, const std::vector<std::string>& models,
+                                       const std::function<bool(const Task&)>& wanted) {
   std::vector<std::string> arguments{name_of(lane),
                                      options_.worker,
                                      std::to_string(static_cast<std::int64_t>(options_.lease_seconds * 1000)),
@@ -138,6 +139,10 @@ std::optional<Job> FleetQueue::take_of(LaneKind lane, const std::vector<std::str
   auto task = taken(reply.at(0), lane);
   if (!task) return std::nullopt;
   const std::string id = task->job.id;
+  if (wanted && !wanted(*task)) {
+    (void)release(*task, true);
+    return std::nullopt;
+  }
   try {
     fetch(*task);
   } catch (const FileMissing&) {
@@ -157,22 +162,16 @@ JobQueue::Companions FleetQueue::take_companions(const Job& first, std::size_t m
   constexpr const char* kOnce = "1";
   Companions found;
   const std::string key = batch_key(first);
-  const auto begun = [this](const std::string& id) {
-    const auto task = task_of(id);
-    return task ? task->begun : std::string();
-  };
-  found.last = key.empty() || begun(first.id) != kOnce;
+  const auto of_first = task_of(first.id);
+  found.last = key.empty() || !of_first || of_first->begun != kOnce;
   try {
     while (!found.last && found.jobs.size() < most) {
-      std::optional<Job> job = take_of(LaneKind::networks, {model_of(first)});
+      std::optional<Job> job = take_of(LaneKind::networks, {model_of(first)}, [&](const Task& task) {
+        found.last = batch_key(task.job) != key || task.begun != kOnce;
+        return !found.last;
+      });
       if (!job) break;
-      if (batch_key(*job) == key && begun(job->id) == kOnce) {
-        note_turn(model_of(*job), model_of(first));
-        found.jobs.push_back(*std::move(job));
-      } else {
-        put_back(job->id);
-        found.last = true;
-      }
+      found.jobs.push_back(*std::move(job));
     }
   } catch (const Error&) {  // those that are taken are run
     if (found.jobs.empty()) throw;

@@ -75,7 +75,9 @@ class FleetQueue : public JobQueue {
   [[nodiscard]] std::vector<std::string> models_by_turn(const std::string& loaded) const;
   void note_turn(const std::string& model, const std::string& loaded);
   // The first job of the lane that is of one of these models, with what it is made of.
-  [[nodiscard]] std::optional<Job> take_of(LaneKind lane, const std::vector<std::string>& models);
+  // What is not `wanted` goes back to its place before its files are fetched.
+  [[nodiscard]] std::optional<Job> take_of(LaneKind lane, const std::vector<std::string>& models,
+                                           const std::function<bool(const Task&)>& wanted = {});
   [[nodiscard]] std::optional<Task> taken(const RedisReply& given, LaneKind lane);
   void fetch(Task& task);
   void bring(const std::string& id, const JobFile& file, const std::filesystem::path& folder);
@@ -105,7 +107,7 @@ class FleetQueue : public JobQueue {
   std::map<LaneKind, Job> ended_;              // the last of each lane, which may be asked about
   std::map<std::string, std::int64_t> turns_;  // of each model, the last that it had
   std::int64_t turn_ = 0;
-  int kept_ = 0;  // jobs in a row that were taken because their model was loaded
+  int kept_ = 0;  // takings in a row, of a job or of a batch, because the model was loaded
   bool hurry_ = false, stopping_ = false, silent_ = false;
   std::thread beating_, listening_;
 };

@@ -234,8 +234,16 @@ void JobRunner::take_companions(Lane& lane) {
       last = found.last;
     });
     if (last || lane.running_.size() >= most || Clock::now() >= until) return;
-    wait(lane, until);
+    wait_for_companions(lane, until);
   }
+}
+
+// Of a shared queue by looking often: who waits for its word takes it from a worker that has nothing to do.
+void JobRunner::wait_for_companions(Lane& lane, Clock::time_point until) {
+  constexpr auto kPause = std::chrono::milliseconds(20);
+  if (!store_.is_shared()) return wait(lane, until);
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, std::min(until, Clock::now() + kPause), [&] { return stopping_; });
 }
 
 void JobRunner::wait(Lane& lane, Clock::time_point until) {

@@ -71,6 +71,7 @@ class JobRunner : public JobControl {
   [[nodiscard]] bool take_jobs(Lane& lane);
   void take_companions(Lane& lane);
   void wait(Lane& lane, std::chrono::steady_clock::time_point until);
+  void wait_for_companions(Lane& lane, std::chrono::steady_clock::time_point until);
   // The job, if it runs, or null.
   [[nodiscard]] Running* running(const std::string& id) const;
   void run(Lane& lane);

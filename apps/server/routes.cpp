@@ -429,7 +429,8 @@ Response Routes::metrics_page() {
     text.family("espalier_stage_seconds", "histogram", "Time of each stage of jobs.");
     for (const auto& [stage, times] : metrics_.stages) text.values(times, "stage=\"" + stage + "\"");
   }
-  text.family("espalier_job_seconds_total", "counter", "Time spent on jobs that ended.")
+  text.family("espalier_job_seconds_total", "counter",
+              "Time from start to end of jobs that ended, added up; of jobs that ran together, each counts.")
       .value(static_cast<double>(metrics_.job_milliseconds) / 1000);
   text.family("espalier_requests_total", "counter", "Answers by class of status.");
   for (std::size_t digit = 2; digit < metrics_.requests.size(); ++digit) {

@@ -538,6 +538,9 @@ ESPALIER_API void render_comparison(std::span<const NamedAsset> assets, const st
 
 // ---- The pipeline
 
+// Assets that are sampled at once, at most.
+inline constexpr int kMostTogether = 32;
+
 class ESPALIER_API Pipeline {
  public:
   // Checks the checkpoint, chooses device, precision and memory tier; loads weights as the tier says.
@@ -553,11 +556,11 @@ class ESPALIER_API Pipeline {
   // Other details for a shape that exists: the mesh of `shape` (of load_mesh) becomes voxels, on which only the second stage
   // samples, for the images or the prompt of the request. Throws invalid_argument for a shape without faces or volume.
   [[nodiscard]] Asset vary(const Asset& shape, const Request& request, const Observer& observer = {});
-  // Several assets, each as generate() makes it and its observer watches it. At most `together` of them, as many as memory
-  // takes and those whose samplers are set alike, are sampled at once: a step then takes the weights once for all. Of these,
-  // StageReport::assets says how many; the structure is shown when it is known, not before. One that is cancelled leaves them.
-  // `ended` receives each as soon as it exists or has failed; what it throws ends all. The same items give the same assets;
-  // docs/performance.md says how much an asset may differ from one that is sampled alone.
+  // Several assets, each as generate() makes it and its observer watches it. At most `together` (and kMostTogether) of them, as
+  // many as memory takes and those whose samplers are set alike, are sampled at once: a step then takes the weights once for
+  // all. Of these, StageReport::assets says how many; the structure is shown when it is known, not before. One that is
+  // cancelled leaves them. `ended` receives each as soon as it exists or has failed; what it throws ends all. The same items
+  // give the same assets; docs/performance.md says how much an asset may differ from one that is sampled alone.
   struct BatchItem {
     Request request{};
     Observer observer{};

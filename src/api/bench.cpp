@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/observer_monitor.h"
 #include "api/option_checks.h"
 #include "api/pipeline.h"
 #include "api/workload.h"
@@ -264,11 +265,16 @@ class BatchWorkload {
 std::vector<BatchBenchRow> bench_batches(const BenchOptions& options, const Observer& observer) {
   check_bench(options);
   require(!options.batches.empty(), "bench_batches", "no batches");
+  for (const int assets : options.batches)
+    require(assets >= 1 && assets <= kMostTogether, "bench_batches", "a batch of ", assets, " is not in [1, ", kMostTogether,
+            "]");
   const auto report = [&](const std::string& line) {
     if (observer.message) observer.message(line);
   };
   BatchWorkload workload(options, *std::max_element(options.batches.begin(), options.batches.end()));
   Session& session = workload.session();
+  const ObserverMonitor monitor(observer);
+  session.set_hooks({.progress = {}, .monitor = &monitor, .measure_memory = false});
   report(str("workload ", options.voxels, ": ", workload.voxels(), " voxels; with synthetic weights"));
   report("device " + session.device_name() + ", " + session.precision_name());
   std::vector<BatchBenchRow> rows;

@@ -107,8 +107,9 @@ class Planner {
       if (tier.peak <= plan.usable) return "run with --vram-tier " + std::string(name_of(tier.tier));
     }
     const TierPlan& least = plan.tiers.back();
-    std::string text = str(limit_ > 0 ? "raise --vram-limit to " : "free ", (least.peak + kMiB - 1) / kMiB,
-                           limit_ > 0 ? "m" : " MiB of the device's memory", " with --vram-tier low");
+    const std::string fewer = request_.together > 1 ? "sample fewer assets at once, or " : "";
+    std::string text = fewer + str(limit_ > 0 ? "raise --vram-limit to " : "free ", (least.peak + kMiB - 1) / kMiB,
+                                   limit_ > 0 ? "m" : " MiB of the device's memory", " with --vram-tier low");
     if (job_.mesh && job_.gaussians && without(least, Stage::decode_mesh) <= plan.usable)
       text += ", or decode no mesh: --decode gaussians";
     return text + (device_.cuda ? ", or run with --device cpu" : "");
@@ -138,8 +139,8 @@ const TierPlan& MemoryPlan::chosen() const {
 MemoryPlan plan_memory(const PipelineOptions& options, const PlanRequest& request) {
   if (request.images < 1)
     fail(ErrorCode::invalid_argument, "PlanRequest::images is ", request.images, hint("give at least one"));
-  if (request.together < 1)
-    fail(ErrorCode::invalid_argument, "PlanRequest::together is ", request.together, hint("give at least one"));
+  if (request.together < 1 || request.together > kMostTogether)
+    fail(ErrorCode::invalid_argument, "PlanRequest::together is ", request.together, hint(str("give 1 to ", kMostTogether)));
   if (!request.mesh && !request.gaussians && !request.radiance_field)
     fail(ErrorCode::invalid_argument, "nothing was asked to be decoded");
   return Planner(options, request).plan(options.tier);

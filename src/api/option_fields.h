@@ -46,7 +46,7 @@ std::string joined(const std::vector<std::string>& words);
 template <class T>
 std::string in_words(T value) {
   std::ostringstream out;
-  out.precision(12);
+  out.precision(15);
   out << value;
   return out.str();
 }

@@ -29,7 +29,7 @@ inline constexpr unsigned opening = made | serve | batch | plan | mcp | worker; 
 inline constexpr unsigned configured = made | batch | serve | preprocess | render | check | info | use_bench | use_doctor |
                                        use_pull | use_convert | use_models | plan | mcp | worker;
 // Assets that are sampled together: working memory grows with them, and a batch of voxels has 64 elements at most.
-inline constexpr double kMostTogether = 32;
+inline constexpr double kMostInABatch = kMostTogether;
 inline constexpr const char* of_the_preset = "the preset's";
 inline constexpr const char* shipped_model = "the checkpoint that ships with the program";
 

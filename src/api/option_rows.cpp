@@ -144,7 +144,7 @@ OptionField seed_list() {
 }
 
 OptionField batch_list() {
-  OptionField field{.type = OptionType::numbers, .low = 1.0, .high = kMostTogether, .most = 8, .meta = "N,..."};
+  OptionField field{.type = OptionType::numbers, .low = 1.0, .high = kMostInABatch, .most = 8, .meta = "N,..."};
   field.accept = "up to 8 whole numbers from 1 to 32, such as 1,2,4";
   field.parse = [](const std::string& text) -> std::optional<OptionValue> {
     std::vector<double> sizes;
@@ -163,7 +163,7 @@ OptionField batch_list() {
         if (numbers == nullptr || numbers->size() > most) return std::nullopt;
         std::vector<int> sizes;
         for (const double n : *numbers) {
-          if (!(n >= 1.0 && n <= kMostTogether)) return std::nullopt;
+          if (!(n >= 1.0 && n <= kMostInABatch)) return std::nullopt;
           sizes.push_back(static_cast<int>(n));
         }
         return sizes;
@@ -625,7 +625,7 @@ std::vector<Option> sampling_rows() {
       {"resample", sampling, edit | use_jobs, of(&EditRequest::resample, 1, 100),
        "Times that every sampling step is made. More lets the new part follow its surroundings closer, and takes longer."},
       {"appearance-only", sampling, edit | use_jobs, of(&EditRequest::appearance_only),
-       "Keep the structure; change details alone."},
+       "Keep the structure; change only the details."},
       {"seed",
        sampling,
        all,
@@ -643,8 +643,8 @@ std::vector<Option> sampling_rows() {
       {"preset", sampling, all | measured, of(&Options::preset),
        "Source of the sampling settings below when they are not given: the checkpoint's pipeline.json; TRELLIS' public web app "
        "(12 steps, guidance 7.5 and 3); or fast, the checkpoint's with fewer evaluations of the flows: 5 steps where "
-       "it makes more, and the negative condition in every second guided one. Images that take turns, and --resample, leave "
-       "fewer steps alone."},
+       "it makes more, and the negative condition in every second guided one. Where images take turns, or with --resample, it "
+       "only reduces the number of steps."},
       {"multi-image",
        sampling,
        all,

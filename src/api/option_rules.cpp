@@ -29,7 +29,7 @@ std::vector<OptionRule> fleet_rules() {
   return {
       {.option = "queue",
        .excludes = {"workers", "rebuild", "keep-alive", "model", "device", "precision", "vram-tier", "vram-limit",
-                    "image-encoder", "text-encoder"},
+                    "image-encoder", "text-encoder", "max-batch", "max-wait-ms"},
        .why = "the jobs are run by the fleet's workers (espalier worker)",
        .not_for = use_worker},
       {.option = "queue", .needs = {"results"}},
@@ -51,7 +51,7 @@ std::vector<OptionRule> made_rules() {
   const Names solid{"watertight", "min-wall", "flat-base"};
   const Names fewer{"simplify", "faces"};
   const Names images{"background", "mask", "background-network", "no-preprocess", "views", "multi-image", "project-image"};
-  Names sampling{"seed", "preset", "negative-prompt"};
+  Names sampling{"seed", "preset", "negative-prompt", "max-batch"};
   for (const char* const stage : {"structure-", "latent-"}) {
     for (const char* const setting :
          {"steps", "guidance", "interval", "rescale-t", "solver", "reuse", "reuse-order", "guidance-reuse"})
@@ -89,6 +89,7 @@ std::vector<OptionRule> made_rules() {
       {.option = "negative-prompt", .needs = {"prompt", "prompts"}},
       {.option = "multi-image", .needs = {"views"}},
       {.option = "in-flight", .needs = {"server"}},
+      {.option = "max-wait-ms", .needs = {"max-batch"}},
       {.option = "webhook-private", .needs = {"webhook-host"}},
       {.option = "webhook-retry", .needs = {"webhook-host"}},
       {.option = "sheet-views", .needs = {"sheet"}},

@@ -313,7 +313,8 @@ struct Pipeline::Impl {
   [[nodiscard]] std::vector<PlannedStage> with_finishing(std::vector<PlannedStage> stages, const Request& request,
                                                          const JobSizes& sizes) const {
     if (!request.finish) return stages;
-    for (PlannedStage& stage : finishing_costs(session.device(), *request.finish, sizes)) stages.push_back(std::move(stage));
+    for (PlannedStage& stage : finishing_costs(session.device(), *request.finish, sizes, request.surface))
+      stages.push_back(std::move(stage));
     return stages;
   }
 
@@ -366,15 +367,20 @@ class Pipeline::Impl::Making {
     some(sink_);
     asset_.costs(impl_.session.take_costs());
   }
-  [[nodiscard]] Asset finish(const KeptMesh* kept = nullptr) {
+  // `planned_for`: so many assets, sampled together.
+  [[nodiscard]] Asset finish(const KeptMesh* kept = nullptr, int planned_for = 1) {
     std::vector<StageReport> finishing;
     const DeviceChoice& device = impl_.session.device();
     if (request_.finish) {
-      progress_.replan(finishing_costs(device, *request_.finish, sizes_of(asset_.data())));
+      progress_.replan(finishing_costs(device, *request_.finish, sizes_of(asset_.data()), asset_.data().surface));
       if (!asset_.mesh_is_empty()) finish_builder(device, *request_.finish, progress_.hooks(), asset_, finishing, kept);
     }
     for (const StageReport& stage : finishing) asset_.stage(stage);
     progress_.fill_in(asset_.stages());
+    for (StageReport& stage : asset_.stages()) {  // fewer may have been
+      if (stage.stage == Stage::sample_structure || stage.stage == Stage::sample_latent)
+        stage.planned_seconds *= static_cast<double>(stage.assets) / planned_for;
+    }
     impl_.record(request_, asset_);
     asset_.report_notices(observer_);
     return asset_.build();
@@ -454,7 +460,7 @@ class Pipeline::Impl::BatchRun {
           impl_.recipe->decode(impl_.session, sampled.voxels, sampled.latent, m.request, sink);
           decoded(m.asset);
         });
-        result.asset = m.making->finish();
+        result.asset = m.making->finish(nullptr, static_cast<int>(count_));
       });
       sampled.latent = {};
       sampled.condition = {};
@@ -538,8 +544,13 @@ class Pipeline::Impl::BatchRun {
     if (staying.empty()) return;
     const AllLeft monitor(*this);
     const auto progress = [this](Stage stage, int step, int steps) {
-      for (const auto& m : members_) {
-        if (!m->ended) m->making->hooks().progress(stage, step, steps);
+      for (std::size_t i = 0; i < members_.size(); ++i) {
+        if (members_[i]->ended || sampling_[i].failure) continue;
+        try {
+          members_[i]->making->hooks().progress(stage, step, steps);
+        } catch (...) {  // of the observer of this one
+          sampling_[i].failure = std::current_exception();
+        }
       }
     };
     const bool measured =
@@ -645,6 +656,7 @@ Asset Pipeline::vary(const Asset& shape, const Request& asked, const Observer& o
 void Pipeline::generate_batch(std::span<const BatchItem> items, int together,
                               const std::function<void(std::size_t, const BatchResult&)>& ended) {
   Impl& p = *impl_;
+  together = std::min(together, kMostTogether);
   std::vector<bool> taken(items.size());
   for (std::size_t first = 0; first < items.size(); ++first) {
     if (taken[first]) continue;
@@ -705,7 +717,7 @@ void Pipeline::generate_each(const Request& asked, std::span<const std::uint32_t
     asset.structure(structure->data().structure);
     asset.record("shape", str("the ", voxels->rows(), " voxels of another asset"));
   };
-  const auto most = static_cast<std::size_t>(std::max(1, p.alike(request, request) ? together : 1));
+  const auto most = static_cast<std::size_t>(std::clamp(p.alike(request, request) ? together : 1, 1, kMostTogether));
   for (std::size_t first_seed = 0; first_seed < seeds.size(); first_seed += most) {
     const auto some = seeds.subspan(first_seed, std::min(most, seeds.size() - first_seed));
     if (some.size() > 1) {
@@ -817,9 +829,9 @@ Asset finish_given(const Asset& asset, const FinishRequest& asked, const DeviceC
   const FinishRequest request = given.fitting(asked);
   FinishRequest planned = request;
   planned.views = 1;  // of the work of baking: one look at the surface for each texel
-  JobProgress progress(observer, finishing_costs(device, planned, sizes_of(asset.data())));
-  std::vector<StageReport> stages;
   const FinishInput input{.mesh = &given.shape(), .given = &given.look()};
+  JobProgress progress(observer, finishing_costs(device, planned, sizes_of(asset.data()), input.surface));
+  std::vector<StageReport> stages;
   FinishedMesh finished = finish_mesh(device, input, request, progress.hooks(), stages);
   builder.record(kFinishing, describe(request, nullptr, true));
   for (const std::string& notice : finished.notices) builder.notice(notice);
@@ -838,7 +850,7 @@ Asset finish(const Asset& asset, const FinishRequest& request, const std::string
   if (is_given_mesh(asset.data())) return finish_given(asset, request, choice, observer);
   AssetBuilder builder(asset.data());
   builder.drop_finished();
-  JobProgress progress(observer, finishing_costs(choice, request, sizes_of(asset.data())));
+  JobProgress progress(observer, finishing_costs(choice, request, sizes_of(asset.data()), asset.data().surface));
   std::vector<StageReport> stages;
   finish_builder(choice, request, progress.hooks(), builder, stages);
   builder.report_notices(observer);

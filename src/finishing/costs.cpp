@@ -11,7 +11,8 @@ namespace espalier {
 namespace {
 
 // Seconds of finishing: of one core where a step is shared by few or none, and divided by the cores where all help. From
-// export_bench on two cores of an EPYC, with 750,000 and 170,000 decoded faces; on a GPU from export beside an H100.
+// `espalier generate --device cpu --json` on two cores of an EPYC, with 150,000 to 500,000 decoded faces; on a GPU from export
+// beside an H100.
 struct Machine {
   bool cuda;
   double cores = std::min(worker_count(), 16);
@@ -24,14 +25,17 @@ double final_faces(const FinishRequest& request, double faces) {
 }
 
 // The ends of the steps are those of cleaned() in percent.
-PlannedStage cleaning_cost(const Machine& on, const FinishRequest& request, double faces) {
+PlannedStage cleaning_cost(const Machine& on, const FinishRequest& request, double faces, SurfaceRule surface) {
   const double weld = 1.5e-7 * faces, report = 3.5e-7 * faces;
-  const double simplify = on.partly(2.9e-6 * faces);
+  const double simplify = on.partly(1.3e-6 * faces);
   if (!request.clean)
     return stage_of_steps(Stage::clean_mesh, StageKind::finishing, {{0.05, weld}, {0.85, 0.0}, {1.0, simplify + report}});
+  if (surface == SurfaceRule::solid)
+    return stage_of_steps(Stage::clean_mesh, StageKind::finishing,
+                          {{0.05, weld}, {0.78, 0.0}, {0.83, 1e-7 * faces}, {0.85, 3e-8 * faces}, {1.00, simplify + report}});
   const double working =
       std::min(faces, std::max(static_cast<double>(kWorkingLeast), kWorkingFactor * final_faces(request, faces)));
-  const double look = on.cuda ? 0.1 : on.shared(8e-5 * working);
+  const double look = on.cuda ? 0.1 : on.shared(0.9 + 4e-6 * working);
   return stage_of_steps(Stage::clean_mesh, StageKind::finishing,
                         {{0.05, weld},
                          {0.30, working < faces ? simplify : 0.0},
@@ -44,14 +48,14 @@ PlannedStage cleaning_cost(const Machine& on, const FinishRequest& request, doub
 
 // Those of unwrap().
 PlannedStage unwrapping_cost(const Machine& on, const FinishRequest& request, double faces) {
-  const double face = on.partly(1.2e-6 * faces), texels = std::pow(request.texture_size / 1024.0, 2.0);
+  const double face = on.partly(0.9e-6 * faces), texels = std::pow(request.texture_size / 1024.0, 2.0);
   return stage_of_steps(Stage::unwrap_mesh, StageKind::finishing,
                         {{0.05, 0.7 * face},
                          {0.15, 5.3 * face},
                          {0.40, 3.2 * face},
                          {0.60, 7.4 * face + on.partly(0.05)},
                          {0.70, 0.7 * face},
-                         {0.95, 2.2 * face + on.partly(0.12) * texels},
+                         {0.95, 2.2 * face + on.partly(0.08) * texels},
                          {1.00, 0.2 * face + 0.01 * texels}});
 }
 
@@ -77,10 +81,11 @@ PlannedStage baking_cost(const Machine& on, const FinishRequest& request, const 
 
 }  // namespace
 
-std::vector<PlannedStage> finishing_costs(const DeviceChoice& device, const FinishRequest& request, const JobSizes& sizes) {
+std::vector<PlannedStage> finishing_costs(const DeviceChoice& device, const FinishRequest& request, const JobSizes& sizes,
+                                          SurfaceRule surface) {
   const Machine on{device.cuda};
   const double faces = sizes.decoded_faces(), left = final_faces(request, faces);
-  std::vector<PlannedStage> stages{cleaning_cost(on, request, faces)};
+  std::vector<PlannedStage> stages{cleaning_cost(on, request, faces, surface)};
   if (!request.texture) return stages;
   stages.push_back(unwrapping_cost(on, request, left));
   stages.push_back(baking_cost(on, request, sizes, left));

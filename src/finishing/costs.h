@@ -9,7 +9,8 @@
 
 namespace espalier {
 
+// `surface`: of the mesh; a solid is not searched for interior faces.
 [[nodiscard]] std::vector<PlannedStage> finishing_costs(const DeviceChoice& device, const FinishRequest& request,
-                                                        const JobSizes& sizes);
+                                                        const JobSizes& sizes, SurfaceRule surface);
 
 }  // namespace espalier

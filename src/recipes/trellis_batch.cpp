@@ -24,14 +24,16 @@ void add_costs(std::vector<StageCost> costs, int assets, BatchMember& member) {
   }
 }
 
-// What becomes of one alone: nobody else is concerned.
+// What becomes of this member, its cancellation included, is of no concern to the others; but after a fault of the device
+// nothing works any more.
 template <class Work>
 void attempt(BatchMember& member, Work work) {
   try {
     work();
   } catch (const Error& error) {
-    // After these nothing works any more, or nobody wants it.
-    if (error.code() == ErrorCode::device || error.code() == ErrorCode::cancelled) throw;
+    if (error.code() == ErrorCode::device) throw;
+    member.failure = std::current_exception();
+  } catch (...) {
     member.failure = std::current_exception();
   }
 }

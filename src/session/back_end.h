@@ -44,7 +44,7 @@ class BackEnd {
   virtual void save_memory(bool save) = 0;
   virtual void limit_memory(std::size_t bytes) = 0;
   virtual void only_measure(bool only) = 0;
-  virtual void loaded(double seconds, std::size_t resident, std::size_t own) = 0;
+  virtual void loaded(double seconds, std::size_t resident, std::size_t own, std::size_t coming) = 0;
 };
 
 // The precision must not be automatic. Throws unsupported where the device does not have it.

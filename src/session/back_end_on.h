@@ -38,7 +38,9 @@ class BackEndOn : public BackEnd {
   void save_memory(bool save) override { runner_.save_memory(save); }
   void limit_memory(std::size_t bytes) override { runner_.limit_memory(bytes); }
   void only_measure(bool only) override { runner_.only_measure(only); }
-  void loaded(double seconds, std::size_t resident, std::size_t own) override { runner_.loaded(seconds, resident, own); }
+  void loaded(double seconds, std::size_t resident, std::size_t own, std::size_t coming) override {
+    runner_.loaded(seconds, resident, own, coming);
+  }
 
  protected:
   [[nodiscard]] StageRunner<Dev>& runner() { return runner_; }

@@ -52,8 +52,8 @@ void JobClock::replan(const std::vector<PlannedStage>& stages) {
 }
 
 // How much slower than planned stages of this kind are, the present one as far as it has come; stages of the other kind are the
-// next best guess.
-double JobClock::pace(StageKind kind, const Tally& present) const {
+// next best guess. The first stage of a kind says little about others until it has ended: its share that is `done`, squared.
+double JobClock::pace(StageKind kind, const Tally& present, double done) const {
   const auto ratio = [&](StageKind of) {
     Tally tally = tallies_[static_cast<std::size_t>(of)];
     if (stages_[current_].kind == of) {
@@ -63,9 +63,10 @@ double JobClock::pace(StageKind kind, const Tally& present) const {
     return tally.planned > 0.0 ? tally.taken / tally.planned : -1.0;
   };
   const double own = ratio(kind);
-  if (own > 0.0) return own;
+  if (own > 0.0 && tallies_[static_cast<std::size_t>(kind)].planned > 0.0) return own;
   const double other = ratio(kind == StageKind::network ? StageKind::finishing : StageKind::network);
-  return other > 0.0 ? std::clamp(other, 0.5, 2.0) : 1.0;
+  const double guess = other > 0.0 ? std::clamp(other, 0.5, 2.0) : 1.0;
+  return own > 0.0 ? guess + done * done * (own - guess) : guess;
 }
 
 void JobClock::enter(std::size_t stage, double elapsed) {
@@ -93,12 +94,12 @@ Progress JobClock::at(Stage stage, int step, int steps, Clock::time_point now) {
   const double done = share_of_time(current, std::clamp(static_cast<double>(step) / std::max(1, steps), 0.0, 1.0));
   const double taken = elapsed - entered_;
   const Tally present = done > kOwnPace ? Tally{current.seconds * done, taken} : Tally{};
-  double left = current.seconds * pace(current.kind, present) * (1.0 - done);
+  double left = current.seconds * pace(current.kind, present, done) * (1.0 - done);
   if (done > kOwnPace) {
     const double trust = std::min(1.0, done / kOnlyOwnPace);
     left += trust * (taken * (1.0 - done) / done - left);
   }
-  for (std::size_t i = current_ + 1; i < stages_.size(); ++i) left += stages_[i].seconds * pace(stages_[i].kind, present);
+  for (std::size_t i = current_ + 1; i < stages_.size(); ++i) left += stages_[i].seconds * pace(stages_[i].kind, present, done);
   if (elapsed + left > 0.0) fraction_ = std::max(fraction_, elapsed / (elapsed + left));
   p.fraction = std::min(fraction_, 1.0);
   if (current_ > 0 || done > kOwnPace) p.seconds_left = left;

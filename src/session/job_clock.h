@@ -64,7 +64,7 @@ class JobClock {
   struct Tally {
     double planned = 0.0, taken = 0.0;
   };
-  [[nodiscard]] double pace(StageKind kind, const Tally& present) const;
+  [[nodiscard]] double pace(StageKind kind, const Tally& present, double done) const;
   void enter(std::size_t stage, double elapsed);
 
   std::vector<PlannedStage> stages_;

@@ -107,4 +107,11 @@ std::size_t Residency::resident_bytes() const {
   return n;
 }
 
+std::size_t Residency::coming_bytes() const {
+  const std::scoped_lock lock(mutex_);
+  std::size_t n = 0;
+  for (const auto& [role, slot] : slots_) n += slot.coming ? slot.weights.bytes : 0;
+  return n;
+}
+
 }  // namespace espalier

@@ -55,6 +55,8 @@ class Residency {
   [[nodiscard]] Network& acquire(const std::string& role, bool& loaded);
   // Of all weights on the device now, and of those that are on their way.
   [[nodiscard]] std::size_t resident_bytes() const;
+  // Of those that are on their way, which may have taken a part of their memory already.
+  [[nodiscard]] std::size_t coming_bytes() const;
 
  private:
   struct Slot {

@@ -110,7 +110,7 @@ Network& Session::acquire(const std::string& role) {
   bool loaded = false;
   Network& network = residency_.acquire(role, loaded);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  back_end_->loaded(loaded ? seconds : 0.0, residency_.resident_bytes(), roles_.at(role).bytes);
+  back_end_->loaded(loaded ? seconds : 0.0, residency_.resident_bytes(), roles_.at(role).bytes, residency_.coming_bytes());
   return network;
 }
 

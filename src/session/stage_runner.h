@@ -85,11 +85,12 @@ class StageRunner {
   void only_measure(bool only) { only_measure_ = only; }
 
   // Weights were loaded for the next stage, and `resident` bytes of all networks are on the device, `own` of them of the one
-  // that runs.
-  void loaded(double seconds, std::size_t resident, std::size_t own) {
+  // that runs, `coming` of those that are still on their way.
+  void loaded(double seconds, std::size_t resident, std::size_t own, std::size_t coming) {
     load_seconds_ += seconds;
     resident_ = resident;
     own_ = own;
+    coming_ = coming;
   }
   // Work on the host that belongs to the next stage, such as building its tables.
   template <class Work>
@@ -157,6 +158,11 @@ class StageRunner {
   [[nodiscard]] static double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   }
+  [[nodiscard]] static std::size_t mib_of(std::size_t bytes) {
+    constexpr std::size_t kMiB = std::size_t{1} << 20U;
+    return (bytes + kMiB - 1) / kMiB;
+  }
+  [[nodiscard]] static std::string mib(std::size_t bytes) { return str(mib_of(bytes), " MiB"); }
   void end_segment();
   void add_cost(StageCost cost);
   void check_limit(Stage stage, std::size_t work) const;
@@ -169,7 +175,7 @@ class StageRunner {
   bool save_memory_ = false, only_measure_ = false;
   std::size_t limit_ = 0;
   double load_seconds_ = 0.0, host_seconds_ = 0.0;
-  std::size_t resident_ = 0, own_ = 0;
+  std::size_t resident_ = 0, own_ = 0, coming_ = 0;
 
   // Of the stage that runs, and those it is counted as.
   std::vector<StageCost> segments_;
@@ -181,10 +187,8 @@ class StageRunner {
 template <class Dev>
 void StageRunner<Dev>::check_limit(Stage stage, std::size_t work) const {
   if (limit_ == 0 || resident_ + work <= limit_) return;
-  constexpr std::size_t kMiB = std::size_t{1} << 20U;
-  const auto mib = [](std::size_t bytes) { return str((bytes + kMiB - 1) / kMiB, " MiB"); };
   const bool low_helps = !save_memory_ && own_ + work <= limit_;
-  const std::string raise = str("raise --vram-limit to ", (own_ + work + kMiB - 1) / kMiB, "m");
+  const std::string raise = str("raise --vram-limit to ", mib_of(own_ + work), "m");
   fail(ErrorCode::out_of_memory, stage_title(stage), " takes ", mib(work), " beside ", mib(resident_),
        " of weights, more than the limit of ", mib(limit_),
        hint(low_helps ? "run with --vram-tier low" : raise + ", or run with --device cpu"));
@@ -193,9 +197,10 @@ void StageRunner<Dev>::check_limit(Stage stage, std::size_t work) const {
 template <class Dev>
 void StageRunner<Dev>::check_free(Stage stage, std::size_t work) const {
   const std::size_t free = free_memory<Dev>(queue_.ordinal());
-  if (work <= free / 10 * 9) return;
-  fail(ErrorCode::out_of_memory, stage_title(stage), " takes ", work, " bytes, and ", free, " are free",
-       hint("sample fewer assets at once with --max-batch"));
+  const std::size_t left = free - std::min(free, coming_);  // weights on their way need their place, too
+  if (work <= left / 10 * 9) return;
+  fail(ErrorCode::out_of_memory, stage_title(stage), " takes ", mib(work), ", and ", mib(left), " are free",
+       hint("sample fewer assets at once"));
 }
 
 template <class Dev>

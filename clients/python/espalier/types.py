@@ -388,14 +388,14 @@ class GenerateOptions(Options):
     """Times that every sampling step is made. More lets the new part follow its surroundings closer, and takes
     longer."""
     appearance_only: Union[bool, Unset] = UNSET
-    """Keep the structure; change details alone."""
+    """Keep the structure; change only the details."""
     seed: Union[Optional[int], Unset] = UNSET
     """Random seed; the same seed gives the same asset."""
     preset: Union[Literal["checkpoint", "app", "fast"], Unset] = UNSET
     """Source of the sampling settings below when they are not given: the checkpoint's pipeline.json; TRELLIS' public
     web app (12 steps, guidance 7.5 and 3); or fast, the checkpoint's with fewer evaluations of the flows: 5 steps
-    where it makes more, and the negative condition in every second guided one. Images that take turns, and
-    --resample, leave fewer steps alone."""
+    where it makes more, and the negative condition in every second guided one. Where images take turns, or with
+    --resample, it only reduces the number of steps."""
     multi_image: Union[Literal["stochastic", "multidiffusion"], Unset] = UNSET
     """How several views condition the sampling. stochastic: one of them per step. multidiffusion: the mean of all."""
     structure: Union[Sampler, Unset] = UNSET

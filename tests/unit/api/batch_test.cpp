@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <new>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -138,12 +139,25 @@ TEST_F(Batch, OneLeavesAndOneFailsWithoutHarmToOthers) {
 
 TEST_F(Batch, OneThatFailsBetweenTheFlowsFailsAlone) {
   Pipeline pipeline = open();
-  std::vector<Pipeline::BatchItem> items{{chair(1), {}}, {chair(2), {}}, {chair(3), {}}};
+  std::vector<Pipeline::BatchItem> items;
+  for (std::uint32_t seed = 1; seed <= 6; ++seed) {
+    items.push_back({chair(seed), {}});
+    items.back().request.structure.steps = items.back().request.latent.steps = 1;
+  }
   items[1].observer.structure = [](const StructurePreview&) { throw Error(ErrorCode::io, "no room", "make some"); };
-  Batch::Results results = run(pipeline, items, 3);
+  // A job of the server that is cancelled while its structure is decoded; what is no Error; what is thrown while all sample.
+  items[2].observer.structure = [](const StructurePreview&) { throw Error(ErrorCode::cancelled, "cancelled on request"); };
+  items[3].observer.structure = [](const StructurePreview&) { throw std::bad_alloc(); };
+  items[4].observer.progress = [](const Progress& p) {
+    if (p.stage == Stage::sample_latent) throw Error(ErrorCode::io, "nobody listens");
+  };
+  Batch::Results results = run(pipeline, items, 40);
   EXPECT_EQ(failure_of(results[1]), ErrorCode::io);
+  EXPECT_EQ(failure_of(results[2]), ErrorCode::cancelled);
+  EXPECT_THROW(std::rethrow_exception(results[3].failure), std::bad_alloc);
+  EXPECT_EQ(failure_of(results[4]), ErrorCode::io);
   expect_same(results[0], pipeline.generate(items[0].request), "the first");
-  expect_same(results[2], pipeline.generate(items[2].request), "the third");
+  expect_same(results[5], pipeline.generate(items[5].request), "the last");
 }
 
 TEST_F(Batch, AllMayLeave) {
