@@ -102,7 +102,7 @@ std::vector<Option> webhook_rows() {
        "Key that webhooks are signed with. Other users of this machine can see the command line, but not the variable.",
        {.secret = true}},
       {"webhook-secret-file", server, all, key_file(&ServerOptions::webhook_secret),
-       "Read the bucket's secret access key (AWS_SECRET_ACCESS_KEY) from the first line of this file."},
+       "Read the key from the first line of this file."},
       {"webhook-private", server, serve, of(&ServerOptions::webhook_private),
        "Let webhooks go to this machine and to private networks, too."},
       {"webhook-retry", server, all, of(&ServerOptions::webhook_retry_seconds, 0.01, 3600.0, "S"),
@@ -221,7 +221,7 @@ std::vector<Option> batch_rows() {
        "Key that the server requires. Other users of this machine can see the command line, but not the variable.",
        {.secret = true}},
       {"api-key-file", server, batch | mcp | environment, key_file(&BatchOptions::api_key),
-       "Read the bucket's secret access key (AWS_SECRET_ACCESS_KEY) from the first line of this file."},
+       "Read the key from the first line of this file."},
       {"max-batch", machine, generate | batch | plan | environment, of(&Options::max_batch, 1, kMostInABatch),
        "Number of assets that are sampled together, at most, and as many as memory takes: of several images, prompts or seeds "
        "whose sampling settings are equal. 1: one after another."},

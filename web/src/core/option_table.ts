@@ -1,4 +1,4 @@
-// Made by scripts/options from the table in src/api/option_rows.cpp; a test compares the two.
+// Made by scripts/options from the tables in src/api/option_rows*.cpp; a test compares the two.
 
 export const OPTIONS = {
   'views': {"fallback":false},
