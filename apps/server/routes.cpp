@@ -8,6 +8,7 @@
 #include <charconv>
 #include <fstream>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -852,32 +853,44 @@ void Routes::stream_events(const std::string& id, EventHub::Listener& listener, 
     const std::string end = last ? kEndOfIds : "";
     sink("id: " + stream_name_ + "-" + std::to_string(number) + end + "\nevent: " + name + "\ndata: " + data + "\n\n");
   };
+  // No event of its own tells a job that waits of a new place: others have ended or were moved.
+  const auto place_in = [](const Json& state) {
+    const auto found = state.find("position");
+    return found != state.end() && found->is_number() ? found->get<std::int64_t>() : std::int64_t{-1};
+  };
+  constexpr std::int64_t kUntold = std::numeric_limits<std::int64_t>::max();
+  const bool ended = listener.ended();
+  std::int64_t told =
+      ended ? -1 : kUntold;  // the place that the client has been told, however old that is; -1: it does not wait
+  const auto tell = [&](std::uint64_t number, const Job& job) {
+    const Json state = json_of(job, runner_.progress_of(id));
+    send(number, "state", text_of(state), has_ended(job.state));
+    told = place_in(state);
+  };
   if (!listener.resumed()) {
     const auto job = store_.find(id);
     if (!job) return;
-    send(listener.begin(), "state", text_of(json_of(*job, runner_.progress_of(id))), has_ended(job->state));
+    tell(listener.begin(), *job);
     if (has_ended(job->state)) return;
   }
-  // No event of its own tells a job that waits of a new place: others have ended or were moved.
-  const auto place = [&] {
-    const auto job = store_.find(id);
-    return job ? job->position.value_or(-1) : -1;
+  // The job, if it waits at another place than the client was told.
+  const auto moved = [&]() -> std::optional<Job> {
+    std::optional<Job> job = told >= 0 ? store_.find(id) : std::nullopt;
+    if (!job || !job->position) told = -1;
+    return told >= 0 && *job->position != told ? std::move(job) : std::nullopt;
   };
-  const bool ended = listener.ended();
-  std::int64_t known = ended ? -1 : place();
   std::uint64_t newest = listener.begin();
   auto heard = std::chrono::steady_clock::now();
   while (!listener.closed()) {
-    const auto event = listener.wait(ended ? std::chrono::milliseconds(0) : known >= 0 ? kPlaceAsked : kHeartbeat);
+    const auto event = listener.wait(ended ? std::chrono::milliseconds(0) : told >= 0 ? kPlaceAsked : kHeartbeat);
     if (!event && ended) return;
     if (event) {
       newest = event->id;
       if (!event->data.empty()) send(newest, event->name, event->data, event->last);
       if (event->last && !ended) return;
-      if (event->name == "state") known = place();
-    } else if (const std::int64_t now = known >= 0 ? place() : -1; now >= 0 && now != known) {
-      known = now;
-      if (const auto job = store_.find(id)) send(newest, "state", text_of(json_of(*job, runner_.progress_of(id))), false);
+      if (event->name == "state") told = place_in(Json::parse(event->data, nullptr, false));
+    } else if (const auto job = moved()) {
+      tell(newest, *job);
     } else if (std::chrono::steady_clock::now() - heard >= kHeartbeat) {
       sink(": alive\n\n");
     } else {
