@@ -271,9 +271,9 @@ std::vector<BatchBenchRow> bench_batches(const BenchOptions& options, const Obse
   const auto report = [&](const std::string& line) {
     if (observer.message) observer.message(line);
   };
+  const ObserverMonitor monitor(observer);  // the session looks at it to its end
   BatchWorkload workload(options, *std::max_element(options.batches.begin(), options.batches.end()));
   Session& session = workload.session();
-  const ObserverMonitor monitor(observer);
   session.set_hooks({.progress = {}, .monitor = &monitor, .measure_memory = false});
   report(str("workload ", options.voxels, ": ", workload.voxels(), " voxels; with synthetic weights"));
   report("device " + session.device_name() + ", " + session.precision_name());
