@@ -196,7 +196,7 @@ SavedTensors asset_tensors(const Asset::Data& data, const std::string& label) {
     put(tensors, "radiance_field.features_dc", field.features_dc, std::int64_t{field.rank} * 3);
   }
   for (std::size_t i = 0; i < data.images.size(); ++i) {
-    const std::vector<std::byte> png = encode_png(data.images[i]);
+    const std::vector<std::byte> png = encode_png(data.images[i], PngEffort::quick);
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
     put(tensors, image_key(i), std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
   }

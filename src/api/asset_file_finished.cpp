@@ -72,7 +72,7 @@ FinishReport report_in(const SafetensorsFile& file) {
 
 void put_image(Tensors& tensors, const char* name, const Image& image) {
   if (image.width == 0) return;
-  const std::vector<std::byte> png = encode_png(image);
+  const std::vector<std::byte> png = encode_png(image, PngEffort::quick);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(png.data());
   put(tensors, name, std::vector<std::uint8_t>(bytes, bytes + png.size()), 1);
 }

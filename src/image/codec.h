@@ -41,8 +41,10 @@ enum class ImageFormat { png, jpeg, webp };
 [[nodiscard]] Image load_image_file(const std::filesystem::path& path, const Monitor* monitor = nullptr,
                                     std::vector<std::string>* notices = nullptr);
 
-// An 8-bit PNG (RGB or RGBA, not interlaced). The same image gives the same bytes.
-[[nodiscard]] std::vector<std::byte> encode_png(const Image& image);
+// small: for files that are given away. quick: a quarter of the time or less, and somewhat larger.
+enum class PngEffort { small, quick };
+// An 8-bit PNG (RGB or RGBA, not interlaced). The same image and effort give the same bytes.
+[[nodiscard]] std::vector<std::byte> encode_png(const Image& image, PngEffort effort = PngEffort::small);
 
 // A baseline JPEG of an RGB image, quality 1 to 100; chroma keeps the full resolution from quality 90 on. The same
 // image gives the same bytes. Throws invalid_argument for another quality, an alpha channel or more than 65500 pixels on

@@ -127,25 +127,34 @@ void draw(const Vector2d& a, const Vector2d& b, BitRows& rows) {
 
 // Cells whose centre lies inside of closed borders.
 void fill(const std::vector<Vector2d>& points, const std::vector<std::array<std::int32_t, 2>>& border, BitRows& rows) {
-  std::vector<std::vector<double>> crossings(at(rows.height()));
-  for (const auto& segment : border) {
-    const Vector2d& a = points[at(segment[0])];
-    const Vector2d& b = points[at(segment[1])];
-    const double low = std::min(a.y(), b.y()) - 0.5;
-    const double high = std::max(a.y(), b.y()) - 0.5;
-    // Rows with low <= y < high: a point where two segments meet counts once.
-    for (int y = std::max(0, static_cast<int>(std::ceil(low))); y < high && y < rows.height(); ++y) {
-      crossings[at(y)].push_back(a.x() + (y + 0.5 - a.y()) / (b.y() - a.y()) * (b.x() - a.x()));
+  // Calls found(row, column) where the border crosses the centres of a row.
+  const auto each_crossing = [&](const auto& found) {
+    for (const auto& segment : border) {
+      const Vector2d& a = points[at(segment[0])];
+      const Vector2d& b = points[at(segment[1])];
+      const double low = std::min(a.y(), b.y()) - 0.5;
+      const double high = std::max(a.y(), b.y()) - 0.5;
+      // Rows with low <= y < high: a point where two segments meet counts once.
+      for (int y = std::max(0, static_cast<int>(std::ceil(low))); y < high && y < rows.height(); ++y)
+        found(y, a.x() + (y + 0.5 - a.y()) / (b.y() - a.y()) * (b.x() - a.x()));
     }
-  }
+  };
+  // The crossings of row y are columns[ends[y - 1]] to columns[ends[y] - 1].
+  std::vector<std::size_t> ends(at(rows.height()) + 1, 0);
+  each_crossing([&](int y, double) { ++ends[at(y) + 1]; });
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  std::vector<double> columns(ends.back());
+  each_crossing([&](int y, double x) { columns[ends[at(y)]++] = x; });
+  std::size_t first = 0;
   for (int y = 0; y < rows.height(); ++y) {
-    auto& row = crossings[at(y)];
-    std::sort(row.begin(), row.end());
-    for (std::size_t i = 0; i + 1 < row.size(); i += 2) {
-      const int begin = std::max(0, static_cast<int>(std::ceil(row[i] - 0.5)));
-      const int end = std::min(rows.width(), static_cast<int>(std::floor(row[i + 1] - 0.5)) + 1);
+    const std::size_t end_of_row = ends[at(y)];
+    std::sort(columns.begin() + static_cast<std::ptrdiff_t>(first), columns.begin() + static_cast<std::ptrdiff_t>(end_of_row));
+    for (std::size_t i = first; i + 1 < end_of_row; i += 2) {
+      const int begin = std::max(0, static_cast<int>(std::ceil(columns[i] - 0.5)));
+      const int end = std::min(rows.width(), static_cast<int>(std::floor(columns[i + 1] - 0.5)) + 1);
       if (begin < end) rows.set(y, begin, end);
     }
+    first = end_of_row;
   }
 }
 
@@ -178,14 +187,12 @@ BitRows grown_by(const std::vector<Run>& runs, int width, int height, int paddin
 std::vector<Run> filled_blocks(const BitRows& mask) {
   constexpr int kMore = kBlock - 1;
   std::vector<Run> runs;
-  std::vector<std::uint64_t> row(at(mask.words()));
+  BitRows common(mask.width(), 1);
   for (int block = 1; block * kBlock + kMore < mask.height(); ++block) {
-    std::copy_n(mask.row(block * kBlock - kMore), mask.words(), row.begin());
+    std::copy_n(mask.row(block * kBlock - kMore), mask.words(), common.row(0));
     for (int y = block * kBlock - kMore + 1; y <= block * kBlock + kMore; ++y) {
-      for (int i = 0; i < mask.words(); ++i) row[at(i)] &= mask.row(y)[i];
+      for (int i = 0; i < mask.words(); ++i) common.row(0)[i] &= mask.row(y)[i];
     }
-    BitRows common(mask.width(), 1);
-    std::copy(row.begin(), row.end(), common.row(0));
     for (int x = common.next(0, 0, true); x < common.width();) {
       const int end = common.next(0, x, false);
       const int first = (x + kMore + kBlock - 1) / kBlock;
@@ -418,16 +425,20 @@ class Packer {
     set.scale = side_ * std::sqrt(use / area_);
     set.masks.resize(charts_.size());
     set.as_box.resize(charts_.size());
-    parallel_for(static_cast<std::int64_t>(charts_.size()), 1, [&](std::int64_t i) {
-      if (monitor_ != nullptr) monitor_->check();
-      const auto& poses = poses_[at(i)];
-      set.as_box[at(i)] = static_cast<int>(set.scale * poses[0].box.maxCoeff()) < box_limit_ ? 1 : 0;
-      const std::size_t count = set.as_box[at(i)] != 0 ? 2 : slanted ? poses.size() : 4;
-      set.masks[at(i)].resize(count);
+    std::vector<std::array<std::size_t, 2>> todo;  // chart and pose, so that cores share the poses of a large chart
+    for (std::size_t i = 0; i < charts_.size(); ++i) {
+      const auto& poses = poses_[i];
+      set.as_box[i] = static_cast<int>(set.scale * poses[0].box.maxCoeff()) < box_limit_ ? 1 : 0;
+      const std::size_t count = set.as_box[i] != 0 ? 2 : slanted ? poses.size() : 4;
+      set.masks[i].resize(count);
       for (std::size_t k = 0; k < count; ++k) {
-        if (set.scale * poses[k].box.maxCoeff() > side_) continue;  // stays without rows
-        set.masks[at(i)][k] = mask_of(charts_[at(i)], poses[k], set.scale, padding_, set.as_box[at(i)] != 0);
+        if (set.scale * poses[k].box.maxCoeff() <= side_) todo.push_back({i, k});  // the others stay without rows
       }
+    }
+    parallel_for(static_cast<std::int64_t>(todo.size()), 1, [&](std::int64_t n) {
+      if (monitor_ != nullptr) monitor_->check();
+      const auto [i, k] = todo[at(n)];
+      set.masks[i][k] = mask_of(charts_[i], poses_[i][k], set.scale, padding_, set.as_box[i] != 0);
     });
     return set;
   }

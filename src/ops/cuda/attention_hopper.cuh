@@ -16,7 +16,7 @@ struct HopperAttentionTile {
   static constexpr int kRowTiles = 1;
   static constexpr int kKeys = 128;
   static constexpr int kStep = kKeys;
-  static constexpr int kStages = 2;
+  static constexpr int kStages = 3;
   static constexpr bool kPacks = true;
 
   static constexpr int kRows = 64 * Groups;
@@ -65,7 +65,8 @@ struct HopperShared {
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-// The copying group: tile after tile, as soon as its place is used up.
+// The copying group: tile after tile, as soon as its place is used up. It says that rows have arrived one operand later,
+// when the next is on its way, and makes them visible to the products itself, once for all groups.
 template <class Tile>
 __device__ __forceinline__ void copy_keys(const AttentionArgs<__half>& args, const AttentionBlock& block, int tiles,
                                           const HopperShared<Tile>& shared) {
@@ -73,18 +74,29 @@ __device__ __forceinline__ void copy_keys(const AttentionArgs<__half>& args, con
   const std::int64_t column = static_cast<std::int64_t>(block.head) * args.width;
   const Operand k[1] = {{args.k + column, args.k_stride}};
   const Operand v[1] = {{args.v + column, args.v_stride}};
+  const auto tell = [](std::uint32_t arrived) {
+    fence_shared();
+    arrive(arrived);
+  };
   for (int tile = 0; tile < tiles; ++tile) {
     const int stage = tile % Tile::kStages;
     const unsigned free = (static_cast<unsigned>(tile / Tile::kStages) & 1U) ^ 1U;
     const std::int64_t begin = std::int64_t{tile} * Tile::kKeys;
     wait_barrier(shared.keys_used(stage), free);
     load_rows<Tile, Tile::kKeys>(shared.keys(stage), k, block.keys, begin, args.width, thread);
-    arrive_after_copies(shared.keys_arrived(stage));
+    commit_copies();
+    if (tile > 0) {
+      wait_copies<1>();
+      tell(shared.values_arrived((tile - 1) % Tile::kStages));
+    }
     wait_barrier(shared.values_used(stage), free);
     load_rows<Tile, Tile::kKeys>(shared.values(stage), v, block.keys, begin, args.width, thread);
-    arrive_after_copies(shared.values_arrived(stage));
+    commit_copies();
+    wait_copies<1>();
+    tell(shared.keys_arrived(stage));
   }
   wait_copies<0>();
+  if (tiles > 0) tell(shared.values_arrived((tiles - 1) % Tile::kStages));
 }
 
 // Starts out += p v with the values of a tile.
@@ -94,7 +106,6 @@ __device__ __forceinline__ void start_values(AttentionState<Tile>& state, const 
   constexpr std::uint64_t kSixteenRows = 16 * Tile::kPitch / 16;
   const int stage = tile % Tile::kStages;
   wait_barrier(shared.values_arrived(stage), static_cast<unsigned>(tile / Tile::kStages) & 1U);
-  fence_shared();
   const std::uint64_t values = describe_operand<Tile::kPitch>(shared.values(stage));
   auto& out = reinterpret_cast<float(&)[Tile::kWidth / 2]>(state.out);
   fence_products();
@@ -114,7 +125,6 @@ __device__ __forceinline__ void attend_keys(AttentionState<Tile>& state, float s
   for (int tile = 0; tile < tiles; ++tile) {
     const int stage = tile % Tile::kStages;
     wait_barrier(shared.keys_arrived(stage), static_cast<unsigned>(tile / Tile::kStages) & 1U);
-    fence_shared();
     const std::uint64_t key_rows = describe_operand<Tile::kPitch>(shared.keys(stage));
     auto& sums = reinterpret_cast<float(&)[Tile::kKeys / 2]>(scores);
     fence_products();

@@ -113,10 +113,6 @@ __device__ __forceinline__ void init_barrier(std::uint32_t barrier, int count) {
 __device__ __forceinline__ void arrive(std::uint32_t barrier) {
   asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared::cta.b64 state, [%0];\n}\n" ::"r"(barrier) : "memory");
 }
-// Arrives when all copies that the thread has started are complete.
-__device__ __forceinline__ void arrive_after_copies(std::uint32_t barrier) {
-  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];\n" ::"r"(barrier) : "memory");
-}
 // Waits until the phase of this parity has ended.
 __device__ __forceinline__ void wait_barrier(std::uint32_t barrier, unsigned parity) {
   asm volatile(
