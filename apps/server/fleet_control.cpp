@@ -32,7 +32,11 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 std::string text_of(const WorkerReport& report) {
   Json lanes = Json::array();
   for (const WorkerState& lane : report.lanes)
-    lanes.push_back({{"name", lane.name}, {"device", lane.device}, {"state", lane.state}, {"restarts", lane.restarts}});
+    lanes.push_back({{"name", lane.name},
+                     {"device", lane.device},
+                     {"state", lane.state},
+                     {"restarts", lane.restarts},
+                     {"gpu", {lane.gpu.free, lane.gpu.total}}});
   return text_of(Json{{"version", kFleetVersion}, {"lanes", lanes}, {"models", report.models}, {"loaded", report.loaded}});
 }
 
@@ -41,8 +45,11 @@ std::optional<WorkerReport> worker_report_of(const std::string& text) try {
   if (!json || json->at("version") != kFleetVersion) return std::nullopt;
   WorkerReport report;
   for (const Json& lane : json->at("lanes")) {
+    // A worker of the version before says nothing of its GPU.
+    const auto gpu = lane.value("gpu", std::array<std::uint64_t, 2>{});
     report.lanes.push_back({lane.at("name").get<std::string>(), lane.at("device").get<std::string>(),
-                            lane.at("state").get<std::string>(), 0, lane.at("restarts").get<std::uint64_t>()});
+                            lane.at("state").get<std::string>(), 0, lane.at("restarts").get<std::uint64_t>(),
+                            DeviceMemory{gpu[0], gpu[1]}});
   }
   report.models = json->at("models").get<std::vector<std::string>>();
   report.loaded = json->at("loaded").get<std::vector<std::string>>();

@@ -37,6 +37,7 @@ class FleetControl : public JobControl {
   [[nodiscard]] bool is_loaded(const std::string& model) const override;
   [[nodiscard]] Json progress_of(const std::string& /*id*/) const override { return nullptr; }  // the record has it
   [[nodiscard]] std::vector<WorkerState> workers() const override;
+  [[nodiscard]] std::vector<WorkerState> lanes() const override { return workers(); }
   [[nodiscard]] bool needs_workers() const override { return true; }
 
  private:

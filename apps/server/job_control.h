@@ -18,6 +18,7 @@ struct WorkerState {
   std::string state;   // starting, idle, busy, lost
   int process = 0;     // of this machine; 0: none now, or of another machine
   std::uint64_t restarts = 0;
+  DeviceMemory gpu{};  // when weights came or went, or a job ended, last; 0 on the CPU, and before
 };
 
 // Functions may be called from any thread.
@@ -42,6 +43,8 @@ class JobControl {
   [[nodiscard]] virtual Json progress_of(const std::string& id) const = 0;
   // The processes that run jobs; empty where this one does.
   [[nodiscard]] virtual std::vector<WorkerState> workers() const = 0;
+  // The same, and what runs jobs in this process.
+  [[nodiscard]] virtual std::vector<WorkerState> lanes() const = 0;
   // Whether there have to be such processes.
   [[nodiscard]] virtual bool needs_workers() const = 0;
 

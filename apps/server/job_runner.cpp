@@ -154,7 +154,7 @@ std::vector<WorkerState> JobRunner::lanes() const {
   const std::scoped_lock lock(mutex_);
   std::vector<WorkerState> states;
   for (const auto& lane : lanes_)
-    states.push_back({lane->name_, lane->options_.device(), lane->state_, lane->pid_, lane->restarts_});
+    states.push_back({lane->name_, lane->options_.device(), lane->state_, lane->pid_, lane->restarts_, lane->gpu_});
   return states;
 }
 

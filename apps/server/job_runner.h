@@ -51,7 +51,7 @@ class JobRunner : public JobControl {
   [[nodiscard]] std::vector<WorkerState> workers() const override;
   [[nodiscard]] bool needs_workers() const override { return !lanes_.empty() && has_processes_; }
   // Every lane, also those that work in this process.
-  [[nodiscard]] std::vector<WorkerState> lanes() const;
+  [[nodiscard]] std::vector<WorkerState> lanes() const override;
   // Names of the models whose weights are in memory.
   [[nodiscard]] std::vector<std::string> loaded() const;
   // Why the checkpoint could not be loaded at the start; null when it could.

@@ -200,14 +200,27 @@ void JobWork::load(const std::string& asked) {
   facts.latent_defaults = pipeline_->latent_defaults();
   if (known != models_.end()) *known = facts;
   listener_.on_loaded(facts);
+  tell_gpu_memory(facts.device);
 }
 
 void JobWork::unload() {
   if (!pipeline_) return;
+  const std::string device = pipeline_->device();
   loaded_.clear();
   pipeline_.reset();
   ::malloc_trim(0);
   listener_.on_loaded({});
+  tell_gpu_memory(device);
+}
+
+// device: in words, the name first.
+void JobWork::tell_gpu_memory(const std::string& device) const {
+  if (!device.starts_with("cuda")) return;
+  try {
+    listener_.on_gpu_memory(device_memory(device.substr(0, device.find(' '))));
+  } catch (const Error&) {
+    return;  // a GPU with a fault; the job says so
+  }
 }
 
 struct JobWork::Generation {
@@ -219,14 +232,18 @@ struct JobWork::Generation {
 };
 
 void JobWork::run(std::span<const JobTask> tasks, const TaskEnded& ended) {
+  const auto tidy = [&] {
+    ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
+    if (pipeline_) tell_gpu_memory(pipeline_->device());
+  };
   if (tasks.size() == 1) {
     const JobEnd end = run_one({tasks.front()});
-    ::malloc_trim(0);  // memory of one asset must not pile up on that of the next
+    tidy();
     ended(0, end);
     return;
   }
   run_together(tasks, ended);
-  ::malloc_trim(0);
+  tidy();
 }
 
 JobEnd JobWork::run_one(const Task& task) {

@@ -34,6 +34,7 @@ class JobWork : public JobWorker {
 
   void learn_models();
   void load(const std::string& name);
+  void tell_gpu_memory(const std::string& device) const;
   [[nodiscard]] const ServedModel& model_named(const std::string& name) const;
   [[nodiscard]] JobEnd run_one(const Task& task);
   void run_together(std::span<const JobTask> tasks, const TaskEnded& ended);

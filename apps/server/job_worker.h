@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "espalier/diagnostics.h"
 #include "job_store.h"
 #include "serve.h"
 
@@ -79,6 +80,8 @@ class WorkerListener {
   virtual void on_models(const std::vector<ModelFacts>& models) = 0;
   // This model's weights are in memory now, and no others; or, with an empty name, none.
   virtual void on_loaded(const ModelFacts& model) = 0;
+  // Of the worker's GPU, after weights came or went and after jobs.
+  virtual void on_gpu_memory(const DeviceMemory& memory) = 0;
   // What a person should know.
   virtual void on_warning(const std::string& text) = 0;
 };

@@ -409,6 +409,20 @@ void Routes::add_workers(MetricsText& text) const {
       .value(static_cast<double>(metrics_.retried));
 }
 
+void Routes::add_gpus(MetricsText& text) const {
+  std::vector<WorkerState> workers = runner_.lanes();
+  std::erase_if(workers, [](const WorkerState& worker) { return worker.gpu.total == 0; });
+  if (workers.empty()) return;
+  const auto family = [&](const char* name, const char* help, std::uint64_t DeviceMemory::*bytes) {
+    text.family(name, "gauge", help);
+    for (const WorkerState& worker : workers)
+      text.value(static_cast<double>(worker.gpu.*bytes), "worker=\"" + worker.name + "\",device=\"" + worker.device + '"');
+  };
+  family("espalier_gpu_free_bytes", "Free memory of the worker's GPU when weights came or went, or a job ended, last.",
+         &DeviceMemory::free);
+  family("espalier_gpu_total_bytes", "Memory of the worker's GPU.", &DeviceMemory::total);
+}
+
 Response Routes::metrics_page() {
   MetricsText text;
   text.family("espalier_jobs_total", "counter", "Jobs that ended since the start.")
@@ -445,6 +459,7 @@ Response Routes::metrics_page() {
   text.family("espalier_resident_bytes", "gauge", "Resident memory of the server.")
       .value(static_cast<double>(resident_bytes()));
   add_workers(text);
+  add_gpus(text);
   const std::chrono::duration<double> up = std::chrono::steady_clock::now() - start_;
   text.family("espalier_uptime_seconds", "gauge", "Time since the start.").value(up.count());
   Response response;

@@ -37,6 +37,7 @@ class Routes {
   [[nodiscard]] Response storage();
   [[nodiscard]] Response metrics_page();
   void add_workers(MetricsText& text) const;
+  void add_gpus(MetricsText& text) const;
   [[nodiscard]] Response preprocess(HttpRequest& request);
   [[nodiscard]] Response add_job(HttpRequest& request);
   // The id of the new job, or of the one that the same request to `address` has made already.

@@ -38,6 +38,9 @@ class Reporter : public WorkerListener {
     send({{"type", "models"}, {"models", list}});
   }
   void on_loaded(const ModelFacts& model) override { send({{"type", "loaded"}, {"model", to_json(model)}}); }
+  void on_gpu_memory(const DeviceMemory& memory) override {
+    send({{"type", "gpu"}, {"free", memory.free}, {"total", memory.total}});
+  }
   void on_warning(const std::string& text) override { send({{"type", "warning"}, {"text", text}}); }
   void send(const Json& message) { (void)channel_.send(message); }  // who is gone is noticed by the reading thread
 

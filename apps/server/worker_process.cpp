@@ -166,6 +166,8 @@ bool WorkerProcess::take(const Json& message) try {
     listener_.on_models(models);
   } else if (type == "loaded") {
     listener_.on_loaded(facts_of(message.at("model")));
+  } else if (type == "gpu") {
+    listener_.on_gpu_memory({message.at("free").get<std::uint64_t>(), message.at("total").get<std::uint64_t>()});
   } else if (type == "warning") {
     listener_.on_warning(message.at("text"));
   } else {

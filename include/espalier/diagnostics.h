@@ -88,6 +88,12 @@ struct Check {
 };
 // What a device is called in reports: "cpu (16 cores)", "cuda:0 (NVIDIA H100 80GB HBM3)". device as in PipelineOptions.
 [[nodiscard]] ESPALIER_API std::string device_in_words(const std::string& device = "auto");
+// Memory of a whole device in bytes, for all processes: of a GPU as its driver says, of the CPU the system's. device as in
+// PipelineOptions. Throws as a Pipeline's constructor does where there is no such device.
+struct DeviceMemory {
+  std::uint64_t free = 0, total = 0;
+};
+[[nodiscard]] ESPALIER_API DeviceMemory device_memory(const std::string& device = "auto");
 // Known-answer checks of every kernel family on a device, and facts about it. device as in PipelineOptions.
 [[nodiscard]] ESPALIER_API std::vector<Check> doctor(const std::string& device = "auto");
 

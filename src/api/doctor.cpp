@@ -4,6 +4,7 @@
 
 #include "base/version.h"
 #include "runtime/device_choice.h"
+#include "runtime/device_memory.h"
 #include "runtime/queue.h"
 
 namespace espalier {
@@ -41,6 +42,12 @@ void describe_gpu(std::vector<Check>& out, const GpuInfo& gpu) {
 }  // namespace
 
 std::string device_in_words(const std::string& device) { return DeviceChoice::named(device).in_words(); }
+
+DeviceMemory device_memory(const std::string& device) {
+  const DeviceChoice choice = DeviceChoice::named(device);
+  if (choice.cuda) return {free_memory<Cuda>(choice.ordinal), total_memory<Cuda>(choice.ordinal)};
+  return {free_memory<Cpu>(0), total_memory<Cpu>(0)};
+}
 
 std::vector<Check> doctor(const std::string& device) {
   const DeviceChoice wanted = DeviceChoice::named(device);  // refuses a bad name

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "runtime/cpu/native.h"
+#include "runtime/device_memory.h"
 
 namespace espalier {
 
@@ -25,6 +26,12 @@ std::size_t free_memory<Cpu>(int /*ordinal*/) {
   struct sysinfo system {};
   if (::sysinfo(&system) != 0) return 0;
   return (std::size_t{system.freeram} + system.bufferram) * system.mem_unit;
+}
+
+template <>
+std::size_t total_memory<Cpu>(int /*ordinal*/) {
+  struct sysinfo system {};
+  return ::sysinfo(&system) == 0 ? std::size_t{system.totalram} * system.mem_unit : 0;
 }
 
 template <>

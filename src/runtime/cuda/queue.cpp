@@ -1,9 +1,12 @@
 #include "runtime/queue.h"
 
+#include <utility>
+
 #include "runtime/cuda/check.h"
 #include "runtime/cuda/copy_lanes.h"
 #include "runtime/cuda/native.h"
 #include "runtime/cuda/staged_copy.h"
+#include "runtime/device_memory.h"
 
 namespace espalier {
 namespace cuda {
@@ -111,13 +114,23 @@ void zero_bytes(Queue<Cuda>& queue, void* to, std::size_t bytes) {
 
 bool built_with_cuda() { return true; }
 
+namespace {
+// Free bytes and all.
+std::pair<std::size_t, std::size_t> memory_info(int ordinal) {
+  const cuda::CurrentCard current(ordinal);
+  std::pair<std::size_t, std::size_t> bytes;
+  ESPALIER_CHECK_CUDA(cudaMemGetInfo(&bytes.first, &bytes.second));
+  return bytes;
+}
+}  // namespace
+
 template <>
 std::size_t free_memory<Cuda>(int ordinal) {
-  const cuda::CurrentCard current(ordinal);
-  std::size_t available = 0;
-  std::size_t total = 0;
-  ESPALIER_CHECK_CUDA(cudaMemGetInfo(&available, &total));
-  return available;
+  return memory_info(ordinal).first;
+}
+template <>
+std::size_t total_memory<Cuda>(int ordinal) {
+  return memory_info(ordinal).second;
 }
 
 }  // namespace espalier

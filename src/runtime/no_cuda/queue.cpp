@@ -1,5 +1,5 @@
 // What a build without CUDA answers when a GPU is asked for.
-#include "runtime/queue.h"
+#include "runtime/device_memory.h"
 
 namespace espalier {
 namespace {
@@ -37,6 +37,10 @@ bool built_with_cuda() { return false; }
 
 template <>
 std::size_t free_memory<Cuda>(int /*ordinal*/) {
+  absent();
+}
+template <>
+std::size_t total_memory<Cuda>(int /*ordinal*/) {
   absent();
 }
 

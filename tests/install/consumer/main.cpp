@@ -108,6 +108,7 @@ void diagnostics(const fs::path& checkpoint, const fs::path& folder) {
   expect(plan.fits && plan.tiers.size() == 3 && plan.chosen().tier == plan.tier && plan.chosen().peak > 0,
          "the memory of a job");
   expect(device_in_words("cpu").starts_with("cpu"), "what the device is called");
+  expect(device_memory("cpu").free <= device_memory("cpu").total, "its memory");
   const CheckpointInfo info = inspect_checkpoint(checkpoint);
   expect(info.modules.size() == 7, "modules of the checkpoint");
   const ConvertedWeights converted = convert_weights(info.modules.front().file, folder / "weights.safetensors");

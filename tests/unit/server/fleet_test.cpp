@@ -144,7 +144,7 @@ TEST_F(Record, HasNoFilesOutsideItsFolder) {
 }
 
 TEST(WorkerReport, IsReadBack) {
-  const WorkerReport report{{{"0", "cuda:0", "busy", 0, 3}}, {"sprout"}, {"sprout"}};
+  const WorkerReport report{{{"0", "cuda:0", "busy", 0, 3, {5, 7}}}, {"sprout"}, {"sprout"}};
   const auto back = worker_report_of(text_of(report));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->lanes[0].device, "cuda:0");

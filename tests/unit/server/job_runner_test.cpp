@@ -24,6 +24,7 @@ class StubWorker : public JobWorker {
     facts.name = "stub";
     listener_.on_models({facts});
     listener_.on_loaded(facts);
+    listener_.on_gpu_memory({5, 7});
   }
   void run(std::span<const JobTask> tasks, const TaskEnded& ended) override {
     for (std::size_t i = 0; i < tasks.size(); ++i) {
@@ -70,6 +71,9 @@ class Lanes : public ::testing::Test {
         [&work](const WorkerOptions&, WorkerListener& listener) { return std::make_unique<StubWorker>(work, listener); });
     runner.start();
     for (int seen = ended; seen < jobs; seen = ended) ended.wait(seen);
+    for (const WorkerState& lane : runner.lanes()) {
+      if (lane.name != kExportsWorker) EXPECT_EQ(lane.gpu.free * 10 + lane.gpu.total, 57U) << lane.name;
+    }
   }
 
   const std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) / ("lanes-" + JobStore::new_id());
