@@ -49,7 +49,7 @@ std::optional<WorkerReport> worker_report_of(const std::string& text) try {
     const auto gpu = lane.value("gpu", std::array<std::uint64_t, 2>{});
     report.lanes.push_back({lane.at("name").get<std::string>(), lane.at("device").get<std::string>(),
                             lane.at("state").get<std::string>(), 0, lane.at("restarts").get<std::uint64_t>(),
-                            DeviceMemory{gpu[0], gpu[1]}});
+                            GpuMemory{gpu[0], gpu[1]}});
   }
   report.models = json->at("models").get<std::vector<std::string>>();
   report.loaded = json->at("loaded").get<std::vector<std::string>>();

@@ -18,7 +18,7 @@ struct WorkerState {
   std::string state;   // starting, idle, busy, lost
   int process = 0;     // of this machine; 0: none now, or of another machine
   std::uint64_t restarts = 0;
-  DeviceMemory gpu{};  // when weights came or went, or a job ended, last; 0 on the CPU, and before
+  GpuMemory gpu{};  // when weights came or went, or a job ended, last; 0 on the CPU, and before
 };
 
 // Functions may be called from any thread.

@@ -55,7 +55,7 @@ void JobRunner::Lane::on_loaded(const ModelFacts& model) {
   if (known != runner_.models_.end()) *known = model;
 }
 
-void JobRunner::Lane::on_gpu_memory(const DeviceMemory& memory) {
+void JobRunner::Lane::on_gpu_memory(const GpuMemory& memory) {
   const std::scoped_lock lock(runner_.mutex_);
   gpu_ = memory;
 }

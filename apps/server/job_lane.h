@@ -42,7 +42,7 @@ class JobRunner::Lane : public WorkerListener {
   // Of WorkerListener, on the lane's thread.
   void on_models(const std::vector<ModelFacts>& models) override;
   void on_loaded(const ModelFacts& model) override;
-  void on_gpu_memory(const DeviceMemory& memory) override;
+  void on_gpu_memory(const GpuMemory& memory) override;
   void on_warning(const std::string& text) override { runner_.report_(text); }
 
  private:
@@ -66,7 +66,7 @@ class JobRunner::Lane : public WorkerListener {
   std::string loaded_;                             // the model whose weights are in memory
   std::string state_ = "starting";
   std::uint64_t restarts_ = 0;
-  DeviceMemory gpu_{};
+  GpuMemory gpu_{};
   int pid_ = 0;
   bool cannot_load_ = false;  // the last attempt to start it ended with an error
   bool woken_ = false;        // of any thread, under the mutex

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "espalier/checkpoint.h"
+#include "espalier/diagnostics.h"
 #include "espalier/models.h"
 #include "job_sources.h"
 #include "metrics.h"
@@ -217,7 +218,8 @@ void JobWork::unload() {
 void JobWork::tell_gpu_memory(const std::string& device) const {
   if (!device.starts_with("cuda")) return;
   try {
-    listener_.on_gpu_memory(device_memory(device.substr(0, device.find(' '))));
+    const DeviceMemory memory = device_memory(device.substr(0, device.find(' ')));
+    listener_.on_gpu_memory({memory.free, memory.total});
   } catch (const Error&) {
     return;  // a GPU with a fault; the job says so
   }

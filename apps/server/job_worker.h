@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "espalier/diagnostics.h"
 #include "job_store.h"
 #include "serve.h"
 
@@ -27,6 +26,10 @@ struct ModelFacts {
   std::uint64_t memory_bytes = 0;       // that the device has to have free at least
   bool untrained = false, takes_text = false;
   std::pair<int, double> structure_defaults, latent_defaults;  // steps, guidance
+};
+
+struct GpuMemory {
+  std::uint64_t free = 0, total = 0;  // bytes, of all processes
 };
 
 struct WorkerOptions {
@@ -81,7 +84,7 @@ class WorkerListener {
   // This model's weights are in memory now, and no others; or, with an empty name, none.
   virtual void on_loaded(const ModelFacts& model) = 0;
   // Of the worker's GPU, after weights came or went and after jobs.
-  virtual void on_gpu_memory(const DeviceMemory& memory) = 0;
+  virtual void on_gpu_memory(const GpuMemory& memory) = 0;
   // What a person should know.
   virtual void on_warning(const std::string& text) = 0;
 };

@@ -413,14 +413,14 @@ void Routes::add_gpus(MetricsText& text) const {
   std::vector<WorkerState> workers = runner_.lanes();
   std::erase_if(workers, [](const WorkerState& worker) { return worker.gpu.total == 0; });
   if (workers.empty()) return;
-  const auto family = [&](const char* name, const char* help, std::uint64_t DeviceMemory::*bytes) {
+  const auto family = [&](const char* name, const char* help, std::uint64_t GpuMemory::*bytes) {
     text.family(name, "gauge", help);
     for (const WorkerState& worker : workers)
       text.value(static_cast<double>(worker.gpu.*bytes), "worker=\"" + worker.name + "\",device=\"" + worker.device + '"');
   };
   family("espalier_gpu_free_bytes", "Free memory of the worker's GPU when weights came or went, or a job ended, last.",
-         &DeviceMemory::free);
-  family("espalier_gpu_total_bytes", "Memory of the worker's GPU.", &DeviceMemory::total);
+         &GpuMemory::free);
+  family("espalier_gpu_total_bytes", "Memory of the worker's GPU.", &GpuMemory::total);
 }
 
 Response Routes::metrics_page() {

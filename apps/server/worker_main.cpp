@@ -38,7 +38,7 @@ class Reporter : public WorkerListener {
     send({{"type", "models"}, {"models", list}});
   }
   void on_loaded(const ModelFacts& model) override { send({{"type", "loaded"}, {"model", to_json(model)}}); }
-  void on_gpu_memory(const DeviceMemory& memory) override {
+  void on_gpu_memory(const GpuMemory& memory) override {
     send({{"type", "gpu"}, {"free", memory.free}, {"total", memory.total}});
   }
   void on_warning(const std::string& text) override { send({{"type", "warning"}, {"text", text}}); }
