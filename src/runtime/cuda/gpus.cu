@@ -1,5 +1,6 @@
 // Which GPUs there are, and whether this build has code for them.
 #include "runtime/cuda/check.h"
+#include "runtime/cuda/cublaslt.h"
 #include "runtime/queue.h"
 
 namespace espalier {
@@ -25,6 +26,9 @@ GpuInfo describe(int ordinal, const cudaDeviceProp& properties) {
                      ": rebuild with: ", cuda::rebuild_command(gpu.major, gpu.minor));
   } else if (status != cudaSuccess) {
     gpu.advice = str("the GPU cannot be used: ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")");
+  } else if (!cuda::cublaslt_problem().empty()) {
+    gpu.covered = false;
+    gpu.advice = cuda::cublaslt_problem();
   }
   return gpu;
 }
