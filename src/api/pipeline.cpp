@@ -330,10 +330,13 @@ struct Pipeline::Impl {
     start_hashes();
     for (const auto& [file, hash] : hashes->get()) asset.record(hash_key(file), hash);
     const Checkpoint& checkpoint = session.checkpoint();
-    const std::string untrained =
-        str("the weights of ", checkpoint.folder.string(), " are not trained: the asset is a shapeless object");
-    const auto& notices = asset.data().notices;
-    if (checkpoint.untrained && std::find(notices.begin(), notices.end(), untrained) == notices.end()) asset.notice(untrained);
+    const auto notice_once = [&asset](const std::string& line) {
+      const auto& notices = asset.data().notices;
+      if (std::find(notices.begin(), notices.end(), line) == notices.end()) asset.notice(line);
+    };
+    if (checkpoint.untrained)
+      notice_once(str("the weights of ", checkpoint.folder.string(), " are not trained: the asset is a shapeless object"));
+    if (!session.device().passed_over.empty()) notice_once("warning: the GPU is not used, " + session.device().passed_over);
     if (request.mesh && asset.mesh_is_empty()) asset.notice("warning: the mesh has no faces: the decoder found no surface");
   }
 };

@@ -38,10 +38,12 @@ void check_gpu(const std::string& device, int ordinal, const std::vector<GpuInfo
 DeviceChoice DeviceChoice::named(const std::string& device) {
   if (device == "cpu") return {};  // without looking at GPUs, which starts their driver and takes a while
   if (device == "auto") {
+    DeviceChoice cpu;
     for (const GpuInfo& gpu : list_gpus()) {
       if (gpu.covered) return {true, gpu.ordinal};
+      if (cpu.passed_over.empty()) cpu.passed_over = str(gpu.name, ": ", gpu.advice);
     }
-    return {};
+    return cpu;
   }
   if (device != "cuda" && device.rfind("cuda:", 0) != 0) refuse_name(device);
   if (!built_with_cuda()) {

@@ -8,7 +8,8 @@ namespace espalier {
 // A device that exists: the CPU, or one GPU.
 struct DeviceChoice {
   bool cuda = false;
-  int ordinal = 0;  // of the GPU
+  int ordinal = 0;            // of the GPU
+  std::string passed_over{};  // a GPU that auto cannot use, and why, where it can use none
   // device: auto, cpu, cuda or cuda:N. auto takes the first GPU that this build has code for, else the CPU. Throws
   // invalid_argument for other names, unsupported or device with advice where a GPU was asked for and cannot be used.
   [[nodiscard]] static DeviceChoice named(const std::string& device);
