@@ -1,6 +1,7 @@
 #include "batch_list.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -23,9 +24,18 @@ constexpr std::size_t kMostName = 200;                            // bytes of a 
   throw Error(ErrorCode::format, list.string() + ", line " + std::to_string(line) + ": " + what, hint);
 }
 
+// Of the formats that images are read of.
+constexpr std::array kImageEndings{".png",  ".jpg", ".jpeg", ".webp", ".avif", ".heic",
+                                   ".heif", ".gif", ".tif",  ".tiff", ".bmp"};
+
 bool is_image(const fs::path& path) {
-  const std::string ending = extension(path);
-  return ending == ".png" || ending == ".jpg" || ending == ".jpeg" || ending == ".webp";
+  return std::find(kImageEndings.begin(), kImageEndings.end(), extension(path)) != kImageEndings.end();
+}
+
+std::string image_endings_in_words() {
+  std::string words;
+  for (const char* const ending : kImageEndings) words += (words.empty() ? "" : ", ") + std::string(ending);
+  return words;
 }
 
 // Whether files can be called so: one part of a path, not hidden, nothing that a terminal would obey.
@@ -42,7 +52,7 @@ std::vector<BatchItem> items_of_folder(const fs::path& folder) {
       images.push_back(entry.path());
   }
   if (images.empty()) {
-    throw Error(ErrorCode::not_found, folder.string() + " holds no image (.png, .jpg, .jpeg, .webp)",
+    throw Error(ErrorCode::not_found, folder.string() + " holds no image (" + image_endings_in_words() + ")",
                 "name the folder that does, or a .csv file");
   }
   std::sort(images.begin(), images.end());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <string_view>
 
 #include "suggestion.h"
 
@@ -56,6 +57,16 @@ void take(const Option& row, const CLI::ConfigItem& item, Settings& settings, st
   row.field.set(settings, row.field.get(Settings()));
 }
 
+// That some editors put in front of UTF-8.
+void skip_byte_order_mark(std::istream& in) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  std::string begin(kMark.size(), '\0');
+  in.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  if (begin == kMark) return;
+  in.clear();
+  in.seekg(0);
+}
+
 }  // namespace
 
 fs::path configuration_file(const std::vector<std::string>& arguments, const Settings& settings) {
@@ -78,7 +89,8 @@ fs::path configuration_file(const std::vector<std::string>& arguments, const Set
 void apply_configuration(const fs::path& file, const Command& command, Settings& settings, std::vector<std::string>& notices) {
   std::vector<CLI::ConfigItem> items;
   try {
-    std::ifstream in(file);
+    std::ifstream in(file, std::ios::binary);
+    skip_byte_order_mark(in);
     items = CLI::ConfigTOML().from_config(in);
   } catch (const CLI::Error& error) {
     throw UsageError(file.string() + ": " + error.what());

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kPlace = "{name}";
+constexpr std::string_view kPlace = "{name}", kSeed = "{seed}";
 
 bool has_place(const fs::path& path) { return path.string().find(kPlace) != std::string::npos; }
 
@@ -32,9 +32,13 @@ void for_each_output(Settings& s, Work work) {
   }
 }
 
+// With --seeds, assets_of_seeds says what the seed is.
 Settings one_asset(const Settings& all, const std::string& name) {
   Settings one = all;
-  for_each_output(one, [&](fs::path& path) { path = with_name(path, name); });
+  for_each_output(one, [&](fs::path& path) {
+    if (one.seeds.empty()) path = with_name(path, std::to_string(one.seed), kSeed);
+    path = with_name(path, name);
+  });
   return one;
 }
 
@@ -44,11 +48,23 @@ std::string name_of_input(const Settings& s) {
   return first.stem().empty() ? "asset" : first.stem().string();
 }
 
+// Whether this is meant for a folder, which is not there.
+bool is_missing_folder(const fs::path& path) {
+  std::error_code ignored;
+  return path.extension().empty() && format_name(path).empty() && !fs::exists(path, ignored);
+}
+
 // One output for many assets would be written again and again.
 void check_places_of_prompts(const Settings& s) {
   for (const fs::path& path : all_outputs(s)) {
     if (has_place(path)) continue;
-    const std::string example = (path.parent_path() / "{name}").string() + path.extension().string();
+    if (is_missing_folder(path)) {
+      throw UsageError("the folder " + path.string() + " does not exist; make it (mkdir " + path.string() +
+                       "), or use --out-dir " + path.string() + " instead of -o, which makes it");
+    }
+    const std::string format = format_name(path);
+    std::string example = (path.parent_path() / "{name}").string();
+    example.append(format.empty() ? path.extension().string() : std::string(".").append(format));
     throw UsageError("every prompt would write " + path.string() + "; name a folder, or put {name} into it, as in " + example);
   }
 }
@@ -84,11 +100,11 @@ std::vector<Settings> assets_of_prompts(Settings all) {
   check_places_of_prompts(all);
   std::vector<Settings> assets;
   for (const ListedPrompt& prompt : read_prompts(all.prompts)) {
-    Settings one = one_asset(all, prompt.name);
+    Settings one = all;
     one.prompts.clear();
     one.prompt = prompt.prompt;
     one.seed = prompt.seed.value_or(all.seed);
-    assets.push_back(std::move(one));
+    assets.push_back(one_asset(one, prompt.name));
   }
   return assets;
 }
@@ -120,7 +136,6 @@ std::vector<Settings> assets_of(const Settings& settings) {
 }
 
 std::vector<Settings> assets_of_seeds(const Settings& all) {
-  constexpr std::string_view kSeed = "{seed}";
   std::vector<Settings> assets;
   for (const std::uint32_t seed : all.seeds) {
     Settings one = all;

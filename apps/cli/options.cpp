@@ -79,6 +79,8 @@ void add_option(CLI::App& app, const Option& row, Settings& settings, std::vecto
   const auto set = [&app, &row, &settings, &notices](const std::optional<std::string>& text) {
     if (app.parsed() == 0) return;  // the variable counts for the command that was given, which may overrule it
     try {
+      if (row.name == "prompt" && text == "")
+        throw Error(ErrorCode::invalid_argument, "the prompt is empty", "say what to make");
       row.set_text(settings, text, notices);
     } catch (const Error& error) {
       throw CLI::ValidationError(long_flag(row), error.what());

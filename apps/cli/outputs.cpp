@@ -297,6 +297,11 @@ void check_outputs(const Settings& s, const std::vector<fs::path>& inputs) {
     if (content_of(path) == Content::unknown) {
       throw UsageError("--output: " + path.string() + " ends in none of " + endings_in_words());
     }
+    if (const std::string ending = std::string(".").append(format_name(path));
+        path.filename().string().size() == ending.size()) {
+      throw UsageError("--output: " + path.string() + " is an ending without a name; name the file, such as " +
+                       (path.parent_path() / "asset").string() + ending);
+    }
   }
   for (const fs::path& path : s.outputs) {
     const ResultFormat* const format = format_of(path);

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <fstream>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -89,33 +90,6 @@ void check_name(const fs::path& file, std::size_t line, const std::string& name)
            "use letters and digits, without / and without a dot in front");
 }
 
-std::vector<ListedPrompt> from_csv(const fs::path& file, const std::string& text) {
-  std::vector<ListedPrompt> prompts;
-  bool first = true;
-  for (const Row& row : csv_rows(file, text)) {
-    if (std::exchange(first, false) && row.fields.front() == "name") continue;
-    if (row.fields.size() < 2 || row.fields.size() > 3)
-      refuse(file, row.line, std::to_string(row.fields.size()) + " columns", "name, prompt and, if wanted, seed are taken");
-    ListedPrompt prompt{row.fields[0], row.fields[1]};
-    check_name(file, row.line, prompt.name);
-    if (row.fields.size() == 3 && !is_blank(row.fields[2])) {
-      const std::string& seed = row.fields[2];
-      std::uint32_t value = 0;
-      const auto [end, error] = std::from_chars(seed.data(), seed.data() + seed.size(), value);
-      if (error != std::errc() || end != seed.data() + seed.size())
-        refuse(file, row.line, quoted(seed.substr(0, 40)) + " is not a seed", "a whole number from 0 to 4294967295 is one");
-      prompt.seed = value;
-    }
-    try {
-      Pipeline::check_prompt(prompt.prompt);
-    } catch (const Error& e) {
-      refuse(file, row.line, std::string(e.message()), std::string(e.hint()));
-    }
-    prompts.push_back(std::move(prompt));
-  }
-  return prompts;
-}
-
 // "a-red-armchair"; empty where the prompt has no letters of ASCII.
 std::string words_of(const std::string& prompt) {
   constexpr std::size_t kWords = 40;
@@ -137,6 +111,106 @@ std::string name_for(std::size_t number, const std::string& prompt) {
   const std::string digits = std::to_string(number), words = words_of(prompt);
   const std::string name = std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits;
   return words.empty() ? name : name + "-" + words;
+}
+
+constexpr std::size_t kNoColumn = std::numeric_limits<std::size_t>::max();
+
+// Which column holds what, of how many; without a header name, prompt and perhaps seed.
+struct Columns {
+  std::size_t name = 0, prompt = 1, seed = 2, count = 3;
+  bool named = false;  // by a header
+};
+
+std::string trimmed(const std::string& text) {
+  const auto is_space = [](unsigned char c) { return std::isspace(c) != 0; };
+  const auto begin = std::find_if_not(text.begin(), text.end(), is_space);
+  const auto end = std::find_if_not(text.rbegin(), text.rend(), is_space).base();
+  return begin < end ? std::string(begin, end) : std::string();
+}
+
+// " Prompt" as "prompt".
+std::string title_of(const std::string& cell) {
+  std::string title = trimmed(cell);
+  std::transform(title.begin(), title.end(), title.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return title;
+}
+
+bool is_column(const std::string& title) { return title == "name" || title == "prompt" || title == "seed"; }
+
+bool is_header(const Row& row) {
+  return std::none_of(row.fields.begin(), row.fields.end(), is_blank) &&
+         std::any_of(row.fields.begin(), row.fields.end(), [](const std::string& cell) { return is_column(title_of(cell)); });
+}
+
+Columns columns_of(const fs::path& file, const Row& header) {
+  std::vector<std::string> titles;
+  for (const std::string& cell : header.fields) {
+    const std::string title = title_of(cell);
+    if (!is_column(title))
+      refuse(file, header.line, "there is no column " + quoted(trimmed(cell)), "columns are name, prompt and seed");
+    if (std::find(titles.begin(), titles.end(), title) != titles.end())
+      refuse(file, header.line, "the column " + title + " comes twice", "remove one");
+    titles.push_back(title);
+  }
+  const auto at = [&](const char* title) {
+    const auto found = std::find(titles.begin(), titles.end(), title);
+    return found == titles.end() ? kNoColumn : static_cast<std::size_t>(found - titles.begin());
+  };
+  const Columns columns{at("name"), at("prompt"), at("seed"), titles.size(), true};
+  if (columns.prompt == kNoColumn)
+    refuse(file, header.line, "there is no column " + quoted("prompt"), "begin the file with a line such as name,prompt,seed");
+  return columns;
+}
+
+void check_count(const fs::path& file, const Row& row, const Columns& columns) {
+  const std::size_t count = row.fields.size();
+  if (columns.named && count > columns.count) {
+    refuse(file, row.line, std::to_string(count) + " fields, but the first line has " + std::to_string(columns.count),
+           "put fields with commas in quotes");
+  }
+  if (!columns.named && (count < 2 || count > columns.count))
+    refuse(file, row.line, std::to_string(count) + " columns", "name, prompt and, if wanted, seed are taken");
+}
+
+// What a row has in a column; empty for none. Under a header, spaces around it do not count.
+std::string field_of(const Row& row, std::size_t column, const Columns& columns) {
+  if (column >= row.fields.size()) return {};
+  return columns.named ? trimmed(row.fields[column]) : row.fields[column];
+}
+
+std::uint32_t seed_of(const fs::path& file, std::size_t line, const std::string& seed) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(seed.data(), seed.data() + seed.size(), value);
+  if (error != std::errc() || end != seed.data() + seed.size())
+    refuse(file, line, quoted(seed.substr(0, 40)) + " is not a seed", "a whole number from 0 to 4294967295 is one");
+  return value;
+}
+
+// `number`: counted from 1, for the name where no column has one.
+ListedPrompt prompt_of(const fs::path& file, const Row& row, const Columns& columns, std::size_t number) {
+  check_count(file, row, columns);
+  const std::string text = field_of(row, columns.prompt, columns), seed = field_of(row, columns.seed, columns);
+  ListedPrompt prompt{columns.name == kNoColumn ? name_for(number, text) : field_of(row, columns.name, columns), text};
+  check_name(file, row.line, prompt.name);
+  if (!is_blank(seed)) prompt.seed = seed_of(file, row.line, seed);
+  try {
+    Pipeline::check_prompt(prompt.prompt);
+  } catch (const Error& e) {
+    refuse(file, row.line, std::string(e.message()), std::string(e.hint()));
+  }
+  return prompt;
+}
+
+std::vector<ListedPrompt> from_csv(const fs::path& file, const std::string& text) {
+  std::vector<Row> rows = csv_rows(file, text);
+  Columns columns;
+  if (!rows.empty() && is_header(rows.front())) {
+    columns = columns_of(file, rows.front());
+    rows.erase(rows.begin());
+  }
+  std::vector<ListedPrompt> prompts;
+  for (const Row& row : rows) prompts.push_back(prompt_of(file, row, columns, prompts.size() + 1));
+  return prompts;
 }
 
 std::vector<ListedPrompt> from_lines(const fs::path& file, const std::string& text) {

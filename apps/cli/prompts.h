@@ -15,9 +15,10 @@ struct ListedPrompt {
   std::optional<std::uint32_t> seed{};  // unset: that of the command
 };
 
-// A .csv has the columns name, prompt and perhaps seed (fields in quotes may hold commas, line ends and doubled quotes; a first
-// row of these words is skipped); in any other file every line is a prompt, named by its number and its first words. Lines
-// without text are skipped. Throws Error invalid_argument naming file and line.
+// A .csv has the columns name, prompt and perhaps seed (fields in quotes may hold commas, line ends and doubled quotes), or
+// those that its first row names by these words, in any order, of which prompt is needed; in any other file every line is a
+// prompt. What has no name is named by its number and its first words. Lines without text are skipped. Throws Error
+// invalid_argument naming file and line.
 [[nodiscard]] std::vector<ListedPrompt> read_prompts(const std::filesystem::path& file);
 
 // "a-red-armchair": the name of the files of a prompt that is given alone; "asset" without a letter of ASCII.

@@ -80,14 +80,23 @@ class Reader {
     }
   }
 
+  // The name of a member.
+  std::string key() {
+    const char first = peek();
+    if (first != '"' && first != '\0') malformed("a key is not a text in quotation marks");
+    return string("a key", kLongestKey);
+  }
+
   // The next value, which must be a string, decoded.
   std::string string(const std::string& what, std::size_t limit) {
+    if (peek() == '\0') malformed("it ends too early");
     if (peek() != '"') refuse(what + " is not a text", "see /openapi.json");
     return text_of_token(value(what, limit));
   }
 
   // The next value, a string of ASCII, in pieces as it comes.
   void string_to(const std::string& what, const Piece& piece) {
+    if (peek() == '\0') malformed("it ends too early");
     if (peek() != '"') refuse(what + " is not a text of base64", "send base64, or a data: URL of it");
     ++at_;
     while (true) {
@@ -228,7 +237,7 @@ class JsonUpload {
     std::set<std::string> seen;
     if (reader_.take('}')) return;
     do {
-      const std::string key = reader_.string("a key", kLongestKey);
+      const std::string key = reader_.key();
       if (!seen.insert(key).second) refuse(what + " has the key \"" + clean_name(shortened(key)) + "\" twice", "give it once");
       reader_.expect(':');
       work(key);

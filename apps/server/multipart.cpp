@@ -138,7 +138,8 @@ class Reader {
 std::string multipart_boundary(const std::string& content_type) {
   const std::string kind = lower_case(trimmed(std::string_view(content_type).substr(0, content_type.find(';'))));
   const HttpError refused(415, "unsupported", "the content type is not multipart/form-data with a boundary",
-                          "send images as parts named image of a multipart/form-data body");
+                          "send images as parts named image of a multipart/form-data body, or a body of application/json, see "
+                          "/openapi.json");
   if (kind != "multipart/form-data") throw refused;
   std::string boundary = parameter(content_type, "boundary");
   if (boundary.empty() || boundary.size() > 70) throw refused;

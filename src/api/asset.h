@@ -19,6 +19,7 @@ namespace espalier {
 inline constexpr const char* kGivenFrame = "frame";
 // Key of the record that says how the mesh was finished: only of what holds a finished mesh.
 inline constexpr const char* kFinishing = "finishing";
+inline constexpr const char* kUnit = "unit";  // of a file of another program that does not count in metres: "1 mm"
 
 // Of one asset: all of them are decoded again with each.
 inline constexpr std::size_t kMostEdits = 64;

@@ -194,7 +194,11 @@ Files gltf_zip(const ShownMesh& what, const Job& job) {
   const Naming inside = job.inside();
   return one(job.naming, ".gltf.zip", encode_zip(gltf(what, {job.data, inside, job.options, job.placement})));
 }
+Files obj_look(const Mesh& mesh, const Appearance& look, const Job& job);
 Files obj(const ShownMesh& what, const Job& job) {
+  if (what.texture.empty()) {
+    if (const auto flat = flatly_coloured(*what.mesh, nullptr)) return obj_look(flat->mesh, flat->look, job);
+  }
   if (what.texture.empty()) return one(job.naming, ".obj", encode_obj(*what.mesh, comments_of(job), job.naming.title));
   return encode_obj_files(*what.mesh, comments_of(job), what.texture, job.naming.stem, job.naming.title, what.normal_map);
 }
@@ -206,8 +210,18 @@ Files obj_zip(const ShownMesh& what, const Job& job) {
 Placement print_placement(const Job& job, const Mesh& mesh, const char* format) {
   constexpr double kMillimetres = 1000.0;
   check_writable_mesh(mesh, format);
-  return job.options.height ? scaled_placement(mesh, kMillimetres, format)
-                            : placement_in_place(mesh, job.options.size_mm, format);
+  const Placement placement =
+      job.options.height ? scaled_placement(mesh, kMillimetres, format) : placement_in_place(mesh, job.options.size_mm, format);
+  // Who turns one file for printing into another may expect its size.
+  const auto unit = job.data.record.find(kUnit);
+  if (unit == job.data.record.end() || !job.options.message) return placement;
+  const double before = std::strtod(unit->second.c_str(), nullptr);
+  const double largest = std::max({placement.size[0], placement.size[1], placement.size[2]});
+  if (std::abs(placement.scale - before) > 1e-3 * before) {
+    job.options.message(str("the largest side was ", largest / placement.scale * before, " mm and is ", largest, " mm in the ",
+                            format, "; --size keeps or changes it"));
+  }
+  return placement;
 }
 Files stl(const ShownMesh& what, const Job& job) {
   std::string title = "Espalier " + version() + ", mm, " + (job.options.up == UpAxis::y ? "Y up" : "Z up");
@@ -229,7 +243,11 @@ Files usdz(const ShownMesh& what, const Job& job) {
   options.occlusion_map = what.occlusion_map;
   return one(job.naming, ".usdz", encode_usdz(*what.mesh, what.texture, options));
 }
+Files fbx_look(const Mesh& mesh, const Appearance& look, const Job& job);
 Files fbx(const ShownMesh& what, const Job& job) {
+  if (what.texture.empty()) {
+    if (const auto flat = flatly_coloured(*what.mesh, nullptr)) return fbx_look(flat->mesh, flat->look, job);
+  }
   SceneOptions options = scene_options(job);
   options.normal_map = what.normal_map;
   return one(job.naming, ".fbx", encode_fbx(*what.mesh, what.texture, options));
@@ -265,6 +283,7 @@ Files gltf_zip_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   return one(job.naming, ".gltf.zip", encode_zip(gltf_look(mesh, look, {job.data, inside, job.options, job.placement})));
 }
 Files obj_look(const Mesh& mesh, const Appearance& look, const Job& job) {
+  if (const auto flat = flatly_coloured(mesh, &look)) return obj_look(flat->mesh, flat->look, job);
   return encode_obj_files(mesh, look, comments_of(job), appearance_options(job), job.naming.stem);
 }
 Files obj_zip_look(const Mesh& mesh, const Appearance& look, const Job& job) {
@@ -281,9 +300,11 @@ Files three_mf_look(const Mesh& mesh, const Appearance& look, const Job& job) {
   return three_mf({&coloured, {}, {}}, job);
 }
 Files usdz_look(const Mesh& mesh, const Appearance& look, const Job& job) {
+  if (const auto flat = flatly_coloured(mesh, &look)) return usdz_look(flat->mesh, flat->look, job);
   return one(job.naming, ".usdz", encode_usdz(mesh, look, appearance_options(job).images, scene_options(job)));
 }
 Files fbx_look(const Mesh& mesh, const Appearance& look, const Job& job) {
+  if (const auto flat = flatly_coloured(mesh, &look)) return fbx_look(flat->mesh, flat->look, job);
   return one(job.naming, ".fbx", encode_fbx(mesh, look, appearance_options(job).images, scene_options(job)));
 }
 Files mesh_ply_look(const Mesh& mesh, const Appearance& look, const Job& job) {

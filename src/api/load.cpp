@@ -49,6 +49,8 @@ Asset load_mesh(const fs::path& path, const LoadOptions& load) {
   }
   builder.mesh(std::move(file.mesh));
   builder.record("source", path.filename().string());
+  constexpr double kMillimetres = 1000.0;
+  if (file.metres_per_unit != 1.0) builder.record(kUnit, str(file.metres_per_unit * kMillimetres, " mm"));
   return builder.build();
 }
 

@@ -271,22 +271,29 @@ struct Pipeline::Impl {
     hashes.emplace().start(std::move(files));
   }
 
-  // Refuses an asset whose latents mean something else to this checkpoint: one that other decoders made, by their hashes.
-  void check_maker(const Asset::Data& asset) {
+  // The first of these decoders that is none of those that made what has this record, by their hashes; empty where all are, or
+  // the record names none.
+  std::string foreign_decoder(const std::map<std::string, std::string>& record, std::initializer_list<const char*> roles) {
     std::set<std::string> made_by;
-    for (const auto& [key, value] : asset.record) {
+    for (const auto& [key, value] : record) {
       if (key.starts_with(kHash)) made_by.insert(value);
     }
-    if (made_by.empty()) return;
-    for (const char* role : {kStructureDecoder, kGaussianDecoder, kMeshDecoder}) {
+    if (made_by.empty()) return {};
+    for (const char* role : roles) {
       if (!session.has(role)) continue;
       const fs::path& file = session.checkpoint().module(role).file;
       start_hashes();
       const auto hash = hashes->get().find(file);
-      if (hash == hashes->get().end() || made_by.count(hash->second) != 0) continue;
-      fail(ErrorCode::invalid_argument, "the asset was made by another checkpoint than ", session.checkpoint().folder.string(),
-           ", whose ", role, " is not the one that decoded it", hint("name the checkpoint that made the asset with --model"));
+      if (hash != hashes->get().end() && made_by.count(hash->second) == 0) return role;
     }
+    return {};
+  }
+  // Refuses an asset whose latents mean something else to this checkpoint.
+  void check_maker(const Asset::Data& asset) {
+    const std::string role = foreign_decoder(asset.record, {kStructureDecoder, kGaussianDecoder, kMeshDecoder});
+    if (role.empty()) return;
+    fail(ErrorCode::invalid_argument, "the asset was made by another checkpoint than ", session.checkpoint().folder.string(),
+         ", whose ", role, " is not the one that decoded it", hint("name the checkpoint that made the asset with --model"));
   }
 
   // The voxels of an asset, for another one on the same grid.
@@ -625,8 +632,14 @@ Asset Pipeline::decode(const fs::path& latent_file, const Request& asked, const 
   for (const auto& [key, value] : saved.record) asset.record(key, value);
   const JobSizes first{.voxels = static_cast<double>(saved.voxels.rows())};
   const auto plan = [&](const JobSizes& sizes) { return p.recipe->plan_decoding(p.session, request, sizes); };
-  return p.run(request, observer, first, plan, asset,
-               [&](RecipeSink& sink) { p.recipe->decode(p.session, saved.voxels, saved.latent, request, sink); });
+  return p.run(request, observer, first, plan, asset, [&](RecipeSink& sink) {
+    p.recipe->decode(p.session, saved.voxels, saved.latent, request, sink);
+    // A warning alone: the same weights in another file, of 8 bits for example, have another hash.
+    const std::string role = p.foreign_decoder(saved.record, {kGaussianDecoder, kMeshDecoder});
+    if (role.empty()) return;
+    asset.notice(str("warning: the latent was made for another checkpoint than ", p.session.checkpoint().folder.string(),
+                     ": its ", role, " is another one, and the result may be nonsense; name its checkpoint with --model"));
+  });
 }
 
 Asset Pipeline::vary(const Asset& shape, const Request& asked, const Observer& observer) {
@@ -876,7 +889,7 @@ Pipeline::Foreground Pipeline::preprocess(const InputImage& image, const Foregro
   } else {
     const DeviceChoice choice = request.network.empty() ? DeviceChoice{} : DeviceChoice::named(request.device);
     ObjectFinder finder(request.network, choice, choice.cuda, &monitor);
-    PreparedImage prepared = finder.prepare(image.name(), decoded, request.background);
+    PreparedImage prepared = finder.prepare(image.name(), decoded, request.background, !image.mask().empty());
     made.notices = std::move(prepared.report.warnings);
     made.notices.insert(made.notices.begin(),
                         image.mask().empty() ? finder.how(prepared.report.method) : "foreground from the mask " + image.mask());

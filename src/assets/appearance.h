@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "assets/mesh.h"
 #include "image/image.h"
 
 namespace espalier {
@@ -66,5 +68,15 @@ struct Appearance {
 // `any_sides` it may be seen from one side alone, which formats without materials cannot say anyway.
 [[nodiscard]] const Image* plain_texture(const Appearance& appearance, const std::vector<float>& uvs,
                                          const std::vector<float>& colours, bool any_sides = false);
+
+// For programs that look at materials and not at the colours of vertices: a mesh each face of which has one colour, of at most
+// 256 materials and colours in all, with these colours in its materials and none at its vertices. Nothing for a mesh without
+// colours, with transparent vertices, or with a colour that changes within a face. `look` may be null: all is one white
+// material.
+struct FlatlyColoured {
+  Mesh mesh;
+  Appearance look;
+};
+[[nodiscard]] std::optional<FlatlyColoured> flatly_coloured(const Mesh& mesh, const Appearance* look);
 
 }  // namespace espalier

@@ -98,6 +98,7 @@ void Region::read_voxels(const std::string& file) {
   std::size_t number = 0;
   for (std::string line; std::getline(stream, line);) {
     ++number;
+    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // the mark of UTF-8
     if (line.ends_with('\r')) line.pop_back();
     const std::size_t begin = line.find_first_not_of(" \t");
     if (begin == std::string::npos || line[begin] == '#') continue;

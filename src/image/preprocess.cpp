@@ -16,6 +16,7 @@ namespace {
 constexpr int kSolid = 204;         // alpha above this (0.8 * 255) is object
 constexpr int kRemovalSide = 1024;  // opaque images are scaled down to this before removal
 constexpr double kFullCoverage = 0.9;
+constexpr const char* kMaskAdvice = "correct the mask";
 
 // Extremes of the solid pixels, all inclusive, and how many there are.
 struct Extent {
@@ -58,6 +59,11 @@ Box object_box(const Extent& e) {
 }
 
 void judge(const Image& rgba, const Extent& e, CutoutReport& report) {
+  const char* const advice = report.masked ? kMaskAdvice : kCutoutAdvice;
+  if (e.solid == 0 && report.masked) {
+    fail(ErrorCode::invalid_argument, "the mask is nowhere white (nothing above ", kSolid, "), so there is no object",
+         hint("mark the object white"));
+  }
   if (e.solid == 0) {
     fail(ErrorCode::invalid_argument,
          report.method == CutoutReport::Method::alpha
@@ -70,11 +76,11 @@ void judge(const Image& rgba, const Extent& e, CutoutReport& report) {
       (e.x0 == 0 ? 1 : 0) + (e.y0 == 0 ? 1 : 0) + (e.x1 == rgba.width - 1 ? 1 : 0) + (e.y1 == rgba.height - 1 ? 1 : 0);
   if (report.coverage > kFullCoverage) {
     report.warnings.push_back(str("the object fills ", std::lround(report.coverage * 100),
-                                  " % of the image, so its outline is probably wrong; ", kCutoutAdvice));
+                                  " % of the image, so its outline is probably wrong; ", advice));
   }
   if (report.borders_touched >= 3) {
     report.warnings.push_back(str("the object touches ", report.borders_touched,
-                                  " borders of the image and may be cut off; leave a margin around it, or ", kCutoutAdvice));
+                                  " borders of the image and may be cut off; leave a margin around it, or ", advice));
   }
 }
 
@@ -187,11 +193,12 @@ FoundObject find_object(const Image& image, const BackgroundRemover& remover) {
   return found;
 }
 
-PreparedImage prepare_image(const Image& image, int size, const BackgroundRemover& remover) {
+PreparedImage prepare_image(const Image& image, int size, const BackgroundRemover& remover, bool masked) {
   FoundObject found = find_object(image, remover);
   const Extent extent = extent_of(found.rgba);
   PreparedImage out;
   out.report = std::move(found.report);
+  out.report.masked = masked;
   judge(found.rgba, extent, out.report);
   out.object = {extent.x0, extent.y0, extent.x1 + 1, extent.y1 + 1};
   out.box = object_box(extent);

@@ -17,6 +17,7 @@ struct CutoutReport {
     network,           // an opaque image: a BackgroundRemover did
   };
   Method method = Method::alpha;
+  bool masked = false;                // the alpha channel is a mask that was given beside the image
   double coverage = 0.0;              // part of the image that is object (alpha > 204), 0 to 1
   int borders_touched = 0;            // of the four
   std::vector<std::string> warnings;  // one line each, with advice
@@ -62,8 +63,10 @@ inline constexpr int kLeastCutout = 64, kMostCutout = 1024;  // pixels on a side
 // centre of its box, Lanczos to size x size, premultiplied. An image counts as having alpha if some alpha is not 255;
 // else its background is removed (in a copy scaled to at most 1024 pixels), by `remover` or, without one, as a plain one. Byte
 // for byte as the reference for images with alpha, and for others with a remover that does what the reference's does. Throws
-// invalid_argument when there is no object or it is smaller than three pixels.
-[[nodiscard]] PreparedImage prepare_image(const Image& image, int size, const BackgroundRemover& remover = {});
+// invalid_argument when there is no object or it is smaller than three pixels. `masked`: the alpha is that of a mask, for what
+// is said of it.
+[[nodiscard]] PreparedImage prepare_image(const Image& image, int size, const BackgroundRemover& remover = {},
+                                          bool masked = false);
 
 // The cutout above of an image that is taken as it is: by its alpha, or else what is not the black that reaches the borders.
 // Empty when there is no object in it.

@@ -50,7 +50,7 @@ std::vector<float> encoder_input_of(const InputImage& input, Background backgrou
     if (Image as_is = cutout_as_is(image); as_is.width > 0) sink.foreground(std::move(as_is));
     return encoder_input(image, kEncoderSide);
   }
-  PreparedImage prepared = finder.prepare(input.name(), image, background);
+  PreparedImage prepared = finder.prepare(input.name(), image, background, !input.mask().empty());
   foregrounds.push_back(prepared.cutout);
   sink.foreground(std::move(prepared.cutout));
   if (!input.mask().empty()) {
@@ -116,10 +116,10 @@ ObjectFinder::Way ObjectFinder::way_of(const std::string& name, const Image& ima
   return {false, [this](const Image& rgb) { return network_->remove(rgb); }};
 }
 
-PreparedImage ObjectFinder::prepare(const std::string& name, const Image& image, Background background) {
+PreparedImage ObjectFinder::prepare(const std::string& name, const Image& image, Background background, bool masked) {
   try {
     const Way way = way_of(name, image, background);
-    return prepare_image(way.by_alpha ? image : without_alpha(image), kEncoderSide, way.remover);
+    return prepare_image(way.by_alpha ? image : without_alpha(image), kEncoderSide, way.remover, masked && way.by_alpha);
   } catch (const Error& e) {
     if (std::string_view(e.what()).starts_with(name)) throw;
     fail_again(e, name, ": ");

@@ -31,8 +31,9 @@ class ObjectFinder {
   ObjectFinder(std::filesystem::path network, const DeviceChoice& device, bool half, const Monitor* monitor = nullptr)
       : file_(std::move(network)), device_(device), half_(half), monitor_(monitor) {}
 
-  // prepare_image in the way that is asked for, which is not none; errors call the image by its name.
-  [[nodiscard]] PreparedImage prepare(const std::string& name, const Image& image, Background background);
+  // prepare_image in the way that is asked for, which is not none; errors call the image by its name. `masked`: its alpha is
+  // that of a mask.
+  [[nodiscard]] PreparedImage prepare(const std::string& name, const Image& image, Background background, bool masked = false);
   // find_object likewise: the whole image, in which there may be no object.
   [[nodiscard]] FoundObject find(const std::string& name, const Image& image, Background background);
   // "alpha channel", "plain background removed" or "background removed by u2net.onnx".

@@ -115,7 +115,8 @@ Structure decode_structure(Session& session, std::span<const float> latent) {
 
 Structure occupied_voxels(Structure structure) {
   if (structure.voxels.rows() == 0) {
-    fail(ErrorCode::invalid_argument, "the first stage found no active voxel: try another seed, more steps or another image");
+    fail(ErrorCode::invalid_argument,
+         "the first stage found no active voxel: try another seed, more steps, or another image or prompt");
   }
   return structure;
 }

@@ -150,7 +150,16 @@ class Here(BatchCase):
         process.kill()
         process.communicate()
 
+    def test_every_ending_of_an_image_is_taken(self):
+        endings = ("png", "JPG", "jpeg", "webp", "avif", "HEIC", "heif", "gif", "tif", "TIFF", "bmp")
+        for number, ending in enumerate(endings):
+            (self.images / f"{number}.{ending}").write_bytes(b"not an image")
+        (self.images / "notes.txt").write_text("no image")
+        report = self.batch(*QUICK, code=1)
+        self.assertEqual((report["items"], report["done"], len(report["failed"])), (len(endings), 0, len(endings)))
+
     def test_mistakes(self):
+        self.assertIn(".tiff, .bmp)", self.batch(*QUICK, code=1))
         self.assertIn("holds no image", self.batch(*QUICK, code=1))
         self.assertIn("no such folder", self.batch(*QUICK, where=self.folder / "nothing", code=1))
         self.add("a.png")

@@ -74,6 +74,12 @@ TEST_F(BackgroundOption, AMaskByHandSaysWhatTheObjectIs) {
   expect_refusal(preprocess({"--mask", file.string(), "--background", "plain"}), 2, {"--mask", "--background"});
   expect_refusal(preprocess({"--mask", "none.png"}), 1, {"mask none.png", "does not exist"});
   expect_refusal(preprocess({"--mask", network_.string()}), 1, {"known format"});
+  std::fill(mask.pixels.begin(), mask.pixels.end(), std::uint8_t{128});
+  const auto grey = encode_png(mask);
+  write_text(file, {reinterpret_cast<const char*>(grey.data()), grey.size()});
+  expect_refusal(espalier({"generate", image_.string(), "--mask", file.string(), "-o", (folder_.path() / "a.glb").string(),
+                           "--device", "cpu", "--quiet"}),
+                 1, {"the mask is nowhere white", "mark the object white"});
 }
 
 TEST_F(BackgroundOption, RefusesWhatIsNotThereOrNoNetwork) {

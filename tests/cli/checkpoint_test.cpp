@@ -180,7 +180,7 @@ TEST_F(BadCheckpoint, NoVoxel) {
   checkpoint.edit_tensors(decoder + ".safetensors", [&](TensorFile& f) { f.fill("out_layer.2.bias", -1e6F); });
   expect_refusal(espalier({"generate", data_path("images/bar.in.png").string(), "-o", (outputs_ / "a.glb").string(), "--model",
                            checkpoint.path().string(), "--quiet", "--device", "cpu", "--structure-steps", "1"}),
-                 1, {"no active voxel", "seed"});
+                 1, {"no active voxel", "seed", "another image or prompt"});
   expect_empty(outputs_);
 }
 

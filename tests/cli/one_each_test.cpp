@@ -54,6 +54,17 @@ TEST_F(OneEach, ThePlaceOfTheNameIsFilled) {
   EXPECT_TRUE(fs::exists(folder_ / "blob_a.in.glb"));
 }
 
+TEST_F(OneEach, ThePlaceOfTheSeedIsFilled) {
+  const Outcome made = espalier(sampling({blob_}, {"--seed", "5", "-o", out("{name}-{seed}.mesh.ply")}));
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_TRUE(fs::exists(folder_ / "blob_a.in-5.mesh.ply"));
+}
+
+TEST_F(OneEach, AnEndingAloneIsNoName) {
+  expect_refusal(espalier(sampling({blob_}, {"-o", out(".glb")})), 2, {".glb is an ending without a name", "asset.glb"});
+  expect_empty(folder_.path());
+}
+
 TEST_F(OneEach, NothingIsMergedOrOverwrittenSilently) {
   expect_refusal(espalier(sampling({dragon_, blob_}, {"-o", out("a.glb")})), 2, {"2 images", "a.glb", "{name}", "--views"});
   const fs::path twin = folder_ / "twin";

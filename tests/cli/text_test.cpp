@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -193,7 +194,7 @@ TEST_F(Text, WhatIsNoPromptIsRefusedInOneLine) {
     all.insert(all.end(), {"-o", out("a.glb")});
     return sampling(all);
   };
-  refused(generate({"--prompt", ""}), 2, {"no image is given", "--prompt"});
+  refused(generate({"--prompt", ""}), 2, {"the prompt is empty", "--prompt"});
   refused(generate({"--prompt", " \n"}), 1, {"the prompt is empty"});
   refused(generate({"--prompt", "red \xff chair"}), 1, {"the prompt is not UTF-8 from byte 5"});
   refused(generate({image_, "--prompt", "a chair"}), 2, {"an image and a prompt"});
@@ -236,6 +237,26 @@ TEST_F(Text, DamagedListsAreRefusedWithTheirLine) {
   list("chair,\xff\n", {"line 1", "not UTF-8"});
   list("\n\n", {"no prompt in it"});
   list("chair,a chair\n", {"every prompt would write", "{name}"}, 2, "one.ply");
+  list("chair,a chair\n", {"the folder", "new does not exist", "mkdir", "--out-dir"}, 2, "new");
+  list("name, prompt ,foo\nchair,a chair,1\n", {"line 1", "there is no column \"foo\"", "name, prompt and seed"});
+  list("name,seed\nchair,1\n", {"line 1", "there is no column \"prompt\""});
+  list("prompt,Prompt\na,b\n", {"line 1", "the column prompt comes twice"});
+  list("prompt\na red, soft chair\n", {"line 2", "2 fields", "quotes"});
+  list("seed,prompt\nten,a chair\n", {"line 2", "not a seed"});
+}
+
+TEST_F(Text, TheHeaderOfAListNamesItsColumnsInAnyOrder) {
+  const auto make = [&](const std::string& text, const std::string& output) {
+    write_text(root_ / "columns.csv", text);
+    const Outcome outcome = espalier(sampling(
+        {"generate", "--prompts", (root_ / "columns.csv").string(), "-o", out(output), "--decode", "gaussians", "--quiet"}));
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  };
+  make("Seed, PROMPT ,Name\n7,a red chair,chair\n,a vase,vase\n", "{name}-{seed}.ply");
+  EXPECT_TRUE(fs::exists(folder_ / "chair-7.ply"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 2);
+  make("prompt\na red chair\n", "only-{name}.ply");
+  EXPECT_TRUE(fs::exists(folder_ / "only-001-a-red-chair.ply"));
 }
 
 TEST_F(Text, AShapeGetsAnotherLook) {

@@ -179,6 +179,7 @@ TEST(Usage, AConfigurationFileHoldsDefaults) {
   expect_refusal(with("seed = 7\nno-texture = false\nbackground = [\"alpha\"]\n\n[generate]\ntexture-size = 2048\n"), 1,
                  {"nothing.png"});
   expect_refusal(with("seed = -1\n"), 2, {"config.toml", "seed", "4294967295"});
+  expect_refusal(with("\xEF\xBB\xBFseed = 7\n"), 1, {"nothing.png"});
   expect_refusal(with("[generate]\ntexture-size = 1\n"), 2, {"config.toml", "generate.texture-size"});
   expect_refusal(with("[export]\ntexture-size = 1\n"), 1, {"nothing.png"});
   expect_refusal(with("sed = 1\n"), 2, {"config.toml", "sed is unknown", "did you mean seed?"});

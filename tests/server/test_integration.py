@@ -200,6 +200,11 @@ class Json(SharedServerCase):
             answer = post(body)
             self.assertIn(answer.status, (400, 413), (body, answer.body))
             self.assertTrue(answer.json["error"]["message"])
+        for body in (b"{", b"{5: 1}", b'{"image":', b'{"image": "AAAA",'):
+            self.assertIn("not valid JSON", post(body).json["error"]["message"], body)
+        hint = self.server.ask("POST", "/v1/jobs", "x", {"Content-Type": "text/plain"}).json["error"]["hint"]
+        self.assertIn("multipart/form-data", hint)
+        self.assertIn("application/json", hint)
         self.expect_error(self.post(image=[b64(BUSY)] * 9), 400, "invalid_argument")
         self.expect_error(self.post(image=IMAGE, mask=[None, b64(MIDDLE)]), 400, "invalid_argument")
         self.expect_error(self.post(image={"data": IMAGE, "mask": b64(MIDDLE)}, mask=b64(MIDDLE)), 400, "invalid_argument")

@@ -103,13 +103,17 @@ void put_document(std::list<FbxNode>& nodes) {
 }
 
 // The values of a Phong material without highlights.
-void put_look(FbxNode& list, const Material& m) {
+void put_look(FbxNode& list, const Material& m, bool emits) {
   put_text(list, "ShadingModel", "phong");
   put_colour(list, "DiffuseColor", m.factor.data());
   put_factor(list, "DiffuseFactor", 1.0);
   put_colour(list, "AmbientColor", 0, 0, 0);
-  put_colour(list, "EmissiveColor", m.emission.data());
-  put_factor(list, "EmissiveFactor", m.emits() ? 1.0 : 0.0);
+  if (emits) {
+    put_colour(list, "EmissiveColor", m.emission.data());
+  } else {
+    put_colour(list, "EmissiveColor", 0, 0, 0);
+  }
+  put_factor(list, "EmissiveFactor", emits ? 1.0 : 0.0);
   put_colour(list, "SpecularColor", 0, 0, 0);
   put_factor(list, "SpecularFactor", 0.0);
   put_factor(list, "Shininess", 0.0);
@@ -259,7 +263,9 @@ class Document {
     material.add("Version").integer(102);
     material.add("ShadingModel").text("phong");
     material.add("MultiLayer").integer(0);
-    put_look(material.add("Properties70"), m);
+    // Without its texture, which would need coordinates of its own, all of the material would glow.
+    const bool emits = m.emits() && (!m.emission_texture.used() || scene_.emission_uvs.empty());
+    put_look(material.add("Properties70"), m, emits);
     connect(id, kModel);
   }
 

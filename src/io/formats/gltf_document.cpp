@@ -300,13 +300,18 @@ void GltfDocument::apply_sparse(const Json& sparse, const Shape& shape, std::spa
   }
 }
 
+namespace {
+bool is_data_uri(const std::string& text) { return lower(text.substr(0, 5)) == "data:"; }
+}  // namespace
+
 std::vector<std::byte> GltfDocument::resolve(const Json& uri) const {
   if (!uri.is_string()) source_.damaged("a URI is not a string");
   const std::string& text = uri.get_ref<const std::string&>();
-  if (text.compare(0, 5, "data:") != 0) return source_.neighbour(decode_percent(text, source_));
-  const std::size_t comma = text.find(";base64,");
-  if (comma == std::string::npos) source_.damaged("a data URI is not in base64");
-  const std::string_view data = std::string_view(text).substr(comma + 8);
+  if (!is_data_uri(text)) return source_.neighbour(decode_percent(text, source_));
+  const std::size_t comma = text.find(',');
+  if (comma == std::string::npos || comma < 7 || lower(text.substr(comma - 7, 7)) != ";base64")
+    source_.damaged("a data URI is not in base64");
+  const std::string_view data = std::string_view(text).substr(comma + 1);
   return data.find('%') == std::string_view::npos ? decode_base64(data, source_)
                                                   : decode_base64(decode_percent(data, source_), source_);
 }
@@ -314,7 +319,7 @@ std::vector<std::byte> GltfDocument::resolve(const Json& uri) const {
 std::optional<std::string> GltfDocument::file_of(const Json& uri) const {
   if (!uri.is_string()) source_.damaged("a URI is not a string");
   const std::string& text = uri.get_ref<const std::string&>();
-  return text.compare(0, 5, "data:") == 0 ? std::nullopt : std::optional(decode_percent(text, source_));
+  return is_data_uri(text) ? std::nullopt : std::optional(decode_percent(text, source_));
 }
 
 void GltfDocument::read_chunks() {

@@ -95,7 +95,11 @@ class Looks {
     Appearance look{materials_.materials(),   std::move(of_face_),    materials_.take_images(), {},
                     std::move(emission_uvs_), materials_.take_files()};
     if (!any_uvs_) {
-      for (Material& m : look.materials) m.texture.image = m.emission_texture.image = -1;
+      for (Material& m : look.materials) {
+        if (m.texture.used() || m.emission_texture.used())
+          source_.left_out("a texture is left out: the mesh has no coordinates of it");
+        m.texture.image = m.emission_texture.image = -1;
+      }
     }
     bool images = false, special = false;
     for (const Material& m : look.materials) {
@@ -264,6 +268,11 @@ class Assembler {
       };
       move("POSITION", shape.positions);
       move("NORMAL", shape.normals);
+      if (!(*targets)[t].is_object()) continue;
+      for (const auto& [name, values] : (*targets)[t].items()) {
+        if (name.starts_with("TEXCOORD_") || name.starts_with("COLOR_"))
+          source_.left_out("changes of texture coordinates and colours in morph targets are left out");
+      }
     }
   }
 

@@ -126,7 +126,8 @@ void MtlLibrary::read_line(std::string_view key, Words& words, Entry& entry) {
     m.emission = colour_of(words);
   } else if (key == "d") {
     m.factor[3] = static_cast<float>(number(1.0));
-  } else if (key == "tr") {
+    entry.dissolved = true;
+  } else if (key == "tr" && !entry.dissolved) {  // files that have both mean `d`: some programs write Tr the other way round
     m.factor[3] = static_cast<float>(1.0 - number(0.0));
   } else if (key == "map_kd") {
     entry.base = texture_of(words.rest());

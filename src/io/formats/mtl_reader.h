@@ -45,6 +45,7 @@ class MtlLibrary {
     Material material;
     Texture base, alpha, emission;
     bool coloured = false;
+    bool dissolved = false;  // `d` was there, which wins over `Tr`
   };
   void load_file(const std::string& name);
   void parse(std::string_view text, const std::string& folder);

@@ -55,9 +55,10 @@ void put_material(ByteWriter& out, const std::string& name, const Material& m, c
     const bool alpha = look.images[static_cast<std::size_t>(m.texture.image)].channels == 4;
     if (alpha && m.alpha != AlphaMode::opaque) put_map(out, "map_d", m.texture, images);
   }
-  if (!m.emits()) return;
+  // Without its texture, which would need coordinates of its own, all of the material would glow.
+  if (!m.emits() || (m.emission_texture.used() && !look.emission_uvs.empty())) return;
   put_values(out, "Ke", {srgb(m.emission[0]), srgb(m.emission[1]), srgb(m.emission[2])});
-  if (m.emission_texture.used() && look.emission_uvs.empty()) put_map(out, "map_Ke", m.emission_texture, images);
+  if (m.emission_texture.used()) put_map(out, "map_Ke", m.emission_texture, images);
 }
 
 void put_face(ByteWriter& out, const Mesh& mesh, std::size_t face) {

@@ -121,8 +121,12 @@ class Parser {
 
   static bool continues(std::string_view line) {
     const std::size_t last = line.find_last_not_of(" \t\r");
-    // The name of a file may end in a backslash only by mistake, a line of numbers only to go on.
-    return last != std::string_view::npos && line[last] == '\\';
+    if (last == std::string_view::npos || line[last] != '\\') return false;
+    // A line of numbers ends in a backslash only to go on, a comment or a name, of a Windows folder for example, by chance.
+    const std::string_view key = Words(line).word();
+    if (key.starts_with('#')) return false;
+    constexpr std::array<std::string_view, 6> kNaming = {"o", "g", "s", "usemtl", "mtllib", "usemap"};
+    return std::find(kNaming.begin(), kNaming.end(), key) == kNaming.end();
   }
 
   void read_line(std::string_view line) {

@@ -541,7 +541,8 @@ void add_alpha(const Source& source, MeshFile& file, std::vector<float> alpha) {
 
 void add_textures(const Ply& ply, const Source& source, MeshFile& file) {
   const std::vector<std::string> names = texture_files(ply);
-  if (!source.options.texture || names.empty() || file.mesh.uvs.empty()) return;
+  if (!source.options.texture || names.empty()) return;
+  if (file.mesh.uvs.empty()) return source.left_out("its texture is left out: it has no coordinates of it");
   Appearance look;
   for (const std::string& name : names) {
     Material m;

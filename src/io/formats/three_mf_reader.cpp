@@ -76,7 +76,11 @@ class ModelReader {
   Model read() {
     while (xml_.next()) {
       source_.tick();
-      if (!xml_.closes()) read_tag();
+      if (in_slices_) {  // whose vertices have no depth
+        in_slices_ = !(xml_.closes() && xml_.name() == "slicestack");
+      } else if (!xml_.closes()) {
+        read_tag();
+      }
     }
     return std::move(model_);
   }
@@ -93,7 +97,8 @@ class ModelReader {
     } else if (name == "object") {
       object_ = &model_.objects[number("id", -1)];
       object_->usual = {number("pid", -1), number("pindex", 0)};
-      object_->support = xml_.attribute("type") == "support";
+      const std::string_view type = xml_.attribute("type");
+      object_->support = type == "support" || type == "solidsupport" || type == "other";
       source_.visit();
     } else if (name == "component" && object_ != nullptr) {
       object_->parts.push_back(part());
@@ -114,6 +119,7 @@ class ModelReader {
       source_.left_out("mixed materials (", name, ") are left out");
     } else if (name == "beamlattice" || name == "slicestack") {
       source_.left_out("the part ", name, " is left out");
+      in_slices_ = name == "slicestack" && !xml_.empty();
     }
   }
 
@@ -204,6 +210,7 @@ class ModelReader {
   XmlReader xml_;
   const Source& source_;
   Model model_;
+  bool in_slices_ = false;
   Object* object_ = nullptr;
   Group* group_ = nullptr;
 };
@@ -249,7 +256,7 @@ class Assembler {
     const Model& model = load(path);
     const auto at = model.objects.find(part.object);
     if (at == model.objects.end()) source_.damaged("it names object ", part.object, ", which is not there");
-    if (at->second.support) return source_.left_out("supports are left out");
+    if (at->second.support) return source_.left_out("supports, and objects that are no part of the model, are left out");
     const Matrix place = product(part.place, outer);
     for (const Part& inner : at->second.parts) show(inner, path, place, depth + 1);
     add(at->second, model, path, place);

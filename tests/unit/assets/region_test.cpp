@@ -38,7 +38,7 @@ TEST(Region, AFileListsVoxels) {
   const test::TemporaryFolder folder;
   const std::string file = (folder / "part.txt").string();
   const auto write = [&](const std::string& text) { std::ofstream(file, std::ios::binary) << text; };
-  write("# a comment\n0 1 2\r\n\n3,3,3\n 0,\t1 2 \n");
+  write("\xEF\xBB\xBF# a comment\n0 1 2\r\n\n3,3,3\n 0,\t1 2 \n");
   const CellMarks marks = Region("voxels:" + file).cells(4);
   EXPECT_EQ(count(marks), 2);
   EXPECT_TRUE(marked(marks, 4, 0, 1, 2) && marked(marks, 4, 3, 3, 3));

@@ -103,6 +103,8 @@ TEST(Preprocess, ATightCropIsCopiedNotFiltered) {
 TEST(Preprocess, HopelessMasks) {
   expect_error(ErrorCode::invalid_argument, {"transparent everywhere", "transparent background"},
                [] { (void)prepare_image(Image(30, 30, 4), 64); });
+  expect_error(ErrorCode::invalid_argument, {"the mask is nowhere white", "above 204", "mark the object white"},
+               [] { (void)prepare_image(Image(30, 30, 4), 64, {}, true); });
   expect_error(ErrorCode::invalid_argument, {"three pixels"}, [] {
     (void)prepare_image(transparent_with_box(30, 30, {5, 5, 7, 6}), 64);
   });
@@ -114,6 +116,10 @@ TEST(Preprocess, HopelessMasks) {
   ASSERT_EQ(report.warnings.size(), 2U);
   EXPECT_NE(report.warnings[0].find("100 %"), std::string::npos);
   EXPECT_NE(report.warnings[1].find("4 borders"), std::string::npos);
+  for (const std::string& warning : prepare_image(full, 64, {}, true).report.warnings) {
+    EXPECT_NE(warning.find("correct the mask"), std::string::npos) << warning;
+    EXPECT_EQ(warning.find("transparent"), std::string::npos) << warning;
+  }
 }
 
 TEST(Preprocess, AVeryLongImageNeedsNoHugeCanvas) {

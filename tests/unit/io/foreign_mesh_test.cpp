@@ -5,6 +5,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "assets/appearance.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "image/codec.h"
 #include "io/formats/content.h"
@@ -155,6 +157,22 @@ TEST(ForeignObj, FacesWithTwoCorners) {
   EXPECT_NE(notices(file).find("fewer than three corners"), std::string::npos);
 }
 
+TEST(ForeignObj, CommentsAndNamesThatEndInABackslash) {
+  const std::string text =
+      "# made in C:\\out\\\nv 0 0 0\nv 1 0 0\no C:\\out\\\nv 0 1 0\n# C:\\\nf 1 2 3\ng x\\\nf 1 \\\n 3 2\n";
+  EXPECT_EQ(decode_mesh(bytes_of(text), "x.obj").mesh.faces, (Faces{0, 1, 2, 0, 2, 1}));
+}
+
+TEST_F(ForeignMtl, DissolveWinsOverTransparency) {
+  for (const char* both : {"d 1\nTr 1\n", "Tr 1\nd 1\n"}) {
+    const MeshFile file = read("mtllib a.mtl", "a.mtl", str("newmtl a\nmap_Kd tex.png\n", both));
+    ASSERT_EQ(file.appearance.materials.size(), 1U);
+    EXPECT_EQ(file.appearance.materials[0].factor[3], 1.0F) << both;
+  }
+  const MeshFile file = read("mtllib a.mtl", "a.mtl", "newmtl a\nmap_Kd tex.png\nTr 0.75\n");
+  EXPECT_EQ(file.appearance.materials.at(0).factor[3], 0.25F);
+}
+
 TEST(ForeignObj, TextInTwoBytesWithoutAMark) {
   for (const bool big_endian : {false, true}) {
     std::string wide;
@@ -173,6 +191,13 @@ std::string square_ply(const std::string& vertex, const std::string& face, const
   return out + "3 0 1 2" + face_values + "\n3 0 2 3" + face_values + "\n";
 }
 constexpr const char* kColours = "property uchar red\nproperty uchar green\nproperty uchar blue\n";
+
+TEST(ForeignPly, TextureWithoutCoordinates) {
+  std::string text = square_ply("", "", "", "");
+  text.insert(text.find("element"), "comment TextureFile none.png\n");
+  const MeshFile file = decode_mesh(bytes_of(text), "x.ply", {.texture = true});
+  EXPECT_NE(notices(file).find("no coordinates"), std::string::npos) << notices(file);
+}
 
 TEST(ForeignPly, ColoursOfFaces) {
   std::string text = square_ply("", kColours, "", " 255 0 51");
@@ -274,6 +299,55 @@ TEST(Foreign3mf, AlphaOfColoursIsNamed) {
   };
   EXPECT_NE(read("#FF000080").find("the alpha of colours"), std::string::npos);
   EXPECT_EQ(read("#FF0000FF"), "");
+}
+
+TEST(Foreign3mf, WhatIsNoPartOfTheModel) {
+  const std::string triangle =
+      R"(<mesh><vertices><vertex x="0" y="0" z="0"/><vertex x="1" y="0" z="0"/><vertex x="0" y="1" z="0"/></vertices>)"
+      R"(<triangles><triangle v1="0" v2="1" v3="2"/></triangles></mesh></object>)";
+  for (const char* type : {"support", "solidsupport", "other", "surface", "model"}) {
+    const MeshFile file = decode_mesh(
+        three_mf_of(str(
+            "<model xmlns:s=\"http://schemas.microsoft.com/3dmanufacturing/slice/2015/07\"><resources><s:slicestack id=\"9\">",
+            "<s:slice ztop=\"1\"><s:vertices><s:vertex x=\"0\" y=\"0\"/></s:vertices></s:slice></s:slicestack>",
+            "<object id=\"1\" type=\"", type, "\">", triangle, "<object id=\"2\">", triangle,
+            "</resources><build><item objectid=\"1\"/><item objectid=\"2\"/></build></model>")),
+        "x");
+    const bool part = type == std::string("surface") || type == std::string("model");
+    EXPECT_EQ(file.mesh.faces.size(), part ? 6U : 3U) << type;
+    EXPECT_EQ(notices(file).find("no part of the model") == std::string::npos, part) << notices(file);
+    EXPECT_NE(notices(file).find("slicestack"), std::string::npos);
+  }
+}
+
+// The materials of formats whose readers do not look at vertices.
+TEST(FlatlyColoured, ColoursOfFacesBecomeThoseOfMaterials) {
+  Mesh mesh;
+  mesh.vertices = {0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0};
+  mesh.faces = {0, 1, 2, 3, 4, 5};
+  EXPECT_FALSE(flatly_coloured(mesh, nullptr));
+  mesh.colours = {1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1};
+  const auto flat = flatly_coloured(mesh, nullptr);
+  ASSERT_TRUE(flat);
+  EXPECT_TRUE(flat->mesh.colours.empty());
+  EXPECT_EQ(flat->look.of_face, (std::vector<std::int32_t>{0, 1}));
+  EXPECT_EQ(flat->look.materials.at(0).factor, (std::array<float, 4>{1, 0, 0, 1}));
+  EXPECT_EQ(flat->look.materials.at(1).factor, (std::array<float, 4>{0, 0, 1, 1}));
+  Appearance look{.materials = {Material{.name = "a"}, Material{.name = "b", .factor = {0.5F, 0.5F, 0.5F, 0.5F}}},
+                  .of_face = {1, 0},
+                  .images = {}};
+  const auto named = flatly_coloured(mesh, &look);
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->look.materials.at(0).name, "b");
+  EXPECT_EQ(named->look.materials.at(0).factor, (std::array<float, 4>{0.5F, 0, 0, 0.5F}));
+  EXPECT_EQ(named->look.materials.at(1).factor, (std::array<float, 4>{0, 0, 1, 1}));
+  mesh.colours[1] = 0.5F;  // a gradient
+  EXPECT_FALSE(flatly_coloured(mesh, nullptr));
+  look.materials[1].texture.image = 0;
+  look.materials[1].vertex_colours = false;  // where it does not show
+  EXPECT_TRUE(flatly_coloured(mesh, &look));
+  look.alpha.assign(6, 1.0F);
+  EXPECT_FALSE(flatly_coloured(mesh, &look));
 }
 
 // Gaussians of other programs: with the mark of UTF-8, or packed with their folder.
