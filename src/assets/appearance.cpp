@@ -34,7 +34,7 @@ std::optional<FlatlyColoured> flatly_coloured(const Mesh& mesh, const Appearance
   std::map<std::pair<std::int32_t, std::array<float, 3>>, std::int32_t> known;
   for (std::size_t f = 0; f < mesh.faces.size() / 3; ++f) {
     const std::int32_t of = look != nullptr ? look->of_face[f] : 0;
-    Material m = before.materials[static_cast<std::size_t>(of)];
+    const Material& m = before.materials[static_cast<std::size_t>(of)];
     std::array<float, 3> colour = colour_of(mesh.faces[3 * f]);
     const bool flat = colour == colour_of(mesh.faces[3 * f + 1]) && colour == colour_of(mesh.faces[3 * f + 2]);
     if (m.texture.used() && !m.vertex_colours) {
@@ -45,8 +45,8 @@ std::optional<FlatlyColoured> flatly_coloured(const Mesh& mesh, const Appearance
     const auto [at, added] = known.try_emplace({of, colour}, static_cast<std::int32_t>(after.materials.size()));
     if (added) {
       if (after.materials.size() == kMost) return std::nullopt;
-      for (std::size_t k = 0; k < 3; ++k) m.factor[k] *= linear_of_srgb(std::clamp(colour[k], 0.0F, 1.0F));
-      after.materials.push_back(std::move(m));
+      Material& coloured = after.materials.emplace_back(m);
+      for (std::size_t k = 0; k < 3; ++k) coloured.factor[k] *= linear_of_srgb(std::clamp(colour[k], 0.0F, 1.0F));
     }
     after.of_face.push_back(at->second);
   }
